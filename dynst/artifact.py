@@ -1,0 +1,119 @@
+"""A trained sparse model on disk: weights without pickle, and a description that rebuilds the network around them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from dynst.build import ModelConfig, build_forecaster
+from dynst.data.edges import Edges
+from dynst.data.scaler import Season, SeasonalScaler
+from dynst.data.windows import calendar_features
+from dynst.errors import ArtifactError
+from dynst.forecaster import SparseForecaster
+
+__all__ = ["Artifact", "Description", "load_artifact", "save_artifact"]
+
+WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
+EDGE_PREFIX = "edges."
+
+
+class Description(BaseModel):
+    """All that is not a tensor. Sensor ids are the user's own, in the order of the store."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["dynst-model"] = "dynst-model"
+    version: Literal[1] = 1
+    model: ModelConfig
+    sensors: tuple[str, ...]
+    active: tuple[bool, ...]
+    importance: tuple[float, ...]
+    channels: tuple[str, ...]
+    targets: tuple[int, ...]
+    season_period: int
+    season_slots: int
+    step_seconds: int
+    data_digest: str
+
+    @property
+    def active_sensors(self) -> list[str]:
+        return [name for name, on in zip(self.sensors, self.active, strict=True) if on]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A forecaster ready to run, and who its sensors are."""
+
+    model: SparseForecaster
+    description: Description
+
+    @torch.inference_mode()
+    def forecast(self, time: np.ndarray, readings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Forecast every location from the latest readings of the active sensors.
+
+        Args:
+            time: ``[T]`` seconds since 1970-01-01, one step apart.
+            readings: ``[T, K, C]`` raw, sensors in the order of ``description.active_sensors``; NaN where missing, which is
+                read as the location's seasonal profile.
+
+        Returns:
+            Times ``[H]`` and forecasts ``[H, S, targets]`` in the channel's unit.
+        """
+        config, scaler = self.description.model, self.model.scaler
+        shape = (config.window, sum(self.description.active), len(self.description.channels))
+        if readings.shape != shape or len(time) != config.window:
+            raise ArtifactError(
+                f"the model reads {shape[0]} steps of {shape[1]} active sensors and {shape[2]} channels, but got readings of "
+                f"shape {readings.shape} and {len(time)} times"
+            )
+        sensors = torch.tensor(self.description.active).nonzero().squeeze(1)
+        past = torch.tensor(np.asarray(time, np.int64))
+        raw = torch.tensor(np.asarray(readings, np.float32))
+        observed = raw.isfinite()
+        scaled = (raw - scaler.profile_at(past)[:, sensors]) / scaler.scale[sensors]
+        scaled = torch.where(observed, scaled, 0.0)
+        ahead = past[-1] + self.description.step_seconds * torch.arange(1, config.horizon + 1)
+        out = self.model(scaled[None], observed[None], calendar_features(ahead[:1]), sensors)
+        targets = torch.tensor(self.description.targets)
+        return ahead.numpy(), scaler.restore(out, ahead[None], targets)[0].numpy()
+
+
+def save_artifact(folder: Path, model: SparseForecaster, description: Description, edges: Edges) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors: dict[str, Tensor] = {name: value.contiguous() for name, value in model.state_dict().items()}
+    tensors |= {
+        f"{EDGE_PREFIX}{name}": torch.tensor(getattr(edges, name)) for name in ("source", "target", "weight")
+    }
+    save_file(tensors, folder / WEIGHTS)
+    (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2))
+
+
+def load_artifact(folder: Path) -> Artifact:
+    """Rebuild the network and load its weights.
+
+    Raises:
+        ArtifactError: a file is absent, damaged, or does not fit the other.
+    """
+    try:
+        description = Description.model_validate_json((folder / DESCRIPTION).read_bytes())
+        tensors = load_file(folder / WEIGHTS)
+    except (OSError, ValidationError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise ArtifactError(f"no usable model in {folder} ({reason}); it must hold {DESCRIPTION} and {WEIGHTS} of one run") from error
+    edges = Edges(*(tensors.pop(f"{EDGE_PREFIX}{name}").numpy() for name in ("source", "target", "weight")))
+    season = Season(description.season_period, description.season_slots)
+    scaler = SeasonalScaler(season, len(description.sensors), len(description.channels))
+    model = build_forecaster(description.model, scaler, edges, num_targets=len(description.targets), seed=0)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ArtifactError(f"the weights in {folder} do not fit its {DESCRIPTION}; both must come from one run") from error
+    model.eval()
+    return Artifact(model, description)

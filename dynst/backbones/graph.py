@@ -1,0 +1,53 @@
+"""A stream-morph graph network: the default backbone for sensor graphs."""
+
+import torch
+from torch import Tensor, nn
+
+from dynst.backbones.mixing import gated_attention, gated_average
+from dynst.backbones.protocol import Geometry, Shape
+
+__all__ = ["MorphGraphNet"]
+
+
+class MorphGraphNet(nn.Module):
+    """Each block mixes sensors over the known graph and over one learned from sensor embeddings, then transforms each alone.
+
+    The learned graph is the adaptive adjacency of Graph WaveNet (Wu et al. 2019); the identity embeddings are those of STID
+    (Shao et al. 2022).
+    """
+
+    proximity: Tensor
+
+    def __init__(self, shape: Shape, geometry: Geometry, num_calendar: int, *, blocks: int = 2, embedding: int = 16) -> None:
+        super().__init__()
+        hidden = shape.hidden
+        self.register_buffer("proximity", geometry.proximity, persistent=False)
+        self.identity = nn.Parameter(torch.randn(shape.num_sensors, embedding) / embedding**0.5)
+        self.encode = nn.Linear(shape.window * 2 * shape.num_channels, hidden)
+        self.encode_identity = nn.Linear(embedding, hidden, bias=False)
+        self.encode_calendar = nn.Linear(num_calendar, hidden, bias=False)
+        self.query = nn.Linear(embedding, embedding, bias=False)
+        self.key = nn.Linear(embedding, embedding, bias=False)
+        self.blocks = nn.ModuleList(_Block(hidden) for _ in range(blocks))
+
+    def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
+        identity = self.identity[sensors]  # [K, E]
+        known = gated_average(self.proximity[sensors][:, sensors], gates)  # [K, K]
+        learned = gated_attention(self.query(identity) @ self.key(identity).T, gates)  # [K, K]
+        hidden = self.encode(morphed) + self.encode_identity(identity) + self.encode_calendar(calendar)[:, None]  # [B, K, D]
+        for block in self.blocks:
+            hidden = block(hidden, known, learned)
+        return hidden
+
+
+class _Block(nn.Module):
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(hidden)
+        self.mix = nn.Linear(3 * hidden, hidden)
+        self.out = nn.Linear(hidden, hidden)
+
+    def forward(self, hidden: Tensor, known: Tensor, learned: Tensor) -> Tensor:
+        state = self.norm(hidden)
+        mixed = self.mix(torch.cat([state, known @ state, learned @ state], dim=-1))
+        return hidden + self.out(nn.functional.gelu(mixed))

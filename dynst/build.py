@@ -1,0 +1,111 @@
+"""From plain settings and a sensor store to a forecaster and its windows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from dynst.backbones.graph import MorphGraphNet
+from dynst.backbones.protocol import Geometry, Shape
+from dynst.backbones.readout import Readout
+from dynst.data.edges import Edges
+from dynst.data.scaler import SeasonalScaler, SeasonName, fit_scaler, season_for
+from dynst.data.store import SensorStore
+from dynst.data.windows import Windows, calendar_features, chronological_splits, make_series, split_windows
+from dynst.errors import ConfigError
+from dynst.forecaster import SparseForecaster
+
+__all__ = ["Dataset", "ModelConfig", "build_forecaster", "make_dataset", "proximity"]
+
+MAX_DENSE_SENSORS = 4096
+
+
+class ModelConfig(BaseModel):
+    """The forecaster's architecture."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backbone: Literal["morph_graph"] = "morph_graph"
+    window: int = Field(12, ge=1, description="steps that the forecaster reads")
+    horizon: int = Field(12, ge=1, description="steps that it forecasts")
+    hidden: int = Field(32, ge=4, multiple_of=4)
+    blocks: int = Field(2, ge=1)
+    embedding: int = Field(16, ge=1)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One store, scaled and cut for one model."""
+
+    scaler: SeasonalScaler
+    train: Windows
+    val: Windows
+    test: Windows
+
+
+def make_dataset(
+    store: SensorStore,
+    model: ModelConfig,
+    *,
+    targets: Sequence[str] = (),
+    season: SeasonName = "auto",
+    shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    train_stride: int = 1,
+) -> Dataset:
+    """Fit the scaler on the training part and index the windows of the three parts.
+
+    Raises:
+        ConfigError: a target is no channel of the store, or a part is too short for one window.
+    """
+    splits = chronological_splits(store.manifest.num_steps, shares)
+    step = store.manifest.step_seconds
+    chosen = season_for(season, step_seconds=step, train_seconds=step * (splits.train.stop - splits.train.start))
+    scaler = fit_scaler(store.readings, chosen, splits.train)
+    series = make_series(store.readings, scaler)
+    channels = _channel_indices(store, targets)
+    train, val, test = (
+        split_windows(series, rows, model.window, model.horizon, channels, stride)
+        for rows, stride in ((splits.train, train_stride), (splits.val, 1), (splits.test, 1))
+    )
+    return Dataset(scaler, train, val, test)
+
+
+def build_forecaster(
+    model: ModelConfig, scaler: SeasonalScaler, edges: Edges, *, num_targets: int, seed: int
+) -> SparseForecaster:
+    """A fresh forecaster whose initial weights depend on ``seed`` alone."""
+    num_sensors, num_channels = scaler.scale.shape
+    if num_sensors > MAX_DENSE_SENSORS:
+        raise ConfigError(
+            f"backbone '{model.backbone}' compares all pairs of sensors and takes at most {MAX_DENSE_SENSORS}, but the store has {num_sensors}"
+        )
+    shape = Shape(model.window, model.horizon, num_sensors, num_channels, num_targets, model.hidden)
+    geometry = Geometry(proximity(edges, num_sensors))
+    num_calendar = calendar_features(torch.zeros(1, dtype=torch.int64)).shape[-1]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        backbone = MorphGraphNet(shape, geometry, num_calendar, blocks=model.blocks, embedding=model.embedding)
+        readout = Readout(shape, geometry, embedding=model.embedding)
+    return SparseForecaster(shape, backbone, readout, scaler)
+
+
+def proximity(edges: Edges, num_sensors: int) -> Tensor:
+    """Edge weights as ``[location, sensor]``, largest 1; parallel edges keep the larger weight."""
+    dense = torch.zeros(num_sensors, num_sensors)
+    if not len(edges):
+        return dense
+    flat = torch.from_numpy(edges.target * num_sensors + edges.source)
+    dense.view(-1).scatter_reduce_(0, flat, torch.tensor(edges.weight), "amax")
+    return dense / dense.max().clamp(min=1e-12)
+
+
+def _channel_indices(store: SensorStore, names: Sequence[str]) -> list[int]:
+    if not names:
+        return [0]
+    unknown = [name for name in names if name not in store.channel_names]
+    if unknown:
+        raise ConfigError(f"data.targets must name channels of the store ({', '.join(store.channel_names)}), but got '{unknown[0]}'")
+    return [store.channel_names.index(name) for name in names]

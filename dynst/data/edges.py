@@ -1,0 +1,81 @@
+"""The sensor graph as an edge list, sparse at every size."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from scipy.spatial import cKDTree
+
+from dynst.errors import DataError
+
+__all__ = ["EARTH_RADIUS_METRES", "Edges", "nearest_neighbour_edges", "unit_sphere"]
+
+EARTH_RADIUS_METRES = 6_371_000.0
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Directed, weighted edges; ``weight`` is a proximity (larger is closer), not a distance."""
+
+    source: np.ndarray  # [E] int64
+    target: np.ndarray  # [E] int64
+    weight: np.ndarray  # [E] float32
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @classmethod
+    def none(cls) -> "Edges":
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+
+    def check(self, num_sensors: int) -> None:
+        """Raise DataError where an edge leaves the network or a weight is no finite number ≥ 0."""
+        for name, ends in (("source", self.source), ("target", self.target)):
+            if len(ends) and (ends.min() < 0 or ends.max() >= num_sensors):
+                raise DataError(
+                    f"edges: '{name}' must lie in 0..{num_sensors - 1}, but reaches from {ends.min()} to {ends.max()}; "
+                    "number the sensors in the order of the readings"
+                )
+        if not np.isfinite(self.weight).all() or (self.weight < 0).any():
+            raise DataError("edges: every weight must be a finite number of at least 0; remove the others")
+
+    def to_table(self) -> pa.Table:
+        return pa.table(
+            {
+                "source": pa.array(self.source, pa.int32()),
+                "target": pa.array(self.target, pa.int32()),
+                "weight": pa.array(self.weight, pa.float32()),
+            }
+        )
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> "Edges":
+        return cls(
+            table["source"].to_numpy().astype(np.int64),
+            table["target"].to_numpy().astype(np.int64),
+            table["weight"].to_numpy(),
+        )
+
+
+def unit_sphere(lonlat: np.ndarray) -> np.ndarray:
+    """Longitude and latitude in degrees ``[S, 2]`` as points on the unit sphere ``[S, 3]``."""
+    lon, lat = np.deg2rad(lonlat).T
+    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+
+
+def nearest_neighbour_edges(positions: np.ndarray, *, lonlat: bool, neighbours: int = 8) -> Edges:
+    """Join every sensor to its nearest ones, weighted by a Gaussian kernel of the distance.
+
+    The kernel's width is the median distance over all neighbours taken, so weights do not depend on units.
+    Distances are chords of the sphere for longitude and latitude (Shuman et al. 2013 for the kernel).
+    """
+    points = unit_sphere(positions) if lonlat else positions
+    count = min(neighbours, len(points) - 1)
+    if count < 1:
+        return Edges.none()
+    distance, index = cKDTree(points).query(points, k=count + 1)
+    rows = np.repeat(np.arange(len(points)), count + 1)
+    others = index.ravel() != rows
+    source, target, distance = index.ravel()[others], rows[others], distance.ravel()[others]
+    width = float(np.median(distance)) or 1.0
+    return Edges(source.astype(np.int64), target, np.exp(-((distance / width) ** 2)).astype(np.float32))

@@ -1,0 +1,126 @@
+"""Forecasting departures: every location's own seasonal profile is taken out first, and put back at the end."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dynst.data.store import Readings
+from dynst.errors import ConfigError
+
+__all__ = ["SEASONS", "Season", "SeasonalScaler", "SeasonName", "fit_scaler", "season_for"]
+
+SeasonName = Literal["auto", "none", "day", "week"]
+HOUR, DAY, WEEK = 3600, 86_400, 604_800
+WEEKS_NEEDED, DAYS_NEEDED = 4, 3
+EPOCH_IS_THURSDAY = 3 * DAY  # 1970-01-01; a week starts on Monday
+
+
+@dataclass(frozen=True)
+class Season:
+    """A period cut into slots; ``slots == 1`` is no season at all."""
+
+    period: int  # seconds
+    slots: int
+
+    def slot_of(self, time: Tensor) -> Tensor:
+        """The slot of each time (int64 seconds since 1970-01-01)."""
+        if self.slots == 1:
+            return torch.zeros_like(time)
+        return ((time + EPOCH_IS_THURSDAY) % self.period) * self.slots // self.period
+
+
+SEASONS = {"none": Season(1, 1), "day": Season(DAY, 24), "week": Season(WEEK, 168)}
+
+
+def season_for(name: SeasonName, *, step_seconds: int, train_seconds: int) -> Season:
+    """The season to use; ``auto`` takes the longest one that the training data show often enough.
+
+    An hour of the week needs four weeks of training data, an hour of the day three days; steps of a day or more have no daily
+    season. Raises ConfigError where a named season is shorter than two steps.
+    """
+    if name == "auto":
+        if step_seconds <= DAY and train_seconds >= WEEKS_NEEDED * WEEK:
+            name = "week"
+        elif step_seconds * 2 <= DAY and train_seconds >= DAYS_NEEDED * DAY:
+            name = "day"
+        else:
+            name = "none"
+    season = SEASONS[name]
+    if name != "none" and season.period < 2 * step_seconds:
+        raise ConfigError(
+            f"data.season must be longer than two steps, but '{name}' has {season.period} s and a step {step_seconds} s; "
+            "set data.season to 'auto' or 'none'"
+        )
+    return Season(season.period, max(1, min(season.slots, season.period // step_seconds)))
+
+
+class SeasonalScaler(nn.Module):
+    """``scaled = (value − profile[slot, sensor]) / scale[sensor]``; a location that is switched off keeps its profile.
+
+    Raw values are in the channel's unit; scaled ones have none.
+    """
+
+    profile: Tensor  # [P, S, C]
+    scale: Tensor  # [S, C]
+
+    def __init__(self, season: Season, num_sensors: int, num_channels: int) -> None:
+        super().__init__()
+        self.season = season
+        self.register_buffer("profile", torch.zeros(season.slots, num_sensors, num_channels))
+        self.register_buffer("scale", torch.ones(num_sensors, num_channels))
+
+    def profile_at(self, time: Tensor) -> Tensor:
+        """``[...]`` times to ``[..., S, C]``."""
+        return self.profile[self.season.slot_of(time)]
+
+    def transform(self, values: Tensor, time: Tensor) -> Tensor:
+        """``[..., S, C]`` raw to scaled, at times ``[...]``."""
+        return (values - self.profile_at(time)) / self.scale
+
+    def restore(self, scaled: Tensor, time: Tensor, channels: Tensor) -> Tensor:
+        """``[..., S, len(channels)]`` scaled to raw, at times ``[...]``."""
+        return scaled * self.scale[:, channels] + self.profile_at(time)[..., channels]
+
+
+def fit_scaler(readings: Readings, season: Season, rows: slice) -> SeasonalScaler:
+    """Fit on ``rows`` (the training part) alone: the median of each slot, then the spread of what remains.
+
+    A slot without any reading takes the sensor's overall median; a sensor without any takes the median over all sensors; the
+    scale is floored at a thousandth of the network's, so a constant sensor stays finite.
+    """
+    time = torch.tensor(readings.time[rows])
+    values = np.where(readings.observed[rows], readings.values[rows], np.nan)
+    slots = season.slot_of(time).numpy()
+    scaler = SeasonalScaler(season, *values.shape[1:])
+    overall = _nanmedian(values)
+    overall = np.where(np.isnan(overall), np.nan_to_num(_nanmedian(overall)), overall)
+    profile = np.empty(tuple(scaler.profile.shape), np.float32)
+    for slot in range(season.slots):
+        median = _nanmedian(values[slots == slot])
+        profile[slot] = np.where(np.isnan(median), overall, median)
+    left = values - profile[slots]
+    spread = np.sqrt(_nanmean(left**2))
+    network = np.maximum(np.nan_to_num(_nanmean(spread)), 1e-6)
+    scaler.profile.copy_(torch.from_numpy(profile))
+    scaler.scale.copy_(torch.from_numpy(np.maximum(np.nan_to_num(spread), 1e-3 * network).astype(np.float32)))
+    return scaler
+
+
+def _nanmedian(values: np.ndarray) -> np.ndarray:
+    return _over_observed(np.nanmedian, values)
+
+
+def _nanmean(values: np.ndarray) -> np.ndarray:
+    return _over_observed(np.nanmean, values)
+
+
+def _over_observed(statistic: object, values: np.ndarray) -> np.ndarray:
+    """``statistic`` over the first axis, NaN where nothing was observed, without numpy's warning about it."""
+    seen = ~np.isnan(values).all(axis=0) if len(values) else np.zeros(values.shape[1:], bool)
+    out = np.full(values.shape[1:], np.nan, np.float32)
+    if seen.any():
+        out[seen] = statistic(values[:, seen], axis=0)  # type: ignore[operator]
+    return out

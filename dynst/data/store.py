@@ -1,0 +1,108 @@
+"""A sensor store: a folder of Arrow files that holds one network's readings, sensors and graph."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from dynst.data.edges import Edges
+from dynst.data.manifest import FORMAT_VERSION, Manifest
+from dynst.data.sensors import Sensors
+from dynst.errors import DataError
+
+__all__ = ["EDGES", "MANIFEST", "READINGS", "SENSORS", "Readings", "SensorStore", "open_store"]
+
+MANIFEST, READINGS, SENSORS, EDGES = "manifest.json", "readings.arrow", "sensors.parquet", "edges.parquet"
+
+
+@dataclass(frozen=True)
+class Readings:
+    """The whole series. A value whose ``observed`` is False is a placeholder and means nothing."""
+
+    time: np.ndarray  # [N] int64, seconds since 1970-01-01 in the network's own clock
+    values: np.ndarray  # [N, S, C] float32
+    observed: np.ndarray  # [N, S, C] bool
+
+
+@dataclass(frozen=True)
+class SensorStore:
+    path: Path
+    manifest: Manifest
+    sensors: Sensors
+    edges: Edges
+
+    @property
+    def channel_names(self) -> list[str]:
+        return [channel.name for channel in self.manifest.channels]
+
+    @cached_property
+    def readings(self) -> Readings:
+        """Memory-mapped; copied only where the file holds more than one record batch.
+
+        Raises:
+            DataError: the file is damaged or does not match the manifest.
+        """
+        shape = (-1, self.manifest.num_sensors, len(self.manifest.channels))
+        try:
+            table = pa.ipc.open_file(pa.memory_map(str(self.path / READINGS))).read_all()
+            time = table["time"].to_numpy()
+            values = _flat(table["values"]).reshape(shape)
+            observed = _flat(table["observed"]).view(bool).reshape(shape)
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            raise DataError(f"{self.path / READINGS} cannot be read ({error}); import the data again") from error
+        if len(time) != self.manifest.num_steps:
+            raise DataError(
+                f"{self.path / READINGS} must hold {self.manifest.num_steps} steps by its manifest, but holds {len(time)}; "
+                "import the data again"
+            )
+        return Readings(time, values, observed)
+
+
+def open_store(path: Path) -> SensorStore:
+    """Open a store; its readings stay on disk until they are asked for.
+
+    Raises:
+        DataError: there is no store at this path, it is of another version, or its tables are damaged.
+    """
+    manifest = _read_manifest(path)
+    try:
+        sensors = pq.read_table(path / SENSORS)
+        edges = pq.read_table(path / EDGES)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"sensor store {path} cannot be read ({error}); import the data again") from error
+    store = SensorStore(
+        path,
+        manifest,
+        Sensors.from_table(sensors, has_positions=manifest.positions != "none"),
+        Edges.from_table(edges),
+    )
+    if len(store.sensors) != manifest.num_sensors:
+        raise DataError(
+            f"{path / SENSORS} must hold {manifest.num_sensors} sensors by its manifest, but holds {len(store.sensors)}; "
+            "import the data again"
+        )
+    store.edges.check(manifest.num_sensors)
+    return store
+
+
+def _read_manifest(path: Path) -> Manifest:
+    file = path / MANIFEST
+    if not file.is_file():
+        raise DataError(f"no sensor store at {path} (it has no {MANIFEST}); name the folder that an import wrote")
+    try:
+        return Manifest.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "document"
+        raise DataError(
+            f"{file} is no manifest of format version {FORMAT_VERSION}: at '{place}': {first['msg']}; import the data again"
+        ) from error
+
+
+def _flat(column: pa.ChunkedArray) -> np.ndarray:
+    chunks = [chunk.flatten().to_numpy(zero_copy_only=True) for chunk in column.chunks]
+    return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)

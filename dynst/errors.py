@@ -1,0 +1,25 @@
+"""What can go wrong because of what a user gave us.
+
+DynstError            one clear sentence: what was expected, what came, where, and the remedy
+├── DataError         a sensor store, or a source that should become one
+├── ConfigError       a job, a schedule, a model option
+└── ArtifactError     a saved model
+"""
+
+__all__ = ["ArtifactError", "ConfigError", "DataError", "DynstError"]
+
+
+class DynstError(Exception):
+    """Base of all errors that a user can mend; the command line prints it and exits with code 2."""
+
+
+class DataError(DynstError):
+    """A sensor store, or a source of readings, is not what it should be."""
+
+
+class ConfigError(DynstError):
+    """A setting of a job, a schedule, or a model is out of its range or contradicts another."""
+
+
+class ArtifactError(DynstError):
+    """A saved model is absent, incomplete, or of another format version."""

@@ -1,0 +1,78 @@
+"""Which sensors are on: exact counts, ties broken by index, plain functions over a bool vector."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dynst.errors import ConfigError
+
+__all__ = ["MaskUpdate", "drop_and_grow", "num_active_at", "prune_to", "random_subset"]
+
+
+@dataclass(frozen=True)
+class MaskUpdate:
+    """One change of the mask: who went, who came back."""
+
+    step: int
+    sparsity: float
+    active: Tensor  # [S] bool
+    pruned: tuple[int, ...]  # switched off because sparsity grew
+    dropped: tuple[int, ...]  # exchanged: off
+    grown: tuple[int, ...]  # exchanged: on
+
+
+def num_active_at(sparsity: float, num_sensors: int) -> int:
+    """Sensors that stay on. ``sparsity`` is the share that is off, rounded to whole sensors; at least one stays.
+
+    Raises:
+        ConfigError: sparsity is outside [0, 1).
+    """
+    if not 0 <= sparsity < 1:
+        raise ConfigError(f"sparsity must be at least 0 and below 1 (the share of sensors that are off), but got {sparsity}")
+    return max(1, num_sensors - int(sparsity * num_sensors + 0.5))
+
+
+def prune_to(active: Tensor, importance: Tensor, num_active: int) -> Tensor:
+    """Switch off the least important active sensors until ``num_active`` are left; never switches one on."""
+    count = min(num_active, int(active.sum()))
+    return _keep_best(active, importance, count)
+
+
+def drop_and_grow(active: Tensor, importance: Tensor, num: int) -> Tensor:
+    """Exchange up to ``num`` pairs: the least important active sensor for the most important inactive one, and so on,
+    as long as the newcomer is the more important of the two.
+
+    Both sides are on one scale (signed first-order importance), which is what makes the comparison meaningful. The pairing of drop and
+    grow follows RigL (Evci et al. 2020).
+    """
+    num = min(num, int(active.sum()), int((~active).sum()))
+    weakest = _order(importance, active)[-num:].flip(0) if num else torch.empty(0, dtype=torch.long)
+    strongest = _order(importance, ~active)[:num]
+    better = importance[strongest] > importance[weakest]
+    exchanged = active.clone()
+    exchanged[weakest[better]] = False
+    exchanged[strongest[better]] = True
+    return exchanged
+
+
+def random_subset(num_sensors: int, density: tuple[float, float], seed: int, step: int) -> Tensor:
+    """A random active set ``[S]`` bool whose density is drawn uniformly from a range: a pure function of seed and step."""
+    generator = torch.Generator().manual_seed((seed * 1_000_003 + step) & 0x7FFF_FFFF_FFFF_FFFF)
+    low, high = density
+    share = low + (high - low) * float(torch.rand(1, generator=generator))
+    active = torch.zeros(num_sensors, dtype=torch.bool)
+    active[torch.randperm(num_sensors, generator=generator)[: max(1, round(share * num_sensors))]] = True
+    return active
+
+
+def _order(importance: Tensor, among: Tensor) -> Tensor:
+    """Indices of ``among``, most important first, ties by index."""
+    index = among.nonzero().squeeze(1)
+    return index[importance[index].sort(descending=True, stable=True).indices]
+
+
+def _keep_best(among: Tensor, importance: Tensor, count: int) -> Tensor:
+    kept = torch.zeros_like(among)
+    kept[_order(importance, among)[:count]] = True
+    return kept

@@ -1,0 +1,112 @@
+"""When sensors are switched off, and how many: sparsity as a function of the training step."""
+
+from dataclasses import dataclass
+from math import cos, pi
+from typing import Protocol
+
+from dynst.errors import ConfigError
+
+__all__ = ["CosineDrop", "Cubic", "Geometric", "OneShot", "Schedule"]
+
+
+class Schedule(Protocol):
+    """Sparsity never falls, and equals ``final`` from the last update on."""
+
+    @property
+    def final(self) -> float: ...
+
+    @property
+    def stop(self) -> int:
+        """The last step at which the mask may change."""
+        ...
+
+    def sparsity_at(self, step: int) -> float: ...
+
+    def is_update_step(self, step: int) -> bool: ...
+
+
+@dataclass(frozen=True)
+class _Ramp:
+    """Updates every ``update_every`` steps from ``start`` to ``stop``; sparsity reaches ``final`` after ``grown_by`` of that span."""
+
+    final: float
+    start: int
+    stop: int
+    update_every: int
+    grown_by: float = 0.7
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.final < 1:
+            raise ConfigError(f"sparsity.final must be at least 0 and below 1, but got {self.final}")
+        if not 0 <= self.start < self.stop:
+            raise ConfigError(f"pruning must start at step 0 or later and before it stops, but got {self.start} to {self.stop}")
+        if self.update_every < 1:
+            raise ConfigError(f"sparsity.update_every must be at least 1 step, but got {self.update_every}")
+        if not 0 < self.grown_by <= 1:
+            raise ConfigError(f"sparsity.grown_by must be above 0 and at most 1, but got {self.grown_by}")
+
+    def is_update_step(self, step: int) -> bool:
+        return self.start <= step <= self.stop and (step - self.start) % self.update_every == 0
+
+    def sparsity_at(self, step: int) -> float:
+        if step < self.start:
+            return 0.0
+        rounds = max(1, int((self.stop - self.start) * self.grown_by) // self.update_every + 1)
+        done = min((step - self.start) // self.update_every + 1, rounds)
+        return self.final if done == rounds else self._share(done / rounds)
+
+    def _share(self, progress: float) -> float:
+        raise NotImplementedError
+
+
+class Cubic(_Ramp):
+    """Fast at first, slow at the end (Zhu & Gupta 2017): ``final · (1 − (1 − progress)³)``."""
+
+    def _share(self, progress: float) -> float:
+        return self.final * (1 - (1 - progress) ** 3)
+
+
+class Geometric(_Ramp):
+    """Every round switches off the same share of what is still on, as in iterative magnitude pruning (Frankle & Carbin 2019)."""
+
+    def _share(self, progress: float) -> float:
+        return 1 - (1 - self.final) ** progress
+
+
+@dataclass(frozen=True)
+class OneShot:
+    """Everything goes at one step, and never changes afterwards."""
+
+    final: float
+    start: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.final < 1:
+            raise ConfigError(f"sparsity.final must be at least 0 and below 1, but got {self.final}")
+
+    @property
+    def stop(self) -> int:
+        return self.start
+
+    def is_update_step(self, step: int) -> bool:
+        return step == self.start
+
+    def sparsity_at(self, step: int) -> float:
+        return self.final if step >= self.start else 0.0
+
+
+@dataclass(frozen=True)
+class CosineDrop:
+    """Share of the active sensors that may be exchanged at an update: from ``initial`` down to 0 at ``stop`` (RigL)."""
+
+    initial: float
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.initial <= 1:
+            raise ConfigError(f"sparsity.drop_fraction must be between 0 and 1, but got {self.initial}")
+
+    def fraction_at(self, step: int) -> float:
+        progress = min(1.0, max(0.0, (step - self.start) / max(1, self.stop - self.start)))
+        return self.initial * (1 + cos(pi * progress)) / 2

@@ -1,0 +1,129 @@
+"""A scheme decides, at every training step, which sensors exist: a schedule, a criterion, and a rule of exchange."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dynst.errors import ConfigError
+from dynst.sparsity.criteria import Criterion, Given
+from dynst.sparsity.mask import MaskUpdate, drop_and_grow, num_active_at, prune_to, random_subset
+from dynst.sparsity.schedules import CosineDrop, OneShot, Schedule
+
+__all__ = ["Scheme", "SensorDropout", "StepSensors", "dense_scheme"]
+
+
+@dataclass(frozen=True)
+class SensorDropout:
+    """The warm-up: until step ``until`` every step trains on its own random subset, so that one network learns to serve any."""
+
+    until: int
+    density: tuple[float, float] = (0.2, 1.0)
+
+    def __post_init__(self) -> None:
+        low, high = self.density
+        if not 0 < low <= high <= 1:
+            raise ConfigError(f"sparsity.dropout_density must be two shares, 0 < low ≤ high ≤ 1, but got {list(self.density)}")
+
+
+@dataclass(frozen=True)
+class StepSensors:
+    """What one training step reads: ``gates`` is None on a compact step, where every sensor in ``index`` is on."""
+
+    index: Tensor  # [K] int64
+    gates: Tensor | None  # [K] float32
+
+
+class Scheme:
+    """Holds the mask and moves it. Every rank that sees the same gradients takes the same decisions.
+
+    Args:
+        exchange: how many active sensors may be dropped and regrown at an update; None exchanges nothing.
+        dropout: the sensor-dropout warm-up; None trains on all sensors until the first update.
+        probe_every: steps between two probes, for a criterion that needs them.
+    """
+
+    def __init__(
+        self,
+        num_sensors: int,
+        schedule: Schedule,
+        criterion: Criterion,
+        *,
+        exchange: CosineDrop | None = None,
+        dropout: SensorDropout | None = None,
+        probe_every: int = 5,
+        seed: int = 0,
+    ) -> None:
+        if probe_every < 1:
+            raise ConfigError(f"sparsity.probe_every must be at least 1 step, but got {probe_every}")
+        self.num_sensors, self.schedule, self.criterion = num_sensors, schedule, criterion
+        self.exchange, self.dropout, self.probe_every, self.seed = exchange, dropout, probe_every, seed
+        self.active = torch.ones(num_sensors, dtype=torch.bool)
+        self.ever_active = self.active.clone()
+
+    @property
+    def sparsity(self) -> float:
+        return 1 - float(self.active.sum()) / self.num_sensors
+
+    def is_settled(self, step: int) -> bool:
+        """Whether the mask has its final sparsity and no update is left after ``step``."""
+        return step > self.schedule.stop
+
+    def sensors_at(self, step: int) -> StepSensors:
+        """Active sensors alone, or on a probe step all sensors with gates."""
+        active = self._active_at(step)
+        if self.criterion.needs_probes and step % self.probe_every == 0 and not self.is_settled(step):
+            return StepSensors(torch.arange(self.num_sensors), active.float())
+        return StepSensors(active.nonzero().squeeze(1), None)
+
+    def observe(self, sensors: StepSensors, gate_gradient: Tensor) -> None:
+        """Hand the criterion a probe's gradient, averaged over ranks."""
+        full = torch.full((self.num_sensors,), float("nan"), dtype=torch.float64)
+        full[sensors.index] = gate_gradient.double()
+        self.criterion.observe(full)
+
+    def update(self, step: int) -> MaskUpdate | None:
+        """Called before each step; changes the mask if the schedule says so."""
+        if not self.schedule.is_update_step(step):
+            return None
+        scores = self.criterion.scores()
+        pruned = prune_to(self.active, scores, num_active_at(self.schedule.sparsity_at(step), self.num_sensors))
+        exchanged = pruned if self.exchange is None else drop_and_grow(pruned, scores, self._num_exchanged(pruned, step))
+        update = MaskUpdate(
+            step=step,
+            sparsity=1 - float(exchanged.sum()) / self.num_sensors,
+            active=exchanged.clone(),
+            pruned=_indices(self.active & ~pruned),
+            dropped=_indices(pruned & ~exchanged),
+            grown=_indices(exchanged & ~pruned),
+        )
+        self.active = exchanged
+        self.ever_active |= exchanged
+        return update
+
+    def state_dict(self) -> dict[str, Tensor]:
+        state = {"active": self.active.clone(), "ever_active": self.ever_active.clone()}
+        return state | {f"criterion.{name}": value for name, value in self.criterion.state_dict().items()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        self.active, self.ever_active = state["active"].clone(), state["ever_active"].clone()
+        prefix = "criterion."
+        self.criterion.load_state_dict({name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)})
+
+    def _active_at(self, step: int) -> Tensor:
+        if self.dropout is None or step >= self.dropout.until:
+            return self.active
+        return random_subset(self.num_sensors, self.dropout.density, self.seed, step)
+
+    def _num_exchanged(self, active: Tensor, step: int) -> int:
+        assert self.exchange is not None
+        return round(self.exchange.fraction_at(step) * int(active.sum()))
+
+
+def dense_scheme(num_sensors: int) -> Scheme:
+    """All sensors on, all the time: the reference."""
+    return Scheme(num_sensors, OneShot(0.0, 0), Given(torch.zeros(num_sensors)))
+
+
+def _indices(mask: Tensor) -> tuple[int, ...]:
+    return tuple(mask.nonzero().squeeze(1).tolist())

@@ -1,0 +1,41 @@
+"""Errors of a forecaster over a set of windows, every location counted."""
+
+import torch
+from torch import Tensor
+
+from dynst.data.windows import Windows
+from dynst.forecaster import SparseForecaster
+from dynst.metrics import ErrorTable
+from dynst.training.world import World
+
+__all__ = ["evaluate", "forecast_windows"]
+
+
+def forecast_windows(model: SparseForecaster, windows: Windows, index: Tensor, sensors: Tensor) -> Tensor:
+    """Forecasts in raw units ``[B, H, S, targets]`` for the windows ``index``, reading ``sensors`` alone."""
+    batch = windows.batch(index, sensors)
+    scaled = model(batch.readings, batch.observed, batch.calendar, sensors)
+    raw: Tensor = model.scaler.restore(scaled, windows.target_times(index), windows.targets)
+    return raw
+
+
+@torch.no_grad()
+def evaluate(
+    model: SparseForecaster, windows: Windows, active: Tensor, world: World | None = None, batch_size: int = 256
+) -> ErrorTable:
+    """Errors over ALL locations when only ``active`` (bool ``[S]``) sensors are read; ranks share the windows."""
+    world = world or World()
+    was_training = model.training
+    model.eval()
+    sensors = active.nonzero().squeeze(1)
+    table = ErrorTable.zeros(windows.horizon, len(active), len(windows.targets))
+    scale = model.scaler.scale[:, windows.targets]
+    for index in world.share(torch.arange(len(windows))).split(batch_size):
+        batch = windows.batch(index, sensors)
+        scaled = model(batch.readings, batch.observed, batch.calendar, sensors)
+        truth = model.scaler.restore(batch.target, windows.target_times(index), windows.targets)
+        table.add((scaled - batch.target) * scale, truth, batch.target_observed)
+    for part in (table.absolute, table.squared, table.truth, table.count):
+        world.total(part)
+    model.train(was_training)
+    return table

@@ -1,0 +1,153 @@
+"""The training loop: one step is one batch over the sensors that the scheme says exist."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dynst.data.windows import Windows
+from dynst.forecaster import SparseForecaster
+from dynst.metrics import masked_mae
+from dynst.sparsity.mask import MaskUpdate
+from dynst.sparsity.scheme import Scheme, StepSensors
+from dynst.training.evaluate import evaluate
+from dynst.training.recipe import Recipe
+from dynst.training.world import World
+
+__all__ = ["EpochReport", "Training"]
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What one epoch did; plain figures, the same on every rank."""
+
+    epoch: int
+    step: int
+    train_loss: float  # MAE in raw units, over the sensors of each step
+    val_mae: float  # ALL locations, with the mask as it stands
+    sparsity: float
+    exchanged: int
+    seconds: float
+    updates: tuple[MaskUpdate, ...] = field(default=())
+
+
+class Training:
+    """Model, optimizer and scheme, advanced together; ``state_dict`` holds all that a resumed training needs."""
+
+    def __init__(
+        self, model: SparseForecaster, scheme: Scheme, recipe: Recipe, train: Windows, val: Windows, seed: int, world: World
+    ) -> None:
+        self.model, self.scheme, self.recipe = model, scheme, recipe
+        self.train, self.val, self.seed, self.world = train, val, seed, world
+        self.steps_per_epoch = recipe.steps_in_epoch(len(train))
+        self.total_steps = recipe.epochs * self.steps_per_epoch
+        self.step = 0
+        self.best: tuple[float, dict[str, Tensor]] | None = None
+        self._parallel = world.wrap(model)
+        self._optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        scale = model.scaler.scale[:, train.targets]
+        self._unit = scale.mean(0, keepdim=True)  # [1, targets]
+        self._weight = scale / self._unit  # [S, targets]
+
+    def run(self, until_epoch: int | None = None) -> Iterator[EpochReport]:
+        """Train to the end, or to an earlier epoch; yields after each one. At the end the best settled weights are restored."""
+        last = self.recipe.epochs if until_epoch is None else until_epoch
+        while self.step < last * self.steps_per_epoch:
+            yield self._run_epoch()
+        if self.step == self.total_steps and self.best is not None:
+            self.model.load_state_dict(self.best[1])
+
+    def state_dict(self) -> dict[str, Any]:
+        """A deep copy: later steps do not change it."""
+        return deepcopy(
+            {
+                "model": self.model.state_dict(),
+                "optimizer": self._optimizer.state_dict(),
+                "scheme": self.scheme.state_dict(),
+                "step": self.step,
+                "best": self.best,
+            }
+        )
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        state = deepcopy(state)
+        self.model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.scheme.load_state_dict(state["scheme"])
+        self.step, self.best = state["step"], state["best"]
+
+    def continue_from(self, warm: "Training") -> None:
+        """Take over another training's weights, optimizer and position, but not its mask or scores: a shared warm-up."""
+        state = warm.state_dict()
+        self.load_state_dict(state | {"scheme": self.scheme.state_dict(), "best": None})
+
+    def _run_epoch(self) -> EpochReport:
+        started = perf_counter()
+        epoch = self.step // self.steps_per_epoch
+        updates: list[MaskUpdate] = []
+        loss_sum = torch.zeros(2, dtype=torch.float64)
+        self.model.train()
+        for index in self._batches(epoch):
+            update = self.scheme.update(self.step)
+            if update is not None:
+                updates.append(update)
+            loss_sum += self._train_step(index)
+            self.step += 1
+        self.world.total(loss_sum)
+        val_mae = evaluate(self.model, self.val, self.scheme.active, self.world).mae()
+        self._keep_best(val_mae)
+        return EpochReport(
+            epoch=epoch + 1,
+            step=self.step,
+            train_loss=float(loss_sum[0] / loss_sum[1]) * float(self._unit.mean()),
+            val_mae=val_mae,
+            sparsity=self.scheme.sparsity,
+            exchanged=sum(len(update.grown) for update in updates),
+            seconds=perf_counter() - started,
+            updates=tuple(updates),
+        )
+
+    def _batches(self, epoch: int) -> Iterator[Tensor]:
+        """This rank's part of each global batch; the shuffle depends on seed and epoch alone."""
+        generator = torch.Generator().manual_seed(self.seed * 100_003 + epoch)
+        order = torch.randperm(len(self.train), generator=generator)
+        size = self.recipe.batch_size
+        done = self.step % self.steps_per_epoch
+        for batch in range(done, self.steps_per_epoch):
+            yield self.world.share(order[batch * size : (batch + 1) * size])
+
+    def _train_step(self, index: Tensor) -> Tensor:
+        """One optimizer step; returns (sum of errors, number of observed entries) of this rank."""
+        sensors = self.scheme.sensors_at(self.step)
+        gates = None if sensors.gates is None else sensors.gates.clone().requires_grad_()
+        batch = self.train.batch(index, sensors.index)
+        forecast = self._parallel(batch.readings, batch.observed, batch.calendar, sensors.index, gates)
+        total, count = masked_mae(forecast, batch.target, batch.target_observed, self._weight)
+        everyone = self.world.total(count.clone().float())
+        loss = total * self.world.size / everyone.clamp(min=1)  # ranks are averaged: this makes it the mean over all entries
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._observe(sensors, gates)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.recipe.learning_rate_at(self.step, self.total_steps)
+        self._optimizer.step()
+        return torch.stack([total.detach(), count]).double()
+
+    def _observe(self, sensors: StepSensors, gates: Tensor | None) -> None:
+        if gates is None:
+            return
+        assert gates.grad is not None
+        self.scheme.observe(sensors, self.world.total(gates.grad) / self.world.size)
+
+    def _keep_best(self, val_mae: float) -> None:
+        if not self.scheme.is_settled(self.step):
+            return
+        if self.best is None or val_mae < self.best[0]:
+            self.best = (val_mae, deepcopy(self.model.state_dict()))
+
+

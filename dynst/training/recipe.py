@@ -1,0 +1,33 @@
+"""How a model is trained, whatever its sensors: the same for dense, random and learned, so that they can be compared."""
+
+from math import cos, pi
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Recipe"]
+
+
+class Recipe(BaseModel):
+    """Budget and optimizer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(20, ge=1)
+    steps_per_epoch: int | None = Field(None, ge=1, description="at most this many steps an epoch; by default all windows once")
+    batch_size: int = Field(64, ge=1, description="windows in a step, over all workers")
+    learning_rate: float = Field(3e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    clip_norm: float = Field(5.0, gt=0)
+    warmup_share: float = Field(0.05, ge=0, lt=1, description="share of the steps in which the learning rate rises")
+
+    def steps_in_epoch(self, num_windows: int) -> int:
+        """Whole batches only: the last, smaller one waits for another epoch's shuffle."""
+        full = max(1, num_windows // self.batch_size)
+        return full if self.steps_per_epoch is None else min(full, self.steps_per_epoch)
+
+    def learning_rate_at(self, step: int, total_steps: int) -> float:
+        """Linear rise, then cosine decay to 0."""
+        rise = max(1, int(self.warmup_share * total_steps))
+        if step < rise:
+            return self.learning_rate * (step + 1) / rise
+        return self.learning_rate * (1 + cos(pi * (step - rise) / max(1, total_steps - rise))) / 2

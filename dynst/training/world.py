@@ -1,0 +1,35 @@
+"""One process among several that train the same model, or the only one."""
+
+from dataclasses import dataclass
+
+import torch.distributed as dist
+from torch import Tensor, nn
+
+__all__ = ["World", "current_world"]
+
+
+@dataclass(frozen=True)
+class World:
+    rank: int = 0
+    size: int = 1
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """Average parameter gradients over ranks. Every step uses every parameter, so no search for unused ones is needed."""
+        return model if self.size == 1 else nn.parallel.DistributedDataParallel(model)
+
+    def total(self, value: Tensor) -> Tensor:
+        """The sum over ranks, the same on each; ``value`` itself is changed."""
+        if self.size > 1:
+            dist.all_reduce(value)
+        return value
+
+    def share(self, items: Tensor) -> Tensor:
+        """This rank's part of ``items``: every ``size``-th, so parts differ in length by at most one."""
+        return items[self.rank :: self.size]
+
+
+def current_world() -> World:
+    """The process group that a launcher has started, or a world of one."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return World()
+    return World(dist.get_rank(), dist.get_world_size())

@@ -88,9 +88,7 @@ class Artifact:
 def save_artifact(folder: Path, model: SparseForecaster, description: Description, edges: Edges) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {name: value.contiguous() for name, value in model.state_dict().items()}
-    tensors |= {
-        f"{EDGE_PREFIX}{name}": torch.tensor(getattr(edges, name)) for name in ("source", "target", "weight")
-    }
+    tensors |= {f"{EDGE_PREFIX}{name}": torch.tensor(getattr(edges, name)) for name in ("source", "target", "weight")}
     save_file(tensors, folder / WEIGHTS)
     (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2))
 
@@ -106,7 +104,9 @@ def load_artifact(folder: Path) -> Artifact:
         tensors = load_file(folder / WEIGHTS)
     except (OSError, ValidationError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
-        raise ArtifactError(f"no usable model in {folder} ({reason}); it must hold {DESCRIPTION} and {WEIGHTS} of one run") from error
+        raise ArtifactError(
+            f"no usable model in {folder} ({reason}); it must hold {DESCRIPTION} and {WEIGHTS} of one run"
+        ) from error
     edges = Edges(*(tensors.pop(f"{EDGE_PREFIX}{name}").numpy() for name in ("source", "target", "weight")))
     season = Season(description.season_period, description.season_slots)
     scaler = SeasonalScaler(season, len(description.sensors), len(description.channels))

@@ -73,14 +73,13 @@ def make_dataset(
     return Dataset(scaler, train, val, test)
 
 
-def build_forecaster(
-    model: ModelConfig, scaler: SeasonalScaler, edges: Edges, *, num_targets: int, seed: int
-) -> SparseForecaster:
+def build_forecaster(model: ModelConfig, scaler: SeasonalScaler, edges: Edges, *, num_targets: int, seed: int) -> SparseForecaster:
     """A fresh forecaster whose initial weights depend on ``seed`` alone."""
     num_sensors, num_channels = scaler.scale.shape
     if num_sensors > MAX_DENSE_SENSORS:
         raise ConfigError(
-            f"backbone '{model.backbone}' compares all pairs of sensors and takes at most {MAX_DENSE_SENSORS}, but the store has {num_sensors}"
+            f"backbone '{model.backbone}' compares all pairs of sensors and takes at most "
+            f"{MAX_DENSE_SENSORS}, but the store has {num_sensors}"
         )
     shape = Shape(model.window, model.horizon, num_sensors, num_channels, num_targets, model.hidden)
     geometry = Geometry(proximity(edges, num_sensors))
@@ -107,5 +106,7 @@ def _channel_indices(store: SensorStore, names: Sequence[str]) -> list[int]:
         return [0]
     unknown = [name for name in names if name not in store.channel_names]
     if unknown:
-        raise ConfigError(f"data.targets must name channels of the store ({', '.join(store.channel_names)}), but got '{unknown[0]}'")
+        raise ConfigError(
+            f"data.targets must name channels of the store ({', '.join(store.channel_names)}), but got '{unknown[0]}'"
+        )
     return [store.channel_names.index(name) for name in names]

@@ -20,9 +20,8 @@ class SparseForecaster(nn.Module):
         super().__init__()
         self.shape, self.backbone, self.readout, self.scaler = shape, backbone, readout, scaler
 
-    def forward(
-        self, readings: Tensor, observed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, readings: Tensor, observed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None = None) -> Tensor:
         """Scaled ``readings [B, T, K, C]`` of ``sensors [K]`` to scaled forecasts ``[B, H, S, targets]``."""
         hidden = self.backbone(stream_morph(readings, observed), calendar, sensors, gates)  # [B, K, D]
-        return self.readout(hidden, sensors, gates)
+        forecast: Tensor = self.readout(hidden, sensors, gates)
+        return forecast

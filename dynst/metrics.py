@@ -1,6 +1,7 @@
 """Masked errors, kept apart for every horizon step and location, so that any group of sensors can be asked about later."""
 
 from dataclasses import dataclass
+from math import sqrt
 
 import torch
 from torch import Tensor
@@ -47,7 +48,7 @@ class ErrorTable:
         return self._ratio(self.absolute, self.count, sensors, step)
 
     def rmse(self, sensors: Tensor | None = None, step: int | None = None) -> float:
-        return self._ratio(self.squared, self.count, sensors, step) ** 0.5
+        return sqrt(self._ratio(self.squared, self.count, sensors, step))
 
     def wape(self, sensors: Tensor | None = None, step: int | None = None) -> float:
         """Absolute error as a share of the absolute truth, so that zeros in the truth do no harm."""

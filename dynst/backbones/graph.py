@@ -34,7 +34,9 @@ class MorphGraphNet(nn.Module):
         identity = self.identity[sensors]  # [K, E]
         known = gated_average(self.proximity[sensors][:, sensors], gates)  # [K, K]
         learned = gated_attention(self.query(identity) @ self.key(identity).T, gates)  # [K, K]
-        hidden = self.encode(morphed) + self.encode_identity(identity) + self.encode_calendar(calendar)[:, None]  # [B, K, D]
+        hidden: Tensor = (
+            self.encode(morphed) + self.encode_identity(identity) + self.encode_calendar(calendar)[:, None]
+        )  # [B, K, D]
         for block in self.blocks:
             hidden = block(hidden, known, learned)
         return hidden
@@ -50,4 +52,5 @@ class _Block(nn.Module):
     def forward(self, hidden: Tensor, known: Tensor, learned: Tensor) -> Tensor:
         state = self.norm(hidden)
         mixed = self.mix(torch.cat([state, known @ state, learned @ state], dim=-1))
-        return hidden + self.out(nn.functional.gelu(mixed))
+        change: Tensor = self.out(nn.functional.gelu(mixed))
+        return hidden + change

@@ -10,8 +10,8 @@ __all__ = ["Readout"]
 
 
 class Readout(nn.Module):
-    """Each location mixes the other active sensors' states, by location embeddings and proximity, and adds its own state where it is
-    itself active. Attention weights do not depend on the readings, so they are computed once for a batch."""
+    """Each location mixes the other active sensors' states, by location embeddings and proximity, and adds its own state where it
+    is itself active. Attention weights do not depend on the readings, so they are computed once for a batch."""
 
     proximity: Tensor
 
@@ -38,7 +38,7 @@ class Readout(nn.Module):
         mixed = (weights @ values).permute(0, 2, 1, 3).flatten(2)  # [B, S, D]
         own = self.own(hidden) if gates is None else self.own(hidden) * gates[:, None]
         state = (mixed + self.place(self.location)).index_add(1, sensors, own)
-        out = self.forecast(nn.functional.gelu(state))  # [B, S, H·targets]
+        out: Tensor = self.forecast(nn.functional.gelu(state))  # [B, S, H·targets]
         return out.view(batch, shape.num_sensors, shape.horizon, shape.num_targets).transpose(1, 2)
 
     def mixing_weights(self, sensors: Tensor, gates: Tensor | None) -> Tensor:

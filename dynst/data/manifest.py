@@ -28,7 +28,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["dynst-sensor-store"] = "dynst-sensor-store"
-    version: Literal[1] = FORMAT_VERSION
+    version: Literal[1] = 1
     name: str
     num_steps: int = Field(ge=1)
     num_sensors: int = Field(ge=1)

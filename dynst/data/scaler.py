@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dynst.data.store import Readings
 from dynst.errors import ConfigError
 
-__all__ = ["SEASONS", "Season", "SeasonalScaler", "SeasonName", "fit_scaler", "season_for"]
+__all__ = ["SEASONS", "Season", "SeasonName", "SeasonalScaler", "fit_scaler", "season_for"]
 
 SeasonName = Literal["auto", "none", "day", "week"]
 HOUR, DAY, WEEK = 3600, 86_400, 604_800

@@ -10,7 +10,16 @@ from dynst.data.scaler import SeasonalScaler
 from dynst.data.store import Readings
 from dynst.errors import ConfigError
 
-__all__ = ["Batch", "Series", "Splits", "Windows", "calendar_features", "chronological_splits", "make_series", "split_windows"]
+__all__ = [
+    "Batch",
+    "Series",
+    "Splits",
+    "Windows",
+    "calendar_features",
+    "chronological_splits",
+    "make_series",
+    "split_windows",
+]
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,7 @@ def split_windows(series: Series, rows: slice, window: int, horizon: int, target
     starts = starts[unbroken]
     if not len(starts):
         raise ConfigError(
-            f"no window of {window} + {horizon} steps fits into rows {rows.start}..{rows.stop - 1} of the series without crossing a "
-            "gap; shorten model.window or model.horizon, or bring a longer series"
+            f"no window of {window} + {horizon} steps fits into rows {rows.start}..{rows.stop - 1} of the series without crossing "
+            "a gap; shorten model.window or model.horizon, or bring a longer series"
         )
     return Windows(series, starts, window, horizon, torch.tensor(targets))

@@ -48,7 +48,7 @@ class StoreWriter:
         self.path, self.origin, self.channels = path, origin, tuple(channels)
         self.sensors, self.edges = sensors, edges
         self._width = len(sensors) * len(self.channels)
-        self._hash = hashlib.sha256()
+        self._hashes = [hashlib.sha256() for _ in range(3)]  # times, values, observation mask: independent of block sizes
         self._first: int | None = None
         self._last: int | None = None
         self._step: int | None = None
@@ -78,8 +78,8 @@ class StoreWriter:
         finite = np.isfinite(values)
         seen = finite if observed is None else finite & observed.reshape(values.shape)
         values = np.where(seen, values, np.float32(0))
-        for part in (time, values, seen):
-            self._hash.update(np.ascontiguousarray(part).tobytes())
+        for digest, part in zip(self._hashes, (time, values, seen), strict=True):
+            digest.update(np.ascontiguousarray(part).data)
         columns = [
             pa.array(time),
             pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), self._width),
@@ -120,14 +120,18 @@ class StoreWriter:
         self._last = int(time[-1])
         self._count += len(time)
 
+    def _digest(self) -> str:
+        whole = hashlib.sha256(b"".join(part.digest() for part in self._hashes))
+        for table in (self.sensors.to_table(), self.edges.to_table()):
+            for column in table.columns:
+                whole.update(repr(column.to_pylist()).encode())
+        return whole.hexdigest()
+
     def _publish(self) -> None:
         if self._first is None or self._step is None:
             raise DataError(f"a store needs at least two steps, but {self.path} got {self._count}")
         pq.write_table(self.sensors.to_table(), self._folder / SENSORS)
         pq.write_table(self.edges.to_table(), self._folder / EDGES)
-        for table in (self.sensors.to_table(), self.edges.to_table()):
-            for column in table.columns:
-                self._hash.update(repr(column.to_pylist()).encode())
         manifest = Manifest(
             name=self.origin.name,
             num_steps=self._count,
@@ -139,7 +143,7 @@ class StoreWriter:
             positions=self.origin.positions,
             source=self.origin.source,
             attribution=self.origin.attribution,
-            digest=self._hash.hexdigest(),
+            digest=self._digest(),
         )
         (self._folder / MANIFEST).write_text(manifest.model_dump_json(indent=2))
         self._folder.chmod(0o755)

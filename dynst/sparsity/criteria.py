@@ -24,7 +24,8 @@ class Criterion(Protocol):
 
 class SignedFirstOrder:
     """``importance_j = −EMA(∂L/∂g_j)``: for an active sensor what the loss gains by keeping it, for an inactive one what it would
-    gain by taking it back. First-order Taylor expansion of the loss in the gate (Molchanov et al. 2017), with its sign.
+    gain by taking it back. First-order Taylor expansion of the loss in the gate (Molchanov et al. 2017), with its sign;
+    in the unit of the loss.
 
     Measured on random subsets it averages a sensor's contribution over the company it may keep.
     """

@@ -17,6 +17,7 @@ class MaskUpdate:
     step: int
     sparsity: float
     active: Tensor  # [S] bool
+    importance: Tensor  # [S], the scores that decided
     pruned: tuple[int, ...]  # switched off because sparsity grew
     dropped: tuple[int, ...]  # exchanged: off
     grown: tuple[int, ...]  # exchanged: on
@@ -43,8 +44,8 @@ def drop_and_grow(active: Tensor, importance: Tensor, num: int) -> Tensor:
     """Exchange up to ``num`` pairs: the least important active sensor for the most important inactive one, and so on,
     as long as the newcomer is the more important of the two.
 
-    Both sides are on one scale (signed first-order importance), which is what makes the comparison meaningful. The pairing of drop and
-    grow follows RigL (Evci et al. 2020).
+    Both sides are on one scale (signed first-order importance), which is what makes the comparison meaningful. The pairing of drop
+    and grow follows RigL (Evci et al. 2020).
     """
     num = min(num, int(active.sum()), int((~active).sum()))
     weakest = _order(importance, active)[-num:].flip(0) if num else torch.empty(0, dtype=torch.long)

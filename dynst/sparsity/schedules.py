@@ -27,7 +27,7 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class _Ramp:
-    """Updates every ``update_every`` steps from ``start`` to ``stop``; sparsity reaches ``final`` after ``grown_by`` of that span."""
+    """Updates every ``update_every`` steps from ``start`` to ``stop``; ``final`` comes after the share ``grown_by`` of them."""
 
     final: float
     start: int
@@ -70,7 +70,7 @@ class Geometric(_Ramp):
     """Every round switches off the same share of what is still on, as in iterative magnitude pruning (Frankle & Carbin 2019)."""
 
     def _share(self, progress: float) -> float:
-        return 1 - (1 - self.final) ** progress
+        return 1 - float((1 - self.final) ** progress)
 
 
 @dataclass(frozen=True)

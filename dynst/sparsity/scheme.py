@@ -93,6 +93,7 @@ class Scheme:
             step=step,
             sparsity=1 - float(exchanged.sum()) / self.num_sensors,
             active=exchanged.clone(),
+            importance=scores.clone(),
             pruned=_indices(self.active & ~pruned),
             dropped=_indices(pruned & ~exchanged),
             grown=_indices(exchanged & ~pruned),

@@ -39,7 +39,14 @@ class Training:
     """Model, optimizer and scheme, advanced together; ``state_dict`` holds all that a resumed training needs."""
 
     def __init__(
-        self, model: SparseForecaster, scheme: Scheme, recipe: Recipe, train: Windows, val: Windows, seed: int, world: World
+        self,
+        model: SparseForecaster,
+        scheme: Scheme,
+        recipe: Recipe,
+        train: Windows,
+        val: Windows,
+        seed: int,
+        world: World,
     ) -> None:
         self.model, self.scheme, self.recipe = model, scheme, recipe
         self.train, self.val, self.seed, self.world = train, val, seed, world
@@ -82,8 +89,7 @@ class Training:
 
     def continue_from(self, warm: "Training") -> None:
         """Take over another training's weights, optimizer and position, but not its mask or scores: a shared warm-up."""
-        state = warm.state_dict()
-        self.load_state_dict(state | {"scheme": self.scheme.state_dict(), "best": None})
+        self.load_state_dict(warm.state_dict() | {"scheme": self.scheme.state_dict(), "best": None})
 
     def _run_epoch(self) -> EpochReport:
         started = perf_counter()
@@ -142,12 +148,10 @@ class Training:
         if gates is None:
             return
         assert gates.grad is not None
-        self.scheme.observe(sensors, self.world.total(gates.grad) / self.world.size)
+        self.scheme.observe(sensors, self.world.total(gates.grad) / self.world.size * float(self._unit.mean()))
 
     def _keep_best(self, val_mae: float) -> None:
         if not self.scheme.is_settled(self.step):
             return
         if self.best is None or val_mae < self.best[0]:
             self.best = (val_mae, deepcopy(self.model.state_dict()))
-
-

@@ -1,0 +1,44 @@
+# make demo    install, train the first job, show which sensors can be switched off
+# make test    all tests            make check   lint, types, import rules
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Where pip should look for PyTorch's own wheels, e.g. its CPU or CUDA index; empty means pip's usual places.
+TORCH_INDEX ?=
+
+.PHONY: demo test test-fast check format lock clean
+
+demo: $(STAMP)
+	$(BIN)/dynst train jobs/quickstart.yaml
+
+test: $(STAMP)
+	$(BIN)/pytest
+
+test-fast: $(STAMP)
+	$(BIN)/pytest -m "not cluster and not browser"
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Exact versions of everything that is installed now; the local label of a CPU wheel is cut off, PyPI does not have it.
+lock: $(STAMP)
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//' > constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "DynST needs Python 3.11 or newer, but $(PYTHON) is older; run: make PYTHON=python3.11 ..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	@if [ -n "$(TORCH_INDEX)" ]; then $(BIN)/python -m pip install --quiet --index-url "$(TORCH_INDEX)" $$(grep '^torch==' constraints.txt); fi
+	@echo "Installing into $(VENV); this takes a few minutes the first time."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Sensor stores: readings, sensors and graph on disk, and windows over them in memory."""

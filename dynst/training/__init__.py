@@ -1,0 +1,1 @@
+"""The training loop, its recipe, and the evaluation of what it made."""

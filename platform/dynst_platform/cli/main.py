@@ -1,0 +1,46 @@
+"""The root command, and what every command has in common: how errors end."""
+
+import sys
+
+import click
+
+from dynst import __version__
+from dynst.errors import DynstError
+from dynst_platform.cli.data import data
+from dynst_platform.cli.train import train
+from dynst_platform.cli.ui import ui
+from dynst_platform.errors import RunError
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dynst")
+def cli() -> None:
+    """Learn which sensors of a network can be switched off, and what that costs in forecast accuracy."""
+
+
+for command in (train, data, ui):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Exit codes: 0 done, 1 a run failed, 2 wrong input, 130 stopped from the keyboard."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except DynstError as error:
+        click.echo(f"dynst: {error}", err=True)
+        sys.exit(2)
+    except RunError as error:
+        click.echo(f"dynst: {error}", err=True)
+        sys.exit(1)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("dynst: stopped", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

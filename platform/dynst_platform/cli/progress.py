@@ -1,0 +1,64 @@
+"""Live progress on standard error: a bar for each training on a terminal, a line for each epoch in a file or CI log."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+
+from dynst_platform.spec import JobSpec
+from dynst_platform.worker import Report
+
+__all__ = ["TrainingProgress"]
+
+KINDS = {"dense": "dense reference", "learned": "DynST", "random": "random choice"}
+
+
+class TrainingProgress:
+    """Used as a context manager around a training; ``on_report`` may be called from another thread."""
+
+    def __init__(self, job: JobSpec) -> None:
+        self._job = job
+        self._console = Console(stderr=True)
+        self._bars: dict[str, TaskID] = {}
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<16}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:>3.0f}/{task.total:.0f} epochs"),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._start: TaskID | None = None
+
+    def __enter__(self) -> "TrainingProgress":
+        self._progress.start()
+        workers = self._job.cluster.num_workers
+        note = f"starting Ray with {workers} workers" if workers else "starting in this process"
+        self._start = self._progress.add_task(note, total=None, completed=0, figures="")
+        self._plain(f"{self._job.name}: {note}")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def on_report(self, report: Report) -> None:
+        if self._start is not None:
+            self._progress.remove_task(self._start)
+            self._start = None
+        if report["kind"] != "epoch":
+            return
+        arm = report["arm"]
+        if arm not in self._bars:
+            self._bars[arm] = self._progress.add_task(KINDS[report["arm_kind"]], total=report["epochs"], figures="")
+        figures = (
+            f"loss {report['train_loss']:.4g}  val MAE {report['val_mae']:.4g}  "
+            f"off {report['sparsity']:.0%}  exchanged {report['exchanged']}"
+        )
+        self._progress.update(self._bars[arm], completed=report["epoch"], figures=figures)
+        self._plain(f"{KINDS[report['arm_kind']]} {report['epoch']}/{report['epochs']}  {figures}")
+
+    def _plain(self, line: str) -> None:
+        if not self._console.is_terminal:
+            self._console.print(line, highlight=False, soft_wrap=True)

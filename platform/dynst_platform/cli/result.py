@@ -1,0 +1,85 @@
+"""The result of a training, for a person or for a program."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from dynst_platform.train import Outcome
+
+__all__ = ["print_json", "print_table"]
+
+GROUPS = ("mae_all", "mae_active", "mae_inactive")
+
+
+def print_json(outcome: Outcome) -> None:
+    click.echo(json.dumps(asdict(outcome), indent=2))
+
+
+def print_table(outcome: Outcome) -> None:
+    console = Console()
+    console.print()
+    console.print(_errors(outcome))
+    sensors = outcome.sensors
+    console.print(f"\n[bold]Keep {sensors['active']}:[/] {', '.join(sensors['kept'])}", highlight=False)
+    console.print(f"\n[bold]Switch off {len(sensors['off'])}:[/] {', '.join(sensors['off'])}", highlight=False)
+    console.print(f"\n{_inference(outcome)}", highlight=False)
+    console.print(f"Mask: {outcome.mask_updates} changes, {outcome.exchanged} sensors exchanged on the way.", highlight=False)
+    artifacts = outcome.artifacts
+    console.print(f"\nSensor map   {artifacts['sensor_map']}", highlight=False, soft_wrap=True)
+    console.print(
+        f"MLflow run   {outcome.run_id} in experiment '{outcome.experiment}'; open it with: dynst ui",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if outcome.attribution:
+        console.print(f"[dim]Data: {outcome.attribution}[/]", highlight=False, soft_wrap=True)
+
+
+def _errors(outcome: Outcome) -> Table:
+    unit = f" ({outcome.unit})" if outcome.unit else ""
+    total, kept = outcome.sensors["total"], outcome.sensors["active"]
+    table = Table(title=f"Mean absolute error on the test part{unit}", title_style="bold", title_justify="left")
+    table.add_column("forecaster")
+    table.add_column("reads", justify="right")
+    for name in (f"ALL {total}", f"{kept} ACTIVE", f"{total - kept} INACTIVE"):
+        table.add_column(name, justify="right")
+    table.add_column("ALL against dense", justify="right")
+    metrics = outcome.metrics
+    dense = metrics.get("dense/mae_all")
+    _add(table, "DynST", f"{kept} sensors", _group(metrics, "test"), dense, style="bold green")
+    if dense is not None:
+        _add(table, "dense, same sensors", f"{total} sensors", _group(metrics, "dense"), dense)
+    for reference in outcome.references.values():
+        if reference["kind"] == "random":
+            own = {key: reference[key] for key in GROUPS}
+            _add(table, "random choice *", f"{reference['active']} sensors", own, dense)
+    for name, key in (("persistence", "persistence"), ("seasonal naive", "seasonal_naive")):
+        if f"{key}/mae_all" in metrics:
+            _add(table, name, f"{total} sensors", _group(metrics, key), dense)
+    if any(reference["kind"] == "random" for reference in outcome.references.values()):
+        table.caption = "* its own active and inactive sensors"
+    return table
+
+
+def _group(metrics: Mapping[str, float | None], prefix: str) -> dict[str, float | None]:
+    return {key: metrics.get(f"{prefix}/{key}") for key in GROUPS}
+
+
+def _add(table: Table, name: str, reads: str, errors: Mapping[str, float | None], dense: float | None, style: str = "") -> None:
+    overall = errors["mae_all"]
+    against = "" if dense is None or overall is None else f"{overall / dense - 1:+.1%}"
+    cells = ["–" if value is None else f"{value:.2f}" for value in (errors[key] for key in GROUPS)]
+    table.add_row(name, reads, *cells, against, style=style)
+
+
+def _inference(outcome: Outcome) -> str:
+    figures = outcome.efficiency
+    return (
+        f"Inference, {figures['batch_size']:.0f} forecasts of all locations: {figures['compact_ms']:.2f} ms with the kept "
+        f"sensors, {figures['dense_ms']:.2f} ms with all: {figures['speed_up']:.2f} × as fast, "
+        f"{figures['readings_ratio']:.2f} × fewer readings."
+    )

@@ -1,0 +1,32 @@
+"""``dynst train``: one job, from the file to the table."""
+
+from pathlib import Path
+
+import click
+
+__all__ = ["train"]
+
+
+@click.command()
+@click.argument("job", type=click.Path(path_type=Path))
+@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Override a setting, e.g. sparsity.final=0.5.")
+@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="What goes to standard output.")
+def train(job: Path, assignments: tuple[str, ...], output: str) -> None:
+    """Train the forecaster of JOB and learn which sensors it can do without.
+
+    Progress goes to standard error, the result to standard output.
+    """
+    from dynst_platform.jobfile import load_job
+    from dynst_platform.stores import store_for
+
+    spec = load_job(job, assignments)
+    store = store_for(spec)
+
+    from dynst_platform import train as use_case
+    from dynst_platform.cli.progress import TrainingProgress
+    from dynst_platform.cli.result import print_json, print_table
+
+    with TrainingProgress(spec) as progress:
+        outcome = use_case.train(spec, store, progress.on_report)
+    show = print_json if output == "json" else print_table
+    show(outcome)

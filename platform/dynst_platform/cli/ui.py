@@ -1,0 +1,32 @@
+"""``dynst ui``: the MLflow UI on the store that the runs went to."""
+
+import click
+
+__all__ = ["ui"]
+
+
+@click.command()
+@click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
+def ui(port: int) -> None:
+    """Open the MLflow UI on 127.0.0.1; stop it with Ctrl-C."""
+    import os
+    import subprocess
+    import sys
+
+    from dynst.errors import ConfigError
+    from dynst_platform.home import artifact_root, home, tracking_uri
+
+    uri = tracking_uri()
+    if uri.startswith("http"):
+        raise ConfigError(f"runs go to the tracking server {uri}; open that address in a browser instead")
+    if not (home() / "mlflow.db").is_file() and uri.startswith("sqlite:"):
+        raise ConfigError(f"no runs in {home()}; train a job first, or set DYNST_HOME to the folder that holds them")
+    click.echo(f"MLflow UI: http://127.0.0.1:{port}  (Ctrl-C stops it)", err=True)
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--workers", "1"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--default-artifact-root", artifact_root() or "mlruns"]
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with subprocess.Popen(command, env=environment) as server:
+        try:
+            server.wait()
+        except KeyboardInterrupt:
+            server.terminate()

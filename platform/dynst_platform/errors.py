@@ -1,0 +1,11 @@
+"""Failures of a run, as opposed to wrong input (``dynst.errors``): the command line exits with code 1."""
+
+__all__ = ["RunError", "TrackingError"]
+
+
+class RunError(Exception):
+    """A training did not come to its end."""
+
+
+class TrackingError(RunError):
+    """The tracking server or store cannot be reached or refuses to write."""

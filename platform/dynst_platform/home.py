@@ -1,0 +1,21 @@
+"""Where things lie: one visible folder for stores and runs, and the tracking store beside them."""
+
+import os
+from pathlib import Path
+
+__all__ = ["artifact_root", "home", "tracking_uri"]
+
+
+def home() -> Path:
+    """``$DYNST_HOME``, or ``runs`` in the current folder."""
+    return Path(os.environ.get("DYNST_HOME", "runs")).resolve()
+
+
+def tracking_uri() -> str:
+    """``$MLFLOW_TRACKING_URI``, or a SQLite file in the home folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+
+
+def artifact_root() -> str | None:
+    """Where a new experiment's artifacts go: the home folder for the local store, the server's choice otherwise."""
+    return (home() / "artifacts").as_uri() if tracking_uri().startswith("sqlite:") else None

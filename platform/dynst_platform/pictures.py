@@ -1,0 +1,77 @@
+"""Pictures of masks: sensors where they stand, on or off, coloured by importance."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+
+from dynst.data.sensors import Sensors
+
+__all__ = ["draw_sensor_map"]
+
+MAX_NAMES = 40
+OFF = "#c1272d"
+HALO = [withStroke(linewidth=2, foreground="white")]
+
+
+def draw_sensor_map(path: Path, sensors: Sensors, active: np.ndarray, importance: np.ndarray, title: str) -> None:
+    """Write a PNG: a map, and for small networks the list of names beside it.
+
+    Sensors without positions are laid out row by row in their order.
+    """
+    named = len(sensors) <= MAX_NAMES
+    figure = Figure(figsize=(10.5 if named else 8, 7), layout="constrained")
+    axes, *rest = figure.subplots(1, 2, width_ratios=[1.5, 1]) if named else [figure.subplots()]
+    places = _lattice(len(sensors)) if sensors.positions is None else sensors.positions
+    size = float(np.clip(9000 / len(sensors), 8, 100))
+    on, off = places[active], places[~active]
+    kept = axes.scatter(on[:, 0], on[:, 1], c=importance[active], cmap="viridis", s=size, edgecolors="black", label="on", zorder=2)
+    axes.scatter(off[:, 0], off[:, 1], facecolors="white", edgecolors=OFF, marker="s", s=size, label="off", zorder=3)
+    axes.set_title(title, fontsize=11)
+    axes.legend(loc="lower left", framealpha=0.9)
+    axes.margins(0.08)
+    _scale(axes, sensors)
+    figure.colorbar(kept, ax=axes, label="importance: error avoided by keeping the sensor", shrink=0.7)
+    if named:
+        _number(axes, places, active)
+        _list_names(rest[0], sensors, active)
+    figure.savefig(path, dpi=110)
+
+
+def _scale(axes: Axes, sensors: Sensors) -> None:
+    if sensors.positions is None:
+        axes.set_axis_off()
+        return
+    axes.xaxis.set_major_locator(MaxNLocator(3))
+    axes.ticklabel_format(useOffset=False)
+    if np.abs(sensors.positions).max() <= 180 and np.abs(sensors.positions[:, 1]).max() <= 90:
+        axes.set_aspect(1 / max(0.1, float(np.cos(np.deg2rad(sensors.positions[:, 1].mean())))), adjustable="datalim")
+    else:
+        axes.set_aspect("equal", adjustable="datalim")
+
+
+def _number(axes: Axes, places: np.ndarray, active: np.ndarray) -> None:
+    """Number sensors as in the list; sensors at one place share a label."""
+    _, group = np.unique(places, axis=0, return_inverse=True)
+    for member in np.unique(group):
+        rows = np.flatnonzero(group == member)
+        text = ", ".join(str(row + 1) for row in rows)
+        label = axes.annotate(text, places[rows[0]], xytext=(6, 5), textcoords="offset points", fontsize=8, zorder=4)
+        label.set(color="black" if active[rows].all() else OFF, path_effects=HALO)
+
+
+def _list_names(axes: Axes, sensors: Sensors, active: np.ndarray) -> None:
+    axes.set_axis_off()
+    for row, (name, on) in enumerate(zip(sensors.ids, active, strict=True)):
+        text = f"{row + 1})  {name}" + ("" if on else "  (off)")
+        height = 1 - (row + 0.5) / len(sensors)
+        axes.text(0, height, text, transform=axes.transAxes, fontsize=9, va="center", color="black" if on else OFF)
+
+
+def _lattice(count: int) -> np.ndarray:
+    width = int(np.ceil(np.sqrt(count)))
+    index = np.arange(count)
+    return np.stack([index % width, -(index // width)], axis=1).astype(float)

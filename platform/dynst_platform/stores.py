@@ -1,0 +1,39 @@
+"""From a job to an open sensor store that fits it."""
+
+from pathlib import Path
+
+from dynst.build import make_dataset
+from dynst.data import auckland
+from dynst.data.store import SensorStore, open_store
+from dynst.sparsity.config import make_scheme
+from dynst_platform.home import home
+from dynst_platform.spec import JobSpec
+
+__all__ = ["find_store", "store_for"]
+
+
+def find_store(name: str) -> SensorStore:
+    """Open the store at a path, or an embedded data set, which is imported into the home folder at its first use.
+
+    Raises:
+        DataError: there is no usable store.
+    """
+    if name != auckland.NAME:
+        return open_store(Path(name).expanduser().resolve())
+    path = home() / "stores" / auckland.NAME
+    if not path.exists():
+        auckland.import_auckland(path)
+    return open_store(path)
+
+
+def store_for(job: JobSpec) -> SensorStore:
+    """Open the job's store and refuse here, before any run exists, whatever the two make impossible together.
+
+    Raises:
+        DynstError: no usable store, or windows, targets, season or schedule that do not fit it.
+    """
+    store = find_store(job.data.store)
+    dataset = make_dataset(store, job.model, targets=job.data.targets, season=job.data.season, shares=job.data.split)
+    steps = job.training.epochs * job.training.steps_in_epoch(len(dataset.train))
+    make_scheme(job.sparsity, len(store.sensors), steps, job.seed)
+    return store

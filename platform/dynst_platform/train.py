@@ -1,0 +1,142 @@
+"""The use case behind ``dynst train``: check everything, train every arm, remember it, and say what came out."""
+
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+from secrets import token_hex
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from dynst.data.store import SensorStore
+from dynst_platform.home import artifact_root, home, tracking_uri
+from dynst_platform.jobfile import dump_job
+from dynst_platform.launch import launch
+from dynst_platform.pictures import draw_sensor_map
+from dynst_platform.spec import JobSpec
+from dynst_platform.tracking import Tracker
+from dynst_platform.worker import Report
+
+__all__ = ["Listener", "Outcome", "train"]
+
+Listener = Callable[[Report], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job gave: plain data for the screen, for ``--format json`` and for tests."""
+
+    run_id: str
+    experiment: str
+    sensors: dict[str, Any]
+    sparsity: float
+    metrics: dict[str, float | None]
+    efficiency: dict[str, float]
+    references: dict[str, dict[str, Any]]
+    artifacts: dict[str, str]
+    mask_updates: int = 0
+    exchanged: int = 0
+    unit: str = ""
+    attribution: str = ""
+
+
+@dataclass
+class _Collected:
+    finals: dict[str, Report] = field(default_factory=dict)
+    updates: int = 0
+    exchanged: int = 0
+
+    def add(self, report: Report) -> None:
+        if report["kind"] == "arm":
+            self.finals[report["arm"]] = report
+        elif report["arm_kind"] == "learned":
+            self.updates += sum(1 for update in report["updates"] if update["pruned"] or update["grown"])
+            self.exchanged += report["exchanged"]
+
+
+def train(job: JobSpec, store: SensorStore, listener: Listener) -> Outcome:
+    """Run a job to its end on the store that ``stores.store_for`` has checked it against.
+
+    Raises:
+        RunError: a worker or the tracking store failed; its MLflow runs are marked FAILED.
+    """
+    _quiet_libraries()
+    job_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(2)}"
+    tracker = Tracker(tracking_uri(), artifact_root(), job, store, job_id)
+    folder = home() / job.name / job_id
+    folder.mkdir(parents=True)
+    (folder / "job.yaml").write_text(dump_job(job), encoding="utf-8")
+    collected = _Collected()
+
+    def on_report(report: Report) -> None:
+        collected.add(report)
+        tracker.on_report(report)
+        listener(report)
+
+    try:
+        tracker.start("dynst", "learned")
+        launch(job, store.path, folder, on_report)
+    except KeyboardInterrupt:
+        tracker.close("KILLED", "stopped from the keyboard")
+        raise
+    except Exception as error:
+        tracker.close("FAILED", str(error))
+        raise
+    return _outcome(job, store, tracker, folder, collected)
+
+
+def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, collected: _Collected) -> Outcome:
+    final = collected.finals["dynst"]
+    active = np.array(final["active"])
+    picture = folder / "sensor_map.png"
+    title = f"{store.manifest.name}: {active.sum()} of {len(active)} sensors kept"
+    draw_sensor_map(picture, store.sensors, active, np.array(final["importance"]), title)
+    ids = np.array(store.sensors.ids)
+    randoms = [report["metrics"]["test/mae_all"] for report in collected.finals.values() if report["arm_kind"] == "random"]
+    metrics = final["metrics"] | ({"random/mae_all": fmean(randoms)} if randoms else {})
+    return Outcome(
+        run_id=tracker.runs["dynst"],
+        experiment=job.name,
+        sensors={
+            "total": len(active),
+            "active": int(active.sum()),
+            "kept": ids[active].tolist(),
+            "off": ids[~active].tolist(),
+        },
+        sparsity=float(1 - active.mean()),
+        metrics={key: value if isfinite(value) else None for key, value in metrics.items()},
+        efficiency=final["efficiency"],
+        references={
+            arm: {"run_id": tracker.runs[arm], "kind": report["arm_kind"], "active": int(sum(report["active"]))}
+            | {key: report["metrics"].get(f"test/{key}") for key in ("mae_all", "mae_active", "mae_inactive")}
+            for arm, report in collected.finals.items()
+            if arm != "dynst"
+        },
+        artifacts={
+            "folder": str(folder),
+            "sensor_map": str(picture),
+            "model": f"runs:/{tracker.runs['dynst']}/model",
+            "tracking_uri": tracker.uri,
+        },
+        mask_updates=collected.updates,
+        exchanged=collected.exchanged,
+        unit=_target_unit(job, store),
+        attribution=store.manifest.attribution,
+    )
+
+
+def _target_unit(job: JobSpec, store: SensorStore) -> str:
+    name = job.data.targets[0] if job.data.targets else store.channel_names[0]
+    return next(channel.unit for channel in store.manifest.channels if channel.name == name)
+
+
+def _quiet_libraries() -> None:
+    """What users can do nothing about does not belong on their screen."""
+    for name in ("mlflow", "alembic", "ray"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"mlflow|ray|torch|pydantic")

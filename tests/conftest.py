@@ -1,0 +1,55 @@
+"""Small real-shaped networks that every test can build in milliseconds."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.signal import lfilter
+
+from dynst.data.edges import nearest_neighbour_edges
+from dynst.data.manifest import Channel
+from dynst.data.sensors import Sensors
+from dynst.data.store import SensorStore, open_store
+from dynst.data.writer import Origin, StoreWriter
+
+HOUR = 3600
+MONDAY = 1_672_617_600  # 2023-01-02 00:00
+
+
+def write_network(path: Path, num_sensors: int = 8, num_steps: int = 24 * 7 * 6, seed: int = 0, channels: int = 1) -> SensorStore:
+    """Hourly counts that share a daily cycle and two slow common waves; some readings are missing."""
+    rng = np.random.default_rng(seed)
+    time = MONDAY + HOUR * np.arange(num_steps)
+    wave = lfilter([1], [1, -0.9], rng.normal(size=(num_steps, 2)), axis=0)
+    cycle = np.sin(2 * np.pi * np.arange(num_steps) / 24)[:, None]
+    loads = rng.normal(size=(2, num_sensors))
+    values = 20 + 5 * cycle * rng.uniform(0.5, 2, num_sensors) + wave @ loads + rng.normal(size=(num_steps, num_sensors)) * 0.2
+    values = np.stack([values * (1 + channel) for channel in range(channels)], axis=-1).astype(np.float32)
+    values[rng.random(values.shape) < 0.02] = np.nan
+    positions = rng.uniform(0, 1, (num_sensors, 2))
+    sensors = Sensors(tuple(f"s{index}" for index in range(num_sensors)), positions)
+    edges = nearest_neighbour_edges(positions, lonlat=False, neighbours=3)
+    names = [Channel(name=f"flow{index}" if index else "flow", unit="veh/h") for index in range(channels)]
+    with StoreWriter(path, Origin("test network", positions="plane"), names, sensors, edges) as store:
+        for block in np.array_split(np.arange(num_steps), 3):
+            store.append(time[block], values[block])
+    return open_store(path)
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory: pytest.TempPathFactory) -> SensorStore:
+    return write_network(tmp_path_factory.mktemp("stores") / "network")
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder of the test's own, so that no run touches another's."""
+    monkeypatch.setenv("DYNST_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tmp_path / "home"
+
+
+def shared_data() -> Path:
+    """The folder of real data sets that some machines have beside the checkout."""
+    return Path(os.environ.get("DYNST_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))

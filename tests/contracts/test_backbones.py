@@ -1,0 +1,129 @@
+"""What every compact backbone must hold, whatever it is made of. The whole design rests on these equalities."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from dynst.backbones.graph import MorphGraphNet
+from dynst.backbones.protocol import Geometry, Shape
+from dynst.backbones.readout import Readout
+from dynst.data.scaler import SEASONS, SeasonalScaler
+from dynst.forecaster import SparseForecaster
+
+B, T, H, S, C, F = 3, 6, 4, 11, 2, 6
+SHAPE = Shape(window=T, horizon=H, num_sensors=S, num_channels=C, num_targets=1, hidden=16)
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+
+
+def geometry() -> Geometry:
+    proximity = torch.rand(S, S, generator=torch.Generator().manual_seed(1))
+    proximity[proximity < 0.5] = 0
+    return Geometry(proximity)
+
+
+BACKBONES = {"morph_graph": lambda: MorphGraphNet(SHAPE, geometry(), F, blocks=2, embedding=4)}
+
+
+@pytest.fixture(params=sorted(BACKBONES))
+def model(request: pytest.FixtureRequest) -> SparseForecaster:
+    torch.manual_seed(0)
+    scaler = SeasonalScaler(SEASONS["none"], S, C)
+    return SparseForecaster(SHAPE, BACKBONES[request.param](), Readout(SHAPE, geometry(), embedding=4), scaler)
+
+
+def inputs(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    readings = torch.randn(B, T, S, C, generator=generator)
+    observed = torch.rand(B, T, S, C, generator=generator) > 0.2
+    return readings * observed, observed, torch.randn(B, F, generator=generator)
+
+
+def random_active(seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    count = int(torch.randint(1, S, (1,), generator=generator))
+    active = torch.zeros(S, dtype=torch.bool)
+    active[torch.randperm(S, generator=generator)[:count]] = True
+    return active
+
+
+def compact(model: SparseForecaster, active: Tensor, data: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    readings, observed, calendar = data
+    sensors = active.nonzero().squeeze(1)
+    return model(readings[:, :, sensors], observed[:, :, sensors], calendar, sensors)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_gated_on_a_superset_equals_compact_on_the_active_set(model: SparseForecaster, seed: int) -> None:
+    active, data = random_active(seed), inputs(seed)
+    everyone = torch.arange(S)
+    gated = model(*data, everyone, active.float())
+    torch.testing.assert_close(gated, compact(model, active, data), **CLOSE)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_parameter_gradients_are_equal_too(model: SparseForecaster, seed: int) -> None:
+    """A probe step is a training step: it moves the weights exactly as a compact one would."""
+    active, data = random_active(seed), inputs(seed)
+    grads = []
+    for run in (lambda: compact(model, active, data), lambda: model(*data, torch.arange(S), active.float())):
+        model.zero_grad()
+        run().square().mean().backward()
+        grads.append([parameter.grad.clone() for parameter in model.parameters()])
+    for one, other in zip(*grads, strict=True):
+        torch.testing.assert_close(one, other, **CLOSE)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_inactive_sensors_readings_cannot_change_any_forecast(model: SparseForecaster, seed: int) -> None:
+    active, (readings, observed, calendar) = random_active(seed), inputs(seed)
+    other = torch.where(active[:, None], readings, 1e3)
+    gates, everyone = active.float(), torch.arange(S)
+    before, after = (model(values, observed, calendar, everyone, gates) for values in (readings, other))
+    assert torch.equal(before, after)
+
+
+def test_an_active_sensors_readings_do_change_forecasts_elsewhere(model: SparseForecaster) -> None:
+    active, (readings, observed, calendar) = torch.ones(S, dtype=torch.bool), inputs()
+    other = readings.clone()
+    other[:, :, 3] += 1.0
+    change = compact(model, active, (other, observed, calendar)) - compact(model, active, (readings, observed, calendar))
+    assert (change.abs().amax((0, 1, 3)) > 0).sum() > 1
+
+
+def test_forecasts_every_location_from_one_sensor(model: SparseForecaster) -> None:
+    active = torch.zeros(S, dtype=torch.bool)
+    active[4] = True
+    forecast = compact(model, active, inputs())
+    assert forecast.shape == (B, H, S, 1)
+    assert forecast.isfinite().all()
+
+
+def test_a_batch_of_one_equals_a_row_of_a_batch(model: SparseForecaster) -> None:
+    active, data = random_active(3), inputs()
+    whole = compact(model, active, data)
+    alone = compact(model, active, tuple(part[1:2] for part in data))
+    torch.testing.assert_close(alone, whole[1:2], **CLOSE)
+
+
+def test_the_order_in_which_sensors_are_given_does_not_matter(model: SparseForecaster) -> None:
+    readings, observed, calendar = inputs()
+    order = torch.randperm(S, generator=torch.Generator().manual_seed(2))
+    shuffled = model(readings[:, :, order], observed[:, :, order], calendar, order)
+    torch.testing.assert_close(shuffled, model(readings, observed, calendar, torch.arange(S)), **CLOSE)
+
+
+def test_gradients_reach_every_parameter_and_every_gate(model: SparseForecaster) -> None:
+    gates = torch.ones(S, requires_grad=True)
+    model(*inputs(), torch.arange(S), gates).square().mean().backward()
+    assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+    assert gates.grad is not None
+    assert (gates.grad.abs() > 0).all()
+
+
+def test_an_inactive_sensors_gate_still_has_a_gradient(model: SparseForecaster) -> None:
+    gates = torch.zeros(S)
+    gates[:4] = 1
+    gates.requires_grad_()
+    model(*inputs(), torch.arange(S), gates).square().mean().backward()
+    assert gates.grad is not None
+    assert (gates.grad[4:].abs() > 0).all()

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+import torch
+
+from dynst.data.scaler import DAY, HOUR, SEASONS, WEEK, fit_scaler, season_for
+from dynst.data.store import Readings
+from dynst.errors import ConfigError
+
+
+def readings(values: np.ndarray, observed: np.ndarray | None = None, step: int = HOUR) -> Readings:
+    seen = np.ones(values.shape, bool) if observed is None else observed
+    return Readings(4 * DAY + step * np.arange(len(values)), values.astype(np.float32), seen)
+
+
+@pytest.mark.parametrize(
+    ("step", "train", "period"),
+    [(HOUR, 4 * WEEK, WEEK), (HOUR, 3 * WEEK, DAY), (HOUR, 2 * DAY, 1), (DAY, 10 * WEEK, WEEK), (300, 4 * DAY, DAY)],
+)
+def test_the_longest_season_that_fits(step: int, train: int, period: int) -> None:
+    assert season_for("auto", step_seconds=step, train_seconds=train).period == period
+
+
+def test_a_season_shorter_than_two_steps_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'day' has 86400 s and a step 86400 s"):
+        season_for("day", step_seconds=DAY, train_seconds=WEEK)
+
+
+def test_slots_start_on_monday_at_midnight() -> None:
+    monday = torch.tensor([4 * DAY, 4 * DAY + HOUR, 4 * DAY + WEEK - 1])  # 1970-01-05 was a Monday
+    assert SEASONS["week"].slot_of(monday).tolist() == [0, 1, 167]
+
+
+def test_profile_is_the_median_of_each_slot_and_scaling_is_undone() -> None:
+    cycle = np.tile(np.arange(24.0), 5)[:, None, None] * np.array([[[1.0], [2.0]]])
+    data = readings(cycle)
+    scaler = fit_scaler(data, SEASONS["day"], slice(0, 96))
+    assert scaler.profile[:, 1, 0].tolist() == [2 * hour for hour in range(24)]
+    time, raw = torch.tensor(data.time), torch.tensor(data.values)
+    scaled = scaler.transform(raw, time)
+    assert scaled.abs().max() == 0
+    torch.testing.assert_close(scaler.restore(scaled, time, torch.tensor([0])), raw)
+
+
+def test_only_training_rows_are_seen() -> None:
+    values = np.random.default_rng(0).normal(size=(200, 3, 1))
+    changed = values.copy()
+    changed[100:] += 1e6
+    one, other = (fit_scaler(readings(part), SEASONS["none"], slice(0, 100)) for part in (values, changed))
+    assert torch.equal(one.profile, other.profile)
+    assert torch.equal(one.scale, other.scale)
+
+
+def test_missing_readings_and_silent_or_constant_sensors_stay_finite() -> None:
+    values = np.random.default_rng(0).normal(5, 1, size=(96, 3, 1))
+    values[:, 1] = 7.0
+    observed = np.ones(values.shape, bool)
+    observed[:, 2] = False
+    observed[::24, 0] = False  # one slot of the day was never seen
+    scaler = fit_scaler(readings(values, observed), SEASONS["day"], slice(0, 96))
+    assert scaler.profile.isfinite().all()
+    assert (scaler.scale > 0).all()
+    assert scaler.profile[0, 0, 0] == pytest.approx(np.median(values[observed[:, 0, 0], 0, 0]), rel=1e-5)

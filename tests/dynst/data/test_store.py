@@ -1,0 +1,111 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from dynst.data.edges import Edges, nearest_neighbour_edges
+from dynst.data.manifest import Channel
+from dynst.data.sensors import Sensors
+from dynst.data.store import EDGES, MANIFEST, READINGS, SENSORS, SensorStore, open_store
+from dynst.data.writer import Origin, StoreWriter
+from dynst.errors import DataError
+from tests.conftest import write_network
+
+CHANNEL = [Channel(name="flow")]
+
+
+def writer(path: Path, count: int = 2) -> StoreWriter:
+    return StoreWriter(path, Origin("x"), CHANNEL, Sensors(tuple("abcdefgh"[:count])), Edges.none())
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    values = np.array([[[1.0], [2.0]], [[np.nan], [4.0]], [[5.0], [np.inf]]])
+    with writer(tmp_path / "s") as store:
+        store.append(np.array([0, 60]), values[:2])
+        store.append(np.array([120]), values[2:])
+    opened = open_store(tmp_path / "s")
+    readings = opened.readings
+    assert readings.time.tolist() == [0, 60, 120]
+    assert readings.observed[..., 0].tolist() == [[True, True], [False, True], [True, False]]
+    assert readings.values[..., 0].tolist() == [[1, 2], [0, 4], [5, 0]]
+    assert opened.manifest.step_seconds == 60
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s"]
+
+
+def test_digest_is_of_the_content(tmp_path: Path) -> None:
+    same, again, other = (write_network(tmp_path / name, seed=seed) for name, seed in (("a", 0), ("b", 0), ("c", 1)))
+    assert same.manifest.digest == again.manifest.digest != other.manifest.digest
+
+
+def test_digest_does_not_depend_on_the_blocks_that_were_appended(tmp_path: Path) -> None:
+    values = np.arange(12.0).reshape(6, 2, 1)
+    digests = []
+    for name, blocks in (("a", 1), ("b", 3)):
+        with writer(tmp_path / name) as store:
+            for rows in np.array_split(np.arange(6), blocks):
+                store.append(rows, values[rows])
+        digests.append(open_store(tmp_path / name).manifest.digest)
+    assert digests[0] == digests[1]
+
+
+def test_an_interrupted_import_leaves_nothing(tmp_path: Path) -> None:
+    def cut() -> None:
+        with writer(tmp_path / "s") as store:
+            store.append(np.array([0, 1]), np.zeros((2, 2, 1)))
+            raise RuntimeError("cut")
+
+    with pytest.raises(RuntimeError, match="cut"):
+        cut()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_times_must_increase(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"times must increase .* at step 2"), writer(tmp_path / "s") as store:
+        store.append(np.array([0, 60, 60]), np.zeros((3, 2, 1)))
+
+
+def test_an_existing_store_is_not_overwritten(tmp_path: Path, network: SensorStore) -> None:
+    with pytest.raises(DataError, match="exists already"):
+        writer(network.path)
+
+
+def test_sensors_must_be_unique_and_placed() -> None:
+    with pytest.raises(DataError, match="'a' stands there more than once"):
+        Sensors(("a", "b", "a"))
+    with pytest.raises(DataError, match=r"1 of 2 are not, the first at sensor 'b' \(row 1\)"):
+        Sensors(("a", "b"), np.array([[0, 0], [np.nan, 1]]))
+
+
+def test_a_store_whose_positions_are_nan_is_refused(tmp_path: Path) -> None:
+    store = write_network(tmp_path / "s")
+    table = pq.read_table(store.path / SENSORS)
+    broken = table.set_column(table.column_names.index("x"), "x", [[float("nan"), *table["x"].to_pylist()[1:]]])
+    pq.write_table(broken, store.path / SENSORS)
+    with pytest.raises(DataError, match="sensor positions must be finite numbers, but 1 of 8 are not, the first at sensor 's0'"):
+        open_store(store.path)
+
+
+@pytest.mark.parametrize("name", [MANIFEST, READINGS, SENSORS, EDGES])
+@pytest.mark.parametrize("damage", ["absent", "empty", "cut", "garbage"])
+def test_damage_is_one_clear_error(tmp_path: Path, name: str, damage: str) -> None:
+    file = write_network(tmp_path / "s").path / name
+    content = file.read_bytes()
+    if damage == "absent":
+        file.unlink()
+    else:
+        file.write_bytes({"empty": b"", "cut": content[: len(content) // 2], "garbage": b"\x00\xff" * 300}[damage])
+    with pytest.raises(DataError):
+        _ = open_store(tmp_path / "s").readings
+
+
+def test_edges_must_stay_inside_the_network() -> None:
+    edges = Edges(np.array([0, 5]), np.array([1, 0]), np.array([1, 1], np.float32))
+    with pytest.raises(DataError, match=r"'source' must lie in 0\.\.2"):
+        edges.check(3)
+
+
+def test_neighbours_on_the_sphere_cross_the_date_line() -> None:
+    places = np.array([[179.9, 0.0], [-179.9, 0.0], [170.0, 0.0]])
+    edges = nearest_neighbour_edges(places, lonlat=True, neighbours=1)
+    assert edges.source[edges.target == 0].tolist() == [1]

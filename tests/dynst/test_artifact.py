@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dynst.artifact import DESCRIPTION, WEIGHTS, Artifact, Description, load_artifact, save_artifact
+from dynst.build import Dataset, ModelConfig, build_forecaster, make_dataset
+from dynst.data.store import SensorStore
+from dynst.errors import ArtifactError
+from dynst.training.evaluate import forecast_windows
+
+MODEL = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+ACTIVE = torch.tensor([True, False] * 4)
+
+
+@pytest.fixture
+def dataset(network: SensorStore) -> Dataset:
+    return make_dataset(network, MODEL)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, network: SensorStore, dataset: Dataset) -> Path:
+    model = build_forecaster(MODEL, dataset.scaler, network.edges, num_targets=1, seed=3)
+    season = dataset.scaler.season
+    description = Description(
+        model=MODEL,
+        sensors=network.sensors.ids,
+        active=tuple(ACTIVE.tolist()),
+        importance=(0.0,) * 8,
+        channels=("flow",),
+        targets=(0,),
+        season_period=season.period,
+        season_slots=season.slots,
+        step_seconds=3600,
+        data_digest=network.manifest.digest,
+    )
+    save_artifact(tmp_path / "model", model, description, network.edges)
+    return tmp_path / "model"
+
+
+def test_a_loaded_model_forecasts_what_the_trained_one_does(folder: Path, network: SensorStore, dataset: Dataset) -> None:
+    artifact = load_artifact(folder)
+    original = build_forecaster(MODEL, dataset.scaler, network.edges, num_targets=1, seed=3)
+    index, sensors = torch.tensor([7]), ACTIVE.nonzero().squeeze(1)
+    with torch.inference_mode():
+        expected = forecast_windows(original, dataset.test, index, sensors)[0].numpy()
+    first = int(dataset.test.starts[7])
+    rows, readings = slice(first, first + 6), network.readings
+    raw = np.where(readings.observed[rows], readings.values[rows], np.nan)[:, ACTIVE.numpy()]
+    time, forecast = artifact.forecast(readings.time[rows], raw)
+    np.testing.assert_allclose(forecast, expected, rtol=1e-5, atol=1e-4)
+    assert time.tolist() == (readings.time[first + 5] + 3600 * np.arange(1, 4)).tolist()
+
+
+def test_it_cannot_be_given_the_readings_of_inactive_sensors(folder: Path, network: SensorStore) -> None:
+    artifact: Artifact = load_artifact(folder)
+    with pytest.raises(ArtifactError, match="reads 6 steps of 4 active sensors"):
+        artifact.forecast(network.readings.time[:6], network.readings.values[:6])
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, DESCRIPTION])
+@pytest.mark.parametrize("damage", [None, b"", b"{}", b"\x00" * 100])
+def test_damage_is_one_clear_error(folder: Path, name: str, damage: bytes | None) -> None:
+    (folder / name).unlink()
+    if damage is not None:
+        (folder / name).write_bytes(damage)
+    with pytest.raises(ArtifactError, match="no usable model"):
+        load_artifact(folder)
+
+
+def test_weights_of_another_network_are_refused(folder: Path) -> None:
+    text = (folder / DESCRIPTION).read_text().replace('"hidden": 16', '"hidden": 32')
+    (folder / DESCRIPTION).write_text(text)
+    with pytest.raises(ArtifactError, match="do not fit"):
+        load_artifact(folder)
+
+
+def test_no_pickle_inside(folder: Path) -> None:
+    assert all(b"torch_utils" not in file.read_bytes() and file.suffix in {".safetensors", ".json"} for file in folder.iterdir())

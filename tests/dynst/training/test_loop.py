@@ -1,0 +1,98 @@
+"""The loop on a small network: it learns, it is exact, and it can be cut anywhere."""
+
+import pytest
+import torch
+
+from dynst.build import ModelConfig, make_dataset
+from dynst.comparison import Arm, Comparison
+from dynst.data.store import SensorStore
+from dynst.naive import persistence_errors
+from dynst.sparsity.config import SparsityConfig
+from dynst.training.recipe import Recipe
+from dynst.training.world import World
+
+RECIPE = Recipe(epochs=6, steps_per_epoch=10, batch_size=32)
+SPARSITY = SparsityConfig(final=0.5, rounds=5, probe_every=2)
+
+
+@pytest.fixture
+def comparison(network: SensorStore) -> Comparison:
+    model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+    return Comparison(make_dataset(network, model), network.edges, model, RECIPE, SPARSITY, 0, World())
+
+
+def finish(arm: Arm) -> Arm:
+    for _ in arm.training.run():
+        pass
+    return arm
+
+
+def test_dense_training_beats_persistence(comparison: Comparison) -> None:
+    arm = finish(comparison.dense())
+    naive = persistence_errors(comparison.dataset.test, comparison.dataset.scaler).mae()
+    assert arm.test_errors(comparison.dataset).mae() < 0.8 * naive
+
+
+def test_learned_arm_ends_with_exactly_the_sensors_asked_for(comparison: Comparison) -> None:
+    arm = comparison.learned()
+    reports = list(arm.training.run())
+    assert int(arm.active.sum()) == 4
+    assert [report.epoch for report in reports] == list(range(1, 7))
+    assert [report.sparsity for report in reports] == sorted(report.sparsity for report in reports)
+    assert any(update.pruned for report in reports for update in report.updates)
+
+
+def test_two_runs_with_one_seed_are_bit_for_bit_equal(comparison: Comparison) -> None:
+    one, other = (finish(comparison.learned()).training for _ in range(2))
+    assert torch.equal(one.scheme.active, other.scheme.active)
+    for a, b in zip(one.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("cut", [1, 3, 5])
+def test_resuming_gives_what_an_uninterrupted_run_gives(comparison: Comparison, cut: int) -> None:
+    whole = finish(comparison.learned()).training
+    first, second = comparison.learned().training, comparison.learned().training
+    list(first.run(cut))
+    second.load_state_dict(first.state_dict())
+    list(second.run())
+    assert torch.equal(whole.scheme.active, second.scheme.active)
+    for a, b in zip(whole.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_arms_share_the_warm_up_but_not_the_choice(comparison: Comparison) -> None:
+    learned, random = comparison.learned(), comparison.random(0)
+    list(learned.training.run(comparison.warm_epochs))
+    random.training.continue_from(learned.training)
+    assert random.training.step == learned.training.step == 20
+    finish(learned)
+    finish(random)
+    assert int(random.active.sum()) == int(learned.active.sum())
+    assert not torch.equal(random.active, learned.active)
+
+
+def test_taking_over_a_warm_up_leaves_the_other_training_alone(comparison: Comparison) -> None:
+    learned, random = comparison.learned(), comparison.random(0)
+    list(learned.training.run(comparison.warm_epochs))
+    random.training.continue_from(learned.training)
+    finish(random)
+    alone = finish(comparison.learned())
+    finish(learned)
+    for a, b in zip(learned.training.model.parameters(), alone.training.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_the_best_settled_weights_are_kept(comparison: Comparison) -> None:
+    training = comparison.learned().training
+    reports = list(training.run())
+    assert training.best is not None
+    settled = [report.val_mae for report in reports if training.scheme.is_settled(report.step)]
+    assert training.best[0] == min(settled)
+
+
+def test_learning_rate_rises_then_falls_to_zero() -> None:
+    rates = [RECIPE.learning_rate_at(step, 100) for step in range(101)]
+    assert rates[4] == max(rates) == RECIPE.learning_rate
+    assert rates[100] == 0
+    assert rates[0] < rates[4]

@@ -1,0 +1,105 @@
+"""The command line as a user meets it: a real process, its exit code, and what it prints where."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dynst.data.store import SensorStore
+from tests.conftest import write_network
+
+JOB = """\
+name: small
+data: {{store: "{store}"}}
+model: {{window: 6, horizon: 3, hidden: 16, blocks: 1, embedding: 4}}
+training: {{epochs: 4, steps_per_epoch: 5, batch_size: 16}}
+sparsity: {{final: 0.5, rounds: 4, probe_every: 1}}
+cluster: {{num_workers: 0}}
+"""
+
+
+def dynst(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if key not in {"MLFLOW_TRACKING_URI", "DYNST_HOME"}}
+    command = [sys.executable, "-m", "dynst_platform.cli.main", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture
+def job(tmp_path: Path, network: SensorStore) -> Path:
+    path = tmp_path / "job.yaml"
+    path.write_text(JOB.format(store=network.path))
+    return path
+
+
+def test_version_and_help(tmp_path: Path) -> None:
+    assert "dynst, version" in dynst("--version", cwd=tmp_path).stdout
+    shown = dynst("--help", cwd=tmp_path).stdout
+    assert all(command in shown for command in ("train", "data", "ui"))
+
+
+def test_json_alone_goes_to_standard_output(tmp_path: Path, job: Path) -> None:
+    done = dynst("train", job, "--format", "json", "--set", "references.random=0", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert {"run_id", "experiment", "sensors", "sparsity", "metrics", "efficiency", "artifacts"} <= set(outcome)
+    assert outcome["sensors"]["total"] == 8
+    assert outcome["sensors"]["active"] == len(outcome["sensors"]["kept"]) == 4
+    assert "DynST 4/4" in done.stderr
+    assert "\x1b" not in done.stderr
+    assert "Warning" not in done.stderr
+    assert Path(outcome["artifacts"]["sensor_map"]).stat().st_size > 10_000
+
+
+def test_table_names_every_sensor(tmp_path: Path, job: Path) -> None:
+    done = dynst("train", job, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert all(f"s{index}" in done.stdout for index in range(8))
+    assert all(word in done.stdout for word in ("DynST", "dense", "random choice", "persistence", "dynst ui"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "absent.yaml"], "no job file at absent.yaml"),
+        (["train", "job.yaml", "--set", "sparsity.final=1.2"], "'sparsity.final' must be less than 1, but got 1.2"),
+        (["train", "job.yaml", "--set", "training.epoch=3"], "did you mean 'epochs'?"),
+        (["train", "job.yaml", "--set", "training.epochs=many"], "'training.epochs' must be an integer"),
+        (["train", "job.yaml", "--set", "data.store=nowhere"], "no sensor store at"),
+        (["train", "job.yaml", "--set", "data.targets=[speed]"], "must name channels of the store (flow), but got 'speed'"),
+        (["train", "job.yaml", "--set", "model.window=5000"], "no window of 5000 + 3 steps fits"),
+        (["train", "job.yaml", "--set", "oops"], "--set must be key=value"),
+        (["train", "job.yaml", "--format", "xml"], "xml"),
+        (["data", "describe", "nowhere"], "no sensor store at"),
+        (["ui"], "no runs in"),
+        (["fly"], "No such command 'fly'"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_exit_code_2(tmp_path: Path, job: Path, arguments: list[str], message: str) -> None:
+    done = dynst(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / "runs").exists(), "wrong input must leave nothing behind"
+
+
+def test_a_store_with_nan_positions_is_refused(tmp_path: Path, job: Path) -> None:
+    import pyarrow.parquet as pq
+
+    store = write_network(tmp_path / "broken")
+    table = pq.read_table(store.path / "sensors.parquet")
+    pq.write_table(table.set_column(1, "x", [[float("nan")] * 8]), store.path / "sensors.parquet")
+    done = dynst("train", job, "--set", f"data.store={store.path}", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "sensor positions must be finite numbers" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_describe_says_what_the_store_holds(tmp_path: Path, network: SensorStore) -> None:
+    done = dynst("data", "describe", network.path, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "8 sensors × 1008 steps × 1 channels" in done.stdout
+    assert network.manifest.digest in done.stdout

@@ -52,7 +52,7 @@ class Tracker:
         if arm in self.runs:
             return self.runs[arm]
         tags = {
-            "mlflow.runName": f"{arm} · {self._job_id}",
+            "mlflow.runName": f"{arm}-{self._job_id[-4:]}",
             "mlflow.source.name": "dynst train",
             "dynst.job": self._job_id,
             "dynst.arm": arm,
@@ -91,7 +91,8 @@ class Tracker:
         if found is not None:
             return str(found.experiment_id)
         location = None if artifact_root is None else f"{artifact_root}/{self._job.name}"
-        return str(self._client.create_experiment(self._job.name, artifact_location=location))
+        tags = {"mlflow.experimentKind": "custom_model_development"}  # the UI opens on trainings, not on GenAI traces
+        return str(self._client.create_experiment(self._job.name, artifact_location=location, tags=tags))
 
     def _log_epoch(self, run_id: str, report: Report) -> None:
         figures = {name: report[key] for key, name in SERIES.items()} | {"train/seconds": report["seconds"]}

@@ -10,7 +10,6 @@ __all__ = ["ui"]
 def ui(port: int) -> None:
     """Open the MLflow UI on 127.0.0.1; stop it with Ctrl-C."""
     import os
-    import subprocess
     import sys
 
     from dynst.errors import ConfigError
@@ -25,8 +24,4 @@ def ui(port: int) -> None:
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--workers", "1"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--default-artifact-root", artifact_root() or "mlruns"]
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with subprocess.Popen(command, env=environment) as server:
-        try:
-            server.wait()
-        except KeyboardInterrupt:
-            server.terminate()
+    os.execve(sys.executable, command, environment)

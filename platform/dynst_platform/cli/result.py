@@ -43,20 +43,20 @@ def _errors(outcome: Outcome) -> Table:
     unit = f" ({outcome.unit})" if outcome.unit else ""
     total, kept = outcome.sensors["total"], outcome.sensors["active"]
     table = Table(title=f"Mean absolute error on the test part{unit}", title_style="bold", title_justify="left")
-    table.add_column("forecaster")
+    table.add_column("forecaster", no_wrap=True)
     table.add_column("reads", justify="right")
     for name in (f"ALL {total}", f"{kept} ACTIVE", f"{total - kept} INACTIVE"):
         table.add_column(name, justify="right")
-    table.add_column("ALL against dense", justify="right")
+    table.add_column("vs dense", justify="right")
     metrics = outcome.metrics
     dense = metrics.get("dense/mae_all")
     _add(table, "DynST", f"{kept} sensors", _group(metrics, "test"), dense, style="bold green")
     if dense is not None:
-        _add(table, "dense, same sensors", f"{total} sensors", _group(metrics, "dense"), dense)
+        _add(table, "dense", f"{total} sensors", _group(metrics, "dense"), dense)
     for reference in outcome.references.values():
         if reference["kind"] == "random":
             own = {key: reference[key] for key in GROUPS}
-            _add(table, "random choice *", f"{reference['active']} sensors", own, dense)
+            _add(table, "random choice*", f"{reference['active']} sensors", own, dense)
     for name, key in (("persistence", "persistence"), ("seasonal naive", "seasonal_naive")):
         if f"{key}/mae_all" in metrics:
             _add(table, name, f"{total} sensors", _group(metrics, key), dense)

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,7 @@ def _run_on_ray(job: JobSpec, store_path: Path, folder: Path, on_report: OnRepor
         include_dashboard=False,
     )
     follower = _Follower(reports, on_report)
+    interrupt = signal.getsignal(signal.SIGINT)  # Ray Train replaces it
     try:
         trainer = ray.train.torch.TorchTrainer(
             _train_on_worker,
@@ -79,7 +81,12 @@ def _run_on_ray(job: JobSpec, store_path: Path, folder: Path, on_report: OnRepor
         trainer.fit()
     except ray.train.v2.api.exceptions.TrainingFailedError as error:
         raise RunError(f"the training failed: {_root_cause(error)}") from error
+    except ray.exceptions.RayActorError as error:
+        raise RunError("the training failed: Ray Train's controller died; start the job again") from error
+    except SystemExit as stopped:  # what Ray Train makes of Ctrl-C, after it has stopped the workers
+        raise KeyboardInterrupt from stopped
     finally:
+        signal.signal(signal.SIGINT, interrupt)
         follower.finish()
         ray.shutdown()
     follower.raise_failure()

@@ -1,9 +1,14 @@
 """The command line as a user meets it: a real process, its exit code, and what it prints where."""
 
+import contextlib
+import io
 import json
 import os
+import pty
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -21,10 +26,13 @@ cluster: {{num_workers: 0}}
 """
 
 
+def clean_environment(**more: str) -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if key not in {"MLFLOW_TRACKING_URI", "DYNST_HOME"}} | more
+
+
 def dynst(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if key not in {"MLFLOW_TRACKING_URI", "DYNST_HOME"}}
     command = [sys.executable, "-m", "dynst_platform.cli.main", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=cwd, env=clean_environment(), capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture
@@ -51,6 +59,23 @@ def test_json_alone_goes_to_standard_output(tmp_path: Path, job: Path) -> None:
     assert "\x1b" not in done.stderr
     assert "Warning" not in done.stderr
     assert Path(outcome["artifacts"]["sensor_map"]).stat().st_size > 10_000
+
+
+def test_a_terminal_shows_live_bars(tmp_path: Path, job: Path) -> None:
+    """On a real (pseudo) terminal, where rich draws; a pipe would never reach that code."""
+    shown = io.BytesIO()
+    command = [sys.executable, "-m", "dynst_platform.cli.main", "train", str(job), "--set", "references.random=0"]
+    reader, writer = pty.openpty()
+    with subprocess.Popen(command, cwd=tmp_path, stdout=writer, stderr=writer, env=clean_environment(COLUMNS="150")) as process:
+        os.close(writer)
+        with contextlib.suppress(OSError):  # the terminal closes when the process ends
+            while block := os.read(reader, 4096):
+                shown.write(block)
+    os.close(reader)
+    text = shown.getvalue().decode()
+    assert process.returncode == 0, text
+    assert "\x1b[" in text
+    assert all(words in text for words in ("DynST", "4/4", "exchanged", "Keep 4:"))
 
 
 def test_table_names_every_sensor(tmp_path: Path, job: Path) -> None:
@@ -103,3 +128,25 @@ def test_describe_says_what_the_store_holds(tmp_path: Path, network: SensorStore
     assert done.returncode == 0
     assert "8 sensors × 1008 steps × 1 channels" in done.stdout
     assert network.manifest.digest in done.stdout
+
+
+@pytest.mark.cluster
+def test_ctrl_c_stops_ray_marks_the_runs_and_prints_no_traceback(tmp_path: Path, job: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    log = tmp_path / "stderr.txt"
+    command = [sys.executable, "-m", "dynst_platform.cli.main", "train", str(job)]
+    command += ["--set", "cluster.num_workers=1", "--set", "training.epochs=2000"]
+    with log.open("wb") as stderr, subprocess.Popen(command, cwd=tmp_path, stderr=stderr, env=clean_environment()) as process:
+        deadline = time.monotonic() + 120
+        while "dense reference 3/" not in log.read_text() and time.monotonic() < deadline:
+            time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    text = log.read_text()
+    assert "dynst: stopped" in text
+    assert "Traceback" not in text
+    client = MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db")
+    runs = client.search_runs([client.get_experiment_by_name("small").experiment_id])
+    assert {run.info.status for run in runs} == {"KILLED"}
+    assert {run.data.tags["dynst.reason"] for run in runs} == {"stopped from the keyboard"}

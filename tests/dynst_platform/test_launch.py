@@ -9,7 +9,7 @@ from dynst_platform.launch import launch
 from dynst_platform.spec import JobSpec
 from tests.dynst_platform.test_train import small_job
 
-pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("default")]
+pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")]
 
 
 def collect(job: JobSpec, network: SensorStore, folder: Path) -> list[dict]:

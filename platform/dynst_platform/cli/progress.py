@@ -24,7 +24,6 @@ class TrainingProgress:
             SpinnerColumn(),
             TextColumn("{task.description:<16}"),
             BarColumn(bar_width=24),
-            TextColumn("{task.completed:>3.0f}/{task.total:.0f} epochs"),
             TextColumn("{task.fields[figures]}"),
             TimeRemainingColumn(),
             console=self._console,
@@ -36,7 +35,7 @@ class TrainingProgress:
         self._progress.start()
         workers = self._job.cluster.num_workers
         note = f"starting Ray with {workers} workers" if workers else "starting in this process"
-        self._start = self._progress.add_task(note, total=None, completed=0, figures="")
+        self._start = self._progress.add_task(note, total=None, figures="")
         self._plain(f"{self._job.name}: {note}")
         return self
 
@@ -53,11 +52,11 @@ class TrainingProgress:
         if arm not in self._bars:
             self._bars[arm] = self._progress.add_task(KINDS[report["arm_kind"]], total=report["epochs"], figures="")
         figures = (
-            f"loss {report['train_loss']:.4g}  val MAE {report['val_mae']:.4g}  "
+            f"{report['epoch']}/{report['epochs']}  loss {report['train_loss']:.4g}  val MAE {report['val_mae']:.4g}  "
             f"off {report['sparsity']:.0%}  exchanged {report['exchanged']}"
         )
         self._progress.update(self._bars[arm], completed=report["epoch"], figures=figures)
-        self._plain(f"{KINDS[report['arm_kind']]} {report['epoch']}/{report['epochs']}  {figures}")
+        self._plain(f"{KINDS[report['arm_kind']]} {figures}")
 
     def _plain(self, line: str) -> None:
         if not self._console.is_terminal:

@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+MAX_SCORE = 30.0  # of a sensor that is off, above the best that is on; keeps its weight finite
+MAX_FACTOR = 10.0
+
 __all__ = ["gated_attention", "gated_average", "stream_morph"]
 
 
@@ -17,12 +20,35 @@ def stream_morph(readings: Tensor, observed: Tensor) -> Tensor:
 
 def gated_average(weight: Tensor, gates: Tensor | None) -> Tensor:
     """Rows of ``weight [..., L, K]`` ≥ 0, gated and normalised to sum 1; a row without any weight becomes 0."""
-    gated = weight if gates is None else weight * gates
-    total = gated.sum(-1, keepdim=True)
-    return gated / torch.where(total > 0, total, 1.0)
+    if gates is None:
+        return weight / _not_zero(weight.sum(-1, keepdim=True))
+    if gates.requires_grad:
+        gates = _toggled(gates, weight.detach())
+    gated = weight * gates
+    return gated / _not_zero(gated.sum(-1, keepdim=True))
 
 
 def gated_attention(scores: Tensor, gates: Tensor | None) -> Tensor:
     """Softmax of ``scores [..., L, K]`` over the sensors that are on; −inf excludes a pair."""
-    peak = scores.detach().amax(-1, keepdim=True)
-    return gated_average((scores - peak.nan_to_num(neginf=0.0)).exp(), gates)
+    on = scores if gates is None else scores.masked_fill(gates == 0, -torch.inf)
+    peak = on.detach().amax(-1, keepdim=True).nan_to_num(neginf=0.0)
+    return gated_average((scores - peak).clamp(max=MAX_SCORE).exp(), gates)
+
+
+def _toggled(gates: Tensor, weight: Tensor) -> Tensor:
+    """The same gates, ``[..., L, K]``, whose gradient is that of switching a sensor on or off instead of moving its gate a little.
+
+    Let sensor j have the weight w in a row whose active weights sum to W. Switching it on moves the row's average m towards j's message h by
+    w / (W + w) · (h − m), while the derivative at gate 0 says w / W · (h − m), which has no bound. Switching it off moves m by
+    −w / (W − w) · (h − m), while the derivative at gate 1 says w / W · (h − m), which is 0 for the only sensor of a row. Both factors are
+    put right here, so that active and inactive sensors are judged by what a switch would do.
+    """
+    fixed = gates.detach()
+    total = (weight * fixed).sum(-1, keepdim=True)
+    after = torch.where(fixed > 0, total - weight, total + weight)
+    factor = (total / after.clamp(min=1e-12)).clamp(max=MAX_FACTOR)
+    return fixed + (gates - fixed) * factor
+
+
+def _not_zero(total: Tensor) -> Tensor:
+    return torch.where(total > 0, total, 1.0)

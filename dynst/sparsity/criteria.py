@@ -32,7 +32,7 @@ class SignedFirstOrder:
 
     needs_probes = True
 
-    def __init__(self, num_sensors: int, decay: float = 0.95) -> None:
+    def __init__(self, num_sensors: int, decay: float = 0.98) -> None:
         self.decay = decay
         self.average = torch.zeros(num_sensors, dtype=torch.float64)
         self.weight = torch.zeros(num_sensors, dtype=torch.float64)

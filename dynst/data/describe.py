@@ -1,35 +1,110 @@
-"""What a store holds, in words."""
+"""What a store holds, in words: facts to check before anything is trained on it."""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from dynst.data.store import SensorStore
 
 __all__ = ["describe_store"]
 
+NAMES_SHOWN = 6
+BLOCK_SENSORS = 512
+
 
 def describe_store(store: SensorStore) -> dict[str, str]:
-    """Facts about the store in reading order, name to sentence."""
-    manifest, readings = store.manifest, store.readings
-    gaps = np.flatnonzero(np.diff(readings.time) != manifest.step_seconds)
-    end = readings.time[-1].astype("datetime64[s]")
-    silent = [
-        name for name, seen in zip(store.sensors.ids, np.atleast_1d(readings.observed.any(axis=(0, 2))), strict=True) if not seen
-    ]
+    """Facts in reading order, name to sentence; what is unremarkable is left out."""
+    manifest = store.manifest
     facts = {
         "name": manifest.name,
         "size": f"{manifest.num_sensors} sensors × {manifest.num_steps} steps × {len(manifest.channels)} channels",
-        "time": f"{manifest.start} to {str(end).replace('T', ' ')}, a step every {manifest.step_seconds} s, {len(gaps)} gaps",
+        "time": _time(store),
         "positions": {"lonlat": "longitude and latitude", "plane": "x and y", "none": "unknown"}[manifest.positions],
-        "graph": f"{manifest.num_edges} edges" if manifest.num_edges else "none",
+        "graph": _graph(store),
     }
+    if manifest.grid is not None:
+        facts["grid"] = (
+            f"{manifest.grid.height} rows × {manifest.grid.width} columns, sensor = row × {manifest.grid.width} + column"
+        )
+    facts |= _channels(store) | _oddities(store)
+    facts |= {"cost": f"{store.sensors.cost.sum():g} in all", "digest": manifest.digest}
+    return facts | ({"attribution": manifest.attribution} if manifest.attribution else {})
+
+
+def _time(store: SensorStore) -> str:
+    manifest, time = store.manifest, store.readings.time
+    if not manifest.timed:
+        return f"{manifest.num_steps} steps without timestamps; import with --start and --step to give them times"
+    steps = np.diff(time)
+    gaps = steps[steps != manifest.step_seconds]
+    text = (
+        f"{manifest.start} to {str(time[-1].astype('datetime64[s]')).replace('T', ' ')}, a step every {manifest.step_seconds} s, "
+    )
+    return text + (f"{len(gaps)} gaps, the longest {gaps.max() / 3600:.4g} h" if len(gaps) else "no gap")
+
+
+def _graph(store: SensorStore) -> str:
+    edges, count = store.edges, store.manifest.num_sensors
+    if not len(edges):
+        return "none"
+    matrix = coo_matrix((np.ones(len(edges)), (edges.target, edges.source)), shape=(count, count))
+    parts, label = connected_components(matrix, directed=False)
+    alone = int((np.bincount(label) == 1).sum())
+    asymmetric = "" if (abs(matrix - matrix.T) > 0).nnz == 0 else ", not symmetric"
+    return f"{len(edges)} edges{asymmetric}, {parts} connected part{'s' if parts > 1 else ''}" + (
+        f" ({alone} sensors alone)" if alone else ""
+    )
+
+
+def _channels(store: SensorStore) -> dict[str, str]:
+    manifest, readings = store.manifest, store.readings
+    markers = "".join(f", {marker:g}" for marker in manifest.missing)
+    facts = {}
     for index, channel in enumerate(manifest.channels):
-        values, seen = readings.values[..., index], readings.observed[..., index]
-        known = values[seen]
+        known = readings.values[..., index][readings.observed[..., index]]
+        share = 1 - known.size / (manifest.num_steps * manifest.num_sensors)
         spread = (
             f"{known.min():.4g} to {known.max():.4g}, mean {known.mean(dtype=np.float64):.4g}" if known.size else "nothing observed"
         )
-        facts[channel.name] = f"{spread} {channel.unit}".rstrip() + f"; {1 - seen.mean():.2%} missing"
-    if silent:
-        facts["never observed"] = ", ".join(silent)
-    facts |= {"cost": f"{store.sensors.cost.sum():g} in all", "digest": manifest.digest}
-    return facts | ({"attribution": manifest.attribution} if manifest.attribution else {})
+        missing = f"{share:.2%} missing (NaN{markers})" if share else "none missing"
+        facts[channel.name] = f"{spread} {channel.unit}".rstrip() + f"; {missing}"
+    return facts
+
+
+def _oddities(store: SensorStore) -> dict[str, str]:
+    """Sensors that a user should look at twice."""
+    silent, constant, prints = [], [], defaultdict(list)
+    readings, ids = store.readings, store.sensors.ids
+    for first in range(0, len(ids), BLOCK_SENSORS):
+        values = np.array(readings.values[:, first : first + BLOCK_SENSORS])
+        observed = readings.observed[:, first : first + BLOCK_SENSORS]
+        low, high = np.where(observed, values, np.inf).min((0, 2)), np.where(observed, values, -np.inf).max((0, 2))
+        single = values.shape[2] == 1
+        for offset in range(values.shape[1]):
+            name = ids[first + offset]
+            if low[offset] > high[offset]:
+                silent.append(name)
+                continue
+            if low[offset] == high[offset] and single:
+                constant.append(name)
+            else:
+                prints[values[:, offset].tobytes()].append(name)
+    facts = {"never observed": _listed(silent), "constant": _listed(constant), "same readings": _groups(prints.values())}
+    if store.sensors.positions is not None:
+        places: dict[Hashable, list[str]] = defaultdict(list)
+        for name, place in zip(ids, store.sensors.positions, strict=True):
+            places[tuple(place)].append(name)
+        facts["same position"] = _groups(places.values())
+    return {name: text for name, text in facts.items() if text}
+
+
+def _groups(groups: Iterable[Sequence[str]]) -> str:
+    return _listed([" = ".join(group[:NAMES_SHOWN]) for group in groups if len(group) > 1])
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["FORMAT_VERSION", "Channel", "Manifest"]
+__all__ = ["FORMAT_VERSION", "Channel", "Grid", "Manifest"]
 
 FORMAT_VERSION = 1
 
@@ -17,6 +17,15 @@ class Channel(BaseModel):
 
     name: str = Field(min_length=1)
     unit: str = ""
+
+
+class Grid(BaseModel):
+    """The sensors are the cells of a block, row by row: sensor ``row * width + column``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
 
 
 class Manifest(BaseModel):
@@ -37,6 +46,9 @@ class Manifest(BaseModel):
     start: datetime
     step_seconds: int = Field(ge=1)
     positions: Literal["lonlat", "plane", "none"]
+    grid: Grid | None = None
+    timed: bool = Field(True, description="False where the source had no timestamps, so that steps are only counted")
+    missing: tuple[float, ...] = Field((), description="values that were declared to mean missing, beside NaN")
     source: str = ""
     attribution: str = ""
     digest: str

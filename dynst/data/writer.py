@@ -1,4 +1,4 @@
-"""Writing a sensor store: streamed step by step, and visible only once it is whole."""
+"""Writing a sensor store: streamed block by block, and visible only once it is whole."""
 
 import hashlib
 import os
@@ -16,12 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dynst.data.edges import Edges
-from dynst.data.manifest import Channel, Manifest
+from dynst.data.manifest import Channel, Grid, Manifest
 from dynst.data.sensors import Sensors
 from dynst.data.store import EDGES, MANIFEST, READINGS, SENSORS
 from dynst.errors import DataError
 
 __all__ = ["Origin", "StoreWriter"]
+
+SPOOLS = ("time.spool", "values.spool", "observed.spool")
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,16 @@ class Origin:
     source: str = ""
     attribution: str = ""
     positions: Literal["lonlat", "plane", "none"] = "none"
+    grid: Grid | None = None
+    timed: bool = True
+    missing: tuple[float, ...] = ()
 
 
 class StoreWriter:
-    """Collects blocks of readings into a hidden folder and renames it at the end.
+    """Collects blocks of readings in a hidden folder and renames it at the end.
 
-    Used as a context manager; leaving it with an exception removes everything that was written.
-    Values that are not finite are stored as unobserved.
+    Used as a context manager; leaving it with an exception removes everything that was written. NaN, and the values that
+    ``origin.missing`` lists, are stored as unobserved. Memory does not grow with the number of steps.
     """
 
     def __init__(self, path: Path, origin: Origin, channels: Sequence[Channel], sensors: Sensors, edges: Edges) -> None:
@@ -48,7 +53,7 @@ class StoreWriter:
         self.path, self.origin, self.channels = path, origin, tuple(channels)
         self.sensors, self.edges = sensors, edges
         self._width = len(sensors) * len(self.channels)
-        self._hashes = [hashlib.sha256() for _ in range(3)]  # times, values, observation mask: independent of block sizes
+        self._hashes = [hashlib.sha256() for _ in SPOOLS]
         self._first: int | None = None
         self._last: int | None = None
         self._step: int | None = None
@@ -57,8 +62,7 @@ class StoreWriter:
     def __enter__(self) -> "StoreWriter":
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=self.path.parent))
-        self._file = pa.OSFile(str(self._folder / READINGS), "wb")
-        self._stream = pa.ipc.new_file(self._file, self._schema)
+        self._spools = [(self._folder / name).open("wb") for name in SPOOLS]
         return self
 
     def append(self, time: np.ndarray, values: np.ndarray, observed: np.ndarray | None = None) -> None:
@@ -70,81 +74,110 @@ class StoreWriter:
             observed: ``[N, S, C]`` bool; by default every finite value is observed.
 
         Raises:
-            DataError: times do not increase.
+            DataError: times do not increase, or a value is infinite.
         """
         time = np.ascontiguousarray(time, np.int64)
         self._follow(time)
-        values = np.asarray(values, np.float32).reshape(len(time), self._width)
-        finite = np.isfinite(values)
-        seen = finite if observed is None else finite & observed.reshape(values.shape)
-        values = np.where(seen, values, np.float32(0))
-        for digest, part in zip(self._hashes, (time, values, seen), strict=True):
+        values = np.asarray(values).reshape(len(time), self._width)
+        seen = self._observed(values, self._count - len(time))
+        if observed is not None:
+            seen &= observed.reshape(values.shape)
+        values = np.where(seen, values, 0).astype(np.float32)
+        for spool, digest, part in zip(self._spools, self._hashes, (time, values, seen), strict=True):
             digest.update(np.ascontiguousarray(part).data)
-        columns = [
-            pa.array(time),
-            pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), self._width),
-            pa.FixedSizeListArray.from_arrays(pa.array(seen.ravel().view(np.uint8)), self._width),
-        ]
-        self._stream.write_batch(pa.record_batch(columns, schema=self._schema))
+            part.tofile(spool)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._stream.close()
-        self._file.close()
+        for spool in self._spools:
+            spool.close()
         try:
             if kind is None:
                 self._publish()
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    @property
-    def _schema(self) -> pa.Schema:
-        return pa.schema(
-            [
-                ("time", pa.int64()),
-                ("values", pa.list_(pa.float32(), self._width)),
-                ("observed", pa.list_(pa.uint8(), self._width)),
-            ]
-        )
+    def _observed(self, values: np.ndarray, first_step: int) -> np.ndarray:
+        infinite = np.isinf(values)
+        if infinite.any():
+            step, column = (int(index[0]) for index in infinite.nonzero())
+            name = self.sensors.ids[column // len(self.channels)]
+            raise DataError(
+                f"readings must be finite or missing, but sensor '{name}' has an infinite value at step {first_step + step}; "
+                "replace it, or write NaN for missing"
+            )
+        seen: np.ndarray = ~np.isnan(values)
+        for marker in self.origin.missing:
+            seen &= values != marker
+        return seen
 
     def _follow(self, time: np.ndarray) -> None:
         before = time[:0] if self._last is None else np.array([self._last])
         steps = np.diff(np.concatenate([before, time]))
         if (steps <= 0).any():
             place = self._count + int(np.argmax(steps <= 0)) + (self._last is None)
-            raise DataError(f"times must increase from step to step, but do not at step {place}; sort them and drop repeats")
+            what = "is repeated" if steps[np.argmax(steps <= 0)] == 0 else "goes back"
+            raise DataError(
+                f"times must increase from step to step, but time {what} at step {place}; sort the rows and drop repeats"
+            )
         if steps.size:
             smallest = int(steps.min())
             self._step = smallest if self._step is None else min(self._step, smallest)
-        if self._first is None:
+        if self._first is None and len(time):
             self._first = int(time[0])
-        self._last = int(time[-1])
+        if len(time):
+            self._last = int(time[-1])
         self._count += len(time)
-
-    def _digest(self) -> str:
-        whole = hashlib.sha256(b"".join(part.digest() for part in self._hashes))
-        for table in (self.sensors.to_table(), self.edges.to_table()):
-            for column in table.columns:
-                whole.update(repr(column.to_pylist()).encode())
-        return whole.hexdigest()
 
     def _publish(self) -> None:
         if self._first is None or self._step is None:
-            raise DataError(f"a store needs at least two steps, but {self.path} got {self._count}")
+            raise DataError(f"a store needs at least two steps, but {self.path} got {self._count}; bring a longer series")
         pq.write_table(self.sensors.to_table(), self._folder / SENSORS)
         pq.write_table(self.edges.to_table(), self._folder / EDGES)
-        manifest = Manifest(
+        self._write_readings()
+        (self._folder / MANIFEST).write_text(self._manifest(self._first, self._step).model_dump_json(indent=2))
+        for name in SPOOLS:
+            (self._folder / name).unlink()
+        self._folder.chmod(0o755)
+        os.replace(self._folder, self.path)
+
+    def _write_readings(self) -> None:
+        """One record batch over the memory-mapped spools: readers then map the whole series without a copy."""
+        time, values, observed = (pa.memory_map(str(self._folder / name)).read_buffer() for name in SPOOLS)
+        size = self._count * self._width
+        columns = {
+            "time": pa.Array.from_buffers(pa.int64(), self._count, [None, time]),
+            "values": self._rows(pa.Array.from_buffers(pa.float32(), size, [None, values])),
+            "observed": self._rows(pa.Array.from_buffers(pa.uint8(), size, [None, observed])),
+        }
+        batch = pa.record_batch(columns)
+        with pa.OSFile(str(self._folder / READINGS), "wb") as file, pa.ipc.new_file(file, batch.schema) as stream:
+            stream.write_batch(batch)
+
+    def _rows(self, flat: pa.Array) -> pa.Array:
+        return pa.FixedSizeListArray.from_arrays(flat, self._width)
+
+    def _manifest(self, first: int, step: int) -> Manifest:
+        return Manifest(
             name=self.origin.name,
             num_steps=self._count,
             num_sensors=len(self.sensors),
             num_edges=len(self.edges),
             channels=self.channels,
-            start=datetime.fromtimestamp(self._first, UTC).replace(tzinfo=None),
-            step_seconds=self._step,
+            start=datetime.fromtimestamp(first, UTC).replace(tzinfo=None),
+            step_seconds=step,
             positions=self.origin.positions,
+            grid=self.origin.grid,
+            timed=self.origin.timed,
+            missing=self.origin.missing,
             source=self.origin.source,
             attribution=self.origin.attribution,
             digest=self._digest(),
         )
-        (self._folder / MANIFEST).write_text(manifest.model_dump_json(indent=2))
-        self._folder.chmod(0o755)
-        os.replace(self._folder, self.path)
+
+    def _digest(self) -> str:
+        """Of the content alone: independent of the container and of the blocks in which it came."""
+        whole = hashlib.sha256(b"".join(part.digest() for part in self._hashes))
+        for table in (self.sensors.to_table(), self.edges.to_table()):
+            for column in table.columns:
+                whole.update(repr(column.to_pylist()).encode() if column.type == pa.string() else column.to_numpy().tobytes())
+        return whole.hexdigest()

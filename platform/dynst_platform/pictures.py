@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from dynst.data.sensors import Sensors
+from dynst.data.store import SensorStore
 
-__all__ = ["draw_sensor_map"]
+__all__ = ["draw_sensor_map", "draw_store"]
 
 MAX_NAMES = 40
 OFF = "#c1272d"
@@ -75,3 +77,57 @@ def _lattice(count: int) -> np.ndarray:
     width = int(np.ceil(np.sqrt(count)))
     index = np.arange(count)
     return np.stack([index % width, -(index // width)], axis=1).astype(float)
+
+
+def draw_store(path: Path, store: SensorStore) -> None:
+    """One PNG of a sensor store: where sensors stand (or the grid), a few series, and when readings are missing."""
+    figure = Figure(figsize=(13, 7), layout="constrained")
+    places, series, missing = (figure.add_subplot(*shape) for shape in ((1, 2, 1), (2, 2, 2), (2, 2, 4)))
+    _draw_means(places, store)
+    _draw_series(series, store)
+    _draw_missing(missing, store)
+    figure.suptitle(store.manifest.name)
+    figure.savefig(path, dpi=100)
+
+
+def _draw_means(axes: Axes, store: SensorStore) -> None:
+    readings, channel = store.readings, store.manifest.channels[0]
+    rows = np.linspace(0, len(readings.time) - 1, min(len(readings.time), 200)).astype(int)
+    seen = readings.observed[rows, :, 0]
+    mean = np.where(seen, readings.values[rows, :, 0], 0).sum(0) / np.maximum(seen.sum(0), 1)
+    mean = np.where(seen.any(0), mean, np.nan)
+    label = f"mean {channel.name} {channel.unit}".rstrip()
+    grid = store.manifest.grid
+    if grid is not None:
+        image: ScalarMappable = axes.imshow(mean.reshape(grid.height, grid.width), aspect="auto", cmap="viridis")
+        axes.set_xlabel("column")
+        axes.set_ylabel("row")
+    else:
+        places = _lattice(len(mean)) if store.sensors.positions is None else store.sensors.positions
+        size = float(np.clip(9000 / len(mean), 4, 80))
+        image = axes.scatter(places[:, 0], places[:, 1], c=mean, s=size, cmap="viridis", edgecolors="black", linewidths=0.3)
+        _scale(axes, store.sensors)
+    axes.figure.colorbar(image, ax=axes, label=label, location="bottom", shrink=0.8)
+
+
+def _draw_series(axes: Axes, store: SensorStore) -> None:
+    readings = store.readings
+    rows = slice(0, min(len(readings.time), 2000))
+    time = readings.time[rows].astype("datetime64[s]") if store.manifest.timed else np.arange(len(readings.time[rows]))
+    for sensor in np.linspace(0, len(store.sensors) - 1, min(4, len(store.sensors))).astype(int):
+        values = np.where(readings.observed[rows, sensor, 0], readings.values[rows, sensor, 0], np.nan)
+        axes.plot(time, values, linewidth=0.8, label=store.sensors.ids[sensor])
+    axes.set_ylabel(f"{store.manifest.channels[0].name} {store.manifest.channels[0].unit}".rstrip())
+    axes.legend(fontsize=7, loc="upper right")
+    axes.set_title("the first steps of a few sensors", fontsize=10)
+
+
+def _draw_missing(axes: Axes, store: SensorStore) -> None:
+    readings = store.readings
+    rows = slice(0, min(len(readings.time), 2000))
+    time = readings.time[rows].astype("datetime64[s]") if store.manifest.timed else np.arange(len(readings.time[rows]))
+    axes.fill_between(time, 1 - readings.observed[rows].mean(axis=(1, 2)), step="mid", color=OFF)
+    axes.set_ylim(0, 1)
+    axes.set_ylabel("share missing")
+    axes.set_xlabel("time" if store.manifest.timed else "step")
+    axes.tick_params(axis="x", rotation=20)

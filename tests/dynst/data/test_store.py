@@ -20,7 +20,7 @@ def writer(path: Path, count: int = 2) -> StoreWriter:
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    values = np.array([[[1.0], [2.0]], [[np.nan], [4.0]], [[5.0], [np.inf]]])
+    values = np.array([[[1.0], [2.0]], [[np.nan], [4.0]], [[5.0], [np.nan]]])
     with writer(tmp_path / "s") as store:
         store.append(np.array([0, 60]), values[:2])
         store.append(np.array([120]), values[2:])
@@ -31,6 +31,19 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert readings.values[..., 0].tolist() == [[1, 2], [0, 4], [5, 0]]
     assert opened.manifest.step_seconds == 60
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s"]
+
+
+def test_infinite_readings_are_refused_with_their_place(tmp_path: Path) -> None:
+    values = np.zeros((4, 2, 1))
+    values[3, 1] = np.inf
+    with pytest.raises(DataError, match="sensor 'b' has an infinite value at step 3"), writer(tmp_path / "s") as store:
+        store.append(np.arange(4), values)
+
+
+def test_declared_markers_are_missing(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path / "s", Origin("x", missing=(0.0, -1.0)), CHANNEL, Sensors(("a", "b")), Edges.none()) as store:
+        store.append(np.array([0, 1]), np.array([[[0.0], [5.0]], [[-1.0], [2.0]]]))
+    assert open_store(tmp_path / "s").readings.observed[..., 0].tolist() == [[False, True], [False, True]]
 
 
 def test_digest_is_of_the_content(tmp_path: Path) -> None:

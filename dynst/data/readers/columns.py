@@ -1,0 +1,93 @@
+"""Which column is which: time, sensor, reading."""
+
+import warnings
+
+import pandas as pd
+
+from dynst.data.readers.source import ReadOptions
+from dynst.data.readers.tables import Table
+from dynst.errors import DataError
+
+__all__ = ["is_number", "sensor_column", "time_columns"]
+
+TIME_NAMES = {"time", "timestamp", "date", "datetime", "date_time", "datum", "index", "", "__index_level_0__"}
+SENSOR_NAMES = {
+    "sensor",
+    "sensor_id",
+    "sensorid",
+    "station",
+    "station_id",
+    "entity_id",
+    "location",
+    "location_id",
+    "site",
+    "detector",
+    "id",
+}
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def time_columns(table: Table, options: ReadOptions) -> list[str]:
+    """The columns that together tell the time, in order; empty where there is none.
+
+    The user's word goes first; else the leading text columns that parse as a date, and as a time of the day after it; else a
+    leading column of whole numbers with a name for time.
+    """
+    if options.time_columns:
+        absent = [name for name in options.time_columns if name not in table.columns]
+        if absent:
+            raise DataError(
+                f"{table.path} has no column '{absent[0]}' for the time; its columns are {', '.join(table.columns[:8])}, …"
+            )
+        return list(options.time_columns)
+    dates = [name for name in table.columns if _is_text(table, name) and _parses(table.sample[name])]
+    if dates:
+        named = [name for name in dates if name.lower() in TIME_NAMES or "tim" in name.lower()]
+        first = named[0] if named else dates[0]
+        clock = [
+            name for name in dates if name != first and all(text.count(":") >= 1 and "-" not in text for text in table.sample[name])
+        ]
+        alone = all(":" not in text and "T" not in text for text in table.sample[first])
+        return [first, *clock[:1]] if alone else [first]
+    lead = table.columns[0]
+    return [lead] if lead.lower() in TIME_NAMES - {"index", ""} else []
+
+
+def sensor_column(table: Table, options: ReadOptions, stamps: list[str]) -> str | None:
+    """The column that names the sensor of each row of a long table, if there is one."""
+    if options.sensor_column is not None:
+        if options.sensor_column not in table.columns:
+            raise DataError(
+                f"{table.path} has no column '{options.sensor_column}' for the sensor; "
+                f"its columns are {', '.join(table.columns[:8])}"
+            )
+        return options.sensor_column
+    rest = [name for name in table.columns if name not in stamps]
+    named = [name for name in rest if name.lower() in SENSOR_NAMES]
+    texts = [name for name in rest if _is_text(table, name) and _parses(table.sample[name]) is False]
+    texts = [name for name in texts if not all(is_number(text) or not text for text in table.sample[name])]
+    if named:
+        return named[0]
+    return texts[0] if len(texts) == 1 else None
+
+
+def _is_text(table: Table, name: str) -> bool:
+    filled = [text for text in table.sample[name] if text]
+    return bool(filled) and not any(is_number(text) for text in filled)
+
+
+def _parses(column: pd.Series) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            pd.to_datetime(column, utc=True)
+        except (ValueError, TypeError, OverflowError):
+            return False
+    return True

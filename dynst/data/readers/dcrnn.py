@@ -22,7 +22,7 @@ def matches(path: Path) -> bool:
 
 
 def read(path: Path, options: ReadOptions) -> Source:
-    series = np.concatenate(_join([_unroll(path / f"{part}.npz") for part in PARTS]))
+    series = _join([_unroll(path / f"{part}.npz") for part in PARTS])
     count = series.shape[1]
     time, timed, notes = step_times(len(series), options)
     graph_file = next((path / name for name in GRAPHS if (path / name).is_file()), None)
@@ -57,13 +57,12 @@ def _unroll(file: Path) -> np.ndarray:
     return series
 
 
-def _join(parts: list[np.ndarray]) -> list[np.ndarray]:
-    """Parts follow each other; windows near a border appear in both, so the overlap is cut off."""
-    joined = [parts[0]]
+def _join(parts: list[np.ndarray]) -> np.ndarray:
+    """Parts follow each other; windows near a border reach into both, so the overlap is cut off."""
+    series = parts[0]
     for after in parts[1:]:
-        before = joined[-1]
-        joined.append(after[_overlap(before, after) :])
-    return joined
+        series = np.concatenate([series, after[_overlap(series, after) :]])
+    return series
 
 
 def _overlap(before: np.ndarray, after: np.ndarray) -> int:

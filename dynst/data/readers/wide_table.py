@@ -11,7 +11,7 @@ from dynst.data.manifest import Channel
 from dynst.data.readers import long_table
 from dynst.data.readers.columns import is_number, time_columns
 from dynst.data.readers.source import Block, ReadOptions, Source, step_times
-from dynst.data.readers.tables import Table, is_table, open_table
+from dynst.data.readers.tables import NULLS, Table, is_table, open_table
 from dynst.data.readers.times import to_seconds
 from dynst.errors import DataError
 
@@ -43,12 +43,13 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
         raise DataError(f"{table.path} looks like a table of positions; import the readings, and name this file with --positions")
     stamps = time_columns(table, options)
     ids = [name for name in table.columns if name not in stamps]
-    strangers = [name for name in ids if not all(is_number(text) or not text for text in table.sample[name])]
-    if strangers:
-        raise DataError(
-            f"{table.path}: every column beside the time must hold readings, but '{strangers[0]}' holds "
-            f"'{table.sample[strangers[0]].iloc[0]}'; drop it, or name the time column with --time-column"
-        )
+    for name in ids:
+        wrong = next((text for text in table.sample[name] if text not in NULLS and not is_number(text)), None)
+        if wrong is not None:
+            raise DataError(
+                f"{table.path}: every column beside the time must hold readings, but '{name}' holds '{wrong}'; "
+                "mend or drop it, or name the time column with --time-column"
+            )
     notes: tuple[str, ...] = (
         (f"time from {' and '.join(repr(name) if name else 'the first column' for name in stamps)}",) if stamps else ()
     )

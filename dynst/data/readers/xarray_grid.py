@@ -60,7 +60,7 @@ def _open(path: Path) -> Any:
     if path.name.endswith(".zip"):
         return xr.open_zarr(zarr.storage.ZipStore(path, mode="r"), consolidated=False, chunks=None)
     if path.is_dir():
-        return xr.open_zarr(path, consolidated=None, chunks=None)
+        return xr.open_zarr(path, consolidated=False, chunks=None)
     with suppress(ValueError, OSError):
         return xr.open_dataset(path, engine="h5netcdf", cache=False)
     return xr.open_dataset(path, engine="scipy", cache=False)

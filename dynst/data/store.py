@@ -14,7 +14,7 @@ from dynst.data.manifest import FORMAT_VERSION, Manifest
 from dynst.data.sensors import Sensors
 from dynst.errors import DataError
 
-__all__ = ["EDGES", "MANIFEST", "READINGS", "SENSORS", "Readings", "SensorStore", "open_store"]
+__all__ = ["EDGES", "MANIFEST", "READINGS", "SENSORS", "Readings", "SensorStore", "open_store", "read_manifest"]
 
 MANIFEST, READINGS, SENSORS, EDGES = "manifest.json", "readings.arrow", "sensors.parquet", "edges.parquet"
 
@@ -68,7 +68,7 @@ def open_store(path: Path) -> SensorStore:
     Raises:
         DataError: there is no store at this path, it is of another version, or its tables are damaged.
     """
-    manifest = _read_manifest(path)
+    manifest = read_manifest(path)
     try:
         sensors = pq.read_table(path / SENSORS)
         edges = pq.read_table(path / EDGES)
@@ -89,7 +89,8 @@ def open_store(path: Path) -> SensorStore:
     return store
 
 
-def _read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path) -> Manifest:
+    """Raises DataError where the folder has no manifest of this format version."""
     file = path / MANIFEST
     if not file.is_file():
         raise DataError(f"no sensor store at {path} (it has no {MANIFEST}); name the folder that an import wrote")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from dynst.build import make_dataset
 from dynst.data import auckland
+from dynst.data.remote import fetch_store, is_remote
 from dynst.data.store import SensorStore, open_store
 from dynst.sparsity.config import make_scheme
 from dynst_platform.home import home
@@ -13,11 +14,13 @@ __all__ = ["find_store", "store_for"]
 
 
 def find_store(name: str) -> SensorStore:
-    """Open the store at a path, or an embedded data set, which is imported into the home folder at its first use.
+    """Open the store at a path or address, or an embedded data set. The latter two come into the home folder at their first use.
 
     Raises:
         DataError: there is no usable store.
     """
+    if is_remote(name):
+        return open_store(fetch_store(name, home() / "stores"))
     if name != auckland.NAME:
         return open_store(Path(name).expanduser().resolve())
     path = home() / "stores" / auckland.NAME

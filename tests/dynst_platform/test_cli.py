@@ -130,6 +130,43 @@ def test_describe_says_what_the_store_holds(tmp_path: Path, network: SensorStore
     assert network.manifest.digest in done.stdout
 
 
+def test_import_says_what_it_understood_and_describe_draws_it(tmp_path: Path) -> None:
+    stamps = [f"2024-01-{1 + hour // 24:02d} {hour % 24:02d}:00" for hour in range(240)]
+    rows = [f"{stamp},{hour % 24 + 1},{0 if hour % 3 else 5},{7}" for hour, stamp in enumerate(stamps)]
+    (tmp_path / "flow.csv").write_text("\n".join(["time,north,east,south", *rows]))
+    done = dynst("data", "import", "flow.csv", "store", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for words in ("as wide-table", "time from 'time'", "exactly 0", "--missing 0", "3 sensors × 240 steps", "constant south"):
+        assert words in " ".join(done.stdout.split()), words
+    shown = dynst("data", "describe", "store", "--picture", "store.png", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert (tmp_path / "store.png").stat().st_size > 10_000
+    again = dynst("data", "import", "flow.csv", "store", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "store exists already" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["absent.csv", "store"], "nothing at absent.csv"),
+        (["flow.csv", "store", "--kind", "excel"], "must be one of pandas-hdf"),
+        (["flow.csv", "store", "--step", "5x"], "for instance 15min"),
+        (["flow.csv", "store", "--select", "level"], "for instance level=500"),
+        (["flow.csv", "store", "--time-column", "when"], "no column 'when'"),
+        (["flow.csv", "store", "--graph", "absent.pkl"], "cannot be read as a graph"),
+        (["flow.csv", "store", "--missing", "none"], "none"),
+    ],
+)
+def test_a_wrong_import_is_one_sentence_and_leaves_nothing(tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "flow.csv").write_text("time,a,b\n2024-01-01,1,2\n2024-01-02,3,4\n")
+    done = dynst("data", "import", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["flow.csv"]
+
+
 @pytest.mark.cluster
 def test_ctrl_c_stops_ray_marks_the_runs_and_prints_no_traceback(tmp_path: Path, job: Path) -> None:
     from mlflow.tracking import MlflowClient

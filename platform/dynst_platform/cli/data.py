@@ -1,7 +1,10 @@
 """``dynst data``: bring readings into a sensor store, and look at one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -44,7 +47,7 @@ def data() -> None:
 
 @data.command("import")
 @click.argument("source", type=click.Path(path_type=Path))
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store")
 @click.option("--kind", help="Force the form of SOURCE instead of detecting it.")
 @click.option("--name", default="", help="Name of the network; by default that of the file.")
 @click.option("--missing", type=float, multiple=True, help="A value that means missing, beside NaN and declared fill values.")
@@ -64,7 +67,7 @@ def data() -> None:
 @click.option("--select", type=Selection(), multiple=True, help="One place of a further dimension, e.g. level=500.")
 def import_(
     source: Path,
-    store: Path,
+    store: str,
     kind: str | None,
     name: str,
     missing: tuple[float, ...],
@@ -72,7 +75,7 @@ def import_(
     step: timedelta | None,
     **more: object,
 ) -> None:
-    """Turn SOURCE, a file or folder of any form that the field uses, into the sensor store STORE."""
+    """Turn SOURCE, a file or folder of any form that the field uses, into the sensor store STORE, a path or s3://… or gs://…"""
     from dynst.data.importing import GraphOptions, import_store
     from dynst.data.readers import KINDS, ReadOptions
 
@@ -80,11 +83,25 @@ def import_(
         raise click.BadParameter(f"must be one of {', '.join(KINDS)}, but got '{kind}'", param_hint="--kind")
     graph = GraphOptions(**{key: more.pop(key) for key in ("graph", "weights", "positions", "neighbours")})  # type: ignore[arg-type]
     options = ReadOptions(start=start, step=step, **more)  # type: ignore[arg-type]
-    report = import_store(source, store, kind=kind, name=name, missing=missing, options=options, graph=graph)
+    with _local(store) as target:
+        report = import_store(source, target, kind=kind, name=name, missing=missing, options=options, graph=graph)
     click.echo(f"Read {source} as {report.kind}.")
     for note in report.notes:
         click.echo(f"  - {note}")
-    _describe(str(store), None)
+    _describe(store, None)
+
+
+@contextmanager
+def _local(store: str) -> Iterator[Path]:
+    """A path to write to; a remote store is written locally first and then uploaded whole."""
+    from dynst.data.remote import is_remote, publish_store
+
+    if not is_remote(store):
+        yield Path(store)
+        return
+    with TemporaryDirectory() as folder:
+        yield Path(folder) / "store"
+        publish_store(Path(folder) / "store", store)
 
 
 @data.command()

@@ -1,0 +1,74 @@
+"""Sensor stores in object storage: ``s3://``, ``gs://`` and whatever else Arrow's file systems reach, through a local cache."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import fs
+
+from dynst.data.store import EDGES, MANIFEST, READINGS, SENSORS, read_manifest
+from dynst.errors import DataError
+
+__all__ = ["fetch_store", "is_remote", "publish_store"]
+
+PARTS = (READINGS, SENSORS, EDGES, MANIFEST)  # the manifest last: without it a half-written store does not open
+
+
+def is_remote(name: str) -> bool:
+    return "://" in name
+
+
+def fetch_store(uri: str, cache: Path) -> Path:
+    """The store's folder in the local cache, downloaded where its digest is not there yet.
+
+    Raises:
+        DataError: the address cannot be reached, or holds no store.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    with _as_data_error(uri), tempfile.TemporaryDirectory(dir=cache, prefix=".fetch.") as folder:
+        files, root = fs.FileSystem.from_uri(uri)
+        arriving = Path(folder) / "store"
+        arriving.mkdir()
+        _download(files, root, arriving, MANIFEST)
+        target = cache / read_manifest(arriving).digest
+        if target.exists():
+            return target
+        for name in PARTS:
+            if name != MANIFEST:
+                _download(files, root, arriving, name)
+        if not target.exists():
+            arriving.rename(target)
+        return target
+
+
+def publish_store(store: Path, uri: str) -> None:
+    """Upload a local store; refuses an address that already holds one.
+
+    Raises:
+        DataError: the address cannot be written, or is taken.
+    """
+    with _as_data_error(uri):
+        files, root = fs.FileSystem.from_uri(uri)
+        if files.get_file_info(f"{root}/{MANIFEST}").type != fs.FileType.NotFound:
+            raise DataError(f"{uri} holds a sensor store already; remove it or choose another address")
+        files.create_dir(root, recursive=True)
+        for name in PARTS:
+            with (store / name).open("rb") as source, files.open_output_stream(f"{root}/{name}") as target:
+                shutil.copyfileobj(source, target, 8 * 2**20)
+
+
+def _download(files: fs.FileSystem, root: str, folder: Path, name: str) -> None:
+    with files.open_input_stream(f"{root}/{name}") as source, (folder / name).open("wb") as target:
+        shutil.copyfileobj(source, target, 8 * 2**20)
+
+
+@contextmanager
+def _as_data_error(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{uri} cannot be used as a sensor store ({reason}); check the address and your credentials") from error

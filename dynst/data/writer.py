@@ -18,12 +18,11 @@ import pyarrow.parquet as pq
 from dynst.data.edges import Edges
 from dynst.data.manifest import Channel, Grid, Manifest
 from dynst.data.sensors import Sensors
+from dynst.data.spool import Spool, write_record_batch
 from dynst.data.store import EDGES, MANIFEST, READINGS, SENSORS
 from dynst.errors import DataError
 
 __all__ = ["Origin", "StoreWriter"]
-
-SPOOLS = ("time.spool", "values.spool", "observed.spool")
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class StoreWriter:
         self.path, self.origin, self.channels = path, origin, tuple(channels)
         self.sensors, self.edges = sensors, edges
         self._width = len(sensors) * len(self.channels)
-        self._hashes = [hashlib.sha256() for _ in SPOOLS]
+        self._hashes = [hashlib.sha256() for _ in range(3)]  # times, values, observation mask
         self._first: int | None = None
         self._last: int | None = None
         self._step: int | None = None
@@ -62,7 +61,11 @@ class StoreWriter:
     def __enter__(self) -> "StoreWriter":
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=self.path.parent))
-        self._spools = [(self._folder / name).open("wb") for name in SPOOLS]
+        self._spools = {
+            "time": Spool(self._folder / "time", np.int64),
+            "values": Spool(self._folder / "values", np.float32, self._width),
+            "observed": Spool(self._folder / "observed", np.uint8, self._width),
+        }
         return self
 
     def append(self, time: np.ndarray, values: np.ndarray, observed: np.ndarray | None = None) -> None:
@@ -83,12 +86,12 @@ class StoreWriter:
         if observed is not None:
             seen &= observed.reshape(values.shape)
         values = np.where(seen, values, 0).astype(np.float32)
-        for spool, digest, part in zip(self._spools, self._hashes, (time, values, seen), strict=True):
+        for spool, digest, part in zip(self._spools.values(), self._hashes, (time, values, seen.view(np.uint8)), strict=True):
             digest.update(np.ascontiguousarray(part).data)
-            part.tofile(spool)
+            spool.append(part)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for spool in self._spools:
+        for spool in self._spools.values():
             spool.close()
         try:
             if kind is None:
@@ -133,28 +136,10 @@ class StoreWriter:
             raise DataError(f"a store needs at least two steps, but {self.path} got {self._count}; bring a longer series")
         pq.write_table(self.sensors.to_table(), self._folder / SENSORS)
         pq.write_table(self.edges.to_table(), self._folder / EDGES)
-        self._write_readings()
+        write_record_batch(self._folder / READINGS, self._spools)
         (self._folder / MANIFEST).write_text(self._manifest(self._first, self._step).model_dump_json(indent=2))
-        for name in SPOOLS:
-            (self._folder / name).unlink()
         self._folder.chmod(0o755)
         os.replace(self._folder, self.path)
-
-    def _write_readings(self) -> None:
-        """One record batch over the memory-mapped spools: readers then map the whole series without a copy."""
-        time, values, observed = (pa.memory_map(str(self._folder / name)).read_buffer() for name in SPOOLS)
-        size = self._count * self._width
-        columns = {
-            "time": pa.Array.from_buffers(pa.int64(), self._count, [None, time]),
-            "values": self._rows(pa.Array.from_buffers(pa.float32(), size, [None, values])),
-            "observed": self._rows(pa.Array.from_buffers(pa.uint8(), size, [None, observed])),
-        }
-        batch = pa.record_batch(columns)
-        with pa.OSFile(str(self._folder / READINGS), "wb") as file, pa.ipc.new_file(file, batch.schema) as stream:
-            stream.write_batch(batch)
-
-    def _rows(self, flat: pa.Array) -> pa.Array:
-        return pa.FixedSizeListArray.from_arrays(flat, self._width)
 
     def _manifest(self, first: int, step: int) -> Manifest:
         return Manifest(

@@ -17,7 +17,7 @@ __all__ = ["NULLS", "Table", "is_table", "open_table"]
 SUFFIXES = {".csv", ".tsv", ".parquet", ".pq"}
 NULLS = ["", "NaN", "nan", "NA", "N/A", "null", "NULL", "None", "-"]
 BLOCK_BYTES = 8 * 2**20
-SAMPLE_ROWS = 200
+SAMPLE_ROWS, SAMPLE_CELLS = 200, 20_000
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,8 @@ def open_table(path: Path) -> Table:
     if not head.strip():
         raise DataError(f"{path} is empty; bring a file with a header line and rows below it")
     separator = max(",;\t", key=head.count)
-    sample = pd.read_csv(
-        path, sep=separator, nrows=SAMPLE_ROWS, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig"
-    )
+    rows = max(20, min(SAMPLE_ROWS, SAMPLE_CELLS // (head.count(separator) + 1)))
+    sample = pd.read_csv(path, sep=separator, nrows=rows, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig")
     columns = tuple(text.strip().strip('"') for text in head.rstrip("\r\n").split(separator))
     if '"' in head:
         columns = tuple(map(str, sample.columns))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import islice
 from time import perf_counter
 from typing import Any
 
@@ -16,6 +17,7 @@ from dynst.sparsity.mask import MaskUpdate
 from dynst.sparsity.scheme import Scheme, StepSensors
 from dynst.training.evaluate import evaluate
 from dynst.training.recipe import Recipe
+from dynst.training.sampling import epoch_batches
 from dynst.training.world import World
 
 __all__ = ["EpochReport", "Training"]
@@ -118,13 +120,10 @@ class Training:
         )
 
     def _batches(self, epoch: int) -> Iterator[Tensor]:
-        """This rank's part of each global batch; the shuffle depends on seed and epoch alone."""
-        generator = torch.Generator().manual_seed(self.seed * 100_003 + epoch)
-        order = torch.randperm(len(self.train), generator=generator)
-        size = self.recipe.batch_size
+        """What is left of the epoch's steps for this rank."""
         done = self.step % self.steps_per_epoch
-        for batch in range(done, self.steps_per_epoch):
-            yield self.world.share(order[batch * size : (batch + 1) * size])
+        batches = epoch_batches(len(self.train), self.recipe.batch_size, self.seed, epoch, self.world, self.recipe.sharding)
+        return islice(batches, done, self.steps_per_epoch)
 
     def _train_step(self, index: Tensor) -> Tensor:
         """One optimizer step; returns (sum of errors, number of observed entries) of this rank."""

@@ -4,6 +4,8 @@ from math import cos, pi
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dynst.training.sampling import Sharding
+
 __all__ = ["Recipe"]
 
 
@@ -15,6 +17,9 @@ class Recipe(BaseModel):
     epochs: int = Field(20, ge=1)
     steps_per_epoch: int | None = Field(None, ge=1, description="at most this many steps an epoch; by default all windows once")
     batch_size: int = Field(64, ge=1, description="windows in a step, over all workers")
+    sharding: Sharding = Field(
+        "windows", description="how workers share the windows: dealt out of one shuffle, or by stretches of time"
+    )
     learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     clip_norm: float = Field(5.0, gt=0)

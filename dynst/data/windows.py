@@ -188,7 +188,7 @@ def _blocks(rows: Tensor, first: Tensor, length: int) -> Tensor:
 def _columns(rows: Tensor, sensors: Tensor, out: Tensor) -> None:
     """``[R, S, C]`` to ``[R, K, C]``. torch is fast at single floats, numpy three times as fast at all else in main memory."""
     if rows.is_cpu and (rows.shape[2] > 1 or rows.dtype == torch.bool):
-        np.take(rows.numpy(), sensors.numpy(), axis=1, mode="clip", out=out.numpy())
+        np.take(rows.numpy(), sensors.numpy(), axis=1, out=out.numpy())
     else:
         torch.index_select(rows, 1, sensors, out=out)
 

@@ -182,7 +182,13 @@ def _past(rows: Tensor, first: Tensor, length: int, sensors: Tensor) -> Tensor:
 
 
 def _blocks(rows: Tensor, first: Tensor, length: int) -> Tensor:
-    """``[N, S, C]`` to ``[B, length, S, C]``: the rows from each ``first`` on, one block copy each, because they are neighbours."""
+    """``[N, S, C]`` to ``[B, length, S, C]``: the rows from each ``first`` on.
+
+    Copying less than ``HUGE_BYTES`` takes less time than a busy machine lets a second thread wait: numpy copies in this one.
+    """
+    if rows.is_cpu and rows.is_contiguous() and len(first) * length * rows[0].nbytes < HUGE_BYTES:
+        lines = (first[:, None] + torch.arange(length)).flatten()
+        return torch.from_numpy(rows.numpy().take(lines.numpy(), axis=0)).view(len(first), length, *rows.shape[1:])
     view = rows.unfold(0, length, 1).movedim(-1, 1)  # [N - length + 1, length, S, C], nothing copied yet
     return torch.index_select(view, 0, first, out=_empty((len(first), *view.shape[1:]), rows))
 

@@ -15,6 +15,7 @@ __all__ = ["SEASONS", "Season", "SeasonName", "SeasonalScaler", "fit_scaler", "s
 SeasonName = Literal["auto", "none", "day", "week"]
 HOUR, DAY, WEEK = 3600, 86_400, 604_800
 WEEKS_NEEDED, DAYS_NEEDED = 4, 3
+BLOCK_BYTES = 2**25  # of readings that are fitted at a time
 EPOCH_IS_THURSDAY = 3 * DAY  # 1970-01-01; a week starts on Monday
 
 
@@ -91,22 +92,28 @@ def fit_scaler(readings: Readings, season: Season, rows: slice) -> SeasonalScale
     A slot without any reading takes the sensor's overall median; a sensor without any takes the median over all sensors; the
     scale is floored at a thousandth of the network's, so a constant sensor stays finite.
     """
-    time = torch.tensor(readings.time[rows])
-    values = np.where(readings.observed[rows], readings.values[rows], np.nan)
-    slots = season.slot_of(time).numpy()
-    scaler = SeasonalScaler(season, *values.shape[1:])
-    overall = _nanmedian(values)
+    slots = season.slot_of(torch.tensor(readings.time[rows])).numpy()
+    scaler = SeasonalScaler(season, *readings.values.shape[1:])
+    profile, scale = scaler.profile.numpy(), scaler.scale.numpy()  # views
+    overall = np.empty_like(scale)
+    for sensors in _sensor_blocks(scale.shape[0], 4 * len(slots) * scale.shape[1]):
+        values = np.where(readings.observed[rows, sensors], readings.values[rows, sensors], np.nan)
+        overall[sensors] = _nanmedian(values)
+        for slot in range(season.slots):
+            profile[slot, sensors] = _nanmedian(values[slots == slot])
+        values -= profile[slots, sensors]  # NaN where a slot has no median, but then there is no reading either
+        scale[sensors] = np.sqrt(_nanmean(values**2))
     overall = np.where(np.isnan(overall), np.nan_to_num(_nanmedian(overall)), overall)
-    profile = np.empty(tuple(scaler.profile.shape), np.float32)
-    for slot in range(season.slots):
-        median = _nanmedian(values[slots == slot])
-        profile[slot] = np.where(np.isnan(median), overall, median)
-    left = values - profile[slots]
-    spread = np.sqrt(_nanmean(left**2))
-    network = np.maximum(np.nan_to_num(_nanmean(spread)), 1e-6)
-    scaler.profile.copy_(torch.from_numpy(profile))
-    scaler.scale.copy_(torch.from_numpy(np.maximum(np.nan_to_num(spread), 1e-3 * network).astype(np.float32)))
+    np.copyto(profile, overall, where=np.isnan(profile))
+    network = np.maximum(np.nan_to_num(_nanmean(scale)), 1e-6)
+    np.copyto(scale, np.maximum(np.nan_to_num(scale), 1e-3 * network))
     return scaler
+
+
+def _sensor_blocks(num_sensors: int, sensor_bytes: int) -> list[slice]:
+    """Sensors are fitted a block at a time, because a median needs several copies of its readings."""
+    many = max(1, BLOCK_BYTES // max(1, sensor_bytes))
+    return [slice(sensor, sensor + many) for sensor in range(0, num_sensors, many)]
 
 
 def _nanmedian(values: np.ndarray) -> np.ndarray:

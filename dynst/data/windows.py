@@ -1,6 +1,9 @@
-"""Windows as index views over one resident series: nothing is materialised per sample."""
+"""Windows as index views over one resident series: nothing is materialised per sample, a batch is copied in blocks of rows."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,20 +24,32 @@ __all__ = [
     "split_windows",
 ]
 
+CACHED_BYTES = 2**21  # what a processor's cache holds while sensors are chosen from it
+HUGE_BYTES = 2**25  # beyond this, memory is always fresh from the system; numpy asks for huge pages, which are faster to get
+BLOCK_BYTES = 2**24  # of readings that are scaled at a time
+
 
 @dataclass(frozen=True)
 class Series:
-    """The scaled series, resident on the device; unobserved values are 0, which is their profile."""
+    """The scaled series, resident on the device or mapped from a file; unobserved values are 0, which is their profile."""
 
     time: Tensor  # [N] int64
     values: Tensor  # [N, S, C]
-    observed: Tensor  # [N, S, C] bool
+    observed: Tensor  # [N, S, C] bool; of a complete series one True, expanded
     calendar: Tensor  # [N, F]
+
+    @property
+    def complete(self) -> bool:
+        """Everything is observed and no mask is stored. False promises nothing."""
+        return not any(self.observed.stride())
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a forecaster reads and what it is judged by. Sensors that are off are absent from ``readings``."""
+    """What a forecaster reads and what it is judged by. Sensors that are off are absent from ``readings``.
+
+    Copies that share nothing with the series. The masks of a complete series are one True, expanded: to be read only.
+    """
 
     readings: Tensor  # [B, T, K, C]
     observed: Tensor  # [B, T, K, C] bool
@@ -55,23 +70,36 @@ class Windows:
         return len(self.starts)
 
     def batch(self, index: Tensor, sensors: Tensor) -> Batch:
-        """Gather the windows ``index`` ``[B]`` for the active ``sensors`` ``[K]`` in one step."""
-        first = self.starts[index]
-        past = first[:, None] + torch.arange(self.window)  # [B, T]
-        ahead = first[:, None] + torch.arange(self.window, self.window + self.horizon)  # [B, H]
-        rows = past[:, :, None]
-        return Batch(
-            readings=self.series.values[rows, sensors],
-            observed=self.series.observed[rows, sensors],
-            calendar=self.series.calendar[ahead[:, 0]],
-            target=self.series.values[ahead][..., self.targets],
-            target_observed=self.series.observed[ahead][..., self.targets],
-        )
+        """Copy the windows ``index`` ``[B]`` for the active ``sensors`` ``[K]``."""
+        series, first = self.series, self.starts[index]
+        ahead = first + self.window
+        readings = _past(series.values, first, self.window, sensors)
+        target = self._ahead(series.values, ahead)
+        if series.complete:
+            true = series.observed.new_ones(())
+            observed, target_observed = true.expand_as(readings), true.expand_as(target)
+        else:
+            observed = _past(series.observed, first, self.window, sensors)
+            target_observed = self._ahead(series.observed, ahead)
+        return Batch(readings, observed, series.calendar[ahead], target, target_observed)
 
     def target_times(self, index: Tensor) -> Tensor:
         """Times of the forecast steps ``[B, H]``."""
         ahead = self.starts[index][:, None] + torch.arange(self.window, self.window + self.horizon)
         return self.series.time[ahead]
+
+    def _ahead(self, rows: Tensor, first: Tensor) -> Tensor:
+        """``[N, S, C]`` to ``[B, H, S, len(targets)]``: all locations from each row ``first`` on."""
+        if self._neighbours is None:
+            return _blocks(rows, first, self.horizon)[..., self.targets]
+        return _blocks(rows[..., self._neighbours], first, self.horizon)
+
+    @cached_property
+    def _neighbours(self) -> slice | None:
+        """The targets as a range of channels, which needs no second copy, where they are one."""
+        channels: list[int] = self.targets.tolist()
+        low, high = channels[0], channels[-1] + 1
+        return slice(low, high) if channels == list(range(low, high)) else None
 
 
 @dataclass(frozen=True)
@@ -96,11 +124,24 @@ def calendar_features(time: Tensor) -> Tensor:
     return torch.stack([wave(angle) for angle in angles for wave in (torch.sin, torch.cos)], dim=-1).float()
 
 
-def make_series(readings: Readings, scaler: SeasonalScaler) -> Series:
+def make_series(readings: Readings, scaler: SeasonalScaler, scratch: Path | None = None) -> Series:
+    """Scale the whole series, a block of rows at a time: beside the result only a block is in memory.
+
+    Args:
+        scratch: a folder for a series that memory cannot hold; its rows are then mapped from files there, and batches are the same.
+    """
+    shape = readings.values.shape
     time = torch.from_numpy(np.array(readings.time))
-    observed = torch.from_numpy(np.array(readings.observed))
-    values = scaler.transform(torch.from_numpy(np.array(readings.values)), time)
-    return Series(time, values.masked_fill_(~observed, 0.0), observed, calendar_features(time))
+    blocks = _row_blocks(len(time), 4 * prod(shape[1:]))
+    complete = all(bool(readings.observed[rows].all()) for rows in blocks)
+    values = _storage(shape, torch.float32, scratch, "values")
+    observed = torch.ones((), dtype=torch.bool).expand(shape) if complete else _storage(shape, torch.bool, scratch, "observed")
+    for rows in blocks:
+        values[rows] = scaler.transform(torch.from_numpy(np.array(readings.values[rows])), time[rows])
+        if not complete:
+            observed[rows] = torch.from_numpy(np.array(readings.observed[rows]))
+            values[rows].masked_fill_(~observed[rows], 0.0)
+    return Series(time, values, observed, calendar_features(time))
 
 
 def split_windows(series: Series, rows: slice, window: int, horizon: int, targets: list[int], stride: int = 1) -> Windows:
@@ -120,3 +161,59 @@ def split_windows(series: Series, rows: slice, window: int, horizon: int, target
             "a gap; shorten model.window or model.horizon, or bring a longer series"
         )
     return Windows(series, starts, window, horizon, torch.tensor(targets))
+
+
+def _past(rows: Tensor, first: Tensor, length: int, sensors: Tensor) -> Tensor:
+    """``[N, S, C]`` to ``[B, length, K, C]``: the columns ``sensors`` of the rows from each ``first`` on.
+
+    Whole rows are copied first where the cache holds them all; wider windows are read one by one, where they lie. Either is several
+    times as fast as an index for every entry.
+    """
+    num_sensors, num_channels = rows.shape[1:]
+    if torch.equal(sensors, torch.arange(num_sensors, device=sensors.device)):
+        return _blocks(rows, first, length)
+    out = _empty((len(first), length, len(sensors), num_channels), rows)
+    if len(first) * length * rows[0].nbytes <= CACHED_BYTES:
+        _columns(_blocks(rows, first, length).flatten(0, 1), sensors, out.flatten(0, 1))
+    else:
+        for start, window in zip(first.tolist(), out, strict=True):
+            _columns(rows[start : start + length], sensors, window)
+    return out
+
+
+def _blocks(rows: Tensor, first: Tensor, length: int) -> Tensor:
+    """``[N, S, C]`` to ``[B, length, S, C]``: the rows from each ``first`` on.
+
+    Copying less than ``HUGE_BYTES`` takes less time than a busy machine lets a second thread wait: numpy copies in this one.
+    """
+    if rows.is_cpu and rows.is_contiguous() and len(first) * length * rows[0].nbytes < HUGE_BYTES:
+        lines = (first[:, None] + torch.arange(length)).flatten()
+        return torch.from_numpy(rows.numpy().take(lines.numpy(), axis=0)).view(len(first), length, *rows.shape[1:])
+    view = rows.unfold(0, length, 1).movedim(-1, 1)  # [N - length + 1, length, S, C], nothing copied yet
+    return torch.index_select(view, 0, first, out=_empty((len(first), *view.shape[1:]), rows))
+
+
+def _columns(rows: Tensor, sensors: Tensor, out: Tensor) -> None:
+    """``[R, S, C]`` to ``[R, K, C]``. torch is fast at single floats, numpy three times as fast at all else in main memory."""
+    if rows.is_cpu and (rows.shape[2] > 1 or rows.dtype == torch.bool):
+        np.take(rows.numpy(), sensors.numpy(), axis=1, out=out.numpy())
+    else:
+        torch.index_select(rows, 1, sensors, out=out)
+
+
+def _empty(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Memory to be written, of the type of ``like`` and where it is."""
+    if like.is_cpu and prod(shape) * like.element_size() >= HUGE_BYTES:
+        return torch.from_numpy(np.empty(shape, np.bool_ if like.dtype == torch.bool else np.float32))
+    return like.new_empty(shape)
+
+
+def _storage(shape: tuple[int, ...], dtype: torch.dtype, scratch: Path | None, name: str) -> Tensor:
+    if scratch is None:
+        return torch.empty(shape, dtype=dtype)
+    return torch.from_file(str(scratch / f"{name}.raw"), shared=True, size=prod(shape), dtype=dtype).view(shape)
+
+
+def _row_blocks(num_rows: int, row_bytes: int) -> list[slice]:
+    many = max(1, BLOCK_BYTES // row_bytes)
+    return [slice(row, row + many) for row in range(0, num_rows, many)]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+import dynst.data.scaler as scaler_module
 from dynst.data.scaler import DAY, HOUR, SEASONS, WEEK, fit_scaler, season_for
 from dynst.data.store import Readings
 from dynst.errors import ConfigError
@@ -60,3 +61,15 @@ def test_missing_readings_and_silent_or_constant_sensors_stay_finite() -> None:
     assert scaler.profile.isfinite().all()
     assert (scaler.scale > 0).all()
     assert scaler.profile[0, 0, 0] == pytest.approx(np.median(values[observed[:, 0, 0], 0, 0]), rel=1e-5)
+
+
+@pytest.mark.parametrize("block_bytes", [1, 1000])
+def test_a_fit_in_blocks_of_sensors_is_the_same_bit_for_bit(block_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    values, observed = rng.normal(5, 2, size=(700, 9, 2)), rng.random((700, 9, 2)) > 0.1
+    observed[:, 4], observed[::24, 7] = False, False
+    whole = fit_scaler(readings(values, observed), SEASONS["day"], slice(0, 650))
+    monkeypatch.setattr(scaler_module, "BLOCK_BYTES", block_bytes)
+    blocks = fit_scaler(readings(values, observed), SEASONS["day"], slice(0, 650))
+    assert torch.equal(whole.profile, blocks.profile)
+    assert torch.equal(whole.scale, blocks.scale)

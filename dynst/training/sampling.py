@@ -34,7 +34,7 @@ def epoch_batches(
 
 
 def _stretches(num_windows: int, batch_size: int, size: int) -> list[int]:
-    """Windows of each rank, in proportion to its share of a batch, so that all have the same whole batches; the last takes the rest."""
+    """Windows of each rank, in proportion to its share of a batch: equally many whole batches, and the rest to the last."""
     shares = [len(World(rank, size).share(torch.arange(batch_size))) for rank in range(size)]
     whole = num_windows // batch_size
     if whole == 0:

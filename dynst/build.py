@@ -8,8 +8,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from dynst.backbones.all_pairs import AllPairs
 from dynst.backbones.graph import MorphGraphNet
-from dynst.backbones.protocol import Geometry, Shape
+from dynst.backbones.protocol import Shape
 from dynst.backbones.readout import Readout
 from dynst.data.edges import Edges
 from dynst.data.scaler import SeasonalScaler, SeasonName, fit_scaler, season_for
@@ -82,7 +83,7 @@ def build_forecaster(model: ModelConfig, scaler: SeasonalScaler, edges: Edges, *
             f"{MAX_DENSE_SENSORS}, but the store has {num_sensors}"
         )
     shape = Shape(model.window, model.horizon, num_sensors, num_channels, num_targets, model.hidden)
-    geometry = Geometry(proximity(edges, num_sensors))
+    geometry = AllPairs(proximity(edges, num_sensors))
     num_calendar = calendar_features(torch.zeros(1, dtype=torch.int64)).shape[-1]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,6 +1,7 @@
 """Every location may hear every sensor: exact and simple, with memory that grows with the square of the network."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ class _PairLinks:
     deaf: Tensor | None = None  # [L, K] bool, pairs that never mix by learned scores
 
     def average(self) -> Mixing:
-        return gated_average(self.proximity, self.gates).__matmul__
+        return partial(torch.matmul, gated_average(self.proximity, self.gates))
 
     def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Mixing:
         scores = query @ key.mT
@@ -43,4 +44,4 @@ class _PairLinks:
             scores = scores + nearness * self.proximity
         if self.deaf is not None:
             scores = scores.masked_fill(self.deaf, -torch.inf)
-        return gated_attention(scores, self.gates).__matmul__
+        return partial(torch.matmul, gated_attention(scores, self.gates))

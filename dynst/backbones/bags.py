@@ -15,7 +15,7 @@ SUM, NO_PADDING = 0, -1  # of torch's embedding bag
 
 @dataclass(frozen=True)
 class Bags:
-    """M entries (row, column) of a sparse ``[L, K]`` pattern, row by row; and the same entries column by column for the way back."""
+    """M entries (row, column) of a sparse ``[L, K]`` pattern, row by row, and for the way back column by column."""
 
     rows: Tensor  # [M]
     columns: Tensor  # [M]
@@ -35,13 +35,13 @@ class Bags:
 
 def weighted_sum(bags: Bags, weight: Tensor, table: Tensor) -> Tensor:
     """``out[l] = Σ weight[m] · table[column of m]`` over the entries m of row l: ``[M]``, ``[K, D]`` to ``[L, D]``."""
-    out: Tensor = _WeightedSum.apply(weight, table, bags)
+    out: Tensor = _WeightedSum.apply(weight, table, bags)  # type: ignore[no-untyped-call]
     return out
 
 
 def dots(bags: Bags, left: Tensor, right: Tensor) -> Tensor:
     """``out[m] = left[row of m] · right[column of m]``: ``[L, D]``, ``[K, D]`` to ``[M]``."""
-    out: Tensor = _Dots.apply(left, right, bags)
+    out: Tensor = _Dots.apply(left, right, bags)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -53,7 +53,7 @@ class _WeightedSum(Function):
         return _over_rows(bags, weight, table)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         weight, table = ctx.saved_tensors
         return _products(ctx.bags, grad, table), _over_columns(ctx.bags, weight, grad), None
 
@@ -66,7 +66,7 @@ class _Dots(Function):
         return _products(bags, left, right)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         left, right = ctx.saved_tensors
         return _over_rows(ctx.bags, grad, right), _over_columns(ctx.bags, grad, left), None
 
@@ -88,9 +88,7 @@ def _bag(index: Tensor, starts: Tensor, weight: Tensor, table: Tensor) -> Tensor
 def _products(bags: Bags, left: Tensor, right: Tensor) -> Tensor:
     """The derivative of a weighted sum by its weights, which torch has as one kernel."""
     kernel = torch.ops.aten._embedding_bag_per_sample_weights_backward
-    out: Tensor = kernel(
-        left.contiguous(), right.contiguous(), bags.columns, bags.starts[:-1], bags.rows, SUM, NO_PADDING
-    )
+    out: Tensor = kernel(left.contiguous(), right.contiguous(), bags.columns, bags.starts[:-1], bags.rows, SUM, NO_PADDING)
     return out
 
 

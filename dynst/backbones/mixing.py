@@ -38,10 +38,10 @@ def gated_attention(scores: Tensor, gates: Tensor | None) -> Tensor:
 def _toggled(gates: Tensor, weight: Tensor) -> Tensor:
     """The same gates, ``[..., L, K]``, whose gradient is that of switching a sensor on or off instead of moving its gate a little.
 
-    Let sensor j have the weight w in a row whose active weights sum to W. Switching it on moves the row's average m towards j's message h by
-    w / (W + w) · (h − m), while the derivative at gate 0 says w / W · (h − m), which has no bound. Switching it off moves m by
-    −w / (W − w) · (h − m), while the derivative at gate 1 says w / W · (h − m), which is 0 for the only sensor of a row. Both factors are
-    put right here, so that active and inactive sensors are judged by what a switch would do.
+    Let sensor j have the weight w in a row whose active weights sum to W. Switching it on moves the row's average m towards j's
+    message h by w / (W + w) · (h − m), while the derivative at gate 0 says w / W · (h − m), which has no bound. Switching it off
+    moves m by −w / (W − w) · (h − m), while the derivative at gate 1 says w / W · (h − m), which is 0 for the only sensor of a row.
+    Both factors are put right here, so that active and inactive sensors are judged by what a switch would do.
     """
     fixed = gates.detach()
     total = (weight * fixed).sum(-1, keepdim=True)

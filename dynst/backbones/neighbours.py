@@ -70,7 +70,8 @@ class _ListLinks:
     def _scores(self, query: Tensor, key: Tensor) -> Tensor:
         """``[..., L, E]``, ``[..., K, E]`` to ``[..., L, N]``, 0 where a list has no entry."""
         heads = zip(_heads(query), _heads(key), strict=True)
-        return torch.stack([self._fill(dots(self.bags, *pair)) for pair in heads]).view(*query.shape[:-1], -1)
+        scores: Tensor = torch.stack([self._fill(dots(self.bags, *pair)) for pair in heads])
+        return scores.view(*query.shape[:-1], -1)
 
     def _fill(self, entries: Tensor) -> Tensor:
         return entries.new_zeros(self.present.shape).masked_scatter(self.present, entries)

@@ -42,7 +42,7 @@ class Geometry(nn.Module):
         raise NotImplementedError
 
     def everywhere(self, sensors: Tensor, gates: Tensor | None) -> Links:
-        """The given ``sensors [K]`` to all locations, L = S; no location hears itself."""
+        """The given ``sensors [K]`` to all locations, L = S; none listens to itself."""
         raise NotImplementedError
 
 

@@ -44,7 +44,8 @@ def _direct(edges: Edges, num_sensors: int, width: int) -> tuple[Tensor, Tensor]
     order = np.lexsort((-both, outgoing, there, here))
     order = order[_first_of_run(here[order] * num_sensors + there[order])]  # parallel edges: the incoming, larger one
     order = order[np.lexsort((there[order], -both[order], outgoing[order], here[order]))]
-    rank = np.arange(len(order)) - np.flatnonzero(_first_of_run(here[order])).repeat(_run_lengths(here[order]))
+    count = np.bincount(here[order], minlength=num_sensors)
+    rank = np.arange(len(order)) - np.repeat(np.cumsum(count) - count, count)
     kept = order[rank < width]
     index, near = torch.full((num_sensors, width), -1), torch.zeros(num_sensors, width)
     cell = torch.from_numpy(here[kept]), torch.from_numpy(rank[rank < width])
@@ -55,27 +56,30 @@ def _direct(edges: Edges, num_sensors: int, width: int) -> tuple[Tensor, Tensor]
 
 def _widen(rows: Tensor, index: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """The lists of ``rows``, followed by the neighbours of their neighbours, nearest first, as far as there is room."""
-    old, width = index[rows], index.shape[1]
-    via, reach = old[:, :REACH], weight[rows][:, :REACH, None]
+    listed, width = index[rows], index.shape[1]
+    via, way = listed[:, :REACH], weight[rows][:, :REACH, None]
     new = torch.where(via[..., None] >= 0, index[via, :REACH], -1).flatten(1)  # [R, REACH²]
-    near = (reach * weight[via, :REACH]).flatten(1)
-    near = near.masked_fill((new < 0) | (new == rows[:, None]), 0)
-    candidates, strength = torch.cat([old, new], 1), torch.cat([weight[rows] + 2.0, near], 1)  # who is listed stays first
-    strength = strength.masked_fill(candidates < 0, 0)
-    order = strength.sort(1, descending=True, stable=True).indices
-    order = order.gather(1, candidates.gather(1, order).sort(1, stable=True).indices)
-    candidates, strength = candidates.gather(1, order), strength.gather(1, order)  # by number, the strongest of each first
-    repeated = torch.zeros_like(candidates, dtype=torch.bool)
-    repeated[:, 1:] = candidates[:, 1:] == candidates[:, :-1]
-    strength, best = strength.masked_fill(repeated, 0).sort(1, descending=True, stable=True)
-    strength, best = strength[:, :width], best[:, :width]
-    near = torch.where(strength > 1.5, strength - 2.0, strength)
-    return candidates.gather(1, best).masked_fill(strength == 0, -1), near
+    near = (way * weight[via, :REACH]).flatten(1)
+    known = (new < 0) | (new == rows[:, None]) | (new[..., None] == listed[:, None]).any(-1)
+    new, near = _strongest_of_each(new, near.masked_fill(known, 0))
+    rank = torch.cat([torch.where(listed >= 0, torch.inf, 0.0), near], 1)  # who is listed stays first
+    rank, order = rank.sort(dim=1, descending=True, stable=True)
+    rank, order = rank[:, :width], order[:, :width]
+    together = torch.cat([listed, new], 1).gather(1, order).masked_fill(rank == 0, -1)
+    return together, torch.cat([weight[rows], near], 1).gather(1, order)
+
+
+def _strongest_of_each(index: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows ordered by number, with a weight of 0 for all but the strongest of the same number."""
+    by_weight = weight.sort(dim=1, descending=True, stable=True).indices
+    order = by_weight.gather(1, index.gather(1, by_weight).sort(dim=1, stable=True).indices)
+    index, weight = index.gather(1, order), weight.gather(1, order)
+    repeated = torch.zeros_like(index, dtype=torch.bool)
+    repeated[:, 1:] = index[:, 1:] == index[:, :-1]
+    return index, weight.masked_fill(repeated, 0)
 
 
 def _first_of_run(values: np.ndarray) -> np.ndarray:
-    return np.concatenate([np.ones(len(values) > 0, bool), values[1:] != values[:-1]])
-
-
-def _run_lengths(values: np.ndarray) -> np.ndarray:
-    return np.unique(values, return_counts=True)[1]
+    first = np.ones(len(values), bool)
+    first[1:] = values[1:] != values[:-1]
+    return first

@@ -70,8 +70,7 @@ class _ListLinks:
     def _scores(self, query: Tensor, key: Tensor) -> Tensor:
         """``[..., L, E]``, ``[..., K, E]`` to ``[..., L, N]``, 0 where a list has no entry."""
         heads = zip(_heads(query), _heads(key), strict=True)
-        scores: Tensor = torch.stack([self._fill(dots(self.bags, *pair)) for pair in heads])
-        return scores.view(*query.shape[:-1], -1)
+        return torch.stack([self._fill(dots(self.bags, *pair)) for pair in heads]).view(*query.shape[:-1], -1)
 
     def _fill(self, entries: Tensor) -> Tensor:
         return entries.new_zeros(self.present.shape).masked_scatter(self.present, entries)
@@ -84,7 +83,7 @@ class _ListLinks:
             batch, size = len(values), values.shape[-1]
             tables = values.reshape(batch, len(by_head), -1, size).permute(1, 2, 0, 3).flatten(2)  # [heads, K, B·D]
             sums = [weighted_sum(self.bags, *pair) for pair in zip(by_head, tables, strict=True)]
-            mixed = torch.stack(sums).unflatten(-1, (batch, size)).permute(2, 0, 1, 3)  # [B, heads, L, D]
+            mixed: Tensor = torch.stack(sums).unflatten(-1, (batch, size)).permute(2, 0, 1, 3)  # [B, heads, L, D]
             return mixed.reshape(*values.shape[:-2], -1, size)
 
         return mix

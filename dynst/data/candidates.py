@@ -9,6 +9,7 @@ from dynst.data.edges import Edges
 __all__ = ["neighbour_lists"]
 
 REACH = 8  # of each list, this many carry the search on to their own neighbours
+FADE = 0.5  # of proximity, for each further hop: where all weights are equal, far is still far
 ROUNDS = 3  # a round doubles the reach: at most 8 hops
 BLOCK = 16_384  # rows widened at once
 
@@ -17,8 +18,8 @@ def neighbour_lists(edges: Edges, num_sensors: int, width: int) -> tuple[Tensor,
     """Up to ``width`` neighbours of each sensor, nearest first.
 
     Nearness is taken as mutual: an edge counts both ways, those that point at the sensor first. A list that the direct neighbours
-    do not fill is filled with theirs, whose proximity is the largest product of weights along the way; so a location keeps active
-    neighbours when most of the sensors are off. Edges of weight 0 join nobody.
+    do not fill is filled with theirs, whose proximity is the largest product of weights along the way, halved for each further hop;
+    so a location keeps active neighbours when most of the sensors are off. Edges of weight 0 join nobody.
 
     Returns:
         Neighbours ``[S, width]`` int64, −1 where a list is short, and proximities ``[S, width]``, largest 1, 0 where it is short.
@@ -59,7 +60,7 @@ def _widen(rows: Tensor, index: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]
     listed, width = index[rows], index.shape[1]
     via, way = listed[:, :REACH], weight[rows][:, :REACH, None]
     new = torch.where(via[..., None] >= 0, index[via, :REACH], -1).flatten(1)  # [R, REACH²]
-    near = (way * weight[via, :REACH]).flatten(1)
+    near = (FADE * way * weight[via, :REACH]).flatten(1)
     known = (new < 0) | (new == rows[:, None]) | (new[..., None] == listed[:, None]).any(-1)
     new, near = _strongest_of_each(new, near.masked_fill(known, 0))
     rank = torch.cat([torch.where(listed >= 0, torch.inf, 0.0), near], 1)  # who is listed stays first

@@ -1,7 +1,8 @@
 """How time and memory of a training step grow with the network: python benchmarks/growth.py
 
-One process for each size, so that each peak of memory is its own. The step is forward, backward and optimizer of the default forecaster:
-compact with half of the sensors, and a probe, which reads all of them with gates. One thread, medians.
+One process for each size, so that each peak of memory is its own, counted above what the imports take. A step is forward, backward
+and optimizer of the default forecaster over short lists: compact with half of the sensors, and a probe, which reads all of them
+with gates. One thread, medians.
 """
 
 import argparse
@@ -11,10 +12,18 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from math import log
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+
+import numpy as np
+import torch
+
+from dynst.build import ModelConfig, build_forecaster
+from dynst.data.edges import nearest_neighbour_edges
+from dynst.data.scaler import SEASONS, SeasonalScaler
 
 SIZES = (1_000, 10_000, 100_000)
 NEIGHBOURS = 16  # at every size, also where all pairs would be the default
@@ -39,7 +48,7 @@ def main() -> None:
 
 
 def line(title: str, sizes: list[int], values: list[float]) -> str:
-    ratios = " ".join(f"{after / before:.1f}×" for before, after in zip(values, values[1:], strict=False))
+    ratios = " ".join(f"{after / before:.1f}×" for before, after in pairwise(values))
     figures = " | ".join(f"{value:.3g}" for value in values)
     return f"| {title} | {figures} | {ratios} | {exponent(sizes, values):.2f} |"
 
@@ -62,13 +71,6 @@ def in_own_process(size: int, batch: int, repeats: int) -> dict[str, float]:
 
 def measure(size: int, batch: int, repeats: int) -> dict[str, float]:
     """Seconds, and MiB above what the imports alone take."""
-    import numpy as np
-    import torch
-
-    from dynst.build import ModelConfig, build_forecaster
-    from dynst.data.edges import nearest_neighbour_edges
-    from dynst.data.scaler import SEASONS, SeasonalScaler
-
     before = peak_mib()
     edges = nearest_neighbour_edges(np.random.default_rng(0).random((size, 2)), lonlat=False)
     started = perf_counter()

@@ -8,10 +8,10 @@ from dynst.data.edges import Edges
 
 __all__ = ["neighbour_lists"]
 
-REACH = 8  # of each list, this many carry the search on to their own neighbours
+REACH = 8  # at least this many of each list, or half of it, carry the search on to their own neighbours
 FADE = 0.5  # of proximity, for each further hop: where all weights are equal, far is still far
 ROUNDS = 3  # a round doubles the reach: at most 8 hops
-BLOCK = 16_384  # rows widened at once
+COMPARED = 2**24  # pairs compared at once
 
 
 def neighbour_lists(edges: Edges, num_sensors: int, width: int) -> tuple[Tensor, Tensor]:
@@ -25,14 +25,12 @@ def neighbour_lists(edges: Edges, num_sensors: int, width: int) -> tuple[Tensor,
         Neighbours ``[S, width]`` int64, −1 where a list is short, and proximities ``[S, width]``, largest 1, 0 where it is short.
     """
     index, weight = _direct(edges, num_sensors, width)
+    reach = max(REACH, width // 2)
     for _ in range(ROUNDS):
-        short = (index[:, -1] < 0).nonzero().squeeze(1)
-        wider = [_widen(rows, index, weight) for rows in short.split(BLOCK)]
-        before = index.clone()
-        for rows, (more, proximity) in zip(short.split(BLOCK), wider, strict=True):
+        blocks = (index[:, -1] < 0).nonzero().squeeze(1).split(max(1, COMPARED // (reach**2 * width)))
+        wider = [_widen(rows, index, weight, reach) for rows in blocks]  # all of them from the lists as they were
+        for rows, (more, proximity) in zip(blocks, wider, strict=True):
             index[rows], weight[rows] = more, proximity
-        if torch.equal(index, before):
-            break
     return index, weight
 
 
@@ -55,12 +53,12 @@ def _direct(edges: Edges, num_sensors: int, width: int) -> tuple[Tensor, Tensor]
     return index, near
 
 
-def _widen(rows: Tensor, index: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+def _widen(rows: Tensor, index: Tensor, weight: Tensor, reach: int) -> tuple[Tensor, Tensor]:
     """The lists of ``rows``, followed by the neighbours of their neighbours, nearest first, as far as there is room."""
     listed, width = index[rows], index.shape[1]
-    via, way = listed[:, :REACH], weight[rows][:, :REACH, None]
-    new = torch.where(via[..., None] >= 0, index[via, :REACH], -1).flatten(1)  # [R, REACH²]
-    near = (FADE * way * weight[via, :REACH]).flatten(1)
+    via, way = listed[:, :reach], weight[rows][:, :reach, None]
+    new = torch.where(via[..., None] >= 0, index[via, :reach], -1).flatten(1)  # [R, reach²]
+    near = (FADE * way * weight[via, :reach]).flatten(1)
     known = (new < 0) | (new == rows[:, None]) | (new[..., None] == listed[:, None]).any(-1)
     new, near = _strongest_of_each(new, near.masked_fill(known, 0))
     rank = torch.cat([torch.where(listed >= 0, torch.inf, 0.0), near], 1)  # who is listed stays first

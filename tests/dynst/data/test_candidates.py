@@ -12,11 +12,11 @@ def edges(*rows: tuple[int, int, float]) -> Edges:
 
 
 def test_a_chain_by_hand() -> None:
-    """0 – 1 – 2 – 3: own neighbours first, nearest first; then theirs, at half the product of the weights."""
+    """0 – 1 – 2 – 3: own neighbours first, those that point here before the others; then theirs, at half the product."""
     index, near = neighbour_lists(edges((0, 1, 4.0), (1, 2, 2.0), (2, 3, 4.0)), 5, 3)
-    assert index.tolist() == [[1, 2, 3], [0, 2, 3], [3, 1, 0], [2, 1, 0], [-1, -1, -1]]
+    assert index.tolist() == [[1, 2, 3], [0, 2, 3], [1, 3, 0], [2, 1, 0], [-1, -1, -1]]
     assert near[0].tolist() == [1.0, 0.25, 0.125]
-    assert near[2].tolist() == [1.0, 0.5, 0.25]
+    assert near[2].tolist() == [0.5, 1.0, 0.25]
     assert near[4].tolist() == [0, 0, 0]
 
 

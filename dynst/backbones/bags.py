@@ -21,6 +21,7 @@ class Bags:
     columns: Tensor  # [M]
     starts: Tensor  # [L + 1], where each row's entries begin
     by_column: Tensor  # [M], entries in the order of their columns
+    rows_by_column: Tensor  # [M]
     column_starts: Tensor  # [K + 1]
 
     @classmethod
@@ -30,7 +31,8 @@ class Bags:
         columns = pattern[present]
         rows = torch.arange(len(pattern), device=pattern.device).repeat_interleave(present.sum(1))
         per_column = torch.bincount(columns, minlength=num_columns)
-        return cls(rows, columns, _starts(present.sum(1)), columns.argsort(stable=True), _starts(per_column))
+        by_column = columns.argsort(stable=True)
+        return cls(rows, columns, _starts(present.sum(1)), by_column, rows[by_column], _starts(per_column))
 
 
 def weighted_sum(bags: Bags, weight: Tensor, table: Tensor) -> Tensor:
@@ -76,7 +78,7 @@ def _over_rows(bags: Bags, weight: Tensor, table: Tensor) -> Tensor:
 
 
 def _over_columns(bags: Bags, weight: Tensor, table: Tensor) -> Tensor:
-    return _bag(bags.rows[bags.by_column], bags.column_starts, weight[bags.by_column], table)
+    return _bag(bags.rows_by_column, bags.column_starts, weight[bags.by_column], table)
 
 
 def _bag(index: Tensor, starts: Tensor, weight: Tensor, table: Tensor) -> Tensor:

@@ -8,9 +8,12 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from dynst.backbones.all_pairs import AllPairs
 from dynst.backbones.graph import MorphGraphNet
+from dynst.backbones.neighbours import NeighbourLists
 from dynst.backbones.protocol import Geometry, Shape
 from dynst.backbones.readout import Readout
+from dynst.data.candidates import neighbour_lists
 from dynst.data.edges import Edges
 from dynst.data.scaler import SeasonalScaler, SeasonName, fit_scaler, season_for
 from dynst.data.store import SensorStore
@@ -18,9 +21,9 @@ from dynst.data.windows import Windows, calendar_features, chronological_splits,
 from dynst.errors import ConfigError
 from dynst.forecaster import SparseForecaster
 
-__all__ = ["Dataset", "ModelConfig", "build_forecaster", "make_dataset", "proximity"]
+__all__ = ["Dataset", "ModelConfig", "build_forecaster", "make_dataset", "make_geometry", "proximity"]
 
-MAX_DENSE_SENSORS = 4096
+MAX_ALL_PAIRS, NEIGHBOURS = 2048, 16  # saved models rely on both
 
 
 class ModelConfig(BaseModel):
@@ -34,6 +37,9 @@ class ModelConfig(BaseModel):
     hidden: int = Field(32, ge=4, multiple_of=4)
     blocks: int = Field(2, ge=1)
     embedding: int = Field(16, ge=1)
+    neighbours: int | None = Field(
+        None, ge=1, description="sensors that a location listens to; by default all of them up to 2,048 sensors, 16 above"
+    )
 
 
 @dataclass(frozen=True)
@@ -76,19 +82,30 @@ def make_dataset(
 def build_forecaster(model: ModelConfig, scaler: SeasonalScaler, edges: Edges, *, num_targets: int, seed: int) -> SparseForecaster:
     """A fresh forecaster whose initial weights depend on ``seed`` alone."""
     num_sensors, num_channels = scaler.scale.shape
-    if num_sensors > MAX_DENSE_SENSORS:
-        raise ConfigError(
-            f"backbone '{model.backbone}' compares all pairs of sensors and takes at most "
-            f"{MAX_DENSE_SENSORS}, but the store has {num_sensors}"
-        )
     shape = Shape(model.window, model.horizon, num_sensors, num_channels, num_targets, model.hidden)
-    geometry = Geometry(proximity(edges, num_sensors))
+    geometry = make_geometry(model, edges, num_sensors)
     num_calendar = calendar_features(torch.zeros(1, dtype=torch.int64)).shape[-1]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = MorphGraphNet(shape, geometry, num_calendar, blocks=model.blocks, embedding=model.embedding)
         readout = Readout(shape, geometry, embedding=model.embedding)
     return SparseForecaster(shape, backbone, readout, scaler)
+
+
+def make_geometry(model: ModelConfig, edges: Edges, num_sensors: int) -> Geometry:
+    """Who may hear whom, from settings and edges alone, so that a saved model is rebuilt with the same lists.
+
+    Raises:
+        ConfigError: the network needs neighbour lists, but has no edges to make them from.
+    """
+    if model.neighbours is None and num_sensors <= MAX_ALL_PAIRS:
+        return AllPairs(proximity(edges, num_sensors))
+    if not len(edges):
+        raise ConfigError(
+            f"each of the {num_sensors} locations listens to its neighbours, but the store has no edges that tell who they are; "
+            f"import it with edges or positions, or leave model.neighbours out for at most {MAX_ALL_PAIRS} sensors"
+        )
+    return NeighbourLists(*neighbour_lists(edges, num_sensors, model.neighbours or NEIGHBOURS))
 
 
 def proximity(edges: Edges, num_sensors: int) -> Tensor:

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from dynst.backbones.mixing import gated_attention, gated_average
-from dynst.backbones.protocol import Geometry, Shape
+from dynst.backbones.protocol import Geometry, Mixing, Shape
 
 __all__ = ["MorphGraphNet"]
 
@@ -16,12 +15,10 @@ class MorphGraphNet(nn.Module):
     (Shao et al. 2022).
     """
 
-    proximity: Tensor
-
     def __init__(self, shape: Shape, geometry: Geometry, num_calendar: int, *, blocks: int = 2, embedding: int = 16) -> None:
         super().__init__()
         hidden = shape.hidden
-        self.register_buffer("proximity", geometry.proximity, persistent=False)
+        self.geometry = geometry
         self.identity = nn.Parameter(torch.randn(shape.num_sensors, embedding) / embedding**0.5)
         self.encode = nn.Linear(shape.window * 2 * shape.num_channels, hidden)
         self.encode_identity = nn.Linear(embedding, hidden, bias=False)
@@ -32,8 +29,8 @@ class MorphGraphNet(nn.Module):
 
     def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
         identity = self.identity[sensors]  # [K, E]
-        known = gated_average(self.proximity[sensors][:, sensors], gates)  # [K, K]
-        learned = gated_attention(self.query(identity) @ self.key(identity).T, gates)  # [K, K]
+        links = self.geometry.among(sensors, gates)
+        known, learned = links.average(), links.attend(self.query(identity), self.key(identity))
         hidden: Tensor = (
             self.encode(morphed) + self.encode_identity(identity) + self.encode_calendar(calendar)[:, None]
         )  # [B, K, D]
@@ -49,8 +46,8 @@ class _Block(nn.Module):
         self.mix = nn.Linear(3 * hidden, hidden)
         self.out = nn.Linear(hidden, hidden)
 
-    def forward(self, hidden: Tensor, known: Tensor, learned: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, known: Mixing, learned: Mixing) -> Tensor:
         state = self.norm(hidden)
-        mixed = self.mix(torch.cat([state, known @ state, learned @ state], dim=-1))
+        mixed = self.mix(torch.cat([state, known(state), learned(state)], dim=-1))
         change: Tensor = self.out(nn.functional.gelu(mixed))
         return hidden + change

@@ -1,11 +1,15 @@
-"""What a backbone is: active sensors in, one hidden state for each of them out."""
+"""What a backbone is: active sensors in, one hidden state for each of them out; and who may hear whom."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["CompactBackbone", "Geometry", "Shape"]
+__all__ = ["CompactBackbone", "Geometry", "Links", "Mixing", "Shape"]
+
+Mixing = Callable[[Tensor], Tensor]
+"""From one message of each sensor, ``[B, ..., K, D]``, to what each location hears, ``[B, ..., L, D]``."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +24,26 @@ class Shape:
     hidden: int
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """What is known of who is near whom: ``proximity[l, j]`` ≥ 0 is how near sensor j is to location l, 0 where unknown."""
+class Links(Protocol):
+    """Who of K given sensors each of L locations may hear, gates included."""
 
-    proximity: Tensor  # [S, S]
+    def average(self) -> Mixing:
+        """By proximity alone: the known graph."""
+
+    def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Mixing:
+        """By learned scores, ``query [..., L, E] · key [..., K, E]``, plus ``nearness [..., 1, 1]`` times the proximity."""
+
+
+class Geometry(nn.Module):
+    """What is known of who is near whom among all S locations. Its buffers are made from edges and never saved."""
+
+    def among(self, sensors: Tensor, gates: Tensor | None) -> Links:
+        """The given ``sensors [K]`` to one another, L = K. ``gates`` None means all 1."""
+        raise NotImplementedError
+
+    def everywhere(self, sensors: Tensor, gates: Tensor | None) -> Links:
+        """The given ``sensors [K]`` to all locations, L = S; none listens to itself."""
+        raise NotImplementedError
 
 
 class CompactBackbone(Protocol):

@@ -10,6 +10,8 @@ from dynst.training.world import World
 
 __all__ = ["evaluate", "forecast_windows"]
 
+LOCATIONS_AT_ONCE = 256 * 4096  # windows times sensors
+
 
 def forecast_windows(model: SparseForecaster, windows: Windows, index: Tensor, sensors: Tensor) -> Tensor:
     """Forecasts in raw units ``[B, H, S, targets]`` for the windows ``index``, reading ``sensors`` alone."""
@@ -21,10 +23,14 @@ def forecast_windows(model: SparseForecaster, windows: Windows, index: Tensor, s
 
 @torch.no_grad()
 def evaluate(
-    model: SparseForecaster, windows: Windows, active: Tensor, world: World | None = None, batch_size: int = 256
+    model: SparseForecaster, windows: Windows, active: Tensor, world: World | None = None, batch_size: int | None = None
 ) -> ErrorTable:
-    """Errors over ALL locations when only ``active`` (bool ``[S]``) sensors are read; ranks share the windows."""
+    """Errors over ALL locations when only ``active`` (bool ``[S]``) sensors are read; ranks share the windows.
+
+    By default memory does not grow with the network: a batch has 256 windows up to 4,096 sensors, 10 at 100,000.
+    """
     world = world or World()
+    batch_size = batch_size or max(1, min(256, LOCATIONS_AT_ONCE // len(active)))
     was_training = model.training
     model.eval()
     sensors = active.nonzero().squeeze(1)

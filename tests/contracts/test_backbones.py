@@ -1,10 +1,14 @@
 """What every compact backbone must hold, whatever it is made of. The whole design rests on these equalities."""
 
+from itertools import product
+
 import pytest
 import torch
 from torch import Tensor
 
+from dynst.backbones.all_pairs import AllPairs
 from dynst.backbones.graph import MorphGraphNet
+from dynst.backbones.neighbours import NeighbourLists
 from dynst.backbones.protocol import Geometry, Shape
 from dynst.backbones.readout import Readout
 from dynst.data.scaler import SEASONS, SeasonalScaler
@@ -15,20 +19,31 @@ SHAPE = Shape(window=T, horizon=H, num_sensors=S, num_channels=C, num_targets=1,
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
 
-def geometry() -> Geometry:
+def all_pairs() -> Geometry:
     proximity = torch.rand(S, S, generator=torch.Generator().manual_seed(1))
     proximity[proximity < 0.5] = 0
-    return Geometry(proximity)
+    return AllPairs(proximity)
 
 
-BACKBONES = {"morph_graph": lambda: MorphGraphNet(SHAPE, geometry(), F, blocks=2, embedding=4)}
+def neighbour_lists() -> Geometry:
+    """Four neighbours each; location 2 has one only, location 7 none."""
+    generator = torch.Generator().manual_seed(1)
+    order = torch.rand(S, S, generator=generator).fill_diagonal_(2).argsort(1)[:, :4]
+    order[2, 1:], order[7] = -1, -1
+    return NeighbourLists(order, torch.rand(S, 4, generator=generator) * (order >= 0))
 
 
-@pytest.fixture(params=sorted(BACKBONES))
+GEOMETRIES = {"all_pairs": all_pairs, "neighbour_lists": neighbour_lists}
+BACKBONES = {"morph_graph": lambda geometry: MorphGraphNet(SHAPE, geometry, F, blocks=2, embedding=4)}
+VARIANTS = list(product(sorted(BACKBONES), sorted(GEOMETRIES)))
+
+
+@pytest.fixture(params=VARIANTS, ids="-".join)
 def model(request: pytest.FixtureRequest) -> SparseForecaster:
+    backbone, form = request.param
     torch.manual_seed(0)
-    scaler = SeasonalScaler(SEASONS["none"], S, C)
-    return SparseForecaster(SHAPE, BACKBONES[request.param](), Readout(SHAPE, geometry(), embedding=4), scaler)
+    scaler, geometry = SeasonalScaler(SEASONS["none"], S, C), GEOMETRIES[form]()
+    return SparseForecaster(SHAPE, BACKBONES[backbone](geometry), Readout(SHAPE, geometry, embedding=4), scaler)
 
 
 def inputs(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:

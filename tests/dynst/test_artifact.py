@@ -11,6 +11,7 @@ from dynst.errors import ArtifactError
 from dynst.training.evaluate import forecast_windows
 
 MODEL = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+MODELS = {"all_pairs": MODEL, "neighbour_lists": MODEL.model_copy(update={"neighbours": 3})}
 ACTIVE = torch.tensor([True, False] * 4)
 
 
@@ -19,12 +20,17 @@ def dataset(network: SensorStore) -> Dataset:
     return make_dataset(network, MODEL)
 
 
+@pytest.fixture(params=sorted(MODELS))
+def config(request: pytest.FixtureRequest) -> ModelConfig:
+    return MODELS[request.param]
+
+
 @pytest.fixture
-def folder(tmp_path: Path, network: SensorStore, dataset: Dataset) -> Path:
-    model = build_forecaster(MODEL, dataset.scaler, network.edges, num_targets=1, seed=3)
+def folder(tmp_path: Path, network: SensorStore, dataset: Dataset, config: ModelConfig) -> Path:
+    model = build_forecaster(config, dataset.scaler, network.edges, num_targets=1, seed=3)
     season = dataset.scaler.season
     description = Description(
-        model=MODEL,
+        model=config,
         sensors=network.sensors.ids,
         active=tuple(ACTIVE.tolist()),
         importance=(0.0,) * 8,
@@ -39,9 +45,11 @@ def folder(tmp_path: Path, network: SensorStore, dataset: Dataset) -> Path:
     return tmp_path / "model"
 
 
-def test_a_loaded_model_forecasts_what_the_trained_one_does(folder: Path, network: SensorStore, dataset: Dataset) -> None:
+def test_a_loaded_model_forecasts_what_the_trained_one_does(
+    folder: Path, network: SensorStore, dataset: Dataset, config: ModelConfig
+) -> None:
     artifact = load_artifact(folder)
-    original = build_forecaster(MODEL, dataset.scaler, network.edges, num_targets=1, seed=3)
+    original = build_forecaster(config, dataset.scaler, network.edges, num_targets=1, seed=3)
     index, sensors = torch.tensor([7]), ACTIVE.nonzero().squeeze(1)
     with torch.inference_mode():
         expected = forecast_windows(original, dataset.test, index, sensors)[0].numpy()

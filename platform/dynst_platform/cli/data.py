@@ -91,6 +91,21 @@ def import_(
     _describe(store, None)
 
 
+@data.command()
+@click.argument("store")
+@click.option("--sensors", default=1000, show_default=True, type=click.IntRange(4))
+@click.option("--steps", default=2000, show_default=True, type=click.IntRange(2))
+@click.option("--kind", type=click.Choice(["graph", "grid"]), default="graph", show_default=True)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+def synthesize(store: str, sensors: int, steps: int, kind: str, seed: int) -> None:
+    """Make up a network of any size at STORE: a drifting field with sources, a daily cycle, noise and outages."""
+    from dynst.data.synthetic import write_synthetic_field
+
+    with _local(store) as target:
+        write_synthetic_field(target, sensors, steps, kind=kind, seed=seed)  # type: ignore[arg-type]
+    _describe(store, None)
+
+
 @contextmanager
 def _local(store: str) -> Iterator[Path]:
     """A path to write to; a remote store is written locally first and then uploaded whole."""

@@ -1,0 +1,114 @@
+"""How time and memory of a training step grow with the network: python benchmarks/growth.py
+
+One process for each size, so that each peak of memory is its own, counted above what the imports take. A step is forward, backward
+and optimizer of the default forecaster over short lists: compact with half of the sensors, and a probe, which reads all of them
+with gates. One thread, medians.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from math import log
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+import torch
+
+from dynst.build import ModelConfig, build_forecaster
+from dynst.data.edges import nearest_neighbour_edges
+from dynst.data.scaler import SEASONS, SeasonalScaler
+
+SIZES = (1_000, 10_000, 100_000)
+NEIGHBOURS = 16  # at every size, also where all pairs would be the default
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--batches", type=int, nargs="+", default=(1, 4))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--child", type=int, nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        print(json.dumps(measure(*options.child, options.repeats)))
+        return
+    print("| batch | what | " + " | ".join(f"{size:,}" for size in options.sizes) + " | ratios | exponent |")
+    print("|---|---|" + "---:|" * (len(options.sizes) + 2))
+    for batch in options.batches:
+        rows = [in_own_process(size, batch, options.repeats) for size in options.sizes]
+        for what, unit in (("build", "s"), ("compact step", "s"), ("probe step", "s"), ("memory", "MiB")):
+            print(line(f"{batch} | {what}, {unit}", options.sizes, [row[what] for row in rows]), flush=True)
+
+
+def line(title: str, sizes: list[int], values: list[float]) -> str:
+    ratios = " ".join(f"{after / before:.1f}×" for before, after in pairwise(values))
+    figures = " | ".join(f"{value:.3g}" for value in values)
+    return f"| {title} | {figures} | {ratios} | {exponent(sizes, values):.2f} |"
+
+
+def exponent(sizes: list[int], values: list[float]) -> float:
+    """The slope of a straight line through the logarithms: 1 is linear, 2 is square."""
+    x, y = [log(size) for size in sizes], [log(value) for value in values]
+    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)
+
+
+def in_own_process(size: int, batch: int, repeats: int) -> dict[str, float]:
+    root = str(Path(__file__).parents[1])
+    paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, __file__, "--child", str(size), str(batch), "--repeats", str(repeats)]
+    done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths}, check=True, capture_output=True)
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
+
+
+def measure(size: int, batch: int, repeats: int) -> dict[str, float]:
+    """Seconds, and MiB above what the imports alone take."""
+    before = peak_mib()
+    edges = nearest_neighbour_edges(np.random.default_rng(0).random((size, 2)), lonlat=False)
+    started = perf_counter()
+    config = ModelConfig(neighbours=NEIGHBOURS)
+    model = build_forecaster(config, SeasonalScaler(SEASONS["none"], size, 1), edges, num_targets=1, seed=0)
+    built = perf_counter() - started
+    optimizer = torch.optim.AdamW(model.parameters())
+    readings, calendar = torch.randn(batch, config.window, size, 1), torch.randn(batch, 6)
+    active = torch.rand(size) < 0.5
+    compact = readings[:, :, active]
+
+    def step(inputs: torch.Tensor, sensors: torch.Tensor, gates: torch.Tensor | None) -> None:
+        optimizer.zero_grad()
+        model(inputs, inputs < 2, calendar, sensors, gates).abs().mean().backward()
+        optimizer.step()
+
+    return {
+        "build": built,
+        "compact step": seconds(lambda: step(compact, active.nonzero().squeeze(1), None), repeats),
+        "probe step": seconds(lambda: step(readings, torch.arange(size), active.float().requires_grad_()), repeats),
+        "memory": peak_mib() - before,
+    }
+
+
+def seconds(call: Callable[[], None], repeats: int) -> float:
+    call()
+    return median(timed(call) for _ in range(repeats))
+
+
+def timed(call: Callable[[], None]) -> float:
+    started = perf_counter()
+    call()
+    return perf_counter() - started
+
+
+def peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from dynst.backbones.all_pairs import AllPairs
+from dynst.backbones.neighbours import NeighbourLists
+from dynst.build import ModelConfig, make_geometry
+from dynst.data.edges import Edges, nearest_neighbour_edges
+from dynst.errors import ConfigError
+
+
+def edges(num_sensors: int) -> Edges:
+    return nearest_neighbour_edges(np.random.default_rng(0).random((num_sensors, 2)), lonlat=False)
+
+
+def test_a_small_network_compares_all_pairs_and_a_large_one_neighbours() -> None:
+    assert isinstance(make_geometry(ModelConfig(), edges(50), 50), AllPairs)
+    large = make_geometry(ModelConfig(), edges(3000), 3000)
+    assert isinstance(large, NeighbourLists)
+    assert large.neighbours.shape == (3000, 16)
+
+
+def test_a_small_network_gets_lists_where_the_settings_say_so() -> None:
+    small = make_geometry(ModelConfig(neighbours=5), edges(50), 50)
+    assert isinstance(small, NeighbourLists)
+    assert small.proximity.shape == (50, 5)
+
+
+def test_a_large_network_without_edges_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no edges that tell who they are"):
+        make_geometry(ModelConfig(), Edges.none(), 3000)
+    assert isinstance(make_geometry(ModelConfig(), Edges.none(), 50), AllPairs)

@@ -23,7 +23,7 @@ from dynst.forecaster import SparseForecaster
 
 __all__ = ["Dataset", "ModelConfig", "build_forecaster", "make_dataset", "make_geometry", "proximity"]
 
-MAX_ALL_PAIRS, NEIGHBOURS = 2048, 16  # saved models rely on both
+MAX_ALL_PAIRS, NEIGHBOURS = 512, 16  # saved models rely on both
 
 
 class ModelConfig(BaseModel):
@@ -38,7 +38,7 @@ class ModelConfig(BaseModel):
     blocks: int = Field(2, ge=1)
     embedding: int = Field(16, ge=1)
     neighbours: int | None = Field(
-        None, ge=1, description="sensors that a location listens to; by default all of them up to 2,048 sensors, 16 above"
+        None, ge=1, description="sensors that a location listens to; by default all of them up to 512 sensors, 16 above"
     )
 
 

@@ -15,13 +15,22 @@ from dynst.backbones.protocol import Geometry, Shape
 from dynst.backbones.readout import Readout
 from dynst.data.candidates import neighbour_lists
 from dynst.data.edges import Edges
-from dynst.data.scaler import SeasonalScaler, SeasonName, fit_scaler, season_for
+from dynst.data.scaler import Season, SeasonalScaler, SeasonName, fit_scaler, season_for
 from dynst.data.store import SensorStore
-from dynst.data.windows import Windows, calendar_features, chronological_splits, make_series, split_windows
+from dynst.data.windows import Windows, calendar_features, chronological_splits, make_series, window_starts
 from dynst.errors import ConfigError
 from dynst.forecaster import SparseForecaster
 
-__all__ = ["Dataset", "ModelConfig", "build_forecaster", "make_dataset", "make_geometry", "proximity"]
+__all__ = [
+    "Dataset",
+    "DatasetPlan",
+    "ModelConfig",
+    "build_forecaster",
+    "make_dataset",
+    "make_geometry",
+    "plan_dataset",
+    "proximity",
+]
 
 MAX_ALL_PAIRS, NEIGHBOURS = 512, 16  # saved models rely on both
 
@@ -52,30 +61,39 @@ class Dataset:
     test: Windows
 
 
-def make_dataset(
+@dataclass(frozen=True)
+class DatasetPlan:
+    """How a store will be scaled and cut; cheap, since no reading is touched."""
+
+    season: Season
+    train: slice
+    channels: Tensor
+    starts: tuple[Tensor, Tensor, Tensor]  # of the windows of the three parts
+
+
+def plan_dataset(
     store: SensorStore,
     model: ModelConfig,
     *,
     targets: Sequence[str] = (),
     season: SeasonName = "auto",
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
-    train_stride: int = 1,
-) -> Dataset:
-    """Fit the scaler on the training part and index the windows of the three parts.
-
-    Raises:
-        ConfigError: a target is no channel of the store, or a part is too short for one window.
-    """
+) -> DatasetPlan:
+    """Raises ConfigError where a target is no channel, a part is too short for one window, or the season does not fit."""
     splits = chronological_splits(store.manifest.num_steps, shares)
     step = store.manifest.step_seconds
     chosen = season_for(season, step_seconds=step, train_seconds=step * (splits.train.stop - splits.train.start))
-    scaler = fit_scaler(store.readings, chosen, splits.train)
+    time = torch.tensor(store.readings.time)
+    train, val, test = (window_starts(time, rows, model.window, model.horizon) for rows in (splits.train, splits.val, splits.test))
+    return DatasetPlan(chosen, splits.train, torch.tensor(_channel_indices(store, targets)), (train, val, test))
+
+
+def make_dataset(store: SensorStore, model: ModelConfig, plan: DatasetPlan | None = None) -> Dataset:
+    """Fit the scaler on the training part, scale the series, and index the windows of the three parts."""
+    plan = plan or plan_dataset(store, model)
+    scaler = fit_scaler(store.readings, plan.season, plan.train)
     series = make_series(store.readings, scaler)
-    channels = _channel_indices(store, targets)
-    train, val, test = (
-        split_windows(series, rows, model.window, model.horizon, channels, stride)
-        for rows, stride in ((splits.train, train_stride), (splits.val, 1), (splits.test, 1))
-    )
+    train, val, test = (Windows(series, starts, model.window, model.horizon, plan.channels) for starts in plan.starts)
     return Dataset(scaler, train, val, test)
 
 

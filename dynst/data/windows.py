@@ -22,6 +22,7 @@ __all__ = [
     "chronological_splits",
     "make_series",
     "split_windows",
+    "window_starts",
 ]
 
 CACHED_BYTES = 2**21  # what a processor's cache holds while sensors are chosen from it
@@ -144,23 +145,28 @@ def make_series(readings: Readings, scaler: SeasonalScaler, scratch: Path | None
     return Series(time, values, observed, calendar_features(time))
 
 
-def split_windows(series: Series, rows: slice, window: int, horizon: int, targets: list[int], stride: int = 1) -> Windows:
-    """All windows that lie wholly inside ``rows`` and cross no gap in time.
+def window_starts(time: Tensor, rows: slice, window: int, horizon: int) -> Tensor:
+    """First rows of all windows that lie wholly inside ``rows`` and cross no gap in ``time [N]``.
 
     Raises:
         ConfigError: not one such window exists.
     """
     span = window + horizon
-    step = int(torch.diff(series.time).min())
-    starts = torch.arange(rows.start, max(rows.start, rows.stop - span + 1), stride)
-    unbroken = series.time[starts + span - 1] - series.time[starts] == (span - 1) * step
+    step = int(torch.diff(time).min())
+    starts = torch.arange(rows.start, max(rows.start, rows.stop - span + 1))
+    unbroken = time[starts + span - 1] - time[starts] == (span - 1) * step
     starts = starts[unbroken]
     if not len(starts):
         raise ConfigError(
             f"no window of {window} + {horizon} steps fits into rows {rows.start}..{rows.stop - 1} of the series without crossing "
             "a gap; shorten model.window or model.horizon, or bring a longer series"
         )
-    return Windows(series, starts, window, horizon, torch.tensor(targets))
+    return starts
+
+
+def split_windows(series: Series, rows: slice, window: int, horizon: int, targets: list[int]) -> Windows:
+    """The windows of one part of the series; see ``window_starts``."""
+    return Windows(series, window_starts(series.time, rows, window, horizon), window, horizon, torch.tensor(targets))
 
 
 def _past(rows: Tensor, first: Tensor, length: int, sensors: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dynst.build import make_dataset
+from dynst.build import DatasetPlan, plan_dataset
 from dynst.data import auckland
 from dynst.data.remote import fetch_store, is_remote
 from dynst.data.store import SensorStore, open_store
@@ -10,7 +10,7 @@ from dynst.sparsity.config import make_scheme
 from dynst_platform.home import home
 from dynst_platform.spec import JobSpec
 
-__all__ = ["find_store", "store_for"]
+__all__ = ["find_store", "plan_job", "store_for"]
 
 
 def find_store(name: str) -> SensorStore:
@@ -36,7 +36,12 @@ def store_for(job: JobSpec) -> SensorStore:
         DynstError: no usable store, or windows, targets, season or schedule that do not fit it.
     """
     store = find_store(job.data.store)
-    dataset = make_dataset(store, job.model, targets=job.data.targets, season=job.data.season, shares=job.data.split)
-    steps = job.training.epochs * job.training.steps_in_epoch(len(dataset.train))
+    plan = plan_job(job, store)
+    steps = job.training.epochs * job.training.steps_in_epoch(len(plan.starts[0]))
     make_scheme(job.sparsity, len(store.sensors), steps, job.seed)
     return store
+
+
+def plan_job(job: JobSpec, store: SensorStore) -> DatasetPlan:
+    """How the job scales and cuts its store."""
+    return plan_dataset(store, job.model, targets=job.data.targets, season=job.data.season, shares=job.data.split)

@@ -16,6 +16,7 @@ from dynst.sparsity.mask import MaskUpdate
 from dynst.training.loop import EpochReport
 from dynst.training.world import current_world
 from dynst_platform.spec import JobSpec
+from dynst_platform.stores import plan_job
 
 __all__ = ["Report", "ReportSink", "run_job"]
 
@@ -30,7 +31,7 @@ def run_job(job: JobSpec, store_path: Path, report: ReportSink) -> None:
     """
     world = current_world()
     store = open_store(store_path)
-    dataset = make_dataset(store, job.model, targets=job.data.targets, season=job.data.season, shares=job.data.split)
+    dataset = make_dataset(store, job.model, plan_job(job, store))
     comparison = Comparison(dataset, store.edges, job.model, job.training, job.sparsity, job.seed, world)
     dense_errors: ErrorTable | None = None
     for arm in _trained_arms(job, comparison, report):

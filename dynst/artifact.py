@@ -102,12 +102,12 @@ def load_artifact(folder: Path) -> Artifact:
     try:
         description = Description.model_validate_json((folder / DESCRIPTION).read_bytes())
         tensors = load_file(folder / WEIGHTS)
-    except (OSError, ValidationError, SafetensorError) as error:
+        edges = Edges(*(tensors.pop(f"{EDGE_PREFIX}{name}").numpy() for name in ("source", "target", "weight")))
+    except (OSError, ValidationError, SafetensorError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise ArtifactError(
             f"no usable model in {folder} ({reason}); it must hold {DESCRIPTION} and {WEIGHTS} of one run"
         ) from error
-    edges = Edges(*(tensors.pop(f"{EDGE_PREFIX}{name}").numpy() for name in ("source", "target", "weight")))
     season = Season(description.season_period, description.season_slots)
     scaler = SeasonalScaler(season, len(description.sensors), len(description.channels))
     model = build_forecaster(description.model, scaler, edges, num_targets=len(description.targets), seed=0)

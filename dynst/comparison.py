@@ -68,10 +68,9 @@ class Comparison:
         scheme = make_scheme(config, self.num_sensors, self.total_steps, self.seed, choice_seed)
         return Arm(f"random-{number}", "random", self._training(scheme))
 
-    @property
-    def warm_epochs(self) -> int:
+    def warm_epochs(self, learned: Arm) -> int:
         """Whole epochs before the first sensor goes: what learned and random arms have in common."""
-        return int(self.sparsity.start * self.recipe.epochs)
+        return learned.training.scheme.schedule.start // learned.training.steps_per_epoch
 
     def _training(self, scheme: Scheme) -> Training:
         targets = len(self.dataset.train.targets)

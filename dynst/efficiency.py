@@ -13,6 +13,9 @@ from dynst.forecaster import SparseForecaster
 
 __all__ = ["Efficiency", "measure_efficiency"]
 
+LARGE_BATCH = 2**20  # sensors of all windows of a batch
+WARM_CALLS = 5
+
 
 @dataclass(frozen=True)
 class Efficiency:
@@ -27,16 +30,21 @@ class Efficiency:
 
 @torch.inference_mode()
 def measure_efficiency(
-    model: SparseForecaster, windows: Windows, active: Tensor, batch_size: int = 64, repeats: int = 40
+    model: SparseForecaster, windows: Windows, active: Tensor, batch_size: int = 64, repeats: int = 40, seconds: float = 20.0
 ) -> Efficiency:
-    """Time a forecast of all locations from the ``active`` (bool ``[S]``) sensors and from all of them, turn by turn."""
+    """Time a forecast of all locations from the ``active`` (bool ``[S]``) sensors and from all of them, turn by turn.
+
+    Large networks are timed on smaller batches, and no longer than about ``seconds``.
+    """
     model.eval()
-    index = torch.arange(min(batch_size, len(windows)))
+    index = torch.arange(min(batch_size, len(windows), max(1, LARGE_BATCH // len(active))))
     compact = _call(model, windows, index, active.nonzero().squeeze(1))
     dense = _call(model, windows, index, torch.arange(len(active)))
-    for warm in (compact, dense) * 5:
-        warm()
-    times = [(_seconds(compact), _seconds(dense)) for _ in range(repeats)]
+    deadline = perf_counter() + seconds
+    times: list[tuple[float, float]] = []
+    while len(times) < WARM_CALLS + repeats and (len(times) < 2 or perf_counter() < deadline):
+        times.append((_seconds(compact), _seconds(dense)))
+    times = times[min(WARM_CALLS, len(times) - 1) :]
     compact_s, dense_s = (median(column) for column in zip(*times, strict=True))
     return Efficiency(
         batch_size=len(index),

@@ -74,24 +74,25 @@ def _edge_list(path: Path, ids: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray
     table = pd.read_csv(path, header=0 if named else None, dtype=str)
     if table.shape[1] < 2:
         raise DataError(f"{path} must have columns from, to and a weight, but has {table.shape[1]}")
-    source, target = (_nodes(path, table.iloc[:, column], ids) for column in (0, 1))
+    source, target = _ends(path, table.iloc[:, 0], table.iloc[:, 1], ids)
     weight = pd.to_numeric(table.iloc[:, 2]).to_numpy(float) if table.shape[1] > 2 else np.ones(len(table))
     distances = named and table.shape[1] > 2 and str(table.columns[2]).lower() in DISTANCE_NAMES
     return source, target, weight, distances or (not named and bool(len(weight)) and float(np.nanmax(weight)) > 1)
 
 
-def _nodes(path: Path, column: pd.Series, ids: tuple[str, ...]) -> np.ndarray:
-    """Nodes named by sensor id, or else by 0-based column."""
+def _ends(path: Path, source: pd.Series, target: pd.Series, ids: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends by sensor id, or, where that does not fit all, both by 0-based column."""
     by_id = {name: index for index, name in enumerate(ids)}
-    found = column.map(by_id)
-    if found.notna().all():
-        return found.to_numpy(np.int64)
-    if column.map(lambda text: str(text).isdigit() and int(text) < len(ids)).all():
-        return column.astype(np.int64).to_numpy()
-    stranger = column[found.isna()].iloc[0]
+    found = source.map(by_id), target.map(by_id)
+    if all(end.notna().all() for end in found):
+        return found[0].to_numpy(np.int64), found[1].to_numpy(np.int64)
+    both = pd.concat([source, target])
+    if both.map(lambda text: str(text).isdigit() and int(text) < len(ids)).all():
+        return source.astype(np.int64).to_numpy(), target.astype(np.int64).to_numpy()
+    stranger = both[pd.concat(found).isna()].iloc[0]
     raise DataError(
         f"{path}: node '{stranger}' is no sensor of the network ({len(ids)} sensors, "
-        f"the first '{ids[0]}'); use the same ids in both"
+        f"the first '{ids[0]}'); use the same ids in both, and remove edges to others"
     )
 
 
@@ -137,9 +138,10 @@ def _square_csv(path: Path) -> tuple[Any, list[str]]:
 
 
 def _is_square(path: Path) -> bool:
-    """A comma-separated matrix has about as many lines as columns; an edge list has two or three columns."""
+    """Whether a comma-separated file is a matrix: an edge list has two or three columns, or four and another number of lines."""
     with path.open(encoding="utf-8", errors="replace") as file:
-        return len(file.readline().split(",")) > 4
+        width = len(file.readline().split(","))
+        return width > 4 or (width == 4 and 1 + sum(1 for line in file if line.strip()) in {4, 5})
 
 
 def _pickled(path: Path) -> tuple[Any, list[str]]:

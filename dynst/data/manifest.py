@@ -51,4 +51,4 @@ class Manifest(BaseModel):
     missing: tuple[float, ...] = Field((), description="values that were declared to mean missing, beside NaN")
     source: str = ""
     attribution: str = ""
-    digest: str
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")

@@ -90,7 +90,7 @@ def fit_scaler(readings: Readings, season: Season, rows: slice) -> SeasonalScale
     """Fit on ``rows`` (the training part) alone: the median of each slot, then the spread of what remains.
 
     A slot without any reading takes the sensor's overall median; a sensor without any takes the median over all sensors; the
-    scale is floored at a thousandth of the network's, so a constant sensor stays finite.
+    sensor that never changes, or was never observed, takes the network's scale.
     """
     slots = season.slot_of(torch.tensor(readings.time[rows])).numpy()
     scaler = SeasonalScaler(season, *readings.values.shape[1:])
@@ -106,7 +106,7 @@ def fit_scaler(readings: Readings, season: Season, rows: slice) -> SeasonalScale
     overall = np.where(np.isnan(overall), np.nan_to_num(_nanmedian(overall)), overall)
     np.copyto(profile, overall, where=np.isnan(profile))
     network = np.maximum(np.nan_to_num(_nanmean(scale)), 1e-6)
-    np.copyto(scale, np.maximum(np.nan_to_num(scale), 1e-3 * network))
+    np.copyto(scale, network, where=np.isnan(scale) | (scale < 1e-3 * network))
     return scaler
 
 

@@ -15,7 +15,8 @@ class Sensors:
     """One row a sensor, in the order of the readings' sensor axis.
 
     ``positions`` is ``[S, 2]``: longitude and latitude in degrees, or x and y in metres; None where unknown.
-    ``pinned`` sensors are always on, ``excluded`` ones always off.
+    ``cost``, ``group``, ``pinned`` and ``excluded`` are kept for budgets and constraints; no scheme
+    honours them yet, and a job on a store that pins or excludes a sensor is refused.
     """
 
     ids: tuple[str, ...]

@@ -152,7 +152,7 @@ def window_starts(time: Tensor, rows: slice, window: int, horizon: int) -> Tenso
         ConfigError: not one such window exists.
     """
     span = window + horizon
-    step = int(torch.diff(time).min())
+    step = int(torch.diff(time).mode().values)
     starts = torch.arange(rows.start, max(rows.start, rows.stop - span + 1))
     unbroken = time[starts + span - 1] - time[starts] == (span - 1) * step
     starts = starts[unbroken]

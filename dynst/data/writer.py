@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,7 +56,7 @@ class StoreWriter:
         self._hashes = [hashlib.sha256() for _ in range(3)]  # times, values, observation mask
         self._first: int | None = None
         self._last: int | None = None
-        self._step: int | None = None
+        self._steps: Counter[int] = Counter()
         self._count = 0
 
     def __enter__(self) -> "StoreWriter":
@@ -81,11 +82,12 @@ class StoreWriter:
         """
         time = np.ascontiguousarray(time, np.int64)
         self._follow(time)
-        values = np.asarray(values).reshape(len(time), self._width)
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
+            values = np.asarray(values).reshape(len(time), self._width).astype(np.float32, copy=False)
         seen = self._observed(values, self._count - len(time))
         if observed is not None:
             seen &= observed.reshape(values.shape)
-        values = np.where(seen, values, 0).astype(np.float32)
+        values = np.where(seen, values, np.float32(0))
         for spool, digest, part in zip(self._spools.values(), self._hashes, (time, values, seen.view(np.uint8)), strict=True):
             digest.update(np.ascontiguousarray(part).data)
             spool.append(part)
@@ -110,7 +112,7 @@ class StoreWriter:
             )
         seen: np.ndarray = ~np.isnan(values)
         for marker in self.origin.missing:
-            seen &= values != marker
+            seen &= values != np.float32(marker)
         return seen
 
     def _follow(self, time: np.ndarray) -> None:
@@ -122,9 +124,7 @@ class StoreWriter:
             raise DataError(
                 f"times must increase from step to step, but time {what} at step {place}; sort the rows and drop repeats"
             )
-        if steps.size:
-            smallest = int(steps.min())
-            self._step = smallest if self._step is None else min(self._step, smallest)
+        self._steps.update(dict(zip(*map(np.ndarray.tolist, np.unique(steps, return_counts=True)), strict=True)))
         if self._first is None and len(time):
             self._first = int(time[0])
         if len(time):
@@ -132,14 +132,19 @@ class StoreWriter:
         self._count += len(time)
 
     def _publish(self) -> None:
-        if self._first is None or self._step is None:
+        if self._first is None or not self._steps:
             raise DataError(f"a store needs at least two steps, but {self.path} got {self._count}; bring a longer series")
         pq.write_table(self.sensors.to_table(), self._folder / SENSORS)
         pq.write_table(self.edges.to_table(), self._folder / EDGES)
         write_record_batch(self._folder / READINGS, self._spools)
-        (self._folder / MANIFEST).write_text(self._manifest(self._first, self._step).model_dump_json(indent=2))
+        (self._folder / MANIFEST).write_text(self._manifest(self._first, self._typical_step).model_dump_json(indent=2))
         self._folder.chmod(0o755)
         os.replace(self._folder, self.path)
+
+    @property
+    def _typical_step(self) -> int:
+        """The most frequent one, the shortest of equals: one odd timestamp does not make a gap of every other step."""
+        return min(self._steps, key=lambda step: (-self._steps[step], step))
 
     def _manifest(self, first: int, step: int) -> Manifest:
         return Manifest(

@@ -16,6 +16,11 @@ class Schedule(Protocol):
     def final(self) -> float: ...
 
     @property
+    def start(self) -> int:
+        """The first step at which the mask may change."""
+        ...
+
+    @property
     def stop(self) -> int:
         """The last step at which the mask may change."""
         ...

@@ -56,6 +56,11 @@ class Scheme:
     ) -> None:
         if probe_every < 1:
             raise ConfigError(f"sparsity.probe_every must be at least 1 step, but got {probe_every}")
+        if criterion.needs_probes and schedule.final > 0 and schedule.start < probe_every:
+            raise ConfigError(
+                f"the first sensor must go after the first measurements of importance, but pruning starts at step "
+                f"{schedule.start} and probes run every {probe_every} steps; raise sparsity.start"
+            )
         self.num_sensors, self.schedule, self.criterion = num_sensors, schedule, criterion
         self.exchange, self.dropout, self.probe_every, self.seed = exchange, dropout, probe_every, seed
         self.active = torch.ones(num_sensors, dtype=torch.bool)

@@ -37,6 +37,8 @@ def evaluate(
     table = ErrorTable.zeros(windows.horizon, len(active), len(windows.targets))
     scale = model.scaler.scale[:, windows.targets]
     for index in world.share(torch.arange(len(windows))).split(batch_size):
+        if not len(index):  # more ranks than windows
+            continue
         batch = windows.batch(index, sensors)
         scaled = model(batch.readings, batch.observed, batch.calendar, sensors)
         truth = model.scaler.restore(batch.target, windows.target_times(index), windows.targets)

@@ -122,13 +122,14 @@ class _Follower(Thread):
         self._path, self._on_report = path, on_report
         self._done = Event()
         self._failure: Exception | None = None
+        self._tail = ""
 
     def run(self) -> None:
         with self._path.open(encoding="utf-8") as file:
             while True:
                 last_round = self._done.is_set()
                 try:
-                    self._hand_over(file.readlines())
+                    self._hand_over(file.read())
                 except Exception as error:
                     self._failure = error
                     return
@@ -145,7 +146,9 @@ class _Follower(Thread):
         if self._failure is not None:
             raise self._failure
 
-    def _hand_over(self, lines: list[str]) -> None:
+    def _hand_over(self, text: str) -> None:
+        """Whole lines only; the last one may still be being written."""
+        *lines, self._tail = (self._tail + text).split("\n")
         for line in lines:
             self._on_report(json.loads(line))
 

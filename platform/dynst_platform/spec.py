@@ -43,7 +43,10 @@ class JobSpec(_Spec):
     cluster: ClusterSpec = ClusterSpec()
 
     @model_validator(mode="after")
-    def _pruning_starts_before_it_stops(self) -> "JobSpec":
+    def _settings_agree(self) -> "JobSpec":
         if self.sparsity.scheme != "one_shot" and self.sparsity.start >= self.sparsity.stop:
             raise ValueError(f"sparsity.start must be below sparsity.stop, but got {self.sparsity.start} and {self.sparsity.stop}")
+        if self.training.batch_size < self.cluster.num_workers:
+            sizes = f"{self.training.batch_size} and {self.cluster.num_workers}"
+            raise ValueError(f"training.batch_size must be at least cluster.num_workers, but got {sizes}")
         return self

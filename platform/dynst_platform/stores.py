@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from dynst.build import DatasetPlan, plan_dataset
+from dynst.build import DatasetPlan, make_geometry, plan_dataset
 from dynst.data import auckland
 from dynst.data.remote import fetch_store, is_remote
 from dynst.data.store import SensorStore, open_store
+from dynst.errors import DataError
 from dynst.sparsity.config import make_scheme
 from dynst_platform.home import home
 from dynst_platform.spec import JobSpec
@@ -36,7 +37,12 @@ def store_for(job: JobSpec) -> SensorStore:
         DynstError: no usable store, or windows, targets, season or schedule that do not fit it.
     """
     store = find_store(job.data.store)
+    if store.sensors.pinned.any() or store.sensors.excluded.any():
+        raise DataError(
+            f"{store.path} pins or excludes sensors, which no scheme honours yet; clear both columns of sensors.parquet"
+        )
     plan = plan_job(job, store)
+    make_geometry(job.model, store.edges, len(store.sensors))
     steps = job.training.epochs * job.training.steps_in_epoch(len(plan.starts[0]))
     make_scheme(job.sparsity, len(store.sensors), steps, job.seed)
     return store

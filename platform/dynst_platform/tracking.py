@@ -32,19 +32,20 @@ from dynst_platform.worker import Report
 __all__ = ["Tracker"]
 
 SERIES = {"train_loss": "train/mae", "val_mae": "val/mae", "sparsity": "mask/sparsity", "exchanged": "mask/exchanged"}
-REQUIREMENTS = ("torch", "torch-geometric", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy")
+MAX_TAG = 4000
+REQUIREMENTS = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy")
 
 
 class Tracker:
     """Turns the reports of one job into MLflow runs. Every run of the job carries the tag ``dynst.job``."""
 
     def __init__(self, uri: str, artifact_root: str | None, job: JobSpec, store: SensorStore, job_id: str) -> None:
-        self._client = MlflowClient(uri)
         self.uri, self._job, self._store, self._job_id = uri, job, store, job_id
         self.runs: dict[str, str] = {}
         self._rounds: dict[str, int] = {}
         with _as_tracking_error(uri):
             mlflow.set_tracking_uri(uri)
+            self._client = MlflowClient(uri)
             self.experiment_id = self._experiment(artifact_root)
 
     def start(self, arm: str, kind: str) -> str:
@@ -79,15 +80,20 @@ class Tracker:
 
     def close(self, status: str, reason: str = "") -> None:
         """End every run that is still open as FAILED or KILLED, with the reason as a tag."""
-        for run_id in self.runs.values():
-            if self._client.get_run(run_id).info.status != "RUNNING":
-                continue
-            if reason:
-                self._client.set_tag(run_id, "dynst.reason", reason)
-            self._client.set_terminated(run_id, status)
+        with _as_tracking_error(self.uri):
+            for run_id in self.runs.values():
+                if self._client.get_run(run_id).info.status != "RUNNING":
+                    continue
+                if reason:
+                    self._client.set_tag(run_id, "dynst.reason", reason[:MAX_TAG])
+                self._client.set_terminated(run_id, status)
 
     def _experiment(self, artifact_root: str | None) -> str:
         found = self._client.get_experiment_by_name(self._job.name)
+        if found is not None and found.lifecycle_stage == "deleted":
+            raise TrackingError(
+                f"experiment '{self._job.name}' was deleted in MLflow; restore it there, or give the job another name"
+            )
         if found is not None:
             return str(found.experiment_id)
         location = None if artifact_root is None else f"{artifact_root}/{self._job.name}"

@@ -109,11 +109,11 @@ def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, c
             "off": ids[~active].tolist(),
         },
         sparsity=float(1 - active.mean()),
-        metrics={key: value if isfinite(value) else None for key, value in metrics.items()},
+        metrics={key: _known(value) for key, value in metrics.items()},
         efficiency=final["efficiency"],
         references={
             arm: {"run_id": tracker.runs[arm], "kind": report["arm_kind"], "active": int(sum(report["active"]))}
-            | {key: report["metrics"].get(f"test/{key}") for key in ("mae_all", "mae_active", "mae_inactive")}
+            | {key: _known(report["metrics"].get(f"test/{key}")) for key in ("mae_all", "mae_active", "mae_inactive")}
             for arm, report in collected.finals.items()
             if arm != "dynst"
         },
@@ -128,6 +128,11 @@ def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, c
         unit=_target_unit(job, store),
         attribution=store.manifest.attribution,
     )
+
+
+def _known(value: float | None) -> float | None:
+    """JSON has no NaN: what was never observed is None."""
+    return value if value is not None and isfinite(value) else None
 
 
 def _target_unit(job: JobSpec, store: SensorStore) -> str:

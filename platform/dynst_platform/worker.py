@@ -40,7 +40,7 @@ def run_job(job: JobSpec, store_path: Path, report: ReportSink) -> None:
             dense_errors = errors
         final = _final_report(arm, errors)
         if arm.kind == "learned":
-            final["metrics"] |= _reference_metrics(arm, dataset, store, dense_errors)
+            final["metrics"] |= _reference_metrics(arm, dataset, dense_errors)
             final["efficiency"] = vars(measure_efficiency(arm.training.model, dataset.test, arm.active))
         with TemporaryDirectory() as folder:
             if world.rank == 0:
@@ -54,7 +54,7 @@ def _trained_arms(job: JobSpec, comparison: Comparison, report: ReportSink) -> I
         dense = comparison.dense()
         yield _run(dense, report)
     learned = comparison.learned()
-    _run(learned, report, until_epoch=comparison.warm_epochs)
+    _run(learned, report, until_epoch=comparison.warm_epochs(learned))
     random_arms = [comparison.random(number) for number in range(job.references.random)]
     for arm in random_arms:
         arm.training.continue_from(learned.training)
@@ -97,12 +97,12 @@ def _final_report(arm: Arm, errors: ErrorTable) -> Report:
     }
 
 
-def _reference_metrics(arm: Arm, dataset: Dataset, store: SensorStore, dense: ErrorTable | None) -> dict[str, float]:
+def _reference_metrics(arm: Arm, dataset: Dataset, dense: ErrorTable | None) -> dict[str, float]:
     """What others reach at the very sensors that the learned mask keeps and switches off."""
     references = {
         "dense": dense,
         "persistence": persistence_errors(dataset.test, dataset.scaler),
-        "seasonal_naive": seasonal_naive_errors(dataset.test, dataset.scaler, store.manifest.step_seconds),
+        "seasonal_naive": seasonal_naive_errors(dataset.test, dataset.scaler),
     }
     return {
         key: value

@@ -5,6 +5,7 @@ from itertools import pairwise, product
 import pytest
 import torch
 
+from dynst.errors import ConfigError
 from dynst.sparsity.config import SparsityConfig, make_scheme
 from dynst.sparsity.mask import num_active_at
 from dynst.sparsity.scheme import Scheme
@@ -97,3 +98,8 @@ def test_importance_decides_who_goes() -> None:
         if sensors.gates is not None:
             scheme.observe(sensors, -helpful[sensors.index])
     assert scheme.active.nonzero().squeeze(1).tolist() == list(range(num_active_at(0.6, S)))
+
+
+def test_pruning_before_anything_was_measured_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"after the first measurements of importance.*raise sparsity\.start"):
+        make_scheme(settings("one_shot", "cubic", "signed_first_order", start=0.0), S, STEPS, seed=0)

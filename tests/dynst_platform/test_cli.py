@@ -123,6 +123,16 @@ def test_a_store_with_nan_positions_is_refused(tmp_path: Path, job: Path) -> Non
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_large_network_without_a_graph_is_refused_before_it_starts(tmp_path: Path, job: Path) -> None:
+    rows = "".join(",".join(["1.5"] * 600) + "\n" for _ in range(200))
+    (tmp_path / "traffic.txt").write_text(rows)
+    assert dynst("data", "import", "traffic.txt", "traffic", cwd=tmp_path).returncode == 0
+    done = dynst("train", job, "--set", "data.store=traffic", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "edges or positions" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 def test_describe_says_what_the_store_holds(tmp_path: Path, network: SensorStore) -> None:
     done = dynst("data", "describe", network.path, cwd=tmp_path)
     assert done.returncode == 0

@@ -1,15 +1,16 @@
 """Real Ray Train workers. Each fit costs about half a minute, so there are few."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from dynst.data.store import SensorStore
-from dynst_platform.launch import launch
+from dynst_platform.launch import _Follower, launch
 from dynst_platform.spec import JobSpec
 from tests.dynst_platform.test_train import small_job
 
-pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
 
 
 def collect(job: JobSpec, network: SensorStore, folder: Path) -> list[dict]:
@@ -19,6 +20,23 @@ def collect(job: JobSpec, network: SensorStore, folder: Path) -> list[dict]:
     return reports
 
 
+def test_the_follower_waits_for_the_rest_of_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "reports.jsonl"
+    path.touch()
+    seen: list[dict] = []
+    follower = _Follower(path, seen.append)
+    follower.start()
+    with path.open("a") as file:
+        for piece in ('{"a": 1}\n{"b"', ": 2}", "\n"):
+            file.write(piece)
+            file.flush()
+            time.sleep(0.5)
+    follower.finish()
+    follower.raise_failure()
+    assert seen == [{"a": 1}, {"b": 2}]
+
+
+@pytest.mark.cluster
 def test_two_ray_workers_train_as_one_process_does(network: SensorStore, tmp_path: Path) -> None:
     here = collect(small_job(network), network, tmp_path / "here")
     there = collect(small_job(network, cluster={"num_workers": 2}), network, tmp_path / "there")

@@ -11,19 +11,19 @@ from dynst.errors import DataError
 __all__ = ["is_number", "sensor_column", "time_columns"]
 
 TIME_NAMES = {"time", "timestamp", "date", "datetime", "date_time", "datum", "index", "", "__index_level_0__"}
-SENSOR_NAMES = {
-    "sensor",
+SENSOR_NAMES = (
     "sensor_id",
+    "sensor",
     "sensorid",
-    "station",
     "station_id",
+    "station",
     "entity_id",
-    "location",
-    "location_id",
-    "site",
     "detector",
+    "location_id",
+    "location",
+    "site",
     "id",
-}
+)
 
 
 def is_number(text: str) -> bool:
@@ -56,8 +56,8 @@ def time_columns(table: Table, options: ReadOptions) -> list[str]:
         ]
         alone = all(":" not in text and "T" not in text for text in table.sample[first])
         return [first, *clock[:1]] if alone else [first]
-    lead = table.columns[0]
-    return [lead] if lead.lower() in TIME_NAMES - {"index", ""} else []
+    numbers = [name for name in table.columns if name.lower() in TIME_NAMES - {"index", ""} and not _is_text(table, name)]
+    return numbers[:1]
 
 
 def sensor_column(table: Table, options: ReadOptions, stamps: list[str]) -> str | None:
@@ -70,7 +70,7 @@ def sensor_column(table: Table, options: ReadOptions, stamps: list[str]) -> str 
             )
         return options.sensor_column
     rest = [name for name in table.columns if name not in stamps]
-    named = [name for name in rest if name.lower() in SENSOR_NAMES]
+    named = sorted((name for name in rest if name.lower() in SENSOR_NAMES), key=lambda name: SENSOR_NAMES.index(name.lower()))
     texts = [name for name in rest if _is_text(table, name) and _parses(table.sample[name]) is False]
     texts = [name for name in texts if not all(is_number(text) or not text for text in table.sample[name])]
     if named:

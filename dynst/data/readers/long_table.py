@@ -19,6 +19,7 @@ __all__ = ["KIND", "long_source", "matches", "read"]
 
 KIND = "long-table"
 MAX_COLUMNS = 40
+ROW_NAMES = {"id", "index", "row", ""}  # number the rows; readings only if --variable says so
 
 
 def matches(path: Path) -> bool:
@@ -46,7 +47,9 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
     channels = list(options.variables) or [
         name
         for name in table.columns
-        if name not in {*stamps, sensor} and all(is_number(text) or not text for text in table.sample[name])
+        if name not in {*stamps, sensor}
+        and name.lower() not in ROW_NAMES
+        and all(is_number(text) or not text for text in table.sample[name])
     ]
     if not channels:
         raise DataError(f"{table.path} has no column of readings beside {', '.join([*stamps, sensor])}; name one with --variable")

@@ -9,6 +9,7 @@ from dynst.errors import DataError
 
 __all__ = ["to_seconds"]
 
+EPOCH_DIGITS = 9  # of texts that count seconds; shorter ones may be dates such as 20240131
 EPOCH_MILLISECONDS = 1e11  # numbers above it count milliseconds
 
 
@@ -21,6 +22,8 @@ def to_seconds(values: Any) -> np.ndarray:
     series = pd.Series(values)
     if pd.api.types.is_numeric_dtype(series):
         return _from_numbers(series.to_numpy())
+    if len(series) and len(str(series.iloc[0])) >= EPOCH_DIGITS and series.astype(str).str.fullmatch(r"\d+").all():
+        return _from_numbers(series.astype("int64").to_numpy())
     try:
         parsed = pd.to_datetime(series)
     except (ValueError, TypeError, OverflowError) as error:

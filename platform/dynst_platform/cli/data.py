@@ -129,6 +129,7 @@ def describe(store: str, picture: Path | None) -> None:
 
 def _describe(name: str, picture: Path | None) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from dynst.data.describe import describe_store
@@ -137,7 +138,7 @@ def _describe(name: str, picture: Path | None) -> None:
     store = find_store(name)
     table = Table(show_header=False, box=None)
     for fact, value in describe_store(store).items():
-        table.add_row(f"[bold]{fact}[/]", value)
+        table.add_row(f"[bold]{escape(fact)}[/]", escape(value))
     console = Console()
     console.print(table, highlight=False)
     if picture is not None:

@@ -1,17 +1,19 @@
 """The result of a training, for a person or for a program."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from dynst_platform.train import Outcome
 
 __all__ = ["print_json", "print_table"]
 
+MAX_NAMES = 60
 GROUPS = ("mae_all", "mae_active", "mae_inactive")
 
 
@@ -24,8 +26,8 @@ def print_table(outcome: Outcome) -> None:
     console.print()
     console.print(_errors(outcome))
     sensors = outcome.sensors
-    console.print(f"\n[bold]Keep {sensors['active']}:[/] {', '.join(sensors['kept'])}", highlight=False)
-    console.print(f"\n[bold]Switch off {len(sensors['off'])}:[/] {', '.join(sensors['off'])}", highlight=False)
+    console.print(f"\n[bold]Keep {sensors['active']}:[/] {_listed(sensors['kept'])}", highlight=False)
+    console.print(f"\n[bold]Switch off {len(sensors['off'])}:[/] {_listed(sensors['off'])}", highlight=False)
     console.print(f"\n{_inference(outcome)}", highlight=False)
     console.print(f"Mask: {outcome.mask_updates} changes, {outcome.exchanged} sensors exchanged on the way.", highlight=False)
     artifacts = outcome.artifacts
@@ -37,6 +39,11 @@ def print_table(outcome: Outcome) -> None:
     )
     if outcome.attribution:
         console.print(f"[dim]Data: {outcome.attribution}[/]", highlight=False, soft_wrap=True)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMES} more; sensors.csv in the MLflow run has them all" if len(names) > MAX_NAMES else ""
+    return escape(", ".join(names[:MAX_NAMES])) + more
 
 
 def _errors(outcome: Outcome) -> Table:

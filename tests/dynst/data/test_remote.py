@@ -46,3 +46,12 @@ def test_half_an_upload_does_not_open(tmp_path: Path, network: SensorStore) -> N
 def test_an_address_without_a_store_is_one_clear_error(tmp_path: Path, uri: str) -> None:
     with pytest.raises(DataError, match="cannot be used as a sensor store"):
         fetch_store(uri, tmp_path / "cache")
+
+
+def test_a_manifest_cannot_choose_a_place_outside_the_cache(tmp_path: Path, network: SensorStore) -> None:
+    publish_store(network.path, (tmp_path / "bucket").as_uri())
+    manifest = tmp_path / "bucket" / MANIFEST
+    manifest.write_text(manifest.read_text().replace(network.manifest.digest, str(tmp_path / "outside")))
+    with pytest.raises(DataError, match="'digest'"):
+        fetch_store((tmp_path / "bucket").as_uri(), tmp_path / "cache")
+    assert not (tmp_path / "outside").exists()

@@ -73,3 +73,14 @@ def test_a_fit_in_blocks_of_sensors_is_the_same_bit_for_bit(block_bytes: int, mo
     blocks = fit_scaler(readings(values, observed), SEASONS["day"], slice(0, 650))
     assert torch.equal(whole.profile, blocks.profile)
     assert torch.equal(whole.scale, blocks.scale)
+
+
+def test_a_sensor_that_starts_late_is_not_blown_up() -> None:
+    """Constant or silent in training, alive afterwards: its readings are scaled like the others'."""
+    values = np.random.default_rng(0).normal(50, 10, size=(200, 3, 1))
+    values[:100, 1] = 0.0
+    observed = np.ones(values.shape, bool)
+    observed[:100, 2] = False
+    scaler = fit_scaler(readings(values, observed), SEASONS["none"], slice(0, 100))
+    later = scaler.transform(torch.tensor(values[100:]).float(), torch.arange(100))
+    assert later.abs().max() < 20

@@ -40,6 +40,19 @@ def test_infinite_readings_are_refused_with_their_place(tmp_path: Path) -> None:
         store.append(np.arange(4), values)
 
 
+def test_what_float32_cannot_hold_is_refused_too(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="sensor 'a' has an infinite value at step 1"), writer(tmp_path / "s") as store:
+        store.append(np.arange(2), np.array([[[0.0], [0.0]], [[1e300], [0.0]]]))
+
+
+def test_one_odd_timestamp_does_not_change_the_step(tmp_path: Path) -> None:
+    time = 300 * np.arange(50)
+    time[20] += 1
+    with writer(tmp_path / "s") as store:
+        store.append(time, np.zeros((50, 2, 1)))
+    assert open_store(tmp_path / "s").manifest.step_seconds == 300
+
+
 def test_declared_markers_are_missing(tmp_path: Path) -> None:
     with StoreWriter(tmp_path / "s", Origin("x", missing=(0.0, -1.0)), CHANNEL, Sensors(("a", "b")), Edges.none()) as store:
         store.append(np.array([0, 1]), np.array([[[0.0], [5.0]], [[-1.0], [2.0]]]))

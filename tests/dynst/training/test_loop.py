@@ -63,7 +63,7 @@ def test_resuming_gives_what_an_uninterrupted_run_gives(comparison: Comparison, 
 
 def test_arms_share_the_warm_up_but_not_the_choice(comparison: Comparison) -> None:
     learned, random = comparison.learned(), comparison.random(0)
-    list(learned.training.run(comparison.warm_epochs))
+    list(learned.training.run(comparison.warm_epochs(learned)))
     random.training.continue_from(learned.training)
     assert random.training.step == learned.training.step == 20
     finish(learned)
@@ -72,9 +72,22 @@ def test_arms_share_the_warm_up_but_not_the_choice(comparison: Comparison) -> No
     assert not torch.equal(random.active, learned.active)
 
 
+def test_a_shared_warm_up_never_passes_the_first_update(network: SensorStore) -> None:
+    """0.35 · 20 is 7 epochs of 9 steps, but 0.35 · 180 is step 62: the seventh epoch is not shared."""
+    model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+    recipe = Recipe(epochs=20, steps_per_epoch=9, batch_size=8)
+    sparsity = SparsityConfig(final=0.5, start=0.35, rounds=3)
+    comparison = Comparison(make_dataset(network, model), network.edges, model, recipe, sparsity, 0, World())
+    learned, random = comparison.learned(), comparison.random(0)
+    assert comparison.warm_epochs(learned) == 6
+    list(learned.training.run(comparison.warm_epochs(learned)))
+    random.training.continue_from(learned.training)
+    assert int(finish(random).active.sum()) == 4
+
+
 def test_taking_over_a_warm_up_leaves_the_other_training_alone(comparison: Comparison) -> None:
     learned, random = comparison.learned(), comparison.random(0)
-    list(learned.training.run(comparison.warm_epochs))
+    list(learned.training.run(comparison.warm_epochs(learned)))
     random.training.continue_from(learned.training)
     finish(random)
     alone = finish(comparison.learned())

@@ -283,6 +283,15 @@ def test_a_pickle_that_wants_to_run_code_is_refused(tmp_path: Path, content: obj
     assert not Path("/tmp/should-never-exist-dynst").exists()
 
 
+def test_an_hdf_file_that_wants_to_run_code_does_not(tmp_path: Path) -> None:
+    """PyTables would unpickle this attribute as soon as the frame is opened."""
+    file = hdf(tmp_path)
+    with h5py.File(file, "r+") as frame:
+        frame["df"].attrs["encoding"] = np.bytes_(pickle.dumps(Evil()))
+    take(file, tmp_path / "store")
+    assert not Path("/tmp/should-never-exist-dynst").exists()
+
+
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 def test_a_pickle_of_arrays_is_read(tmp_path: Path, protocol: int) -> None:
     matrix = np.array([[1, 0.5, 0], [0, 1, 0.2], [0, 0, 1]])
@@ -309,6 +318,46 @@ def test_edge_lists(tmp_path: Path, text: str, count: int, note: str) -> None:
     assert len(graph.edges) == count
     assert note in graph.note
     assert (graph.edges.weight <= 1).all()
+
+
+def test_ends_are_both_ids_or_both_columns(tmp_path: Path) -> None:
+    """Sensors 1..4 and a 0-based chain: read end by end, the two would be mixed up."""
+    (tmp_path / "edges.csv").write_text("0,1\n1,2\n2,3\n")
+    edges = read_graph(tmp_path / "edges.csv", ("1", "2", "3", "4")).edges
+    assert list(zip(edges.source.tolist(), edges.target.tolist(), strict=True)) == [(0, 1), (1, 2), (2, 3)]
+
+
+def test_a_small_matrix_is_no_edge_list(tmp_path: Path) -> None:
+    (tmp_path / "adj.csv").write_text("0,1,0,0\n1,0,1,0\n0,1,0,1\n0,0,1,0\n")
+    assert len(read_graph(tmp_path / "adj.csv", ("a", "b", "c", "d")).edges) == 6
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("id,timestamp,sensor,value", lambda n, t, s: f"{n},2024-01-01 {t:02d}:00,{s},{n}"),
+        ("sensor_id,timestamp,value", lambda n, t, s: f"{s},{1_700_000_000 + 3600 * t},{n}"),
+    ],
+)
+def test_the_right_column_names_the_sensor(tmp_path: Path, header: str, row: object) -> None:
+    lines = [row(n, n // 2, f"x{n % 2}") for n in range(20)]  # type: ignore[operator]
+    (tmp_path / "long.csv").write_text("\n".join([header, *lines]))
+    store = take(tmp_path / "long.csv", tmp_path / "store")
+    assert store.sensors.ids == ("x0", "x1")
+    assert store.readings.values.shape == (10, 2, 1)
+    assert store.manifest.step_seconds == 3600
+
+
+def test_a_wide_table_may_count_seconds(tmp_path: Path) -> None:
+    (tmp_path / "wide.csv").write_text("timestamp,a,b\n" + "".join(f"{1_700_000_000 + 300 * n},{n},1\n" for n in range(5)))
+    store = take(tmp_path / "wide.csv", tmp_path / "store")
+    assert (store.sensors.ids, store.manifest.step_seconds) == (("a", "b"), 300)
+
+
+def test_a_place_that_cannot_be_written_is_not_blamed_on_the_source(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(DataError, match=r"taken/store cannot be written"):
+        import_store(wide(tmp_path), tmp_path / "taken" / "store")
 
 
 def test_an_edge_to_a_stranger_is_refused(tmp_path: Path) -> None:

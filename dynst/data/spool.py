@@ -13,9 +13,9 @@ SLICE_BYTES = 32 * 2**20
 
 
 class Spool:
-    """One column on disk: rows of ``width`` numbers of one type, width 1 for a plain column."""
+    """One column on disk: numbers of one type, or rows of ``width`` of them."""
 
-    def __init__(self, path: Path, dtype: Any, width: int = 1) -> None:
+    def __init__(self, path: Path, dtype: Any, width: int | None = None) -> None:
         self.path, self.dtype, self.width = path, np.dtype(dtype), width
         self._file = path.open("wb")
 
@@ -29,7 +29,7 @@ class Spool:
         """The column over its mapped file, without a copy."""
         count = len(mapped) // self.dtype.itemsize
         flat = pa.Array.from_buffers(pa.from_numpy_dtype(self.dtype), count, [None, pa.py_buffer(mapped)])
-        return flat if self.width == 1 else pa.FixedSizeListArray.from_arrays(flat, self.width)
+        return flat if self.width is None else pa.FixedSizeListArray.from_arrays(flat, self.width)
 
 
 def write_record_batch(path: Path, spools: dict[str, Spool]) -> None:

@@ -59,6 +59,12 @@ def test_declared_markers_are_missing(tmp_path: Path) -> None:
     assert open_store(tmp_path / "s").readings.observed[..., 0].tolist() == [[False, True], [False, True]]
 
 
+def test_a_network_of_one_sensor(tmp_path: Path) -> None:
+    with writer(tmp_path / "s", 1) as store:
+        store.append(np.arange(3), np.array([1.0, 2.0, 3.0])[:, None, None])
+    assert open_store(tmp_path / "s").readings.values.tolist() == [[[1]], [[2]], [[3]]]
+
+
 def test_digest_is_of_the_content(tmp_path: Path) -> None:
     same, again, other = (write_network(tmp_path / name, seed=seed) for name, seed in (("a", 0), ("b", 0), ("c", 1)))
     assert same.manifest.digest == again.manifest.digest != other.manifest.digest

@@ -97,7 +97,7 @@ class Tracker:
         if found is not None:
             return str(found.experiment_id)
         location = None if artifact_root is None else f"{artifact_root}/{self._job.name}"
-        tags = {"mlflow.experimentKind": "custom_model_development"}  # the UI opens on trainings, not on GenAI traces
+        tags = {"mlflow.experimentKind": "custom_model_development"}  # so that the UI offers its training views
         return str(self._client.create_experiment(self._job.name, artifact_location=location, tags=tags))
 
     def _log_epoch(self, run_id: str, report: Report) -> None:

@@ -5,6 +5,7 @@ from torch import Tensor
 
 MAX_SCORE = 30.0  # of a sensor that is off, above the best that is on; keeps its weight finite
 MAX_FACTOR = 10.0
+TINY = 1e-12
 
 __all__ = ["gated_attention", "gated_average", "stream_morph"]
 
@@ -51,4 +52,5 @@ def _toggled(gates: Tensor, weight: Tensor) -> Tensor:
 
 
 def _not_zero(total: Tensor) -> Tensor:
-    return torch.where(total > 0, total, 1.0)
+    """A total too small to be squared in float32, as its derivative needs, counts as no weight at all."""
+    return torch.where(total > TINY, total, 1.0)

@@ -38,7 +38,7 @@ class SignedFirstOrder:
         self.weight = torch.zeros(num_sensors, dtype=torch.float64)
 
     def observe(self, gate_gradient: Tensor) -> None:
-        seen = ~gate_gradient.isnan()
+        seen = gate_gradient.isfinite()
         gain = -gate_gradient[seen].double()
         self.average[seen] = self.decay * self.average[seen] + (1 - self.decay) * gain
         self.weight[seen] = self.decay * self.weight[seen] + (1 - self.decay)

@@ -21,6 +21,18 @@ def test_rows_sum_to_one_or_are_empty() -> None:
     assert gated_average(weight, torch.tensor([1.0, 0.0, 1.0])).tolist() == [[1, 0, 0], [0, 0, 0]]
 
 
+@pytest.mark.parametrize("size", [1e-3, 1e-13, 1e-25, 1e-40])
+def test_faint_weights_have_finite_gradients(size: float) -> None:
+    """A kernel of the distance fades without limit; its square must not become 0 in a derivative."""
+    weight = (torch.rand(L, K, generator=torch.Generator().manual_seed(0)) * size).requires_grad_()
+    gates = torch.tensor([1.0, 0, 1, 0, 1, 0], requires_grad=True)
+    gated_average(weight, gates).square().sum().backward()
+    assert weight.grad is not None
+    assert gates.grad is not None
+    assert weight.grad.isfinite().all()
+    assert gates.grad.isfinite().all()
+
+
 @pytest.mark.parametrize("offset", [0.0, 80.0, -80.0, 500.0])
 def test_attention_is_the_softmax_of_those_who_are_on_however_loud_the_others_are(offset: float) -> None:
     scores = torch.randn(L, K, generator=torch.Generator().manual_seed(0))

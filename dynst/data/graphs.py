@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import sparse
 
 from dynst.data.archives import refuse_bombs
+from dynst.data.cells import is_number
 from dynst.data.edges import Edges
 from dynst.errors import DataError
 
@@ -70,7 +71,7 @@ def read_graph(path: Path, ids: tuple[str, ...], weights: WeightKind = "auto") -
 
 def _edge_list(path: Path, ids: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
     head = pd.read_csv(path, header=None, nrows=1, dtype=str)
-    named = not all(_is_number(text) for text in head.iloc[0])
+    named = not all(is_number(text) for text in head.iloc[0])
     table = pd.read_csv(path, header=0 if named else None, dtype=str)
     if table.shape[1] < 2:
         raise DataError(f"{path} must have columns from, to and a weight, but has {table.shape[1]}")
@@ -162,11 +163,3 @@ class _ArraysOnly(pickle.Unpickler):
                 f"a pickled graph may hold arrays and lists alone, but asks to run '{module}.{name}'; do not trust this file"
             )
         return super().find_class(module, name)
-
-
-def _is_number(text: object) -> bool:
-    try:
-        float(str(text))
-    except ValueError:
-        return False
-    return True

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from dynst.data.cells import is_number
 from dynst.errors import DataError
 
 __all__ = ["read_positions"]
@@ -31,7 +32,7 @@ def read_positions(path: Path, ids: tuple[str, ...]) -> tuple[np.ndarray, Geomet
     """
     try:
         table = pd.read_csv(path, dtype=str)
-        if all(_is_number(name) for name in table.columns[1:3]):
+        if all(is_number(name) for name in table.columns[1:3]):
             table = pd.read_csv(path, dtype=str, header=None, names=["sensor_id", "latitude", "longitude"])
     except (OSError, ValueError) as error:
         raise DataError(
@@ -50,11 +51,3 @@ def read_positions(path: Path, ids: tuple[str, ...]) -> tuple[np.ndarray, Geomet
         )
     places = table.drop_duplicates(key).set_index(key).loc[list(ids), list(axes[:2])]
     return places.to_numpy(float), "lonlat" if axes[2] == "lonlat" else "plane"
-
-
-def _is_number(text: object) -> bool:
-    try:
-        float(str(text))
-    except ValueError:
-        return False
-    return True

@@ -3,12 +3,14 @@
 import warnings
 
 import pandas as pd
+import pyarrow as pa
 
+from dynst.data.cells import is_number
 from dynst.data.readers.source import ReadOptions
 from dynst.data.readers.tables import Table
 from dynst.errors import DataError
 
-__all__ = ["is_number", "sensor_column", "time_columns"]
+__all__ = ["joined_times", "sensor_column", "time_columns"]
 
 TIME_NAMES = {"time", "timestamp", "date", "datetime", "date_time", "datum", "index", "", "__index_level_0__"}
 SENSOR_NAMES = (
@@ -24,14 +26,6 @@ SENSOR_NAMES = (
     "site",
     "id",
 )
-
-
-def is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def time_columns(table: Table, options: ReadOptions) -> list[str]:
@@ -58,6 +52,14 @@ def time_columns(table: Table, options: ReadOptions) -> list[str]:
         return [first, *clock[:1]] if alone else [first]
     numbers = [name for name in table.columns if name.lower() in TIME_NAMES - {"index", ""} and not _is_text(table, name)]
     return numbers[:1]
+
+
+def joined_times(batch: pa.RecordBatch, stamps: list[str]) -> pd.Series:
+    """The time columns of a batch as one: a date and a time of the day are put together."""
+    first: pd.Series = batch.column(stamps[0]).to_pandas()
+    for name in stamps[1:]:
+        first = first.astype(str) + " " + batch.column(name).to_pandas().astype(str)
+    return first
 
 
 def sensor_column(table: Table, options: ReadOptions, stamps: list[str]) -> str | None:

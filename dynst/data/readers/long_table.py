@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from dynst.data.cells import is_number
 from dynst.data.manifest import Channel
-from dynst.data.readers.columns import is_number, sensor_column, time_columns
+from dynst.data.readers.columns import joined_times, sensor_column, time_columns
 from dynst.data.readers.source import Block, ReadOptions, Source, array_blocks
 from dynst.data.readers.tables import Table, is_table, open_table
 from dynst.data.readers.times import to_seconds
@@ -104,10 +105,7 @@ def _refuse_repeats(
 
 def _times(batch: pa.RecordBatch, stamps: list[str]) -> np.ndarray:
     """Parsed once for each distinct text, since a long table repeats its times."""
-    texts: pd.Series = batch.column(stamps[0]).to_pandas()
-    for name in stamps[1:]:
-        texts = texts.astype(str) + " " + batch.column(name).to_pandas().astype(str)
-    codes, distinct = pd.factorize(texts, use_na_sentinel=False)
+    codes, distinct = pd.factorize(joined_times(batch, stamps), use_na_sentinel=False)
     seconds: np.ndarray = to_seconds(pd.Series(distinct))[codes]
     return seconds
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
+from dynst.data.cells import is_number
 from dynst.data.manifest import Channel
 from dynst.data.readers import long_table
-from dynst.data.readers.columns import is_number, time_columns
+from dynst.data.readers.columns import joined_times, time_columns
 from dynst.data.readers.source import Block, ReadOptions, Source, step_times
 from dynst.data.readers.tables import NULLS, Table, is_table, open_table
 from dynst.data.readers.times import to_seconds
@@ -70,7 +70,7 @@ def _blocks(table: Table, ids: list[str], stamps: list[str], options: ReadOption
     done = 0
     for batch in table.batches(set(stamps)):
         values = np.stack([_floats(batch.column(name)) for name in ids], axis=1)
-        time = to_seconds(_joined(batch, stamps)) if stamps else step_times(len(values), options, done)[0]
+        time = to_seconds(joined_times(batch, stamps)) if stamps else step_times(len(values), options, done)[0]
         done += len(values)
         yield time, values[:, :, None]
 
@@ -78,10 +78,3 @@ def _blocks(table: Table, ids: list[str], stamps: list[str], options: ReadOption
 def _floats(column: pa.Array) -> np.ndarray:
     values: np.ndarray = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     return values
-
-
-def _joined(batch: pa.RecordBatch, stamps: list[str]) -> pd.Series:
-    first: pd.Series = batch.column(stamps[0]).to_pandas()
-    for name in stamps[1:]:
-        first = first.astype(str) + " " + batch.column(name).to_pandas().astype(str)
-    return first

@@ -3,6 +3,7 @@
 import gzip
 import json
 import pickle
+import tempfile
 import zipfile
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -270,9 +271,12 @@ def test_a_zip_bomb_is_refused_before_it_is_opened(tmp_path: Path) -> None:
         import_store(tmp_path / "bomb.npz", tmp_path / "store")
 
 
+TRAP = Path(tempfile.gettempdir()) / "dynst-should-never-exist"
+
+
 class Evil:
     def __reduce__(self) -> tuple[object, tuple[str, ...]]:
-        return (Path.touch, (Path("/tmp/should-never-exist-dynst"),))  # type: ignore[return-value]
+        return (Path.touch, (TRAP,))  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("content", [Evil(), [["a", "b", "c"], {}, Evil()]])
@@ -280,7 +284,7 @@ def test_a_pickle_that_wants_to_run_code_is_refused(tmp_path: Path, content: obj
     (tmp_path / "graph.pkl").write_bytes(pickle.dumps(content))
     with pytest.raises(DataError, match="may hold arrays and lists alone, but asks to run"):
         import_store(wide(tmp_path), tmp_path / "store", graph=GraphOptions(graph=tmp_path / "graph.pkl"))
-    assert not Path("/tmp/should-never-exist-dynst").exists()
+    assert not TRAP.exists()
 
 
 def test_an_hdf_file_that_wants_to_run_code_does_not(tmp_path: Path) -> None:
@@ -289,7 +293,7 @@ def test_an_hdf_file_that_wants_to_run_code_does_not(tmp_path: Path) -> None:
     with h5py.File(file, "r+") as frame:
         frame["df"].attrs["encoding"] = np.bytes_(pickle.dumps(Evil()))
     take(file, tmp_path / "store")
-    assert not Path("/tmp/should-never-exist-dynst").exists()
+    assert not TRAP.exists()
 
 
 @pytest.mark.parametrize("protocol", [2, 4, 5])

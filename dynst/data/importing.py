@@ -10,7 +10,7 @@ from dynst.data.edges import Edges, nearest_neighbour_edges
 from dynst.data.graphs import WeightKind, read_graph
 from dynst.data.places import read_positions
 from dynst.data.readers import ReadOptions, Source, find_reader
-from dynst.data.readers.source import Block
+from dynst.data.readers.source import Block, only_channels
 from dynst.data.sensors import Sensors
 from dynst.data.writer import Origin, StoreWriter
 from dynst.errors import DataError, DynstError
@@ -103,7 +103,9 @@ def import_store(
         raise DataError(f"{store} exists already; remove it or choose another path for the store")
     reader = find_reader(path, kind)
     try:
-        return _copy(reader.read(path, options or ReadOptions()), path, store, name, missing, graph or GraphOptions())
+        options = options or ReadOptions()
+        source = only_channels(reader.read(path, options), options.variables)
+        return _copy(source, path, store, name, missing, graph or GraphOptions())
     except DynstError as error:
         text = str(error)
         raise error if str(path) in text else type(error)(f"{path}: {text}") from error

@@ -1,7 +1,7 @@
 """What every reader answers: a network in the field's own form, understood but not yet copied."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
@@ -10,8 +10,9 @@ import numpy as np
 
 from dynst.data.edges import Edges
 from dynst.data.manifest import Channel, Grid
+from dynst.errors import DataError
 
-__all__ = ["BLOCK_BYTES", "Block", "Geometry", "ReadOptions", "Reader", "Source", "array_blocks", "numbered", "step_times"]
+__all__ = ["BLOCK_BYTES", "Block", "Geometry", "ReadOptions", "Reader", "Source", "array_blocks", "numbered", "only_channels", "step_times"]
 
 BLOCK_BYTES = 32 * 2**20
 Geometry = Literal["lonlat", "plane", "none"]
@@ -66,6 +67,26 @@ def array_blocks(time: np.ndarray, values: np.ndarray) -> Callable[[], Iterator[
             yield time[first : first + rows], np.asarray(values[first : first + rows])
 
     return blocks
+
+
+def only_channels(source: Source, names: tuple[str, ...]) -> Source:
+    """The quantities that the user named, in that order, for a form whose reader takes them all.
+
+    Raises:
+        DataError: the source has no such quantity.
+    """
+    known = [channel.name for channel in source.channels]
+    if not names or list(names) == known:
+        return source
+    absent = [name for name in names if name not in known]
+    if absent:
+        raise DataError(f"there is no variable '{absent[0]}'; the source has {', '.join(known)}")
+    chosen = [known.index(name) for name in names]
+
+    def blocks() -> Iterator[Block]:
+        return ((time, values[..., chosen]) for time, values in source.blocks())
+
+    return replace(source, channels=tuple(source.channels[index] for index in chosen), blocks=blocks)
 
 
 def step_times(num_steps: int, options: ReadOptions, first: int = 0) -> tuple[np.ndarray, bool, tuple[str, ...]]:

@@ -152,6 +152,17 @@ def test_a_level_is_chosen_by_name(tmp_path: Path) -> None:
     assert store.sensors.positions[0].tolist() == [-10.0, 50.0]
 
 
+def test_a_quantity_is_chosen_by_name_where_the_form_has_several(tmp_path: Path) -> None:
+    both = np.stack([VALUES, -VALUES], axis=-1)
+    np.savez(tmp_path / "net.npz", data=both, time=TIMES.to_numpy(), sensor_id=np.array(IDS), feature=np.array(["flow", "debt"]))
+    import_store(tmp_path / "net.npz", tmp_path / "store", options=ReadOptions(variables=("debt",)))
+    store = open_store(tmp_path / "store")
+    assert store.channel_names == ["debt"]
+    np.testing.assert_array_equal(store.readings.values[:, :, 0], -VALUES)
+    with pytest.raises(DataError, match="no variable 'dept'; the source has flow, debt"):
+        import_store(tmp_path / "net.npz", tmp_path / "other", options=ReadOptions(variables=("dept",)))
+
+
 def test_declared_fill_values_are_missing_and_packed_integers_unpacked(tmp_path: Path) -> None:
     field = VALUES.copy()
     field[2, 1] = np.nan

@@ -1,9 +1,10 @@
 """The training loop: one step is one batch over the sensors that the scheme says exist."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import islice
+from statistics import fmean
 from time import perf_counter
 from typing import Any
 
@@ -38,7 +39,12 @@ class EpochReport:
 
 
 class Training:
-    """Model, optimizer and scheme, advanced together; ``state_dict`` holds all that a resumed training needs."""
+    """Model, optimizer and scheme, advanced together; ``state_dict`` holds all that a resumed training needs.
+
+    Args:
+        val_choices: validate as the mean over these choices of sensors, each bool ``[S]``, and keep the best weights from the
+            first epoch on: for a network that is meant to serve any choice. By default the scheme's own mask is validated.
+    """
 
     def __init__(
         self,
@@ -49,9 +55,11 @@ class Training:
         val: Windows,
         seed: int,
         world: World,
+        val_choices: Sequence[Tensor] = (),
     ) -> None:
         self.model, self.scheme, self.recipe = model, scheme, recipe
         self.train, self.val, self.seed, self.world = train, val, seed, world
+        self.val_choices = val_choices
         self.steps_per_epoch = recipe.steps_in_epoch(len(train))
         self.total_steps = recipe.epochs * self.steps_per_epoch
         self.step = 0
@@ -106,7 +114,9 @@ class Training:
             loss_sum += self._train_step(index)
             self.step += 1
         self.world.total(loss_sum)
-        val_mae = evaluate(self.model, self.val, self.scheme.active, self.world).mae()
+        val_mae = fmean(
+            evaluate(self.model, self.val, choice, self.world).mae() for choice in self.val_choices or (self.scheme.active,)
+        )
         self._keep_best(val_mae)
         return EpochReport(
             epoch=epoch + 1,
@@ -150,7 +160,7 @@ class Training:
         self.scheme.observe(sensors, self.world.total(gates.grad) / self.world.size * float(self._unit.mean()))
 
     def _keep_best(self, val_mae: float) -> None:
-        if not self.scheme.is_settled(self.step):
+        if not (self.val_choices or self.scheme.is_settled(self.step)):
             return
         if self.best is None or val_mae < self.best[0]:
             self.best = (val_mae, deepcopy(self.model.state_dict()))

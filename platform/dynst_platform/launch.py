@@ -1,7 +1,6 @@
 """Where a job's workers run: under Ray Train, or in the calling process. Reports reach the driver in order either way."""
 
 import json
-import logging
 import os
 import shutil
 import signal
@@ -17,6 +16,7 @@ import ray.train.torch
 import torch
 
 from dynst_platform.errors import RunError
+from dynst_platform.local_ray import local_ray
 from dynst_platform.spec import JobSpec
 from dynst_platform.worker import Report, run_job
 
@@ -55,41 +55,38 @@ def _run_here(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport)
 def _run_on_ray(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
     reports = folder / "reports.jsonl"
     reports.touch()
-    ray.init(
-        address="local",
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        object_store_memory=256 * 2**20,
-        include_dashboard=False,
-    )
     follower = _Follower(reports, on_report)
     interrupt = signal.getsignal(signal.SIGINT)  # Ray Train replaces it
-    try:
-        trainer = ray.train.torch.TorchTrainer(
-            _train_on_worker,
-            train_loop_config={"job": job.model_dump(mode="json"), "store": str(store_path)},
-            scaling_config=ray.train.ScalingConfig(num_workers=usable_workers(job)),
-            run_config=ray.train.RunConfig(
-                name="train",
-                storage_path=str(folder),
-                callbacks=[_ReportFile(reports)],
-                failure_config=ray.train.FailureConfig(max_failures=0, controller_failure_limit=0),
-                logging_config=ray.train.LoggingConfig(log_level="ERROR"),
-            ),
-        )
-        follower.start()
-        trainer.fit()
-    except ray.train.v2.api.exceptions.TrainingFailedError as error:
-        raise RunError(f"the training failed: {_root_cause(error)}") from error
-    except ray.exceptions.RayActorError as error:
-        raise RunError("the training failed: Ray Train's controller died; start the job again") from error
-    except SystemExit as stopped:  # what Ray Train makes of Ctrl-C, after it has stopped the workers
-        raise KeyboardInterrupt from stopped
-    finally:
-        signal.signal(signal.SIGINT, interrupt)
-        follower.finish()
-        ray.shutdown()
+    with local_ray():
+        try:
+            follower.start()
+            _fit(job, store_path, folder, reports)
+        except ray.train.v2.api.exceptions.TrainingFailedError as error:
+            raise RunError(f"the training failed: {_root_cause(error)}") from error
+        except ray.exceptions.RayActorError as error:
+            raise RunError("the training failed: Ray Train's controller died; start the job again") from error
+        except SystemExit as stopped:  # what Ray Train makes of Ctrl-C, after it has stopped the workers
+            raise KeyboardInterrupt from stopped
+        finally:
+            signal.signal(signal.SIGINT, interrupt)
+            follower.finish()
     follower.raise_failure()
+
+
+def _fit(job: JobSpec, store_path: Path, folder: Path, reports: Path) -> None:
+    trainer = ray.train.torch.TorchTrainer(
+        _train_on_worker,
+        train_loop_config={"job": job.model_dump(mode="json"), "store": str(store_path)},
+        scaling_config=ray.train.ScalingConfig(num_workers=usable_workers(job)),
+        run_config=ray.train.RunConfig(
+            name="train",
+            storage_path=str(folder),
+            callbacks=[_ReportFile(reports)],
+            failure_config=ray.train.FailureConfig(max_failures=0, controller_failure_limit=0),
+            logging_config=ray.train.LoggingConfig(log_level="ERROR"),
+        ),
+    )
+    trainer.fit()
 
 
 def _train_on_worker(config: dict[str, Any]) -> None:

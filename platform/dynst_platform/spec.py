@@ -1,13 +1,19 @@
 """A job: what to train, on what, with how many workers. Checked whole before anything starts."""
 
+from typing import Annotated, Literal
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dynst.build import ModelConfig
+from dynst.choice.search import SearchConfig
 from dynst.data.scaler import SeasonName
 from dynst.sparsity.config import SparsityConfig
 from dynst.training.recipe import Recipe
 
-__all__ = ["ClusterSpec", "DataSpec", "JobSpec", "ReferenceSpec"]
+__all__ = ["ClusterSpec", "CurveSpec", "DataSpec", "JobSpec", "ReferenceSpec"]
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+RankingName = Literal["random", "variance", "farthest_point", "qr_pivoting", "facility_location"]
 
 
 class _Spec(BaseModel):
@@ -28,8 +34,21 @@ class ReferenceSpec(_Spec):
     random: int = Field(1, ge=0, description="trainings on a random choice of the same size")
 
 
+class CurveSpec(_Spec):
+    """What ``dynst curve`` compares on the shared networks, one for each seed."""
+
+    sparsities: tuple[Share, ...] = Field((0.3, 0.5, 0.6, 0.8), min_length=1)
+    baselines: tuple[RankingName, ...] = ("random", "farthest_point", "facility_location", "qr_pivoting", "variance")
+    random: int = Field(5, ge=1, description="random choices for each seed and sparsity")
+    fine_tune_epochs: int = Field(0, ge=0, description="epochs on the chosen sensors alone; 0 leaves the network as it is")
+    fine_tune_at: tuple[Share, ...] = Field((), description="sparsities to fine-tune at; by default all of them")
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    dense: bool = Field(True, description="also train the dense reference, as long as network and fine-tuning together")
+    search: SearchConfig = SearchConfig()
+
+
 class ClusterSpec(_Spec):
-    num_workers: int = Field(2, ge=0, description="Ray Train workers; 0 trains in the calling process, without Ray")
+    num_workers: int = Field(2, ge=0, description="workers on Ray; 0 runs in the calling process, without Ray")
 
 
 class JobSpec(_Spec):
@@ -40,6 +59,7 @@ class JobSpec(_Spec):
     training: Recipe = Recipe()
     sparsity: SparsityConfig = SparsityConfig()
     references: ReferenceSpec = ReferenceSpec()
+    curve: CurveSpec = CurveSpec()
     cluster: ClusterSpec = ClusterSpec()
 
     @model_validator(mode="after")

@@ -12,7 +12,18 @@ from dynst.data.edges import Edges
 from dynst.data.manifest import Channel, Grid
 from dynst.errors import DataError
 
-__all__ = ["BLOCK_BYTES", "Block", "Geometry", "ReadOptions", "Reader", "Source", "array_blocks", "numbered", "only_channels", "step_times"]
+__all__ = [
+    "BLOCK_BYTES",
+    "Block",
+    "Geometry",
+    "ReadOptions",
+    "Reader",
+    "Source",
+    "array_blocks",
+    "numbered",
+    "only_channels",
+    "step_times",
+]
 
 BLOCK_BYTES = 32 * 2**20
 Geometry = Literal["lonlat", "plane", "none"]

@@ -1,0 +1,72 @@
+"""A trained network as judge: what it loses, on fixed windows, when only some sensors are read."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dynst.data.windows import Windows
+from dynst.forecaster import SparseForecaster
+from dynst.metrics import masked_mae
+from dynst.training.world import World
+
+__all__ = ["Judge", "evenly"]
+
+
+def evenly(count: int, most: int) -> Tensor:
+    """At most ``most`` of ``count`` windows, spread over the whole part."""
+    return torch.linspace(0, count - 1, min(most, count)).round().long()
+
+
+class Judge:
+    """Mean absolute error over ALL locations, in raw units, of a network that was trained to serve any subset.
+
+    Args:
+        parts: windows to judge by, and which of them.
+        world: ranks share the choices that are asked about together.
+    """
+
+    def __init__(
+        self,
+        model: SparseForecaster,
+        parts: Sequence[tuple[Windows, Tensor]],
+        world: World | None = None,
+        batch_size: int = 128,
+    ) -> None:
+        self.model, self.world = model, world or World()
+        self.num_sensors = model.shape.num_sensors
+        self._batches = [(windows, some) for windows, index in parts for some in index.split(batch_size)]
+        self._weight = model.scaler.scale[:, parts[0][0].targets]
+        self.asked = 0
+
+    @torch.no_grad()
+    def loss(self, active: Tensor) -> float:
+        sensors = active.nonzero().squeeze(1)
+        sums = [torch.stack(self._errors(windows, index, sensors, None)) for windows, index in self._batches]
+        total, count = torch.stack(sums).double().sum(0)
+        self.asked += 1
+        return float(total / count)
+
+    def losses(self, choices: Sequence[Tensor]) -> Tensor:
+        """``[N]`` float64, one for each choice; every rank judges its share and learns all of them."""
+        out = torch.zeros(len(choices), dtype=torch.float64)
+        for number in self.world.share(torch.arange(len(choices))).tolist():
+            out[number] = self.loss(choices[number])
+        return self.world.total(out)
+
+    def importance(self, active: Tensor) -> Tensor:
+        """``−∂L/∂g`` ``[S]`` of every sensor, on or off, with exactly the sensors ``active`` on."""
+        gates = active.float().requires_grad_()
+        everyone = torch.arange(self.num_sensors)
+        entries = 0.0
+        gradient = torch.zeros(self.num_sensors, dtype=torch.float64)
+        for windows, index in self._batches:
+            total, count = self._errors(windows, index, everyone, gates)
+            gradient += torch.autograd.grad(total, gates)[0].double()
+            entries += float(count)
+        return -gradient / entries
+
+    def _errors(self, windows: Windows, index: Tensor, sensors: Tensor, gates: Tensor | None) -> tuple[Tensor, Tensor]:
+        batch = windows.batch(index, sensors)
+        forecast = self.model(batch.readings, batch.observed, batch.calendar, sensors, gates)
+        return masked_mae(forecast, batch.target, batch.target_observed, self._weight)

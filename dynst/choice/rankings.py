@@ -1,0 +1,115 @@
+"""Rankings of sensors that need no trained network: what an owner would otherwise use, larger is better."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from pysensors.basis import SVD
+from pysensors.optimizers import QR
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
+from torch import Tensor
+
+from dynst.data.edges import unit_sphere
+from dynst.data.scaler import SeasonalScaler
+from dynst.data.store import SensorStore
+from dynst.data.windows import Windows
+from dynst.errors import ConfigError
+
+__all__ = ["RANKINGS", "Known", "Ranking", "distances_from", "known_of"]
+
+MAX_PAIRED = 5_000  # sensors, for rankings that hold a correlation of every pair
+FIT_STEPS = 4_096  # of the training part, evenly spread, are enough for a spread or a correlation
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a network before any training; the training part alone."""
+
+    readings: np.ndarray  # [N, S] departures from the seasonal profile, scaled, 0 where unobserved
+    scale: np.ndarray  # [S] spread of the departures, in the channel's unit
+    distance_from: Callable[[int], np.ndarray]  # of a sensor to all, [S]
+
+
+Ranking = Callable[[Known, int, int], Tensor]
+"""(known, number of sensors to keep, seed) to scores ``[S]`` float64."""
+
+
+def known_of(store: SensorStore, train: Windows, scaler: SeasonalScaler) -> Known:
+    """The first target's departures over the rows that the training windows read."""
+    target = int(train.targets[0])
+    last = int(train.starts[-1]) + train.window + train.horizon
+    rows = torch.linspace(int(train.starts[0]), last - 1, min(FIT_STEPS, last)).long()
+    readings = train.series.values[rows][:, :, target].numpy()
+    return Known(readings, scaler.scale[:, target].numpy(), distances_from(store))
+
+
+def distances_from(store: SensorStore) -> Callable[[int], np.ndarray]:
+    """Between positions where they are known, else along the graph, where a strong edge is a short one."""
+    positions, edges, size = store.sensors.positions, store.edges, len(store.sensors)
+    if positions is not None:
+        points = unit_sphere(positions) if store.manifest.positions == "lonlat" else positions
+        return lambda sensor: np.linalg.norm(points - points[sensor], axis=1)
+    graph = csr_array((1 / np.maximum(edges.weight, 1e-6), (edges.source, edges.target)), shape=(size, size))
+    return lambda sensor: np.nan_to_num(dijkstra(graph, directed=False, indices=sensor), posinf=1e9)
+
+
+def random(known: Known, count: int, seed: int) -> Tensor:
+    """Chance, which every choice must beat."""
+    return torch.rand(len(known.scale), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def variance(known: Known, count: int, seed: int) -> Tensor:
+    """Keep the sensors whose departures from their season vary most."""
+    return torch.tensor(known.scale, dtype=torch.float64)
+
+
+def farthest_point(known: Known, count: int, seed: int) -> Tensor:
+    """Spread over the area: each next sensor is the one farthest from those taken (Gonzalez 1985), from a random first one."""
+    first = int(np.random.default_rng(seed).integers(len(known.scale)))
+    order, nearest = [first], known.distance_from(first)
+    while len(order) < len(nearest):
+        nearest[order] = -1
+        order.append(int(nearest.argmax()))
+        nearest = np.minimum(nearest, known.distance_from(order[-1]))
+    return _by_order(np.array(order))
+
+
+def qr_pivoting(known: Known, count: int, seed: int) -> Tensor:
+    """Pivots of a QR decomposition of the first ``count`` singular modes (Manohar et al. 2018), by python-sensors."""
+    modes = min(count, *known.readings.shape)
+    basis = SVD(n_basis_modes=modes, random_state=seed).fit(known.readings).matrix_representation()
+    return _by_order(QR().fit(basis).get_sensors())
+
+
+def facility_location(known: Known, count: int, seed: int) -> Tensor:
+    """Greedy: each next sensor adds most to Σ over locations of the best correlation with a kept sensor (Krause & Golovin 2014)."""
+    size = len(known.scale)
+    if size > MAX_PAIRED:
+        raise ConfigError(
+            f"facility_location compares every pair and takes at most {MAX_PAIRED} sensors, but got {size}; leave it out"
+        )
+    noise = np.random.default_rng(seed).standard_normal(known.readings.shape)
+    varying = known.readings + 1e-6 * noise  # a constant has no correlation
+    similar = np.corrcoef(varying.T).clip(min=0).reshape(size, size)
+    order: list[int] = []
+    best = np.zeros(size)
+    for _ in range(size):
+        gain = np.maximum(similar - best, 0).sum(axis=1)
+        gain[order] = -1
+        order.append(int(gain.argmax()))
+        best = np.maximum(best, similar[order[-1]])
+    return _by_order(np.array(order))
+
+
+RANKINGS: dict[str, Ranking] = {
+    ranking.__name__: ranking for ranking in (random, variance, farthest_point, qr_pivoting, facility_location)
+}
+
+
+def _by_order(order: np.ndarray) -> Tensor:
+    """Scores whose descending order is ``order``."""
+    scores = np.empty(len(order))
+    scores[order] = -np.arange(len(order), dtype=float)
+    return torch.from_numpy(scores)

@@ -1,0 +1,74 @@
+"""Judged search: scores propose which sensors to exchange, a trained network decides."""
+
+from dataclasses import dataclass
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from dynst.choice.judge import Judge
+from dynst.sparsity.constraints import Constraints
+
+__all__ = ["Found", "SearchConfig", "eliminate", "judged_search"]
+
+
+class SearchConfig(BaseModel):
+    """How long to search. A round costs one gradient and ``proposals`` evaluations of the network on the judge's windows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    elimination_rounds: int = Field(8, ge=1, description="rounds in which sensors go, by importance alone")
+    rounds: int = Field(12, ge=0, description="rounds of judged exchanges after it")
+    proposals: int = Field(12, ge=1, description="exchanges that are judged in a round")
+
+
+@dataclass(frozen=True)
+class Found:
+    active: Tensor  # [S] bool
+    loss: float  # of the judge, in raw units
+    importance: Tensor  # [S], at ``active``
+    losses: tuple[float, ...]  # after each round
+
+
+def eliminate(judge: Judge, constraints: Constraints, sparsity: float, rounds: int) -> Tensor:
+    """Switch sensors off in rounds, each a share of those that remain; after each one up to a tenth may be exchanged.
+
+    Importance is measured anew each time, since two neighbours both look dispensable until one of them is gone.
+    """
+    active = constraints.allowed()
+    for number in range(1, rounds + 1):
+        share = 1 - (1 - sparsity) ** (number / rounds)
+        active = constraints.prune(active, judge.importance(active), sparsity if number == rounds else share)
+        active = constraints.exchange(active, judge.importance(active), max(1, int(active.sum()) // 10))
+    return active
+
+
+def judged_search(judge: Judge, constraints: Constraints, start: Tensor, config: SearchConfig, seed: int) -> Found:
+    """Improve a choice by exchanges that lower the judge's loss; the result is never worse than ``start``.
+
+    A round proposes exchanges of one to a sixteenth of the sensors, by importance at the present choice with noise that grows
+    from one proposal to the next, and takes the best one if it is better. After a round without success the exchanges get smaller.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    active, loss = start, judge.loss(start)
+    reach = max(1, int(active.sum()) // 16)
+    losses = [loss]
+    for _ in range(config.rounds):
+        importance = judge.importance(active)
+        proposals = [
+            constraints.exchange(active, _noisy(importance, number / config.proposals, generator), 1 + number % reach)
+            for number in range(config.proposals)
+        ]
+        judged = judge.losses(proposals)
+        best = int(judged.argmin())
+        if judged[best] < loss:
+            active, loss = proposals[best], float(judged[best])
+        else:
+            reach = max(1, reach // 2)
+        losses.append(loss)
+    return Found(active, loss, judge.importance(active), tuple(losses))
+
+
+def _noisy(importance: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+    noise = torch.randn(len(importance), generator=generator, dtype=importance.dtype)
+    return importance + temperature * importance.std() * noise

@@ -1,0 +1,24 @@
+"""A Ray of our own on this machine, for as long as it is needed."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+
+__all__ = ["local_ray"]
+
+
+@contextmanager
+def local_ray() -> Iterator[None]:
+    ray.init(
+        address="local",
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        object_store_memory=256 * 2**20,
+        include_dashboard=False,
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()

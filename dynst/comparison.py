@@ -8,6 +8,7 @@ from dynst.build import Dataset, ModelConfig, build_forecaster
 from dynst.data.edges import Edges
 from dynst.metrics import ErrorTable
 from dynst.sparsity.config import SparsityConfig, make_scheme
+from dynst.sparsity.criteria import Criterion, RandomScore
 from dynst.sparsity.scheme import Scheme, dense_scheme
 from dynst.training.evaluate import evaluate
 from dynst.training.loop import Training
@@ -55,22 +56,21 @@ class Comparison:
         return Arm("dense", "dense", self._training(dense_scheme(self.num_sensors)))
 
     def learned(self) -> Arm:
-        return Arm(
-            "dynst",
-            "learned",
-            self._training(make_scheme(self.sparsity, self.num_sensors, self.total_steps, self.seed)),
-        )
+        return Arm("dynst", "learned", self._training(self._scheme(self.sparsity)))
 
     def random(self, number: int) -> Arm:
-        """A random choice of the same size, made at once where the learned one begins to prune."""
-        config = self.sparsity.model_copy(update={"scheme": "one_shot", "criterion": "random"})
-        choice_seed = self.seed * 1000 + number
-        scheme = make_scheme(config, self.num_sensors, self.total_steps, self.seed, choice_seed)
-        return Arm(f"random-{number}", "random", self._training(scheme))
+        """A random choice under the same constraints, made at once where the learned one begins to prune."""
+        config = self.sparsity.model_copy(update={"scheme": "one_shot", "coverage": 0.0})
+        ranking = RandomScore(self.num_sensors, self.seed * 1000 + number)
+        return Arm(f"random-{number}", "random", self._training(self._scheme(config, ranking)))
 
     def warm_epochs(self, learned: Arm) -> int:
         """Whole epochs before the first sensor goes: what learned and random arms have in common."""
         return learned.training.scheme.schedule.start // learned.training.steps_per_epoch
+
+    def _scheme(self, config: SparsityConfig, criterion: Criterion | None = None) -> Scheme:
+        network = self.dataset.network
+        return make_scheme(config, self.num_sensors, self.total_steps, self.seed, network=network, criterion=criterion)
 
     def _training(self, scheme: Scheme) -> Training:
         targets = len(self.dataset.train.targets)

@@ -20,7 +20,7 @@ from dynst.sparsity.network import Network, plain_network
 from dynst.sparsity.schedules import Constant, Cubic, Geometric, Linear, OneShot, Ramp, Schedule
 from dynst.sparsity.scheme import Scheme, SensorDropout
 
-__all__ = ["SparsityConfig", "make_constraints", "make_scheme"]
+__all__ = ["SparsityConfig", "make_constraints", "make_scheme", "rewind_step"]
 
 RAMPS: dict[str, type[Ramp]] = {"constant": Constant, "linear": Linear, "cubic": Cubic, "geometric": Geometric}
 DROPS: dict[str, type[Drop]] = {"constant": ConstantDrop, "linear": LinearDrop, "cosine": CosineDrop}
@@ -91,6 +91,7 @@ def make_scheme(
     """
     network = _with_marks(config, network or plain_network(num_sensors))
     constraints = make_constraints(config, network)
+    rewind_step(config, total_steps)  # refused here, before anything starts
     start, stop = int(config.start * total_steps), int(config.stop * total_steps)
     pinned = tuple(np.flatnonzero(network.sensors.pinned).tolist())
     return Scheme(
@@ -121,6 +122,19 @@ def make_constraints(config: SparsityConfig, network: Network) -> Constraints:
     if sensors.pinned.any() or sensors.excluded.any():
         return Marked(torch.tensor(sensors.pinned), torch.tensor(sensors.excluded))
     return Unconstrained(len(network))
+
+
+def rewind_step(config: SparsityConfig, total_steps: int) -> int | None:
+    """The step whose weights each pruning goes back to; None goes nowhere.
+
+    Raises:
+        ConfigError: it lies behind the first pruning.
+    """
+    if config.rewind is None:
+        return None
+    if config.rewind > config.start:
+        raise ConfigError(f"sparsity.rewind must be at most sparsity.start ({config.start:g}), but got {config.rewind:g}; lower it")
+    return int(config.rewind * total_steps)
 
 
 def _schedule(config: SparsityConfig, final: float, start: int, stop: int) -> Schedule:

@@ -38,7 +38,11 @@ class EpochReport:
 
 
 class Training:
-    """Model, optimizer and scheme, advanced together; ``state_dict`` holds all that a resumed training needs."""
+    """Model, optimizer and scheme, advanced together; ``state_dict`` holds all that a resumed training needs.
+
+    Args:
+        rewind: the step whose weights every pruning goes back to (Frankle et al. 2020); None keeps on training.
+    """
 
     def __init__(
         self,
@@ -49,11 +53,13 @@ class Training:
         val: Windows,
         seed: int,
         world: World,
+        rewind: int | None = None,
     ) -> None:
         self.model, self.scheme, self.recipe = model, scheme, recipe
         self.train, self.val, self.seed, self.world = train, val, seed, world
         self.steps_per_epoch = recipe.steps_in_epoch(len(train))
         self.total_steps = recipe.epochs * self.steps_per_epoch
+        self.rewind, self.rewound_to = rewind, dict[str, Tensor]()
         self.step = 0
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self._parallel = world.wrap(model)
@@ -79,6 +85,7 @@ class Training:
                 "scheme": self.scheme.state_dict(),
                 "step": self.step,
                 "best": self.best,
+                "rewound_to": self.rewound_to,
             }
         )
 
@@ -87,7 +94,7 @@ class Training:
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.scheme.load_state_dict(state["scheme"])
-        self.step, self.best = state["step"], state["best"]
+        self.step, self.best, self.rewound_to = state["step"], state["best"], state["rewound_to"]
 
     def continue_from(self, warm: "Training") -> None:
         """Take over another training's weights, optimizer and position, but not its mask or scores: a shared warm-up."""
@@ -100,9 +107,7 @@ class Training:
         loss_sum = torch.zeros(2, dtype=torch.float64)
         self.model.train()
         for index in self._batches(epoch):
-            update = self.scheme.update(self.step)
-            if update is not None:
-                updates.append(update)
+            updates.extend(self._update())
             loss_sum += self._train_step(index)
             self.step += 1
         self.world.total(loss_sum)
@@ -118,6 +123,18 @@ class Training:
             seconds=perf_counter() - started,
             updates=tuple(updates),
         )
+
+    def _update(self) -> list[MaskUpdate]:
+        """Move the mask if it is time; where sensors were pruned, go back to the weights of ``rewind`` with a fresh optimizer."""
+        if self.step == self.rewind:
+            self.rewound_to = deepcopy(self.model.state_dict())
+        update = self.scheme.update(self.step)
+        if update is None:
+            return []
+        if update.pruned and self.rewound_to:
+            self.model.load_state_dict(self.rewound_to)
+            self._optimizer.state.clear()
+        return [update]
 
     def _batches(self, epoch: int) -> Iterator[Tensor]:
         """What is left of the epoch's steps for this rank."""

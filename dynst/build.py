@@ -20,6 +20,7 @@ from dynst.data.store import SensorStore
 from dynst.data.windows import Windows, calendar_features, chronological_splits, make_series, window_starts
 from dynst.errors import ConfigError
 from dynst.forecaster import SparseForecaster
+from dynst.sparsity.network import Network, network_of
 
 __all__ = [
     "Dataset",
@@ -59,6 +60,7 @@ class Dataset:
     train: Windows
     val: Windows
     test: Windows
+    network: Network
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def make_dataset(store: SensorStore, model: ModelConfig, plan: DatasetPlan | Non
     scaler = fit_scaler(store.readings, plan.season, plan.train)
     series = make_series(store.readings, scaler)
     train, val, test = (Windows(series, starts, model.window, model.horizon, plan.channels) for starts in plan.starts)
-    return Dataset(scaler, train, val, test)
+    return Dataset(scaler, train, val, test, network_of(store))
 
 
 def build_forecaster(model: ModelConfig, scaler: SeasonalScaler, edges: Edges, *, num_targets: int, seed: int) -> SparseForecaster:

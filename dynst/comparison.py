@@ -7,7 +7,8 @@ from torch import Tensor
 from dynst.build import Dataset, ModelConfig, build_forecaster
 from dynst.data.edges import Edges
 from dynst.metrics import ErrorTable
-from dynst.sparsity.config import SparsityConfig, make_scheme
+from dynst.sparsity.config import SparsityConfig, make_scheme, rewind_step
+from dynst.sparsity.criteria import Criterion, RandomScore
 from dynst.sparsity.scheme import Scheme, dense_scheme
 from dynst.training.evaluate import evaluate
 from dynst.training.loop import Training
@@ -50,29 +51,30 @@ class Comparison:
         self.sparsity, self.seed, self.world = sparsity, seed, world
         self.num_sensors = dataset.scaler.scale.shape[0]
         self.total_steps = recipe.epochs * recipe.steps_in_epoch(len(dataset.train))
+        self.rewind = rewind_step(sparsity, self.total_steps)
 
     def dense(self) -> Arm:
-        return Arm("dense", "dense", self._training(dense_scheme(self.num_sensors)))
+        return Arm("dense", "dense", self._training(dense_scheme(self.num_sensors), None))
 
     def learned(self) -> Arm:
-        return Arm(
-            "dynst",
-            "learned",
-            self._training(make_scheme(self.sparsity, self.num_sensors, self.total_steps, self.seed)),
-        )
+        return Arm("dynst", "learned", self._training(self._scheme(self.sparsity), self.rewind))
 
     def random(self, number: int) -> Arm:
-        """A random choice of the same size, made at once where the learned one begins to prune."""
-        config = self.sparsity.model_copy(update={"scheme": "one_shot", "criterion": "random"})
-        choice_seed = self.seed * 1000 + number
-        scheme = make_scheme(config, self.num_sensors, self.total_steps, self.seed, choice_seed)
-        return Arm(f"random-{number}", "random", self._training(scheme))
+        """A random choice under the same constraints, made at once where the learned one begins to prune."""
+        config = self.sparsity.model_copy(update={"scheme": "one_shot", "coverage": 0.0})
+        ranking = RandomScore(self.num_sensors, self.seed * 1000 + number)
+        return Arm(f"random-{number}", "random", self._training(self._scheme(config, ranking), self.rewind))
 
     def warm_epochs(self, learned: Arm) -> int:
         """Whole epochs before the first sensor goes: what learned and random arms have in common."""
         return learned.training.scheme.schedule.start // learned.training.steps_per_epoch
 
-    def _training(self, scheme: Scheme) -> Training:
+    def _scheme(self, config: SparsityConfig, criterion: Criterion | None = None) -> Scheme:
+        network = self.dataset.network
+        return make_scheme(config, self.num_sensors, self.total_steps, self.seed, network=network, criterion=criterion)
+
+    def _training(self, scheme: Scheme, rewind: int | None) -> Training:
         targets = len(self.dataset.train.targets)
         model = build_forecaster(self.model, self.dataset.scaler, self.edges, num_targets=targets, seed=self.seed)
-        return Training(model, scheme, self.recipe, self.dataset.train, self.dataset.val, self.seed, self.world)
+        data = self.dataset
+        return Training(model, scheme, self.recipe, data.train, data.val, self.seed, self.world, rewind)

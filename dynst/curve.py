@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,11 +14,9 @@ from dynst.choice.search import SearchConfig, eliminate, judged_search
 from dynst.data.store import SensorStore
 from dynst.forecaster import SparseForecaster
 from dynst.metrics import ErrorTable
+from dynst.sparsity.config import SparsityConfig, make_constraints
 from dynst.sparsity.constraints import Constraints
-from dynst.sparsity.criteria import Given
-from dynst.sparsity.mask import random_subset
-from dynst.sparsity.schedules import OneShot
-from dynst.sparsity.scheme import Scheme, SensorDropout, dense_scheme
+from dynst.sparsity.scheme import Scheme, SensorDropout, dense_scheme, fixed_scheme, shared_scheme
 from dynst.training.evaluate import evaluate
 from dynst.training.loop import Training
 from dynst.training.recipe import Recipe
@@ -26,7 +25,7 @@ from dynst.training.world import World
 __all__ = ["LEARNED", "Chosen", "Curve", "Point"]
 
 LEARNED = "dynst"
-VAL_DENSITIES = (1.0, 0.7, 0.5, 0.3)
+FINE_TUNING_RATE = 0.5  # of the recipe's learning rate
 JUDGED_WINDOWS = 256  # of the validation part, and as many of the second half of the training part
 
 
@@ -61,27 +60,38 @@ class Curve:
         model: ModelConfig,
         recipe: Recipe,
         *,
-        density: tuple[float, float] = (0.2, 1.0),
-        search: SearchConfig | None = None,
-        seed: int = 0,
+        sparsity: SparsityConfig,
+        search: SearchConfig,
+        seed: int,
     ) -> None:
         self.store, self.dataset, self.model, self.recipe = store, dataset, model, recipe
-        self.density, self.search, self.seed = density, search or SearchConfig(), seed
+        self.sparsity, self.search, self.seed = sparsity, search, seed
         self.num_sensors = len(store.sensors)
 
     def dense_training(self, epochs: int) -> Training:
         """The reference, with as many epochs as shared network and fine-tuning have together."""
-        recipe = self.recipe.model_copy(update={"epochs": epochs})
-        scheme = dense_scheme(self.num_sensors)
-        return Training(self.forecaster(), scheme, recipe, self.dataset.train, self.dataset.val, self.seed, World())
+        return self._training(dense_scheme(self.num_sensors), {"epochs": epochs})
 
     def shared_training(self) -> Training:
         total = self.recipe.epochs * self.recipe.steps_in_epoch(len(self.dataset.train))
-        still = Given(torch.zeros(self.num_sensors))
-        dropout = SensorDropout(total, self.density)
-        scheme = Scheme(self.num_sensors, OneShot(0.0, total), still, dropout=dropout, seed=self.seed)
-        choices = [random_subset(self.num_sensors, (share, share), 0, step) for step, share in enumerate(VAL_DENSITIES)]
-        return Training(self.forecaster(), scheme, self.recipe, self.dataset.train, self.dataset.val, self.seed, World(), choices)
+        pinned = tuple(self.dataset.network.sensors.pinned.nonzero()[0].tolist())
+        dropout = SensorDropout(total, self.sparsity.dropout_density, pinned)
+        return self._training(shared_scheme(self.constraints(0.0), dropout, self.seed), {})
+
+    def fine_tuning(self, shared: SparseForecaster, active: Tensor, epochs: int) -> Training:
+        changes = {"epochs": epochs, "learning_rate": self.recipe.learning_rate * FINE_TUNING_RATE}
+        training = self._training(fixed_scheme(active), changes)
+        training.model.load_state_dict(shared.state_dict())
+        return training
+
+    def constraints(self, sparsity: float) -> Constraints:
+        """What the job demands of a choice; the curve's sparsities take the place of the job's own."""
+        config = self.sparsity.model_copy(update={"final": sparsity, "budget": None})
+        return make_constraints(config, self.dataset.network)
+
+    def _training(self, scheme: Scheme, changes: dict[str, Any]) -> Training:
+        recipe, data = self.recipe.model_copy(update=changes), self.dataset
+        return Training(self.forecaster(), scheme, recipe, data.train, data.val, self.seed, World())
 
     def forecaster(self) -> SparseForecaster:
         targets = len(self.dataset.train.targets)
@@ -94,16 +104,16 @@ class Curve:
         late = half + evenly(half, JUDGED_WINDOWS) if half else evenly(len(train), JUDGED_WINDOWS)
         return Judge(shared.eval(), [(val, evenly(len(val), JUDGED_WINDOWS)), (train, late)], world)
 
-    def learned(self, judge: Judge, constraints: Constraints, sparsity: float) -> Chosen:
+    def learned(self, judge: Judge, sparsity: float) -> Chosen:
         """Signed elimination with swaps, then judged search."""
-        started = perf_counter()
+        started, constraints = perf_counter(), self.constraints(sparsity)
         first = eliminate(judge, constraints, sparsity, self.search.elimination_rounds)
         found = judged_search(judge, constraints, first, self.search, self.seed)
         return Chosen(LEARNED, 0, sparsity, found.active, found.loss, perf_counter() - started)
 
-    def ranked(self, name: str, number: int, judge: Judge, constraints: Constraints, sparsity: float) -> Chosen:
+    def ranked(self, name: str, number: int, judge: Judge, sparsity: float) -> Chosen:
         """A baseline's choice; ``number`` draws another one where the ranking is random."""
-        started = perf_counter()
+        started, constraints = perf_counter(), self.constraints(sparsity)
         allowed = constraints.allowed()
         count = int(constraints.prune(allowed, torch.zeros(self.num_sensors), sparsity).sum())
         scores = RANKINGS[name](self.known, count, self.seed * 1000 + number)
@@ -124,11 +134,3 @@ class Curve:
         for _ in training.run():
             pass
         return Point(chosen, evaluate(training.model, self.dataset.test, chosen.active), perf_counter() - started)
-
-    def fine_tuning(self, shared: SparseForecaster, active: Tensor, epochs: int) -> Training:
-        recipe = self.recipe.model_copy(update={"epochs": epochs, "learning_rate": self.recipe.learning_rate / 2})
-        scheme = dense_scheme(self.num_sensors)
-        scheme.active = active
-        model = self.forecaster()
-        model.load_state_dict(shared.state_dict())
-        return Training(model, scheme, recipe, self.dataset.train, self.dataset.val, self.seed, World(), [active])

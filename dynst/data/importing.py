@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dynst.data.attributes import read_attributes
 from dynst.data.edges import Edges, nearest_neighbour_edges
 from dynst.data.graphs import WeightKind, read_graph
 from dynst.data.places import read_positions
@@ -24,12 +25,13 @@ SAMPLED_VALUES = 1_000_000
 
 @dataclass(frozen=True)
 class GraphOptions:
-    """Where edges and positions come from if the source has none, or others are wanted."""
+    """Where edges, positions and attributes come from if the source has none, or others are wanted."""
 
     graph: Path | None = None
     weights: WeightKind = "auto"
     positions: Path | None = None
     neighbours: int = 8
+    sensors: Path | None = None  # costs, groups and marks
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ def _copy(source: Source, path: Path, store: Path, name: str, missing: tuple[flo
         missing=missing,
     )
     sensors = Sensors(source.ids, source.positions)
+    if options.sensors is not None:
+        sensors = read_attributes(options.sensors, sensors)
     with StoreWriter(store, origin, source.channels, sensors, edges) as writer:
         for time, values in _checked(source, source.blocks()):
             suspects.watch(values)

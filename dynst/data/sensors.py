@@ -15,8 +15,8 @@ class Sensors:
     """One row a sensor, in the order of the readings' sensor axis.
 
     ``positions`` is ``[S, 2]``: longitude and latitude in degrees, or x and y in metres; None where unknown.
-    ``cost``, ``group``, ``pinned`` and ``excluded`` are kept for budgets and constraints; no scheme
-    honours them yet, and a job on a store that pins or excludes a sensor is refused.
+    A choice of sensors keeps the ``pinned`` ones, never reads the ``excluded`` ones, switches those of one ``group`` on and off
+    together ("" stands alone), and counts ``cost`` where there is a budget.
     """
 
     ids: tuple[str, ...]

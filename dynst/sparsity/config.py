@@ -1,14 +1,35 @@
 """A scheme as plain settings: shares of the training instead of steps, so that they hold for any budget."""
 
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dynst.sparsity.criteria import Criterion, RandomScore, SignedFirstOrder
-from dynst.sparsity.schedules import CosineDrop, Cubic, Geometric, OneShot, Schedule
+from dynst.errors import ConfigError
+from dynst.sparsity.constrained import Constrained, Marked
+from dynst.sparsity.constraints import Constraints, Unconstrained
+from dynst.sparsity.criteria import AbsoluteGradient, Coverage, Criterion, LearnedGate, Redrawn, SignedFirstOrder
+from dynst.sparsity.demands import make_demands
+from dynst.sparsity.drops import ConstantDrop, CosineDrop, Drop, LinearDrop
+from dynst.sparsity.feasible import check_marks, check_reachable
+from dynst.sparsity.network import Network, plain_network
+from dynst.sparsity.schedules import Constant, Cubic, Geometric, Linear, OneShot, Ramp, Schedule
 from dynst.sparsity.scheme import Scheme, SensorDropout
 
-__all__ = ["SparsityConfig", "make_scheme"]
+__all__ = ["SparsityConfig", "make_constraints", "make_scheme", "rewind_step"]
+
+RAMPS: dict[str, type[Ramp]] = {"constant": Constant, "linear": Linear, "cubic": Cubic, "geometric": Geometric}
+DROPS: dict[str, type[Drop]] = {"constant": ConstantDrop, "linear": LinearDrop, "cosine": CosineDrop}
+CRITERIA: dict[str, Callable[[int, int], Criterion]] = {
+    "signed_first_order": lambda num_sensors, seed: SignedFirstOrder(num_sensors),
+    "absolute_gradient": lambda num_sensors, seed: AbsoluteGradient(num_sensors),
+    "learned_gate": lambda num_sensors, seed: LearnedGate(num_sensors),
+    "random": Redrawn,
+}
 
 
 class SparsityConfig(BaseModel):
@@ -20,44 +41,145 @@ class SparsityConfig(BaseModel):
         "dynamic",
         description="iterative switches sensors off in rounds; dynamic also exchanges them; one_shot does it once",
     )
-    criterion: Literal["signed_first_order", "random"] = "signed_first_order"
-    final: float = Field(0.5, ge=0, lt=1, description="share of sensors that are off at the end")
-    schedule: Literal["cubic", "geometric"] = Field("cubic", description="shape of the rounds; one_shot has none")
+    criterion: Literal["signed_first_order", "absolute_gradient", "learned_gate", "random"] = Field(
+        "signed_first_order", description="what makes a sensor important"
+    )
+    coverage: float = Field(0, ge=0, description="weight of standing alone beside importance; needs positions")
+    final: float | None = Field(None, ge=0, lt=1, description="share of sensors that are off at the end; 0.5 without a budget")
+    budget: float | None = Field(None, gt=0, description="what the sensors that stay on may cost together; instead of final")
+    min_distance: float | None = Field(
+        None, gt=0, description="between any two sensors that stay on, in metres, or in the unit of a plane's positions"
+    )
+    pinned: tuple[str, ...] = Field((), description="sensors that stay on, beside those that the store pins")
+    excluded: tuple[str, ...] = Field((), description="sensors that are never read, beside those that the store excludes")
+    schedule: Literal["constant", "linear", "cubic", "geometric"] = Field(
+        "cubic", description="shape of the rounds; one_shot has none"
+    )
     start: float = Field(0.4, ge=0, lt=1, description="share of the training before the first sensor goes")
     stop: float = Field(0.75, gt=0, lt=1, description="share of the training after which the mask is fixed")
     rounds: int = Field(15, ge=1, description="updates of the mask between start and stop")
     drop_fraction: float = Field(0.3, ge=0, le=1, description="share of active sensors that the first update may exchange")
+    drop_decay: Literal["constant", "linear", "cosine"] = Field("cosine", description="how that share falls until stop")
+    rewind: float | None = Field(
+        None, ge=0, lt=1, description="share of the training whose weights each pruning goes back to; 0 is the initial weights"
+    )
     probe_every: int = Field(5, ge=1, description="training steps between two measurements of importance")
     dropout: bool = Field(True, description="train on a random subset of sensors in each step before start")
     dropout_density: tuple[float, float] = (0.2, 1.0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _half_without_a_budget(cls, settings: Any) -> Any:
+        if isinstance(settings, dict) and settings.get("final") is None and settings.get("budget") is None:
+            return settings | {"final": 0.5}
+        return settings
 
-def make_scheme(config: SparsityConfig, num_sensors: int, total_steps: int, seed: int, choice_seed: int | None = None) -> Scheme:
-    """Turn shares into steps. ``choice_seed`` draws the random criterion apart from the warm-up's subsets.
+
+def make_scheme(
+    config: SparsityConfig,
+    num_sensors: int,
+    total_steps: int,
+    seed: int,
+    *,
+    network: Network | None = None,
+    criterion: Criterion | None = None,
+) -> Scheme:
+    """Turn shares into steps. ``criterion`` takes the place of the one that the settings name.
 
     Raises:
-        ConfigError: settings contradict each other, for instance start lies behind stop.
+        ConfigError: settings contradict each other or what is known of the sensors, for instance start lies behind stop.
     """
+    network = _with_marks(config, network or plain_network(num_sensors))
+    constraints = make_constraints(config, network)
+    rewind_step(config, total_steps)  # refused here, before anything starts
     start, stop = int(config.start * total_steps), int(config.stop * total_steps)
+    pinned = tuple(np.flatnonzero(network.sensors.pinned).tolist())
     return Scheme(
         num_sensors,
-        _schedule(config, start, stop),
-        _criterion(config, num_sensors, seed if choice_seed is None else choice_seed),
-        exchange=CosineDrop(config.drop_fraction, start, stop) if config.scheme == "dynamic" else None,
-        dropout=SensorDropout(start, config.dropout_density) if config.dropout else None,
+        _schedule(config, _final(config, network), start, stop),
+        _with_coverage(criterion or CRITERIA[config.criterion](num_sensors, seed), config, network),
+        exchange=DROPS[config.drop_decay](config.drop_fraction, start, stop) if config.scheme == "dynamic" else None,
+        dropout=SensorDropout(start, config.dropout_density, pinned) if config.dropout else None,
         probe_every=config.probe_every,
         seed=seed,
+        constraints=constraints,
     )
 
 
-def _schedule(config: SparsityConfig, start: int, stop: int) -> Schedule:
+def make_constraints(config: SparsityConfig, network: Network) -> Constraints:
+    """What the settings and the table of sensors demand of every choice, checked to be possible.
+
+    Raises:
+        ConfigError: nothing can satisfy it; the sentence says why.
+    """
+    network = _with_marks(config, network)
+    check_marks(network, config.budget, config.min_distance)
+    demands = make_demands(network, _final(config, network), config.budget, config.min_distance)
+    check_reachable(network, demands, config.min_distance)
+    sensors = network.sensors
+    if config.budget is not None or config.min_distance is not None or any(sensors.group):
+        return Constrained(demands)
+    if sensors.pinned.any() or sensors.excluded.any():
+        return Marked(torch.tensor(sensors.pinned), torch.tensor(sensors.excluded))
+    return Unconstrained(len(network))
+
+
+def rewind_step(config: SparsityConfig, total_steps: int) -> int | None:
+    """The step whose weights each pruning goes back to; None goes nowhere.
+
+    Raises:
+        ConfigError: it lies behind the first pruning.
+    """
+    if config.rewind is None:
+        return None
+    if config.rewind > config.start:
+        raise ConfigError(f"sparsity.rewind must be at most sparsity.start ({config.start:g}), but got {config.rewind:g}; lower it")
+    return int(config.rewind * total_steps)
+
+
+def _schedule(config: SparsityConfig, final: float, start: int, stop: int) -> Schedule:
     if config.scheme == "one_shot":
-        return OneShot(config.final, start)
-    ramp = Cubic if config.schedule == "cubic" else Geometric
-    return ramp(config.final, start, stop, max(1, (stop - start) // config.rounds))
+        return OneShot(final, start)
+    return RAMPS[config.schedule](final, start, stop, max(1, (stop - start) // config.rounds))
 
 
-def _criterion(config: SparsityConfig, num_sensors: int, seed: int) -> Criterion:
-    if config.criterion == "random":
-        return RandomScore(num_sensors, seed)
-    return SignedFirstOrder(num_sensors)
+def _final(config: SparsityConfig, network: Network) -> float:
+    """With a budget, the share of the total cost that is off."""
+    if config.budget is None:
+        return 0.5 if config.final is None else config.final
+    if config.final is not None:
+        raise ConfigError(
+            f"sparsity must have a budget or a final share, but got budget {config.budget:g} and final {config.final:g}; "
+            "leave one of them out"
+        )
+    return max(0.0, 1 - config.budget / float(network.sensors.cost.sum()))
+
+
+def _with_coverage(criterion: Criterion, config: SparsityConfig, network: Network) -> Criterion:
+    if config.coverage == 0:
+        return criterion
+    if network.points is None:
+        raise ConfigError(
+            f"sparsity.coverage must be 0 where the store has no positions, but got {config.coverage:g}; "
+            "import the data with positions"
+        )
+    return Coverage(criterion, network.points, config.coverage)
+
+
+def _with_marks(config: SparsityConfig, network: Network) -> Network:
+    """The store's pinned and excluded sensors, and the job's."""
+    sensors = network.sensors
+    marked = {
+        name: getattr(sensors, name) | _named(getattr(config, name), f"sparsity.{name}", sensors.ids)
+        for name in ("pinned", "excluded")
+    }
+    return replace(network, sensors=replace(sensors, **marked))
+
+
+def _named(names: tuple[str, ...], setting: str, ids: tuple[str, ...]) -> np.ndarray:
+    for name in names:
+        if name not in ids:
+            near = get_close_matches(name, ids, n=1, cutoff=0.4)
+            hint = f"did you mean '{near[0]}'?" if near else f"the first is '{ids[0]}'"
+            raise ConfigError(f"{setting} must name sensors of the store, but got '{name}'; {hint}")
+    return np.isin(ids, names)

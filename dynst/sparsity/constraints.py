@@ -15,15 +15,18 @@ class Constraints(Protocol):
 
     def allowed(self) -> Tensor:
         """``[S]`` bool: the sensors that may be on at all."""
+        ...
 
     def prune(self, active: Tensor, importance: Tensor, sparsity: float) -> Tensor:
         """Switch off the least important active sensors until ``sparsity`` is reached; switches none on."""
+        ...
 
     def exchange(self, active: Tensor, importance: Tensor, num: int) -> Tensor:
         """The most important choice of the same size that is at most ``num`` exchanged sensors away from ``active``."""
+        ...
 
 
-class Unconstrained:
+class Unconstrained(Constraints):
     """Any choice of an exact number of sensors."""
 
     def __init__(self, num_sensors: int) -> None:

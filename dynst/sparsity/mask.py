@@ -57,13 +57,16 @@ def drop_and_grow(active: Tensor, importance: Tensor, num: int) -> Tensor:
     return exchanged
 
 
-def random_subset(num_sensors: int, density: tuple[float, float], seed: int, step: int) -> Tensor:
-    """A random active set ``[S]`` bool whose density is drawn uniformly from a range: a pure function of seed and step."""
+def random_subset(allowed: Tensor, pinned: Tensor, density: tuple[float, float], seed: int, step: int) -> Tensor:
+    """A random active set ``[S]`` bool whose share of the allowed sensors is drawn uniformly from a range, with all pinned ones:
+    a pure function of seed and step."""
     generator = torch.Generator().manual_seed((seed * 1_000_003 + step) & 0x7FFF_FFFF_FFFF_FFFF)
     low, high = density
     share = low + (high - low) * float(torch.rand(1, generator=generator))
-    active = torch.zeros(num_sensors, dtype=torch.bool)
-    active[torch.randperm(num_sensors, generator=generator)[: max(1, round(share * num_sensors))]] = True
+    order = torch.randperm(len(allowed), generator=generator)
+    order = torch.cat([order[pinned[order]], order[(allowed & ~pinned)[order]]])
+    active = torch.zeros_like(allowed)
+    active[order[: max(1, int(pinned.sum()), round(share * len(order)))]] = True
     return active
 
 

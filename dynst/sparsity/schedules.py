@@ -1,12 +1,11 @@
 """When sensors are switched off, and how many: sparsity as a function of the training step."""
 
 from dataclasses import dataclass
-from math import cos, pi
 from typing import Protocol
 
 from dynst.errors import ConfigError
 
-__all__ = ["CosineDrop", "Cubic", "Geometric", "OneShot", "Schedule"]
+__all__ = ["Constant", "Cubic", "Geometric", "Linear", "OneShot", "Ramp", "Schedule"]
 
 
 class Schedule(Protocol):
@@ -31,7 +30,7 @@ class Schedule(Protocol):
 
 
 @dataclass(frozen=True)
-class _Ramp:
+class Ramp:
     """Updates every ``update_every`` steps from ``start`` to ``stop``; ``final`` comes after the share ``grown_by`` of them."""
 
     final: float
@@ -42,13 +41,16 @@ class _Ramp:
 
     def __post_init__(self) -> None:
         if not 0 <= self.final < 1:
-            raise ConfigError(f"sparsity.final must be at least 0 and below 1, but got {self.final}")
+            raise ConfigError(f"sparsity.final must be at least 0 and below 1, but got {self.final}; lower it")
         if not 0 <= self.start < self.stop:
-            raise ConfigError(f"pruning must start at step 0 or later and before it stops, but got {self.start} to {self.stop}")
+            raise ConfigError(
+                f"pruning must start at step 0 or later and before it stops, but got {self.start} to {self.stop}; "
+                "set sparsity.start below sparsity.stop, or train for more steps"
+            )
         if self.update_every < 1:
-            raise ConfigError(f"sparsity.update_every must be at least 1 step, but got {self.update_every}")
+            raise ConfigError(f"sparsity.update_every must be at least 1 step, but got {self.update_every}; raise it")
         if not 0 < self.grown_by <= 1:
-            raise ConfigError(f"sparsity.grown_by must be above 0 and at most 1, but got {self.grown_by}")
+            raise ConfigError(f"sparsity.grown_by must be above 0 and at most 1, but got {self.grown_by}; choose a share")
 
     def is_update_step(self, step: int) -> bool:
         return self.start <= step <= self.stop and (step - self.start) % self.update_every == 0
@@ -64,14 +66,28 @@ class _Ramp:
         raise NotImplementedError
 
 
-class Cubic(_Ramp):
+class Constant(Ramp):
+    """All at once at ``start``; every later update can only exchange, as in SET and RigL."""
+
+    def _share(self, progress: float) -> float:
+        return self.final
+
+
+class Linear(Ramp):
+    """The same number in every round."""
+
+    def _share(self, progress: float) -> float:
+        return self.final * progress
+
+
+class Cubic(Ramp):
     """Fast at first, slow at the end (Zhu & Gupta 2017): ``final · (1 − (1 − progress)³)``."""
 
     def _share(self, progress: float) -> float:
         return self.final * (1 - (1 - progress) ** 3)
 
 
-class Geometric(_Ramp):
+class Geometric(Ramp):
     """Every round switches off the same share of what is still on, as in iterative magnitude pruning (Frankle & Carbin 2019)."""
 
     def _share(self, progress: float) -> float:
@@ -87,7 +103,9 @@ class OneShot:
 
     def __post_init__(self) -> None:
         if not 0 <= self.final < 1:
-            raise ConfigError(f"sparsity.final must be at least 0 and below 1, but got {self.final}")
+            raise ConfigError(f"sparsity.final must be at least 0 and below 1, but got {self.final}; lower it")
+        if self.start < 0:
+            raise ConfigError(f"pruning must start at step 0 or later, but got {self.start}; raise sparsity.start")
 
     @property
     def stop(self) -> int:
@@ -98,20 +116,3 @@ class OneShot:
 
     def sparsity_at(self, step: int) -> float:
         return self.final if step >= self.start else 0.0
-
-
-@dataclass(frozen=True)
-class CosineDrop:
-    """Share of the active sensors that may be exchanged at an update: from ``initial`` down to 0 at ``stop`` (RigL)."""
-
-    initial: float
-    start: int
-    stop: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.initial <= 1:
-            raise ConfigError(f"sparsity.drop_fraction must be between 0 and 1, but got {self.initial}")
-
-    def fraction_at(self, step: int) -> float:
-        progress = min(1.0, max(0.0, (step - self.start) / max(1, self.stop - self.start)))
-        return self.initial * (1 + cos(pi * progress)) / 2

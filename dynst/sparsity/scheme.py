@@ -6,24 +6,33 @@ import torch
 from torch import Tensor
 
 from dynst.errors import ConfigError
+from dynst.sparsity.constraints import Constraints, Unconstrained
 from dynst.sparsity.criteria import Criterion, Given
-from dynst.sparsity.mask import MaskUpdate, drop_and_grow, num_active_at, prune_to, random_subset
-from dynst.sparsity.schedules import CosineDrop, OneShot, Schedule
+from dynst.sparsity.drops import Drop
+from dynst.sparsity.mask import MaskUpdate, random_subset
+from dynst.sparsity.schedules import OneShot, Schedule
 
-__all__ = ["Scheme", "SensorDropout", "StepSensors", "dense_scheme"]
+__all__ = ["Scheme", "SensorDropout", "StepSensors", "dense_scheme", "fixed_scheme", "shared_scheme"]
+
+
+VAL_CHOICES = 4
 
 
 @dataclass(frozen=True)
 class SensorDropout:
-    """The warm-up: until step ``until`` every step trains on its own random subset, so that one network learns to serve any."""
+    """The warm-up: until step ``until`` every step trains on its own random subset, so that one network learns to serve any.
+    The ``pinned`` ones are in all of them."""
 
     until: int
     density: tuple[float, float] = (0.2, 1.0)
+    pinned: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         low, high = self.density
         if not 0 < low <= high <= 1:
-            raise ConfigError(f"sparsity.dropout_density must be two shares, 0 < low ≤ high ≤ 1, but got {list(self.density)}")
+            raise ConfigError(
+                f"sparsity.dropout_density must be two shares, 0 < low ≤ high ≤ 1, but got {list(self.density)}; mend it"
+            )
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,7 @@ class Scheme:
         exchange: how many active sensors may be dropped and regrown at an update; None exchanges nothing.
         dropout: the sensor-dropout warm-up; None trains on all sensors until the first update.
         probe_every: steps between two probes, for a criterion that needs them.
+        constraints: which choices are allowed; None allows any.
     """
 
     def __init__(
@@ -49,13 +59,14 @@ class Scheme:
         schedule: Schedule,
         criterion: Criterion,
         *,
-        exchange: CosineDrop | None = None,
+        exchange: Drop | None = None,
         dropout: SensorDropout | None = None,
         probe_every: int = 5,
         seed: int = 0,
+        constraints: Constraints | None = None,
     ) -> None:
         if probe_every < 1:
-            raise ConfigError(f"sparsity.probe_every must be at least 1 step, but got {probe_every}")
+            raise ConfigError(f"sparsity.probe_every must be at least 1 step, but got {probe_every}; raise it")
         if criterion.needs_probes and schedule.final > 0 and schedule.start < probe_every:
             raise ConfigError(
                 f"the first sensor must go after the first measurements of importance, but pruning starts at step "
@@ -63,7 +74,8 @@ class Scheme:
             )
         self.num_sensors, self.schedule, self.criterion = num_sensors, schedule, criterion
         self.exchange, self.dropout, self.probe_every, self.seed = exchange, dropout, probe_every, seed
-        self.active = torch.ones(num_sensors, dtype=torch.bool)
+        self.constraints = constraints or Unconstrained(num_sensors)
+        self.active = self.constraints.allowed()
         self.ever_active = self.active.clone()
 
     @property
@@ -75,25 +87,38 @@ class Scheme:
         return step > self.schedule.stop
 
     def sensors_at(self, step: int) -> StepSensors:
-        """Active sensors alone, or on a probe step all sensors with gates."""
+        """Active sensors alone, or on a probe step all that are allowed, with gates."""
         active = self._active_at(step)
         if self.criterion.needs_probes and step % self.probe_every == 0 and not self.is_settled(step):
-            return StepSensors(torch.arange(self.num_sensors), active.float())
+            index = self.constraints.allowed().nonzero().squeeze(1)
+            return StepSensors(index, self.criterion.gates(active)[index])
         return StepSensors(active.nonzero().squeeze(1), None)
+
+    def val_choices(self, step: int) -> list[Tensor]:
+        """What to validate on after ``step`` steps: the mask, or in the warm-up a few choices of evenly spread densities."""
+        if self.dropout is None or step > self.dropout.until:
+            return [self.active]
+        low, high = self.dropout.density
+        shares = [low + (high - low) * part / (VAL_CHOICES - 1) for part in range(VAL_CHOICES)]
+        return [self._subset((share, share), step=-number) for number, share in enumerate(shares, start=1)]
 
     def observe(self, sensors: StepSensors, gate_gradient: Tensor) -> None:
         """Hand the criterion a probe's gradient, averaged over ranks."""
+        assert sensors.gates is not None
         full = torch.full((self.num_sensors,), float("nan"), dtype=torch.float64)
         full[sensors.index] = gate_gradient.double()
-        self.criterion.observe(full)
+        active = torch.zeros(self.num_sensors, dtype=torch.bool)
+        active[sensors.index] = sensors.gates > 0
+        self.criterion.observe(full, active)
 
     def update(self, step: int) -> MaskUpdate | None:
         """Called before each step; changes the mask if the schedule says so."""
         if not self.schedule.is_update_step(step):
             return None
-        scores = self.criterion.scores()
-        pruned = prune_to(self.active, scores, num_active_at(self.schedule.sparsity_at(step), self.num_sensors))
-        exchanged = pruned if self.exchange is None else drop_and_grow(pruned, scores, self._num_exchanged(pruned, step))
+        self.criterion.begin_update()
+        scores = self.criterion.scores(self.active)
+        pruned = self.constraints.prune(self.active, scores, self.schedule.sparsity_at(step))
+        exchanged = self._exchanged(pruned, step)
         update = MaskUpdate(
             step=step,
             sparsity=1 - float(exchanged.sum()) / self.num_sensors,
@@ -119,16 +144,38 @@ class Scheme:
     def _active_at(self, step: int) -> Tensor:
         if self.dropout is None or step >= self.dropout.until:
             return self.active
-        return random_subset(self.num_sensors, self.dropout.density, self.seed, step)
+        return self._subset(self.dropout.density, step)
 
-    def _num_exchanged(self, active: Tensor, step: int) -> int:
-        assert self.exchange is not None
-        return round(self.exchange.fraction_at(step) * int(active.sum()))
+    def _subset(self, density: tuple[float, float], step: int) -> Tensor:
+        assert self.dropout is not None
+        pinned = torch.zeros(self.num_sensors, dtype=torch.bool)
+        pinned[list(self.dropout.pinned)] = True
+        return random_subset(self.constraints.allowed(), pinned, density, self.seed, step)
+
+    def _exchanged(self, active: Tensor, step: int) -> Tensor:
+        if self.exchange is None:
+            return active
+        num = round(self.exchange.fraction_at(step) * int(active.sum()))
+        return self.constraints.exchange(active, self.criterion.scores(active), num)
 
 
 def dense_scheme(num_sensors: int) -> Scheme:
     """All sensors on, all the time: the reference."""
     return Scheme(num_sensors, OneShot(0.0, 0), Given(torch.zeros(num_sensors)))
+
+
+def fixed_scheme(active: Tensor) -> Scheme:
+    """One choice from the first step to the last."""
+    scheme = dense_scheme(len(active))
+    scheme.active = active
+    return scheme
+
+
+def shared_scheme(constraints: Constraints, dropout: SensorDropout, seed: int) -> Scheme:
+    """Sensor dropout to the end: a network that serves any allowed choice, and is validated as such."""
+    allowed = constraints.allowed()
+    still = Given(torch.zeros(len(allowed)))
+    return Scheme(len(allowed), OneShot(0.0, 0), still, dropout=dropout, seed=seed, constraints=constraints)
 
 
 def _indices(mask: Tensor) -> tuple[int, ...]:

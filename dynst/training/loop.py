@@ -1,6 +1,6 @@
 """The training loop: one step is one batch over the sensors that the scheme says exist."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import islice
@@ -31,7 +31,7 @@ class EpochReport:
     epoch: int
     step: int
     train_loss: float  # MAE in raw units, over the sensors of each step
-    val_mae: float  # ALL locations, with the mask as it stands
+    val_mae: float  # ALL locations, with the mask as it stands; in the warm-up the mean over a few random choices
     sparsity: float
     exchanged: int
     seconds: float
@@ -42,8 +42,7 @@ class Training:
     """Model, optimizer and scheme, advanced together; ``state_dict`` holds all that a resumed training needs.
 
     Args:
-        val_choices: validate as the mean over these choices of sensors, each bool ``[S]``, and keep the best weights from the
-            first epoch on: for a network that is meant to serve any choice. By default the scheme's own mask is validated.
+        rewind: the step whose weights every pruning goes back to (Frankle et al. 2020); None keeps on training.
     """
 
     def __init__(
@@ -55,13 +54,13 @@ class Training:
         val: Windows,
         seed: int,
         world: World,
-        val_choices: Sequence[Tensor] = (),
+        rewind: int | None = None,
     ) -> None:
         self.model, self.scheme, self.recipe = model, scheme, recipe
         self.train, self.val, self.seed, self.world = train, val, seed, world
-        self.val_choices = val_choices
         self.steps_per_epoch = recipe.steps_in_epoch(len(train))
         self.total_steps = recipe.epochs * self.steps_per_epoch
+        self.rewind, self.rewound_to = rewind, dict[str, Tensor]()
         self.step = 0
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self._parallel = world.wrap(model)
@@ -87,6 +86,7 @@ class Training:
                 "scheme": self.scheme.state_dict(),
                 "step": self.step,
                 "best": self.best,
+                "rewound_to": self.rewound_to,
             }
         )
 
@@ -95,7 +95,7 @@ class Training:
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.scheme.load_state_dict(state["scheme"])
-        self.step, self.best = state["step"], state["best"]
+        self.step, self.best, self.rewound_to = state["step"], state["best"], state["rewound_to"]
 
     def continue_from(self, warm: "Training") -> None:
         """Take over another training's weights, optimizer and position, but not its mask or scores: a shared warm-up."""
@@ -108,15 +108,12 @@ class Training:
         loss_sum = torch.zeros(2, dtype=torch.float64)
         self.model.train()
         for index in self._batches(epoch):
-            update = self.scheme.update(self.step)
-            if update is not None:
-                updates.append(update)
+            updates.extend(self._update())
             loss_sum += self._train_step(index)
             self.step += 1
         self.world.total(loss_sum)
-        val_mae = fmean(
-            evaluate(self.model, self.val, choice, self.world).mae() for choice in self.val_choices or (self.scheme.active,)
-        )
+        choices = self.scheme.val_choices(self.step)
+        val_mae = fmean(evaluate(self.model, self.val, choice, self.world).mae() for choice in choices)
         self._keep_best(val_mae)
         return EpochReport(
             epoch=epoch + 1,
@@ -128,6 +125,18 @@ class Training:
             seconds=perf_counter() - started,
             updates=tuple(updates),
         )
+
+    def _update(self) -> list[MaskUpdate]:
+        """Move the mask if it is time; where sensors were pruned, go back to the weights of ``rewind`` with a fresh optimizer."""
+        if self.step == self.rewind:
+            self.rewound_to = deepcopy(self.model.state_dict())
+        update = self.scheme.update(self.step)
+        if update is None:
+            return []
+        if update.pruned and self.rewound_to:
+            self.model.load_state_dict(self.rewound_to)
+            self._optimizer.state.clear()
+        return [update]
 
     def _batches(self, epoch: int) -> Iterator[Tensor]:
         """What is left of the epoch's steps for this rank."""
@@ -160,7 +169,7 @@ class Training:
         self.scheme.observe(sensors, self.world.total(gates.grad) / self.world.size * float(self._unit.mean()))
 
     def _keep_best(self, val_mae: float) -> None:
-        if not (self.val_choices or self.scheme.is_settled(self.step)):
+        if not self.scheme.is_settled(self.step):
             return
         if self.best is None or val_mae < self.best[0]:
             self.best = (val_mae, deepcopy(self.model.state_dict()))

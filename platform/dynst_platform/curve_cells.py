@@ -14,7 +14,6 @@ from dynst.curve import LEARNED, Chosen, Curve, Point
 from dynst.data.store import SensorStore, open_store
 from dynst.forecaster import SparseForecaster
 from dynst.naive import persistence_errors, seasonal_naive_errors
-from dynst.sparsity.constraints import Unconstrained
 from dynst.training.evaluate import evaluate
 from dynst.training.loop import Training
 from dynst_platform.spec import JobSpec
@@ -52,8 +51,8 @@ def _seed_cells(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Cell]:
 def _basis(job: JobSpec, store: SensorStore) -> dict[str, Any]:
     """What every cell depends on."""
     settings = job.model_dump(mode="json", include={"data", "model", "training"})
-    density = list(job.sparsity.dropout_density)
-    return settings | {"density": density, "digest": store.manifest.digest}
+    demands = {"dropout_density", "min_distance", "pinned", "excluded"}
+    return settings | job.sparsity.model_dump(mode="json", include=demands) | {"digest": store.manifest.digest}
 
 
 def _dense(job: dict[str, Any], store: str, seed: int, epochs: int) -> Product:
@@ -83,12 +82,12 @@ def _choice(job: dict[str, Any], store: str, seed: int, choice: str, sparsity: f
     curve = _curve(store, seed, spec)
     shared = curve.forecaster()
     shared.load_state_dict(load(files[NETWORK]))
-    judge, constraints = curve.judge(shared), Unconstrained(curve.num_sensors)
+    judge = curve.judge(shared)
     if choice == LEARNED:
-        found = [curve.learned(judge, constraints, sparsity)]
+        found = [curve.learned(judge, sparsity)]
     else:
         draws = spec.curve.random if choice == "random" else 1
-        found = [curve.ranked(choice, number, judge, constraints, sparsity) for number in range(draws)]
+        found = [curve.ranked(choice, number, judge, sparsity) for number in range(draws)]
     rows = [_row("as it is", seed, curve.as_it_is(shared, chosen)) for chosen in found]
     if epochs:
         rows += [_row("fine-tuned", seed, curve.fine_tuned(shared, chosen, epochs)) for chosen in found]
@@ -99,8 +98,7 @@ def _choice(job: dict[str, Any], store: str, seed: int, choice: str, sparsity: f
 def _curve_of(store: str, seed: int, job: str) -> Curve:
     spec, opened = JobSpec.model_validate_json(job), open_store(Path(store))
     dataset = make_dataset(opened, spec.model, plan_job(spec, opened))
-    density, search = spec.sparsity.dropout_density, spec.curve.search
-    return Curve(opened, dataset, spec.model, spec.training, density=density, search=search, seed=seed)
+    return Curve(opened, dataset, spec.model, spec.training, sparsity=spec.sparsity, search=spec.curve.search, seed=seed)
 
 
 def _curve(store: str, seed: int, job: JobSpec) -> Curve:

@@ -35,8 +35,8 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     """One line for each point of the curve.
 
     ``mae_all`` and ``spread`` are the mean and the standard deviation over seeds (draws of one seed averaged first), ``over_dense``
-    the relative cost against the dense reference, ``dynst_gain`` how much lower DynST's error is than this choice's, relative to it,
-    and ``p_value`` that of a two-sided t-test over the seeds, which are paired.
+    the relative cost against the dense reference, ``dynst_gain`` how much lower DynST's error is than this choice's, relative to
+    it, and ``p_value`` that of a two-sided t-test over the seeds, which are paired.
     """
     points = table[table.stage.isin(STAGES)]
     by_seed = points.groupby([*POINT, "seed"])[["mae_all", "mae_active", "mae_inactive"]].mean().reset_index()

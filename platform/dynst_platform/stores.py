@@ -6,8 +6,8 @@ from dynst.build import DatasetPlan, make_geometry, plan_dataset
 from dynst.data import auckland
 from dynst.data.remote import fetch_store, is_remote
 from dynst.data.store import SensorStore, open_store
-from dynst.errors import DataError
 from dynst.sparsity.config import make_scheme
+from dynst.sparsity.network import network_of
 from dynst_platform.home import home
 from dynst_platform.spec import JobSpec
 
@@ -34,17 +34,13 @@ def store_for(job: JobSpec) -> SensorStore:
     """Open the job's store and refuse here, before any run exists, whatever the two make impossible together.
 
     Raises:
-        DynstError: no usable store, or windows, targets, season or schedule that do not fit it.
+        DynstError: no usable store, or windows, targets, season, schedule or constraints that do not fit it.
     """
     store = find_store(job.data.store)
-    if store.sensors.pinned.any() or store.sensors.excluded.any():
-        raise DataError(
-            f"{store.path} pins or excludes sensors, which no scheme honours yet; clear both columns of sensors.parquet"
-        )
     plan = plan_job(job, store)
     make_geometry(job.model, store.edges, len(store.sensors))
     steps = job.training.epochs * job.training.steps_in_epoch(len(plan.starts[0]))
-    make_scheme(job.sparsity, len(store.sensors), steps, job.seed)
+    make_scheme(job.sparsity, len(store.sensors), steps, job.seed, network=network_of(store))
     return store
 
 

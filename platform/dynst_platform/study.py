@@ -100,7 +100,7 @@ def _here(cells: Sequence[Cell], products: dict[str, Product], workers: int) -> 
 def _on_ray(cells: Sequence[Cell], products: dict[str, Product], workers: int) -> Outcomes:
     with local_ray():
         remote = ray.remote(num_cpus=1, max_retries=2)(_call_on_worker)
-        waiting, running, shared = list(cells), {}, dict[str, Any]()
+        waiting, running, shared = list(cells), dict[Any, Cell](), dict[str, Any]()
         while waiting or running:
             ready = [cell for cell in waiting if cell.needs is None or cell.needs in products]
             for cell in ready[: workers - len(running)]:

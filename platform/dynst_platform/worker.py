@@ -84,7 +84,7 @@ def _plain_update(update: MaskUpdate) -> dict[str, Any]:
 
 
 def _final_report(arm: Arm, errors: ErrorTable) -> Report:
-    scores = arm.training.scheme.criterion.scores()
+    scores = arm.training.scheme.criterion.scores(arm.active)
     return {
         "kind": "arm",
         "arm": arm.name,
@@ -132,7 +132,7 @@ def _save(folder: Path, arm: Arm, job: JobSpec, store: SensorStore) -> None:
         model=job.model,
         sensors=store.sensors.ids,
         active=tuple(arm.active.tolist()),
-        importance=tuple(arm.training.scheme.criterion.scores().tolist()),
+        importance=tuple(arm.training.scheme.criterion.scores(arm.active).tolist()),
         channels=tuple(store.channel_names),
         targets=tuple(arm.training.train.targets.tolist()),
         season_period=season.period,

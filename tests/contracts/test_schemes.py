@@ -2,24 +2,40 @@
 
 from itertools import pairwise, product
 
+import numpy as np
 import pytest
 import torch
 
+from dynst.data.sensors import Sensors
 from dynst.errors import ConfigError
 from dynst.sparsity.config import SparsityConfig, make_scheme
+from dynst.sparsity.criteria import Given
 from dynst.sparsity.mask import num_active_at
+from dynst.sparsity.network import Network
 from dynst.sparsity.scheme import Scheme
 
 S, STEPS = 23, 120
-SCHEMES, SCHEDULES, CRITERIA = ("dynamic", "iterative", "one_shot"), ("cubic", "geometric"), ("signed_first_order", "random")
+SCHEMES = ("dynamic", "iterative", "one_shot")
+SCHEDULES = ("constant", "linear", "cubic", "geometric")
+CRITERIA = ("signed_first_order", "absolute_gradient", "learned_gate", "random", "coverage")
+DECAYS = ("constant", "linear", "cosine")
+EVERY_SCHEME = [(scheme, schedule, criterion, "cosine") for scheme, schedule, criterion in product(SCHEMES, SCHEDULES, CRITERIA)]
+EVERY_DECAY = [("dynamic", "cubic", criterion, decay) for criterion, decay in product(CRITERIA, DECAYS[:2])]
+POSITIONS = np.random.default_rng(0).uniform(0, 1, (S, 2))
+NETWORK = Network(Sensors(tuple(f"s{index}" for index in range(S)), POSITIONS), POSITIONS)
 
 
-def settings(scheme: str, schedule: str, criterion: str, **more: object) -> SparsityConfig:
-    document = {"scheme": scheme, "schedule": schedule, "criterion": criterion, "final": 0.6, "rounds": 7, "probe_every": 3}
-    return SparsityConfig.model_validate(document | more)
+def settings(scheme: str, schedule: str, criterion: str, decay: str = "cosine", **more: object) -> SparsityConfig:
+    scored = {"criterion": criterion} if criterion != "coverage" else {"criterion": "signed_first_order", "coverage": 0.7}
+    document = {"scheme": scheme, "schedule": schedule, "drop_decay": decay, "final": 0.6, "rounds": 7, "probe_every": 3}
+    return SparsityConfig.model_validate(document | scored | more)
 
 
-@pytest.fixture(params=list(product(SCHEMES, SCHEDULES, CRITERIA)), ids="-".join)
+def make(config: SparsityConfig, seed: int) -> Scheme:
+    return make_scheme(config, S, STEPS, seed, network=NETWORK)
+
+
+@pytest.fixture(params=EVERY_SCHEME + EVERY_DECAY, ids="-".join)
 def config(request: pytest.FixtureRequest) -> SparsityConfig:
     return settings(*request.param)
 
@@ -40,7 +56,7 @@ def play(scheme: Scheme, first: int = 0, last: int = STEPS) -> list[torch.Tensor
 
 
 def test_counts_are_exact_and_sparsity_never_falls(config: SparsityConfig) -> None:
-    scheme = make_scheme(config, S, STEPS, seed=0)
+    scheme = make(config, seed=0)
     counts = [int(mask.sum()) for mask in play(scheme)]
     expected = [num_active_at(scheme.schedule.sparsity_at(step), S) for step in range(STEPS)]
     assert counts == expected
@@ -49,27 +65,81 @@ def test_counts_are_exact_and_sparsity_never_falls(config: SparsityConfig) -> No
 
 
 def test_two_ranks_that_see_the_same_take_the_same_decisions(config: SparsityConfig) -> None:
-    one, other = (play(make_scheme(config, S, STEPS, seed=5)) for _ in range(2))
+    """Whatever torch's own random numbers are on each."""
+    torch.manual_seed(1)
+    one = play(make(config, seed=5))
+    torch.manual_seed(2)
+    other = play(make(config, seed=5))
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert not torch.equal(one[-1], torch.ones(S, dtype=torch.bool))
 
 
 @pytest.mark.parametrize("cut", [1, 55, 70, 89])
 def test_state_survives_a_round_trip_at_any_step(config: SparsityConfig, cut: int) -> None:
-    whole = play(make_scheme(config, S, STEPS, seed=1))
-    first = make_scheme(config, S, STEPS, seed=1)
+    whole = play(make(config, seed=1))
+    first = make(config, seed=1)
     play(first, 0, cut)
-    second = make_scheme(config, S, STEPS, seed=1)
+    second = make(config, seed=1)
     second.load_state_dict(first.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(play(second, cut), whole[cut:], strict=True))
 
 
 def test_nothing_changes_after_the_mask_is_settled(config: SparsityConfig) -> None:
-    scheme = make_scheme(config, S, STEPS, seed=0)
+    scheme = make(config, seed=0)
     masks = play(scheme)
     settled = [step for step in range(STEPS) if scheme.is_settled(step)]
     assert settled
     assert all(torch.equal(masks[step], masks[-1]) for step in settled)
     assert all(scheme.sensors_at(step).gates is None for step in settled)
+
+
+def test_equal_scores_are_settled_by_index(config: SparsityConfig) -> None:
+    scheme = make_scheme(config.model_copy(update={"coverage": 0.0}), S, STEPS, 0, criterion=Given(torch.zeros(S)))
+    assert play(scheme)[-1].nonzero().squeeze(1).tolist() == list(range(num_active_at(0.6, S)))
+
+
+def test_a_probe_hears_exactly_the_sensors_that_are_on(config: SparsityConfig) -> None:
+    scheme = make(config.model_copy(update={"dropout": False}), seed=0)
+    probes = 0
+    for step in range(STEPS):
+        scheme.update(step)
+        sensors = scheme.sensors_at(step)
+        if sensors.gates is not None:
+            probes += 1
+            assert torch.equal(sensors.gates > 0, scheme.active)
+            scheme.observe(sensors, gradient(step)[sensors.index])
+    assert (probes > 10) == scheme.criterion.needs_probes
+
+
+def test_scores_are_finite_and_asking_changes_nothing(config: SparsityConfig) -> None:
+    scheme = make(config, seed=0)
+    play(scheme)
+    one, other = (scheme.criterion.scores(scheme.active) for _ in range(2))
+    assert one.isfinite().all()
+    assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_constant_sparsity_goes_on_exchanging_until_it_stops(criterion: str) -> None:
+    """SET and RigL: everything is off at once, and the last exchange comes after half of the updates."""
+    scheme = make(settings("dynamic", "constant", criterion, "constant"), seed=0)
+    masks = play(scheme)
+    exchanges = [step for step, (before, after) in enumerate(pairwise(masks), 1) if (after & ~before).any()]
+    assert int(masks[scheme.schedule.start].sum()) == num_active_at(0.6, S)
+    assert exchanges
+    if criterion in ("signed_first_order", "random", "coverage"):
+        assert exchanges[-1] > (scheme.schedule.start + scheme.schedule.stop) / 2
+
+
+def test_coverage_keeps_sensors_apart() -> None:
+    """With scores that say little, the kept sensors of a wide network lie further from one another."""
+    gaps = {}
+    for weight in (0.0, 3.0):
+        masks = play(make(settings("iterative", "linear", "signed_first_order", coverage=weight, rounds=20), seed=0))
+        kept = POSITIONS[masks[-1].numpy()]
+        distance = np.linalg.norm(kept[:, None] - kept, axis=-1) + 9 * np.eye(len(kept))
+        gaps[weight] = distance.min(1).mean()
+    assert gaps[3.0] > 1.2 * gaps[0.0]
 
 
 def test_dynamic_takes_sensors_back_and_iterative_does_not() -> None:

@@ -56,6 +56,7 @@ def data() -> None:
     "--weights", type=click.Choice(["auto", "proximity", "distance"]), default="auto", help="What the graph's weights are."
 )
 @click.option("--positions", type=click.Path(path_type=Path), help="CSV of sensor ids, longitudes and latitudes (or x and y).")
+@click.option("--sensors", type=click.Path(path_type=Path), help="CSV of sensor ids with cost, group, pinned, excluded.")
 @click.option(
     "--neighbours", default=8, type=click.IntRange(0), help="Edges of each sensor where only positions are known; 0 for none."
 )
@@ -81,7 +82,7 @@ def import_(
 
     if kind is not None and kind not in KINDS:
         raise click.BadParameter(f"must be one of {', '.join(KINDS)}, but got '{kind}'", param_hint="--kind")
-    graph = GraphOptions(**{key: more.pop(key) for key in ("graph", "weights", "positions", "neighbours")})  # type: ignore[arg-type]
+    graph = GraphOptions(**{key: more.pop(key) for key in ("graph", "weights", "positions", "neighbours", "sensors")})  # type: ignore[arg-type]
     options = ReadOptions(start=start, step=step, **more)  # type: ignore[arg-type]
     with _local(store) as target:
         report = import_store(source, target, kind=kind, name=name, missing=missing, options=options, graph=graph)

@@ -54,11 +54,20 @@ def test_drop_and_grow(active: str, importance: list[float], num: int, expected:
 
 
 def test_random_subsets_are_a_pure_function_of_seed_and_step() -> None:
-    one = random_subset(50, (0.2, 1.0), seed=3, step=8)
+    everyone, nobody = torch.ones(50, dtype=torch.bool), torch.zeros(50, dtype=torch.bool)
+    one = random_subset(everyone, nobody, (0.2, 1.0), seed=3, step=8)
     torch.manual_seed(99)
-    assert torch.equal(one, random_subset(50, (0.2, 1.0), seed=3, step=8))
-    assert not torch.equal(one, random_subset(50, (0.2, 1.0), seed=3, step=9))
-    shares = [float(random_subset(50, (0.2, 1.0), 0, step).float().mean()) for step in range(300)]
+    assert torch.equal(one, random_subset(everyone, nobody, (0.2, 1.0), seed=3, step=8))
+    assert not torch.equal(one, random_subset(everyone, nobody, (0.2, 1.0), seed=3, step=9))
+    shares = [float(random_subset(everyone, nobody, (0.2, 1.0), 0, step).float().mean()) for step in range(300)]
     assert min(shares) >= 0.2
     assert max(shares) <= 1.0
     assert 0.55 < sum(shares) / len(shares) < 0.65
+
+
+def test_random_subsets_hold_all_pinned_and_no_excluded_sensor() -> None:
+    allowed, pinned = bits("1111111100"), bits("0001100000")
+    subsets = [random_subset(allowed, pinned, (0.1, 1.0), 0, step) for step in range(200)]
+    assert all((subset[pinned]).all() and not subset[~allowed].any() for subset in subsets)
+    assert {int(subset.sum()) for subset in subsets} == set(range(2, 9))
+    assert torch.stack(subsets)[:, allowed].any(0).all()

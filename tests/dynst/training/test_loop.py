@@ -6,8 +6,10 @@ import torch
 from dynst.build import ModelConfig, make_dataset
 from dynst.comparison import Arm, Comparison
 from dynst.data.store import SensorStore
+from dynst.errors import ConfigError
 from dynst.naive import persistence_errors
 from dynst.sparsity.config import SparsityConfig
+from dynst.sparsity.mask import MaskUpdate
 from dynst.training.recipe import Recipe
 from dynst.training.world import World
 
@@ -102,6 +104,62 @@ def test_the_best_settled_weights_are_kept(comparison: Comparison) -> None:
     assert training.best is not None
     settled = [report.val_mae for report in reports if training.scheme.is_settled(report.step)]
     assert training.best[0] == min(settled)
+
+
+@pytest.fixture
+def rewinding(network: SensorStore) -> Comparison:
+    model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+    sparsity = SPARSITY.model_copy(update={"rewind": 0.1, "schedule": "linear"})
+    return Comparison(make_dataset(network, model), network.edges, model, RECIPE, sparsity, 0, World())
+
+
+def test_every_pruning_goes_back_to_the_same_weights(rewinding: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen from the first forward pass after each update: step 6 of 60, and the pruned steps, start from equal weights."""
+    training = rewinding.learned().training
+    starts: dict[int, torch.Tensor] = {}
+    step, update = training._train_step, training._update
+    pruned: set[int] = set()
+
+    def watch_step(index: torch.Tensor) -> torch.Tensor:
+        starts[training.step] = torch.nn.utils.parameters_to_vector(training.model.parameters()).detach().clone()
+        return step(index)
+
+    def watch_update() -> list[MaskUpdate]:
+        done = update()
+        pruned.update(change.step for change in done if change.pruned)
+        return done
+
+    monkeypatch.setattr(training, "_train_step", watch_step)
+    monkeypatch.setattr(training, "_update", watch_update)
+    list(training.run())
+    assert len(pruned) >= 3
+    assert all(torch.equal(starts[step], starts[6]) for step in pruned)
+    assert not any(torch.equal(starts[step], starts[6]) for step in set(starts) - pruned - {6})
+
+
+def test_rewinding_gives_the_optimizer_a_fresh_start(rewinding: Comparison) -> None:
+    training = rewinding.learned().training
+    list(training.run())
+    steps = {int(state["step"]) for state in training._optimizer.state.values()}
+    assert max(steps) < 60 - 0.4 * 60
+    assert not training.scheme.active.all()
+
+
+@pytest.mark.parametrize("cut", [1, 3, 4])
+def test_a_rewinding_training_resumes_as_if_it_had_not_stopped(rewinding: Comparison, cut: int) -> None:
+    whole = finish(rewinding.learned()).training
+    first, second = rewinding.learned().training, rewinding.learned().training
+    list(first.run(cut))
+    second.load_state_dict(first.state_dict())
+    list(second.run())
+    for a, b in zip(whole.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_rewinding_behind_the_first_pruning_is_refused(network: SensorStore, rewinding: Comparison) -> None:
+    late = SPARSITY.model_copy(update={"rewind": 0.5})
+    with pytest.raises(ConfigError, match=r"sparsity\.rewind must be at most sparsity\.start \(0\.4\), but got 0\.5; lower it"):
+        Comparison(rewinding.dataset, network.edges, rewinding.model, RECIPE, late, 0, World())
 
 
 def test_learning_rate_rises_then_falls_to_zero() -> None:

@@ -1,0 +1,33 @@
+"""Scores that training does not change."""
+
+import torch
+from torch import Tensor
+
+from dynst.sparsity.criteria.protocol import Criterion
+
+__all__ = ["Given", "RandomScore"]
+
+
+class Given(Criterion):
+    """Scores fixed from outside: a mask from a file, or a baseline's ranking."""
+
+    needs_probes = False
+
+    def __init__(self, scores: Tensor) -> None:
+        self._scores = scores.double()
+
+    def scores(self, active: Tensor) -> Tensor:
+        return self._scores
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"scores": self._scores.clone()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        self._scores = state["scores"].clone()
+
+
+class RandomScore(Given):
+    """A random ranking, drawn once: chance, the baseline that every choice must beat."""
+
+    def __init__(self, num_sensors: int, seed: int) -> None:
+        super().__init__(torch.rand(num_sensors, generator=torch.Generator().manual_seed(seed), dtype=torch.float64))

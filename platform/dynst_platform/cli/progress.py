@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from dynst_platform.spec import JobSpec
 from dynst_platform.worker import Report
 
-__all__ = ["TrainingProgress"]
+__all__ = ["PieceProgress", "TrainingProgress"]
 
 KINDS = {"dense": "dense reference", "learned": "DynST", "random": "random choice"}
 
@@ -61,3 +61,35 @@ class TrainingProgress:
     def _plain(self, line: str) -> None:
         if not self._console.is_terminal:
             self._console.print(line, highlight=False, soft_wrap=True)
+
+
+class PieceProgress:
+    """One bar over the pieces of a study, or a line for each in a file."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<28}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} pieces"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._bar: TaskID | None = None
+
+    def __enter__(self) -> "PieceProgress":
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def on_piece(self, name: str, done: int, total: int) -> None:
+        if self._bar is None:
+            self._bar = self._progress.add_task(name, total=total)
+        self._progress.update(self._bar, completed=done, description=name)
+        if not self._console.is_terminal:
+            self._console.print(f"{self._name}: {name} done, {done} of {total} pieces", highlight=False, soft_wrap=True)

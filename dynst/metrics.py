@@ -29,18 +29,18 @@ class ErrorTable:
     training minimises. ``only`` gives a single channel in its own unit.
     """
 
+    weight: Tensor  # [C]; 1 for the first channel
     absolute: Tensor
     squared: Tensor
     truth: Tensor
     count: Tensor
     relative: Tensor  # absolute error over absolute truth, where that is not zero
     nonzero: Tensor  # entries whose truth is not zero
-    weight: Tensor  # [C]; 1 for the first channel
 
     @classmethod
     def zeros(cls, horizon: int, num_sensors: int, num_channels: int, weight: Tensor | None = None) -> "ErrorTable":
         sums = (torch.zeros(horizon, num_sensors, num_channels, dtype=torch.float64) for _ in range(6))
-        return cls(*sums, torch.ones(num_channels).double() if weight is None else weight.double())
+        return cls(torch.ones(num_channels).double() if weight is None else weight.double(), *sums)
 
     @property
     def sums(self) -> tuple[Tensor, ...]:
@@ -61,7 +61,7 @@ class ErrorTable:
     def only(self, channel: int) -> "ErrorTable":
         """The errors of one channel, in its own unit."""
         sums = (part[..., channel : channel + 1] for part in self.sums)
-        return ErrorTable(*sums, torch.ones(1, dtype=torch.float64))
+        return ErrorTable(torch.ones(1, dtype=torch.float64), *sums)
 
     def mae(self, sensors: Tensor | None = None, step: int | None = None) -> float:
         """Mean absolute error over ``sensors`` (bool ``[S]``, all by default) and one horizon step (all by default); NaN where

@@ -1,6 +1,7 @@
 """A picture of errors over the horizon: every forecaster, over ALL locations and over those where nobody measures any more."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 __all__ = ["draw_errors_by_step"]
 
-STYLES = {
+STYLES: dict[str, dict[str, Any]] = {
     "dynst": {"label": "DynST", "color": "#1a7f37", "linewidth": 2.4, "marker": "o", "markersize": 4, "zorder": 4},
     "dense": {"label": "dense, reads all", "color": "black", "linewidth": 1.6, "marker": "s", "markersize": 3, "zorder": 3},
     "random": {"label": "random choice", "color": "#d9822b", "linewidth": 1.6, "marker": "^", "markersize": 4, "zorder": 3},

@@ -11,7 +11,7 @@ from dynst.sparsity.config import make_scheme
 from dynst_platform.home import home
 from dynst_platform.spec import JobSpec
 
-__all__ = ["find_store", "plan_job", "store_for"]
+__all__ = ["find_store", "plan_job", "store_for", "target_units"]
 
 
 def find_store(name: str) -> SensorStore:
@@ -51,3 +51,9 @@ def store_for(job: JobSpec) -> SensorStore:
 def plan_job(job: JobSpec, store: SensorStore) -> DatasetPlan:
     """How the job scales and cuts its store."""
     return plan_dataset(store, job.model, targets=job.data.targets, season=job.data.season, shares=job.data.split)
+
+
+def target_units(job: JobSpec, store: SensorStore) -> dict[str, str]:
+    """The unit of each channel that the job forecasts, the first target first."""
+    units = {channel.name: channel.unit for channel in store.manifest.channels}
+    return {name: units[name] for name in job.data.targets or store.channel_names[:1]}

@@ -19,6 +19,7 @@ from dynst_platform.jobfile import dump_job
 from dynst_platform.launch import launch
 from dynst_platform.pictures import draw_sensor_map
 from dynst_platform.spec import JobSpec
+from dynst_platform.stores import target_units
 from dynst_platform.tracking import Tracker
 from dynst_platform.worker import Report
 
@@ -41,7 +42,9 @@ class Outcome:
     artifacts: dict[str, str]
     mask_updates: int = 0
     exchanged: int = 0
-    unit: str = ""
+    unit: str = ""  # of the first target, and so of the overall errors
+    errors_by_step: list[dict[str, Any]] = field(default_factory=list)
+    targets: dict[str, str] = field(default_factory=dict)  # with their units
     attribution: str = ""
 
 
@@ -91,7 +94,7 @@ def train(job: JobSpec, store: SensorStore, listener: Listener) -> Outcome:
 
 
 def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, collected: _Collected) -> Outcome:
-    final = collected.finals["dynst"]
+    final, units = collected.finals["dynst"], target_units(job, store)
     active = np.array(final["active"])
     picture = folder / "sensor_map.png"
     title = f"{store.manifest.name}: {active.sum()} of {len(active)} sensors kept"
@@ -125,7 +128,9 @@ def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, c
         },
         mask_updates=collected.updates,
         exchanged=collected.exchanged,
-        unit=_target_unit(job, store),
+        errors_by_step=_rows(collected),
+        targets=units,
+        unit=next(iter(units.values())),
         attribution=store.manifest.attribution,
     )
 
@@ -135,9 +140,10 @@ def _known(value: float | None) -> float | None:
     return value if value is not None and isfinite(value) else None
 
 
-def _target_unit(job: JobSpec, store: SensorStore) -> str:
-    name = job.data.targets[0] if job.data.targets else store.channel_names[0]
-    return next(channel.unit for channel in store.manifest.channels if channel.name == name)
+def _rows(collected: _Collected) -> list[dict[str, Any]]:
+    """Errors by step of all forecasters, ready for JSON."""
+    rows = [row for report in collected.finals.values() for row in report["errors"]]
+    return [{key: _known(value) if isinstance(value, float) else value for key, value in row.items()} for row in rows]
 
 
 def _quiet_libraries() -> None:

@@ -102,7 +102,9 @@ def _final_report(arm: Arm, errors: ErrorTable, references: dict[str, ErrorTable
             for name, table in ({"test": errors} | references).items()
             for key, value in overall_errors(table, groups, channels).items()
         },
-        "errors": [
+        "errors": []
+        if arm.kind == "dense"
+        else [
             vars(row)
             for name, table in ({arm.name: errors} | references).items()
             for row in errors_by_step(name, table, groups, channels, minutes)

@@ -14,7 +14,14 @@ __all__ = ["draw_errors_by_step"]
 STYLES: dict[str, dict[str, Any]] = {
     "dynst": {"label": "DynST", "color": "#1a7f37", "linewidth": 2.4, "marker": "o", "markersize": 4, "zorder": 4},
     "dense": {"label": "dense, reads all", "color": "black", "linewidth": 1.6, "marker": "s", "markersize": 3, "zorder": 3},
-    "random": {"label": "random choice", "color": "#d9822b", "linewidth": 1.6, "marker": "^", "markersize": 4, "zorder": 3},
+    "random": {
+        "label": "random choice, its own sensors",
+        "color": "#d9822b",
+        "linewidth": 1.6,
+        "marker": "^",
+        "markersize": 4,
+        "zorder": 3,
+    },
     "seasonal_naive": {"label": "seasonal naive", "color": "#6f42c1", "linestyle": "--"},
     "persistence": {"label": "persistence", "color": "grey", "linestyle": ":"},
 }
@@ -53,7 +60,7 @@ def _draw(axes: Axes, errors: pd.DataFrame) -> None:
     axes.set_ylim(0, min(top, 1.05 * np.nanmax(errors.to_numpy(), initial=0)) or 1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, title="mean over the horizon", title_fontsize=8)
+    axes.legend(loc="lower right", fontsize=8, title="mean over the horizon", title_fontsize=8)
 
 
 def _steps_label(table: pd.DataFrame) -> str:

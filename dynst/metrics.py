@@ -23,42 +23,77 @@ def masked_mae(forecast: Tensor, target: Tensor, observed: Tensor, weight: Tenso
 
 @dataclass(frozen=True)
 class ErrorTable:
-    """Sums over windows in the channel's unit, each ``[H, S, C]`` float64; tables of several ranks add up."""
+    """Sums over windows in each channel's own unit, ``[H, S, C]`` float64; tables of several ranks add up.
 
+    With several channels an error is the mean over all of them, each brought to the unit of the first by ``weight``: what the
+    training minimises. ``only`` gives a single channel in its own unit.
+    """
+
+    weight: Tensor  # [C]; 1 for the first channel
     absolute: Tensor
     squared: Tensor
     truth: Tensor
     count: Tensor
+    relative: Tensor  # absolute error over absolute truth, where that is not zero
+    nonzero: Tensor  # entries whose truth is not zero
 
     @classmethod
-    def zeros(cls, horizon: int, num_sensors: int, num_channels: int) -> "ErrorTable":
-        return cls(*(torch.zeros(horizon, num_sensors, num_channels, dtype=torch.float64) for _ in range(4)))
+    def zeros(cls, horizon: int, num_sensors: int, num_channels: int, weight: Tensor | None = None) -> "ErrorTable":
+        sums = (torch.zeros(horizon, num_sensors, num_channels, dtype=torch.float64) for _ in range(6))
+        return cls(torch.ones(num_channels).double() if weight is None else weight.double(), *sums)
 
-    def add(self, error: Tensor, truth: Tensor, observed: Tensor) -> None:
-        """Add a batch: ``[B, H, S, C]`` each, error and truth in raw units."""
-        error = error.double() * observed
+    @property
+    def sums(self) -> tuple[Tensor, ...]:
+        """All that adds up over windows and ranks."""
+        return self.absolute, self.squared, self.truth, self.count, self.relative, self.nonzero
+
+    def add(self, error: Tensor, truth: Tensor, observed: Tensor, zero: Tensor | None = None) -> None:
+        """Add a batch: ``[B, H, S, C]`` each, error and truth in raw units; ``zero`` says where the truth counts as zero."""
+        error, truth = error.double() * observed, truth.double().abs() * observed
+        nonzero = observed & (truth != 0 if zero is None else ~zero)
         self.absolute.add_(error.abs().sum(0))
         self.squared.add_(error.square().sum(0))
-        self.truth.add_((truth.double().abs() * observed).sum(0))
+        self.truth.add_(truth.sum(0))
         self.count.add_(observed.sum(0))
+        self.relative.add_((error.abs() / truth).where(nonzero, 0.0).sum(0))
+        self.nonzero.add_(nonzero.sum(0))
+
+    def only(self, channel: int) -> "ErrorTable":
+        """The errors of one channel, in its own unit."""
+        sums = (part[..., channel : channel + 1] for part in self.sums)
+        return ErrorTable(torch.ones(1, dtype=torch.float64), *sums)
 
     def mae(self, sensors: Tensor | None = None, step: int | None = None) -> float:
         """Mean absolute error over ``sensors`` (bool ``[S]``, all by default) and one horizon step (all by default); NaN where
         nothing was observed."""
-        return self._ratio(self.absolute, self.count, sensors, step)
+        return self._ratio(self.absolute * self.weight, self.count, sensors, step)
 
     def rmse(self, sensors: Tensor | None = None, step: int | None = None) -> float:
-        return sqrt(self._ratio(self.squared, self.count, sensors, step))
+        return sqrt(self._ratio(self.squared * self.weight.square(), self.count, sensors, step))
 
     def wape(self, sensors: Tensor | None = None, step: int | None = None) -> float:
         """Absolute error as a share of the absolute truth, so that zeros in the truth do no harm."""
-        return self._ratio(self.absolute, self.truth, sensors, step)
+        return self._ratio(self.absolute * self.weight, self.truth * self.weight, sensors, step)
+
+    def mape(self, sensors: Tensor | None = None, step: int | None = None) -> float:
+        """Mean of |error| / |truth| over observed entries whose truth is not zero, as a fraction: 0.1 is 10 %.
+
+        Small truths weigh heavily: where readings come near zero, WAPE says more.
+        """
+        return self._ratio(self.relative, self.nonzero, sensors, step)
+
+    def num_observed(self, sensors: Tensor | None = None, step: int | None = None) -> int:
+        return int(_sum(self.count, sensors, step))
 
     def mae_by_sensor(self) -> Tensor:
         """``[S]``, NaN for a sensor that was never observed."""
-        return self.absolute.sum((0, 2)) / self.count.sum((0, 2))
+        return (self.absolute * self.weight).sum((0, 2)) / self.count.sum((0, 2))
 
-    def _ratio(self, over: Tensor, under: Tensor, sensors: Tensor | None, step: int | None) -> float:
-        steps = slice(None) if step is None else slice(step, step + 1)
-        chosen = slice(None) if sensors is None else sensors
-        return float((over[steps][:, chosen].sum() / under[steps][:, chosen].sum()).item())
+    @staticmethod
+    def _ratio(over: Tensor, under: Tensor, sensors: Tensor | None, step: int | None) -> float:
+        return float((_sum(over, sensors, step) / _sum(under, sensors, step)).item())
+
+
+def _sum(values: Tensor, sensors: Tensor | None, step: int | None) -> Tensor:
+    steps = slice(None) if step is None else slice(step, step + 1)
+    return values[steps][:, slice(None) if sensors is None else sensors].sum()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from dynst.data.scaler import SeasonalScaler
+from dynst.data.scaler import SeasonalScaler, is_zero
 from dynst.data.windows import Windows
 from dynst.metrics import ErrorTable
 
@@ -36,7 +36,7 @@ def seasonal_naive_errors(windows: Windows, scaler: SeasonalScaler) -> ErrorTabl
 
 def _errors(windows: Windows, scaler: SeasonalScaler, source_rows: SourceRows) -> ErrorTable:
     series, targets = windows.series, windows.targets
-    table = ErrorTable.zeros(windows.horizon, series.values.shape[1], len(targets))
+    table = ErrorTable.zeros(windows.horizon, series.values.shape[1], len(targets), scaler.to_first(targets))
     size = max(1, BLOCK_VALUES // (windows.horizon * table.count.shape[1]))
     for index in torch.arange(len(windows)).split(size):
         first = windows.starts[index] + windows.window
@@ -45,7 +45,8 @@ def _errors(windows: Windows, scaler: SeasonalScaler, source_rows: SourceRows) -
         truth = _raw(windows, scaler, rows)
         known = (source != NOWHERE)[..., None, None]
         seen = (series.observed[rows] & series.observed[source] & known)[..., targets]
-        table.add(_raw(windows, scaler, source) - truth, truth, seen)
+        zero = is_zero(truth, series.values[rows][..., targets] * scaler.scale[:, targets])
+        table.add(_raw(windows, scaler, source) - truth, truth, seen, zero)
     return table
 
 

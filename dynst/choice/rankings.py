@@ -1,6 +1,6 @@
 """Rankings of sensors that need no trained network: what an owner would otherwise use, larger is better."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from dynst.data.store import SensorStore
 from dynst.data.windows import Windows
 from dynst.errors import ConfigError
 
-__all__ = ["RANKINGS", "Known", "Ranking", "distances_from", "known_of"]
+__all__ = ["RANKINGS", "Known", "Ranking", "check_size", "distances_from", "known_of"]
 
 MAX_PAIRED = 5_000  # sensors, for rankings that hold a correlation of every pair
 FIT_STEPS = 4_096  # of the training part, evenly spread, are enough for a spread or a correlation
@@ -55,6 +55,15 @@ def distances_from(store: SensorStore) -> Callable[[int], np.ndarray]:
     return lambda sensor: np.nan_to_num(dijkstra(graph, directed=False, indices=sensor), posinf=1e9)
 
 
+def check_size(names: Iterable[str], num_sensors: int) -> None:
+    """Raises ConfigError where a ranking would hold a table of all pairs of too many sensors."""
+    if "facility_location" in names and num_sensors > MAX_PAIRED:
+        raise ConfigError(
+            f"facility_location compares every pair and takes at most {MAX_PAIRED} sensors, but got {num_sensors}; "
+            "leave it out of curve.baselines"
+        )
+
+
 def random(known: Known, count: int, seed: int) -> Tensor:
     """Chance, which every choice must beat."""
     return torch.rand(len(known.scale), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
@@ -86,10 +95,6 @@ def qr_pivoting(known: Known, count: int, seed: int) -> Tensor:
 def facility_location(known: Known, count: int, seed: int) -> Tensor:
     """Greedy: each next sensor adds most to Σ over locations of the best correlation with a kept sensor (Krause & Golovin 2014)."""
     size = len(known.scale)
-    if size > MAX_PAIRED:
-        raise ConfigError(
-            f"facility_location compares every pair and takes at most {MAX_PAIRED} sensors, but got {size}; leave it out"
-        )
     noise = np.random.default_rng(seed).standard_normal(known.readings.shape)
     varying = known.readings + 1e-6 * noise  # a constant has no correlation
     similar = np.corrcoef(varying.T).clip(min=0).reshape(size, size)

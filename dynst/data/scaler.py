@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from dynst.data.store import Readings
 from dynst.errors import ConfigError
 
-__all__ = ["SEASONS", "Season", "SeasonName", "SeasonalScaler", "fit_scaler", "season_for"]
+__all__ = ["SEASONS", "Season", "SeasonName", "SeasonalScaler", "fit_scaler", "is_zero", "season_for"]
 
 SeasonName = Literal["auto", "none", "day", "week"]
 HOUR, DAY, WEEK = 3600, 86_400, 604_800
 WEEKS_NEEDED, DAYS_NEEDED = 4, 3
 BLOCK_BYTES = 2**25  # of readings that are fitted at a time
+ROUND_TRIP = 1e-6  # a few roundings of float32, relative
 EPOCH_IS_THURSDAY = 3 * DAY  # 1970-01-01; a week starts on Monday
 
 
@@ -85,6 +86,11 @@ class SeasonalScaler(nn.Module):
         """``[..., S, len(channels)]`` scaled to raw, at times ``[...]``."""
         return scaled * self.scale[:, channels] + self.profile_at(time)[..., channels]
 
+    def to_first(self, channels: Tensor) -> Tensor:
+        """``[len(channels)]``: what brings an error in each channel to the unit of the first one, by the ratio of their spreads."""
+        spread = self.scale[:, channels].mean(0)
+        return spread[0] / spread
+
 
 def fit_scaler(readings: Readings, season: Season, rows: slice) -> SeasonalScaler:
     """Fit on ``rows`` (the training part) alone: the median of each slot, then the spread of what remains.
@@ -108,6 +114,11 @@ def fit_scaler(readings: Readings, season: Season, rows: slice) -> SeasonalScale
     network = np.maximum(np.nan_to_num(_nanmean(scale)), 1e-6)
     np.copyto(scale, network, where=np.isnan(scale) | (scale < 1e-3 * network))
     return scaler
+
+
+def is_zero(raw: Tensor, departure: Tensor) -> Tensor:
+    """Where a reading is zero, but for what float32 left of it on its way through the scaled form: raw = departure + profile."""
+    return raw.abs() <= ROUND_TRIP * departure.abs()
 
 
 def _sensor_blocks(num_sensors: int, sensor_bytes: int) -> list[slice]:

@@ -20,7 +20,7 @@ from dynst.sparsity.network import Network, plain_network
 from dynst.sparsity.schedules import Constant, Cubic, Geometric, Linear, OneShot, Ramp, Schedule
 from dynst.sparsity.scheme import Scheme, SensorDropout
 
-__all__ = ["SparsityConfig", "make_constraints", "make_scheme", "rewind_step"]
+__all__ = ["SparsityConfig", "at_sparsity", "make_constraints", "make_scheme", "rewind_step"]
 
 RAMPS: dict[str, type[Ramp]] = {"constant": Constant, "linear": Linear, "cubic": Cubic, "geometric": Geometric}
 DROPS: dict[str, type[Drop]] = {"constant": ConstantDrop, "linear": LinearDrop, "cosine": CosineDrop}
@@ -104,6 +104,11 @@ def make_scheme(
         seed=seed,
         constraints=constraints,
     )
+
+
+def at_sparsity(config: SparsityConfig, sparsity: float) -> SparsityConfig:
+    """The same demands for another share of sensors that are off; it takes the place of a budget too."""
+    return config.model_copy(update={"final": sparsity, "budget": None})
 
 
 def make_constraints(config: SparsityConfig, network: Network) -> Constraints:

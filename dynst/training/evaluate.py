@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from dynst.data.scaler import is_zero
 from dynst.data.windows import Windows
 from dynst.forecaster import SparseForecaster
 from dynst.metrics import ErrorTable
@@ -34,7 +35,8 @@ def evaluate(
     was_training = model.training
     model.eval()
     sensors = active.nonzero().squeeze(1)
-    table = ErrorTable.zeros(windows.horizon, len(active), len(windows.targets))
+    weight = model.scaler.to_first(windows.targets)
+    table = ErrorTable.zeros(windows.horizon, len(active), len(windows.targets), weight)
     scale = model.scaler.scale[:, windows.targets]
     for index in world.share(torch.arange(len(windows))).split(batch_size):
         if not len(index):  # more ranks than windows
@@ -42,8 +44,9 @@ def evaluate(
         batch = windows.batch(index, sensors)
         scaled = model(batch.readings, batch.observed, batch.calendar, sensors)
         truth = model.scaler.restore(batch.target, windows.target_times(index), windows.targets)
-        table.add((scaled - batch.target) * scale, truth, batch.target_observed)
-    for part in (table.absolute, table.squared, table.truth, table.count):
+        zero = is_zero(truth, batch.target * scale)
+        table.add((scaled - batch.target) * scale, truth, batch.target_observed, zero)
+    for part in table.sums:
         world.total(part)
     model.train(was_training)
     return table

@@ -30,7 +30,7 @@ class EpochReport:
 
     epoch: int
     step: int
-    train_loss: float  # MAE in raw units, over the sensors of each step
+    train_loss: float  # MAE in the unit of the first target, over the sensors of each step
     val_mae: float  # ALL locations, with the mask as it stands; in the warm-up the mean over a few random choices
     sparsity: float
     exchanged: int
@@ -118,7 +118,7 @@ class Training:
         return EpochReport(
             epoch=epoch + 1,
             step=self.step,
-            train_loss=float(loss_sum[0] / loss_sum[1]) * float(self._unit.mean()),
+            train_loss=float(loss_sum[0] / loss_sum[1]) * float(self._unit[0, 0]),
             val_mae=val_mae,
             sparsity=self.scheme.sparsity,
             exchanged=sum(len(update.grown) for update in updates),
@@ -166,7 +166,7 @@ class Training:
         if gates is None:
             return
         assert gates.grad is not None
-        self.scheme.observe(sensors, self.world.total(gates.grad) / self.world.size * float(self._unit.mean()))
+        self.scheme.observe(sensors, self.world.total(gates.grad) / self.world.size * float(self._unit[0, 0]))
 
     def _keep_best(self, val_mae: float) -> None:
         if not self.scheme.is_settled(self.step):

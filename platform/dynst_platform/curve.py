@@ -17,7 +17,7 @@ from dynst_platform.quiet import quiet_libraries
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import target_units
 from dynst_platform.study import Cell, Product, run_cells
-from dynst_platform.tracking import Tracker, new_job_id
+from dynst_platform.tracking import Tracker
 
 __all__ = ["CurveOutcome", "OnCell", "curve"]
 
@@ -46,7 +46,7 @@ def curve(job: JobSpec, store: SensorStore, on_cell: OnCell) -> CurveOutcome:
     """
     quiet_libraries()
     cells = curve_cells(job, store)
-    tracker = Tracker(tracking_uri(), artifact_root(), job, store, new_job_id())
+    tracker = Tracker(tracking_uri(), artifact_root(), job, store)
     run_id = tracker.start("curve", "curve")
     rows: list[dict[str, Any]] = []
     done: list[str] = []
@@ -65,14 +65,14 @@ def curve(job: JobSpec, store: SensorStore, on_cell: OnCell) -> CurveOutcome:
     folder = home() / job.name / f"curve-{tracker.job_id}"
     points = summary(table)
     _write(folder, table, points, job, store)
-    tracker.finish("curve", _series(points), folder)
+    tracker.finish_study("curve", _series(points), folder)
     return CurveOutcome(
         run_id=run_id,
         experiment=job.name,
         num_sensors=len(store.sensors),
         unit=_unit(job, store),
         references=reference_errors(table),
-        points=points.astype(object).where(points.notna(), None).to_dict("records"),
+        points=_plain(points),
         artifacts={"folder": str(folder), "picture": str(folder / "curve.png"), "tracking_uri": tracker.uri},
         attribution=store.manifest.attribution,
     )
@@ -93,6 +93,12 @@ def _series(points: pd.DataFrame) -> list[tuple[int, dict[str, float]]]:
         (round(100 * point["sparsity"]), {f"curve/{point['choice']}/{_short(point['stage'])}_mae_all": point["mae_all"]})
         for point in points.to_dict("records")
     ]
+
+
+def _plain(points: pd.DataFrame) -> list[dict[str, Any]]:
+    """JSON has no NaN: what is unknown is None."""
+    known = points.astype(object).where(points.notna(), None)
+    return [dict(zip(known.columns, line, strict=True)) for line in known.itertuples(index=False)]
 
 
 def _short(stage: str) -> str:

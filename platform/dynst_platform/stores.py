@@ -3,15 +3,16 @@
 from pathlib import Path
 
 from dynst.build import DatasetPlan, make_geometry, plan_dataset
+from dynst.choice.rankings import check_size
 from dynst.data import auckland
 from dynst.data.remote import fetch_store, is_remote
 from dynst.data.store import SensorStore, open_store
-from dynst.sparsity.config import make_scheme
+from dynst.sparsity.config import at_sparsity, make_constraints, make_scheme
 from dynst.sparsity.network import network_of
 from dynst_platform.home import home
 from dynst_platform.spec import JobSpec
 
-__all__ = ["find_store", "plan_job", "store_for"]
+__all__ = ["curve_store_for", "find_store", "plan_job", "store_for", "target_units"]
 
 
 def find_store(name: str) -> SensorStore:
@@ -44,6 +45,27 @@ def store_for(job: JobSpec) -> SensorStore:
     return store
 
 
+def curve_store_for(job: JobSpec) -> SensorStore:
+    """The same for ``dynst curve``: each of its sparsities must be possible, and each baseline feasible on a network of this size.
+
+    Raises:
+        DynstError: as for ``store_for``.
+    """
+    store = find_store(job.data.store)
+    plan_job(job, store)
+    make_geometry(job.model, store.edges, len(store.sensors))
+    check_size(job.curve.baselines, len(store.sensors))
+    for sparsity in job.curve.sparsities:
+        make_constraints(at_sparsity(job.sparsity, sparsity), network_of(store))
+    return store
+
+
 def plan_job(job: JobSpec, store: SensorStore) -> DatasetPlan:
     """How the job scales and cuts its store."""
     return plan_dataset(store, job.model, targets=job.data.targets, season=job.data.season, shares=job.data.split)
+
+
+def target_units(job: JobSpec, store: SensorStore) -> dict[str, str]:
+    """The unit of each channel that the job forecasts, the first target first."""
+    units = {channel.name: channel.unit for channel in store.manifest.channels}
+    return {name: units[name] for name in job.data.targets or store.channel_names[:1]}

@@ -1,13 +1,15 @@
 """MLflow: one run for each training, figures as they come, masks as tables and pictures, the model at the end."""
 
-import csv
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -22,27 +24,34 @@ import dynst
 from dynst.artifact import load_artifact
 from dynst.data.store import SensorStore
 from dynst_platform import serving_model
+from dynst_platform.artifact_files import write_errors, write_sensors
 from dynst_platform.errors import TrackingError
 from dynst_platform.jobfile import dump_job
-from dynst_platform.pictures import draw_sensor_map
+from dynst_platform.mask_history import mask_series, plain_history, write_history
 from dynst_platform.serving_model import input_columns
 from dynst_platform.spec import JobSpec
+from dynst_platform.stores import target_units
 from dynst_platform.worker import Report
 
 __all__ = ["Tracker"]
 
 SERIES = {"train_loss": "train/mae", "val_mae": "val/mae", "sparsity": "mask/sparsity", "exchanged": "mask/exchanged"}
 MAX_TAG = 4000
+MAX_METRICS = 1000  # in one call
+NOT_IN_METRIC = r"[^\w/.\- :]"  # what MLflow takes in no metric's name; channels may be called anything
 REQUIREMENTS = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy")
 
 
 class Tracker:
     """Turns the reports of one job into MLflow runs. Every run of the job carries the tag ``dynst.job``."""
 
-    def __init__(self, uri: str, artifact_root: str | None, job: JobSpec, store: SensorStore, job_id: str) -> None:
-        self.uri, self._job, self._store, self._job_id = uri, job, store, job_id
+    def __init__(self, uri: str, artifact_root: str | None, job: JobSpec, store: SensorStore) -> None:
+        self.uri, self._job, self._store = uri, job, store
+        self.job_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(2)}"
         self.runs: dict[str, str] = {}
         self._rounds: dict[str, int] = {}
+        self._updates: list[dict[str, Any]] = []  # of the learned mask
+        self._errors: list[dict[str, Any]] = []  # by step, of all forecasters that have ended
         with _as_tracking_error(uri):
             mlflow.set_tracking_uri(uri)
             self._client = MlflowClient(uri)
@@ -53,9 +62,9 @@ class Tracker:
         if arm in self.runs:
             return self.runs[arm]
         tags = {
-            "mlflow.runName": f"{arm}-{self._job_id[-4:]}",
-            "mlflow.source.name": "dynst train",
-            "dynst.job": self._job_id,
+            "mlflow.runName": f"{arm}-{self.job_id[-4:]}",
+            "mlflow.source.name": "dynst",
+            "dynst.job": self.job_id,
             "dynst.arm": arm,
             "dynst.kind": kind,
             "dynst.version": dynst.__version__,
@@ -77,6 +86,16 @@ class Tracker:
                 self._log_epoch(run_id, report)
             else:
                 self._log_end(run_id, report)
+
+    def finish_study(self, name: str, series: list[tuple[int, dict[str, float]]], folder: Path) -> None:
+        """End the run of a study: figures at their steps, and everything in ``folder``."""
+        run_id = self.runs[name]
+        with _as_tracking_error(self.uri):
+            metrics = [metric for step, figures in series for metric in _metrics(figures, step)]
+            for first in range(0, len(metrics), MAX_METRICS):
+                self._client.log_batch(run_id, metrics=metrics[first : first + MAX_METRICS])
+            self._client.log_artifacts(run_id, str(folder))
+            self._client.set_terminated(run_id, "FINISHED")
 
     def close(self, status: str, reason: str = "") -> None:
         """End every run that is still open as FAILED or KILLED, with the reason as a tag."""
@@ -102,40 +121,58 @@ class Tracker:
 
     def _log_epoch(self, run_id: str, report: Report) -> None:
         figures = {name: report[key] for key, name in SERIES.items()} | {"train/seconds": report["seconds"]}
-        self._log_metrics(run_id, figures, report["step"])
+        self._client.log_batch(run_id, metrics=_metrics(figures, report["step"]) + self._mask_metrics(report))
         for update in report["updates"]:
             if update["pruned"]:
                 self._log_mask(run_id, update)
+
+    def _mask_metrics(self, report: Report) -> list[Metric]:
+        """How the learned mask moved at the report's updates."""
+        new = report["updates"]
+        if report["arm_kind"] != "learned" or not new:
+            return []
+        self._updates += new
+        series = mask_series(self._updates)[-len(new) :]
+        return [metric for update, figures in zip(new, series, strict=True) for metric in _metrics(figures, update["step"])]
 
     def _log_mask(self, run_id: str, update: dict[str, Any]) -> None:
         """The mask after a change of sparsity."""
         number = self._rounds[run_id] = self._rounds.get(run_id, 0) + 1
         on = sum(update["active"])
         title = f"Round {number}, step {update['step']}: {on} of {len(update['active'])} sensors on ({update['sparsity']:.0%} off)"
-        self._log_sensors(run_id, f"masks/round_{number:02d}", title, {key: update[key] for key in ("active", "importance")})
+        with self._folder(run_id, "masks") as folder:
+            columns = {key: update[key] for key in ("active", "importance")}
+            write_sensors(folder / f"round_{number:02d}", self._store.sensors, title, columns)
 
     def _log_end(self, run_id: str, report: Report) -> None:
         efficiency = {f"efficiency/{key}": value for key, value in report.get("efficiency", {}).items()}
         sparsity = 1 - sum(report["active"]) / len(report["active"])
-        finals = report["metrics"] | efficiency | {"mask/final_sparsity": sparsity}
-        self._log_metrics(run_id, finals, report["step"])
-        columns = {key: report[key] for key in ("active", "importance", "mae_by_sensor")}
+        errors = {re.sub(NOT_IN_METRIC, "_", key): value for key, value in report["metrics"].items()}
+        self._client.log_batch(run_id, metrics=_metrics(errors | efficiency | {"mask/final_sparsity": sparsity}, report["step"]))
         title = f"{report['arm']}: {sum(report['active'])} of {len(report['active'])} sensors on"
-        self._log_sensors(run_id, "sensors", title, columns)
-        self._log_model(run_id, Path(report["artifact"]), report["step"], report["metrics"])
+        with self._folder(run_id) as folder:
+            columns = {key: report[key] for key in ("active", "importance", "mae_by_sensor")}
+            write_sensors(folder / "sensors", self._store.sensors, title, columns)
+            if report["arm_kind"] == "learned" and self._updates:
+                (folder / "masks").mkdir()
+                write_history(folder / "masks", self._store.sensors, plain_history(self._updates), report["step"])
+        self._log_errors(report)
+        self._log_model(run_id, Path(report["artifact"]), report["step"], errors)
         self._client.set_terminated(run_id, "FINISHED")
 
-    def _log_sensors(self, run_id: str, name: str, title: str, columns: dict[str, list[Any]]) -> None:
-        """One row a sensor as CSV, and the map beside it."""
+    def _log_errors(self, report: Report) -> None:
+        """The learned run's table of errors, written anew when a random arm joins it."""
+        self._errors += report["errors"]
+        if report["errors"]:
+            with self._folder(self.runs["dynst"]) as folder:
+                write_errors(folder, self._errors, target_units(self._job, self._store))
+
+    @contextmanager
+    def _folder(self, run_id: str, path: str | None = None) -> Iterator[Path]:
+        """A folder to write into; what it holds at the end is uploaded at once."""
         with TemporaryDirectory() as folder:
-            stem = Path(folder) / Path(name).name
-            with stem.with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file)
-                writer.writerow(["sensor", *columns])
-                writer.writerows(zip(self._store.sensors.ids, *columns.values(), strict=True))
-            active, importance = np.array(columns["active"]), np.array(columns["importance"])
-            draw_sensor_map(stem.with_suffix(".png"), self._store.sensors, active, importance, title)
-            self._client.log_artifacts(run_id, folder, artifact_path=str(Path(name).parent).replace(".", "") or None)
+            yield Path(folder)
+            self._client.log_artifacts(run_id, folder, artifact_path=path)
 
     def _log_model(self, run_id: str, folder: Path, step: int, metrics: dict[str, float]) -> None:
         with mlflow.start_run(run_id=run_id, log_system_metrics=False):
@@ -155,10 +192,10 @@ class Tracker:
             )
             mlflow.log_metrics({k: v for k, v in metrics.items() if np.isfinite(v)}, model_id=info.model_id, step=step)
 
-    def _log_metrics(self, run_id: str, figures: dict[str, float], step: int) -> None:
-        now = int(time.time() * 1000)
-        metrics = [Metric(key, float(value), now, step) for key, value in figures.items() if np.isfinite(value)]
-        self._client.log_batch(run_id, metrics=metrics)
+
+def _metrics(figures: dict[str, float], step: int) -> list[Metric]:
+    now = int(time.time() * 1000)
+    return [Metric(key, float(value), now, step) for key, value in figures.items() if np.isfinite(value)]
 
 
 def _input_example(store: SensorStore, folder: Path) -> pd.DataFrame:

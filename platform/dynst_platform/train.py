@@ -1,13 +1,9 @@
 """The use case behind ``dynst train``: check everything, train every arm, remember it, and say what came out."""
 
-import logging
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
-from secrets import token_hex
 from statistics import fmean
 from typing import Any
 
@@ -18,7 +14,9 @@ from dynst_platform.home import artifact_root, home, tracking_uri
 from dynst_platform.jobfile import dump_job
 from dynst_platform.launch import launch
 from dynst_platform.pictures import draw_sensor_map
+from dynst_platform.quiet import quiet_libraries
 from dynst_platform.spec import JobSpec
+from dynst_platform.stores import target_units
 from dynst_platform.tracking import Tracker
 from dynst_platform.worker import Report
 
@@ -41,7 +39,9 @@ class Outcome:
     artifacts: dict[str, str]
     mask_updates: int = 0
     exchanged: int = 0
-    unit: str = ""
+    unit: str = ""  # of the first target, and so of the overall errors
+    errors_by_step: list[dict[str, Any]] = field(default_factory=list)
+    targets: dict[str, str] = field(default_factory=dict)  # with their units
     attribution: str = ""
 
 
@@ -65,10 +65,9 @@ def train(job: JobSpec, store: SensorStore, listener: Listener) -> Outcome:
     Raises:
         RunError: a worker or the tracking store failed; its MLflow runs are marked FAILED.
     """
-    _quiet_libraries()
-    job_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(2)}"
-    tracker = Tracker(tracking_uri(), artifact_root(), job, store, job_id)
-    folder = home() / job.name / job_id
+    quiet_libraries()
+    tracker = Tracker(tracking_uri(), artifact_root(), job, store)
+    folder = home() / job.name / tracker.job_id
     folder.mkdir(parents=True)
     (folder / "job.yaml").write_text(dump_job(job), encoding="utf-8")
     collected = _Collected()
@@ -91,7 +90,7 @@ def train(job: JobSpec, store: SensorStore, listener: Listener) -> Outcome:
 
 
 def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, collected: _Collected) -> Outcome:
-    final = collected.finals["dynst"]
+    final, units = collected.finals["dynst"], target_units(job, store)
     active = np.array(final["active"])
     picture = folder / "sensor_map.png"
     title = f"{store.manifest.name}: {active.sum()} of {len(active)} sensors kept"
@@ -125,7 +124,9 @@ def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, c
         },
         mask_updates=collected.updates,
         exchanged=collected.exchanged,
-        unit=_target_unit(job, store),
+        errors_by_step=_rows(collected),
+        targets=units,
+        unit=next(iter(units.values())),
         attribution=store.manifest.attribution,
     )
 
@@ -135,13 +136,7 @@ def _known(value: float | None) -> float | None:
     return value if value is not None and isfinite(value) else None
 
 
-def _target_unit(job: JobSpec, store: SensorStore) -> str:
-    name = job.data.targets[0] if job.data.targets else store.channel_names[0]
-    return next(channel.unit for channel in store.manifest.channels if channel.name == name)
-
-
-def _quiet_libraries() -> None:
-    """What users can do nothing about does not belong on their screen."""
-    for name in ("mlflow", "alembic", "ray"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"mlflow|ray|torch|pydantic")
+def _rows(collected: _Collected) -> list[dict[str, Any]]:
+    """Errors by step of all forecasters, ready for JSON."""
+    rows = [row for report in collected.finals.values() for row in report["errors"]]
+    return [{key: _known(value) if isinstance(value, float) else value for key, value in row.items()} for row in rows]

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from dynst.artifact import Description, save_artifact
+from dynst.breakdown import errors_by_step, overall_errors, sensor_groups
 from dynst.build import Dataset, make_dataset
 from dynst.comparison import Arm, Comparison
 from dynst.data.store import SensorStore, open_store
@@ -38,9 +39,8 @@ def run_job(job: JobSpec, store_path: Path, report: ReportSink) -> None:
         errors = arm.test_errors(dataset)
         if arm.kind == "dense":
             dense_errors = errors
-        final = _final_report(arm, errors)
+        final = _final_report(arm, errors, _references(dataset, dense_errors) if arm.kind == "learned" else {}, store)
         if arm.kind == "learned":
-            final["metrics"] |= _reference_metrics(arm, dataset, dense_errors)
             final["efficiency"] = vars(measure_efficiency(arm.training.model, dataset.test, arm.active))
         with TemporaryDirectory() as folder:
             if world.rank == 0:
@@ -83,47 +83,50 @@ def _plain_update(update: MaskUpdate) -> dict[str, Any]:
     return vars(update) | {"active": update.active.tolist(), "importance": update.importance.tolist()}
 
 
-def _final_report(arm: Arm, errors: ErrorTable) -> Report:
-    scores = arm.training.scheme.criterion.scores(arm.active)
+def _final_report(arm: Arm, errors: ErrorTable, references: dict[str, ErrorTable], store: SensorStore) -> Report:
+    """How the arm ended, and what the references reach at the very sensors that its mask keeps and switches off."""
+    groups = sensor_groups(arm.active)
+    channels = [store.channel_names[target] for target in arm.training.train.targets]
+    minutes = store.manifest.step_seconds / 60 if store.manifest.timed else None
     return {
         "kind": "arm",
         "arm": arm.name,
         "arm_kind": arm.kind,
         "step": arm.training.step,
         "active": arm.active.tolist(),
-        "importance": scores.tolist(),
+        "importance": arm.training.scheme.criterion.scores(arm.active).tolist(),
         "mae_by_sensor": errors.mae_by_sensor().tolist(),
-        "metrics": _group_metrics("test", errors, arm) | _horizon_metrics(errors),
+        "metrics": _horizon_metrics(errors)
+        | {
+            f"{name}/{key}": value
+            for name, table in ({"test": errors} | references).items()
+            for key, value in overall_errors(table, groups, channels).items()
+        },
+        "errors": []
+        if arm.kind == "dense"
+        else [
+            vars(row)
+            for name, table in ({arm.name: errors} | references).items()
+            for row in errors_by_step(name, table, groups, channels, minutes)
+        ],
     }
 
 
-def _reference_metrics(arm: Arm, dataset: Dataset, dense: ErrorTable | None) -> dict[str, float]:
-    """What others reach at the very sensors that the learned mask keeps and switches off."""
-    references = {
+def _references(dataset: Dataset, dense: ErrorTable | None) -> dict[str, ErrorTable]:
+    """What stands beside the learned arm in its own report; random arms report for themselves."""
+    tables = {
         "dense": dense,
         "persistence": persistence_errors(dataset.test, dataset.scaler),
         "seasonal_naive": seasonal_naive_errors(dataset.test, dataset.scaler),
     }
-    return {
-        key: value
-        for name, errors in references.items()
-        if errors is not None
-        for key, value in _group_metrics(name, errors, arm).items()
-    }
-
-
-def _group_metrics(prefix: str, errors: ErrorTable, arm: Arm) -> dict[str, float]:
-    groups = {"all": None, "active": arm.active} | ({} if arm.active.all() else {"inactive": ~arm.active})
-    measures = {"mae": errors.mae, "rmse": errors.rmse, "wape": errors.wape}
-    return {
-        f"{prefix}/{measure}_{group}": compute(sensors)
-        for measure, compute in measures.items()
-        for group, sensors in groups.items()
-    }
+    return {name: table for name, table in tables.items() if table is not None}
 
 
 def _horizon_metrics(errors: ErrorTable) -> dict[str, float]:
-    return {f"test/mae_all_h{step + 1:02d}": errors.mae(step=step) for step in range(errors.count.shape[0])}
+    """Numbered so that names sort as the steps do."""
+    horizon = errors.count.shape[0]
+    digits = max(2, len(str(horizon)))
+    return {f"test/mae_all_h{step + 1:0{digits}d}": errors.mae(step=step) for step in range(horizon)}
 
 
 def _save(folder: Path, arm: Arm, job: JobSpec, store: SensorStore) -> None:

@@ -26,6 +26,29 @@ def test_errors_by_hand() -> None:
     assert errors.wape() == pytest.approx(10 / 60)
 
 
+def test_mape_by_hand_leaves_out_truths_of_zero() -> None:
+    """Errors 1, 2, 3, 4 at truths 10, 0, 20, −40: the second has no percentage, but counts in the MAE."""
+    errors = ErrorTable.zeros(1, 4, 1)
+    error = torch.tensor([1.0, 2.0, 3.0, 4.0]).view(1, 1, 4, 1)
+    errors.add(error, torch.tensor([10.0, 0.0, 20.0, -40.0]).view(1, 1, 4, 1), torch.ones(1, 1, 4, 1, dtype=torch.bool))
+    assert errors.mape() == pytest.approx((1 / 10 + 3 / 20 + 4 / 40) / 3)
+    assert errors.wape() == pytest.approx(10 / 70)
+    assert errors.mae() == 2.5
+    assert math.isnan(errors.mape(torch.tensor([False, True, False, False])))
+
+
+def test_several_channels_count_in_the_unit_of_the_first() -> None:
+    """The second channel spreads ten times as wide, so its errors weigh a tenth; alone it is in its own unit."""
+    errors = ErrorTable.zeros(1, 1, 2, weight=torch.tensor([1.0, 0.1]))
+    errors.add(torch.tensor([[[[2.0, -40.0]]]]), torch.tensor([[[[10.0, 100.0]]]]), torch.ones(1, 1, 1, 2, dtype=torch.bool))
+    assert errors.mae() == pytest.approx((2 + 4) / 2)
+    assert errors.rmse() == pytest.approx(math.sqrt((4 + 16) / 2))
+    assert errors.wape() == pytest.approx((2 + 4) / (10 + 10))
+    assert errors.mape() == pytest.approx((0.2 + 0.4) / 2)
+    assert errors.mae_by_sensor().tolist() == [pytest.approx(3)]
+    assert [(errors.only(channel).mae(), errors.only(channel).rmse()) for channel in (0, 1)] == [(2, 2), (40, 40)]
+
+
 def test_what_was_never_observed_is_nan_and_counts_nowhere() -> None:
     errors = table()
     assert math.isnan(errors.mae(torch.tensor([False, False, True])))

@@ -53,6 +53,7 @@ def test_json_alone_goes_to_standard_output(tmp_path: Path, job: Path) -> None:
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
     assert {"run_id", "experiment", "sensors", "sparsity", "metrics", "efficiency", "artifacts"} <= set(outcome)
+    assert {row["step"] for row in outcome["errors_by_step"]} == {1, 2, 3}
     assert outcome["sensors"]["total"] == 8
     assert outcome["sensors"]["active"] == len(outcome["sensors"]["kept"]) == 4
     assert "DynST 4/4" in done.stderr
@@ -79,9 +80,11 @@ def test_a_terminal_shows_live_bars(tmp_path: Path, job: Path) -> None:
 
 
 def test_table_names_every_sensor(tmp_path: Path, job: Path) -> None:
-    done = dynst("train", job, cwd=tmp_path)
+    done = dynst("train", job, "--by-step", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert all(f"s{index}" in done.stdout for index in range(8))
+    assert "ALL by step ahead (veh/h)" in done.stdout
+    assert "INACTIVE by step ahead (veh/h)" in done.stdout
     assert all(word in done.stdout for word in ("DynST", "dense", "random choice", "persistence", "dynst ui"))
 
 

@@ -35,7 +35,9 @@ def print_curve(outcome: CurveOutcome) -> None:
     console.print(f"\nReading every sensor: {references}", highlight=False)
     console.print(f"\nPicture      {outcome.artifacts['picture']}", highlight=False, soft_wrap=True)
     console.print(
-        f"MLflow run   {outcome.run_id} in experiment '{outcome.experiment}'; open it with: dynst ui", highlight=False, soft_wrap=True
+        f"MLflow run   {outcome.run_id} in experiment '{outcome.experiment}'; open it with: dynst ui",
+        highlight=False,
+        soft_wrap=True,
     )
     if outcome.attribution:
         console.print(f"[dim]Data: {outcome.attribution}[/]", highlight=False, soft_wrap=True)

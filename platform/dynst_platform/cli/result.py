@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dynst_platform.cli.by_step import tables_by_step
 from dynst_platform.train import Outcome
 
 __all__ = ["print_json", "print_table"]
@@ -21,10 +22,13 @@ def print_json(outcome: Outcome) -> None:
     click.echo(json.dumps(asdict(outcome), indent=2))
 
 
-def print_table(outcome: Outcome) -> None:
+def print_table(outcome: Outcome, by_step: bool = False) -> None:
     console = Console()
     console.print()
     console.print(_errors(outcome))
+    for table in tables_by_step(outcome) if by_step else ():
+        console.print()
+        console.print(table)
     sensors = outcome.sensors
     console.print(f"\n[bold]Keep {sensors['active']}:[/] {_listed(sensors['kept'])}", highlight=False)
     console.print(f"\n[bold]Switch off {len(sensors['off'])}:[/] {_listed(sensors['off'])}", highlight=False)
@@ -47,9 +51,12 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _errors(outcome: Outcome) -> Table:
-    unit = f" ({outcome.unit})" if outcome.unit else ""
+    several = f"mean of {len(outcome.targets)} targets, each brought to the spread of the first" if len(outcome.targets) > 1 else ""
+    unit = ", ".join(part for part in (outcome.unit, several) if part)
     total, kept = outcome.sensors["total"], outcome.sensors["active"]
-    table = Table(title=f"Mean absolute error on the test part{unit}", title_style="bold", title_justify="left")
+    table = Table(
+        title="Mean absolute error on the test part" + (f" ({unit})" if unit else ""), title_style="bold", title_justify="left"
+    )
     table.add_column("forecaster", no_wrap=True)
     table.add_column("reads", justify="right")
     for name in (f"ALL {total}", f"{kept} ACTIVE", f"{total - kept} INACTIVE"):

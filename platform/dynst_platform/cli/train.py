@@ -11,7 +11,8 @@ __all__ = ["train"]
 @click.argument("job", type=click.Path(path_type=Path))
 @click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Override a setting, e.g. sparsity.final=0.5.")
 @click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="What goes to standard output.")
-def train(job: Path, assignments: tuple[str, ...], output: str) -> None:
+@click.option("--by-step", is_flag=True, help="Also print the errors at some steps of the horizon; JSON always has all of them.")
+def train(job: Path, assignments: tuple[str, ...], output: str, by_step: bool) -> None:
     """Train the forecaster of JOB and learn which sensors it can do without.
 
     Progress goes to standard error, the result to standard output.
@@ -28,5 +29,7 @@ def train(job: Path, assignments: tuple[str, ...], output: str) -> None:
 
     with TrainingProgress(spec) as progress:
         outcome = use_case.train(spec, store, progress.on_report)
-    show = print_json if output == "json" else print_table
-    show(outcome)
+    if output == "json":
+        print_json(outcome)
+    else:
+        print_table(outcome, by_step=by_step)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 import dynst.data.scaler as scaler_module
-from dynst.data.scaler import DAY, HOUR, SEASONS, WEEK, fit_scaler, season_for
+from dynst.data.scaler import DAY, HOUR, SEASONS, WEEK, fit_scaler, is_zero, season_for
 from dynst.data.store import Readings
 from dynst.errors import ConfigError
 
@@ -84,3 +84,24 @@ def test_a_sensor_that_starts_late_is_not_blown_up() -> None:
     scaler = fit_scaler(readings(values, observed), SEASONS["none"], slice(0, 100))
     later = scaler.transform(torch.tensor(values[100:]).float(), torch.arange(100))
     assert later.abs().max() < 20
+
+
+def test_a_zero_is_still_known_as_zero_after_its_way_through_the_scaled_form() -> None:
+    """Otherwise the percentage errors of a network with quiet nights would divide by roundings."""
+    values = np.random.default_rng(0).gamma(2, 300, (24 * 30, 40, 1)).astype(np.float32)
+    values[::7] = 0
+    values[3::7] = 1
+    data = readings(values)
+    scaler = fit_scaler(data, SEASONS["day"], slice(0, 24 * 20))
+    time, channels = torch.tensor(data.time), torch.tensor([0])
+    scaled = scaler.transform(torch.tensor(values), time)
+    raw = scaler.restore(scaled, time, channels)
+    assert (raw[::7] != 0).any(), "the round trip loses exact zeros, or this tests nothing"
+    assert torch.equal(is_zero(raw, scaled * scaler.scale), torch.tensor(values) == 0)
+
+
+def test_channels_are_brought_to_the_spread_of_the_first() -> None:
+    noise = np.random.default_rng(0).normal(size=(200, 3, 1))
+    scaler = fit_scaler(readings(noise * [1.0, 10.0, 0.5]), SEASONS["none"], slice(0, 200))
+    assert scaler.to_first(torch.tensor([0, 1, 2])).tolist() == pytest.approx([1, 0.1, 2], rel=1e-4)
+    assert scaler.to_first(torch.tensor([1])).tolist() == [1]

@@ -253,20 +253,6 @@ def test_a_budget_is_not_left_unspent_because_scores_are_negative() -> None:
     assert kept.nonzero().squeeze(1).tolist() == list(range(10))
 
 
-def test_the_solver_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    """HiGHS's own trace would break a result that is printed as JSON; this network makes it print."""
-    sensors, points = 207, np.random.default_rng(0).uniform(0, 1, (207, 2))
-    cost = np.random.default_rng(1).uniform(0.5, 4, sensors)
-    network = Network(Sensors(tuple(map(str, range(sensors))), points, cost), points)
-    constraints = make_constraints(SparsityConfig(budget=207.0, min_distance=0.035), network)
-    active = constraints.allowed()
-    for number, sparsity in enumerate((0.2, 0.3, 0.4, 0.5, 0.6)):
-        importance = torch.randn(sensors, generator=torch.Generator().manual_seed(number))
-        active = constraints.exchange(constraints.prune(active, importance, sparsity), importance, 10)
-    print("the result")
-    assert capfd.readouterr().out == "the result\n"
-
-
 def test_distances_are_metres_for_longitude_and_latitude(tmp_path: Path) -> None:
     sensors = Sensors(("a", "b"), np.array([[9.0, 48.0], [9.0, 48.001]]))  # 111.2 m apart
     with StoreWriter(

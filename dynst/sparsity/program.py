@@ -8,13 +8,14 @@ from scipy.sparse import coo_array, csr_array, hstack, identity
 
 from dynst.errors import ConfigError
 from dynst.sparsity.demands import Demands
+from dynst.sparsity.quiet import quiet_stdout
 
 __all__ = ["Program", "Swap", "worth"]
 
 SCALE = 1e6  # importances nearer to each other than a millionth of their range count as equal in a sum
 NODES = 20_000
-EXACT_UNITS = 2_000  # above, the best choice is found up to RELATIVE_GAP
-RELATIVE_GAP = 1e-6
+EXACT_UNITS = 300  # above, a choice will do whose importance is this near to the best
+RELATIVE_GAP = 1e-4
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,14 @@ class Program:
             leaving = np.where(self.swap.active, self.demands.size, 0)
             self._add(_row(leaving), 0, leaving.sum() - self.swap.num, np.inf)
         upper = self.within & ~self.demands.excluded
-        found = milp(
-            -np.tile(worth, blocks),
-            integrality=np.ones(blocks * len(worth)),
-            bounds=Bounds(np.tile(self.demands.pinned & upper, blocks), np.tile(upper, blocks)),
-            constraints=self._rows,
-            options={"node_limit": NODES, "mip_rel_gap": 0 if len(worth) <= EXACT_UNITS else RELATIVE_GAP},
-        )
+        with quiet_stdout():
+            found = milp(
+                -np.tile(worth, blocks),
+                integrality=np.ones(blocks * len(worth)),
+                bounds=Bounds(np.tile(self.demands.pinned & upper, blocks), np.tile(upper, blocks)),
+                constraints=self._rows,
+                options={"node_limit": NODES, "mip_rel_gap": 0 if len(worth) <= EXACT_UNITS else RELATIVE_GAP},
+            )
         if found.x is None and found.status != INFEASIBLE:
             raise ConfigError(
                 f"the best choice of sensors was not found among {NODES} partial choices ({found.message}); "

@@ -98,6 +98,8 @@ def test_table_names_every_sensor(tmp_path: Path, job: Path) -> None:
         (["train", "job.yaml", "--set", "data.store=nowhere"], "no sensor store at"),
         (["train", "job.yaml", "--set", "data.targets=[speed]"], "must name channels of the store (flow), but got 'speed'"),
         (["train", "job.yaml", "--set", "model.window=5000"], "no window of 5000 + 3 steps fits"),
+        (["train", "job.yaml", "--set", "sparsity.pinned=[s77]"], "sparsity.pinned must name sensors of the store, but got 's77'"),
+        (["train", "job.yaml", "--set", "sparsity.min_distance=9"], "sparsity.min_distance must leave room for the choice"),
         (["train", "job.yaml", "--set", "oops"], "--set must be key=value"),
         (["train", "job.yaml", "--format", "xml"], "xml"),
         (["data", "describe", "nowhere"], "no sensor store at"),

@@ -47,6 +47,14 @@ def test_a_wrong_job_is_one_clear_sentence(overrides: dict[str, object], message
         assert message.replace("\\", "") in text
 
 
+def test_a_budget_takes_the_place_of_the_final_share(tmp_path: Path) -> None:
+    job = check_job(with_overrides(MINIMAL, {"sparsity.budget": 7}))
+    assert job.sparsity.final is None
+    assert check_job(MINIMAL).sparsity.final == 0.5
+    (tmp_path / "resolved.yaml").write_text(dump_job(job))
+    assert load_job(tmp_path / "resolved.yaml") == job
+
+
 def test_a_missing_file_names_its_neighbours() -> None:
     with pytest.raises(ConfigError, match=r"no job file at .*quickstrt\.yaml; beside it: .*quickstart\.yaml"):
         load_job(JOBS / "quickstrt.yaml")

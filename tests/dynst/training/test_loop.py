@@ -106,6 +106,37 @@ def test_the_best_settled_weights_are_kept(comparison: Comparison) -> None:
     assert training.best[0] == min(settled)
 
 
+def test_all_arms_but_the_dense_one_keep_the_constraints(network: SensorStore) -> None:
+    model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+    settings = {"budget": None, "pinned": ("s1",), "excluded": ("s2", "s3"), "min_distance": 0.05}
+    comparison = Comparison(
+        make_dataset(network, model), network.edges, model, RECIPE, SPARSITY.model_copy(update=settings), 0, World()
+    )
+    assert comparison.dense().active.all()
+    for arm in (comparison.learned(), comparison.random(0)):
+        assert arm.active.tolist() == [True, True, False, False, True, True, True, True]
+        finish(arm)
+        assert arm.active[1]
+        assert not arm.active[2:4].any()
+        assert int(arm.active.sum()) == 4
+
+
+@pytest.mark.parametrize("criterion", ["absolute_gradient", "learned_gate", "random"])
+def test_every_criterion_trains_to_the_end_and_resumes(network: SensorStore, criterion: str) -> None:
+    model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+    sparsity = SPARSITY.model_copy(update={"criterion": criterion, "coverage": 0.5})
+    comparison = Comparison(make_dataset(network, model), network.edges, model, RECIPE, sparsity, 0, World())
+    whole, first, second = (comparison.learned().training for _ in range(3))
+    list(whole.run())
+    list(first.run(3))
+    second.load_state_dict(first.state_dict())
+    list(second.run())
+    assert int(whole.scheme.active.sum()) == 4
+    assert torch.equal(whole.scheme.active, second.scheme.active)
+    for a, b in zip(whole.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
 @pytest.fixture
 def rewinding(network: SensorStore) -> Comparison:
     model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)

@@ -56,7 +56,7 @@ def test_chance_is_the_mean_over_all_masks_of_the_same_sizes(one: int, other: in
 
 
 def test_the_history_of_a_scheme() -> None:
-    scheme = make_scheme(SparsityConfig(final=0.5, rounds=4, criterion="random"), 10, 100, seed=0)
+    scheme = make_scheme(SparsityConfig(scheme="iterative", final=0.5, rounds=4, criterion="random"), 10, 100, seed=0)
     updates = [update for step in range(100) if (update := scheme.update(step)) is not None]
     history = MaskHistory.of(updates)
     assert history.active.shape == history.importance.shape == (len(updates), 10)

@@ -73,6 +73,12 @@ class Comparison:
         return learned.training.scheme.schedule.start // learned.training.steps_per_epoch
 
     def _training(self, scheme: Scheme) -> Training:
-        targets = len(self.dataset.train.targets)
-        model = build_forecaster(self.model, self.dataset.scaler, self.edges, num_targets=targets, seed=self.seed)
+        model = build_forecaster(
+            self.model,
+            self.dataset.scaler,
+            self.edges,
+            num_targets=len(self.dataset.train.targets),
+            seed=self.seed,
+            positions=self.dataset.positions,
+        )
         return Training(model, scheme, self.recipe, self.dataset.train, self.dataset.val, self.seed, self.world)

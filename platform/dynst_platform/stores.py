@@ -4,6 +4,7 @@ from pathlib import Path
 
 from dynst.build import DatasetPlan, make_geometry, plan_dataset
 from dynst.data import auckland
+from dynst.data.patches import patched_store
 from dynst.data.remote import fetch_store, is_remote
 from dynst.data.store import SensorStore, open_store
 from dynst.errors import DataError
@@ -37,6 +38,8 @@ def store_for(job: JobSpec) -> SensorStore:
         DynstError: no usable store, or windows, targets, season or schedule that do not fit it.
     """
     store = find_store(job.data.store)
+    if job.data.patch is not None:
+        store = patched_store(store, job.data.patch, home() / "stores")
     if store.sensors.pinned.any() or store.sensors.excluded.any():
         raise DataError(
             f"{store.path} pins or excludes sensors, which no scheme honours yet; clear both columns of sensors.parquet"

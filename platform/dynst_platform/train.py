@@ -136,8 +136,9 @@ def _known(value: float | None) -> float | None:
 
 
 def _target_unit(job: JobSpec, store: SensorStore) -> str:
-    name = job.data.targets[0] if job.data.targets else store.channel_names[0]
-    return next(channel.unit for channel in store.manifest.channels if channel.name == name)
+    quantities = store.manifest.quantities
+    name = job.data.targets[0] if job.data.targets else quantities[0].name
+    return next(channel.unit for channel in quantities if channel.name == name)
 
 
 def _quiet_libraries() -> None:

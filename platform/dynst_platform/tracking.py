@@ -24,8 +24,8 @@ from dynst.data.store import SensorStore
 from dynst_platform import serving_model
 from dynst_platform.errors import TrackingError
 from dynst_platform.jobfile import dump_job
-from dynst_platform.pictures import draw_sensor_map
-from dynst_platform.serving_model import input_columns
+from dynst_platform.pictures import draw_mask
+from dynst_platform.serving_model import input_columns, reading_columns
 from dynst_platform.spec import JobSpec
 from dynst_platform.worker import Report
 
@@ -134,7 +134,7 @@ class Tracker:
                 writer.writerow(["sensor", *columns])
                 writer.writerows(zip(self._store.sensors.ids, *columns.values(), strict=True))
             active, importance = np.array(columns["active"]), np.array(columns["importance"])
-            draw_sensor_map(stem.with_suffix(".png"), self._store.sensors, active, importance, title)
+            draw_mask(stem.with_suffix(".png"), self._store, active, importance, title)
             self._client.log_artifacts(run_id, folder, artifact_path=str(Path(name).parent).replace(".", "") or None)
 
     def _log_model(self, run_id: str, folder: Path, step: int, metrics: dict[str, float]) -> None:
@@ -167,7 +167,8 @@ def _input_example(store: SensorStore, folder: Path) -> pd.DataFrame:
     rows = slice(-description.model.window, None)
     readings = store.readings
     values = np.where(readings.observed[rows], readings.values[rows], np.nan)[:, np.array(description.active)]
-    table = pd.DataFrame(values.reshape(len(values), -1).astype(np.float64), columns=input_columns(description))
+    every = pd.DataFrame(values.reshape(len(values), -1).astype(np.float64), columns=reading_columns(description))
+    table = every[input_columns(description)].copy()
     table.insert(0, "time", readings.time[rows].astype("datetime64[s]").astype("datetime64[ns]"))
     return table
 

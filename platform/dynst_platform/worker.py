@@ -5,14 +5,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from dynst.artifact import Description, save_artifact
-from dynst.build import Dataset, make_dataset
+from dynst.build import Dataset, DatasetPlan, make_dataset
 from dynst.comparison import Arm, Comparison
 from dynst.data.store import SensorStore, open_store
 from dynst.efficiency import measure_efficiency
 from dynst.metrics import ErrorTable
 from dynst.naive import persistence_errors, seasonal_naive_errors
 from dynst.sparsity.mask import MaskUpdate
+from dynst.training.frames import evaluate_frames, value_ranges
 from dynst.training.loop import EpochReport
 from dynst.training.world import current_world
 from dynst_platform.spec import JobSpec
@@ -31,16 +34,20 @@ def run_job(job: JobSpec, store_path: Path, report: ReportSink) -> None:
     """
     world = current_world()
     store = open_store(store_path)
-    dataset = make_dataset(store, job.model, plan_job(job, store))
+    plan = plan_job(job, store)
+    dataset = make_dataset(store, job.model, plan)
     comparison = Comparison(dataset, store.edges, job.model, job.training, job.sparsity, job.seed, world)
     dense_errors: ErrorTable | None = None
+    frame_metrics = _frame_judge(dataset, store, plan)
+    dense_frames: dict[str, float] = {}
     for arm in _trained_arms(job, comparison, report):
         errors = arm.test_errors(dataset)
         if arm.kind == "dense":
-            dense_errors = errors
+            dense_errors, dense_frames = errors, frame_metrics("dense", arm)
         final = _final_report(arm, errors)
+        final["metrics"] |= frame_metrics("test", arm)
         if arm.kind == "learned":
-            final["metrics"] |= _reference_metrics(arm, dataset, dense_errors)
+            final["metrics"] |= _reference_metrics(arm, dataset, dense_errors) | dense_frames
             final["efficiency"] = vars(measure_efficiency(arm.training.model, dataset.test, arm.active))
         with TemporaryDirectory() as folder:
             if world.rank == 0:
@@ -112,6 +119,20 @@ def _reference_metrics(arm: Arm, dataset: Dataset, dense: ErrorTable | None) -> 
     }
 
 
+def _frame_judge(dataset: Dataset, store: SensorStore, plan: DatasetPlan) -> Callable[[str, Arm], dict[str, float]]:
+    """Similarity of pictures for a grid; nothing for other networks."""
+    layout = store.manifest.layout
+    if layout is None:
+        return lambda prefix, arm: {}
+    ranges = value_ranges(store.readings, plan.train, layout, plan.channels)
+
+    def judge(prefix: str, arm: Arm) -> dict[str, float]:
+        scores = evaluate_frames(arm.training.model, dataset.test, arm.active, layout, ranges, arm.training.world)
+        return {f"{prefix}/ssim": scores.ssim, f"{prefix}/psnr": scores.psnr}
+
+    return judge
+
+
 def _group_metrics(prefix: str, errors: ErrorTable, arm: Arm) -> dict[str, float]:
     groups = {"all": None, "active": arm.active} | ({} if arm.active.all() else {"inactive": ~arm.active})
     measures = {"mae": errors.mae, "rmse": errors.rmse, "wape": errors.wape}
@@ -139,5 +160,14 @@ def _save(folder: Path, arm: Arm, job: JobSpec, store: SensorStore) -> None:
         season_slots=season.slots,
         step_seconds=store.manifest.step_seconds,
         data_digest=store.manifest.digest,
+        patching=store.manifest.patching,
+        blank=_blank(store),
     )
     save_artifact(folder, arm.training.model, description, store.edges)
+
+
+def _blank(store: SensorStore) -> tuple[tuple[int, int], ...]:
+    """What a patch has no cell for, or no reading ever; a model's user is not asked for it."""
+    if store.manifest.patching is None:
+        return ()
+    return tuple((sensor, channel) for sensor, channel in np.argwhere(~store.ever_observed).tolist())

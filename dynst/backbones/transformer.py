@@ -8,6 +8,7 @@ from dynst.backbones.protocol import Geometry, Links, Shape
 __all__ = ["PatchTransformer", "place_features"]
 
 OCTAVES = 4
+NEAREST = 6.0  # initial score of the nearest neighbour in the most local head; the first head starts without any preference
 
 
 class PatchTransformer(nn.Module):
@@ -60,7 +61,7 @@ class _Block(nn.Module):
         self.heads = heads
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(2))
         self.project = nn.Linear(hidden, 3 * hidden)
-        self.nearness = nn.Parameter(torch.linspace(0, 2, heads)[:, None, None])
+        self.nearness = nn.Parameter(torch.linspace(0, NEAREST, heads)[:, None, None])
         self.join = nn.Linear(hidden, hidden)
         self.alone = nn.Sequential(nn.Linear(hidden, 2 * hidden), nn.GELU(), nn.Linear(2 * hidden, hidden))
 

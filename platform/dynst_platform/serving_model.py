@@ -1,8 +1,8 @@
 """The model that MLflow loads: models-from-code, so that no pickle is needed.
 
 Input is a table with one row a step: a ``time`` column and one column for each active sensor (``sensor/channel`` where there are
-several channels), in any order; the last ``window`` rows are read. Output has one row a forecast step and one column for each
-location of the network, the switched-off ones included.
+several channels, as in patches of a grid: ``r2c5/slp[0,1]``), in any order; the last ``window`` rows are read. Output has one row a
+forecast step and one column for each location of the network, the switched-off ones included.
 """
 
 from collections.abc import Iterable
@@ -65,9 +65,8 @@ class ServingModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             raise ArtifactError(f"the model reads the last {window} steps, but got {len(model_input)} rows; give more history")
         rows = model_input.iloc[-window:]
         time = pd.to_datetime(rows["time"]).to_numpy().astype("datetime64[s]").astype(np.int64)
-        readings = (
-            rows.reindex(columns=reading_columns(description)).to_numpy(np.float32).reshape(window, -1, len(description.channels))
-        )
+        raw = rows[columns].reindex(columns=reading_columns(description)).to_numpy(np.float32)
+        readings = raw.reshape(window, -1, len(description.channels))
         ahead, forecast = self.artifact.forecast(time, readings)
         every = pd.DataFrame(forecast.reshape(len(ahead), -1), columns=_forecast_columns(description))
         table = every[output_columns(description)].copy()

@@ -137,9 +137,7 @@ def test_one_number_is_a_square(cells: SensorStore) -> None:
     assert check_job(job.model_dump(mode="json")).data.patch == (3, 3)
 
 
-def test_what_does_not_fit_the_store_is_refused_at_once(
-    cells: SensorStore, network: SensorStore, own_home: Path
-) -> None:
+def test_what_does_not_fit_the_store_is_refused_at_once(cells: SensorStore, network: SensorStore, own_home: Path) -> None:
     with pytest.raises(ConfigError, match="without a grid"):
         store_for(grid_job(network))
     with pytest.raises(ConfigError, match="at most the grid's 5 × 7 cells"):

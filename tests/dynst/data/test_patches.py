@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynst.build import ModelConfig, make_dataset, plan_dataset
+from dynst.data.describe import describe_store
 from dynst.data.manifest import Channel, Grid, Patching
 from dynst.data.patches import cells_of, patch_channels, patched_store, to_frames, to_patches
 from dynst.data.sensors import Sensors
@@ -93,6 +94,11 @@ def test_readings_and_masks_are_those_of_the_cells(cells: SensorStore, tmp_path:
         assert torch.equal(back, original)
     assert store.readings.observed.sum() == cells.readings.observed.sum()  # padding is never observed
     assert np.array_equal(store.readings.time, cells.readings.time)
+
+
+def test_a_patched_store_describes_itself(cells: SensorStore, tmp_path: Path) -> None:
+    facts = describe_store(patched_store(cells, (2, 3), tmp_path / "cache"))
+    assert facts["grid"] == "5 rows × 7 columns in patches of 2 × 3 cells, 8 of 9 with data"
 
 
 def test_edges_join_the_eight_neighbours_that_are_sensors(cells: SensorStore, tmp_path: Path) -> None:

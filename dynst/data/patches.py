@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dynst.data.edges import Edges
-from dynst.data.manifest import Channel, Grid, Patching
+from dynst.data.manifest import Channel, Patching
 from dynst.data.readers.grids import cell_ids, grid_edges
 from dynst.data.sensors import Sensors
 from dynst.data.store import MANIFEST, SENSORS, SensorStore, open_store
@@ -157,7 +157,7 @@ def _centre(store: SensorStore, cells: np.ndarray) -> np.ndarray:
 
 def _edges(patching: Patching) -> Edges:
     """Neighbours in the lattice, both of which are sensors."""
-    lattice: Grid = patching.lattice
+    lattice = patching.lattice
     every = grid_edges(lattice.height, lattice.width)
     index = np.full(lattice.height * lattice.width, PADDING)
     index[list(patching.places)] = np.arange(len(patching.places))

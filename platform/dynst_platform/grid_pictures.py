@@ -63,8 +63,8 @@ def _cells(values: np.ndarray, layout: Patching, fill: float) -> np.ndarray:
 def _axes(store: SensorStore, layout: Patching) -> tuple[np.ndarray, np.ndarray, bool]:
     """Edges of columns ``[W + 1]`` and of rows ``[H + 1]``: in degrees where these rise evenly with both, counted otherwise."""
     rows, columns = np.arange(layout.grid.height + 1) - 0.5, np.arange(layout.grid.width + 1) - 0.5
-    positions = store.sensors.positions
-    if positions is None or store.manifest.positions != "lonlat" or min(layout.lattice.height, layout.lattice.width) < 2:
+    positions, lattice = store.sensors.positions, np.divmod(np.array(layout.places), layout.lattice.width)
+    if positions is None or store.manifest.positions != "lonlat" or min(len(set(axis.tolist())) for axis in lattice) < 2:
         return columns, rows, False
     cells = cells_of(layout)
     real = cells != NOWHERE

@@ -10,8 +10,11 @@ from matplotlib.image import imread
 from mlflow.tracking import MlflowClient
 
 from dynst.artifact import load_artifact
+from dynst.data.patches import patched_store
+from dynst.data.sensors import Sensors
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
+from dynst_platform import grid_pictures
 from dynst_platform import train as use_case
 from dynst_platform.grid_pictures import draw_grid_map
 from dynst_platform.jobfile import check_job
@@ -175,3 +178,22 @@ def test_the_picture_tells_on_off_and_no_data_apart(cells: SensorStore, tmp_path
 def test_a_picture_of_all_off_or_of_cells_is_drawn(cells: SensorStore, tmp_path: Path) -> None:
     draw_grid_map(tmp_path / "cells.png", cells, np.zeros(35, bool), np.zeros(35), "cells")
     assert (tmp_path / "cells.png").stat().st_size > 5_000
+
+
+def test_a_picture_has_degrees_where_longitude_and_latitude_rise_evenly(tmp_path: Path) -> None:
+    row, column = np.divmod(np.arange(6), 3)
+    grids = {
+        "even": (np.stack([10 + 2.5 * column, 60 - 2.5 * row], axis=1), True),
+        "turned": (np.stack([10 + 2.5 * row, 60 - 2.5 * column], axis=1), False),
+    }
+    for name, (positions, expected) in grids.items():
+        store = write_grid(tmp_path / name, 2, 3, sensors=Sensors(tuple("abcdef"), positions), positions="lonlat")
+        layout = store.manifest.layout
+        assert layout is not None
+        x, y, in_degrees = grid_pictures._axes(store, layout)
+        assert in_degrees == expected
+        assert (x.tolist(), y.tolist()) == (pytest.approx([8.75, 11.25, 13.75, 16.25]), pytest.approx([61.25, 58.75, 56.25])) or (
+            not expected and x.tolist() == [-0.5, 0.5, 1.5, 2.5]
+        )
+    lone = write_grid(tmp_path / "lone", 2, 3, blank=[(1, 0), (1, 1), (1, 2)], positions="lonlat")
+    draw_mask(tmp_path / "lone.png", patched_store(lone, (1, 1), tmp_path), np.ones(3, bool), np.zeros(3), "one row has data")

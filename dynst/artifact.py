@@ -6,13 +6,14 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dynst.build import ModelConfig, build_forecaster
 from dynst.data.edges import Edges
+from dynst.data.manifest import Patching
 from dynst.data.scaler import Season, SeasonalScaler
 from dynst.data.windows import calendar_features
 from dynst.errors import ArtifactError
@@ -41,6 +42,8 @@ class Description(BaseModel):
     season_slots: int
     step_seconds: int
     data_digest: str
+    patching: Patching | None = Field(None, description="of a grid, whose patches the sensors are; patches.to_frames undoes it")
+    blank: tuple[tuple[int, int], ...] = Field((), description="sensor and channel of what no patch holds: padding, no data")
 
     @property
     def active_sensors(self) -> list[str]:

@@ -1,8 +1,8 @@
 """From plain settings and a sensor store to a forecaster and its windows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple, NoReturn
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,10 +11,12 @@ from torch import Tensor
 from dynst.backbones.all_pairs import AllPairs
 from dynst.backbones.graph import MorphGraphNet
 from dynst.backbones.neighbours import NeighbourLists
-from dynst.backbones.protocol import Geometry, Shape
+from dynst.backbones.protocol import CompactBackbone, Geometry, Shape
 from dynst.backbones.readout import Readout
+from dynst.backbones.transformer import PatchTransformer, place_features
 from dynst.data.candidates import neighbour_lists
 from dynst.data.edges import Edges
+from dynst.data.patches import target_channels
 from dynst.data.scaler import Season, SeasonalScaler, SeasonName, fit_scaler, season_for
 from dynst.data.store import SensorStore
 from dynst.data.windows import Windows, calendar_features, chronological_splits, make_series, window_starts
@@ -33,7 +35,7 @@ __all__ = [
     "proximity",
 ]
 
-MAX_ALL_PAIRS, NEIGHBOURS = 512, 16  # saved models rely on both
+NEIGHBOURS = 16  # saved models rely on it
 
 
 class ModelConfig(BaseModel):
@@ -41,15 +43,54 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    backbone: Literal["morph_graph"] = "morph_graph"
+    backbone: Literal["morph_graph", "patch_transformer"] = Field(
+        "morph_graph", description="patch_transformer attends from every sensor to every other: for patches of a grid"
+    )
     window: int = Field(12, ge=1, description="steps that the forecaster reads")
     horizon: int = Field(12, ge=1, description="steps that it forecasts")
     hidden: int = Field(32, ge=4, multiple_of=4)
     blocks: int = Field(2, ge=1)
     embedding: int = Field(16, ge=1)
+    heads: Literal[1, 2, 4] = Field(4, description="of each attention of patch_transformer")
     neighbours: int | None = Field(
         None, ge=1, description="sensors that a location listens to; by default all of them up to 512 sensors, 16 above"
     )
+
+
+class Parts(NamedTuple):
+    """What a backbone is made from."""
+
+    model: ModelConfig
+    shape: Shape
+    geometry: Geometry
+    num_calendar: int
+    positions: Tensor | None  # [S, 2]
+
+
+def _morph_graph(parts: Parts) -> MorphGraphNet:
+    model = parts.model
+    return MorphGraphNet(parts.shape, parts.geometry, parts.num_calendar, blocks=model.blocks, embedding=model.embedding)
+
+
+def _patch_transformer(parts: Parts) -> PatchTransformer:
+    model, places = parts.model, place_features(parts.positions, parts.shape.num_sensors)
+    sizes = {"blocks": model.blocks, "embedding": model.embedding, "heads": model.heads}
+    return PatchTransformer(parts.shape, parts.geometry, parts.num_calendar, places, **sizes)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How a backbone is made, and up to how many sensors all of them hear one another; saved models rely on the number."""
+
+    make: Callable[[Parts], CompactBackbone]
+    max_all_pairs: int
+    takes_lists: bool  # of neighbours, above that number or where a user wants them
+
+
+BACKBONES = {
+    "morph_graph": _Kind(_morph_graph, 512, takes_lists=True),
+    "patch_transformer": _Kind(_patch_transformer, 4096, takes_lists=False),
+}
 
 
 @dataclass(frozen=True)
@@ -61,6 +102,12 @@ class Dataset:
     val: Windows
     test: Windows
     network: Network
+
+    @property
+    def positions(self) -> Tensor | None:
+        """``[S, 2]``, as the store has them."""
+        positions = self.network.sensors.positions
+        return None if positions is None else torch.tensor(positions)
 
 
 @dataclass(frozen=True)
@@ -94,20 +141,23 @@ def make_dataset(store: SensorStore, model: ModelConfig, plan: DatasetPlan | Non
     """Fit the scaler on the training part, scale the series, and index the windows of the three parts."""
     plan = plan or plan_dataset(store, model)
     scaler = fit_scaler(store.readings, plan.season, plan.train)
+    scaler.quantity %= len(store.manifest.quantities)
     series = make_series(store.readings, scaler)
     train, val, test = (Windows(series, starts, model.window, model.horizon, plan.channels) for starts in plan.starts)
     return Dataset(scaler, train, val, test, network_of(store))
 
 
-def build_forecaster(model: ModelConfig, scaler: SeasonalScaler, edges: Edges, *, num_targets: int, seed: int) -> SparseForecaster:
-    """A fresh forecaster whose initial weights depend on ``seed`` alone."""
+def build_forecaster(
+    model: ModelConfig, scaler: SeasonalScaler, edges: Edges, *, num_targets: int, seed: int, positions: Tensor | None = None
+) -> SparseForecaster:
+    """A fresh forecaster whose initial weights depend on ``seed`` alone. ``positions [S, 2]`` are saved with the weights."""
     num_sensors, num_channels = scaler.scale.shape
     shape = Shape(model.window, model.horizon, num_sensors, num_channels, num_targets, model.hidden)
     geometry = make_geometry(model, edges, num_sensors)
     num_calendar = calendar_features(torch.zeros(1, dtype=torch.int64)).shape[-1]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        backbone = MorphGraphNet(shape, geometry, num_calendar, blocks=model.blocks, embedding=model.embedding)
+        backbone = BACKBONES[model.backbone].make(Parts(model, shape, geometry, num_calendar, positions))
         readout = Readout(shape, geometry, embedding=model.embedding)
     return SparseForecaster(shape, backbone, readout, scaler)
 
@@ -116,16 +166,31 @@ def make_geometry(model: ModelConfig, edges: Edges, num_sensors: int) -> Geometr
     """Who may hear whom, from settings and edges alone, so that a saved model is rebuilt with the same lists.
 
     Raises:
-        ConfigError: the network needs neighbour lists, but has no edges to make them from.
+        ConfigError: the network needs neighbour lists, but has no edges to make them from, or the backbone takes none.
     """
-    if model.neighbours is None and num_sensors <= MAX_ALL_PAIRS:
+    kind = BACKBONES[model.backbone]
+    if model.neighbours is None and num_sensors <= kind.max_all_pairs:
         return AllPairs(proximity(edges, num_sensors))
+    if not kind.takes_lists:
+        _refuse_lists(model, num_sensors)
     if not len(edges):
         raise ConfigError(
             f"each of the {num_sensors} locations listens to its neighbours, but the store has no edges that tell who they are; "
-            f"import it with edges or positions, or leave model.neighbours out for at most {MAX_ALL_PAIRS} sensors"
+            f"import it with edges or positions, or leave model.neighbours out for at most {kind.max_all_pairs} sensors"
         )
     return NeighbourLists(*neighbour_lists(edges, num_sensors, model.neighbours or NEIGHBOURS))
+
+
+def _refuse_lists(model: ModelConfig, num_sensors: int) -> NoReturn:
+    if model.neighbours is not None:
+        raise ConfigError(
+            f"model.neighbours must be left out for {model.backbone}, which attends to all sensors, but got {model.neighbours}; "
+            "remove it, or use the backbone morph_graph"
+        )
+    raise ConfigError(
+        f"{model.backbone} attends to at most {BACKBONES[model.backbone].max_all_pairs} sensors, but the store has {num_sensors}; "
+        "raise data.patch, or use the backbone morph_graph"
+    )
 
 
 def proximity(edges: Edges, num_sensors: int) -> Tensor:
@@ -139,11 +204,9 @@ def proximity(edges: Edges, num_sensors: int) -> Tensor:
 
 
 def _channel_indices(store: SensorStore, names: Sequence[str]) -> list[int]:
-    if not names:
-        return [0]
-    unknown = [name for name in names if name not in store.channel_names]
+    known = [channel.name for channel in store.manifest.quantities]
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise ConfigError(
-            f"data.targets must name channels of the store ({', '.join(store.channel_names)}), but got '{unknown[0]}'"
-        )
-    return [store.channel_names.index(name) for name in names]
+        raise ConfigError(f"data.targets must name channels of the store ({', '.join(known)}), but got '{unknown[0]}'")
+    chosen = [known.index(name) for name in names] or [0]
+    return chosen if store.manifest.patching is None else target_channels(store.manifest.patching, chosen)

@@ -74,7 +74,13 @@ class Comparison:
         return make_scheme(config, self.num_sensors, self.total_steps, self.seed, network=network, criterion=criterion)
 
     def _training(self, scheme: Scheme, rewind: int | None) -> Training:
-        targets = len(self.dataset.train.targets)
-        model = build_forecaster(self.model, self.dataset.scaler, self.edges, num_targets=targets, seed=self.seed)
         data = self.dataset
+        model = build_forecaster(
+            self.model,
+            data.scaler,
+            self.edges,
+            num_targets=len(data.train.targets),
+            seed=self.seed,
+            positions=data.positions,
+        )
         return Training(model, scheme, self.recipe, data.train, data.val, self.seed, self.world, rewind)

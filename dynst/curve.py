@@ -94,7 +94,9 @@ class Curve:
 
     def forecaster(self) -> SparseForecaster:
         targets = len(self.dataset.train.targets)
-        return build_forecaster(self.model, self.dataset.scaler, self.store.edges, num_targets=targets, seed=self.seed)
+        return build_forecaster(
+            self.model, self.dataset.scaler, self.store.edges, num_targets=targets, seed=self.seed, positions=self.dataset.positions
+        )
 
     def judge(self, shared: SparseForecaster, world: World | None = None) -> Judge:
         """Validation windows and late training windows: what is near the time of use, and not too few."""

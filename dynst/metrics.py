@@ -63,6 +63,14 @@ class ErrorTable:
         sums = (part[..., channel : channel + 1] for part in self.sums)
         return ErrorTable(torch.ones(1, dtype=torch.float64), *sums)
 
+    def by_quantity(self, quantity: Tensor) -> "ErrorTable":
+        """One channel for each quantity, in the order of first appearance in ``quantity [C]``: the cells of a patch add up."""
+        first = [index for index, own in enumerate(quantity) if own not in quantity[:index]]
+        if len(first) == len(quantity):
+            return self
+        sums = (torch.stack([part[..., quantity == quantity[index]].sum(-1) for index in first], -1) for part in self.sums)
+        return ErrorTable(self.weight[first], *sums)
+
     def mae(self, sensors: Tensor | None = None, step: int | None = None) -> float:
         """Mean absolute error over ``sensors`` (bool ``[S]``, all by default) and one horizon step (all by default); NaN where
         nothing was observed."""

@@ -47,7 +47,7 @@ def _errors(windows: Windows, scaler: SeasonalScaler, source_rows: SourceRows) -
         seen = (series.observed[rows] & series.observed[source] & known)[..., targets]
         zero = is_zero(truth, series.values[rows][..., targets] * scaler.scale[:, targets])
         table.add(_raw(windows, scaler, source) - truth, truth, seen, zero)
-    return table
+    return table.by_quantity(scaler.quantity[targets])
 
 
 def _raw(windows: Windows, scaler: SeasonalScaler, rows: Tensor) -> Tensor:

@@ -1,14 +1,17 @@
 """Small real-shaped networks that every test can build in milliseconds."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from scipy.signal import lfilter
 
 from dynst.data.edges import nearest_neighbour_edges
-from dynst.data.manifest import Channel
+from dynst.data.manifest import Channel, Grid
+from dynst.data.readers.grids import cell_ids, cell_positions, grid_edges
 from dynst.data.sensors import Sensors
 from dynst.data.store import SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
@@ -34,6 +37,35 @@ def write_network(path: Path, num_sensors: int = 8, num_steps: int = 24 * 7 * 6,
     with StoreWriter(path, Origin("test network", positions="plane"), names, sensors, edges) as store:
         for block in np.array_split(np.arange(num_steps), 3):
             store.append(time[block], values[block])
+    return open_store(path)
+
+
+def write_grid(
+    path: Path,
+    height: int,
+    width: int,
+    *,
+    num_steps: int = 400,
+    channels: int = 1,
+    blank: Sequence[tuple[int, int]] = (),
+    sensors: Sensors | None = None,
+    positions: Literal["lonlat", "plane"] = "plane",
+    seed: int = 0,
+) -> SensorStore:
+    """Hourly cells over which smooth waves travel; the cells ``blank`` are never observed, and some readings are missing."""
+    rng = np.random.default_rng(seed)
+    row, column = np.divmod(np.arange(height * width), width)
+    time = np.arange(num_steps)
+    phase = (row * 0.7 + column * 0.4)[None, :, None] + time[:, None, None] * 0.35 + np.arange(channels)
+    values = (50 + 10 * np.sin(phase) + rng.normal(size=(num_steps, height * width, channels))).astype(np.float32)
+    values[rng.random(values.shape) < 0.01] = np.nan
+    for place in blank:
+        values[:, place[0] * width + place[1]] = np.nan
+    names = [Channel(name=f"c{index}", unit="K") for index in range(channels)]
+    origin = Origin("test grid", positions=positions, grid=Grid(height=height, width=width))
+    sensors = sensors or Sensors(cell_ids(height, width), cell_positions(height, width))
+    with StoreWriter(path, origin, names, sensors, grid_edges(height, width)) as store:
+        store.append(MONDAY + HOUR * time, values)
     return open_store(path)
 
 

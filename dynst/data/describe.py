@@ -29,6 +29,12 @@ def describe_store(store: SensorStore) -> dict[str, str]:
         facts["grid"] = (
             f"{manifest.grid.height} rows × {manifest.grid.width} columns, sensor = row × {manifest.grid.width} + column"
         )
+    if manifest.patching is not None:
+        patches, grid = manifest.patching, manifest.patching.grid
+        facts["grid"] = (
+            f"{grid.height} rows × {grid.width} columns in patches of {patches.rows} × {patches.columns} cells, "
+            f"{len(patches.places)} of {patches.lattice.height * patches.lattice.width} with data"
+        )
     facts |= _channels(store) | _oddities(store)
     facts |= {"cost": f"{store.sensors.cost.sum():g} in all", "digest": manifest.digest}
     return facts | ({"attribution": manifest.attribution} if manifest.attribution else {})

@@ -67,12 +67,14 @@ class SeasonalScaler(nn.Module):
 
     profile: Tensor  # [P, S, C]
     scale: Tensor  # [S, C]
+    quantity: Tensor  # [C], what each channel measures; several cells of a patch may measure one quantity
 
     def __init__(self, season: Season, num_sensors: int, num_channels: int) -> None:
         super().__init__()
         self.season = season
         self.register_buffer("profile", torch.zeros(season.slots, num_sensors, num_channels))
         self.register_buffer("scale", torch.ones(num_sensors, num_channels))
+        self.register_buffer("quantity", torch.arange(num_channels), persistent=False)
 
     def profile_at(self, time: Tensor) -> Tensor:
         """``[...]`` times to ``[..., S, C]``."""
@@ -86,9 +88,14 @@ class SeasonalScaler(nn.Module):
         """``[..., S, len(channels)]`` scaled to raw, at times ``[...]``."""
         return scaled * self.scale[:, channels] + self.profile_at(time)[..., channels]
 
+    def spread_of(self, channels: Tensor) -> Tensor:
+        """``[len(channels)]``: the mean scale of what each channel measures, in its unit; cells of a patch measure the same."""
+        quantity, scale = self.quantity[channels], self.scale[:, channels].mean(0)
+        return torch.stack([scale[quantity == own].mean() for own in quantity])
+
     def to_first(self, channels: Tensor) -> Tensor:
         """``[len(channels)]``: what brings an error in each channel to the unit of the first one, by the ratio of their spreads."""
-        spread = self.scale[:, channels].mean(0)
+        spread = self.spread_of(channels)
         return spread[0] / spread
 
 

@@ -17,6 +17,7 @@ from dynst.errors import DataError
 __all__ = ["EDGES", "MANIFEST", "READINGS", "SENSORS", "Readings", "SensorStore", "open_store", "read_manifest"]
 
 MANIFEST, READINGS, SENSORS, EDGES = "manifest.json", "readings.arrow", "sensors.parquet", "edges.parquet"
+BLOCK_BYTES = 2**25
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,16 @@ class SensorStore:
     @property
     def channel_names(self) -> list[str]:
         return [channel.name for channel in self.manifest.channels]
+
+    @cached_property
+    def ever_observed(self) -> np.ndarray:
+        """``[S, C]`` bool, read a block of steps at a time."""
+        observed = self.readings.observed
+        seen = np.zeros(observed.shape[1:], bool)
+        rows = max(1, BLOCK_BYTES // seen.size)
+        for first in range(0, len(observed), rows):
+            seen |= observed[first : first + rows].any(axis=0)
+        return seen
 
     @cached_property
     def readings(self) -> Readings:

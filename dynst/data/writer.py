@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dynst.data.edges import Edges
-from dynst.data.manifest import Channel, Grid, Manifest
+from dynst.data.manifest import Channel, Grid, Manifest, Patching
 from dynst.data.sensors import Sensors
 from dynst.data.spool import Spool, write_record_batch
 from dynst.data.store import EDGES, MANIFEST, READINGS, SENSORS
@@ -35,6 +35,7 @@ class Origin:
     attribution: str = ""
     positions: Literal["lonlat", "plane", "none"] = "none"
     grid: Grid | None = None
+    patching: Patching | None = None
     timed: bool = True
     missing: tuple[float, ...] = ()
 
@@ -157,6 +158,7 @@ class StoreWriter:
             step_seconds=step,
             positions=self.origin.positions,
             grid=self.origin.grid,
+            patching=self.origin.patching,
             timed=self.origin.timed,
             missing=self.origin.missing,
             source=self.origin.source,

@@ -49,4 +49,4 @@ def evaluate(
     for part in table.sums:
         world.total(part)
     model.train(was_training)
-    return table
+    return table.by_quantity(model.scaler.quantity[windows.targets])

@@ -66,7 +66,7 @@ class Training:
         self._parallel = world.wrap(model)
         self._optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
         scale = model.scaler.scale[:, train.targets]
-        self._unit = scale.mean(0, keepdim=True)  # [1, targets]
+        self._unit = model.scaler.spread_of(train.targets)[None]  # [1, targets]
         self._weight = scale / self._unit  # [S, targets]
 
     def run(self, until_epoch: int | None = None) -> Iterator[EpochReport]:

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dynst.data.sensors import Sensors
+from dynst.data.store import SensorStore
 from dynst_platform.error_picture import draw_errors_by_step
-from dynst_platform.pictures import draw_sensor_map
+from dynst_platform.pictures import draw_mask
 
 __all__ = ["write_errors", "write_sensors"]
 
 
-def write_sensors(stem: Path, sensors: Sensors, title: str, columns: dict[str, list[Any]]) -> None:
+def write_sensors(stem: Path, store: SensorStore, title: str, columns: dict[str, list[Any]]) -> None:
     """One row a sensor as ``stem.csv``, and the map beside it."""
-    pd.DataFrame({"sensor": sensors.ids} | columns).to_csv(stem.with_suffix(".csv"), index=False)
-    draw_sensor_map(stem.with_suffix(".png"), sensors, np.array(columns["active"]), np.array(columns["importance"]), title)
+    pd.DataFrame({"sensor": store.sensors.ids} | columns).to_csv(stem.with_suffix(".csv"), index=False)
+    draw_mask(stem.with_suffix(".png"), store, np.array(columns["active"]), np.array(columns["importance"]), title)
 
 
 def write_errors(folder: Path, rows: Sequence[dict[str, Any]], units: dict[str, str]) -> None:

@@ -86,7 +86,8 @@ def _sentence(detail: ErrorDetails) -> str:
         return f"'{place}' is required, but absent; add it to the job"
     if not place:
         return detail["msg"].removeprefix("Value error, ")
-    message = re.sub(r"^\w+ should", "must", detail["msg"]).replace("must be a valid", "must be a").split(", unable to")[0]
+    message = re.sub(r"^\w+ should", "must", detail["msg"].removeprefix("Value error, "))
+    message = message.replace("must be a valid", "must be a").split(", unable to")[0]
     message = message.replace("a integer", "an integer")
     return f"'{place}' {message}, but got {detail['input']!r}"
 

@@ -11,8 +11,9 @@ from matplotlib.ticker import MaxNLocator
 
 from dynst.data.sensors import Sensors
 from dynst.data.store import SensorStore
+from dynst_platform.grid_pictures import draw_grid_map
 
-__all__ = ["draw_sensor_map", "draw_store"]
+__all__ = ["draw_mask", "draw_sensor_map", "draw_store"]
 
 MAX_NAMES = 40
 OFF = "#c1272d"
@@ -41,6 +42,14 @@ def draw_sensor_map(path: Path, sensors: Sensors, active: np.ndarray, importance
         _number(axes, places, active)
         _list_names(rest[0], sensors, active)
     figure.savefig(path, dpi=110)
+
+
+def draw_mask(path: Path, store: SensorStore, active: np.ndarray, importance: np.ndarray, title: str) -> None:
+    """Write a PNG of which sensors are on: an image of the grid where there is one, a map of dots elsewhere."""
+    if store.manifest.layout is None:
+        draw_sensor_map(path, store.sensors, active, importance, title)
+    else:
+        draw_grid_map(path, store, active, importance, title)
 
 
 def _scale(axes: Axes, sensors: Sensors) -> None:

@@ -1,10 +1,11 @@
 """The model that MLflow loads: models-from-code, so that no pickle is needed.
 
 Input is a table with one row a step: a ``time`` column and one column for each active sensor (``sensor/channel`` where there are
-several channels), in any order; the last ``window`` rows are read. Output has one row a forecast step and one column for each
-location of the network, the switched-off ones included.
+several channels, as in patches of a grid: ``r2c5/slp[0,1]``), in any order; the last ``window`` rows are read. Output has one row a
+forecast step and one column for each location of the network, the switched-off ones included.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,37 @@ import pandas as pd
 from dynst.artifact import Description, load_artifact
 from dynst.errors import ArtifactError
 
-__all__ = ["ServingModel", "input_columns", "output_columns"]
+__all__ = ["ServingModel", "input_columns", "output_columns", "reading_columns"]
+
+
+def reading_columns(description: Description) -> list[str]:
+    """One column for each active sensor and channel, sensors outermost: the order of the model's readings."""
+    return _columns(description, np.flatnonzero(description.active), range(len(description.channels)))
 
 
 def input_columns(description: Description) -> list[str]:
-    """One column for each active sensor and channel, sensors outermost."""
-    return _columns(description.active_sensors, list(description.channels))
+    """Those of the reading columns that can hold a reading; a patch of a grid may have some that cannot."""
+    return _not_blank(description, reading_columns(description))
 
 
 def output_columns(description: Description) -> list[str]:
-    return _columns(list(description.sensors), [description.channels[target] for target in description.targets])
+    return _not_blank(description, _forecast_columns(description))
 
 
-def _columns(sensors: list[str], channels: list[str]) -> list[str]:
+def _forecast_columns(description: Description) -> list[str]:
+    return _columns(description, range(len(description.sensors)), description.targets)
+
+
+def _columns(description: Description, sensors: Iterable[int], channels: Iterable[int]) -> list[str]:
+    names, channels = description.channels, list(channels)
     if len(channels) == 1:
-        return sensors
-    return [f"{sensor}/{channel}" for sensor in sensors for channel in channels]
+        return [description.sensors[sensor] for sensor in sensors]
+    return [f"{description.sensors[sensor]}/{names[channel]}" for sensor in sensors for channel in channels]
+
+
+def _not_blank(description: Description, columns: list[str]) -> list[str]:
+    absent = {f"{description.sensors[sensor]}/{description.channels[channel]}" for sensor, channel in description.blank}
+    return [name for name in columns if name not in absent]
 
 
 class ServingModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
@@ -49,9 +65,11 @@ class ServingModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             raise ArtifactError(f"the model reads the last {window} steps, but got {len(model_input)} rows; give more history")
         rows = model_input.iloc[-window:]
         time = pd.to_datetime(rows["time"]).to_numpy().astype("datetime64[s]").astype(np.int64)
-        readings = rows[columns].to_numpy(np.float32).reshape(window, -1, len(description.channels))
+        raw = rows[columns].reindex(columns=reading_columns(description)).to_numpy(np.float32)
+        readings = raw.reshape(window, -1, len(description.channels))
         ahead, forecast = self.artifact.forecast(time, readings)
-        table = pd.DataFrame(forecast.reshape(len(ahead), -1), columns=output_columns(description))
+        every = pd.DataFrame(forecast.reshape(len(ahead), -1), columns=_forecast_columns(description))
+        table = every[output_columns(description)].copy()
         table.insert(0, "time", ahead.astype("datetime64[s]").astype("datetime64[ns]"))
         return table
 

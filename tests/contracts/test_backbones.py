@@ -1,7 +1,5 @@
 """What every compact backbone must hold, whatever it is made of. The whole design rests on these equalities."""
 
-from itertools import product
-
 import pytest
 import torch
 from torch import Tensor
@@ -11,6 +9,7 @@ from dynst.backbones.graph import MorphGraphNet
 from dynst.backbones.neighbours import NeighbourLists
 from dynst.backbones.protocol import Geometry, Shape
 from dynst.backbones.readout import Readout
+from dynst.backbones.transformer import PatchTransformer, place_features
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.forecaster import SparseForecaster
 
@@ -34,8 +33,13 @@ def neighbour_lists() -> Geometry:
 
 
 GEOMETRIES = {"all_pairs": all_pairs, "neighbour_lists": neighbour_lists}
-BACKBONES = {"morph_graph": lambda geometry: MorphGraphNet(SHAPE, geometry, F, blocks=2, embedding=4)}
-VARIANTS = list(product(sorted(BACKBONES), sorted(GEOMETRIES)))
+PLACES = place_features(torch.rand(S, 2, generator=torch.Generator().manual_seed(4)), S)
+BACKBONES = {
+    "morph_graph": lambda geometry: MorphGraphNet(SHAPE, geometry, F, blocks=2, embedding=4),
+    "patch_transformer": lambda geometry: PatchTransformer(SHAPE, geometry, F, PLACES, blocks=2, embedding=4),
+}
+FORMS = {"morph_graph": sorted(GEOMETRIES), "patch_transformer": ["all_pairs"]}
+VARIANTS = [(backbone, form) for backbone, forms in FORMS.items() for form in forms]
 
 
 @pytest.fixture(params=VARIANTS, ids="-".join)

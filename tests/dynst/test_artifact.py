@@ -11,7 +11,11 @@ from dynst.errors import ArtifactError
 from dynst.training.evaluate import forecast_windows
 
 MODEL = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
-MODELS = {"all_pairs": MODEL, "neighbour_lists": MODEL.model_copy(update={"neighbours": 3})}
+MODELS = {
+    "all_pairs": MODEL,
+    "neighbour_lists": MODEL.model_copy(update={"neighbours": 3}),
+    "patch_transformer": MODEL.model_copy(update={"backbone": "patch_transformer"}),
+}
 ACTIVE = torch.tensor([True, False] * 4)
 
 
@@ -27,7 +31,7 @@ def config(request: pytest.FixtureRequest) -> ModelConfig:
 
 @pytest.fixture
 def folder(tmp_path: Path, network: SensorStore, dataset: Dataset, config: ModelConfig) -> Path:
-    model = build_forecaster(config, dataset.scaler, network.edges, num_targets=1, seed=3)
+    model = build_forecaster(config, dataset.scaler, network.edges, num_targets=1, seed=3, positions=dataset.positions)
     season = dataset.scaler.season
     description = Description(
         model=config,
@@ -49,7 +53,7 @@ def test_a_loaded_model_forecasts_what_the_trained_one_does(
     folder: Path, network: SensorStore, dataset: Dataset, config: ModelConfig
 ) -> None:
     artifact = load_artifact(folder)
-    original = build_forecaster(config, dataset.scaler, network.edges, num_targets=1, seed=3)
+    original = build_forecaster(config, dataset.scaler, network.edges, num_targets=1, seed=3, positions=dataset.positions)
     index, sensors = torch.tensor([7]), ACTIVE.nonzero().squeeze(1)
     with torch.inference_mode():
         expected = forecast_windows(original, dataset.test, index, sensors)[0].numpy()

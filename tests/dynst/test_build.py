@@ -3,9 +3,12 @@ import pytest
 
 from dynst.backbones.all_pairs import AllPairs
 from dynst.backbones.neighbours import NeighbourLists
-from dynst.build import ModelConfig, make_geometry
+from dynst.build import ModelConfig, build_forecaster, make_geometry
 from dynst.data.edges import Edges, nearest_neighbour_edges
+from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.errors import ConfigError
+
+DRAWN = 1344.5283203125
 
 
 def edges(num_sensors: int) -> Edges:
@@ -29,3 +32,10 @@ def test_a_large_network_without_edges_is_refused() -> None:
     with pytest.raises(ConfigError, match="no edges that tell who they are"):
         make_geometry(ModelConfig(), Edges.none(), 3000)
     assert isinstance(make_geometry(ModelConfig(), Edges.none(), 50), AllPairs)
+
+
+def test_weights_of_the_default_backbone_do_not_move_with_the_choice_of_backbones() -> None:
+    """Saved figures of earlier versions rest on these draws."""
+    scaler = SeasonalScaler(SEASONS["none"], 5, 1)
+    model = build_forecaster(ModelConfig(window=3, horizon=2), scaler, edges(5), num_targets=1, seed=7)
+    assert sum(parameter.abs().sum() for parameter in model.parameters()).item() == pytest.approx(DRAWN, rel=1e-6)

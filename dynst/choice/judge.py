@@ -35,9 +35,14 @@ class Judge:
     ) -> None:
         self.model, self.world = model, world or World()
         self.num_sensors = model.shape.num_sensors
+        self._parts, self._batch_size = parts, batch_size
         self._batches = [(windows, some) for windows, index in parts for some in index.split(batch_size)]
         self._weight = model.scaler.scale[:, parts[0][0].targets]
         self.asked = 0
+
+    def on(self, part: int) -> "Judge":
+        """The same network on one of its parts alone."""
+        return Judge(self.model, [self._parts[part]], self.world, self._batch_size)
 
     @torch.no_grad()
     def loss(self, active: Tensor) -> float:

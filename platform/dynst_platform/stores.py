@@ -5,6 +5,7 @@ from pathlib import Path
 from dynst.build import DatasetPlan, make_geometry, plan_dataset
 from dynst.choice.rankings import check_size
 from dynst.data import auckland
+from dynst.data.patches import patched_store
 from dynst.data.remote import fetch_store, is_remote
 from dynst.data.store import SensorStore, open_store
 from dynst.sparsity.config import at_sparsity, make_constraints, make_scheme

@@ -245,6 +245,21 @@ def test_a_round_of_the_ramp_keeps_the_best_that_still_holds_a_final_choice() ->
     assert constraints.prune(everyone, importance, 0.5).tolist() == [True, False, False, True]
 
 
+def test_a_round_of_the_ramp_looks_ahead_to_what_the_budget_buys_in_the_end() -> None:
+    """By hand: a, b and c stand together; keeping all three would leave one sensor and half of the budget in the end."""
+    points = np.array([[0.0, 0], [0.1, 0], [0.2, 0], [9.0, 0]])
+    network = Network(Sensors(("a", "b", "c", "d"), points), points)
+    constraints = make_constraints(SparsityConfig(budget=2.0, min_distance=1.0), network)
+    importance = torch.tensor([4.0, 3.0, 2.0, 1.5])
+    assert constraints.prune(constraints.allowed(), importance, 0.25).tolist() == [True, True, False, True]
+
+
+def test_a_round_of_the_ramp_never_leaves_only_what_the_budget_cannot_buy() -> None:
+    network = Network(Sensors(("cheap", "dear"), cost=np.array([1.0, 5.0])))
+    constraints = make_constraints(SparsityConfig(budget=1.0), network)
+    assert constraints.prune(constraints.allowed(), torch.tensor([0.1, 9.0]), 0.16).tolist() == [True, False]
+
+
 def test_a_budget_is_not_left_unspent_because_scores_are_negative() -> None:
     network = make_network(costs=False)
     constraints = make_constraints(SparsityConfig(budget=10.0), network)

@@ -158,6 +158,12 @@ def test_warm_up_trains_on_changing_subsets_but_leaves_the_mask_whole() -> None:
     assert scheme.active.all()
 
 
+def test_probes_of_the_warm_up_hear_its_subset_alone() -> None:
+    scheme = make_scheme(settings("iterative", "cubic", "learned_gate"), S, STEPS, seed=0)
+    heard = [scheme.sensors_at(step).gates for step in range(0, 48, 3)]
+    assert len({tuple((gates > 0).tolist()) for gates in heard if gates is not None}) > 10
+
+
 def test_importance_decides_who_goes() -> None:
     """A sensor whose gate lowers the loss most must stay, one whose gate raises it must go."""
     scheme = make_scheme(settings("iterative", "cubic", "signed_first_order"), S, STEPS, seed=0)

@@ -1,6 +1,7 @@
 """The sparsity–error curve of one training: a network that serves any choice of sensors, and choices to compare on it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from time import perf_counter
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from dynst.build import Dataset, ModelConfig, build_forecaster
 from dynst.choice.judge import Judge, evenly
 from dynst.choice.rankings import RANKINGS, Known, known_of
-from dynst.choice.search import SearchConfig, eliminate, judged_search
+from dynst.choice.search import STARTS, SearchConfig, find_choice
 from dynst.data.store import SensorStore
 from dynst.forecaster import SparseForecaster
 from dynst.metrics import ErrorTable
@@ -26,7 +27,7 @@ __all__ = ["LEARNED", "Chosen", "Curve", "Point"]
 
 LEARNED = "dynst"
 FINE_TUNING_RATE = 0.5  # of the recipe's learning rate
-JUDGED_WINDOWS = 256  # of the validation part, and as many of the second half of the training part
+JUDGED_WINDOWS = 192  # of the validation part, and as many of the training part
 
 
 @dataclass(frozen=True)
@@ -98,30 +99,28 @@ class Curve:
             self.model, self.dataset.scaler, self.store.edges, num_targets=targets, seed=self.seed, positions=self.dataset.positions
         )
 
-    def judge(self, shared: SparseForecaster, world: World | None = None) -> Judge:
-        """Validation windows and late training windows: what is near the time of use, and not too few."""
-        train, val = self.dataset.train, self.dataset.val
-        half = len(train) // 2
-        late = half + evenly(half, JUDGED_WINDOWS) if half else evenly(len(train), JUDGED_WINDOWS)
-        return Judge(shared.eval(), [(val, evenly(len(val), JUDGED_WINDOWS)), (train, late)], world)
+    def judge(self, shared: SparseForecaster) -> Judge:
+        parts = [(part, evenly(len(part), JUDGED_WINDOWS)) for part in (self.dataset.val, self.dataset.train)]
+        return Judge(shared.eval(), parts)
 
     def learned(self, judge: Judge, sparsity: float) -> Chosen:
-        """Signed elimination with swaps, then judged search."""
+        """Judged search from the best of several starts."""
         started, constraints = perf_counter(), self.constraints(sparsity)
-        first = eliminate(judge, constraints, sparsity, self.search.elimination_rounds)
-        found = judged_search(judge, constraints, first, self.search, self.seed)
+        rankings = [self._scores(name, constraints, sparsity, 0) for name in STARTS]
+        found = find_choice(judge, constraints, rankings, sparsity, self.search, self.seed)
         return Chosen(LEARNED, 0, sparsity, found.active, found.loss, perf_counter() - started)
 
     def ranked(self, name: str, number: int, judge: Judge, sparsity: float) -> Chosen:
         """A baseline's choice; ``number`` draws another one where the ranking is random."""
         started, constraints = perf_counter(), self.constraints(sparsity)
-        allowed = constraints.allowed()
-        count = int(constraints.prune(allowed, torch.zeros(self.num_sensors), sparsity).sum())
-        scores = RANKINGS[name](self.known, count, self.seed * 1000 + number)
-        active = constraints.prune(allowed, scores, sparsity)
+        active = constraints.prune(constraints.allowed(), self._scores(name, constraints, sparsity, number), sparsity)
         return Chosen(name, number, sparsity, active, judge.loss(active), perf_counter() - started)
 
-    @property
+    def _scores(self, name: str, constraints: Constraints, sparsity: float, number: int) -> Tensor:
+        count = int(constraints.prune(constraints.allowed(), torch.zeros(self.num_sensors), sparsity).sum())
+        return RANKINGS[name](self.known, count, self.seed * 1000 + number)
+
+    @cached_property
     def known(self) -> Known:
         return known_of(self.store, self.dataset.train, self.dataset.scaler)
 

@@ -1,5 +1,6 @@
 """Judged search: scores propose which sensors to exchange, a trained network decides."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,9 @@ from torch import Tensor
 from dynst.choice.judge import Judge
 from dynst.sparsity.constraints import Constraints
 
-__all__ = ["Found", "SearchConfig", "eliminate", "judged_search"]
+__all__ = ["STARTS", "Found", "SearchConfig", "eliminate", "find_choice", "judged_search"]
+
+STARTS = ("farthest_point", "variance")  # rankings to begin from, beside elimination
 
 
 class SearchConfig(BaseModel):
@@ -17,9 +20,9 @@ class SearchConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    elimination_rounds: int = Field(8, ge=1, description="rounds in which sensors go, by importance alone")
+    elimination_rounds: int = Field(5, ge=1, description="rounds in which sensors go, by importance alone")
     rounds: int = Field(12, ge=0, description="rounds of judged exchanges after it")
-    proposals: int = Field(12, ge=1, description="exchanges that are judged in a round")
+    proposals: int = Field(10, ge=1, description="exchanges that are judged in a round")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,20 @@ class Found:
     loss: float  # of the judge, in raw units
     importance: Tensor  # [S], at ``active``
     losses: tuple[float, ...]  # after each round
+
+
+def find_choice(
+    judge: Judge, constraints: Constraints, rankings: Sequence[Tensor], sparsity: float, config: SearchConfig, seed: int
+) -> Found:
+    """The whole search: starts, the best of them, and judged exchanges from there.
+
+    A start is the best choice by one of the ``rankings``, or an elimination. The elimination sees the judge's last part alone and
+    starts are compared on the first one alone, so that none is favoured for having been fitted to what it is judged by.
+    """
+    starts = [constraints.prune(constraints.allowed(), scores, sparsity) for scores in rankings]
+    starts.append(eliminate(judge.on(-1), constraints, sparsity, config.elimination_rounds))
+    best = int(judge.on(0).losses(starts).argmin())
+    return judged_search(judge, constraints, starts[best], config, seed)
 
 
 def eliminate(judge: Judge, constraints: Constraints, sparsity: float, rounds: int) -> Tensor:

@@ -75,7 +75,7 @@ def measure(size: int, batch: int, repeats: int) -> dict[str, float]:
     edges = nearest_neighbour_edges(np.random.default_rng(0).random((size, 2)), lonlat=False)
     started = perf_counter()
     config = ModelConfig(neighbours=NEIGHBOURS)
-    model = build_forecaster(config, SeasonalScaler(SEASONS["none"], size, 1), edges, num_targets=1, seed=0)
+    model = build_forecaster(config, SeasonalScaler(SEASONS["none"], size, 1), edges, targets=[0], seed=0)
     built = perf_counter() - started
     optimizer = torch.optim.AdamW(model.parameters())
     readings, calendar = torch.randn(batch, config.window, size, 1), torch.randn(batch, 6)

@@ -40,6 +40,7 @@ class Description(BaseModel):
     targets: tuple[int, ...]
     season_period: int
     season_slots: int
+    season_step: int | None = None
     step_seconds: int
     data_digest: str
     patching: Patching | None = Field(None, description="of a grid, whose patches the sensors are; patches.to_frames undoes it")
@@ -111,9 +112,9 @@ def load_artifact(folder: Path) -> Artifact:
         raise ArtifactError(
             f"no usable model in {folder} ({reason}); it must hold {DESCRIPTION} and {WEIGHTS} of one run"
         ) from error
-    season = Season(description.season_period, description.season_slots)
+    season = Season(description.season_period, description.season_slots, description.season_step)
     scaler = SeasonalScaler(season, len(description.sensors), len(description.channels))
-    model = build_forecaster(description.model, scaler, edges, num_targets=len(description.targets), seed=0)
+    model = build_forecaster(description.model, scaler, edges, targets=description.targets, seed=0)
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

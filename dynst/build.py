@@ -148,17 +148,17 @@ def make_dataset(store: SensorStore, model: ModelConfig, plan: DatasetPlan | Non
 
 
 def build_forecaster(
-    model: ModelConfig, scaler: SeasonalScaler, edges: Edges, *, num_targets: int, seed: int, positions: Tensor | None = None
+    model: ModelConfig, scaler: SeasonalScaler, edges: Edges, *, targets: Sequence[int], seed: int, positions: Tensor | None = None
 ) -> SparseForecaster:
-    """A fresh forecaster whose initial weights depend on ``seed`` alone. ``positions [S, 2]`` are saved with the weights."""
+    """A fresh forecaster of the channels ``targets``; ``seed`` sets its weights, ``positions [S, 2]`` are saved with them."""
     num_sensors, num_channels = scaler.scale.shape
-    shape = Shape(model.window, model.horizon, num_sensors, num_channels, num_targets, model.hidden)
+    shape = Shape(model.window, model.horizon, num_sensors, num_channels, len(targets), model.hidden)
     geometry = make_geometry(model, edges, num_sensors)
     num_calendar = calendar_features(torch.zeros(1, dtype=torch.int64)).shape[-1]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = BACKBONES[model.backbone].make(Parts(model, shape, geometry, num_calendar, positions))
-        readout = Readout(shape, geometry, embedding=model.embedding)
+        readout = Readout(shape, geometry, targets, embedding=model.embedding)
     return SparseForecaster(shape, backbone, readout, scaler)
 
 

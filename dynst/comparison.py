@@ -79,7 +79,7 @@ class Comparison:
             self.model,
             data.scaler,
             self.edges,
-            num_targets=len(data.train.targets),
+            targets=data.train.targets.tolist(),
             seed=self.seed,
             positions=data.positions,
         )

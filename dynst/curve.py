@@ -94,9 +94,9 @@ class Curve:
         return Training(self.forecaster(), scheme, recipe, data.train, data.val, self.seed, World())
 
     def forecaster(self) -> SparseForecaster:
-        targets = len(self.dataset.train.targets)
+        targets = self.dataset.train.targets.tolist()
         return build_forecaster(
-            self.model, self.dataset.scaler, self.store.edges, num_targets=targets, seed=self.seed, positions=self.dataset.positions
+            self.model, self.dataset.scaler, self.store.edges, targets=targets, seed=self.seed, positions=self.dataset.positions
         )
 
     def judge(self, shared: SparseForecaster) -> Judge:

@@ -22,6 +22,7 @@ class SparseForecaster(nn.Module):
 
     def forward(self, readings: Tensor, observed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None = None) -> Tensor:
         """Scaled ``readings [B, T, K, C]`` of ``sensors [K]`` to scaled forecasts ``[B, H, S, targets]``."""
-        hidden = self.backbone(stream_morph(readings, observed), calendar, sensors, gates)  # [B, K, D]
-        forecast: Tensor = self.readout(hidden, sensors, gates)
+        morphed = stream_morph(readings, observed)
+        hidden = self.backbone(morphed, calendar, sensors, gates)  # [B, K, D]
+        forecast: Tensor = self.readout(hidden, morphed, sensors, gates)
         return forecast

@@ -22,16 +22,29 @@ EPOCH_IS_THURSDAY = 3 * DAY  # 1970-01-01; a week starts on Monday
 
 @dataclass(frozen=True)
 class Season:
-    """A period cut into slots; ``slots == 1`` is no season at all."""
+    """A period cut into slots; ``slots == 1`` is no season at all. Of a series with several steps in a slot, the profile is linear
+    between the middles of the slots, so that it does not jump."""
 
     period: int  # seconds
     slots: int
+    step: int | None = None  # seconds; None does not interpolate
 
     def slot_of(self, time: Tensor) -> Tensor:
         """The slot of each time (int64 seconds since 1970-01-01)."""
         if self.slots == 1:
             return torch.zeros_like(time)
         return ((time + EPOCH_IS_THURSDAY) % self.period) * self.slots // self.period
+
+    def profile_at(self, profile: Tensor, time: Tensor) -> Tensor:
+        """``profile [P, ...]`` at times ``[...]``."""
+        length = self.period // self.slots
+        if self.slots == 1 or self.step is None or self.step >= length:
+            return profile[self.slot_of(time)]
+        middle = (length - self.step) // 2  # of the readings in a slot
+        slot = self.slot_of(time - middle)
+        weight = ((time - middle + EPOCH_IS_THURSDAY) % length / length).to(profile.dtype)
+        weight = weight.reshape(*weight.shape, *(1,) * (profile.ndim - 1))
+        return torch.lerp(profile[slot], profile[(slot + 1) % self.slots], weight)
 
 
 SEASONS = {"none": Season(1, 1), "day": Season(DAY, 24), "week": Season(WEEK, 168)}
@@ -56,7 +69,7 @@ def season_for(name: SeasonName, *, step_seconds: int, train_seconds: int) -> Se
             f"data.season must be longer than two steps, but '{name}' has {season.period} s and a step {step_seconds} s; "
             "set data.season to 'auto' or 'none'"
         )
-    return Season(season.period, max(1, min(season.slots, season.period // step_seconds)))
+    return Season(season.period, max(1, min(season.slots, season.period // step_seconds)), step_seconds)
 
 
 class SeasonalScaler(nn.Module):
@@ -78,7 +91,7 @@ class SeasonalScaler(nn.Module):
 
     def profile_at(self, time: Tensor) -> Tensor:
         """``[...]`` times to ``[..., S, C]``."""
-        return self.profile[self.season.slot_of(time)]
+        return self.season.profile_at(self.profile, time)
 
     def transform(self, values: Tensor, time: Tensor) -> Tensor:
         """``[..., S, C]`` raw to scaled, at times ``[...]``."""
@@ -105,7 +118,8 @@ def fit_scaler(readings: Readings, season: Season, rows: slice) -> SeasonalScale
     A slot without any reading takes the sensor's overall median; a sensor without any takes the median over all sensors; the
     sensor that never changes, or was never observed, takes the network's scale.
     """
-    slots = season.slot_of(torch.tensor(readings.time[rows])).numpy()
+    time = torch.tensor(readings.time[rows])
+    slots = season.slot_of(time).numpy()
     scaler = SeasonalScaler(season, *readings.values.shape[1:])
     profile, scale = scaler.profile.numpy(), scaler.scale.numpy()  # views
     overall = np.empty_like(scale)
@@ -114,7 +128,8 @@ def fit_scaler(readings: Readings, season: Season, rows: slice) -> SeasonalScale
         overall[sensors] = _nanmedian(values)
         for slot in range(season.slots):
             profile[slot, sensors] = _nanmedian(values[slots == slot])
-        values -= profile[slots, sensors]  # NaN where a slot has no median, but then there is no reading either
+        np.copyto(profile[:, sensors], overall[sensors], where=np.isnan(profile[:, sensors]))
+        values -= season.profile_at(scaler.profile[:, sensors], time).numpy()
         scale[sensors] = np.sqrt(_nanmean(values**2))
     overall = np.where(np.isnan(overall), np.nan_to_num(_nanmedian(overall)), overall)
     np.copyto(profile, overall, where=np.isnan(profile))

@@ -169,6 +169,7 @@ def _save(folder: Path, arm: Arm, job: JobSpec, store: SensorStore) -> None:
         targets=tuple(arm.training.train.targets.tolist()),
         season_period=season.period,
         season_slots=season.slots,
+        season_step=season.step,
         step_seconds=store.manifest.step_seconds,
         data_digest=store.manifest.digest,
         patching=store.manifest.patching,

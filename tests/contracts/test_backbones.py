@@ -47,7 +47,7 @@ def model(request: pytest.FixtureRequest) -> SparseForecaster:
     backbone, form = request.param
     torch.manual_seed(0)
     scaler, geometry = SeasonalScaler(SEASONS["none"], S, C), GEOMETRIES[form]()
-    return SparseForecaster(SHAPE, BACKBONES[backbone](geometry), Readout(SHAPE, geometry, embedding=4), scaler)
+    return SparseForecaster(SHAPE, BACKBONES[backbone](geometry), Readout(SHAPE, geometry, [1], embedding=4), scaler)
 
 
 def inputs(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:

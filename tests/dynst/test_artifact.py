@@ -31,7 +31,7 @@ def config(request: pytest.FixtureRequest) -> ModelConfig:
 
 @pytest.fixture
 def folder(tmp_path: Path, network: SensorStore, dataset: Dataset, config: ModelConfig) -> Path:
-    model = build_forecaster(config, dataset.scaler, network.edges, num_targets=1, seed=3, positions=dataset.positions)
+    model = build_forecaster(config, dataset.scaler, network.edges, targets=[0], seed=3, positions=dataset.positions)
     season = dataset.scaler.season
     description = Description(
         model=config,
@@ -42,6 +42,7 @@ def folder(tmp_path: Path, network: SensorStore, dataset: Dataset, config: Model
         targets=(0,),
         season_period=season.period,
         season_slots=season.slots,
+        season_step=season.step,
         step_seconds=3600,
         data_digest=network.manifest.digest,
     )
@@ -53,7 +54,7 @@ def test_a_loaded_model_forecasts_what_the_trained_one_does(
     folder: Path, network: SensorStore, dataset: Dataset, config: ModelConfig
 ) -> None:
     artifact = load_artifact(folder)
-    original = build_forecaster(config, dataset.scaler, network.edges, num_targets=1, seed=3, positions=dataset.positions)
+    original = build_forecaster(config, dataset.scaler, network.edges, targets=[0], seed=3, positions=dataset.positions)
     index, sensors = torch.tensor([7]), ACTIVE.nonzero().squeeze(1)
     with torch.inference_mode():
         expected = forecast_windows(original, dataset.test, index, sensors)[0].numpy()

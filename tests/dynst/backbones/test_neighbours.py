@@ -61,7 +61,7 @@ def forecaster(num_sensors: int) -> SparseForecaster:
     positions = np.random.default_rng(0).random((num_sensors, 2))
     edges = nearest_neighbour_edges(positions, lonlat=False)
     model = ModelConfig(window=3, horizon=2, hidden=8, embedding=4, neighbours=6)
-    return build_forecaster(model, SeasonalScaler(SEASONS["none"], num_sensors, 1), edges, num_targets=1, seed=0)
+    return build_forecaster(model, SeasonalScaler(SEASONS["none"], num_sensors, 1), edges, targets=[0], seed=0)
 
 
 @pytest.mark.parametrize("probe", [False, True])

@@ -105,3 +105,17 @@ def test_channels_are_brought_to_the_spread_of_the_first() -> None:
     scaler = fit_scaler(readings(noise * [1.0, 10.0, 0.5]), SEASONS["none"], slice(0, 200))
     assert scaler.to_first(torch.tensor([0, 1, 2])).tolist() == pytest.approx([1, 0.1, 2], rel=1e-4)
     assert scaler.to_first(torch.tensor([1])).tolist() == [1]
+
+
+def test_the_profile_of_short_steps_does_not_jump_between_slots() -> None:
+    season = season_for("day", step_seconds=300, train_seconds=10 * 86_400)
+    profile = torch.arange(24.0)[:, None]
+    middle = torch.tensor([3600 * 5 + 1650])  # of the twelve readings from 5:00 to 5:55
+    assert season.profile_at(profile, middle).item() == 5
+    assert season.profile_at(profile, middle + 1800).item() == 5.5
+    assert season.profile_at(profile, torch.tensor([0])).item() == pytest.approx(23 - 23 * 1950 / 3600)
+
+
+def test_the_profile_of_hourly_steps_is_the_slots_own() -> None:
+    season = season_for("day", step_seconds=3600, train_seconds=10 * 86_400)
+    assert season.profile_at(torch.arange(24.0)[:, None], 3600 * torch.arange(24))[:, 0].tolist() == list(range(24))

@@ -87,7 +87,7 @@ def prepare(store: SensorStore) -> tuple[SparseForecaster, Dataset, Tensor]:
     plan = plan_dataset(store, MODEL, targets=["c1", "c0"])
     dataset, layout = make_dataset(store, MODEL, plan), store.manifest.layout
     assert layout is not None
-    model = build_forecaster(MODEL, dataset.scaler, store.edges, num_targets=len(plan.channels), seed=0)
+    model = build_forecaster(MODEL, dataset.scaler, store.edges, targets=plan.channels.tolist(), seed=0)
     return model, dataset, value_ranges(store.readings, plan.train, layout, plan.channels)
 
 

@@ -14,6 +14,7 @@ from dynst.backbones.neighbours import NeighbourLists
 from dynst.backbones.protocol import CompactBackbone, Geometry, Shape
 from dynst.backbones.readout import Readout
 from dynst.backbones.transformer import PatchTransformer, place_features
+from dynst.choice.chooser import Chooser
 from dynst.data.candidates import neighbour_lists
 from dynst.data.edges import Edges
 from dynst.data.patches import target_channels
@@ -29,6 +30,7 @@ __all__ = [
     "DatasetPlan",
     "ModelConfig",
     "build_forecaster",
+    "chooser_of",
     "make_dataset",
     "make_geometry",
     "plan_dataset",
@@ -145,6 +147,10 @@ def make_dataset(store: SensorStore, model: ModelConfig, plan: DatasetPlan | Non
     series = make_series(store.readings, scaler)
     train, val, test = (Windows(series, starts, model.window, model.horizon, plan.channels) for starts in plan.starts)
     return Dataset(scaler, train, val, test, network_of(store))
+
+
+def chooser_of(dataset: Dataset, edges: Edges) -> Chooser:
+    return Chooser(dataset.train, dataset.val, dataset.scaler.scale, dataset.network, edges)
 
 
 def build_forecaster(

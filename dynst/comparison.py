@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from dynst.build import Dataset, ModelConfig, build_forecaster
+from dynst.build import Dataset, ModelConfig, build_forecaster, chooser_of
+from dynst.choice.search import SearchConfig
 from dynst.data.edges import Edges
 from dynst.metrics import ErrorTable
 from dynst.sparsity.config import SparsityConfig, make_scheme, rewind_step
-from dynst.sparsity.criteria import Criterion, RandomScore
+from dynst.sparsity.constraints import Constraints
+from dynst.sparsity.criteria import Criterion, Given, RandomScore
 from dynst.sparsity.scheme import Scheme, dense_scheme
 from dynst.training.evaluate import evaluate
 from dynst.training.loop import Training
@@ -23,7 +25,7 @@ class Arm:
     """One training of a comparison. ``learned`` is the one that the job is about."""
 
     name: str
-    kind: str  # dense, learned, random
+    kind: str  # dense, learned, random, baseline
     training: Training
 
     @property
@@ -44,13 +46,15 @@ class Comparison:
         model: ModelConfig,
         recipe: Recipe,
         sparsity: SparsityConfig,
+        search: SearchConfig,
         seed: int,
         world: World,
     ) -> None:
         self.dataset, self.edges, self.model, self.recipe = dataset, edges, model, recipe
-        self.sparsity, self.seed, self.world = sparsity, seed, world
+        self.sparsity, self.search, self.seed, self.world = sparsity, search, seed, world
         self.num_sensors = dataset.scaler.scale.shape[0]
         self.total_steps = recipe.epochs * recipe.steps_in_epoch(len(dataset.train))
+        self.chooser = chooser_of(dataset, edges)
         self.rewind = rewind_step(sparsity, self.total_steps)
 
     def dense(self) -> Arm:
@@ -64,6 +68,36 @@ class Comparison:
         config = self.sparsity.model_copy(update={"scheme": "one_shot", "coverage": 0.0})
         ranking = RandomScore(self.num_sensors, self.seed * 1000 + number)
         return Arm(f"random-{number}", "random", self._training(self._scheme(config, ranking), self.rewind))
+
+    def ranked(self, name: str) -> Arm:
+        """A baseline's choice, made without any training, at the same moment."""
+        config = self.sparsity.model_copy(update={"scheme": "one_shot", "coverage": 0.0})
+        constraints, sparsity = self._demands()
+        ranking = Given(self.chooser.ranked(name, constraints, sparsity, self.seed))
+        return Arm(name, "baseline", self._training(self._scheme(config, ranking), self.rewind))
+
+    def given(self, active: Tensor) -> Arm:
+        """Exactly these sensors, whatever the job demands of its own choice."""
+        sparsity = 1 - float(active.sum()) / self.num_sensors
+        config = SparsityConfig(
+            scheme="one_shot", final=sparsity, **self.sparsity.model_dump(include={"start", "dropout", "dropout_density"})
+        )
+        scheme = make_scheme(config, self.num_sensors, self.total_steps, self.seed, criterion=Given(active.double()))
+        return Arm("given", "baseline", self._training(scheme, None))
+
+    def decide(self, learned: Arm) -> None:
+        """After the warm-up, where the scheme says so: the network judges a search for the final choice; ranks share the work."""
+        if self.sparsity.scheme != "judged":
+            return
+        constraints, sparsity = self._demands()
+        judge = self.chooser.judge(learned.training.model, self.world)
+        found = self.chooser.judged(judge, constraints, sparsity, self.search, self.seed)
+        learned.training.decide(found.active, found.importance)
+
+    def _demands(self) -> tuple[Constraints, float]:
+        """What the final choice must satisfy, and its share of sensors or cost that is off."""
+        scheme = self._scheme(self.sparsity)
+        return scheme.constraints, scheme.schedule.final
 
     def warm_epochs(self, learned: Arm) -> int:
         """Whole epochs before the first sensor goes: what learned and random arms have in common."""

@@ -1,17 +1,15 @@
 """The sparsity–error curve of one training: a network that serves any choice of sensors, and choices to compare on it."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from time import perf_counter
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dynst.build import Dataset, ModelConfig, build_forecaster
-from dynst.choice.judge import Judge, evenly
-from dynst.choice.rankings import RANKINGS, Known, known_of
-from dynst.choice.search import STARTS, SearchConfig, find_choice
+from dynst.build import Dataset, ModelConfig, build_forecaster, chooser_of
+from dynst.choice.judge import Judge
+from dynst.choice.search import SearchConfig
 from dynst.data.store import SensorStore
 from dynst.forecaster import SparseForecaster
 from dynst.metrics import ErrorTable
@@ -23,11 +21,10 @@ from dynst.training.loop import Training
 from dynst.training.recipe import Recipe
 from dynst.training.world import World
 
-__all__ = ["LEARNED", "Chosen", "Curve", "Point"]
+__all__ = ["GIVEN", "LEARNED", "Chosen", "Curve", "Point"]
 
-LEARNED = "dynst"
+LEARNED, GIVEN = "dynst", "given"
 FINE_TUNING_RATE = 0.5  # of the recipe's learning rate
-JUDGED_WINDOWS = 192  # of the validation part, and as many of the training part
 
 
 @dataclass(frozen=True)
@@ -68,6 +65,7 @@ class Curve:
         self.store, self.dataset, self.model, self.recipe = store, dataset, model, recipe
         self.sparsity, self.search, self.seed = sparsity, search, seed
         self.num_sensors = len(store.sensors)
+        self.chooser = chooser_of(dataset, store.edges)
 
     def dense_training(self, epochs: int) -> Training:
         """The reference, with as many epochs as shared network and fine-tuning have together."""
@@ -99,30 +97,22 @@ class Curve:
             self.model, self.dataset.scaler, self.store.edges, targets=targets, seed=self.seed, positions=self.dataset.positions
         )
 
-    def judge(self, shared: SparseForecaster) -> Judge:
-        parts = [(part, evenly(len(part), JUDGED_WINDOWS)) for part in (self.dataset.val, self.dataset.train)]
-        return Judge(shared.eval(), parts)
-
     def learned(self, judge: Judge, sparsity: float) -> Chosen:
-        """Judged search from the best of several starts."""
-        started, constraints = perf_counter(), self.constraints(sparsity)
-        rankings = [self._scores(name, constraints, sparsity, 0) for name in STARTS]
-        found = find_choice(judge, constraints, rankings, sparsity, self.search, self.seed)
+        started = perf_counter()
+        found = self.chooser.judged(judge, self.constraints(sparsity), sparsity, self.search, self.seed)
         return Chosen(LEARNED, 0, sparsity, found.active, found.loss, perf_counter() - started)
 
     def ranked(self, name: str, number: int, judge: Judge, sparsity: float) -> Chosen:
         """A baseline's choice; ``number`` draws another one where the ranking is random."""
         started, constraints = perf_counter(), self.constraints(sparsity)
-        active = constraints.prune(constraints.allowed(), self._scores(name, constraints, sparsity, number), sparsity)
+        scores = self.chooser.ranked(name, constraints, sparsity, self.seed * 1000 + number)
+        active = constraints.prune(constraints.allowed(), scores, sparsity)
         return Chosen(name, number, sparsity, active, judge.loss(active), perf_counter() - started)
 
-    def _scores(self, name: str, constraints: Constraints, sparsity: float, number: int) -> Tensor:
-        count = int(constraints.prune(constraints.allowed(), torch.zeros(self.num_sensors), sparsity).sum())
-        return RANKINGS[name](self.known, count, self.seed * 1000 + number)
-
-    @cached_property
-    def known(self) -> Known:
-        return known_of(self.store, self.dataset.train, self.dataset.scaler)
+    def given(self, sensors: list[int], judge: Judge) -> Chosen:
+        active = torch.zeros(self.num_sensors, dtype=torch.bool)
+        active[sensors] = True
+        return Chosen(GIVEN, 0, 1 - len(sensors) / self.num_sensors, active, judge.loss(active), 0.0)
 
     def as_it_is(self, shared: SparseForecaster, chosen: Chosen) -> Point:
         return Point(chosen, evaluate(shared, self.dataset.test, chosen.active), 0.0)

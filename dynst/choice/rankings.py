@@ -11,11 +11,10 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 from torch import Tensor
 
-from dynst.data.edges import unit_sphere
-from dynst.data.scaler import SeasonalScaler
-from dynst.data.store import SensorStore
+from dynst.data.edges import Edges
 from dynst.data.windows import Windows
 from dynst.errors import ConfigError
+from dynst.sparsity.network import Network
 
 __all__ = ["RANKINGS", "Known", "Ranking", "check_size", "distances_from", "known_of"]
 
@@ -36,20 +35,19 @@ Ranking = Callable[[Known, int, int], Tensor]
 """(known, number of sensors to keep, seed) to scores ``[S]`` float64."""
 
 
-def known_of(store: SensorStore, train: Windows, scaler: SeasonalScaler) -> Known:
-    """The first target's departures over the rows that the training windows read."""
+def known_of(network: Network, edges: Edges, train: Windows, scale: Tensor) -> Known:
+    """The first target's departures over the rows that the training windows read; ``scale [S, C]``."""
     target = int(train.targets[0])
     last = int(train.starts[-1]) + train.window + train.horizon
     rows = torch.linspace(int(train.starts[0]), last - 1, min(FIT_STEPS, last)).long()
     readings = train.series.values[rows][:, :, target].numpy()
-    return Known(readings, scaler.scale[:, target].numpy(), distances_from(store))
+    return Known(readings, scale[:, target].numpy(), distances_from(network, edges))
 
 
-def distances_from(store: SensorStore) -> Callable[[int], np.ndarray]:
+def distances_from(network: Network, edges: Edges) -> Callable[[int], np.ndarray]:
     """Between positions where they are known, else along the graph, where a strong edge is a short one."""
-    positions, edges, size = store.sensors.positions, store.edges, len(store.sensors)
-    if positions is not None:
-        points = unit_sphere(positions) if store.manifest.positions == "lonlat" else positions
+    points, size = network.points, len(network)
+    if points is not None:
         return lambda sensor: np.linalg.norm(points - points[sensor], axis=1)
     graph = csr_array((1 / np.maximum(edges.weight, 1e-6), (edges.source, edges.target)), shape=(size, size))
     return lambda sensor: np.nan_to_num(dijkstra(graph, directed=False, indices=sensor), posinf=1e9)
@@ -60,7 +58,7 @@ def check_size(names: Iterable[str], num_sensors: int) -> None:
     if "facility_location" in names and num_sensors > MAX_PAIRED:
         raise ConfigError(
             f"facility_location compares every pair and takes at most {MAX_PAIRED} sensors, but got {num_sensors}; "
-            "leave it out of curve.baselines"
+            "leave it out of the baselines"
         )
 
 

@@ -10,9 +10,7 @@ from torch import Tensor
 from dynst.choice.judge import Judge
 from dynst.sparsity.constraints import Constraints
 
-__all__ = ["STARTS", "Found", "SearchConfig", "eliminate", "find_choice", "judged_search"]
-
-STARTS = ("farthest_point", "variance")  # rankings to begin from, beside elimination
+__all__ = ["Found", "SearchConfig", "eliminate", "find_choice", "judged_search"]
 
 
 class SearchConfig(BaseModel):
@@ -36,15 +34,15 @@ class Found:
 def find_choice(
     judge: Judge, constraints: Constraints, rankings: Sequence[Tensor], sparsity: float, config: SearchConfig, seed: int
 ) -> Found:
-    """The whole search: starts, the best of them, and judged exchanges from there.
+    """The whole search: judged exchanges from an elimination, and from the best choice by one of the ``rankings``; the better end.
 
-    A start is the best choice by one of the ``rankings``, or an elimination. The elimination sees the judge's last part alone and
-    starts are compared on the first one alone, so that none is favoured for having been fitted to what it is judged by.
+    The elimination sees the judge's last part alone, the training windows, so that the other one can still tell what generalises.
     """
-    starts = [constraints.prune(constraints.allowed(), scores, sparsity) for scores in rankings]
+    ranked = [constraints.prune(constraints.allowed(), scores, sparsity) for scores in rankings]
+    starts = [ranked[int(judge.losses(ranked).argmin())]] if ranked else []
     starts.append(eliminate(judge.on(-1), constraints, sparsity, config.elimination_rounds))
-    best = int(judge.on(0).losses(starts).argmin())
-    return judged_search(judge, constraints, starts[best], config, seed)
+    found = [judged_search(judge, constraints, start, config, seed) for start in starts]
+    return min(found, key=lambda one: one.loss)
 
 
 def eliminate(judge: Judge, constraints: Constraints, sparsity: float, rounds: int) -> Tensor:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from dynst.errors import ConfigError
 from dynst.sparsity.constrained import Constrained, Marked
 from dynst.sparsity.constraints import Constraints, Unconstrained
-from dynst.sparsity.criteria import AbsoluteGradient, Coverage, Criterion, LearnedGate, Redrawn, SignedFirstOrder
+from dynst.sparsity.criteria import AbsoluteGradient, Coverage, Criterion, Given, LearnedGate, Redrawn, SignedFirstOrder
 from dynst.sparsity.demands import make_demands
 from dynst.sparsity.drops import ConstantDrop, CosineDrop, Drop, LinearDrop
 from dynst.sparsity.feasible import check_marks, check_reachable
@@ -37,9 +37,10 @@ class SparsityConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    scheme: Literal["dynamic", "iterative", "one_shot"] = Field(
+    scheme: Literal["dynamic", "iterative", "one_shot", "judged"] = Field(
         "dynamic",
-        description="iterative switches sensors off in rounds; dynamic also exchanges them; one_shot does it once",
+        description="iterative switches sensors off in rounds; dynamic also exchanges them; one_shot does it once, by the "
+        "criterion; judged once, by a search that the network itself judges",
     )
     criterion: Literal["signed_first_order", "absolute_gradient", "learned_gate", "random"] = Field(
         "signed_first_order", description="what makes a sensor important"
@@ -97,7 +98,7 @@ def make_scheme(
     return Scheme(
         num_sensors,
         _schedule(config, _final(config, network), start, stop),
-        _with_coverage(criterion or CRITERIA[config.criterion](num_sensors, seed), config, network),
+        _with_coverage(criterion or _criterion(config, num_sensors, seed), config, network),
         exchange=DROPS[config.drop_decay](config.drop_fraction, start, stop) if config.scheme == "dynamic" else None,
         dropout=SensorDropout(start, config.dropout_density, pinned) if config.dropout else None,
         probe_every=config.probe_every,
@@ -109,6 +110,13 @@ def make_scheme(
 def at_sparsity(config: SparsityConfig, sparsity: float) -> SparsityConfig:
     """The same demands for another share of sensors that are off; it takes the place of a budget too."""
     return config.model_copy(update={"final": sparsity, "budget": None})
+
+
+def _criterion(config: SparsityConfig, num_sensors: int, seed: int) -> Criterion:
+    """A judged choice needs no scores from the training."""
+    if config.scheme == "judged":
+        return Given(torch.zeros(num_sensors))
+    return CRITERIA[config.criterion](num_sensors, seed)
 
 
 def make_constraints(config: SparsityConfig, network: Network) -> Constraints:
@@ -143,7 +151,7 @@ def rewind_step(config: SparsityConfig, total_steps: int) -> int | None:
 
 
 def _schedule(config: SparsityConfig, final: float, start: int, stop: int) -> Schedule:
-    if config.scheme == "one_shot":
+    if config.scheme in ("one_shot", "judged"):
         return OneShot(final, start)
     return RAMPS[config.schedule](final, start, stop, max(1, (stop - start) // config.rounds))
 

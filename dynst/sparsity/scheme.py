@@ -118,19 +118,12 @@ class Scheme:
         self.criterion.begin_update()
         scores = self.criterion.scores(self.active)
         pruned = self.constraints.prune(self.active, scores, self.schedule.sparsity_at(step))
-        exchanged = self._exchanged(pruned, step)
-        update = MaskUpdate(
-            step=step,
-            sparsity=1 - float(exchanged.sum()) / self.num_sensors,
-            active=exchanged.clone(),
-            importance=scores.clone(),
-            pruned=_indices(self.active & ~pruned),
-            dropped=_indices(pruned & ~exchanged),
-            grown=_indices(exchanged & ~pruned),
-        )
-        self.active = exchanged
-        self.ever_active |= exchanged
-        return update
+        return self._move(step, scores, pruned, self._exchanged(pruned, step))
+
+    def decide(self, step: int, active: Tensor, importance: Tensor) -> MaskUpdate:
+        """Take over a choice that was found outside; later updates find nothing left to prune."""
+        self.criterion = Given(importance)
+        return self._move(step, importance, active, active)
 
     def state_dict(self) -> dict[str, Tensor]:
         state = {"active": self.active.clone(), "ever_active": self.ever_active.clone()}
@@ -151,6 +144,20 @@ class Scheme:
         pinned = torch.zeros(self.num_sensors, dtype=torch.bool)
         pinned[list(self.dropout.pinned)] = True
         return random_subset(self.constraints.allowed(), pinned, density, self.seed, step)
+
+    def _move(self, step: int, scores: Tensor, pruned: Tensor, exchanged: Tensor) -> MaskUpdate:
+        update = MaskUpdate(
+            step=step,
+            sparsity=1 - float(exchanged.sum()) / self.num_sensors,
+            active=exchanged.clone(),
+            importance=scores.clone(),
+            pruned=_indices(self.active & ~pruned),
+            dropped=_indices(pruned & ~exchanged),
+            grown=_indices(exchanged & ~pruned),
+        )
+        self.active = exchanged.clone()
+        self.ever_active |= exchanged
+        return update
 
     def _exchanged(self, active: Tensor, step: int) -> Tensor:
         if self.exchange is None:

@@ -61,6 +61,7 @@ class Training:
         self.steps_per_epoch = recipe.steps_in_epoch(len(train))
         self.total_steps = recipe.epochs * self.steps_per_epoch
         self.rewind, self.rewound_to = rewind, dict[str, Tensor]()
+        self._decided: list[MaskUpdate] = []
         self.step = 0
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self._parallel = world.wrap(model)
@@ -97,6 +98,10 @@ class Training:
         self.scheme.load_state_dict(state["scheme"])
         self.step, self.best, self.rewound_to = state["step"], state["best"], state["rewound_to"]
 
+    def decide(self, active: Tensor, importance: Tensor) -> None:
+        """Fix the choice of sensors between two epochs; the next report tells of it."""
+        self._decided.append(self.scheme.decide(self.step, active, importance))
+
     def continue_from(self, warm: "Training") -> None:
         """Take over another training's weights, optimizer and position, but not its mask or scores: a shared warm-up."""
         self.load_state_dict(warm.state_dict() | {"scheme": self.scheme.state_dict(), "best": None})
@@ -104,7 +109,7 @@ class Training:
     def _run_epoch(self) -> EpochReport:
         started = perf_counter()
         epoch = self.step // self.steps_per_epoch
-        updates: list[MaskUpdate] = []
+        updates, self._decided = self._decided, []
         loss_sum = torch.zeros(2, dtype=torch.float64)
         self.model.train()
         for index in self._batches(epoch):

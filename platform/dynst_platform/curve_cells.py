@@ -16,6 +16,7 @@ from dynst.forecaster import SparseForecaster
 from dynst.naive import persistence_errors, seasonal_naive_errors
 from dynst.training.evaluate import evaluate
 from dynst.training.loop import Training
+from dynst_platform.given import read_choice
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import plan_job
 from dynst_platform.study import Cell, Files, Product
@@ -43,9 +44,13 @@ def _seed_cells(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Cell]:
         tuned = spec.fine_tune_epochs if sparsity in (spec.fine_tune_at or spec.sparsities) else 0
         identity = basis | {"sparsity": sparsity, "fine_tune_epochs": tuned}
         for choice in (LEARNED, *spec.baselines):
-            own = spec.search.model_dump() if choice == LEARNED else spec.random if choice == "random" else None
+            own = job.search.model_dump() if choice == LEARNED else spec.random if choice == "random" else None
             name = f"seed-{seed}/{choice}-{sparsity:g}"
             yield Cell(name, _choice, (*where, choice, sparsity, tuned), identity | {"choice": choice, "own": own}, shared)
+    if spec.given is not None:
+        active = read_choice(spec.given, store.sensors.ids).nonzero().squeeze(1).tolist()
+        identity = basis | {"given": active, "fine_tune_epochs": spec.fine_tune_epochs}
+        yield Cell(f"seed-{seed}/given", _given, (*where, active, spec.fine_tune_epochs), identity, shared)
 
 
 def _basis(job: JobSpec, store: SensorStore) -> dict[str, Any]:
@@ -80,25 +85,41 @@ def _shared(job: dict[str, Any], store: str, seed: int) -> Product:
 def _choice(job: dict[str, Any], store: str, seed: int, choice: str, sparsity: float, epochs: int, files: Files) -> Product:
     spec = JobSpec.model_validate(job)
     curve = _curve(store, seed, spec)
-    shared = curve.forecaster()
-    shared.load_state_dict(load(files[NETWORK]))
-    judge = curve.judge(shared)
+    shared = _load(curve, files)
+    judge = curve.chooser.judge(shared)
     if choice == LEARNED:
         found = [curve.learned(judge, sparsity)]
     else:
         draws = spec.curve.random if choice == "random" else 1
         found = [curve.ranked(choice, number, judge, sparsity) for number in range(draws)]
-    rows = [_row("as it is", seed, curve.as_it_is(shared, chosen)) for chosen in found]
+    return Product(_points(curve, shared, found, epochs))
+
+
+def _given(job: dict[str, Any], store: str, seed: int, active: list[int], epochs: int, files: Files) -> Product:
+    curve = _curve(store, seed, JobSpec.model_validate(job))
+    shared = _load(curve, files)
+    chosen = curve.given(active, curve.chooser.judge(shared))
+    return Product(_points(curve, shared, [chosen], epochs))
+
+
+def _points(curve: Curve, shared: SparseForecaster, found: list[Chosen], epochs: int) -> list[Row]:
+    rows = [_row("as it is", curve.seed, curve.as_it_is(shared, chosen)) for chosen in found]
     if epochs:
-        rows += [_row("fine-tuned", seed, curve.fine_tuned(shared, chosen, epochs)) for chosen in found]
-    return Product(rows)
+        rows += [_row("fine-tuned", curve.seed, curve.fine_tuned(shared, chosen, epochs)) for chosen in found]
+    return rows
+
+
+def _load(curve: Curve, files: Files) -> SparseForecaster:
+    shared = curve.forecaster()
+    shared.load_state_dict(load(files[NETWORK]))
+    return shared
 
 
 @lru_cache(maxsize=1)
 def _curve_of(store: str, seed: int, job: str) -> Curve:
     spec, opened = JobSpec.model_validate_json(job), open_store(Path(store))
     dataset = make_dataset(opened, spec.model, plan_job(spec, opened))
-    return Curve(opened, dataset, spec.model, spec.training, sparsity=spec.sparsity, search=spec.curve.search, seed=seed)
+    return Curve(opened, dataset, spec.model, spec.training, sparsity=spec.sparsity, search=spec.search, seed=seed)
 
 
 def _curve(store: str, seed: int, job: JobSpec) -> Curve:

@@ -48,6 +48,8 @@ class ReferenceSpec(_Spec):
 
     dense: bool = True
     random: int = Field(1, ge=0, description="trainings on a random choice of the same size")
+    baselines: tuple[RankingName, ...] = Field((), description="trainings on choices that need no training to be made")
+    given: str | None = Field(None, description="CSV of the sensors to keep, for a training on exactly these")
 
 
 class CurveSpec(_Spec):
@@ -60,7 +62,7 @@ class CurveSpec(_Spec):
     fine_tune_at: tuple[Share, ...] = Field((), description="sparsities to fine-tune at; by default all of them")
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     dense: bool = Field(True, description="also train the dense reference, as long as network and fine-tuning together")
-    search: SearchConfig = SearchConfig()
+    given: str | None = Field(None, description="CSV of the sensors to keep: one more point, at its own sparsity")
 
     @model_validator(mode="after")
     def _tuned_where_drawn(self) -> "CurveSpec":
@@ -82,12 +84,13 @@ class JobSpec(_Spec):
     training: Recipe = Recipe()
     sparsity: SparsityConfig = SparsityConfig()
     references: ReferenceSpec = ReferenceSpec()
+    search: SearchConfig = SearchConfig()
     curve: CurveSpec = CurveSpec()
     cluster: ClusterSpec = ClusterSpec()
 
     @model_validator(mode="after")
     def _settings_agree(self) -> "JobSpec":
-        if self.sparsity.scheme != "one_shot" and self.sparsity.start >= self.sparsity.stop:
+        if self.sparsity.scheme in ("dynamic", "iterative") and self.sparsity.start >= self.sparsity.stop:
             raise ValueError(f"sparsity.start must be below sparsity.stop, but got {self.sparsity.start} and {self.sparsity.stop}")
         if self.training.batch_size < self.cluster.num_workers:
             sizes = f"{self.training.batch_size} and {self.cluster.num_workers}"

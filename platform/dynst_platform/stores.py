@@ -10,6 +10,7 @@ from dynst.data.remote import fetch_store, is_remote
 from dynst.data.store import SensorStore, open_store
 from dynst.sparsity.config import at_sparsity, make_constraints, make_scheme
 from dynst.sparsity.network import network_of
+from dynst_platform.given import read_choice
 from dynst_platform.home import home
 from dynst_platform.spec import JobSpec
 
@@ -43,6 +44,9 @@ def store_for(job: JobSpec) -> SensorStore:
     make_geometry(job.model, store.edges, len(store.sensors))
     steps = job.training.epochs * job.training.steps_in_epoch(len(plan.starts[0]))
     make_scheme(job.sparsity, len(store.sensors), steps, job.seed, network=network_of(store))
+    check_size(job.references.baselines, len(store.sensors))
+    if job.references.given is not None:
+        read_choice(job.references.given, store.sensors.ids)
     return store
 
 
@@ -58,6 +62,8 @@ def curve_store_for(job: JobSpec) -> SensorStore:
     check_size(job.curve.baselines, len(store.sensors))
     for sparsity in job.curve.sparsities:
         make_constraints(at_sparsity(job.sparsity, sparsity), network_of(store))
+    if job.curve.given is not None:
+        read_choice(job.curve.given, store.sensors.ids)
     return store
 
 

@@ -19,6 +19,7 @@ from dynst.sparsity.mask import MaskUpdate
 from dynst.training.frames import evaluate_frames, value_ranges
 from dynst.training.loop import EpochReport
 from dynst.training.world import current_world
+from dynst_platform.given import read_choice
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import plan_job
 
@@ -37,7 +38,7 @@ def run_job(job: JobSpec, store_path: Path, report: ReportSink) -> None:
     store = open_store(store_path)
     plan = plan_job(job, store)
     dataset = make_dataset(store, job.model, plan)
-    comparison = Comparison(dataset, store.edges, job.model, job.training, job.sparsity, job.seed, world)
+    comparison = Comparison(dataset, store.edges, job.model, job.training, job.sparsity, job.search, job.seed, world)
     dense_errors: ErrorTable | None = None
     frame_metrics = _frame_judge(dataset, store, plan)
     dense_frames: dict[str, float] = {}
@@ -57,17 +58,21 @@ def run_job(job: JobSpec, store_path: Path, report: ReportSink) -> None:
 
 
 def _trained_arms(job: JobSpec, comparison: Comparison, report: ReportSink) -> Iterator[Arm]:
-    """Dense first, so that the others can be held against it; random ones start from the learned one's warm-up."""
+    """Dense first, so that the others can be held against it; fixed choices start from the learned one's warm-up."""
     if job.references.dense:
         dense = comparison.dense()
         yield _run(dense, report)
     learned = comparison.learned()
     _run(learned, report, until_epoch=comparison.warm_epochs(learned))
-    random_arms = [comparison.random(number) for number in range(job.references.random)]
-    for arm in random_arms:
+    others = [comparison.random(number) for number in range(job.references.random)]
+    others += [comparison.ranked(name) for name in job.references.baselines]
+    if job.references.given is not None:
+        others.append(comparison.given(read_choice(job.references.given, comparison.dataset.network.sensors.ids)))
+    for arm in others:
         arm.training.continue_from(learned.training)
+    comparison.decide(learned)
     yield _run(learned, report)
-    for arm in random_arms:
+    for arm in others:
         yield _run(arm, report)
 
 

@@ -50,17 +50,21 @@ class TrainingProgress:
             return
         arm = report["arm"]
         if arm not in self._bars:
-            self._bars[arm] = self._progress.add_task(KINDS[report["arm_kind"]], total=report["epochs"], figures="")
+            self._bars[arm] = self._progress.add_task(_title(report), total=report["epochs"], figures="")
         figures = (
             f"{report['epoch']}/{report['epochs']}  loss {report['train_loss']:.4g}  val MAE {report['val_mae']:.4g}  "
             f"off {report['sparsity']:.0%}  exchanged {report['exchanged']}"
         )
         self._progress.update(self._bars[arm], completed=report["epoch"], figures=figures)
-        self._plain(f"{KINDS[report['arm_kind']]} {figures}")
+        self._plain(f"{_title(report)} {figures}")
 
     def _plain(self, line: str) -> None:
         if not self._console.is_terminal:
             self._console.print(line, highlight=False, soft_wrap=True)
+
+
+def _title(report: Report) -> str:
+    return KINDS.get(report["arm_kind"]) or report["arm"].replace("_", " ")
 
 
 class PieceProgress:

@@ -67,14 +67,14 @@ def _errors(outcome: Outcome) -> Table:
     _add(table, "DynST", f"{kept} sensors", _group(metrics, "test"), dense, style="bold green")
     if dense is not None:
         _add(table, "dense", f"{total} sensors", _group(metrics, "dense"), dense)
-    for reference in outcome.references.values():
-        if reference["kind"] == "random":
-            own = {key: reference[key] for key in GROUPS}
-            _add(table, "random choice*", f"{reference['active']} sensors", own, dense)
+    choices = {arm: reference for arm, reference in outcome.references.items() if reference["kind"] != "dense"}
+    for arm, reference in choices.items():
+        name = "random choice" if reference["kind"] == "random" else arm.replace("_", " ")
+        _add(table, f"{name}*", f"{reference['active']} sensors", {key: reference[key] for key in GROUPS}, dense)
     for name, key in (("persistence", "persistence"), ("seasonal naive", "seasonal_naive")):
         if f"{key}/mae_all" in metrics:
             _add(table, name, f"{total} sensors", _group(metrics, key), dense)
-    if any(reference["kind"] == "random" for reference in outcome.references.values()):
+    if choices:
         table.caption = "* its own active and inactive sensors"
     return table
 

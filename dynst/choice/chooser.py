@@ -1,0 +1,47 @@
+"""Every way to choose sensors for one data set: by rankings, or by a trained network."""
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from dynst.choice.judge import Judge, evenly
+from dynst.choice.rankings import RANKINGS, Known, known_of
+from dynst.choice.search import Found, SearchConfig, find_choice
+from dynst.data.edges import Edges
+from dynst.data.windows import Windows
+from dynst.forecaster import SparseForecaster
+from dynst.sparsity.constraints import Constraints
+from dynst.sparsity.network import Network
+from dynst.training.world import World
+
+__all__ = ["Chooser"]
+
+JUDGED_WINDOWS = 192  # of the validation part, and as many of the training part
+STARTS = ("farthest_point", "variance")  # rankings that the search begins from, beside elimination
+
+
+class Chooser:
+    """Knows the training and the validation part, never the test part."""
+
+    def __init__(self, train: Windows, val: Windows, scale: Tensor, network: Network, edges: Edges) -> None:
+        self._train, self._val, self._scale, self._network, self._edges = train, val, scale, network, edges
+
+    def ranked(self, name: str, constraints: Constraints, sparsity: float, seed: int) -> Tensor:
+        """Scores ``[S]`` of a ranking that needs no training."""
+        allowed = constraints.allowed()
+        count = int(constraints.prune(allowed, torch.zeros(len(allowed)), sparsity).sum())
+        return RANKINGS[name](self._known, count, seed)
+
+    def judge(self, model: SparseForecaster, world: World | None = None) -> Judge:
+        parts = [(part, evenly(len(part), JUDGED_WINDOWS)) for part in (self._val, self._train)]
+        return Judge(model.eval(), parts, world)
+
+    def judged(self, judge: Judge, constraints: Constraints, sparsity: float, config: SearchConfig, seed: int) -> Found:
+        """The judged search; the same on every rank."""
+        rankings = [self.ranked(name, constraints, sparsity, seed) for name in STARTS]
+        return find_choice(judge, constraints, rankings, sparsity, config, seed)
+
+    @cached_property
+    def _known(self) -> Known:
+        return known_of(self._network, self._edges, self._train, self._scale)

@@ -1,0 +1,44 @@
+"""A choice of sensors from a file: what an owner already has in mind."""
+
+import csv
+from difflib import get_close_matches
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dynst.errors import ConfigError
+
+__all__ = ["read_choice"]
+
+OFF = {"0", "false", "off", "no"}
+
+
+def read_choice(path: str, ids: tuple[str, ...]) -> Tensor:
+    """``[S]`` bool from a CSV with a column ``sensor`` (or ``id``) of the sensors to keep, as ``sensors.csv`` of a run.
+
+    Where a column ``active`` is there too, rows that say false are off.
+
+    Raises:
+        ConfigError: the file is absent or names no sensor, or one that the store does not have.
+    """
+    try:
+        with Path(path).expanduser().open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"the choice in {path} cannot be read ({error}); name a CSV with a column sensor") from error
+    column = next((name for name in ("sensor", "id") if rows and name in rows[0]), None)
+    if column is None:
+        raise ConfigError(f"the choice in {path} must be a CSV with a column sensor, one row a sensor, but has none; add it")
+    kept = [row[column] for row in rows if str(row.get("active", "true")).strip().lower() not in OFF]
+    place = {name: index for index, name in enumerate(ids)}
+    for name in kept:
+        if name not in place:
+            near = get_close_matches(str(name), ids, n=1, cutoff=0.4)
+            hint = f"did you mean '{near[0]}'?" if near else f"the first is '{ids[0]}'"
+            raise ConfigError(f"the choice in {path} must name sensors of the store, but got '{name}'; {hint}")
+    if not kept:
+        raise ConfigError(f"the choice in {path} keeps no sensor at all; keep at least one")
+    active = torch.zeros(len(ids), dtype=torch.bool)
+    active[[place[name] for name in kept]] = True
+    return active

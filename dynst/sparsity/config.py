@@ -20,8 +20,10 @@ from dynst.sparsity.network import Network, plain_network
 from dynst.sparsity.schedules import Constant, Cubic, Geometric, Linear, OneShot, Ramp, Schedule
 from dynst.sparsity.scheme import Scheme, SensorDropout
 
-__all__ = ["SparsityConfig", "at_sparsity", "make_constraints", "make_scheme", "rewind_step"]
+__all__ = ["CriterionName", "SchemeName", "SparsityConfig", "at_sparsity", "make_constraints", "make_scheme", "rewind_step"]
 
+SchemeName = Literal["dynamic", "iterative", "one_shot", "judged"]
+CriterionName = Literal["signed_first_order", "absolute_gradient", "learned_gate", "random"]
 RAMPS: dict[str, type[Ramp]] = {"constant": Constant, "linear": Linear, "cubic": Cubic, "geometric": Geometric}
 DROPS: dict[str, type[Drop]] = {"constant": ConstantDrop, "linear": LinearDrop, "cosine": CosineDrop}
 CRITERIA: dict[str, Callable[[int, int], Criterion]] = {
@@ -37,14 +39,12 @@ class SparsityConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    scheme: Literal["dynamic", "iterative", "one_shot", "judged"] = Field(
+    scheme: SchemeName = Field(
         "dynamic",
         description="iterative switches sensors off in rounds; dynamic also exchanges them; one_shot does it once, by the "
         "criterion; judged once, by a search that the network itself judges",
     )
-    criterion: Literal["signed_first_order", "absolute_gradient", "learned_gate", "random"] = Field(
-        "signed_first_order", description="what makes a sensor important"
-    )
+    criterion: CriterionName = Field("signed_first_order", description="what makes a sensor important")
     coverage: float = Field(0, ge=0, description="weight of standing alone beside importance; needs positions")
     final: float | None = Field(None, ge=0, lt=1, description="share of sensors that are off at the end; 0.5 without a budget")
     budget: float | None = Field(None, gt=0, description="what the sensors that stay on may cost together; instead of final")

@@ -1,6 +1,5 @@
 """The use case behind ``dynst curve``: one network for each seed, every choice judged on it, a table, a picture, an MLflow run."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,20 +7,16 @@ from typing import Any
 import pandas as pd
 
 from dynst.data.store import SensorStore
+from dynst_platform.carried_out import OnPiece, carry_out, plain_rows
 from dynst_platform.curve_cells import curve_cells
 from dynst_platform.curve_pictures import draw_curve
-from dynst_platform.curve_tables import STAGES, reference_errors, summary, tidy
-from dynst_platform.home import artifact_root, home, tracking_uri
+from dynst_platform.curve_tables import STAGES, reference_errors, summary
+from dynst_platform.home import home
 from dynst_platform.jobfile import dump_job
-from dynst_platform.quiet import quiet_libraries
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import target_units
-from dynst_platform.study import Cell, Product, run_cells
-from dynst_platform.tracking import Tracker
 
-__all__ = ["CurveOutcome", "OnCell", "curve"]
-
-OnCell = Callable[[str, int, int], None]  # name of the piece that is done, how many are, of how many
+__all__ = ["CurveOutcome", "curve"]
 
 
 @dataclass(frozen=True)
@@ -38,41 +33,24 @@ class CurveOutcome:
     attribution: str = ""
 
 
-def curve(job: JobSpec, store: SensorStore, on_cell: OnCell) -> CurveOutcome:
+def curve(job: JobSpec, store: SensorStore, on_piece: OnPiece) -> CurveOutcome:
     """Draw the job's sparsity–error curve; pieces that an earlier call finished are taken as they are.
 
     Raises:
         RunError: a piece or the tracking store failed; what was finished stays.
     """
-    quiet_libraries()
-    cells = curve_cells(job, store)
-    tracker = Tracker(tracking_uri(), artifact_root(), job, store)
-    run_id = tracker.start("curve", "curve")
-    rows: list[dict[str, Any]] = []
-    done: list[str] = []
-
-    def on_done(cell: Cell, product: Product) -> None:
-        rows.extend(product.rows)
-        done.append(cell.name)
-        on_cell(cell.name, len(done), len(cells))
-
-    try:
-        run_cells(cells, home() / job.name / "pieces", job.cluster.num_workers, on_done)
-    except BaseException as error:
-        tracker.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", str(error))
-        raise
-    table = tidy(rows, store.sensors.ids)
+    tracker, table = carry_out("curve", job, store, curve_cells(job, store), on_piece)
     folder = home() / job.name / f"curve-{tracker.job_id}"
     points = summary(table)
     _write(folder, table, points, job, store)
     tracker.finish_study("curve", _series(points), folder)
     return CurveOutcome(
-        run_id=run_id,
+        run_id=tracker.runs["curve"],
         experiment=job.name,
         num_sensors=len(store.sensors),
         unit=_unit(job, store),
         references=reference_errors(table),
-        points=_plain(points),
+        points=plain_rows(points),
         artifacts={"folder": str(folder), "picture": str(folder / "curve.png"), "tracking_uri": tracker.uri},
         attribution=store.manifest.attribution,
     )
@@ -93,12 +71,6 @@ def _series(points: pd.DataFrame) -> list[tuple[int, dict[str, float]]]:
         (round(100 * point["sparsity"]), {f"curve/{point['choice']}/{_short(point['stage'])}_mae_all": point["mae_all"]})
         for point in points.to_dict("records")
     ]
-
-
-def _plain(points: pd.DataFrame) -> list[dict[str, Any]]:
-    """JSON has no NaN: what is unknown is None."""
-    known = points.astype(object).where(points.notna(), None)
-    return [dict(zip(known.columns, line, strict=True)) for line in known.itertuples(index=False)]
 
 
 def _short(stage: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from safetensors.torch import load, save
 from torch import Tensor
 
+from dynst import __version__
 from dynst.build import make_dataset
 from dynst.curve import LEARNED, Chosen, Curve, Point
 from dynst.data.store import SensorStore, open_store
@@ -21,7 +22,7 @@ from dynst_platform.spec import JobSpec
 from dynst_platform.stores import plan_job
 from dynst_platform.study import Cell, Files, Product
 
-__all__ = ["curve_cells"]
+__all__ = ["curve_cells", "dense_cell", "study_basis"]
 
 NETWORK = "network.safetensors"
 Row = dict[str, Any]
@@ -34,11 +35,10 @@ def curve_cells(job: JobSpec, store: SensorStore) -> list[Cell]:
 
 def _seed_cells(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Cell]:
     spec, where = job.curve, (job.model_dump(mode="json"), str(store.path), seed)
-    basis = _basis(job, store) | {"seed": seed}
-    total_epochs = job.training.epochs + spec.fine_tune_epochs
+    basis = study_basis(job, store) | {"seed": seed}
     shared = f"seed-{seed}/shared"
     if spec.dense:
-        yield Cell(f"seed-{seed}/dense", _dense, (*where, total_epochs), basis | {"epochs": total_epochs})
+        yield dense_cell(job, store, seed, job.training.epochs + spec.fine_tune_epochs)
     yield Cell(shared, _shared, where, basis)
     for sparsity in spec.sparsities:
         tuned = spec.fine_tune_epochs if sparsity in (spec.fine_tune_at or spec.sparsities) else 0
@@ -53,11 +53,19 @@ def _seed_cells(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Cell]:
         yield Cell(f"seed-{seed}/given", _given, (*where, active, spec.fine_tune_epochs), identity, shared)
 
 
-def _basis(job: JobSpec, store: SensorStore) -> dict[str, Any]:
-    """What every cell depends on."""
+def dense_cell(job: JobSpec, store: SensorStore, seed: int, epochs: int) -> Cell:
+    """The reference that reads everything, and the naive ones beside it."""
+    where = (job.model_dump(mode="json"), str(store.path), seed, epochs)
+    return Cell(f"seed-{seed}/dense", _dense, where, study_basis(job, store) | {"seed": seed, "epochs": epochs})
+
+
+def study_basis(job: JobSpec, store: SensorStore) -> dict[str, Any]:
+    """What every piece of a study depends on; another version of the code does the work anew."""
     settings = job.model_dump(mode="json", include={"data", "model", "training"})
     demands = {"dropout_density", "min_distance", "pinned", "excluded"}
-    return settings | job.sparsity.model_dump(mode="json", include=demands) | {"digest": store.manifest.digest}
+    return (
+        settings | job.sparsity.model_dump(mode="json", include=demands) | {"digest": store.manifest.digest, "version": __version__}
+    )
 
 
 def _dense(job: dict[str, Any], store: str, seed: int, epochs: int) -> Product:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from dynst.curve import LEARNED
 from dynst_platform.curve_tables import STAGES, reference_errors
 
-__all__ = ["draw_curve"]
+__all__ = ["draw_curve", "draw_references"]
 
 COLOURS = {
     LEARNED: "#0b6e4f",
@@ -30,7 +30,7 @@ def draw_curve(path: Path, table: pd.DataFrame, title: str, unit: str) -> None:
     panels = figure.subplots(1, len(stages), sharey=True, squeeze=False)[0]
     for axes, stage in zip(panels, stages, strict=True):
         _draw_stage(axes, table[table.stage == stage])
-        _draw_references(axes, table)
+        draw_references(axes, table, table[table.stage.isin(STAGES)].mae_all.max())
         axes.set_title("the shared network as it is" if stage == STAGES[0] else "after fine-tuning on the choice", fontsize=10)
         axes.set_xlabel("sensors switched off (%)")
     panels[0].set_ylabel(f"MAE over ALL locations {f'({unit})' if unit else ''}".rstrip())
@@ -50,8 +50,8 @@ def _draw_stage(axes: Axes, rows: pd.DataFrame) -> None:
         axes.fill_between(100 * mean.index, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0)
 
 
-def _draw_references(axes: Axes, table: pd.DataFrame) -> None:
-    highest = table[table.stage.isin(STAGES)].mae_all.max()
+def draw_references(axes: Axes, table: pd.DataFrame, highest: float) -> None:
+    """Horizontal lines for what reads every sensor; ``highest`` is the top of the curves."""
     for (name, error), style in zip(reference_errors(table).items(), ("-", ":", "--"), strict=False):
         if error > MANY_TIMES * highest:
             axes.plot([], [], linestyle=style, color="black", linewidth=1, label=f"{name}: {error:.4g}, above")

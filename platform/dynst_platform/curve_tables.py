@@ -1,29 +1,16 @@
 """What a curve's tidy rows say: one line for each stage, sparsity and choice, over seeds, held against dense and against chance."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from scipy.stats import ttest_rel
 
 from dynst.curve import LEARNED
 
-__all__ = ["REFERENCES", "STAGES", "reference_errors", "summary", "tidy"]
+__all__ = ["REFERENCES", "STAGES", "reference_errors", "summary"]
 
 STAGES = ("as it is", "fine-tuned")
 REFERENCES = ("dense", "persistence", "seasonal_naive")
 POINT = ["stage", "sparsity", "choice"]
-
-
-def tidy(rows: list[dict[str, Any]], sensors: tuple[str, ...]) -> pd.DataFrame:
-    """All rows as one table; ``active`` names the kept sensors, separated by a bar."""
-    table = pd.DataFrame(rows)
-    if "active" in table:
-        table["active"] = [
-            "|".join(sensors[index] for index in kept) if isinstance(kept, list) else None for kept in table["active"]
-        ]
-    order = [name for name in ("stage", "seed", "sparsity", "choice", "number", "mae_all") if name in table]
-    return table[order + [name for name in table if name not in order]].sort_values(order[:-1], ignore_index=True)
 
 
 def reference_errors(table: pd.DataFrame) -> dict[str, float]:

@@ -7,10 +7,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from dynst.build import ModelConfig
 from dynst.choice.search import SearchConfig
 from dynst.data.scaler import SeasonName
-from dynst.sparsity.config import SparsityConfig
+from dynst.sparsity.config import CriterionName, SchemeName, SparsityConfig
 from dynst.training.recipe import Recipe
 
-__all__ = ["ClusterSpec", "CurveSpec", "DataSpec", "JobSpec", "ReferenceSpec"]
+__all__ = ["AblationSpec", "ClusterSpec", "CurveSpec", "DataSpec", "JobSpec", "ReferenceSpec"]
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 RankingName = Literal["random", "variance", "farthest_point", "qr_pivoting", "facility_location"]
@@ -72,6 +72,15 @@ class CurveSpec(_Spec):
         return self
 
 
+class AblationSpec(_Spec):
+    """What ``dynst ablate`` crosses, each with a training of its own."""
+
+    schemes: tuple[SchemeName, ...] = Field(("one_shot", "iterative", "dynamic", "judged"), min_length=1)
+    criteria: tuple[CriterionName, ...] = Field(("signed_first_order", "absolute_gradient", "learned_gate", "random"), min_length=1)
+    sparsities: tuple[Share, ...] = Field((0.3, 0.5, 0.7), min_length=1)
+    seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
+
+
 class ClusterSpec(_Spec):
     num_workers: int = Field(2, ge=0, description="workers on Ray; 0 runs in the calling process, without Ray")
 
@@ -86,6 +95,7 @@ class JobSpec(_Spec):
     references: ReferenceSpec = ReferenceSpec()
     search: SearchConfig = SearchConfig()
     curve: CurveSpec = CurveSpec()
+    ablation: AblationSpec = AblationSpec()
     cluster: ClusterSpec = ClusterSpec()
 
     @model_validator(mode="after")

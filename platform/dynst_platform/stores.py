@@ -1,5 +1,6 @@
 """From a job to an open sensor store that fits it."""
 
+from itertools import product
 from pathlib import Path
 
 from dynst.build import DatasetPlan, make_geometry, plan_dataset
@@ -14,7 +15,7 @@ from dynst_platform.given import read_choice
 from dynst_platform.home import home
 from dynst_platform.spec import JobSpec
 
-__all__ = ["curve_store_for", "find_store", "plan_job", "store_for", "target_units"]
+__all__ = ["ablation_store_for", "curve_store_for", "find_store", "plan_job", "store_for", "target_units"]
 
 
 def find_store(name: str) -> SensorStore:
@@ -64,6 +65,18 @@ def curve_store_for(job: JobSpec) -> SensorStore:
         make_constraints(at_sparsity(job.sparsity, sparsity), network_of(store))
     if job.curve.given is not None:
         read_choice(job.curve.given, store.sensors.ids)
+    return store
+
+
+def ablation_store_for(job: JobSpec) -> SensorStore:
+    """The same for ``dynst ablate``: each scheme must be possible at each sparsity.
+
+    Raises:
+        DynstError: as for ``store_for``.
+    """
+    for scheme, sparsity in product(job.ablation.schemes, job.ablation.sparsities):
+        settings = at_sparsity(job.sparsity, sparsity).model_copy(update={"scheme": scheme})
+        store = store_for(job.model_copy(update={"sparsity": settings}))
     return store
 
 

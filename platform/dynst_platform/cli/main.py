@@ -6,6 +6,7 @@ import click
 
 from dynst import __version__
 from dynst.errors import DynstError
+from dynst_platform.cli.ablate import ablate
 from dynst_platform.cli.curve import curve
 from dynst_platform.cli.data import data
 from dynst_platform.cli.train import train
@@ -21,7 +22,7 @@ def cli() -> None:
     """Learn which sensors of a network can be switched off, and what that costs in forecast accuracy."""
 
 
-for command in (train, curve, data, ui):
+for command in (train, curve, ablate, data, ui):
     cli.add_command(command)
 
 

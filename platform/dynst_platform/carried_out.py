@@ -1,0 +1,62 @@
+"""A study and its MLflow run: pieces done, rows gathered, and the run closed with the reason where that fails."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from dynst.data.store import SensorStore
+from dynst_platform.home import artifact_root, home, tracking_uri
+from dynst_platform.quiet import quiet_libraries
+from dynst_platform.spec import JobSpec
+from dynst_platform.study import Cell, Product, run_cells
+from dynst_platform.tracking import Tracker
+
+__all__ = ["OnPiece", "carry_out", "plain_rows", "tidy"]
+
+OnPiece = Callable[[str, int, int], None]  # name of the piece that is done, how many are, of how many
+
+
+def carry_out(
+    kind: str, job: JobSpec, store: SensorStore, cells: Sequence[Cell], on_piece: OnPiece
+) -> tuple[Tracker, pd.DataFrame]:
+    """Do what is left of a study; its run stays open for what the rows are made into.
+
+    Raises:
+        RunError: a piece or the tracking store failed; what was finished stays.
+    """
+    quiet_libraries()
+    tracker = Tracker(tracking_uri(), artifact_root(), job, store)
+    tracker.start(kind, kind)
+    rows: list[dict[str, Any]] = []
+    done: list[str] = []
+
+    def on_done(cell: Cell, product: Product) -> None:
+        rows.extend(product.rows)
+        done.append(cell.name)
+        on_piece(cell.name, len(done), len(cells))
+
+    try:
+        run_cells(cells, home() / job.name / "pieces", job.cluster.num_workers, on_done)
+    except BaseException as error:
+        tracker.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", str(error))
+        raise
+    return tracker, tidy(rows, store.sensors.ids)
+
+
+def tidy(rows: Sequence[dict[str, Any]], sensors: tuple[str, ...]) -> pd.DataFrame:
+    """All rows as one table, sorted by what identifies them; ``active`` names the kept sensors, separated by bars."""
+    table = pd.DataFrame(rows)
+    if "active" in table:
+        table["active"] = [
+            "|".join(sensors[index] for index in kept) if isinstance(kept, list) else None for kept in table["active"]
+        ]
+    known = [name for name in ("stage", "seed", "sparsity", "scheme", "criterion", "choice", "number") if name in table]
+    rest = [name for name in table if name not in known]
+    return table[known + rest].sort_values(known, ignore_index=True)
+
+
+def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """For JSON, which has no NaN: what is unknown is None."""
+    known = table.astype(object).where(table.notna(), None)
+    return [dict(zip(known.columns, line, strict=True)) for line in known.itertuples(index=False)]

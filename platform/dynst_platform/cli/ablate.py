@@ -1,0 +1,31 @@
+"""``dynst ablate``: what each part of the method is worth."""
+
+from pathlib import Path
+
+import click
+
+__all__ = ["ablate"]
+
+
+@click.command()
+@click.argument("job", type=click.Path(path_type=Path))
+@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Override a setting, e.g. ablation.seeds=[0,1].")
+@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="What goes to standard output.")
+def ablate(job: Path, assignments: tuple[str, ...], output: str) -> None:
+    """Cross schemes, criteria, sparsities and seeds of JOB, each with a training of its own.
+
+    Stopped in the middle, the same command goes on where it was.
+    """
+    from dynst_platform.jobfile import load_job
+    from dynst_platform.stores import ablation_store_for
+
+    spec = load_job(job, assignments)
+    store = ablation_store_for(spec)
+
+    from dynst_platform import ablation as use_case
+    from dynst_platform.cli.ablation_result import print_ablation, print_ablation_json
+    from dynst_platform.cli.progress import PieceProgress
+
+    with PieceProgress(spec.name) as progress:
+        outcome = use_case.ablate(spec, store, progress.on_piece)
+    (print_ablation_json if output == "json" else print_ablation)(outcome)

@@ -23,7 +23,7 @@ class Judge:
 
     Args:
         parts: windows to judge by, and which of them.
-        world: ranks share the choices that are asked about together.
+        world: ranks share the choices that are asked about together, and the windows of a gradient.
     """
 
     def __init__(
@@ -38,7 +38,6 @@ class Judge:
         self._parts, self._batch_size = parts, batch_size
         self._batches = [(windows, some) for windows, index in parts for some in index.split(batch_size)]
         self._weight = model.scaler.scale[:, parts[0][0].targets]
-        self.asked = 0
 
     def on(self, part: int) -> "Judge":
         """The same network on one of its parts alone."""
@@ -49,7 +48,6 @@ class Judge:
         sensors = active.nonzero().squeeze(1)
         sums = [torch.stack(self._errors(windows, index, sensors, None)) for windows, index in self._batches]
         total, count = torch.stack(sums).double().sum(0)
-        self.asked += 1
         return float(total / count)
 
     def losses(self, choices: Sequence[Tensor]) -> Tensor:
@@ -63,13 +61,13 @@ class Judge:
         """``−∂L/∂g`` ``[S]`` of every sensor, on or off, with exactly the sensors ``active`` on."""
         gates = active.float().requires_grad_()
         everyone = torch.arange(self.num_sensors)
-        entries = 0.0
-        gradient = torch.zeros(self.num_sensors, dtype=torch.float64)
-        for windows, index in self._batches:
+        sums = torch.zeros(self.num_sensors + 1, dtype=torch.float64)  # of the gradient, and the number of entries
+        for windows, index in self._batches[self.world.rank :: self.world.size]:
             total, count = self._errors(windows, index, everyone, gates)
-            gradient += torch.autograd.grad(total, gates)[0].double()
-            entries += float(count)
-        return -gradient / entries
+            sums[:-1] += torch.autograd.grad(total, gates)[0].double()
+            sums[-1] += count
+        self.world.total(sums)
+        return -sums[:-1] / sums[-1]
 
     def _errors(self, windows: Windows, index: Tensor, sensors: Tensor, gates: Tensor | None) -> tuple[Tensor, Tensor]:
         batch = windows.batch(index, sensors)

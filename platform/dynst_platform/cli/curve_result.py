@@ -50,7 +50,7 @@ def _table(outcome: CurveOutcome, stage: str, points: Sequence[dict[str, Any]]) 
     table = Table(title=title, title_style="bold", title_justify="left")
     table.add_column("choice", no_wrap=True)
     for sparsity in sparsities:
-        table.add_column(f"{sparsity:.0%} off, reads {num_active_at(sparsity, outcome.num_sensors)}", justify="right")
+        table.add_column(f"{sparsity:.0%} off\nreads {num_active_at(sparsity, outcome.num_sensors)}", justify="right")
     by_place = {(point["choice"], point["sparsity"]): point for point in points}
     for choice in dict.fromkeys([LEARNED, *(point["choice"] for point in points)]):
         cells = [_cell(by_place.get((choice, sparsity))) for sparsity in sparsities]

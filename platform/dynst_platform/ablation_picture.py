@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynst_platform.ablation_cells import TRAINED
-from dynst_platform.curve_pictures import draw_references
+from dynst_platform.curve_pictures import draw_band, draw_references
 
 __all__ = ["draw_ablation"]
 
@@ -40,5 +40,5 @@ def _draw(axes: Axes, rows: pd.DataFrame, by: str, title: str) -> None:
         by_sparsity = group.groupby("sparsity").mae_all
         mean, spread = by_sparsity.mean(), by_sparsity.std().fillna(0)
         line = axes.plot(100 * mean.index, mean, marker="o", label=str(name))[0]
-        axes.fill_between(100 * mean.index, mean - spread, mean + spread, color=line.get_color(), alpha=0.15, linewidth=0)
+        draw_band(axes, mean, spread, line.get_color())
     axes.set_title(title, fontsize=10)

@@ -41,7 +41,7 @@ def curve(job: JobSpec, store: SensorStore, on_piece: OnPiece) -> CurveOutcome:
     """
     tracker, table = carry_out("curve", job, store, curve_cells(job, store), on_piece)
     folder = home() / job.name / f"curve-{tracker.job_id}"
-    points = summary(table)
+    points = summary(table, store.sensors.ids)
     _write(folder, table, points, job, store)
     tracker.finish_study("curve", _series(points), folder)
     return CurveOutcome(

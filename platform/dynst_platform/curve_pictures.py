@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from dynst.curve import LEARNED
 from dynst_platform.curve_tables import STAGES, reference_errors
 
-__all__ = ["draw_curve", "draw_references"]
+__all__ = ["draw_band", "draw_curve", "draw_references"]
 
 COLOURS = {
     LEARNED: "#0b6e4f",
@@ -27,7 +27,7 @@ def draw_curve(path: Path, table: pd.DataFrame, title: str, unit: str) -> None:
     """Write a PNG from the tidy table: one panel for each stage."""
     stages = [stage for stage in STAGES if (table.stage == stage).any()]
     figure = Figure(figsize=(6.5 * len(stages), 5), layout="constrained")
-    panels = figure.subplots(1, len(stages), sharey=True, squeeze=False)[0]
+    panels = figure.subplots(1, len(stages), sharex=True, sharey=True, squeeze=False)[0]
     for axes, stage in zip(panels, stages, strict=True):
         _draw_stage(axes, table[table.stage == stage])
         draw_references(axes, table, table[table.stage.isin(STAGES)].mae_all.max())
@@ -46,8 +46,17 @@ def _draw_stage(axes: Axes, rows: pd.DataFrame) -> None:
         learned = choice == LEARNED
         colour = COLOURS.get(str(choice))
         width = 2.5 if learned else 1.2
-        axes.plot(100 * mean.index, mean, marker="o", color=colour, linewidth=width, label=choice, zorder=3 if learned else 2)
-        axes.fill_between(100 * mean.index, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0)
+        line = axes.plot(
+            100 * mean.index, mean, marker="o", color=colour, linewidth=width, label=choice, zorder=3 if learned else 2
+        )
+        draw_band(axes, mean, spread, line[0].get_color())
+
+
+def draw_band(axes: Axes, mean: pd.Series, spread: pd.Series, colour: object) -> None:
+    """One standard deviation over seeds to either side; a bar where there is a single sparsity."""
+    axes.fill_between(100 * mean.index, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0)
+    if len(mean) == 1:
+        axes.errorbar(100 * mean.index, mean, yerr=spread, color=colour, capsize=4)
 
 
 def draw_references(axes: Axes, table: pd.DataFrame, highest: float) -> None:

@@ -5,6 +5,7 @@ import pandas as pd
 from scipy.stats import ttest_rel
 
 from dynst.curve import LEARNED
+from dynst_platform.agreement import overlap_figures
 
 __all__ = ["REFERENCES", "STAGES", "reference_errors", "summary"]
 
@@ -18,12 +19,13 @@ def reference_errors(table: pd.DataFrame) -> dict[str, float]:
     return {name: float(found) for name in REFERENCES if np.isfinite(found := table.loc[table.stage == name, "mae_all"].mean())}
 
 
-def summary(table: pd.DataFrame) -> pd.DataFrame:
+def summary(table: pd.DataFrame, sensors: tuple[str, ...]) -> pd.DataFrame:
     """One line for each point of the curve.
 
     ``mae_all`` and ``spread`` are the mean and the standard deviation over seeds (draws of one seed averaged first), ``over_dense``
     the relative cost against the dense reference, ``dynst_gain`` how much lower DynST's error is than this choice's, relative to
-    it, and ``p_value`` that of a two-sided t-test over the seeds, which are paired.
+    it, and ``p_value`` that of a two-sided t-test over the seeds, which are paired. ``overlap`` is how much the choices have in
+    common over seeds and draws (Jaccard), ``overlap_by_chance`` what random choices of that size would have.
     """
     points = table[table.stage.isin(STAGES)]
     by_seed = points.groupby([*POINT, "seed"])[["mae_all", "mae_active", "mae_inactive"]].mean().reset_index()
@@ -34,7 +36,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         line = {"stage": stage, "sparsity": sparsity, "choice": choice, "seeds": len(group)}
         line |= {"mae_all": group.mae_all.mean(), "spread": group.mae_all.std() if len(group) > 1 else float("nan")}
         line |= {"mae_active": group.mae_active.mean(), "mae_inactive": group.mae_inactive.mean()}
-        lines.append(line | {"over_dense": group.mae_all.mean() / dense - 1} | _against(learned, group))
+        kept = points.loc[(points[POINT] == [stage, sparsity, choice]).all(axis=1), "active"]
+        line |= {"over_dense": group.mae_all.mean() / dense - 1} | overlap_figures(kept, sensors)
+        lines.append(line | _against(learned, group))
     return pd.DataFrame(lines).sort_values([*POINT[:2], "mae_all"], ignore_index=True)
 
 

@@ -90,7 +90,7 @@ class Comparison:
         if self.sparsity.scheme != "judged":
             return
         constraints, sparsity = self._demands()
-        judge = self.chooser.judge(learned.training.model, self.world)
+        judge = self.chooser.judge(learned.training.model, self.search, self.world)
         found = self.chooser.judged(judge, constraints, sparsity, self.search, self.seed)
         learned.training.decide(found.active, found.importance)
 

@@ -17,8 +17,9 @@ from dynst.training.world import World
 
 __all__ = ["Chooser"]
 
-JUDGED_WINDOWS = 192  # of the validation part, and as many of the training part
-STARTS = ("farthest_point", "variance")  # rankings that the search begins from, beside elimination
+LOCATIONS_JUDGED = 60_000  # windows times sensors of each part, within these bounds of windows
+FEWEST, MOST = 192, 1024
+STARTS = ("farthest_point", "qr_pivoting", "variance")  # rankings that the search begins from, beside elimination
 
 
 class Chooser:
@@ -33,9 +34,10 @@ class Chooser:
         count = int(constraints.prune(allowed, torch.zeros(len(allowed)), sparsity).sum())
         return RANKINGS[name](self._known, count, seed)
 
-    def judge(self, model: SparseForecaster, world: World | None = None) -> Judge:
-        parts = [(part, evenly(len(part), JUDGED_WINDOWS)) for part in (self._val, self._train)]
-        return Judge(model.eval(), parts, world)
+    def judge(self, model: SparseForecaster, config: SearchConfig, world: World | None = None) -> Judge:
+        """As many windows of the validation as of the training part."""
+        windows = config.windows or min(MOST, max(FEWEST, LOCATIONS_JUDGED // len(self._network)))
+        return Judge(model.eval(), [(part, evenly(len(part), windows)) for part in (self._val, self._train)], world)
 
     def judged(self, judge: Judge, constraints: Constraints, sparsity: float, config: SearchConfig, seed: int) -> Found:
         """The judged search; the same on every rank."""

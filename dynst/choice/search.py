@@ -18,6 +18,9 @@ class SearchConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    windows: int | None = Field(
+        None, ge=1, description="of the validation and of the training part, to judge by; by default 1,024, on large networks fewer"
+    )
     elimination_rounds: int = Field(5, ge=1, description="rounds in which sensors go, by importance alone")
     rounds: int = Field(12, ge=0, description="rounds of judged exchanges after it")
     proposals: int = Field(10, ge=1, description="exchanges that are judged in a round")

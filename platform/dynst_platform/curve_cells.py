@@ -94,7 +94,7 @@ def _choice(job: dict[str, Any], store: str, seed: int, choice: str, sparsity: f
     spec = JobSpec.model_validate(job)
     curve = _curve(store, seed, spec)
     shared = _load(curve, files)
-    judge = curve.chooser.judge(shared)
+    judge = curve.chooser.judge(shared, curve.search)
     if choice == LEARNED:
         found = [curve.learned(judge, sparsity)]
     else:
@@ -106,7 +106,7 @@ def _choice(job: dict[str, Any], store: str, seed: int, choice: str, sparsity: f
 def _given(job: dict[str, Any], store: str, seed: int, active: list[int], epochs: int, files: Files) -> Product:
     curve = _curve(store, seed, JobSpec.model_validate(job))
     shared = _load(curve, files)
-    chosen = curve.given(active, curve.chooser.judge(shared))
+    chosen = curve.given(active, curve.chooser.judge(shared, curve.search))
     return Product(_points(curve, shared, [chosen], epochs))
 
 

@@ -27,7 +27,7 @@ def test_golden_jobs_are_valid_and_survive_a_round_trip(path: Path, tmp_path: Pa
         ({"sparsity.final": 1.2}, "'sparsity.final' must be less than 1, but got 1.2"),
         ({"training.epochs": "ten"}, "'training.epochs' must be an integer, but got 'ten'"),
         ({"training.epochs": 0}, "'training.epochs' must be greater than or equal to 1, but got 0"),
-        ({"sparsity.scheme": "magic"}, "'sparsity.scheme' must be 'dynamic', 'iterative' or 'one_shot', but got 'magic'"),
+        ({"sparsity.scheme": "magic"}, "'sparsity.scheme' must be 'dynamic', 'iterative', 'one_shot' or 'judged', but got 'magic'"),
         ({"sparsity.start": 0.8}, "sparsity.start must be below sparsity.stop, but got 0.8 and 0.75"),
         ({"data": {}}, "'data.store' is required, but absent"),
         ({"name": "a b/c"}, "'name' must match"),

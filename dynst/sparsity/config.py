@@ -20,7 +20,7 @@ from dynst.sparsity.network import Network, plain_network
 from dynst.sparsity.schedules import Constant, Cubic, Geometric, Linear, OneShot, Ramp, Schedule
 from dynst.sparsity.scheme import Scheme, SensorDropout
 
-__all__ = ["SparsityConfig", "at_sparsity", "make_constraints", "make_scheme", "rewind_step"]
+__all__ = ["SparsityConfig", "at_sparsity", "make_constraints", "make_scheme", "rewind_step", "with_marks"]
 
 RAMPS: dict[str, type[Ramp]] = {"constant": Constant, "linear": Linear, "cubic": Cubic, "geometric": Geometric}
 DROPS: dict[str, type[Drop]] = {"constant": ConstantDrop, "linear": LinearDrop, "cosine": CosineDrop}
@@ -90,7 +90,7 @@ def make_scheme(
     Raises:
         ConfigError: settings contradict each other or what is known of the sensors, for instance start lies behind stop.
     """
-    network = _with_marks(config, network or plain_network(num_sensors))
+    network = with_marks(config, network or plain_network(num_sensors))
     constraints = make_constraints(config, network)
     rewind_step(config, total_steps)  # refused here, before anything starts
     start, stop = int(config.start * total_steps), int(config.stop * total_steps)
@@ -125,7 +125,7 @@ def make_constraints(config: SparsityConfig, network: Network) -> Constraints:
     Raises:
         ConfigError: nothing can satisfy it; the sentence says why.
     """
-    network = _with_marks(config, network)
+    network = with_marks(config, network)
     check_marks(network, config.budget, config.min_distance)
     demands = make_demands(network, _final(config, network), config.budget, config.min_distance)
     check_reachable(network, demands, config.min_distance)
@@ -179,7 +179,7 @@ def _with_coverage(criterion: Criterion, config: SparsityConfig, network: Networ
     return Coverage(criterion, network.points, config.coverage)
 
 
-def _with_marks(config: SparsityConfig, network: Network) -> Network:
+def with_marks(config: SparsityConfig, network: Network) -> Network:
     """The store's pinned and excluded sensors, and the job's."""
     sensors = network.sensors
     marked = {

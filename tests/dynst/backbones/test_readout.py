@@ -22,7 +22,8 @@ def straight(targets: list[int]) -> SparseForecaster:
     readout = Readout(shape, geometry, targets, embedding=4)
     torch.nn.init.zeros_(readout.forecast.weight)
     torch.nn.init.zeros_(readout.forecast.bias)
-    return SparseForecaster(shape, MorphGraphNet(shape, geometry, 6, 1, 4), readout, SeasonalScaler(SEASONS["none"], S, C))
+    backbone = MorphGraphNet(shape, geometry, 6, blocks=1, embedding=4)
+    return SparseForecaster(shape, backbone, readout, SeasonalScaler(SEASONS["none"], S, C))
 
 
 def readings() -> Tensor:

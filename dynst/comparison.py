@@ -83,7 +83,7 @@ class Comparison:
             scheme="one_shot", final=sparsity, **self.sparsity.model_dump(include={"start", "dropout", "dropout_density"})
         )
         scheme = make_scheme(config, self.num_sensors, self.total_steps, self.seed, criterion=Given(active.double()))
-        return Arm("given", "baseline", self._training(scheme, None))
+        return Arm("given", "baseline", self._training(scheme, self.rewind))
 
     def decide(self, learned: Arm) -> None:
         """After the warm-up, where the scheme says so: the network judges a search for the final choice; ranks share the work."""

@@ -13,7 +13,8 @@ from dynst.choice.search import SearchConfig
 from dynst.data.store import SensorStore
 from dynst.forecaster import SparseForecaster
 from dynst.metrics import ErrorTable
-from dynst.sparsity.config import SparsityConfig, at_sparsity, make_constraints
+from dynst.sparsity.config import SparsityConfig, at_sparsity, make_constraints, with_marks
+from dynst.sparsity.constrained import Marked
 from dynst.sparsity.constraints import Constraints
 from dynst.sparsity.scheme import Scheme, SensorDropout, dense_scheme, fixed_scheme, shared_scheme
 from dynst.training.evaluate import evaluate
@@ -73,9 +74,10 @@ class Curve:
 
     def shared_training(self) -> Training:
         total = self.recipe.epochs * self.recipe.steps_in_epoch(len(self.dataset.train))
-        pinned = tuple(self.dataset.network.sensors.pinned.nonzero()[0].tolist())
-        dropout = SensorDropout(total, self.sparsity.dropout_density, pinned)
-        return self._training(shared_scheme(self.constraints(0.0), dropout, self.seed), {})
+        sensors = with_marks(self.sparsity, self.dataset.network).sensors
+        dropout = SensorDropout(total, self.sparsity.dropout_density, tuple(sensors.pinned.nonzero()[0].tolist()))
+        readable = Marked(torch.tensor(sensors.pinned), torch.tensor(sensors.excluded))
+        return self._training(shared_scheme(readable, dropout, self.seed), {})
 
     def fine_tuning(self, shared: SparseForecaster, active: Tensor, epochs: int) -> Training:
         changes = {"epochs": epochs, "learning_rate": self.recipe.learning_rate * FINE_TUNING_RATE}

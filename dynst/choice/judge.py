@@ -19,7 +19,7 @@ def evenly(count: int, most: int) -> Tensor:
 
 
 class Judge:
-    """Mean absolute error over ALL locations, in raw units, of a network that was trained to serve any subset.
+    """Mean absolute error over ALL locations, in the unit of the first target, of a network that was trained to serve any subset.
 
     Args:
         parts: windows to judge by, and which of them.
@@ -37,7 +37,8 @@ class Judge:
         self.num_sensors = model.shape.num_sensors
         self._parts, self._batch_size = parts, batch_size
         self._batches = [(windows, some) for windows, index in parts for some in index.split(batch_size)]
-        self._weight = model.scaler.scale[:, parts[0][0].targets]
+        targets = parts[0][0].targets
+        self._weight = model.scaler.scale[:, targets] * model.scaler.to_first(targets)
 
     def on(self, part: int) -> "Judge":
         """The same network on one of its parts alone."""

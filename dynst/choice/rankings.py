@@ -49,7 +49,11 @@ def distances_from(network: Network, edges: Edges) -> Callable[[int], np.ndarray
     points, size = network.points, len(network)
     if points is not None:
         return lambda sensor: np.linalg.norm(points - points[sensor], axis=1)
-    graph = csr_array((1 / np.maximum(edges.weight, 1e-6), (edges.source, edges.target)), shape=(size, size))
+    pair = edges.source * size + edges.target
+    nearest = np.lexsort((-edges.weight, pair))
+    nearest = nearest[np.unique(pair[nearest], return_index=True)[1]]  # of parallel edges, whose lengths would add up
+    ends = edges.source[nearest], edges.target[nearest]
+    graph = csr_array((1 / np.maximum(edges.weight[nearest], 1e-6), ends), shape=(size, size))
     return lambda sensor: np.nan_to_num(dijkstra(graph, directed=False, indices=sensor), posinf=1e9)
 
 

@@ -20,7 +20,16 @@ from dynst.sparsity.network import Network, plain_network
 from dynst.sparsity.schedules import Constant, Cubic, Geometric, Linear, OneShot, Ramp, Schedule
 from dynst.sparsity.scheme import Scheme, SensorDropout
 
-__all__ = ["CriterionName", "SchemeName", "SparsityConfig", "at_sparsity", "make_constraints", "make_scheme", "rewind_step"]
+__all__ = [
+    "CriterionName",
+    "SchemeName",
+    "SparsityConfig",
+    "at_sparsity",
+    "make_constraints",
+    "make_scheme",
+    "rewind_step",
+    "with_marks",
+]
 
 SchemeName = Literal["dynamic", "iterative", "one_shot", "judged"]
 CriterionName = Literal["signed_first_order", "absolute_gradient", "learned_gate", "random"]
@@ -90,7 +99,7 @@ def make_scheme(
     Raises:
         ConfigError: settings contradict each other or what is known of the sensors, for instance start lies behind stop.
     """
-    network = _with_marks(config, network or plain_network(num_sensors))
+    network = with_marks(config, network or plain_network(num_sensors))
     constraints = make_constraints(config, network)
     rewind_step(config, total_steps)  # refused here, before anything starts
     start, stop = int(config.start * total_steps), int(config.stop * total_steps)
@@ -125,7 +134,7 @@ def make_constraints(config: SparsityConfig, network: Network) -> Constraints:
     Raises:
         ConfigError: nothing can satisfy it; the sentence says why.
     """
-    network = _with_marks(config, network)
+    network = with_marks(config, network)
     check_marks(network, config.budget, config.min_distance)
     demands = make_demands(network, _final(config, network), config.budget, config.min_distance)
     check_reachable(network, demands, config.min_distance)
@@ -179,7 +188,7 @@ def _with_coverage(criterion: Criterion, config: SparsityConfig, network: Networ
     return Coverage(criterion, network.points, config.coverage)
 
 
-def _with_marks(config: SparsityConfig, network: Network) -> Network:
+def with_marks(config: SparsityConfig, network: Network) -> Network:
     """The store's pinned and excluded sensors, and the job's."""
     sensors = network.sensors
     marked = {

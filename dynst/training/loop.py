@@ -100,7 +100,9 @@ class Training:
 
     def decide(self, active: Tensor, importance: Tensor) -> None:
         """Fix the choice of sensors between two epochs; the next report tells of it."""
-        self._decided.append(self.scheme.decide(self.step, active, importance))
+        update = self.scheme.decide(self.step, active, importance)
+        self._decided.append(update)
+        self._go_back(update)
 
     def continue_from(self, warm: "Training") -> None:
         """Take over another training's weights, optimizer and position, but not its mask or scores: a shared warm-up."""
@@ -138,10 +140,13 @@ class Training:
         update = self.scheme.update(self.step)
         if update is None:
             return []
+        self._go_back(update)
+        return [update]
+
+    def _go_back(self, update: MaskUpdate) -> None:
         if update.pruned and self.rewound_to:
             self.model.load_state_dict(self.rewound_to)
             self._optimizer.state.clear()
-        return [update]
 
     def _batches(self, epoch: int) -> Iterator[Tensor]:
         """What is left of the epoch's steps for this rank."""

@@ -84,7 +84,8 @@ def _sentence(detail: ErrorDetails) -> str:
         return f"unknown key '{place}'; {hint}"
     if detail["type"] == "missing":
         return f"'{place}' is required, but absent; add it to the job"
-    if not place:
+    of_several = detail["type"] == "value_error" and isinstance(detail["input"], Mapping)  # settings, whose sentence is whole
+    if of_several or not place:
         return detail["msg"].removeprefix("Value error, ")
     message = re.sub(r"^\w+ should", "must", detail["msg"].removeprefix("Value error, "))
     message = message.replace("must be a valid", "must be a").split(", unable to")[0]

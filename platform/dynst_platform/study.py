@@ -72,9 +72,13 @@ def run_cells(cells: Sequence[Cell], root: Path, workers: int, on_done: OnDone) 
     finish = _here if workers == 0 else _on_ray
     for cell, outcome in finish(left, products, workers) if left else ():
         if isinstance(outcome, BaseException):
-            failures[cell.name] = " ".join(str(outcome).split("\n")[-1].split()) or type(outcome).__name__
+            failures[cell.name] = _reason(outcome)
             continue
-        _save(root / cell.folder, outcome)
+        try:
+            _save(root / cell.folder, outcome)
+        except OSError as error:
+            failures[cell.name] = _reason(error)
+            continue
         products[cell.name] = outcome
         on_done(cell, outcome)
     if failures:
@@ -82,6 +86,11 @@ def run_cells(cells: Sequence[Cell], root: Path, workers: int, on_done: OnDone) 
         raise RunError(
             f"{len(failures)} of {len(cells)} pieces failed ({listed}); the others are kept, and the same command does the rest"
         )
+
+
+def _reason(error: BaseException) -> str:
+    """The last line, which is the error itself where Ray puts a worker's traceback before it."""
+    return " ".join(str(error).split("\n")[-1].split()) or type(error).__name__
 
 
 Outcomes = Iterator[tuple[Cell, Product | Exception]]
@@ -131,13 +140,16 @@ def _save(folder: Path, product: Product) -> None:
     """Whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(mkdtemp(prefix=".draft-", dir=folder.parent))
-    for name, content in product.files.items():
-        (draft / name).write_bytes(content)
-    (draft / ROWS).write_text(json.dumps(product.rows), encoding="utf-8")
     try:
+        for name, content in product.files.items():
+            (draft / name).write_bytes(content)
+        (draft / ROWS).write_text(json.dumps(product.rows), encoding="utf-8")
         os.rename(draft, folder)
-    except OSError:  # another run of the same study was faster
-        shutil.rmtree(draft)
+    except OSError:
+        if not folder.exists():  # else another run of the same study was faster
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _load(folder: Path) -> Product:

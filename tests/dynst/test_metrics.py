@@ -60,3 +60,23 @@ def test_masked_mae_sums_observed_entries_only() -> None:
     forecast, target = torch.tensor([[[[1.0], [5.0]]]]), torch.tensor([[[[0.0], [NAN]]]]).nan_to_num()
     total, count = masked_mae(forecast, target, torch.tensor([[[[True], [False]]]]), torch.tensor([[2.0], [1.0]]))
     assert (float(total), int(count)) == (2.0, 1)
+
+
+def test_the_cells_of_a_patch_add_up_to_their_quantity() -> None:
+    """Channels 0 and 2 measure one quantity, 1 and 3 another; by hand, one location, of which channel 3 was not observed."""
+    errors = ErrorTable.zeros(1, 1, 4, weight=torch.tensor([1.0, 0.5, 1.0, 0.5]))
+    seen = torch.tensor([True, True, True, False]).view(1, 1, 1, 4)
+    errors.add(torch.tensor([1.0, 8.0, 3.0, 99.0]).view(1, 1, 1, 4), torch.tensor([10.0, 20.0, 0.0, 99.0]).view(1, 1, 1, 4), seen)
+    merged = errors.by_quantity(torch.tensor([7, 2, 7, 2]))
+    assert merged.absolute.tolist() == [[[4.0, 8.0]]]
+    assert merged.squared.tolist() == [[[10.0, 64.0]]]
+    assert merged.count.tolist() == [[[2.0, 1.0]]]
+    assert merged.nonzero.tolist() == [[[1.0, 1.0]]]
+    assert merged.weight.tolist() == [1.0, 0.5]
+    assert (merged.mae(), merged.rmse(), merged.wape()) == (errors.mae(), errors.rmse(), errors.wape())
+    assert (merged.only(0).mae(), merged.only(1).mae()) == (2.0, 8.0)
+
+
+def test_channels_of_their_own_stay_as_they_are() -> None:
+    errors = ErrorTable.zeros(1, 1, 2)
+    assert errors.by_quantity(torch.tensor([3, 1])) is errors

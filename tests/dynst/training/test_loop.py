@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from dynst.build import ModelConfig, make_dataset
+from dynst.choice.search import SearchConfig
 from dynst.comparison import Arm, Comparison
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
@@ -20,7 +21,7 @@ SPARSITY = SparsityConfig(final=0.5, rounds=5, probe_every=2)
 @pytest.fixture
 def comparison(network: SensorStore) -> Comparison:
     model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
-    return Comparison(make_dataset(network, model), network.edges, model, RECIPE, SPARSITY, 0, World())
+    return Comparison(make_dataset(network, model), network.edges, model, RECIPE, SPARSITY, SearchConfig(), 0, World())
 
 
 def finish(arm: Arm) -> Arm:
@@ -79,7 +80,7 @@ def test_a_shared_warm_up_never_passes_the_first_update(network: SensorStore) ->
     model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
     recipe = Recipe(epochs=20, steps_per_epoch=9, batch_size=8)
     sparsity = SparsityConfig(final=0.5, start=0.35, rounds=3)
-    comparison = Comparison(make_dataset(network, model), network.edges, model, recipe, sparsity, 0, World())
+    comparison = Comparison(make_dataset(network, model), network.edges, model, recipe, sparsity, SearchConfig(), 0, World())
     learned, random = comparison.learned(), comparison.random(0)
     assert comparison.warm_epochs(learned) == 6
     list(learned.training.run(comparison.warm_epochs(learned)))
@@ -109,9 +110,8 @@ def test_the_best_settled_weights_are_kept(comparison: Comparison) -> None:
 def test_all_arms_but_the_dense_one_keep_the_constraints(network: SensorStore) -> None:
     model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
     settings = {"budget": None, "pinned": ("s1",), "excluded": ("s2", "s3"), "min_distance": 0.05}
-    comparison = Comparison(
-        make_dataset(network, model), network.edges, model, RECIPE, SPARSITY.model_copy(update=settings), 0, World()
-    )
+    sparsity = SPARSITY.model_copy(update=settings)
+    comparison = Comparison(make_dataset(network, model), network.edges, model, RECIPE, sparsity, SearchConfig(), 0, World())
     assert comparison.dense().active.all()
     for arm in (comparison.learned(), comparison.random(0)):
         assert arm.active.tolist() == [True, True, False, False, True, True, True, True]
@@ -125,7 +125,7 @@ def test_all_arms_but_the_dense_one_keep_the_constraints(network: SensorStore) -
 def test_every_criterion_trains_to_the_end_and_resumes(network: SensorStore, criterion: str) -> None:
     model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
     sparsity = SPARSITY.model_copy(update={"criterion": criterion, "coverage": 0.5})
-    comparison = Comparison(make_dataset(network, model), network.edges, model, RECIPE, sparsity, 0, World())
+    comparison = Comparison(make_dataset(network, model), network.edges, model, RECIPE, sparsity, SearchConfig(), 0, World())
     whole, first, second = (comparison.learned().training for _ in range(3))
     list(whole.run())
     list(first.run(3))
@@ -141,7 +141,7 @@ def test_every_criterion_trains_to_the_end_and_resumes(network: SensorStore, cri
 def rewinding(network: SensorStore) -> Comparison:
     model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
     sparsity = SPARSITY.model_copy(update={"rewind": 0.1, "schedule": "linear"})
-    return Comparison(make_dataset(network, model), network.edges, model, RECIPE, sparsity, 0, World())
+    return Comparison(make_dataset(network, model), network.edges, model, RECIPE, sparsity, SearchConfig(), 0, World())
 
 
 def test_every_pruning_goes_back_to_the_same_weights(rewinding: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +190,7 @@ def test_a_rewinding_training_resumes_as_if_it_had_not_stopped(rewinding: Compar
 def test_rewinding_behind_the_first_pruning_is_refused(network: SensorStore, rewinding: Comparison) -> None:
     late = SPARSITY.model_copy(update={"rewind": 0.5})
     with pytest.raises(ConfigError, match=r"sparsity\.rewind must be at most sparsity\.start \(0\.4\), but got 0\.5; lower it"):
-        Comparison(rewinding.dataset, network.edges, rewinding.model, RECIPE, late, 0, World())
+        Comparison(rewinding.dataset, network.edges, rewinding.model, RECIPE, late, SearchConfig(), 0, World())
 
 
 def test_learning_rate_rises_then_falls_to_zero() -> None:

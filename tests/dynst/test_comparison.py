@@ -76,7 +76,7 @@ def test_a_judged_choice_is_what_the_search_finds(network: SensorStore, dataset:
     comparison = compare(network, dataset, scheme="judged", **MARKS)
     learned, other = warm(comparison), warm(comparison)
     constraints, sparsity = comparison._demands()
-    found = comparison.chooser.judged(comparison.chooser.judge(other.training.model), constraints, sparsity, SEARCH, 0)
+    found = comparison.chooser.judged(comparison.chooser.judge(other.training.model, SEARCH), constraints, sparsity, SEARCH, 0)
     comparison.decide(learned)
     assert torch.equal(learned.active, found.active)
     reports = list(learned.training.run())

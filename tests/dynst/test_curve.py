@@ -40,7 +40,7 @@ def shared(network: SensorStore, dataset: Dataset) -> SparseForecaster:
 
 @pytest.fixture(scope="module")
 def judge(network: SensorStore, dataset: Dataset, shared: SparseForecaster) -> Judge:
-    return make(network, dataset).chooser.judge(shared)
+    return make(network, dataset).chooser.judge(shared, SearchConfig())
 
 
 def test_the_shared_network_never_reads_an_excluded_sensor_and_always_a_pinned_one(network: SensorStore, dataset: Dataset) -> None:

@@ -6,6 +6,8 @@ from scipy.stats import ttest_rel
 
 from dynst_platform.curve_tables import reference_errors, summary
 
+IDS = ("s0", "s1", "s2")
+
 
 def point(choice: str, seed: int, mae: float, sparsity: float = 0.5, stage: str = "as it is", number: int = 0) -> dict[str, object]:
     return {
@@ -17,6 +19,7 @@ def point(choice: str, seed: int, mae: float, sparsity: float = 0.5, stage: str 
         "mae_all": mae,
         "mae_active": mae - 1,
         "mae_inactive": mae + 1,
+        "active": f"s{number}|s{seed + 1}",
     }
 
 
@@ -49,7 +52,7 @@ def test_references_are_means_over_seeds() -> None:
 
 
 def test_a_table_of_two_seeds_by_hand() -> None:
-    table = summary(two_seeds()).set_index(["stage", "sparsity", "choice"])
+    table = summary(two_seeds(), IDS).set_index(["stage", "sparsity", "choice"])
     assert len(table) == 5
     learned, chance = table.loc[("as it is", 0.5, "dynst")], table.loc[("as it is", 0.5, "random")]
     assert (learned.seeds, learned.mae_all, learned.mae_active, learned.mae_inactive) == (2, 4.0, 3.0, 5.0)
@@ -67,14 +70,14 @@ def test_a_table_of_two_seeds_by_hand() -> None:
 
 
 def test_one_seed_has_no_spread_and_no_test() -> None:
-    tuned = summary(two_seeds()).set_index("stage").loc["fine-tuned"]
+    tuned = summary(two_seeds(), IDS).set_index("stage").loc["fine-tuned"]
     assert tuned.mae_all == 9
     assert pd.isna(tuned.spread)
     assert pd.isna(tuned.p_value)
 
 
 def test_a_choice_at_its_own_sparsity_has_nothing_to_be_held_against() -> None:
-    given = summary(two_seeds()).set_index("choice").loc["given"]
+    given = summary(two_seeds(), IDS).set_index("choice").loc["given"]
     assert given.over_dense == pytest.approx(2.0)
     assert pd.isna(given.dynst_gain)
     assert pd.isna(given.p_value)
@@ -82,7 +85,7 @@ def test_a_choice_at_its_own_sparsity_has_nothing_to_be_held_against() -> None:
 
 def test_without_dense_nothing_is_held_against_it() -> None:
     table = two_seeds()
-    points = summary(table[table.stage != "dense"])
+    points = summary(table[table.stage != "dense"], IDS)
     assert points.over_dense.isna().all()
     assert points.mae_all.notna().all()
 
@@ -90,12 +93,18 @@ def test_without_dense_nothing_is_held_against_it() -> None:
 def test_seeds_that_both_have_are_compared() -> None:
     """Random has a third seed that DynST's pieces have not reached."""
     rows = pd.concat([two_seeds(), pd.DataFrame([point("random", 2, 99.0)])])
-    chance = summary(rows).set_index(["stage", "choice"]).loc[("as it is", "random")]
+    chance = summary(rows, IDS).set_index(["stage", "choice"]).loc[("as it is", "random")]
     assert chance.seeds == 3
     assert chance.dynst_gain == pytest.approx(0.5)
     assert chance.p_value == pytest.approx(ttest_rel([3.0, 5.0], [5.0, 11.0]).pvalue)
 
 
 def test_the_best_choice_of_a_sparsity_comes_first() -> None:
-    points = summary(two_seeds())
+    points = summary(two_seeds(), IDS)
     assert points.groupby(["stage", "sparsity"]).mae_all.apply(lambda errors: errors.is_monotonic_increasing).all()
+
+
+def test_choices_of_two_seeds_overlap_in_one_of_three() -> None:
+    learned = summary(two_seeds(), IDS).set_index(["stage", "choice"]).loc[("as it is", "dynst")]
+    assert learned.overlap == pytest.approx(1 / 3)  # s0 and s1 against s0 and s2
+    assert learned.overlap_by_chance == pytest.approx((1 + 1 / 3 + 1 / 3) / 3)

@@ -150,7 +150,7 @@ def make_dataset(store: SensorStore, model: ModelConfig, plan: DatasetPlan | Non
 
 
 def chooser_of(dataset: Dataset, edges: Edges) -> Chooser:
-    return Chooser(dataset.train, dataset.val, dataset.scaler.scale, dataset.network, edges)
+    return Chooser(dataset.train, dataset.val, dataset.scaler, dataset.network, edges)
 
 
 def build_forecaster(

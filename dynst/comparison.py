@@ -92,7 +92,7 @@ class Comparison:
         constraints, sparsity = self._demands()
         judge = self.chooser.judge(learned.training.model, self.search, self.world)
         found = self.chooser.judged(judge, constraints, sparsity, self.search, self.seed)
-        learned.training.decide(found.active, found.importance)
+        learned.training.decide(self.world.same(found.active.float()).bool(), self.world.same(found.importance))
 
     def _demands(self) -> tuple[Constraints, float]:
         """What the final choice must satisfy, and its share of sensors or cost that is off."""

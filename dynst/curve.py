@@ -1,5 +1,6 @@
 """The sparsity–error curve of one training: a network that serves any choice of sensors, and choices to compare on it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -16,6 +17,7 @@ from dynst.metrics import ErrorTable
 from dynst.sparsity.config import SparsityConfig, at_sparsity, make_constraints, with_marks
 from dynst.sparsity.constrained import Marked
 from dynst.sparsity.constraints import Constraints
+from dynst.sparsity.mask import num_active_at
 from dynst.sparsity.scheme import Scheme, SensorDropout, dense_scheme, fixed_scheme, shared_scheme
 from dynst.training.evaluate import evaluate
 from dynst.training.loop import Training
@@ -111,10 +113,13 @@ class Curve:
         active = constraints.prune(constraints.allowed(), scores, sparsity)
         return Chosen(name, number, sparsity, active, judge.loss(active), perf_counter() - started)
 
-    def given(self, sensors: list[int], judge: Judge) -> Chosen:
+    def given(self, sensors: list[int], judge: Judge, sparsities: Sequence[float]) -> Chosen:
+        """Exactly these sensors, at the one of the ``sparsities`` that keeps as many: so it stands beside the other choices."""
+        same = (share for share in sparsities if num_active_at(share, self.num_sensors) == len(sensors))
+        sparsity = next(same, round(1 - len(sensors) / self.num_sensors, 6))
         active = torch.zeros(self.num_sensors, dtype=torch.bool)
         active[sensors] = True
-        return Chosen(GIVEN, 0, 1 - len(sensors) / self.num_sensors, active, judge.loss(active), 0.0)
+        return Chosen(GIVEN, 0, sparsity, active, judge.loss(active), 0.0)
 
     def as_it_is(self, shared: SparseForecaster, chosen: Chosen) -> Point:
         return Point(chosen, evaluate(shared, self.dataset.test, chosen.active), 0.0)

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from dynst.choice.judge import Judge, evenly
-from dynst.choice.rankings import RANKINGS, Known, known_of
+from dynst.choice.rankings import CHEAP, MAX_PAIRED, RANKINGS, Known, known_of
 from dynst.choice.search import Found, SearchConfig, find_choice
 from dynst.data.edges import Edges
+from dynst.data.scaler import SeasonalScaler
 from dynst.data.windows import Windows
 from dynst.forecaster import SparseForecaster
 from dynst.sparsity.constraints import Constraints
@@ -25,14 +26,15 @@ STARTS = ("farthest_point", "qr_pivoting", "variance")  # rankings that the sear
 class Chooser:
     """Knows the training and the validation part, never the test part."""
 
-    def __init__(self, train: Windows, val: Windows, scale: Tensor, network: Network, edges: Edges) -> None:
-        self._train, self._val, self._scale, self._network, self._edges = train, val, scale, network, edges
+    def __init__(self, train: Windows, val: Windows, scaler: SeasonalScaler, network: Network, edges: Edges) -> None:
+        self._train, self._val, self._scaler, self._network, self._edges = train, val, scaler, network, edges
 
     def ranked(self, name: str, constraints: Constraints, sparsity: float, seed: int) -> Tensor:
-        """Scores ``[S]`` of a ranking that needs no training."""
+        """Scores ``[S]`` of a ranking that needs no training, over the sensors that are allowed."""
         allowed = constraints.allowed()
         count = int(constraints.prune(allowed, torch.zeros(len(allowed)), sparsity).sum())
-        return RANKINGS[name](self._known, count, seed)
+        own = RANKINGS[name](self._known.among(allowed.nonzero().squeeze(1).numpy()), count, seed)
+        return torch.full(allowed.shape, float(own.min()), dtype=own.dtype).masked_scatter(allowed, own)
 
     def judge(self, model: SparseForecaster, config: SearchConfig, world: World | None = None) -> Judge:
         """As many windows of the validation as of the training part."""
@@ -41,9 +43,10 @@ class Chooser:
 
     def judged(self, judge: Judge, constraints: Constraints, sparsity: float, config: SearchConfig, seed: int) -> Found:
         """The judged search; the same on every rank."""
-        rankings = [self.ranked(name, constraints, sparsity, seed) for name in STARTS]
+        few = len(self._network) <= MAX_PAIRED
+        rankings = [self.ranked(name, constraints, sparsity, seed) for name in STARTS if few or name in CHEAP]
         return find_choice(judge, constraints, rankings, sparsity, config, seed)
 
     @cached_property
     def _known(self) -> Known:
-        return known_of(self._network, self._edges, self._train, self._scale)
+        return known_of(self._network, self._edges, self._train, self._scaler)

@@ -12,6 +12,8 @@ from dynst.training.world import World
 
 __all__ = ["Judge", "evenly"]
 
+LOCATIONS_AT_ONCE = 2**19  # windows times sensors, all of them heard at once for a gradient
+
 
 def evenly(count: int, most: int) -> Tensor:
     """At most ``most`` of ``count`` windows, spread over the whole part."""
@@ -31,8 +33,9 @@ class Judge:
         model: SparseForecaster,
         parts: Sequence[tuple[Windows, Tensor]],
         world: World | None = None,
-        batch_size: int = 128,
+        batch_size: int | None = None,
     ) -> None:
+        batch_size = batch_size or max(1, min(128, LOCATIONS_AT_ONCE // model.shape.num_sensors))
         self.model, self.world = model, world or World()
         self.num_sensors = model.shape.num_sensors
         self._parts, self._batch_size = parts, batch_size

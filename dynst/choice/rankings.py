@@ -12,13 +12,15 @@ from scipy.sparse.csgraph import dijkstra
 from torch import Tensor
 
 from dynst.data.edges import Edges
+from dynst.data.scaler import SeasonalScaler
 from dynst.data.windows import Windows
 from dynst.errors import ConfigError
 from dynst.sparsity.network import Network
 
-__all__ = ["RANKINGS", "Known", "Ranking", "check_size", "distances_from", "known_of"]
+__all__ = ["CHEAP", "MAX_PAIRED", "RANKINGS", "Known", "Ranking", "check_size", "distances_from", "known_of"]
 
-MAX_PAIRED = 5_000  # sensors, for rankings that hold a correlation of every pair
+MAX_PAIRED = 5_000  # sensors, for rankings that compare every pair
+CHEAP = {"random", "variance"}  # the others compare pairs
 FIT_STEPS = 4_096  # of the training part, evenly spread, are enough for a spread or a correlation
 
 
@@ -27,21 +29,28 @@ class Known:
     """What is known of a network before any training; the training part alone."""
 
     readings: np.ndarray  # [N, S] departures from the seasonal profile, scaled, 0 where unobserved
-    scale: np.ndarray  # [S] spread of the departures, in the channel's unit
+    spread: np.ndarray  # [S] of the departures, in the channel's unit; 0 for a sensor that never varies
     distance_from: Callable[[int], np.ndarray]  # of a sensor to all, [S]
+
+    def among(self, sensors: np.ndarray) -> "Known":
+        """The same of some sensors alone, by index."""
+        return Known(self.readings[:, sensors], self.spread[sensors], lambda own: self.distance_from(int(sensors[own]))[sensors])
 
 
 Ranking = Callable[[Known, int, int], Tensor]
 """(known, number of sensors to keep, seed) to scores ``[S]`` float64."""
 
 
-def known_of(network: Network, edges: Edges, train: Windows, scale: Tensor) -> Known:
-    """The first target's departures over the rows that the training windows read; ``scale [S, C]``."""
-    target = int(train.targets[0])
+def known_of(network: Network, edges: Edges, train: Windows, scaler: SeasonalScaler) -> Known:
+    """Departures of the first target over the rows that the training windows read; of a patch the mean over its cells."""
+    measured = scaler.quantity[train.targets]
+    cells = train.targets[measured == measured[0]]
     last = int(train.starts[-1]) + train.window + train.horizon
     rows = torch.linspace(int(train.starts[0]), last - 1, min(FIT_STEPS, last)).long()
-    readings = train.series.values[rows][:, :, target].numpy()
-    return Known(readings, scale[:, target].numpy(), distances_from(network, edges))
+    values = train.series.values[rows][:, :, cells]
+    count = train.series.observed[rows][:, :, cells].sum(-1).clamp(min=1)
+    departures = values * scaler.scale[:, cells]
+    return Known((values.sum(-1) / count).numpy(), departures.std(0, correction=0).mean(-1).numpy(), distances_from(network, edges))
 
 
 def distances_from(network: Network, edges: Edges) -> Callable[[int], np.ndarray]:
@@ -58,27 +67,28 @@ def distances_from(network: Network, edges: Edges) -> Callable[[int], np.ndarray
 
 
 def check_size(names: Iterable[str], num_sensors: int) -> None:
-    """Raises ConfigError where a ranking would hold a table of all pairs of too many sensors."""
-    if "facility_location" in names and num_sensors > MAX_PAIRED:
+    """Raises ConfigError where a ranking would compare every pair of too many sensors."""
+    large = [name for name in names if name not in CHEAP]
+    if large and num_sensors > MAX_PAIRED:
         raise ConfigError(
-            f"facility_location compares every pair and takes at most {MAX_PAIRED} sensors, but got {num_sensors}; "
+            f"{large[0]} compares every pair and takes at most {MAX_PAIRED} sensors, but got {num_sensors}; "
             "leave it out of the baselines"
         )
 
 
 def random(known: Known, count: int, seed: int) -> Tensor:
     """Chance, which every choice must beat."""
-    return torch.rand(len(known.scale), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return torch.rand(len(known.spread), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def variance(known: Known, count: int, seed: int) -> Tensor:
     """Keep the sensors whose departures from their season vary most."""
-    return torch.tensor(known.scale, dtype=torch.float64)
+    return torch.tensor(known.spread, dtype=torch.float64)
 
 
 def farthest_point(known: Known, count: int, seed: int) -> Tensor:
     """Spread over the area: each next sensor is the one farthest from those taken (Gonzalez 1985), from a random first one."""
-    first = int(np.random.default_rng(seed).integers(len(known.scale)))
+    first = int(np.random.default_rng(seed).integers(len(known.spread)))
     order, nearest = [first], known.distance_from(first)
     while len(order) < len(nearest):
         nearest[order] = -1
@@ -89,6 +99,8 @@ def farthest_point(known: Known, count: int, seed: int) -> Tensor:
 
 def qr_pivoting(known: Known, count: int, seed: int) -> Tensor:
     """Pivots of a QR decomposition of the first ``count`` singular modes (Manohar et al. 2018), by python-sensors."""
+    if known.readings.shape[1] == 1:
+        return torch.zeros(1, dtype=torch.float64)
     modes = min(count, *known.readings.shape)
     basis = SVD(n_basis_modes=modes, random_state=seed).fit(known.readings).matrix_representation()
     return _by_order(QR().fit(basis).get_sensors())
@@ -96,10 +108,10 @@ def qr_pivoting(known: Known, count: int, seed: int) -> Tensor:
 
 def facility_location(known: Known, count: int, seed: int) -> Tensor:
     """Greedy: each next sensor adds most to Σ over locations of the best correlation with a kept sensor (Krause & Golovin 2014)."""
-    size = len(known.scale)
+    size = len(known.spread)
     noise = np.random.default_rng(seed).standard_normal(known.readings.shape)
     varying = known.readings + 1e-6 * noise  # a constant has no correlation
-    similar = np.corrcoef(varying.T).clip(min=0).reshape(size, size)
+    similar = np.corrcoef(varying.T).clip(min=0).reshape(size, size) * np.outer(known.spread > 0, known.spread > 0)
     order: list[int] = []
     best = np.zeros(size)
     for _ in range(size):

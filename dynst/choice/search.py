@@ -68,7 +68,7 @@ def judged_search(judge: Judge, constraints: Constraints, start: Tensor, config:
     from one proposal to the next, and takes the best one if it is better. After a round without success the exchanges get smaller.
     """
     generator = torch.Generator().manual_seed(seed)
-    active, loss = start, judge.loss(start)
+    active, loss = start, float(judge.losses([start])[0])
     reach = max(1, int(active.sum()) // 16)
     losses = [loss]
     for _ in range(config.rounds):
@@ -89,4 +89,4 @@ def judged_search(judge: Judge, constraints: Constraints, start: Tensor, config:
 
 def _noisy(importance: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
     noise = torch.randn(len(importance), generator=generator, dtype=importance.dtype)
-    return importance + temperature * importance.std() * noise
+    return importance + temperature * importance.std(correction=0) * noise

@@ -101,6 +101,7 @@ def make_scheme(
     """
     network = with_marks(config, network or plain_network(num_sensors))
     constraints = make_constraints(config, network)
+    _check_judged(config)
     rewind_step(config, total_steps)  # refused here, before anything starts
     start, stop = int(config.start * total_steps), int(config.stop * total_steps)
     pinned = tuple(np.flatnonzero(network.sensors.pinned).tolist())
@@ -114,6 +115,14 @@ def make_scheme(
         seed=seed,
         constraints=constraints,
     )
+
+
+def _check_judged(config: SparsityConfig) -> None:
+    if config.scheme == "judged" and not config.dropout:
+        raise ConfigError(
+            "a judged choice needs a network that has learned to do without any sensor, but sparsity.dropout is false; "
+            "set it to true, or take another scheme"
+        )
 
 
 def at_sparsity(config: SparsityConfig, sparsity: float) -> SparsityConfig:

@@ -23,6 +23,12 @@ class World:
             dist.all_reduce(value)
         return value
 
+    def same(self, value: Tensor) -> Tensor:
+        """What the first rank has, on every rank; ``value`` itself is changed."""
+        if self.size > 1:
+            dist.broadcast(value, 0)
+        return value
+
     def share(self, items: Tensor) -> Tensor:
         """This rank's part of ``items``: every ``size``-th, so parts differ in length by at most one."""
         return items[self.rank :: self.size]

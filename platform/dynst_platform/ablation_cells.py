@@ -31,12 +31,14 @@ def _seed_cells(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Cell]:
     yield dense_cell(job, store, seed, job.training.epochs)
     for scheme, criterion, sparsity in _variants(job):
         settings = at_sparsity(job.sparsity, sparsity).model_copy(update={"scheme": scheme})
-        if criterion != NO_CRITERION:
-            settings = settings.model_copy(update={"criterion": criterion})
-        own = job.model_copy(update={"sparsity": settings, "seed": seed}).model_dump(mode="json")
-        identity = study_basis(job, store) | {"seed": seed, "sparsity": own["sparsity"], "search": own["search"]}
+        own = (
+            {"dropout": True} if criterion == NO_CRITERION else {"criterion": criterion}
+        )  # a judge must have learned to do without
+        settings = settings.model_copy(update=own)
+        document = job.model_copy(update={"sparsity": settings, "seed": seed}).model_dump(mode="json")
+        identity = study_basis(job, store) | {"seed": seed, "sparsity": document["sparsity"], "search": document["search"]}
         name = f"seed-{seed}/{scheme}-{criterion}-{sparsity:g}"
-        yield Cell(name, _train, (own, str(store.path), criterion), identity)
+        yield Cell(name, _train, (document, str(store.path), criterion), identity)
 
 
 def _variants(job: JobSpec) -> Iterator[tuple[str, str, float]]:

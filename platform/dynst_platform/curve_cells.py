@@ -9,7 +9,6 @@ from typing import Any
 from safetensors.torch import load, save
 from torch import Tensor
 
-from dynst import __version__
 from dynst.build import make_dataset
 from dynst.curve import LEARNED, Chosen, Curve, Point
 from dynst.data.store import SensorStore, open_store
@@ -20,7 +19,7 @@ from dynst.training.loop import Training
 from dynst_platform.given import read_choice
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import plan_job
-from dynst_platform.study import Cell, Files, Product
+from dynst_platform.study import Cell, Files, Product, code_digest
 
 __all__ = ["curve_cells", "dense_cell", "study_basis"]
 
@@ -44,12 +43,15 @@ def _seed_cells(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Cell]:
         tuned = spec.fine_tune_epochs if sparsity in (spec.fine_tune_at or spec.sparsities) else 0
         identity = basis | {"sparsity": sparsity, "fine_tune_epochs": tuned}
         for choice in (LEARNED, *spec.baselines):
-            own = job.search.model_dump() if choice == LEARNED else spec.random if choice == "random" else None
+            own = (
+                {"search": job.search.model_dump()} if choice == LEARNED else {"windows": job.search.windows, "random": spec.random}
+            )
             name = f"seed-{seed}/{choice}-{sparsity:g}"
             yield Cell(name, _choice, (*where, choice, sparsity, tuned), identity | {"choice": choice, "own": own}, shared)
     if spec.given is not None:
         active = read_choice(spec.given, store.sensors.ids).nonzero().squeeze(1).tolist()
-        identity = basis | {"given": active, "fine_tune_epochs": spec.fine_tune_epochs}
+        own = {"sparsities": spec.sparsities, "windows": job.search.windows}
+        identity = basis | own | {"given": active, "fine_tune_epochs": spec.fine_tune_epochs}
         yield Cell(f"seed-{seed}/given", _given, (*where, active, spec.fine_tune_epochs), identity, shared)
 
 
@@ -64,7 +66,7 @@ def study_basis(job: JobSpec, store: SensorStore) -> dict[str, Any]:
     settings = job.model_dump(mode="json", include={"data", "model", "training"})
     demands = {"dropout_density", "min_distance", "pinned", "excluded"}
     return (
-        settings | job.sparsity.model_dump(mode="json", include=demands) | {"digest": store.manifest.digest, "version": __version__}
+        settings | job.sparsity.model_dump(mode="json", include=demands) | {"digest": store.manifest.digest, "code": code_digest()}
     )
 
 
@@ -104,9 +106,10 @@ def _choice(job: dict[str, Any], store: str, seed: int, choice: str, sparsity: f
 
 
 def _given(job: dict[str, Any], store: str, seed: int, active: list[int], epochs: int, files: Files) -> Product:
-    curve = _curve(store, seed, JobSpec.model_validate(job))
+    spec = JobSpec.model_validate(job)
+    curve = _curve(store, seed, spec)
     shared = _load(curve, files)
-    chosen = curve.given(active, curve.chooser.judge(shared, curve.search))
+    chosen = curve.given(active, curve.chooser.judge(shared, curve.search), spec.curve.sparsities)
     return Product(_points(curve, shared, [chosen], epochs))
 
 

@@ -9,6 +9,7 @@ from dynst.data import auckland
 from dynst.data.patches import patched_store
 from dynst.data.remote import fetch_store, is_remote
 from dynst.data.store import SensorStore, open_store
+from dynst.errors import ConfigError
 from dynst.sparsity.config import at_sparsity, make_constraints, make_scheme
 from dynst.sparsity.network import network_of
 from dynst_platform.given import read_choice
@@ -45,6 +46,11 @@ def store_for(job: JobSpec) -> SensorStore:
     make_geometry(job.model, store.edges, len(store.sensors))
     steps = job.training.epochs * job.training.steps_in_epoch(len(plan.starts[0]))
     make_scheme(job.sparsity, len(store.sensors), steps, job.seed, network=network_of(store))
+    if job.sparsity.scheme == "judged" and int(job.sparsity.start * job.training.epochs) < 1:
+        raise ConfigError(
+            f"a judged choice must have at least one whole epoch of warm-up, but sparsity.start {job.sparsity.start:g} of "
+            f"{job.training.epochs} epochs leaves none; raise sparsity.start or training.epochs"
+        )
     check_size(job.references.baselines, len(store.sensors))
     if job.references.given is not None:
         read_choice(job.references.given, store.sensors.ids)
@@ -75,7 +81,7 @@ def ablation_store_for(job: JobSpec) -> SensorStore:
         DynstError: as for ``store_for``.
     """
     for scheme, sparsity in product(job.ablation.schemes, job.ablation.sparsities):
-        settings = at_sparsity(job.sparsity, sparsity).model_copy(update={"scheme": scheme})
+        settings = at_sparsity(job.sparsity, sparsity).model_copy(update={"scheme": scheme, "dropout": scheme == "judged"})
         store = store_for(job.model_copy(update={"sparsity": settings}))
     return store
 

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -13,12 +14,25 @@ from typing import Any
 import ray
 import torch
 
+import dynst
 from dynst_platform.errors import RunError
 from dynst_platform.local_ray import local_ray
 
-__all__ = ["Cell", "Files", "Product", "run_cells"]
+__all__ = ["Cell", "Files", "Product", "code_digest", "run_cells"]
 
 Files = dict[str, bytes]
+
+
+@cache
+def code_digest() -> str:
+    """Of everything that computes a piece; with other code the work is done anew."""
+    digest = hashlib.sha256()
+    for folder in (Path(dynst.__file__).parent, Path(__file__).parent):
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 ROWS = "rows.json"
 
 

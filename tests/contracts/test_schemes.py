@@ -15,7 +15,7 @@ from dynst.sparsity.network import Network
 from dynst.sparsity.scheme import Scheme
 
 S, STEPS = 23, 120
-SCHEMES = ("dynamic", "iterative", "one_shot")
+SCHEMES = ("dynamic", "iterative", "one_shot", "judged")
 SCHEDULES = ("constant", "linear", "cubic", "geometric")
 CRITERIA = ("signed_first_order", "absolute_gradient", "learned_gate", "random", "coverage")
 DECAYS = ("constant", "linear", "cosine")

@@ -31,7 +31,7 @@ class Description(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["dynst-model"] = "dynst-model"
-    version: Literal[1] = 1
+    version: Literal[2] = 2  # 1 had no linear path in its readout
     model: ModelConfig
     sensors: tuple[str, ...]
     active: tuple[bool, ...]

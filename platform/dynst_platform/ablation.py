@@ -7,7 +7,7 @@ from dynst.data.store import SensorStore
 from dynst_platform.ablation_cells import ablation_cells
 from dynst_platform.ablation_picture import draw_ablation
 from dynst_platform.ablation_tables import ablation_summary
-from dynst_platform.carried_out import OnPiece, carry_out, plain_rows
+from dynst_platform.carried_out import OnPiece, carried_out, plain_rows
 from dynst_platform.curve_tables import reference_errors
 from dynst_platform.home import home
 from dynst_platform.jobfile import dump_job
@@ -37,20 +37,20 @@ def ablate(job: JobSpec, store: SensorStore, on_piece: OnPiece) -> AblationOutco
     Raises:
         RunError: a piece or the tracking store failed; what was finished stays.
     """
-    tracker, table = carry_out("ablation", job, store, ablation_cells(job, store), on_piece)
-    variants = ablation_summary(table, store.sensors.ids)
-    unit = next(iter(target_units(job, store).values()))
-    folder = home() / job.name / f"ablation-{tracker.job_id}"
-    folder.mkdir(parents=True)
-    table.to_parquet(folder / "ablation.parquet")
-    variants.to_csv(folder / "variants.csv", index=False)
-    (folder / "job.yaml").write_text(dump_job(job), encoding="utf-8")
-    draw_ablation(folder / "ablation.png", table, f"{store.manifest.name}: {len(store.sensors)} sensors", unit)
-    series = [
-        (round(100 * row["sparsity"]), {f"ablation/{row['scheme']}/{row['criterion']}/mae_all": row["mae_all"]})
-        for row in variants.to_dict("records")
-    ]
-    tracker.finish_study("ablation", series, folder)
+    with carried_out("ablation", job, store, ablation_cells(job, store), on_piece) as (tracker, table):
+        variants = ablation_summary(table, store.sensors.ids)
+        unit = next(iter(target_units(job, store).values()))
+        folder = home() / job.name / f"ablation-{tracker.job_id}"
+        folder.mkdir(parents=True)
+        table.to_parquet(folder / "ablation.parquet")
+        variants.to_csv(folder / "variants.csv", index=False)
+        (folder / "job.yaml").write_text(dump_job(job), encoding="utf-8")
+        draw_ablation(folder / "ablation.png", table, f"{store.manifest.name}: {len(store.sensors)} sensors", unit)
+        series = [
+            (round(100 * row["sparsity"]), {f"ablation/{row['scheme']}/{row['criterion']}/mae_all": row["mae_all"]})
+            for row in variants.to_dict("records")
+        ]
+        tracker.finish_study("ablation", series, folder)
     return AblationOutcome(
         run_id=tracker.runs["ablation"],
         experiment=job.name,

@@ -31,9 +31,7 @@ def _seed_cells(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Cell]:
     yield dense_cell(job, store, seed, job.training.epochs)
     for scheme, criterion, sparsity in _variants(job):
         settings = at_sparsity(job.sparsity, sparsity).model_copy(update={"scheme": scheme})
-        own = (
-            {"dropout": True} if criterion == NO_CRITERION else {"criterion": criterion}
-        )  # a judge must have learned to do without
+        own = {"dropout": True} if criterion == NO_CRITERION else {"criterion": criterion}
         settings = settings.model_copy(update=own)
         document = job.model_copy(update={"sparsity": settings, "seed": seed}).model_dump(mode="json")
         identity = study_basis(job, store) | {"seed": seed, "sparsity": document["sparsity"], "search": document["search"]}
@@ -42,7 +40,7 @@ def _seed_cells(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Cell]:
 
 
 def _variants(job: JobSpec) -> Iterator[tuple[str, str, float]]:
-    """A judged choice asks no criterion and stands there once."""
+    """A judged choice asks no criterion and stands there once, with the sensor dropout that makes a judge of its network."""
     spec = job.ablation
     for scheme in spec.schemes:
         yield from product([scheme], [NO_CRITERION] if scheme == "judged" else spec.criteria, spec.sparsities)

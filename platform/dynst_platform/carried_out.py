@@ -1,29 +1,32 @@
 """A study and its MLflow run: pieces done, rows gathered, and the run closed with the reason where that fails."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
 
 from dynst.data.store import SensorStore
+from dynst_platform.errors import RunError
 from dynst_platform.home import artifact_root, home, tracking_uri
 from dynst_platform.quiet import quiet_libraries
 from dynst_platform.spec import JobSpec
 from dynst_platform.study import Cell, Product, run_cells
 from dynst_platform.tracking import Tracker
 
-__all__ = ["OnPiece", "carry_out", "plain_rows", "tidy"]
+__all__ = ["OnPiece", "carried_out", "plain_rows", "tidy"]
 
 OnPiece = Callable[[str, int, int], None]  # name of the piece that is done, how many are, of how many
 
 
-def carry_out(
+@contextmanager
+def carried_out(
     kind: str, job: JobSpec, store: SensorStore, cells: Sequence[Cell], on_piece: OnPiece
-) -> tuple[Tracker, pd.DataFrame]:
-    """Do what is left of a study; its run stays open for what the rows are made into.
+) -> Iterator[tuple[Tracker, pd.DataFrame]]:
+    """Do what is left of a study and hand over its rows; the MLflow run stays open until the block ends it.
 
     Raises:
-        RunError: a piece or the tracking store failed; what was finished stays.
+        RunError: a piece, the tracking store or the disk failed; what was finished stays, and the run says why.
     """
     quiet_libraries()
     tracker = Tracker(tracking_uri(), artifact_root(), job, store)
@@ -38,10 +41,13 @@ def carry_out(
 
     try:
         run_cells(cells, home() / job.name / "pieces", job.cluster.num_workers, on_done)
+        yield tracker, tidy(rows, store.sensors.ids)
+    except OSError as error:
+        tracker.close("FAILED", str(error))
+        raise RunError(f"the results cannot be written ({error}); make room under {home()} and start again") from error
     except BaseException as error:
         tracker.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", str(error))
         raise
-    return tracker, tidy(rows, store.sensors.ids)
 
 
 def tidy(rows: Sequence[dict[str, Any]], sensors: tuple[str, ...]) -> pd.DataFrame:

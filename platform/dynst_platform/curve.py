@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dynst.data.store import SensorStore
-from dynst_platform.carried_out import OnPiece, carry_out, plain_rows
+from dynst_platform.carried_out import OnPiece, carried_out, plain_rows
 from dynst_platform.curve_cells import curve_cells
 from dynst_platform.curve_pictures import draw_curve
 from dynst_platform.curve_tables import STAGES, reference_errors, summary
@@ -39,11 +39,11 @@ def curve(job: JobSpec, store: SensorStore, on_piece: OnPiece) -> CurveOutcome:
     Raises:
         RunError: a piece or the tracking store failed; what was finished stays.
     """
-    tracker, table = carry_out("curve", job, store, curve_cells(job, store), on_piece)
-    folder = home() / job.name / f"curve-{tracker.job_id}"
-    points = summary(table, store.sensors.ids)
-    _write(folder, table, points, job, store)
-    tracker.finish_study("curve", _series(points), folder)
+    with carried_out("curve", job, store, curve_cells(job, store), on_piece) as (tracker, table):
+        folder = home() / job.name / f"curve-{tracker.job_id}"
+        points = summary(table, store.sensors.ids)
+        _write(folder, table, points, job, store)
+        tracker.finish_study("curve", _series(points), folder)
     return CurveOutcome(
         run_id=tracker.runs["curve"],
         experiment=job.name,

@@ -43,15 +43,13 @@ def _seed_cells(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Cell]:
         tuned = spec.fine_tune_epochs if sparsity in (spec.fine_tune_at or spec.sparsities) else 0
         identity = basis | {"sparsity": sparsity, "fine_tune_epochs": tuned}
         for choice in (LEARNED, *spec.baselines):
-            own = (
-                {"search": job.search.model_dump()} if choice == LEARNED else {"windows": job.search.windows, "random": spec.random}
-            )
+            own = job.search.model_dump() if choice == LEARNED else {"windows": job.search.windows, "random": spec.random}
             name = f"seed-{seed}/{choice}-{sparsity:g}"
             yield Cell(name, _choice, (*where, choice, sparsity, tuned), identity | {"choice": choice, "own": own}, shared)
     if spec.given is not None:
         active = read_choice(spec.given, store.sensors.ids).nonzero().squeeze(1).tolist()
-        own = {"sparsities": spec.sparsities, "windows": job.search.windows}
-        identity = basis | own | {"given": active, "fine_tune_epochs": spec.fine_tune_epochs}
+        identity = basis | {"given": active, "sparsities": spec.sparsities, "windows": job.search.windows}
+        identity |= {"fine_tune_epochs": spec.fine_tune_epochs}
         yield Cell(f"seed-{seed}/given", _given, (*where, active, spec.fine_tune_epochs), identity, shared)
 
 

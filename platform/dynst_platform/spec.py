@@ -1,8 +1,9 @@
 """A job: what to train, on what, with how many workers. Checked whole before anything starts."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from dynst.build import ModelConfig
 from dynst.choice.search import SearchConfig
@@ -12,8 +13,24 @@ from dynst.training.recipe import Recipe
 
 __all__ = ["AblationSpec", "ClusterSpec", "CurveSpec", "DataSpec", "JobSpec", "ReferenceSpec"]
 
+
+def _absolute(path: str) -> str:
+    """Workers have a folder of their own."""
+    return str(Path(path).expanduser().resolve())
+
+
+def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    twice = [value for value in values if values.count(value) > 1]
+    if twice:
+        raise ValueError(f"must name each entry once, but got {twice[0]} more than once")
+    return values
+
+
+ChoiceFile = Annotated[str, AfterValidator(_absolute)]
+Once = AfterValidator(_once)
 Share = Annotated[float, Field(gt=0, lt=1)]
-RankingName = Literal["random", "variance", "farthest_point", "qr_pivoting", "facility_location"]
+FixedName = Literal["variance", "farthest_point", "qr_pivoting", "facility_location"]
+RankingName = Literal["random", FixedName]
 
 
 def _pair(value: Any) -> Any:
@@ -48,21 +65,29 @@ class ReferenceSpec(_Spec):
 
     dense: bool = True
     random: int = Field(1, ge=0, description="trainings on a random choice of the same size")
-    baselines: tuple[RankingName, ...] = Field((), description="trainings on choices that need no training to be made")
-    given: str | None = Field(None, description="CSV of the sensors to keep, for a training on exactly these")
+    baselines: Annotated[tuple[FixedName, ...], Once] = Field(
+        (), description="trainings on choices that need no training to be made"
+    )
+    given: ChoiceFile | None = Field(None, description="CSV of the sensors to keep, for a training on exactly these")
 
 
 class CurveSpec(_Spec):
     """What ``dynst curve`` compares on the shared networks, one for each seed."""
 
-    sparsities: tuple[Share, ...] = Field((0.3, 0.5, 0.6, 0.8), min_length=1)
-    baselines: tuple[RankingName, ...] = ("random", "farthest_point", "facility_location", "qr_pivoting", "variance")
+    sparsities: Annotated[tuple[Share, ...], Once] = Field((0.3, 0.5, 0.6, 0.8), min_length=1)
+    baselines: Annotated[tuple[RankingName, ...], Once] = (
+        "random",
+        "farthest_point",
+        "facility_location",
+        "qr_pivoting",
+        "variance",
+    )
     random: int = Field(5, ge=1, description="random choices for each seed and sparsity")
     fine_tune_epochs: int = Field(0, ge=0, description="epochs on the chosen sensors alone; 0 leaves the network as it is")
     fine_tune_at: tuple[Share, ...] = Field((), description="sparsities to fine-tune at; by default all of them")
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    seeds: Annotated[tuple[int, ...], Once] = Field((0,), min_length=1)
     dense: bool = Field(True, description="also train the dense reference, as long as network and fine-tuning together")
-    given: str | None = Field(None, description="CSV of the sensors to keep: one more point, at its own sparsity")
+    given: ChoiceFile | None = Field(None, description="CSV of the sensors to keep: one more point, at its own sparsity")
 
     @model_validator(mode="after")
     def _tuned_where_drawn(self) -> "CurveSpec":
@@ -75,10 +100,12 @@ class CurveSpec(_Spec):
 class AblationSpec(_Spec):
     """What ``dynst ablate`` crosses, each with a training of its own."""
 
-    schemes: tuple[SchemeName, ...] = Field(("one_shot", "iterative", "dynamic", "judged"), min_length=1)
-    criteria: tuple[CriterionName, ...] = Field(("signed_first_order", "absolute_gradient", "learned_gate", "random"), min_length=1)
-    sparsities: tuple[Share, ...] = Field((0.3, 0.5, 0.7), min_length=1)
-    seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
+    schemes: Annotated[tuple[SchemeName, ...], Once] = Field(("one_shot", "iterative", "dynamic", "judged"), min_length=1)
+    criteria: Annotated[tuple[CriterionName, ...], Once] = Field(
+        ("signed_first_order", "absolute_gradient", "learned_gate", "random"), min_length=1
+    )
+    sparsities: Annotated[tuple[Share, ...], Once] = Field((0.3, 0.5, 0.7), min_length=1)
+    seeds: Annotated[tuple[int, ...], Once] = Field((0, 1, 2), min_length=1)
 
 
 class ClusterSpec(_Spec):

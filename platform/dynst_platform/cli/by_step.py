@@ -46,7 +46,8 @@ def _table(title: str, rows: list[Row], steps: list[int]) -> Table:
     for step in steps:
         minutes = next(row["minutes_ahead"] for row in rows if row["step"] == step)
         table.add_column(f"{step}" if minutes is None else f"{step}\n{_time(minutes)}", justify="right")
-    for key, name in FORECASTERS.items():
+    others = {row["forecaster"] for row in rows if row["forecaster"].split("-")[0] not in FORECASTERS}
+    for key, name in (FORECASTERS | {other: other.replace("_", " ") + "*" for other in sorted(others)}).items():
         own = [row for row in rows if row["forecaster"].split("-")[0] == key]
         if own:
             count = len({row["forecaster"] for row in own})

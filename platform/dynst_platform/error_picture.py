@@ -55,7 +55,9 @@ def draw_errors_by_step(path: Path, table: pd.DataFrame, units: dict[str, str]) 
 def _draw(axes: Axes, errors: pd.DataFrame) -> None:
     """One line a forecaster, with its mean in the legend; the axis is made for those that were trained."""
     others = [name for name in errors if name not in STYLES]
-    for name, style in (STYLES | {other: {"label": other.replace("_", " "), "linewidth": 1.2} for other in others}).items():
+    for name, style in (
+        STYLES | {str(other): {"label": str(other).replace("_", " "), "linewidth": 1.2} for other in others}
+    ).items():
         if name in errors:
             line = errors[name]
             axes.plot(line.index, line, **(style | {"label": f"{style['label']}: {line.mean():.3g}"}))

@@ -20,9 +20,8 @@ def _absolute(path: str) -> str:
 
 
 def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    twice = [value for value in values if values.count(value) > 1]
-    if twice:
-        raise ValueError(f"must name each entry once, but got {twice[0]} more than once")
+    if len(set(values)) < len(values):
+        raise ValueError("must name each entry once")
     return values
 
 

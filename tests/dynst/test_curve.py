@@ -80,11 +80,14 @@ def test_draws_differ_and_can_be_repeated(network: SensorStore, dataset: Dataset
     assert torch.equal(curve.ranked("random", 2, judge, 0.5).active, draws[2])
 
 
-def test_a_given_choice_has_its_own_sparsity(network: SensorStore, dataset: Dataset, judge: Judge) -> None:
-    chosen = make(network, dataset, excluded=["s2"]).given([2, 5], judge)
+def test_a_given_choice_stands_at_the_sparsity_that_keeps_as_many_or_at_its_own(
+    network: SensorStore, dataset: Dataset, judge: Judge
+) -> None:
+    chosen = make(network, dataset, excluded=["s2"]).given([2, 5], judge, [0.3, 0.6])
     assert chosen.active.nonzero().squeeze(1).tolist() == [2, 5]
     assert chosen.sparsity == 0.75
     assert chosen.judged == judge.loss(chosen.active)
+    assert make(network, dataset).given([2, 5], judge, [0.3, 0.7]).sparsity == 0.7
 
 
 def test_fine_tuning_starts_from_the_shared_weights_and_leaves_them_alone(

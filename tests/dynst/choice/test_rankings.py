@@ -124,17 +124,38 @@ def test_only_the_training_part_is_known(network: SensorStore) -> None:
     dataset = make_dataset(network, model)
     train, everything = dataset.train, dataset.train.series.values
     seen = int(train.starts[-1]) + model.window + model.horizon
-    before = known_of(dataset.network, network.edges, train, dataset.scaler.scale)
+    before = known_of(dataset.network, network.edges, train, dataset.scaler)
     everything[seen:] = 1e6
-    after = known_of(dataset.network, network.edges, train, dataset.scaler.scale)
+    after = known_of(dataset.network, network.edges, train, dataset.scaler)
     assert np.array_equal(before.readings, after.readings)
     assert np.array_equal(before.readings, everything[:seen, :, 0].numpy()), "short enough to be known whole"
-    assert before.scale.tolist() == dataset.scaler.scale[:, 0].tolist()
+    assert before.spread == pytest.approx(before.readings.std(0) * dataset.scaler.scale[:, 0].numpy(), rel=1e-4)
     assert before.distance_from(0).tolist() == distances_from(network_of(network), Edges.none())(0).tolist()
 
 
 def test_a_table_of_all_pairs_of_too_many_sensors_is_refused() -> None:
     check_size(RANKINGS, MAX_PAIRED)
-    check_size(set(RANKINGS) - {"facility_location"}, MAX_PAIRED + 1)
+    check_size(["random", "variance"], MAX_PAIRED + 1)
     with pytest.raises(ConfigError, match=r"at most 5000 sensors, but got 5001; leave it out of the baselines"):
         check_size(["random", "facility_location"], MAX_PAIRED + 1)
+
+
+@pytest.mark.parametrize("name", ["variance", "facility_location"])
+def test_a_sensor_that_never_varies_is_the_last_to_be_kept(name: str) -> None:
+    readings = np.random.default_rng(0).normal(size=(50, 4))
+    readings[:, 2] = 0
+    known = Known(readings, readings.std(0), lambda sensor: np.abs(np.arange(4.0) - sensor))
+    assert int(RANKINGS[name](known, 3, 0).argmin()) == 2
+
+
+def test_a_network_of_one_sensor_has_a_ranking_of_one() -> None:
+    known = Known(np.ones((5, 1)), np.ones(1), lambda sensor: np.zeros(1))
+    assert all(ranking(known, 1, 0).shape == (1,) for ranking in RANKINGS.values())
+
+
+def test_a_ranking_among_some_sensors_is_that_of_a_network_of_them_alone() -> None:
+    points = np.array([0.0, 1.0, 5.0, 9.0])
+    known = Known(np.zeros((3, 4)), np.ones(4), lambda sensor: np.abs(points - points[sensor]))
+    few = known.among(np.array([0, 2, 3]))
+    assert few.readings.shape == (3, 3)
+    assert few.distance_from(1).tolist() == [5.0, 0.0, 4.0]

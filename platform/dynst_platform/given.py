@@ -26,7 +26,8 @@ def read_choice(path: str, ids: tuple[str, ...]) -> Tensor:
         with Path(path).expanduser().open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"the choice in {path} cannot be read ({getattr(error, "strerror", None) or error}); name a CSV with a column sensor") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"the choice in {path} cannot be read ({reason}); name a CSV with a column sensor") from error
     column = next((name for name in ("sensor", "id") if rows and name in rows[0]), None)
     if column is None:
         raise ConfigError(f"the choice in {path} must be a CSV with a column sensor, one row a sensor, but has none; add it")

@@ -25,7 +25,8 @@ def print_job(name: str, folder: Path) -> None:
         for reference in REFERENCES
         if (rows.stage == reference).any()
     )
-    print(f"\n### {name.removeprefix('evidence-')}\n\n{len(seeds)} seeds. Reading every sensor: {references}. {cost(rows)}\n")
+    print(f"\n### {name.removeprefix('evidence-')}\n")
+    print(f"Seeds: {len(seeds)}. Reading every sensor: {references}. {cost(rows)}\n")
     for stage in STAGES:
         of_stage = points[points.stage == stage]
         if len(of_stage):
@@ -47,7 +48,8 @@ def cell(point: pd.Series) -> str:
     star = ""
     if point.p_value < SIGNIFICANT:
         star = "*" if point.dynst_gain > 0 else "°"
-    return f"{point.mae_all:.4g} ± {point.spread:.2g} ({point.over_dense:+.1%}){star}"
+    spread = "" if pd.isna(point.spread) else f" ± {point.spread:.2g}"
+    return f"{point.mae_all:.4g}{spread} ({point.over_dense:+.1%}){star}"
 
 
 def cost(rows: pd.DataFrame) -> str:

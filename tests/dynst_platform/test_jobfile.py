@@ -33,6 +33,7 @@ def test_golden_jobs_are_valid_and_survive_a_round_trip(path: Path, tmp_path: Pa
             "job.yaml: curve.fine_tune_at must be some of curve.sparsities, but got 0.65",
         ),
         ({"curve.baselines": ["randm"]}, "'curve.baselines.0' must be 'random', 'variance', 'farthest_point'"),
+        ({"curve.seeds": [0, 1, 0]}, "'curve.seeds' must name each entry once, but got [0, 1, 0]"),
         ({"references.baselines": ["hubs"]}, "'references.baselines.0' must be 'variance'"),
         ({"search.round": 3}, "unknown key 'search.round'; did you mean 'rounds'?"),
         ({"sparsity.start": 0.8}, "sparsity.start must be below sparsity.stop, but got 0.8 and 0.75"),

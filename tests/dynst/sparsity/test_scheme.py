@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from dynst.errors import ConfigError
 from dynst.sparsity.config import SparsityConfig, at_sparsity, make_constraints, make_scheme
 from dynst.sparsity.constrained import Marked
 from dynst.sparsity.constraints import Unconstrained
@@ -42,9 +43,13 @@ def test_after_the_warm_up_the_mask_is_validated() -> None:
 
 
 def test_without_dropout_the_mask_is_validated_from_the_first_step() -> None:
-    for scheme in (judged(dropout=False), dense_scheme(S)):
-        (choice,) = scheme.val_choices(1)
-        assert choice.all()
+    (choice,) = dense_scheme(S).val_choices(1)
+    assert choice.all()
+
+
+def test_a_judge_that_never_did_without_a_sensor_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"has learned to do without any sensor, but sparsity\.dropout is false; set it to true"):
+        judged(dropout=False)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,28 +7,18 @@ from dynst.data.store import SensorStore
 from dynst_platform.ablation_cells import ablation_cells
 from dynst_platform.ablation_picture import draw_ablation
 from dynst_platform.ablation_tables import ablation_summary
-from dynst_platform.carried_out import OnPiece, carried_out, plain_rows
-from dynst_platform.curve_tables import reference_errors
+from dynst_platform.carried_out import OnPiece, StudyOutcome, carried_out, outcome_facts, plain_rows
 from dynst_platform.home import home
 from dynst_platform.jobfile import dump_job
 from dynst_platform.spec import JobSpec
-from dynst_platform.stores import target_units
+from dynst_platform.stores import first_unit
 
 __all__ = ["AblationOutcome", "ablate"]
 
 
-@dataclass(frozen=True)
-class AblationOutcome:
-    """What an ablation gave: plain data for the screen, for ``--format json`` and for tests."""
-
-    run_id: str
-    experiment: str
-    num_sensors: int
-    unit: str
-    references: dict[str, float]
+@dataclass(frozen=True, kw_only=True)
+class AblationOutcome(StudyOutcome):
     variants: list[dict[str, Any]]  # one for each scheme, criterion and sparsity, over seeds
-    artifacts: dict[str, str]
-    attribution: str = ""
 
 
 def ablate(job: JobSpec, store: SensorStore, on_piece: OnPiece) -> AblationOutcome:
@@ -39,25 +29,17 @@ def ablate(job: JobSpec, store: SensorStore, on_piece: OnPiece) -> AblationOutco
     """
     with carried_out("ablation", job, store, ablation_cells(job, store), on_piece) as (tracker, table):
         variants = ablation_summary(table, store.sensors.ids)
-        unit = next(iter(target_units(job, store).values()))
         folder = home() / job.name / f"ablation-{tracker.job_id}"
         folder.mkdir(parents=True)
         table.to_parquet(folder / "ablation.parquet")
         variants.to_csv(folder / "variants.csv", index=False)
         (folder / "job.yaml").write_text(dump_job(job), encoding="utf-8")
-        draw_ablation(folder / "ablation.png", table, f"{store.manifest.name}: {len(store.sensors)} sensors", unit)
+        draw_ablation(
+            folder / "ablation.png", table, f"{store.manifest.name}: {len(store.sensors)} sensors", first_unit(job, store)
+        )
         series = [
             (round(100 * row["sparsity"]), {f"ablation/{row['scheme']}/{row['criterion']}/mae_all": row["mae_all"]})
             for row in variants.to_dict("records")
         ]
         tracker.finish_study("ablation", series, folder)
-    return AblationOutcome(
-        run_id=tracker.runs["ablation"],
-        experiment=job.name,
-        num_sensors=len(store.sensors),
-        unit=unit,
-        references=reference_errors(table),
-        variants=plain_rows(variants),
-        artifacts={"folder": str(folder), "picture": str(folder / "ablation.png"), "tracking_uri": tracker.uri},
-        attribution=store.manifest.attribution,
-    )
+    return AblationOutcome(**outcome_facts("ablation", job, store, tracker, table, folder), variants=plain_rows(variants))

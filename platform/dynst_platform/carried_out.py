@@ -2,21 +2,38 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from dynst.data.store import SensorStore
+from dynst_platform.curve_tables import reference_errors
 from dynst_platform.errors import RunError
 from dynst_platform.home import artifact_root, home, tracking_uri
 from dynst_platform.quiet import quiet_libraries
 from dynst_platform.spec import JobSpec
+from dynst_platform.stores import first_unit
 from dynst_platform.study import Cell, Product, run_cells
 from dynst_platform.tracking import Tracker
 
-__all__ = ["OnPiece", "carried_out", "plain_rows", "tidy"]
+__all__ = ["OnPiece", "StudyOutcome", "carried_out", "outcome_facts", "plain_rows", "tidy"]
 
 OnPiece = Callable[[str, int, int], None]  # name of the piece that is done, how many are, of how many
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyOutcome:
+    """What every study gives beside its own lines: plain data for the screen, for ``--format json`` and for tests."""
+
+    run_id: str
+    experiment: str
+    num_sensors: int
+    unit: str
+    references: dict[str, float]
+    artifacts: dict[str, str]
+    attribution: str
 
 
 @contextmanager
@@ -60,6 +77,21 @@ def tidy(rows: Sequence[dict[str, Any]], sensors: tuple[str, ...]) -> pd.DataFra
     known = [name for name in ("stage", "seed", "sparsity", "scheme", "criterion", "choice", "number") if name in table]
     rest = [name for name in table if name not in known]
     return table[known + rest].sort_values(known, ignore_index=True)
+
+
+def outcome_facts(
+    kind: str, job: JobSpec, store: SensorStore, tracker: Tracker, table: pd.DataFrame, folder: Path
+) -> dict[str, Any]:
+    """The fields of a ``StudyOutcome`` whose files lie in ``folder``, the picture under the name of the study."""
+    return {
+        "run_id": tracker.runs[kind],
+        "experiment": job.name,
+        "num_sensors": len(store.sensors),
+        "unit": first_unit(job, store),
+        "references": reference_errors(table),
+        "artifacts": {"folder": str(folder), "picture": str(folder / f"{kind}.png"), "tracking_uri": tracker.uri},
+        "attribution": store.manifest.attribution,
+    }
 
 
 def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -7,30 +7,21 @@ from typing import Any
 import pandas as pd
 
 from dynst.data.store import SensorStore
-from dynst_platform.carried_out import OnPiece, carried_out, plain_rows
+from dynst_platform.carried_out import OnPiece, StudyOutcome, carried_out, outcome_facts, plain_rows
 from dynst_platform.curve_cells import curve_cells
 from dynst_platform.curve_pictures import draw_curve
-from dynst_platform.curve_tables import STAGES, reference_errors, summary
+from dynst_platform.curve_tables import STAGES, summary
 from dynst_platform.home import home
 from dynst_platform.jobfile import dump_job
 from dynst_platform.spec import JobSpec
-from dynst_platform.stores import target_units
+from dynst_platform.stores import first_unit
 
 __all__ = ["CurveOutcome", "curve"]
 
 
-@dataclass(frozen=True)
-class CurveOutcome:
-    """What a curve gave: plain data for the screen, for ``--format json`` and for tests."""
-
-    run_id: str
-    experiment: str
-    num_sensors: int
-    unit: str
-    references: dict[str, float]
+@dataclass(frozen=True, kw_only=True)
+class CurveOutcome(StudyOutcome):
     points: list[dict[str, Any]]  # one for each stage, sparsity and choice, over seeds
-    artifacts: dict[str, str]
-    attribution: str = ""
 
 
 def curve(job: JobSpec, store: SensorStore, on_piece: OnPiece) -> CurveOutcome:
@@ -44,16 +35,7 @@ def curve(job: JobSpec, store: SensorStore, on_piece: OnPiece) -> CurveOutcome:
         points = summary(table, store.sensors.ids)
         _write(folder, table, points, job, store)
         tracker.finish_study("curve", _series(points), folder)
-    return CurveOutcome(
-        run_id=tracker.runs["curve"],
-        experiment=job.name,
-        num_sensors=len(store.sensors),
-        unit=_unit(job, store),
-        references=reference_errors(table),
-        points=plain_rows(points),
-        artifacts={"folder": str(folder), "picture": str(folder / "curve.png"), "tracking_uri": tracker.uri},
-        attribution=store.manifest.attribution,
-    )
+    return CurveOutcome(**outcome_facts("curve", job, store, tracker, table, folder), points=plain_rows(points))
 
 
 def _write(folder: Path, table: pd.DataFrame, points: pd.DataFrame, job: JobSpec, store: SensorStore) -> None:
@@ -62,7 +44,7 @@ def _write(folder: Path, table: pd.DataFrame, points: pd.DataFrame, job: JobSpec
     table.to_csv(folder / "rows.csv", index=False)
     points.to_csv(folder / "curve.csv", index=False)
     (folder / "job.yaml").write_text(dump_job(job), encoding="utf-8")
-    draw_curve(folder / "curve.png", table, f"{store.manifest.name}: {len(store.sensors)} sensors", _unit(job, store))
+    draw_curve(folder / "curve.png", table, f"{store.manifest.name}: {len(store.sensors)} sensors", first_unit(job, store))
 
 
 def _series(points: pd.DataFrame) -> list[tuple[int, dict[str, float]]]:
@@ -75,7 +57,3 @@ def _series(points: pd.DataFrame) -> list[tuple[int, dict[str, float]]]:
 
 def _short(stage: str) -> str:
     return "shared" if stage == STAGES[0] else "tuned"
-
-
-def _unit(job: JobSpec, store: SensorStore) -> str:
-    return next(iter(target_units(job, store).values()))

@@ -20,7 +20,7 @@ COLOURS = {
     "variance": "#8c564b",
     "given": "#e377c2",
 }
-MANY_TIMES = 1.5  # a reference this much above all curves would squeeze them, and is named in the title instead
+MANY_TIMES = 1.5  # a reference this much above all curves would squeeze them, and is named in the legend instead
 
 
 def draw_curve(path: Path, table: pd.DataFrame, title: str, unit: str) -> None:

@@ -16,7 +16,7 @@ from dynst_platform.given import read_choice
 from dynst_platform.home import home
 from dynst_platform.spec import JobSpec
 
-__all__ = ["ablation_store_for", "curve_store_for", "find_store", "plan_job", "store_for", "target_units"]
+__all__ = ["ablation_store_for", "curve_store_for", "find_store", "first_unit", "plan_job", "store_for", "target_units"]
 
 
 def find_store(name: str) -> SensorStore:
@@ -101,3 +101,8 @@ def target_units(job: JobSpec, store: SensorStore) -> dict[str, str]:
     """The unit of each channel that the job forecasts, the first target first."""
     units = {channel.name: channel.unit for channel in store.manifest.quantities}
     return {name: units[name] for name in job.data.targets or list(units)[:1]}
+
+
+def first_unit(job: JobSpec, store: SensorStore) -> str:
+    """The unit of the first target, and so of the overall errors."""
+    return next(iter(target_units(job, store).values()))

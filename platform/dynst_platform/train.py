@@ -16,7 +16,7 @@ from dynst_platform.launch import launch
 from dynst_platform.pictures import draw_mask
 from dynst_platform.quiet import quiet_libraries
 from dynst_platform.spec import JobSpec
-from dynst_platform.stores import target_units
+from dynst_platform.stores import first_unit, target_units
 from dynst_platform.tracking import Tracker
 from dynst_platform.worker import Report
 
@@ -126,7 +126,7 @@ def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, c
         exchanged=collected.exchanged,
         errors_by_step=_rows(collected),
         targets=units,
-        unit=next(iter(units.values())),
+        unit=first_unit(job, store),
         attribution=store.manifest.attribution,
     )
 

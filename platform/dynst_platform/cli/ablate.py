@@ -23,9 +23,10 @@ def ablate(job: Path, assignments: tuple[str, ...], output: str) -> None:
     store = ablation_store_for(spec)
 
     from dynst_platform import ablation as use_case
-    from dynst_platform.cli.ablation_result import print_ablation, print_ablation_json
+    from dynst_platform.cli.ablation_result import print_ablation
+    from dynst_platform.cli.output import print_json
     from dynst_platform.cli.progress import PieceProgress
 
     with PieceProgress(spec.name) as progress:
         outcome = use_case.ablate(spec, store, progress.on_piece)
-    (print_ablation_json if output == "json" else print_ablation)(outcome)
+    (print_json if output == "json" else print_ablation)(outcome)

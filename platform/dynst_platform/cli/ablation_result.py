@@ -1,33 +1,21 @@
 """An ablation on the screen: a row for each scheme and criterion, a column for each sparsity."""
 
-import json
-from dataclasses import asdict
 from typing import Any
 
-import click
 from rich.console import Console
 from rich.table import Table
 
 from dynst_platform.ablation import AblationOutcome
+from dynst_platform.cli.output import print_study_places
 
-__all__ = ["print_ablation", "print_ablation_json"]
-
-
-def print_ablation_json(outcome: AblationOutcome) -> None:
-    click.echo(json.dumps(asdict(outcome), indent=2))
+__all__ = ["print_ablation"]
 
 
 def print_ablation(outcome: AblationOutcome) -> None:
     console = Console()
     console.print()
     console.print(_table(outcome))
-    references = "   ".join(f"{name} {error:.4g}" for name, error in outcome.references.items())
-    console.print(f"\nReading every sensor: {references}", highlight=False)
-    console.print(f"\nPicture      {outcome.artifacts['picture']}", highlight=False, soft_wrap=True)
-    run = f"{outcome.run_id} in experiment '{outcome.experiment}'"
-    console.print(f"MLflow run   {run}; open it with: dynst ui", highlight=False, soft_wrap=True)
-    if outcome.attribution:
-        console.print(f"[dim]Data: {outcome.attribution}[/]", highlight=False, soft_wrap=True)
+    print_study_places(console, outcome)
 
 
 def _table(outcome: AblationOutcome) -> Table:

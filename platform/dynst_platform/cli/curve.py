@@ -23,9 +23,10 @@ def curve(job: Path, assignments: tuple[str, ...], output: str) -> None:
     store = curve_store_for(spec)
 
     from dynst_platform import curve as use_case
-    from dynst_platform.cli.curve_result import print_curve, print_curve_json
+    from dynst_platform.cli.curve_result import print_curve
+    from dynst_platform.cli.output import print_json
     from dynst_platform.cli.progress import PieceProgress
 
     with PieceProgress(spec.name) as progress:
         outcome = use_case.curve(spec, store, progress.on_piece)
-    (print_curve_json if output == "json" else print_curve)(outcome)
+    (print_json if output == "json" else print_curve)(outcome)

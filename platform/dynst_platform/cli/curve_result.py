@@ -1,27 +1,21 @@
 """A sparsity–error curve on the screen: a table for each stage, a row for each choice, a column for each sparsity."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
-import click
 from rich.console import Console
 from rich.table import Table
 
 from dynst.curve import LEARNED
 from dynst.sparsity.mask import num_active_at
+from dynst_platform.cli.output import print_study_places
 from dynst_platform.curve import CurveOutcome
 from dynst_platform.curve_tables import STAGES
 
-__all__ = ["print_curve", "print_curve_json"]
+__all__ = ["print_curve"]
 
 HEADINGS = dict(zip(STAGES, ("of the shared network as it is", "after fine-tuning on the choice"), strict=True))
 SIGNIFICANT = 0.05
-
-
-def print_curve_json(outcome: CurveOutcome) -> None:
-    click.echo(json.dumps(asdict(outcome), indent=2))
 
 
 def print_curve(outcome: CurveOutcome) -> None:
@@ -31,16 +25,7 @@ def print_curve(outcome: CurveOutcome) -> None:
         if points:
             console.print()
             console.print(_table(outcome, stage, points))
-    references = "   ".join(f"{name} {error:.4g}" for name, error in outcome.references.items())
-    console.print(f"\nReading every sensor: {references}", highlight=False)
-    console.print(f"\nPicture      {outcome.artifacts['picture']}", highlight=False, soft_wrap=True)
-    console.print(
-        f"MLflow run   {outcome.run_id} in experiment '{outcome.experiment}'; open it with: dynst ui",
-        highlight=False,
-        soft_wrap=True,
-    )
-    if outcome.attribution:
-        console.print(f"[dim]Data: {outcome.attribution}[/]", highlight=False, soft_wrap=True)
+    print_study_places(console, outcome)
 
 
 def _table(outcome: CurveOutcome, stage: str, points: Sequence[dict[str, Any]]) -> Table:

@@ -1,25 +1,19 @@
-"""The result of a training, for a person or for a program."""
+"""The result of a training on the screen."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
-import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from dynst_platform.cli.by_step import tables_by_step
+from dynst_platform.cli.output import print_places
 from dynst_platform.train import Outcome
 
-__all__ = ["print_json", "print_table"]
+__all__ = ["print_table"]
 
 MAX_NAMES = 60
 GROUPS = ("mae_all", "mae_active", "mae_inactive")
-
-
-def print_json(outcome: Outcome) -> None:
-    click.echo(json.dumps(asdict(outcome), indent=2))
 
 
 def print_table(outcome: Outcome, by_step: bool = False) -> None:
@@ -34,15 +28,8 @@ def print_table(outcome: Outcome, by_step: bool = False) -> None:
     console.print(f"\n[bold]Switch off {len(sensors['off'])}:[/] {_listed(sensors['off'])}", highlight=False)
     console.print(f"\n{_inference(outcome)}", highlight=False)
     console.print(f"Mask: {outcome.mask_updates} changes, {outcome.exchanged} sensors exchanged on the way.", highlight=False)
-    artifacts = outcome.artifacts
-    console.print(f"\nSensor map   {artifacts['sensor_map']}", highlight=False, soft_wrap=True)
-    console.print(
-        f"MLflow run   {outcome.run_id} in experiment '{outcome.experiment}'; open it with: dynst ui",
-        highlight=False,
-        soft_wrap=True,
-    )
-    if outcome.attribution:
-        console.print(f"[dim]Data: {outcome.attribution}[/]", highlight=False, soft_wrap=True)
+    picture = f"Sensor map   {outcome.artifacts['sensor_map']}"
+    print_places(console, picture, outcome.run_id, outcome.experiment, outcome.attribution)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -24,8 +24,9 @@ def train(job: Path, assignments: tuple[str, ...], output: str, by_step: bool) -
     store = store_for(spec)
 
     from dynst_platform import train as use_case
+    from dynst_platform.cli.output import print_json
     from dynst_platform.cli.progress import TrainingProgress
-    from dynst_platform.cli.result import print_json, print_table
+    from dynst_platform.cli.result import print_table
 
     with TrainingProgress(spec) as progress:
         outcome = use_case.train(spec, store, progress.on_report)

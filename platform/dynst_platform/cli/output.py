@@ -1,0 +1,33 @@
+"""What every result has in common: JSON for programs, and for people where it can be found again."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.console import Console
+
+from dynst_platform.carried_out import StudyOutcome
+
+__all__ = ["print_json", "print_places", "print_study_places"]
+
+
+def print_json(outcome: Any) -> None:
+    """``outcome`` is a dataclass of plain data."""
+    click.echo(json.dumps(asdict(outcome), indent=2))
+
+
+def print_study_places(console: Console, outcome: StudyOutcome) -> None:
+    references = "   ".join(f"{name} {error:.4g}" for name, error in outcome.references.items())
+    console.print(f"\nReading every sensor: {references}", highlight=False)
+    picture = f"Picture      {outcome.artifacts['picture']}"
+    print_places(console, picture, outcome.run_id, outcome.experiment, outcome.attribution)
+
+
+def print_places(console: Console, picture: str, run_id: str, experiment: str, attribution: str) -> None:
+    """The picture with its label, the MLflow run, and whom the data are owed to."""
+    console.print(f"\n{picture}", highlight=False, soft_wrap=True)
+    run = f"{run_id} in experiment '{experiment}'"
+    console.print(f"MLflow run   {run}; open it with: dynst ui", highlight=False, soft_wrap=True)
+    if attribution:
+        console.print(f"[dim]Data: {attribution}[/]", highlight=False, soft_wrap=True)

@@ -47,6 +47,10 @@ class Judge:
         """The same network on one of its parts alone."""
         return Judge(self.model, [self._parts[part]], self.world, self._batch_size)
 
+    def every(self, step: int) -> "Judge":
+        """The same network on each ``step``-th of its windows."""
+        return Judge(self.model, [(windows, index[::step]) for windows, index in self._parts], self.world, self._batch_size)
+
     @torch.no_grad()
     def loss(self, active: Tensor) -> float:
         sensors = active.nonzero().squeeze(1)

@@ -12,9 +12,13 @@ from dynst.sparsity.constraints import Constraints
 
 __all__ = ["Found", "SearchConfig", "eliminate", "find_choice", "judged_search"]
 
+HEAT = 1 / 3  # of the rounds, which every start may have
+FEW = 4  # every fourth window tells which proposals are worth a whole judgement
+FINALISTS = 3
+
 
 class SearchConfig(BaseModel):
-    """How long to search. A round costs one gradient and ``proposals`` evaluations of the network on the judge's windows."""
+    """How long to search. A round looks at ``proposals`` exchanges on few of the judge's windows and judges the best on all."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,7 +27,7 @@ class SearchConfig(BaseModel):
     )
     elimination_rounds: int = Field(5, ge=1, description="rounds in which sensors go, by importance alone")
     rounds: int = Field(12, ge=0, description="rounds of judged exchanges after it")
-    proposals: int = Field(10, ge=1, description="exchanges that are judged in a round")
+    proposals: int = Field(10, ge=1, description="exchanges that are looked at in a round")
 
 
 @dataclass(frozen=True)
@@ -37,15 +41,18 @@ class Found:
 def find_choice(
     judge: Judge, constraints: Constraints, rankings: Sequence[Tensor], sparsity: float, config: SearchConfig, seed: int
 ) -> Found:
-    """The whole search: judged exchanges from an elimination, and from the best choice by one of the ``rankings``; the better end.
+    """The whole search: judged exchanges from an elimination and from the best choice by one of the ``rankings``; after the
+    first rounds only the better one goes on.
 
     The elimination sees the judge's last part alone, the training windows, so that the other one can still tell what generalises.
     """
     ranked = [constraints.prune(constraints.allowed(), scores, sparsity) for scores in rankings]
     starts = [ranked[int(judge.losses(ranked).argmin())]] if ranked else []
     starts.append(eliminate(judge.on(-1), constraints, sparsity, config.elimination_rounds))
-    found = [judged_search(judge, constraints, start, config, seed) for start in starts]
-    return min(found, key=lambda one: one.loss)
+    first = round(config.rounds * HEAT)
+    heats = [judged_search(judge, constraints, start, first, config.proposals, seed) for start in starts]
+    leader = min(heats, key=lambda heat: heat.loss)
+    return judged_search(judge, constraints, leader.active, config.rounds - first, config.proposals, seed + 1)
 
 
 def eliminate(judge: Judge, constraints: Constraints, sparsity: float, rounds: int) -> Tensor:
@@ -61,26 +68,30 @@ def eliminate(judge: Judge, constraints: Constraints, sparsity: float, rounds: i
     return active
 
 
-def judged_search(judge: Judge, constraints: Constraints, start: Tensor, config: SearchConfig, seed: int) -> Found:
+def judged_search(judge: Judge, constraints: Constraints, start: Tensor, rounds: int, proposals: int, seed: int) -> Found:
     """Improve a choice by exchanges that lower the judge's loss; the result is never worse than ``start``.
 
     A round proposes exchanges of one to a sixteenth of the sensors, by importance at the present choice with noise that grows
-    from one proposal to the next, and takes the best one if it is better. After a round without success the exchanges get smaller.
+    from one proposal to the next. All are judged on few windows, the best of them on all windows, and the winner is taken if it is
+    better than what there is. After a round without success the exchanges get smaller.
     """
     generator = torch.Generator().manual_seed(seed)
+    few = judge.every(FEW)
     active, loss = start, float(judge.losses([start])[0])
+    importance = few.importance(active)
     reach = max(1, int(active.sum()) // 16)
     losses = [loss]
-    for _ in range(config.rounds):
-        importance = judge.importance(active)
-        proposals = [
-            constraints.exchange(active, _noisy(importance, number / config.proposals, generator), 1 + number % reach)
-            for number in range(config.proposals)
+    for _ in range(rounds):
+        proposed = [
+            constraints.exchange(active, _noisy(importance, number / proposals, generator), 1 + number % reach)
+            for number in range(proposals)
         ]
-        judged = judge.losses(proposals)
+        finalists = [proposed[int(number)] for number in few.losses(proposed).argsort(stable=True)[:FINALISTS]]
+        judged = judge.losses(finalists)
         best = int(judged.argmin())
         if judged[best] < loss:
-            active, loss = proposals[best], float(judged[best])
+            active, loss = finalists[best], float(judged[best])
+            importance = few.importance(active)
         else:
             reach = max(1, reach // 2)
         losses.append(loss)

@@ -19,7 +19,7 @@ from dynst.training.loop import Training
 from dynst_platform.given import read_choice
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import plan_job
-from dynst_platform.study import Cell, Files, Product, code_digest
+from dynst_platform.study import Cell, Files, Product
 
 __all__ = ["curve_cells", "dense_cell", "study_basis"]
 
@@ -60,12 +60,10 @@ def dense_cell(job: JobSpec, store: SensorStore, seed: int, epochs: int) -> Cell
 
 
 def study_basis(job: JobSpec, store: SensorStore) -> dict[str, Any]:
-    """What every piece of a study depends on; another version of the code does the work anew."""
+    """What every piece of a study depends on."""
     settings = job.model_dump(mode="json", include={"data", "model", "training"})
     demands = {"dropout_density", "min_distance", "pinned", "excluded"}
-    return (
-        settings | job.sparsity.model_dump(mode="json", include=demands) | {"digest": store.manifest.digest, "code": code_digest()}
-    )
+    return settings | job.sparsity.model_dump(mode="json", include=demands) | {"digest": store.manifest.digest}
 
 
 def _dense(job: dict[str, Any], store: str, seed: int, epochs: int) -> Product:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,21 +19,9 @@ import dynst
 from dynst_platform.errors import RunError
 from dynst_platform.local_ray import local_ray
 
-__all__ = ["Cell", "Files", "Product", "code_digest", "run_cells"]
+__all__ = ["Cell", "Files", "Product", "run_cells"]
 
 Files = dict[str, bytes]
-
-
-@cache
-def code_digest() -> str:
-    """Of everything that computes a piece; with other code the work is done anew."""
-    digest = hashlib.sha256()
-    for folder in (Path(dynst.__file__).parent, Path(__file__).parent):
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
 ROWS = "rows.json"
 
 
@@ -50,7 +39,7 @@ class Cell:
 
     Args:
         work: called with ``arguments`` and, where the cell ``needs`` another, that one's files.
-        identity: everything that the result depends on, as JSON would have it.
+        identity: everything that the result depends on but the code, as JSON would have it.
     """
 
     name: str
@@ -61,8 +50,17 @@ class Cell:
 
     @property
     def folder(self) -> str:
-        digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
-        return f"{self.name}-{digest[:12]}"
+        facts = self.identity | {"code": _code_digest(self.work.__module__)}
+        return f"{self.name}-{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]}"
+
+
+@cache
+def _code_digest(module: str) -> str:
+    """Of the method and of the module that does the work; with other code the work is done anew."""
+    digest, own = hashlib.sha256(), sys.modules[module].__file__
+    for path in [*sorted(Path(dynst.__file__).parent.rglob("*.py")), *([Path(own)] if own else [])]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 OnDone = Callable[[Cell, Product], None]

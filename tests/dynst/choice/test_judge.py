@@ -53,6 +53,13 @@ def test_windows_are_spread_over_the_whole_part() -> None:
     assert evenly(1, 5).tolist() == [0]
 
 
+def test_a_coarser_judge_keeps_every_third_window_of_each_part(judge: Judge, dataset: Dataset) -> None:
+    parts = [(dataset.val, evenly(len(dataset.val), 20)[::3]), (dataset.train, evenly(len(dataset.train), 30)[::3])]
+    same = Judge(judge.model, parts)
+    assert judge.every(3).loss(ACTIVE) == pytest.approx(same.loss(ACTIVE), rel=1e-6)
+    assert judge.every(3).loss(ACTIVE) != judge.loss(ACTIVE)
+
+
 def test_the_loss_is_the_error_of_an_evaluation(judge: Judge, dataset: Dataset) -> None:
     val, train = some(dataset.val, 20), some(dataset.train, 30)
     tables = [evaluate(judge.model, windows, ACTIVE) for windows in (val, train)]

@@ -11,7 +11,7 @@ from dynst.sparsity.config import SparsityConfig, make_scheme
 from dynst.sparsity.constraints import Unconstrained
 from tests.contracts.test_constraints import KINDS, STEPS, S, broken, make_network
 
-CONFIG = SearchConfig(elimination_rounds=3, rounds=15, proposals=8)
+ROUNDS, PROPOSALS = 15, 8
 
 
 @dataclass
@@ -22,6 +22,7 @@ class Planted:
     shown: Tensor
     parts: tuple["Planted", ...] = ()
     asked: list[Tensor] = field(default_factory=list)
+    few: "Planted | None" = None
 
     def loss(self, active: Tensor) -> float:
         self.asked.append(active)
@@ -32,6 +33,9 @@ class Planted:
 
     def importance(self, active: Tensor) -> Tensor:
         return self.shown
+
+    def every(self, step: int) -> "Planted":
+        return self.few or self
 
     def on(self, part: int) -> "Planted":
         return self.parts[part] if self.parts else self
@@ -66,18 +70,18 @@ def test_the_planted_choice_is_found(seed: int) -> None:
 def test_a_search_never_ends_worse_than_it_starts(seed: int, misleading: float) -> None:
     judge = planted(seed=seed, misleading=misleading)
     start = first(9)
-    found = judged_search(judge, Unconstrained(S), start, CONFIG, seed)
+    found = judged_search(judge, Unconstrained(S), start, ROUNDS, PROPOSALS, seed)
     assert found.losses[0] == judge.loss(start)
     assert list(found.losses) == sorted(found.losses, reverse=True)
     assert found.losses[-1] == found.loss == judge.loss(found.active)
-    assert len(found.losses) == 1 + CONFIG.rounds
+    assert len(found.losses) == 1 + ROUNDS
     assert int(found.active.sum()) == 9
 
 
 def test_a_start_that_is_best_already_is_kept() -> None:
     judge = planted(misleading=3.0)
     start = best(judge.value, 7)
-    found = judged_search(judge, Unconstrained(S), start, CONFIG, 0)
+    found = judged_search(judge, Unconstrained(S), start, ROUNDS, PROPOSALS, 0)
     assert torch.equal(found.active, start)
     assert len(set(found.losses)) == 1
 
@@ -88,10 +92,23 @@ def test_the_seed_decides() -> None:
     for seed, other in ((3, 1), (3, 2), (4, 1)):
         judge = planted()
         torch.manual_seed(other)
-        judged_search(judge, Unconstrained(S), first(9), CONFIG, seed)
+        judged_search(judge, Unconstrained(S), first(9), ROUNDS, PROPOSALS, seed)
         asked.append(torch.stack(judge.asked))
     assert torch.equal(asked[0], asked[1])
     assert not torch.equal(asked[0], asked[2])
+
+
+def test_few_windows_propose_and_all_decide() -> None:
+    """The few windows are blind: what they like best is never taken unless all windows like it too."""
+    judge = planted(misleading=1.0)
+    blind = planted(seed=1)
+    blind.value = -judge.value
+    judge.few = blind
+    start = first(9)
+    found = judged_search(judge, Unconstrained(S), start, ROUNDS, PROPOSALS, 0)
+    assert found.loss <= judge.loss(start)
+    assert len(blind.asked) == ROUNDS * PROPOSALS
+    assert len(judge.asked) <= 2 + ROUNDS * 3, "of every round the three best alone are judged on all windows"
 
 
 @pytest.mark.parametrize("kind", KINDS)

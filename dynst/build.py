@@ -16,6 +16,7 @@ from dynst.backbones.readout import Readout
 from dynst.backbones.transformer import PatchTransformer, place_features
 from dynst.choice.chooser import Chooser
 from dynst.data.candidates import neighbour_lists
+from dynst.data.departures import departures, leading_modes
 from dynst.data.edges import Edges
 from dynst.data.patches import target_channels
 from dynst.data.scaler import Season, SeasonalScaler, SeasonName, fit_scaler, season_for
@@ -31,6 +32,7 @@ __all__ = [
     "ModelConfig",
     "build_forecaster",
     "chooser_of",
+    "forecaster_for",
     "make_dataset",
     "make_geometry",
     "plan_dataset",
@@ -52,7 +54,7 @@ class ModelConfig(BaseModel):
     horizon: int = Field(12, ge=1, description="steps that it forecasts")
     hidden: int = Field(32, ge=4, multiple_of=4)
     blocks: int = Field(2, ge=1)
-    embedding: int = Field(16, ge=1)
+    embedding: int = Field(64, ge=1, description="leading modes of the training part that tell locations apart at first")
     heads: Literal[1, 2, 4] = Field(4, description="of each attention of patch_transformer")
     neighbours: int | None = Field(
         None, ge=1, description="sensors that a location listens to; by default all of them up to 512 sensors, 16 above"
@@ -67,17 +69,17 @@ class Parts(NamedTuple):
     geometry: Geometry
     num_calendar: int
     positions: Tensor | None  # [S, 2]
+    identity: Tensor  # [S, E]
 
 
 def _morph_graph(parts: Parts) -> MorphGraphNet:
-    model = parts.model
-    return MorphGraphNet(parts.shape, parts.geometry, parts.num_calendar, blocks=model.blocks, embedding=model.embedding)
+    return MorphGraphNet(parts.shape, parts.geometry, parts.num_calendar, parts.identity, blocks=parts.model.blocks)
 
 
 def _patch_transformer(parts: Parts) -> PatchTransformer:
     model, places = parts.model, place_features(parts.positions, parts.shape.num_sensors)
-    sizes = {"blocks": model.blocks, "embedding": model.embedding, "heads": model.heads}
-    return PatchTransformer(parts.shape, parts.geometry, parts.num_calendar, places, **sizes)
+    sizes = {"blocks": model.blocks, "heads": model.heads}
+    return PatchTransformer(parts.shape, parts.geometry, parts.num_calendar, places, parts.identity, **sizes)
 
 
 @dataclass(frozen=True)
@@ -153,18 +155,37 @@ def chooser_of(dataset: Dataset, edges: Edges) -> Chooser:
     return Chooser(dataset.train, dataset.val, dataset.scaler, dataset.network, edges)
 
 
+def forecaster_for(dataset: Dataset, model: ModelConfig, edges: Edges, seed: int) -> SparseForecaster:
+    """A fresh forecaster to train on ``dataset``; locations that departed from their season together begin as alike."""
+    modes = leading_modes(departures(dataset.train, dataset.scaler).by_location(), model.embedding)
+    targets, positions = dataset.train.targets.tolist(), dataset.positions
+    return build_forecaster(model, dataset.scaler, edges, targets=targets, seed=seed, positions=positions, identity=modes)
+
+
 def build_forecaster(
-    model: ModelConfig, scaler: SeasonalScaler, edges: Edges, *, targets: Sequence[int], seed: int, positions: Tensor | None = None
+    model: ModelConfig,
+    scaler: SeasonalScaler,
+    edges: Edges,
+    *,
+    targets: Sequence[int],
+    seed: int,
+    positions: Tensor | None = None,
+    identity: Tensor | None = None,
 ) -> SparseForecaster:
-    """A fresh forecaster of the channels ``targets``; ``seed`` sets its weights, ``positions [S, 2]`` are saved with them."""
+    """A forecaster of the channels ``targets``; ``seed`` sets its weights, ``positions [S, 2]`` are saved with them.
+
+    ``identity [S, E]`` is what the embeddings of the locations begin as, by default random.
+    """
     num_sensors, num_channels = scaler.scale.shape
     shape = Shape(model.window, model.horizon, num_sensors, num_channels, len(targets), model.hidden)
     geometry = make_geometry(model, edges, num_sensors)
     num_calendar = calendar_features(torch.zeros(1, dtype=torch.int64)).shape[-1]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        backbone = BACKBONES[model.backbone].make(Parts(model, shape, geometry, num_calendar, positions))
-        readout = Readout(shape, geometry, targets, embedding=model.embedding)
+        if identity is None:
+            identity = torch.randn(num_sensors, model.embedding) / model.embedding**0.5
+        backbone = BACKBONES[model.backbone].make(Parts(model, shape, geometry, num_calendar, positions, identity))
+        readout = Readout(shape, geometry, targets, identity)
     return SparseForecaster(shape, backbone, readout, scaler)
 
 

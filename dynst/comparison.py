@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from dynst.build import Dataset, ModelConfig, build_forecaster, chooser_of
+from dynst.build import Dataset, ModelConfig, chooser_of, forecaster_for
 from dynst.choice.search import SearchConfig
 from dynst.data.edges import Edges
 from dynst.metrics import ErrorTable
@@ -109,12 +109,5 @@ class Comparison:
 
     def _training(self, scheme: Scheme, rewind: int | None) -> Training:
         data = self.dataset
-        model = build_forecaster(
-            self.model,
-            data.scaler,
-            self.edges,
-            targets=data.train.targets.tolist(),
-            seed=self.seed,
-            positions=data.positions,
-        )
+        model = forecaster_for(data, self.model, self.edges, self.seed)
         return Training(model, scheme, self.recipe, data.train, data.val, self.seed, self.world, rewind)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dynst.build import Dataset, ModelConfig, build_forecaster, chooser_of
+from dynst.build import Dataset, ModelConfig, chooser_of, forecaster_for
 from dynst.choice.judge import Judge
 from dynst.choice.search import SearchConfig
 from dynst.data.store import SensorStore
@@ -96,10 +96,7 @@ class Curve:
         return Training(self.forecaster(), scheme, recipe, data.train, data.val, self.seed, World())
 
     def forecaster(self) -> SparseForecaster:
-        targets = self.dataset.train.targets.tolist()
-        return build_forecaster(
-            self.model, self.dataset.scaler, self.store.edges, targets=targets, seed=self.seed, positions=self.dataset.positions
-        )
+        return forecaster_for(self.dataset, self.model, self.store.edges, self.seed)
 
     def learned(self, judge: Judge, sparsity: float) -> Chosen:
         started = perf_counter()

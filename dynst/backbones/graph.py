@@ -3,9 +3,12 @@
 import torch
 from torch import Tensor, nn
 
+from dynst.backbones.mixing import scores_by_product
 from dynst.backbones.protocol import Geometry, Mixing, Shape
 
 __all__ = ["MorphGraphNet"]
+
+SHARPNESS = 5.0
 
 
 class MorphGraphNet(nn.Module):
@@ -15,16 +18,16 @@ class MorphGraphNet(nn.Module):
     (Shao et al. 2022).
     """
 
-    def __init__(self, shape: Shape, geometry: Geometry, num_calendar: int, *, blocks: int = 2, embedding: int = 16) -> None:
+    def __init__(self, shape: Shape, geometry: Geometry, num_calendar: int, identity: Tensor, *, blocks: int = 2) -> None:
+        """``identity [S, E]`` is what the embeddings begin as; where its dot products are large, sensors hear one another."""
         super().__init__()
-        hidden = shape.hidden
+        hidden, embedding = shape.hidden, identity.shape[1]
         self.geometry = geometry
-        self.identity = nn.Parameter(torch.randn(shape.num_sensors, embedding) / embedding**0.5)
+        self.identity = nn.Parameter(identity.clone())
         self.encode = nn.Linear(shape.window * 2 * shape.num_channels, hidden)
         self.encode_identity = nn.Linear(embedding, hidden, bias=False)
         self.encode_calendar = nn.Linear(num_calendar, hidden, bias=False)
-        self.query = nn.Linear(embedding, embedding, bias=False)
-        self.key = nn.Linear(embedding, embedding, bias=False)
+        self.query, self.key = scores_by_product(embedding, [SHARPNESS]), scores_by_product(embedding, [SHARPNESS])
         self.blocks = nn.ModuleList(_Block(hidden) for _ in range(blocks))
 
     def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:

@@ -1,13 +1,15 @@
 """Gated mixing: the one place where sensors exchange messages."""
 
+from collections.abc import Sequence
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 MAX_SCORE = 30.0  # of a sensor that is off, above the best that is on; keeps its weight finite
 MAX_FACTOR = 10.0
 TINY = 1e-12
 
-__all__ = ["gated_attention", "gated_average", "stream_morph"]
+__all__ = ["gated_attention", "gated_average", "scores_by_product", "stream_morph"]
 
 
 def stream_morph(readings: Tensor, observed: Tensor) -> Tensor:
@@ -17,6 +19,14 @@ def stream_morph(readings: Tensor, observed: Tensor) -> Tensor:
     """
     both = torch.cat([readings, observed.to(readings.dtype)], dim=-1)  # [B, T, K, 2C]
     return both.permute(0, 2, 1, 3).flatten(2)
+
+
+def scores_by_product(embedding: int, sharpness: Sequence[float]) -> nn.Linear:
+    """Queries, or keys, of a head for each ``sharpness``: the scores begin as the dot products of two embeddings times it."""
+    linear = nn.Linear(embedding, len(sharpness) * embedding, bias=False)
+    with torch.no_grad():
+        linear.weight.copy_(torch.cat([factor**0.5 * torch.eye(embedding) for factor in sharpness]))
+    return linear
 
 
 def gated_average(weight: Tensor, gates: Tensor | None) -> Tensor:

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from dynst.backbones.mixing import scores_by_product
 from dynst.backbones.protocol import Geometry, Mixing, Shape
 
 __all__ = ["Readout"]
+
+SHARPEST = 40.0  # head; each next one listens more widely
 
 
 class Readout(nn.Module):
@@ -18,15 +21,17 @@ class Readout(nn.Module):
     linear models of Zeng et al. 2023), and a location that is off mixes what the others extrapolate by the same weights.
     """
 
-    def __init__(self, shape: Shape, geometry: Geometry, targets: Sequence[int], *, heads: int = 4, embedding: int = 16) -> None:
+    def __init__(self, shape: Shape, geometry: Geometry, targets: Sequence[int], location: Tensor, *, heads: int = 4) -> None:
+        """``location [S, E]`` is what the embeddings begin as; each location listens most to those with a large dot product."""
         super().__init__()
+        embedding = location.shape[1]
         if shape.hidden % heads:
             raise ValueError(f"hidden must be a multiple of {heads} heads, but got {shape.hidden}")
         self.shape, self.heads = shape, heads
         self.geometry = geometry
-        self.location = nn.Parameter(torch.randn(shape.num_sensors, embedding) / embedding**0.5)
-        self.query = nn.Linear(embedding, heads * embedding, bias=False)
-        self.key = nn.Linear(embedding, heads * embedding, bias=False)
+        self.location = nn.Parameter(location.clone())
+        sharpness = [SHARPEST / 2**head for head in range(heads)]
+        self.query, self.key = scores_by_product(embedding, sharpness), scores_by_product(embedding, sharpness)
         self.nearness = nn.Parameter(torch.full((heads, 1, 1), 2.0))
         self.others = nn.Linear(shape.hidden, shape.hidden)
         self.own = nn.Linear(shape.hidden, shape.hidden)

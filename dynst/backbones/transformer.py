@@ -24,19 +24,19 @@ class PatchTransformer(nn.Module):
         geometry: Geometry,
         num_calendar: int,
         places: Tensor,
+        identity: Tensor,
         *,
         blocks: int = 2,
-        embedding: int = 16,
         heads: int = 4,
     ) -> None:
-        """``places [S, F]`` are features of where each token stands."""
+        """``places [S, F]`` are features of where each token stands; ``identity [S, E]`` is what the embeddings begin as."""
         super().__init__()
         hidden = shape.hidden
         self.geometry = geometry
         self.register_buffer("places", places)  # saved: a loaded model does not know the store
-        self.identity = nn.Parameter(torch.randn(shape.num_sensors, embedding) / embedding**0.5)
+        self.identity = nn.Parameter(identity.clone())
         self.encode = nn.Linear(shape.window * 2 * shape.num_channels, hidden)
-        self.encode_token = nn.Linear(embedding + places.shape[1], hidden, bias=False)
+        self.encode_token = nn.Linear(identity.shape[1] + places.shape[1], hidden, bias=False)
         self.encode_calendar = nn.Linear(num_calendar, hidden, bias=False)
         self.blocks = nn.ModuleList(_Block(hidden, heads) for _ in range(blocks))
         self.norm = nn.LayerNorm(hidden)

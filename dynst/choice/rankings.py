@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 from torch import Tensor
 
+from dynst.data.departures import departures
 from dynst.data.edges import Edges
 from dynst.data.scaler import SeasonalScaler
 from dynst.data.windows import Windows
@@ -21,7 +22,6 @@ __all__ = ["CHEAP", "MAX_PAIRED", "RANKINGS", "Known", "Ranking", "check_size", 
 
 MAX_PAIRED = 5_000  # sensors, for rankings that compare every pair
 CHEAP = {"random", "variance"}  # the others compare pairs
-FIT_STEPS = 4_096  # of the training part, evenly spread, are enough for a spread or a correlation
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,8 @@ Ranking = Callable[[Known, int, int], Tensor]
 
 
 def known_of(network: Network, edges: Edges, train: Windows, scaler: SeasonalScaler) -> Known:
-    """Departures of the first target over the rows that the training windows read; of a patch the mean over its cells."""
-    measured = scaler.quantity[train.targets]
-    cells = train.targets[measured == measured[0]]
-    last = int(train.starts[-1]) + train.window + train.horizon
-    rows = torch.linspace(int(train.starts[0]), last - 1, min(FIT_STEPS, last)).long()
-    values = train.series.values[rows][:, :, cells]
-    count = train.series.observed[rows][:, :, cells].sum(-1).clamp(min=1)
-    departures = values * scaler.scale[:, cells]
-    return Known((values.sum(-1) / count).numpy(), departures.std(0, correction=0).mean(-1).numpy(), distances_from(network, edges))
+    departed = departures(train, scaler)
+    return Known(departed.by_location().numpy(), departed.spread().numpy(), distances_from(network, edges))
 
 
 def distances_from(network: Network, edges: Edges) -> Callable[[int], np.ndarray]:

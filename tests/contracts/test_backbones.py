@@ -34,9 +34,10 @@ def neighbour_lists() -> Geometry:
 
 GEOMETRIES = {"all_pairs": all_pairs, "neighbour_lists": neighbour_lists}
 PLACES = place_features(torch.rand(S, 2, generator=torch.Generator().manual_seed(4)), S)
+IDENTITY = torch.randn(S, 4, generator=torch.Generator().manual_seed(5)) / 2
 BACKBONES = {
-    "morph_graph": lambda geometry: MorphGraphNet(SHAPE, geometry, F, blocks=2, embedding=4),
-    "patch_transformer": lambda geometry: PatchTransformer(SHAPE, geometry, F, PLACES, blocks=2, embedding=4),
+    "morph_graph": lambda geometry: MorphGraphNet(SHAPE, geometry, F, IDENTITY, blocks=2),
+    "patch_transformer": lambda geometry: PatchTransformer(SHAPE, geometry, F, PLACES, IDENTITY, blocks=2),
 }
 FORMS = {"morph_graph": sorted(GEOMETRIES), "patch_transformer": ["all_pairs"]}
 VARIANTS = [(backbone, form) for backbone, forms in FORMS.items() for form in forms]
@@ -47,7 +48,7 @@ def model(request: pytest.FixtureRequest) -> SparseForecaster:
     backbone, form = request.param
     torch.manual_seed(0)
     scaler, geometry = SeasonalScaler(SEASONS["none"], S, C), GEOMETRIES[form]()
-    return SparseForecaster(SHAPE, BACKBONES[backbone](geometry), Readout(SHAPE, geometry, [1], embedding=4), scaler)
+    return SparseForecaster(SHAPE, BACKBONES[backbone](geometry), Readout(SHAPE, geometry, [1], IDENTITY), scaler)
 
 
 def inputs(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:

@@ -19,10 +19,11 @@ def straight(targets: list[int]) -> SparseForecaster:
     torch.manual_seed(0)
     shape = Shape(window=T, horizon=H, num_sensors=S, num_channels=C, num_targets=len(targets), hidden=8)
     geometry = AllPairs(torch.rand(S, S))
-    readout = Readout(shape, geometry, targets, embedding=4)
+    identity = torch.randn(S, 4) / 2
+    readout = Readout(shape, geometry, targets, identity)
     torch.nn.init.zeros_(readout.forecast.weight)
     torch.nn.init.zeros_(readout.forecast.bias)
-    backbone = MorphGraphNet(shape, geometry, 6, blocks=1, embedding=4)
+    backbone = MorphGraphNet(shape, geometry, 6, identity, blocks=1)
     return SparseForecaster(shape, backbone, readout, SeasonalScaler(SEASONS["none"], S, C))
 
 
@@ -62,6 +63,7 @@ def test_the_nearest_sensor_says_most() -> None:
     proximity = torch.zeros(S, S)
     proximity[2, 1] = 1
     model.readout.geometry = AllPairs(proximity)
+    torch.nn.init.zeros_(model.readout.location)  # all alike, but for who is near
     values = torch.zeros(B, T, S, C)
     values[:, :, 1] = 1
     found = forecast(model, values, active, gated=False)

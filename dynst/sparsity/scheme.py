@@ -1,5 +1,6 @@
 """A scheme decides, at every training step, which sensors exist: a schedule, a criterion, and a rule of exchange."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,7 @@ __all__ = ["Scheme", "SensorDropout", "StepSensors", "dense_scheme", "fixed_sche
 
 
 VAL_CHOICES = 4
+FIRST_PROBES = 50
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Scheme:
     ) -> None:
         if probe_every < 1:
             raise ConfigError(f"sparsity.probe_every must be at least 1 step, but got {probe_every}; raise it")
-        if criterion.needs_probes and schedule.final > 0 and schedule.start < probe_every:
+        if criterion.needs_probes and dropout is None and schedule.final > 0 and schedule.start < probe_every:
             raise ConfigError(
                 f"the first sensor must go after the first measurements of importance, but pruning starts at step "
                 f"{schedule.start} and probes run every {probe_every} steps; raise sparsity.start"
@@ -88,11 +90,21 @@ class Scheme:
 
     def sensors_at(self, step: int) -> StepSensors:
         """Active sensors alone, or on a probe step all that are allowed, with gates."""
-        active = self._active_at(step)
+        if self.dropout is not None and step < self.dropout.until:
+            return StepSensors(self._subset(self.dropout.density, step).nonzero().squeeze(1), None)
         if self.criterion.needs_probes and step % self.probe_every == 0 and not self.is_settled(step):
-            index = self.constraints.allowed().nonzero().squeeze(1)
-            return StepSensors(index, self.criterion.gates(active)[index])
-        return StepSensors(active.nonzero().squeeze(1), None)
+            return self._probe(self.active)
+        return StepSensors(self.active.nonzero().squeeze(1), None)
+
+    def first_probes(self, step: int) -> Iterator[StepSensors]:
+        """What to measure before the update that ends the warm-up, if it is at ``step``: each time in other random company.
+
+        The warm-up itself has no probes, so that it is the same whatever the criterion.
+        """
+        if not self.criterion.needs_probes or self.dropout is None or step != self.schedule.start:
+            return
+        for number in range(1, FIRST_PROBES + 1):
+            yield self._probe(self._subset(self.dropout.density, step=-VAL_CHOICES - number))
 
     def val_choices(self, step: int) -> list[Tensor]:
         """What to validate on after ``step`` steps: the mask, or in the warm-up a few choices of evenly spread densities."""
@@ -134,10 +146,9 @@ class Scheme:
         prefix = "criterion."
         self.criterion.load_state_dict({name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)})
 
-    def _active_at(self, step: int) -> Tensor:
-        if self.dropout is None or step >= self.dropout.until:
-            return self.active
-        return self._subset(self.dropout.density, step)
+    def _probe(self, active: Tensor) -> StepSensors:
+        index = self.constraints.allowed().nonzero().squeeze(1)
+        return StepSensors(index, self.criterion.gates(active)[index])
 
     def _subset(self, density: tuple[float, float], step: int) -> Tensor:
         assert self.dropout is not None

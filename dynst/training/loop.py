@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, count, islice
 from statistics import fmean
 from time import perf_counter
 from typing import Any
@@ -137,6 +137,8 @@ class Training:
         """Move the mask if it is time; where sensors were pruned, go back to the weights of ``rewind`` with a fresh optimizer."""
         if self.step == self.rewind:
             self.rewound_to = deepcopy(self.model.state_dict())
+        for index, sensors in zip(self._fresh_batches(), self.scheme.first_probes(self.step), strict=False):
+            self._measure(index, sensors)
         update = self.scheme.update(self.step)
         if update is None:
             return []
@@ -150,27 +152,36 @@ class Training:
 
     def _batches(self, epoch: int) -> Iterator[Tensor]:
         """What is left of the epoch's steps for this rank."""
-        done = self.step % self.steps_per_epoch
-        batches = epoch_batches(len(self.train), self.recipe.batch_size, self.seed, epoch, self.world, self.recipe.sharding)
-        return islice(batches, done, self.steps_per_epoch)
+        return islice(self._shuffled(epoch), self.step % self.steps_per_epoch, self.steps_per_epoch)
+
+    def _fresh_batches(self) -> Iterator[Tensor]:
+        """Without end, in shuffles that no epoch of the training has."""
+        return chain.from_iterable(self._shuffled(epoch) for epoch in count(self.recipe.epochs))
+
+    def _shuffled(self, epoch: int) -> Iterator[Tensor]:
+        return epoch_batches(len(self.train), self.recipe.batch_size, self.seed, epoch, self.world, self.recipe.sharding)
 
     def _train_step(self, index: Tensor) -> Tensor:
         """One optimizer step; returns (sum of errors, number of observed entries) of this rank."""
-        sensors = self.scheme.sensors_at(self.step)
-        gates = None if sensors.gates is None else sensors.gates.clone().requires_grad_()
-        batch = self.train.batch(index, sensors.index)
-        forecast = self._parallel(batch.readings, batch.observed, batch.calendar, sensors.index, gates)
-        total, count = masked_mae(forecast, batch.target, batch.target_observed, self._weight)
-        everyone = self.world.total(count.clone().float())
-        loss = total * self.world.size / everyone.clamp(min=1)  # ranks are averaged: this makes it the mean over all entries
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self._observe(sensors, gates)
+        errors = self._measure(index, self.scheme.sensors_at(self.step))
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
         for group in self._optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate_at(self.step, self.total_steps)
         self._optimizer.step()
-        return torch.stack([total.detach(), count]).double()
+        return errors
+
+    def _measure(self, index: Tensor, sensors: StepSensors) -> Tensor:
+        """Gradients of one batch; those of gates go to the scheme. Returns what ``_train_step`` returns."""
+        gates = None if sensors.gates is None else sensors.gates.clone().requires_grad_()
+        batch = self.train.batch(index, sensors.index)
+        forecast = self._parallel(batch.readings, batch.observed, batch.calendar, sensors.index, gates)
+        total, entries = masked_mae(forecast, batch.target, batch.target_observed, self._weight)
+        everyone = self.world.total(entries.clone().float())
+        loss = total * self.world.size / everyone.clamp(min=1)  # ranks are averaged: this makes it the mean over all entries
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._observe(sensors, gates)
+        return torch.stack([total.detach(), entries]).double()
 
     def _observe(self, sensors: StepSensors, gates: Tensor | None) -> None:
         if gates is None:

@@ -47,6 +47,8 @@ def gradient(step: int) -> torch.Tensor:
 def play(scheme: Scheme, first: int = 0, last: int = STEPS) -> list[torch.Tensor]:
     masks = []
     for step in range(first, last):
+        for number, sensors in enumerate(scheme.first_probes(step)):
+            scheme.observe(sensors, gradient(STEPS + number)[sensors.index])
         scheme.update(step)
         sensors = scheme.sensors_at(step)
         if sensors.gates is not None:
@@ -158,10 +160,26 @@ def test_warm_up_trains_on_changing_subsets_but_leaves_the_mask_whole() -> None:
     assert scheme.active.all()
 
 
-def test_probes_of_the_warm_up_hear_its_subset_alone() -> None:
-    scheme = make_scheme(settings("iterative", "cubic", "learned_gate"), S, STEPS, seed=0)
-    heard = [scheme.sensors_at(step).gates for step in range(0, 48, 3)]
-    assert len({tuple((gates > 0).tolist()) for gates in heard if gates is not None}) > 10
+def test_a_warm_up_is_the_same_whatever_comes_after_it(config: SparsityConfig) -> None:
+    """So that trainings which differ in scheme, criterion or sparsity can share it."""
+    scheme, other = make(config, seed=0), make(settings("one_shot", "cubic", "random", final=0.3), seed=0)
+    assert scheme.dropout is not None
+    for step in range(scheme.dropout.until):
+        one, same = scheme.sensors_at(step), other.sensors_at(step)
+        assert torch.equal(one.index, same.index)
+        assert one.gates is None
+        assert same.gates is None
+
+
+def test_importance_is_measured_in_changing_company_before_the_first_sensor_goes(config: SparsityConfig) -> None:
+    scheme = make(config, seed=0)
+    probes = {step: list(scheme.first_probes(step)) for step in range(STEPS)}
+    assert [step for step, found in probes.items() if found] == [scheme.schedule.start] * scheme.criterion.needs_probes
+    for sensors in probes[scheme.schedule.start]:
+        assert sensors.index.tolist() == list(range(S))
+    heard = {tuple((sensors.gates > 0).tolist()) for sensors in probes[scheme.schedule.start] if sensors.gates is not None}
+    assert (len(heard) > 30) == scheme.criterion.needs_probes
+    assert not list(make(config.model_copy(update={"dropout": config.scheme == "judged"}), seed=0).first_probes(0))
 
 
 def test_importance_decides_who_goes() -> None:
@@ -169,6 +187,8 @@ def test_importance_decides_who_goes() -> None:
     scheme = make_scheme(settings("iterative", "cubic", "signed_first_order"), S, STEPS, seed=0)
     helpful = torch.linspace(1, -1, S)
     for step in range(STEPS):
+        for sensors in scheme.first_probes(step):
+            scheme.observe(sensors, -helpful[sensors.index])
         scheme.update(step)
         sensors = scheme.sensors_at(step)
         if sensors.gates is not None:
@@ -178,4 +198,4 @@ def test_importance_decides_who_goes() -> None:
 
 def test_pruning_before_anything_was_measured_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"after the first measurements of importance.*raise sparsity\.start"):
-        make_scheme(settings("one_shot", "cubic", "signed_first_order", start=0.0), S, STEPS, seed=0)
+        make_scheme(settings("one_shot", "cubic", "signed_first_order", start=0.0, dropout=False), S, STEPS, seed=0)

@@ -122,3 +122,16 @@ def test_other_schemes_decide_for_themselves(network: SensorStore, dataset: Data
     after = learned.training.scheme.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert learned.active.all()
+
+
+@pytest.mark.parametrize("scheme", ["dynamic", "iterative", "one_shot"])
+@pytest.mark.parametrize("criterion", ["signed_first_order", "learned_gate"])
+def test_a_shared_warm_up_changes_nothing(network: SensorStore, dataset: Dataset, scheme: str, criterion: str) -> None:
+    """Bit for bit: another criterion's warm-up, at another sparsity, and then this one's way."""
+    own = finish(compare(network, dataset, scheme=scheme, criterion=criterion).learned())
+    sharing = compare(network, dataset, scheme=scheme, criterion=criterion).learned()
+    sharing.training.continue_from(warm(compare(network, dataset, criterion="random", final=0.2)).training)
+    finish(sharing)
+    assert torch.equal(own.active, sharing.active)
+    weights, same = own.training.model.state_dict(), sharing.training.model.state_dict()
+    assert all(torch.equal(value, same[name]) for name, value in weights.items())

@@ -106,7 +106,11 @@ class Training:
 
     def continue_from(self, warm: "Training") -> None:
         """Take over another training's weights, optimizer and position, but not its mask or scores: a shared warm-up."""
-        self.load_state_dict(warm.state_dict() | {"scheme": self.scheme.state_dict(), "best": None})
+        self.continue_from_state(warm.state_dict())
+
+    def continue_from_state(self, warm: dict[str, Any]) -> None:
+        """The same from what its ``state_dict`` gave."""
+        self.load_state_dict(warm | {"scheme": self.scheme.state_dict(), "best": None})
 
     def _run_epoch(self) -> EpochReport:
         started = perf_counter()

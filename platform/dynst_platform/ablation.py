@@ -9,7 +9,7 @@ from dynst_platform.ablation_picture import draw_ablation
 from dynst_platform.ablation_tables import ablation_summary
 from dynst_platform.carried_out import OnPiece, StudyOutcome, carried_out, outcome_facts, plain_rows
 from dynst_platform.home import home
-from dynst_platform.jobfile import dump_job
+from dynst_platform.jobfile import dump_spec
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import first_unit
 
@@ -33,7 +33,7 @@ def ablate(job: JobSpec, store: SensorStore, on_piece: OnPiece) -> AblationOutco
         folder.mkdir(parents=True)
         table.to_parquet(folder / "ablation.parquet")
         variants.to_csv(folder / "variants.csv", index=False)
-        (folder / "job.yaml").write_text(dump_job(job), encoding="utf-8")
+        (folder / "job.yaml").write_text(dump_spec(job), encoding="utf-8")
         draw_ablation(
             folder / "ablation.png", table, f"{store.manifest.name}: {len(store.sensors)} sensors", first_unit(job, store)
         )

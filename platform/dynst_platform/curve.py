@@ -12,7 +12,7 @@ from dynst_platform.curve_cells import curve_cells
 from dynst_platform.curve_pictures import draw_curve
 from dynst_platform.curve_tables import STAGES, summary
 from dynst_platform.home import home
-from dynst_platform.jobfile import dump_job
+from dynst_platform.jobfile import dump_spec
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import first_unit
 
@@ -43,7 +43,7 @@ def _write(folder: Path, table: pd.DataFrame, points: pd.DataFrame, job: JobSpec
     table.to_parquet(folder / "rows.parquet")
     table.to_csv(folder / "rows.csv", index=False)
     points.to_csv(folder / "curve.csv", index=False)
-    (folder / "job.yaml").write_text(dump_job(job), encoding="utf-8")
+    (folder / "job.yaml").write_text(dump_spec(job), encoding="utf-8")
     draw_curve(folder / "curve.png", table, f"{store.manifest.name}: {len(store.sensors)} sensors", first_unit(job, store))
 
 

@@ -69,7 +69,9 @@ def study_basis(job: JobSpec, store: SensorStore) -> dict[str, Any]:
 def _dense(job: dict[str, Any], store: str, seed: int, epochs: int) -> Product:
     curve = _curve(store, seed, JobSpec.model_validate(job))
     training = curve.dense_training(epochs)
-    row = {"stage": "dense", "seconds": _run(training)} | _errors(curve, training.model, training.scheme.active)
+    row = {"stage": "dense", "seconds": _run(training)}
+    row |= {"val_mae": training.best[0] if training.best else float("nan")}
+    row |= _errors(curve, training.model, training.scheme.active)
     dataset = curve.dataset
     naive = {"persistence": persistence_errors, "seasonal_naive": seasonal_naive_errors}
     rows = [row | {"seed": seed}]

@@ -1,10 +1,10 @@
-"""Job files: YAML in, a checked job out. The only place that knows YAML, and the only one that applies overrides."""
+"""Job and sweep files: YAML in, checked settings out. The only place that knows YAML, and the only one that applies overrides."""
 
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -12,8 +12,11 @@ from pydantic_core import ErrorDetails
 
 from dynst.errors import ConfigError
 from dynst_platform.spec import JobSpec
+from dynst_platform.sweep.spec import Dimension, SweepSpec
 
-__all__ = ["check_job", "dump_job", "load_job", "parse_assignment", "with_overrides"]
+__all__ = ["check_job", "check_space", "dump_spec", "load_job", "load_sweep", "parse_assignment", "value_at", "with_overrides"]
+
+Spec = TypeVar("Spec", bound=BaseModel)
 
 
 def load_job(path: Path, assignments: Iterable[str] = ()) -> JobSpec:
@@ -22,18 +25,58 @@ def load_job(path: Path, assignments: Iterable[str] = ()) -> JobSpec:
     Raises:
         ConfigError: the file is absent, no YAML mapping, or breaks the job's schema.
     """
+    return check_job(_assigned(_mapping(path, "job"), assignments), where=str(path))
+
+
+def load_sweep(path: Path, assignments: Iterable[str] = ()) -> SweepSpec:
+    """Read a sweep file, put its base job in place of the job's path, and apply assignments.
+
+    Raises:
+        ConfigError: as for a job; or a key of the space or one of its values does not fit the job.
+    """
+    document = _mapping(path, "sweep")
+    if isinstance(document.get("job"), str):
+        document["job"] = _mapping(path.parent / document["job"], "job")
+    document = _assigned(document, assignments)
+    if isinstance(document.get("job"), dict) and isinstance(document.get("set"), dict):
+        document["job"] = with_overrides(document["job"], document["set"])
+    sweep = _check(SweepSpec, document, str(path))
+    check_space(sweep, str(path))
+    return sweep
+
+
+def check_space(sweep: SweepSpec, where: str = "sweep") -> None:
+    """Try every key of the space with the ends of its range, or all its values, on the base job."""
+    check_job(sweep.job, f"{where}: job")
+    for key, dimension in sweep.space.items():
+        for value in dimension.extremes:
+            needed = {other: wanted[0] if isinstance(wanted, list) else wanted for other, wanted in dimension.when.items()}
+            check_job(with_overrides(sweep.job, needed | {key: value}), f"{where}: space: {key}")
+
+
+def value_at(document: Mapping[str, Any], key: str) -> Any:
+    """What stands at a dotted key; None where nothing does."""
+    for part in key.split("."):
+        document = document.get(part) if isinstance(document, Mapping) else None  # type: ignore[assignment]
+    return document
+
+
+def _mapping(path: Path, kind: str) -> dict[str, Any]:
     if not path.is_file():
         near = sorted(str(other) for other in path.parent.glob("*.yaml"))
         hint = f"; beside it: {', '.join(near)}" if near else ""
-        raise ConfigError(f"no job file at {path}{hint}; name an existing one")
+        raise ConfigError(f"no {kind} file at {path}{hint}; name an existing one")
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(document, dict):
-        raise ConfigError(f"{path} must hold a mapping of job settings, but holds {type(document).__name__}")
-    overrides = dict(parse_assignment(text) for text in assignments)
-    return check_job(with_overrides(document, overrides), where=str(path))
+        raise ConfigError(f"{path} must hold a mapping of {kind} settings, but holds {type(document).__name__}")
+    return document
+
+
+def _assigned(document: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+    return with_overrides(document, dict(parse_assignment(text) for text in assignments))
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
@@ -62,23 +105,27 @@ def with_overrides(document: Mapping[str, Any], overrides: Mapping[str, Any]) ->
 
 def check_job(document: Mapping[str, Any], where: str = "job") -> JobSpec:
     """Raises ConfigError with one sentence about the first thing that is wrong, and how many more there are."""
+    return _check(JobSpec, document, where)
+
+
+def _check(model: type[Spec], document: Mapping[str, Any], where: str) -> Spec:
     try:
-        return JobSpec.model_validate(document)
+        return model.model_validate(document)
     except ValidationError as error:
-        problems = [_sentence(detail) for detail in error.errors()]
+        problems = [_sentence(model, detail) for detail in error.errors()]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise ConfigError(f"{where}: {problems[0]}{more}") from error
 
 
-def dump_job(job: JobSpec) -> str:
-    """The resolved job as YAML, every default written out."""
-    return yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False)
+def dump_spec(spec: BaseModel) -> str:
+    """The resolved job or sweep as YAML, every default written out."""
+    return yaml.safe_dump(spec.model_dump(mode="json", by_alias=True), sort_keys=False)
 
 
-def _sentence(detail: ErrorDetails) -> str:
+def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
     place = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
-        known = _keys_at(detail["loc"][:-1])
+        known = _keys_at(model, detail["loc"][:-1])
         near = get_close_matches(str(detail["loc"][-1]), known, n=1, cutoff=0.4)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
         return f"unknown key '{place}'; {hint}"
@@ -93,8 +140,11 @@ def _sentence(detail: ErrorDetails) -> str:
     return f"'{place}' {message}, but got {detail['input']!r}"
 
 
-def _keys_at(location: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = JobSpec
+def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     for part in location:
-        model = model.model_fields[str(part)].annotation  # type: ignore[assignment]
-    return list(model.model_fields)
+        field = model.model_fields.get(str(part))
+        if field is None:  # an entry of a mapping
+            model = Dimension
+            continue
+        model = field.annotation if isinstance(field.annotation, type) else model
+    return [field.alias or name for name, field in model.model_fields.items()]

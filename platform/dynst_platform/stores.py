@@ -15,8 +15,18 @@ from dynst.sparsity.network import network_of
 from dynst_platform.given import read_choice
 from dynst_platform.home import home
 from dynst_platform.spec import JobSpec
+from dynst_platform.sweep.spec import SweepSpec
 
-__all__ = ["ablation_store_for", "curve_store_for", "find_store", "first_unit", "plan_job", "store_for", "target_units"]
+__all__ = [
+    "ablation_store_for",
+    "curve_store_for",
+    "find_store",
+    "first_unit",
+    "plan_job",
+    "store_for",
+    "sweep_store_for",
+    "target_units",
+]
 
 
 def find_store(name: str) -> SensorStore:
@@ -84,6 +94,15 @@ def ablation_store_for(job: JobSpec) -> SensorStore:
         settings = at_sparsity(job.sparsity, sparsity).model_copy(update={"scheme": scheme, "dropout": scheme == "judged"})
         store = store_for(job.model_copy(update={"sparsity": settings}))
     return store
+
+
+def sweep_store_for(sweep: SweepSpec) -> SensorStore:
+    """The same for ``dynst tune``: its base job must be possible. What single trials make impossible is said by each.
+
+    Raises:
+        DynstError: as for ``store_for``.
+    """
+    return store_for(JobSpec.model_validate(sweep.job))
 
 
 def _sensors_of(job: JobSpec) -> SensorStore:

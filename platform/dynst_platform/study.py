@@ -19,7 +19,7 @@ import dynst
 from dynst_platform.errors import RunError
 from dynst_platform.local_ray import local_ray
 
-__all__ = ["Cell", "Files", "Product", "run_cells"]
+__all__ = ["Cell", "Files", "OnDone", "Product", "load_product", "run_cells", "save_product"]
 
 Files = dict[str, bytes]
 ROWS = "rows.json"
@@ -77,7 +77,7 @@ def run_cells(cells: Sequence[Cell], root: Path, workers: int, on_done: OnDone) 
     products: dict[str, Product] = {}
     for cell in cells:
         if (root / cell.folder).exists():
-            products[cell.name] = _load(root / cell.folder)
+            products[cell.name] = load_product(root / cell.folder)
             on_done(cell, products[cell.name])
     failures: dict[str, str] = {}
     left = [cell for cell in cells if cell.name not in products]
@@ -87,7 +87,7 @@ def run_cells(cells: Sequence[Cell], root: Path, workers: int, on_done: OnDone) 
             failures[cell.name] = _reason(outcome)
             continue
         try:
-            _save(root / cell.folder, outcome)
+            save_product(root / cell.folder, outcome)
         except OSError as error:
             failures[cell.name] = _reason(error)
             continue
@@ -148,7 +148,7 @@ def _call(cell: Cell, files: Files | None) -> Product:
     return cell.work(*cell.arguments) if cell.needs is None else cell.work(*cell.arguments, files)
 
 
-def _save(folder: Path, product: Product) -> None:
+def save_product(folder: Path, product: Product) -> None:
     """Whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(mkdtemp(prefix=".draft-", dir=folder.parent))
@@ -164,6 +164,6 @@ def _save(folder: Path, product: Product) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _load(folder: Path) -> Product:
+def load_product(folder: Path) -> Product:
     files = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ROWS}
     return Product(json.loads((folder / ROWS).read_text(encoding="utf-8")), files)

@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -23,17 +23,18 @@ from mlflow.tracking import MlflowClient
 import dynst
 from dynst.artifact import load_artifact
 from dynst.data.store import SensorStore
+from dynst.errors import ConfigError
 from dynst_platform import serving_model
 from dynst_platform.artifact_files import write_errors, write_sensors
 from dynst_platform.errors import TrackingError
-from dynst_platform.jobfile import dump_job
+from dynst_platform.jobfile import dump_spec
 from dynst_platform.mask_history import mask_series, plain_history, write_history
 from dynst_platform.serving_model import input_columns, reading_columns
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import target_units
 from dynst_platform.worker import Report
 
-__all__ = ["Tracker"]
+__all__ = ["Tracker", "sweep_of_run"]
 
 SERIES = {"train_loss": "train/mae", "val_mae": "val/mae", "sparsity": "mask/sparsity", "exchanged": "mask/exchanged"}
 MAX_TAG = 4000
@@ -45,9 +46,9 @@ REQUIREMENTS = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors"
 class Tracker:
     """Turns the reports of one job into MLflow runs. Every run of the job carries the tag ``dynst.job``."""
 
-    def __init__(self, uri: str, artifact_root: str | None, job: JobSpec, store: SensorStore) -> None:
+    def __init__(self, uri: str, artifact_root: str | None, job: JobSpec, store: SensorStore, job_id: str | None = None) -> None:
         self.uri, self._job, self._store = uri, job, store
-        self.job_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(2)}"
+        self.job_id = job_id or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(2)}"
         self.runs: dict[str, str] = {}
         self._rounds: dict[str, int] = {}
         self._updates: list[dict[str, Any]] = []  # of the learned mask
@@ -61,23 +62,48 @@ class Tracker:
         """Open the run of an arm, or return the one that is open."""
         if arm in self.runs:
             return self.runs[arm]
-        tags = {
-            "mlflow.runName": f"{arm}-{self.job_id[-4:]}",
-            "mlflow.source.name": "dynst",
-            "dynst.job": self.job_id,
-            "dynst.arm": arm,
-            "dynst.kind": kind,
-            "dynst.version": dynst.__version__,
-            "dynst.data_digest": self._store.manifest.digest,
-            "dynst.data": self._store.manifest.name,
-        } | _git_tags()
         with _as_tracking_error(self.uri):
-            run_id = str(self._client.create_run(self.experiment_id, tags=tags).info.run_id)
+            run_id = self._create(arm, kind, {})
             params = [Param(key, str(value)) for key, value in _flatten(self._job.model_dump(mode="json")).items()]
             self._client.log_batch(run_id, params=[*params, Param("arm", arm)])
-            self._client.log_text(run_id, dump_job(self._job), "job.yaml")
+            self._client.log_text(run_id, dump_spec(self._job), "job.yaml")
         self.runs[arm] = run_id
         return run_id
+
+    def start_trial(self, number: int, parent: str, params: dict[str, Any]) -> str:
+        """A run of its own for a trial of a sweep, beneath the run ``parent``."""
+        with _as_tracking_error(self.uri):
+            run_id = self._create(f"trial-{number}", "trial", {"mlflow.parentRunId": parent, "dynst.trial": str(number)})
+            self._client.log_batch(run_id, params=[Param(key, str(value)) for key, value in params.items()])
+        self.runs[f"trial-{number}"] = run_id
+        return run_id
+
+    def go_on(self, name: str, run_id: str) -> None:
+        """Take up a run that an earlier process left, whatever state it is in."""
+        self.runs[name] = run_id
+        with _as_tracking_error(self.uri):
+            self._client.update_run(run_id, status="RUNNING")
+
+    def log(self, run_id: str, figures: dict[str, float], step: int) -> None:
+        with _as_tracking_error(self.uri):
+            self._client.log_batch(run_id, metrics=_metrics(figures, step))
+
+    def log_active(self, run_id: str, name: str, active: Sequence[bool], importance: Sequence[float]) -> None:
+        """Which sensors a trial keeps, as table and picture."""
+        title = f"{name}: {sum(active)} of {len(active)} sensors on"
+        with _as_tracking_error(self.uri), self._folder(run_id) as folder:
+            write_sensors(folder / "sensors", self._store, title, {"active": list(active), "importance": list(importance)})
+
+    def log_model(self, run_id: str, folder: Path, step: int, metrics: dict[str, float]) -> None:
+        with _as_tracking_error(self.uri):
+            self._log_model(run_id, folder, step, metrics)
+
+    def end(self, run_id: str, status: str, reason: str = "") -> None:
+        """End a run as FINISHED, FAILED or KILLED, with the reason as a tag."""
+        with _as_tracking_error(self.uri):
+            if reason:
+                self._client.set_tag(run_id, "dynst.reason", reason[:MAX_TAG])
+            self._client.set_terminated(run_id, status)
 
     def on_report(self, report: Report) -> None:
         run_id = self.start(report["arm"], report["arm_kind"])
@@ -101,11 +127,21 @@ class Tracker:
         """End every run that is still open as FAILED or KILLED, with the reason as a tag."""
         with _as_tracking_error(self.uri):
             for run_id in self.runs.values():
-                if self._client.get_run(run_id).info.status != "RUNNING":
-                    continue
-                if reason:
-                    self._client.set_tag(run_id, "dynst.reason", reason[:MAX_TAG])
-                self._client.set_terminated(run_id, status)
+                if self._client.get_run(run_id).info.status == "RUNNING":
+                    self.end(run_id, status, reason)
+
+    def _create(self, arm: str, kind: str, tags: dict[str, str]) -> str:
+        known = {
+            "mlflow.runName": f"{arm}-{self.job_id[-4:]}",
+            "mlflow.source.name": "dynst",
+            "dynst.job": self.job_id,
+            "dynst.arm": arm,
+            "dynst.kind": kind,
+            "dynst.version": dynst.__version__,
+            "dynst.data_digest": self._store.manifest.digest,
+            "dynst.data": self._store.manifest.name,
+        }
+        return str(self._client.create_run(self.experiment_id, tags=known | _git_tags() | tags).info.run_id)
 
     def _experiment(self, artifact_root: str | None) -> str:
         found = self._client.get_experiment_by_name(self._job.name)
@@ -191,6 +227,23 @@ class Tracker:
                 step=step,
             )
             mlflow.log_metrics({k: v for k, v in metrics.items() if np.isfinite(v)}, model_id=info.model_id, step=step)
+
+
+def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
+    """Job id and experiment of a sweep's run.
+
+    Raises:
+        ConfigError: there is no such run, or it is of no sweep.
+    """
+    client = MlflowClient(uri)
+    try:
+        run = client.get_run(run_id)
+        experiment = client.get_experiment(run.info.experiment_id).name
+    except MlflowException as error:
+        raise ConfigError(f"--resume must name an MLflow run of a sweep, but {uri} has no run '{run_id}'; see dynst ui") from error
+    if run.data.tags.get("dynst.kind") != "sweep":
+        raise ConfigError(f"--resume must name the run of a sweep, but run {run_id} is of kind '{run.data.tags.get('dynst.kind')}'")
+    return run.data.tags["dynst.job"], str(experiment)
 
 
 def _metrics(figures: dict[str, float], step: int) -> list[Metric]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from dynst.data.store import SensorStore
 from dynst_platform.home import artifact_root, home, tracking_uri
-from dynst_platform.jobfile import dump_job
+from dynst_platform.jobfile import dump_spec
 from dynst_platform.launch import launch
 from dynst_platform.pictures import draw_mask
 from dynst_platform.quiet import quiet_libraries
@@ -69,7 +69,7 @@ def train(job: JobSpec, store: SensorStore, listener: Listener) -> Outcome:
     tracker = Tracker(tracking_uri(), artifact_root(), job, store)
     folder = home() / job.name / tracker.job_id
     folder.mkdir(parents=True)
-    (folder / "job.yaml").write_text(dump_job(job), encoding="utf-8")
+    (folder / "job.yaml").write_text(dump_spec(job), encoding="utf-8")
     collected = _Collected()
 
     def on_report(report: Report) -> None:

@@ -23,7 +23,7 @@ from dynst_platform.given import read_choice
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import plan_job
 
-__all__ = ["Report", "ReportSink", "run_job"]
+__all__ = ["Report", "ReportSink", "run_job", "save_model"]
 
 Report = dict[str, Any]  # plain figures: kind is "epoch", or "arm" at the end of a training
 ReportSink = Callable[[Report, Path | None], None]  # a folder goes with the report that ends an arm, on rank 0
@@ -53,7 +53,7 @@ def run_job(job: JobSpec, store_path: Path, report: ReportSink) -> None:
             final["efficiency"] = vars(measure_efficiency(arm.training.model, dataset.test, arm.active))
         with TemporaryDirectory() as folder:
             if world.rank == 0:
-                _save(Path(folder), arm, job, store)
+                save_model(Path(folder), arm, job, store)
             report(final, Path(folder) if world.rank == 0 else None)
 
 
@@ -163,7 +163,7 @@ def _horizon_metrics(errors: ErrorTable) -> dict[str, float]:
     return {f"test/mae_all_h{step + 1:0{digits}d}": errors.mae(step=step) for step in range(horizon)}
 
 
-def _save(folder: Path, arm: Arm, job: JobSpec, store: SensorStore) -> None:
+def save_model(folder: Path, arm: Arm, job: JobSpec, store: SensorStore) -> None:
     season = arm.training.model.scaler.season
     description = Description(
         model=job.model,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynst.errors import ConfigError
-from dynst_platform.jobfile import check_job, dump_job, load_job, parse_assignment, with_overrides
+from dynst_platform.jobfile import check_job, dump_spec, load_job, parse_assignment, with_overrides
 
 JOBS = Path(__file__).parents[2] / "jobs"
 MINIMAL = {"name": "x", "data": {"store": "somewhere"}}
@@ -14,7 +14,7 @@ MINIMAL = {"name": "x", "data": {"store": "somewhere"}}
 @pytest.mark.parametrize("path", sorted(JOBS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_golden_jobs_are_valid_and_survive_a_round_trip(path: Path, tmp_path: Path) -> None:
     job = load_job(path)
-    (tmp_path / "resolved.yaml").write_text(dump_job(job))
+    (tmp_path / "resolved.yaml").write_text(dump_spec(job))
     assert load_job(tmp_path / "resolved.yaml") == job
     assert job.name == path.stem
 
@@ -59,7 +59,7 @@ def test_a_budget_takes_the_place_of_the_final_share(tmp_path: Path) -> None:
     job = check_job(with_overrides(MINIMAL, {"sparsity.budget": 7}))
     assert job.sparsity.final is None
     assert check_job(MINIMAL).sparsity.final == 0.5
-    (tmp_path / "resolved.yaml").write_text(dump_job(job))
+    (tmp_path / "resolved.yaml").write_text(dump_spec(job))
     assert load_job(tmp_path / "resolved.yaml") == job
 
 

@@ -10,6 +10,7 @@ from dynst_platform.cli.ablate import ablate
 from dynst_platform.cli.curve import curve
 from dynst_platform.cli.data import data
 from dynst_platform.cli.train import train
+from dynst_platform.cli.tune import tune
 from dynst_platform.cli.ui import ui
 from dynst_platform.errors import RunError
 
@@ -22,7 +23,7 @@ def cli() -> None:
     """Learn which sensors of a network can be switched off, and what that costs in forecast accuracy."""
 
 
-for command in (train, curve, ablate, data, ui):
+for command in (train, curve, ablate, tune, data, ui):
     cli.add_command(command)
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from dynst_platform.carried_out import StudyOutcome
 
-__all__ = ["print_json", "print_places", "print_study_places"]
+__all__ = ["print_json", "print_places", "print_study_places", "settings_of"]
 
 
 def print_json(outcome: Any) -> None:
@@ -31,3 +31,9 @@ def print_places(console: Console, picture: str, run_id: str, experiment: str, a
     console.print(f"MLflow run   {run}; open it with: dynst ui", highlight=False, soft_wrap=True)
     if attribution:
         console.print(f"[dim]Data: {attribution}[/]", highlight=False, soft_wrap=True)
+
+
+def settings_of(overrides: dict[str, Any]) -> str:
+    """``final=0.5 scheme=judged``: the last part of each key is enough on a screen."""
+    short = {key.rpartition(".")[2]: value for key, value in overrides.items()}
+    return " ".join(f"{key}={value:.3g}" if isinstance(value, float) else f"{key}={value}" for key, value in short.items())

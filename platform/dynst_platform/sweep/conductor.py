@@ -1,0 +1,109 @@
+"""The driver's view of a sweep: which trial comes next, what became of each, kept on disk and told to MLflow and the screen."""
+
+from collections.abc import Callable
+from typing import Any
+
+from dynst.errors import ConfigError
+from dynst_platform.jobfile import check_job, with_overrides
+from dynst_platform.spec import JobSpec
+from dynst_platform.sweep.proposals import Proposals
+from dynst_platform.sweep.records import Record, Records
+from dynst_platform.sweep.spec import SweepSpec
+from dynst_platform.tracking import Tracker
+
+__all__ = ["Listener", "SweepConductor", "jobs_of"]
+
+Listener = Callable[[Record, dict[str, Any]], None]
+"""(the record of a trial, its latest figures), whenever something happens to it."""
+
+
+def jobs_of(sweep: SweepSpec, overrides: dict[str, Any]) -> list[JobSpec]:
+    """The base job with overrides, once for each seed; without references, of which the sweep has its own.
+
+    Raises:
+        ConfigError: the overrides do not go together.
+    """
+    alone = {"references": {"dense": False, "random": 0}, "cluster.num_workers": 0, "name": sweep.name}
+    return [check_job(with_overrides(sweep.job, alone | overrides | {"seed": seed})) for seed in sweep.seeds]
+
+
+class SweepConductor:
+    """Trials that a killed driver left behind come first, with the settings that they had."""
+
+    def __init__(self, sweep: SweepSpec, records: Records, tracker: Tracker, parent: str, listener: Listener) -> None:
+        self.sweep, self._records, self._tracker, self._parent, self._listener = sweep, records, tracker, parent, listener
+        known = records.all()
+        self.trials = {record.number: record for record in known}
+        self._interrupted = [record for record in known if not record.ended]
+        self._proposals = Proposals(sweep, known)
+
+    @property
+    def left(self) -> int:
+        """How many trials may still start."""
+        return max(0, self.sweep.trials - len(self.trials)) + len(self._interrupted)
+
+    def next(self) -> tuple[int, list[dict[str, Any]], dict[str, Any]] | None:
+        while self.left:
+            record = self._interrupted.pop(0) if self._interrupted else self._new()
+            try:
+                jobs = jobs_of(self.sweep, record.overrides)
+            except ConfigError as error:  # each value is right alone, but not all together
+                self._start_run(record)
+                self._end(record, "failed", str(error))
+                continue
+            return record.number, [job.model_dump(mode="json") for job in jobs], record.overrides
+        return None
+
+    def started(self, number: int) -> None:
+        record = self.trials[number]
+        record.attempts += 1
+        self._start_run(record)
+        self._records.save(record)
+        self._listener(record, {})
+
+    def reported(self, number: int, figures: dict[str, Any]) -> None:
+        record = self.trials[number]
+        self._take(record, figures)
+        series = {"val/mae": figures["mae_all"], "train/mae": figures["train_mae"], "mask/sparsity": figures["sparsity"]}
+        self._tracker.log(record.run_id, series, figures["epoch"])
+        self._listener(record, figures)
+
+    def finished(self, number: int, figures: dict[str, Any]) -> None:
+        record = self.trials[number]
+        self._take(record, figures)
+        record.objectives, record.metrics = dict(figures["objectives"]), dict(figures["metrics"])
+        record.active, record.seconds = list(figures["active"]), figures["seconds"]
+        shown = {f"objective/{name}": value for name, value in record.objectives.items()} | record.metrics
+        self._tracker.log(record.run_id, shown, figures["epoch"])
+        self._tracker.log_active(record.run_id, f"trial {number}", record.active, figures["importance"])
+        self._end(record, "finished", "")
+
+    def stopped(self, number: int, reason: str) -> None:
+        self._end(self.trials[number], "stopped", reason)
+
+    def failed(self, number: int, reason: str) -> None:
+        self._end(self.trials[number], "failed", reason)
+
+    def _new(self) -> Record:
+        number = len(self.trials)
+        record = self.trials[number] = Record(number, self._proposals.propose(number))
+        self._records.save(record)
+        return record
+
+    def _take(self, record: Record, figures: dict[str, Any]) -> None:
+        record.steps, record.seconds = figures["steps"], figures.get("time_total_s", record.seconds)
+        record.objectives = {"mae_all": figures["mae_all"], "sparsity": figures["sparsity"]}
+
+    def _start_run(self, record: Record) -> None:
+        """A retry goes on in the same run."""
+        if not record.run_id:
+            params = record.overrides | {"trial": record.number}
+            record.run_id = self._tracker.start_trial(record.number, self._parent, params)
+
+    def _end(self, record: Record, state: Any, reason: str) -> None:
+        record.state, record.reason = state, reason
+        self._records.save(record)
+        self._proposals.learn(record)
+        status = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}[state]
+        self._tracker.end(record.run_id, status, reason)
+        self._listener(record, {})

@@ -1,0 +1,51 @@
+"""What is known of each trial, on disk as soon as it is known: a killed sweep goes on from here, and nothing else."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+__all__ = ["Record", "Records"]
+
+State = Literal["running", "finished", "stopped", "failed"]
+
+
+@dataclass
+class Record:
+    number: int
+    overrides: dict[str, Any]
+    state: State = "running"
+    reason: str = ""  # why it was stopped, or what failed
+    attempts: int = 0
+    steps: int = 0  # of training, over all seeds, without a shared warm-up
+    seconds: float = 0.0
+    objectives: dict[str, float] = field(default_factory=dict)  # mean over seeds; of a stopped trial as far as it came
+    metrics: dict[str, float] = field(default_factory=dict)  # the same of the test part and the model
+    active: list[bool] = field(default_factory=list)  # of the first seed, whose model is kept
+    run_id: str = ""  # in MLflow
+
+    @property
+    def ended(self) -> bool:
+        return self.state != "running"
+
+
+class Records:
+    """One JSON file a trial; only the driver writes them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def all(self) -> list[Record]:
+        return [Record(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(self.folder.glob("*.json"))]
+
+    def save(self, record: Record) -> None:
+        """Whole or not at all."""
+        path = self.folder / f"{record.number:05d}.json"
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(asdict(record)), encoding="utf-8")
+        os.replace(draft, path)
+
+    def model_folder(self, number: int) -> Path:
+        return self.folder / f"{number:05d}"

@@ -62,7 +62,7 @@ class Proposals:
         if record.state == "finished":
             values = [record.objectives[name] for name in self._sweep.objectives]
             return optuna.trial.create_trial(state=TrialState.COMPLETE, values=values, **known)
-        if record.state == "stopped" and record.objectives:
+        if record.state == "stopped" and record.objectives and len(self._sweep.objectives) == 1:
             halfway = {max(1, record.steps): record.objectives["mae_all"]}
             return optuna.trial.create_trial(state=TrialState.PRUNED, intermediate_values=halfway, **known)
         return optuna.trial.create_trial(state=TrialState.FAIL, **known)

@@ -1,5 +1,6 @@
 """Trials on Ray Tune, which only this file knows. A conductor says who runs next, and hears of everything that happens."""
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class Setting:
     workers: int
     keep_state: bool  # for a scheduler that moves trials
     hung_after: float  # seconds
+    make_trial: Callable[[Sequence[JobSpec], str, Path | None], Trial] = Trial
 
     def model_folder(self, number: int) -> Path:
         return Path(self.trials) / f"{number:05d}"
@@ -74,7 +76,7 @@ def run_trials(sweep: SweepSpec, setting: Setting, left: int, folder: Path, cond
     Raises:
         RunError: Tune itself failed.
     """
-    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C ends the sweep as it ends everything else
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # whose trials fail is told by name
     with local_ray(dashboard=setting.workers > 1):
         at_once = _at_once(sweep)
         tuner = tune.Tuner(
@@ -83,7 +85,7 @@ def run_trials(sweep: SweepSpec, setting: Setting, left: int, folder: Path, cond
                 metric="mae_all",
                 mode="min",
                 search_alg=_Told(conductor),
-                scheduler=_scheduler(sweep, [JobSpec.model_validate(sweep.job)]),
+                scheduler=_scheduler(sweep),
                 num_samples=left,
                 max_concurrent_trials=at_once,
                 time_budget_s=None if sweep.minutes is None else 60 * sweep.minutes,
@@ -127,18 +129,23 @@ def _with_resources(trainable: Callable[[dict[str, Any]], None], sweep: SweepSpe
     return tune.with_resources(trainable, {"cpu": need.cpu, "gpu": need.gpu})
 
 
-def _scheduler(sweep: SweepSpec, jobs: Sequence[JobSpec]) -> TrialScheduler | None:
+def _scheduler(sweep: SweepSpec) -> TrialScheduler | None:
     """Trials are compared by epochs since their masks were final, so that none is judged in the middle of its pruning."""
-    training = jobs[0].training
-    last = max(2, training.epochs - int(jobs[0].sparsity.start * training.epochs))
     if sweep.scheduler == "asha":
-        return ASHAScheduler(time_attr=CLOCK, grace_period=1, max_t=last + 1, reduction_factor=3)
+        return ASHAScheduler(time_attr=CLOCK, grace_period=1, max_t=1 + _most_epochs(sweep), reduction_factor=3)
     if sweep.scheduler == "median":
         return MedianStoppingRule(time_attr=CLOCK, grace_period=1, min_samples_required=3)
     if sweep.scheduler == "pbt":
         rates = {key: _domain(dimension) for key, dimension in sweep.space.items()}
         return PopulationBasedTraining(time_attr="epoch", perturbation_interval=1, hyperparam_mutations={"overrides": rates})
     return None
+
+
+def _most_epochs(sweep: SweepSpec) -> int:
+    """No trial's clock goes beyond, so that none is stopped for its age."""
+    searched = sweep.space.get("training.epochs")
+    most: int = max([JobSpec.model_validate(sweep.job).training.epochs, *(searched.extremes if searched else ())])
+    return most
 
 
 def _domain(dimension: Dimension) -> Any:
@@ -264,7 +271,7 @@ def _run(config: dict[str, Any], setting: Setting, state: Path | None, watch: "_
         jobs = [JobSpec.model_validate(job) for job in config["jobs"]]
         if setting.keep_state:  # the scheduler may have changed the overrides in flight
             jobs = [_changed(job, config["overrides"]) for job in jobs]
-        trial = Trial(jobs, setting.store, None if setting.warm_ups is None else Path(setting.warm_ups))
+        trial = setting.make_trial(jobs, setting.store, None if setting.warm_ups is None else Path(setting.warm_ups))
         if state is not None:
             trial.load_state_dict(torch.load(state / STATE, weights_only=True))
         for figures in trial.epochs():

@@ -130,7 +130,7 @@ def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
         return f"unknown key '{place}'; {hint}"
     if detail["type"] == "missing":
-        return f"'{place}' is required, but absent; add it to the job"
+        return f"'{place}' is required, but absent; add it"
     of_several = detail["type"] == "value_error" and isinstance(detail["input"], Mapping)  # settings, whose sentence is whole
     if of_several or not place:
         return detail["msg"].removeprefix("Value error, ")

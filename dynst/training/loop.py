@@ -141,7 +141,7 @@ class Training:
         """Move the mask if it is time; where sensors were pruned, go back to the weights of ``rewind`` with a fresh optimizer."""
         if self.step == self.rewind:
             self.rewound_to = deepcopy(self.model.state_dict())
-        for index, sensors in zip(self._fresh_batches(), self.scheme.first_probes(self.step), strict=False):
+        for sensors, index in zip(self.scheme.first_probes(self.step), self._fresh_batches(), strict=False):
             self._measure(index, sensors)
         update = self.scheme.update(self.step)
         if update is None:

@@ -37,9 +37,9 @@ def load_sweep(path: Path, assignments: Iterable[str] = ()) -> SweepSpec:
     document = _mapping(path, "sweep")
     if isinstance(document.get("job"), str):
         document["job"] = _mapping(path.parent / document["job"], "job")
-    document = _assigned(document, assignments)
     if isinstance(document.get("job"), dict) and isinstance(document.get("set"), dict):
-        document["job"] = with_overrides(document["job"], document["set"])
+        document["job"] = with_overrides(document["job"], document.pop("set"))
+    document = _assigned(document, assignments)
     sweep = _check(SweepSpec, document, str(path))
     check_space(sweep, str(path))
     return sweep

@@ -10,14 +10,13 @@ __all__ = ["local_ray"]
 
 
 @contextmanager
-def local_ray(dashboard: bool = False) -> Iterator[None]:
-    """Trainings within trials need the dashboard: without it Ray cannot tell that a trial is gone whose workers still wait."""
+def local_ray() -> Iterator[None]:
     ray.init(
         address="local",
         log_to_driver=False,
         logging_level=logging.ERROR,
         object_store_memory=256 * 2**20,
-        include_dashboard=dashboard,
+        include_dashboard=False,
     )
     try:
         yield

@@ -83,6 +83,8 @@ class Tracker:
         self.runs[name] = run_id
         with _as_tracking_error(self.uri):
             self._client.update_run(run_id, status="RUNNING")
+            if "dynst.reason" in self._client.get_run(run_id).data.tags:
+                self._client.delete_tag(run_id, "dynst.reason")
 
     def log(self, run_id: str, figures: dict[str, float], step: int) -> None:
         with _as_tracking_error(self.uri):

@@ -99,8 +99,11 @@ class SweepConductor:
         if not record.run_id:
             params = record.overrides | {"trial": record.number}
             record.run_id = self._tracker.start_trial(record.number, self._parent, params)
+        elif record.run_id not in self._tracker.runs.values():
+            self._tracker.go_on(f"trial-{record.number}", record.run_id)
 
     def _end(self, record: Record, state: Any, reason: str) -> None:
+        self._start_run(record)
         record.state, record.reason = state, reason
         self._records.save(record)
         self._proposals.learn(record)

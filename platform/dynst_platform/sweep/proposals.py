@@ -43,10 +43,10 @@ class Proposals:
         return overrides
 
     def learn(self, record: Record) -> None:
-        trial = self._asked.pop(record.number, None)
-        if trial is None:
+        trial, known = self._asked.pop(record.number, None), self._past(record)
+        if trial is None:  # another process, or a grid, made the proposal
+            self._study.add_trial(known)
             return
-        known = self._past(record)
         for step, value in known.intermediate_values.items():
             trial.report(value, step)
         self._study.tell(trial, known.values, state=known.state)

@@ -6,30 +6,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import Any, Protocol
 
 import ray
-import ray.train
-import ray.train.torch
 import torch
 from ray import tune
-from ray.tune.integration.ray_train import TuneReportCallback
-from ray.tune.schedulers import ASHAScheduler, MedianStoppingRule, PopulationBasedTraining, TrialScheduler
+from ray.tune.schedulers import ASHAScheduler, MedianStoppingRule, TrialScheduler
 from ray.tune.search import Searcher
 
 from dynst.errors import DynstError
 from dynst_platform.errors import RunError
-from dynst_platform.jobfile import check_job, with_overrides
 from dynst_platform.local_ray import local_ray
 from dynst_platform.spec import JobSpec
-from dynst_platform.sweep.spec import Dimension, SweepSpec
+from dynst_platform.sweep.spec import SweepSpec
 from dynst_platform.sweep.trial import Trial
 
 __all__ = ["Conductor", "Setting", "run_trials"]
 
-STATE = "state.pt"
 CLOCK = "settled"  # epochs since a trial's mask was final
 FAILED, RESULT = "failed", "objectives"  # keys of a trial's last report
 
@@ -58,10 +52,8 @@ class Setting:
     store: str
     warm_ups: str | None
     trials: str
-    workers: int
-    keep_state: bool  # for a scheduler that moves trials
     hung_after: float  # seconds
-    make_trial: Callable[[Sequence[JobSpec], str, Path | None], Trial] = Trial
+    make_trial: Callable[[Sequence[JobSpec], str, Path | None, Callable[[], None]], Trial] = Trial
 
     def model_folder(self, number: int) -> Path:
         return Path(self.trials) / f"{number:05d}"
@@ -77,10 +69,10 @@ def run_trials(sweep: SweepSpec, setting: Setting, left: int, folder: Path, cond
         RunError: Tune itself failed.
     """
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # whose trials fail is told by name
-    with local_ray(dashboard=setting.workers > 1):
+    with local_ray():
         at_once = _at_once(sweep)
         tuner = tune.Tuner(
-            _with_resources(partial(_trial, setting=setting), sweep),
+            tune.with_resources(partial(_trial, setting=setting), {"cpu": sweep.resources.cpu, "gpu": sweep.resources.gpu}),
             tune_config=tune.TuneConfig(
                 metric="mae_all",
                 mode="min",
@@ -89,7 +81,7 @@ def run_trials(sweep: SweepSpec, setting: Setting, left: int, folder: Path, cond
                 num_samples=left,
                 max_concurrent_trials=at_once,
                 time_budget_s=None if sweep.minutes is None else 60 * sweep.minutes,
-                reuse_actors=setting.workers == 1,
+                reuse_actors=True,
                 trial_dirname_creator=lambda trial: trial.trial_id,
             ),
             run_config=tune.RunConfig(
@@ -107,26 +99,15 @@ def run_trials(sweep: SweepSpec, setting: Setting, left: int, folder: Path, cond
 
 
 def _at_once(sweep: SweepSpec) -> int:
-    """As many as fit, so that trials with several workers never wait for one another's."""
+    """As many trials as fit; without this Tune would wait for ever for one that never can."""
     have, need = ray.cluster_resources(), sweep.resources
-    fits = [have.get("CPU", 1) / (need.cpu * need.workers)]
-    if need.gpu:
-        fits.append(have.get("GPU", 0) / (need.gpu * need.workers))
-    most = int(min(fits))
+    most = int(min(have.get("CPU", 0) / need.cpu, have.get("GPU", 0) / need.gpu if need.gpu else float("inf")))
     if most < 1:
         raise RunError(
-            f"a trial needs {need.workers} × {need.cpu:g} CPUs and {need.workers} × {need.gpu:g} GPUs, but the cluster has "
-            f"{have.get('CPU', 0):g} and {have.get('GPU', 0):g}; lower resources"
+            f"a trial needs {need.cpu:g} CPUs and {need.gpu:g} GPUs, but the cluster has {have.get('CPU', 0):g} and "
+            f"{have.get('GPU', 0):g}; lower resources"
         )
     return most if sweep.at_once is None else min(most, sweep.at_once)
-
-
-def _with_resources(trainable: Callable[[dict[str, Any]], None], sweep: SweepSpec) -> Any:
-    """With several workers the trial itself only waits for them."""
-    need = sweep.resources
-    if need.workers > 1:
-        return tune.with_resources(trainable, {"memory": 64 * 2**20})
-    return tune.with_resources(trainable, {"cpu": need.cpu, "gpu": need.gpu})
 
 
 def _scheduler(sweep: SweepSpec) -> TrialScheduler | None:
@@ -134,11 +115,15 @@ def _scheduler(sweep: SweepSpec) -> TrialScheduler | None:
     if sweep.scheduler == "asha":
         return ASHAScheduler(time_attr=CLOCK, grace_period=1, max_t=1 + _most_epochs(sweep), reduction_factor=3)
     if sweep.scheduler == "median":
-        return MedianStoppingRule(time_attr=CLOCK, grace_period=1, min_samples_required=3)
-    if sweep.scheduler == "pbt":
-        rates = {key: _domain(dimension) for key, dimension in sweep.space.items()}
-        return PopulationBasedTraining(time_attr="epoch", perturbation_interval=1, hyperparam_mutations={"overrides": rates})
+        return _MedianOnceSettled(time_attr=CLOCK, grace_period=1, min_samples_required=3, min_time_slice=float("inf"))
     return None
+
+
+class _MedianOnceSettled(MedianStoppingRule):  # type: ignore[misc]
+    """Tune's rule compares a trial's best error so far; here only errors of final masks count."""
+
+    def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        return str(super().on_trial_result(controller, trial, result) if result[CLOCK] else TrialScheduler.CONTINUE)
 
 
 def _most_epochs(sweep: SweepSpec) -> int:
@@ -146,17 +131,6 @@ def _most_epochs(sweep: SweepSpec) -> int:
     searched = sweep.space.get("training.epochs")
     most: int = max([JobSpec.model_validate(sweep.job).training.epochs, *(searched.extremes if searched else ())])
     return most
-
-
-def _domain(dimension: Dimension) -> Any:
-    if dimension.entries is not None:
-        return tune.choice(list(dimension.entries))
-    if dimension.loguniform is not None:
-        return tune.loguniform(*dimension.loguniform)
-    if dimension.int_ is not None:
-        return tune.randint(dimension.int_[0], dimension.int_[1] + 1)
-    assert dimension.uniform is not None
-    return tune.uniform(*dimension.uniform)
 
 
 class _Told(Searcher):  # type: ignore[misc]
@@ -186,32 +160,54 @@ class _Told(Searcher):  # type: ignore[misc]
 
 
 class _Telling(tune.Callback):  # type: ignore[misc]
+    """What the conductor raises, for instance because the disk is full, is no trial's fault: Tune would take it for one."""
+
     def __init__(self, conductor: Conductor, setting: Setting) -> None:
         self._conductor, self._setting = conductor, setting
+        self._error: Exception | None = None
+        self._open: set[int] = set()
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if self._error is not None:
+            raise self._error
+
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._conductor.started(trial.config["number"])
+        self._open.add(trial.config["number"])
+        self._tell(self._conductor.started, trial)
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
         if RESULT not in result and FAILED not in result:
-            self._conductor.reported(trial.config["number"], result)
+            self._tell(self._conductor.reported, trial, result)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        number, last = trial.config["number"], trial.last_result or {}
+        self._open.discard(trial.config["number"])
+        last = trial.last_result or {}
         if FAILED in last:
-            self._conductor.failed(number, last[FAILED])
+            self._tell(self._conductor.failed, trial, last[FAILED])
         elif RESULT in last:
-            self._conductor.finished(number, last)
+            self._tell(self._conductor.finished, trial, last)
         else:
-            self._conductor.stopped(number, "no longer among the best when it was compared")
+            self._tell(self._conductor.stopped, trial, "no longer among the best when it was compared")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        number = trial.config["number"]
-        hung = self._setting.last_words(number)
-        self._conductor.failed(number, hung.read_text(encoding="utf-8") if hung.exists() else _reason(trial))
+        self._open.discard(trial.config["number"])
+        hung = self._setting.last_words(trial.config["number"])
+        self._tell(self._conductor.failed, trial, hung.read_text(encoding="utf-8") if hung.exists() else _reason(trial))
+
+    def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
+        """Tune ends the trials that run when time is up without a word."""
+        for trial in trials:
+            if trial.config["number"] in self._open:
+                self._tell(self._conductor.stopped, trial, "time was up")
+
+    def _tell(self, what: Callable[..., None], trial: Any, *more: Any) -> None:
+        try:
+            what(trial.config["number"], *more)
+        except Exception as error:
+            self._error = self._error or error
 
 
 def _reason(trial: Any) -> str:
@@ -232,67 +228,20 @@ def _last_line(error: object) -> str:
 
 
 def _trial(config: dict[str, Any], setting: Setting) -> None:
-    if setting.workers > 1:
-        _train_with_workers(config, setting)
-        return
-    torch.set_num_threads(1)
-    checkpoint = tune.get_checkpoint()
-    with _Watch(setting.last_words(config["number"]), setting.hung_after) as watch:
-        _run(config, setting, None if checkpoint is None else Path(checkpoint.path), watch, tune.report)
-
-
-def _train_with_workers(config: dict[str, Any], setting: Setting) -> None:
-    """A training of its own under Ray Train, whose reports pass through."""
-    trainer = ray.train.torch.TorchTrainer(
-        partial(_on_worker, setting=setting),
-        train_loop_config=config,
-        scaling_config=ray.train.ScalingConfig(num_workers=setting.workers),
-        run_config=ray.train.RunConfig(
-            name=f"train-{config['number']:05d}-{tune.get_context().get_trial_id()}",
-            storage_path=setting.trials,
-            callbacks=[TuneReportCallback()],
-            failure_config=ray.train.FailureConfig(max_failures=0, controller_failure_limit=0),
-            logging_config=ray.train.LoggingConfig(log_level="ERROR"),
-        ),
-    )
-    trainer.fit()
-
-
-def _on_worker(config: dict[str, Any], setting: Setting) -> None:
-    torch.set_num_threads(1)
-    with _Watch(setting.last_words(config["number"]), setting.hung_after) as watch:
-        _run(config, setting, None, watch, ray.train.report)
-
-
-def _run(config: dict[str, Any], setting: Setting, state: Path | None, watch: "_Watch", report: Callable[..., None]) -> None:
     """A trial that cannot succeed says so and is not tried again; any other error is Tune's to retry."""
-    figures: dict[str, Any] = {"mae_all": float("inf"), CLOCK: 0, "epoch": 0}
-    try:
-        jobs = [JobSpec.model_validate(job) for job in config["jobs"]]
-        if setting.keep_state:  # the scheduler may have changed the overrides in flight
-            jobs = [_changed(job, config["overrides"]) for job in jobs]
-        trial = setting.make_trial(jobs, setting.store, None if setting.warm_ups is None else Path(setting.warm_ups))
-        if state is not None:
-            trial.load_state_dict(torch.load(state / STATE, weights_only=True))
-        for figures in trial.epochs():
-            watch.beat()
-            _report(trial, figures, setting, report)
-        report(figures | trial.result(setting.model_folder(config["number"])))
-    except (DynstError, RunError) as error:
-        report(figures | {FAILED: str(error)})
-
-
-def _changed(job: JobSpec, overrides: dict[str, Any]) -> JobSpec:
-    return check_job(with_overrides(job.model_dump(mode="json"), overrides))
-
-
-def _report(trial: Trial, figures: dict[str, Any], setting: Setting, report: Callable[..., None]) -> None:
-    if not setting.keep_state:
-        report(figures)
-        return
-    with TemporaryDirectory() as folder:
-        torch.save(trial.state_dict(), Path(folder) / STATE)
-        report(figures, checkpoint=tune.Checkpoint.from_directory(folder))
+    torch.set_num_threads(1)
+    number, figures = config["number"], {"mae_all": float("inf"), CLOCK: 0, "epoch": 0, "steps": 0}
+    with _Watch(setting.last_words(number), setting.hung_after) as watch:
+        try:
+            jobs = [JobSpec.model_validate(job) for job in config["jobs"]]
+            warm_ups = None if setting.warm_ups is None else Path(setting.warm_ups)
+            trial = setting.make_trial(jobs, setting.store, warm_ups, watch.beat)
+            for figures in trial.epochs():
+                watch.beat()
+                tune.report(figures)
+            tune.report(figures | trial.result(setting.model_folder(number)))
+        except (DynstError, RunError) as error:
+            tune.report(figures | {FAILED: str(error)})
 
 
 class _Watch:

@@ -132,14 +132,10 @@ def _base_warms_up(sweep: SweepSpec) -> bool:
 
 
 def _setting(sweep: SweepSpec, store: SensorStore, records: Records) -> Setting:
-    """Trials of several workers cannot wait for one of them to warm up for all, so they share only what is there."""
-    shared = sweep.resources.workers == 1 or _one_warm_up(sweep)
     return Setting(
         store=str(store.path),
-        warm_ups=str(_pieces(sweep)) if shared and sweep.scheduler != "pbt" else None,
+        warm_ups=str(_pieces(sweep)),
         trials=str(records.folder),
-        workers=sweep.resources.workers,
-        keep_state=sweep.scheduler == "pbt",
         hung_after=60 * sweep.hung_after_minutes,
     )
 

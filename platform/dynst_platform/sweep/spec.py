@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["DIRECTIONS", "IN_FLIGHT", "Dimension", "ObjectiveName", "Resources", "SweepSpec"]
+__all__ = ["DIRECTIONS", "Dimension", "ObjectiveName", "Resources", "SweepSpec"]
 
 ObjectiveName = Literal["mae_all", "sparsity", "cost", "latency_ms"]
 DIRECTIONS: dict[str, Literal["minimize", "maximize"]] = {
@@ -13,7 +13,7 @@ DIRECTIONS: dict[str, Literal["minimize", "maximize"]] = {
     "cost": "minimize",
     "latency_ms": "minimize",
 }
-IN_FLIGHT = ("training.learning_rate", "sparsity.drop_fraction", "sparsity.coverage")  # may change while a trial runs
+SEARCHED = ("data.targets", "data.season", "data.split", "model.", "training.", "sparsity.", "search.")  # what a trial may change
 
 
 class _Spec(BaseModel):
@@ -54,6 +54,8 @@ class Dimension(_Spec):
                 "a key of the space must have one of uniform, loguniform, int, choice, grid, "
                 f"but got {' and '.join(kinds) or 'none'}"
             )
+        if any(wanted in ([], ()) for wanted in self.when.values()):
+            raise ValueError("when must name at least one value for each key")
         if self.loguniform is not None and self.loguniform[0] <= 0:
             raise ValueError(f"loguniform must be above 0, but got {self.loguniform[0]:g}")
         return self
@@ -68,18 +70,18 @@ class Dimension(_Spec):
 
     @property
     def extremes(self) -> tuple[Any, ...]:
-        """Values that every other one lies between, or all of them."""
-        found = self.entries or self.uniform or self.loguniform or self.int_
+        """Values that every other one lies between and one that is no whole number, or all of them."""
+        pair = self.uniform or self.loguniform
+        found = self.entries or self.int_ or ((*pair, pair[0] + 0.618 * (pair[1] - pair[0])) if pair else None)
         assert found is not None
         return found
 
 
 class Resources(_Spec):
-    """Of one trial; with several workers, of each of them."""
+    """What Ray sets aside for one trial."""
 
     cpu: float = Field(1, gt=0)
     gpu: float = Field(0, ge=0, description="a fraction lets trials share one")
-    workers: int = Field(1, ge=1, description="more than one trains a trial under Ray Train")
 
 
 class SweepSpec(_Spec):
@@ -88,7 +90,7 @@ class SweepSpec(_Spec):
     set: dict[str, Any] = Field({}, description="settings of the base job to replace, by dotted key")
     space: dict[str, Dimension] = Field(min_length=1, description="dotted keys of the job")
     searcher: Literal["random", "grid", "tpe"] = Field("tpe", description="tpe searches for all objectives at once")
-    scheduler: Literal["none", "asha", "median", "pbt"] = Field("none", description="who is stopped early, or changed in flight")
+    scheduler: Literal["none", "asha", "median"] = Field("none", description="who is stopped early")
     objectives: Annotated[tuple[ObjectiveName, ...], AfterValidator(_once)] = Field(
         ("mae_all", "sparsity"), min_length=1, description="mae_all is measured on the validation part"
     )
@@ -115,10 +117,10 @@ class SweepSpec(_Spec):
             endless = [key for key, dimension in self.space.items() if dimension.entries is None]
             if endless:
                 raise ValueError(f"searcher grid crosses lists, but {endless[0]} has a range; give it choice or grid")
-        if self.scheduler == "pbt":
-            fixed = [key for key in self.space if key not in IN_FLIGHT]
-            if fixed:
-                raise ValueError(f"pbt changes rates in flight, which are {', '.join(IN_FLIGHT)}, but the space has {fixed[0]}")
+        strange = [key for key in self.space if not key.startswith(SEARCHED)]
+        if strange:
+            allowed = ", ".join(name.removesuffix(".") for name in SEARCHED)
+            raise ValueError(f"the space may have keys of {allowed}, but got {strange[0]}; seeds has a key of its own")
         for key, dimension in self.space.items():
             known = list(self.space)
             late = [other for other in dimension.when if other in known and known.index(other) >= known.index(key)]

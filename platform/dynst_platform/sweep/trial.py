@@ -1,7 +1,7 @@
 """A trial: a training with overrides, once for each seed, from the shared warm-up on. Knows neither Tune nor MLflow."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -38,9 +38,13 @@ class Trial:
     Args:
         jobs: the same job with different seeds.
         warm_root: where warm-ups are kept; None trains each from its first step.
+        beat: called now and then while the trial is prepared.
     """
 
-    def __init__(self, jobs: Sequence[JobSpec], store_path: str, warm_root: Path | None) -> None:
+    def __init__(
+        self, jobs: Sequence[JobSpec], store_path: str, warm_root: Path | None, beat: Callable[[], None] = lambda: None
+    ) -> None:
+        self._beat = beat
         self.store: SensorStore = open_store(Path(store_path))
         self._started = perf_counter()
         self._runs = [self._prepared(job, warm_root) for job in jobs]
@@ -74,7 +78,7 @@ class Trial:
         active = first.arm.active
         timed = measure_efficiency(first.arm.training.model, first.comparison.dataset.test, active, seconds=TIMED_SECONDS)
         cost = float(first.comparison.dataset.network.sensors.cost[active.numpy()].sum())
-        draft = model_folder.with_suffix(".draft")
+        draft = model_folder.with_name(f"{model_folder.name}.model-draft")
         shutil.rmtree(draft, ignore_errors=True)
         save_model(draft, first.arm, first.job, self.store)
         shutil.rmtree(model_folder, ignore_errors=True)
@@ -109,11 +113,13 @@ class Trial:
         comparison = comparison_of(job, str(self.store.path))
         arm = comparison.learned()
         if warm_root is not None and comparison.warm_epochs(arm) and job.sparsity.dropout:
-            arm.training.continue_from_state(warm_state(job, self.store, warm_root))
+            arm.training.continue_from_state(warm_state(job, self.store, warm_root, self._beat))
         else:
             for _ in arm.training.run(comparison.warm_epochs(arm)):
-                pass
+                self._beat()
+        self._beat()
         comparison.decide(arm)
+        self._beat()
         return _Run(job, comparison, arm)
 
     def _figures(self, reports: Sequence[EpochReport], error: float, settled: int) -> dict[str, Any]:

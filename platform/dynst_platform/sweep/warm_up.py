@@ -1,5 +1,6 @@
 """The sensor-dropout warm-up that many trials share: trained once for each set of settings that it depends on."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -18,7 +19,7 @@ from dynst_platform.study import Cell, Files, Product, load_product, save_produc
 __all__ = ["WARM_KEYS", "comparison_of", "warm_cell", "warm_state"]
 
 STATE = "state.pt"
-OF_SPARSITY = ("start", "dropout", "dropout_density", "pinned", "excluded")
+OF_SPARSITY = ("start", "rewind", "dropout", "dropout_density", "pinned", "excluded")
 WARM_KEYS = ("data", "model", "training", *(f"sparsity.{name}" for name in OF_SPARSITY))
 
 
@@ -29,20 +30,20 @@ def warm_cell(job: JobSpec, store: SensorStore) -> Cell:
     return Cell(f"seed-{job.seed}/warm-up", _warm_up, (job.model_dump(mode="json"), str(store.path)), identity)
 
 
-def warm_state(job: JobSpec, store: SensorStore, root: Path) -> dict[str, Any]:
+def warm_state(job: JobSpec, store: SensorStore, root: Path, beat: Callable[[], None]) -> dict[str, Any]:
     """The state to continue from; trained here and kept under ``root`` where no other trial has done it."""
     cell = warm_cell(job, store)
     folder = root / cell.folder
     if not folder.exists():
-        save_product(folder, cell.work(*cell.arguments))
+        save_product(folder, _warm_up(job.model_dump(mode="json"), str(store.path), beat))
     return _unpacked(load_product(folder).files)
 
 
-def _warm_up(document: dict[str, Any], store: str) -> Product:
+def _warm_up(document: dict[str, Any], store: str, beat: Callable[[], None] = lambda: None) -> Product:
     comparison = comparison_of(JobSpec.model_validate(document), store)
     learned = comparison.learned()
     for _ in learned.training.run(comparison.warm_epochs(learned)):
-        pass
+        beat()
     packed = BytesIO()
     torch.save(learned.training.state_dict(), packed)
     return Product([{"stage": "warm-up", "steps": learned.training.step}], {STATE: packed.getvalue()})

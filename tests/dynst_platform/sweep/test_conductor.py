@@ -17,11 +17,16 @@ class NoTracker:
 
     def __init__(self) -> None:
         self.opened: list[int] = []
+        self.runs: dict[str, str] = {}
         self.ended: dict[str, tuple[str, str]] = {}
 
     def start_trial(self, number: int, parent: str, params: dict[str, Any]) -> str:
         self.opened.append(number)
+        self.runs[f"trial-{number}"] = f"run-{number}"
         return f"run-{number}"
+
+    def go_on(self, name: str, run_id: str) -> None:
+        self.runs[name] = run_id
 
     def end(self, run_id: str, status: str, reason: str = "") -> None:
         self.ended[run_id] = (status, reason)

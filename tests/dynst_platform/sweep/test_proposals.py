@@ -30,13 +30,13 @@ def test_every_proposal_lies_in_the_space(searcher: str) -> None:
         "training.learning_rate": {"loguniform": [1e-4, 1e-2]},
         "sparsity.final": {"uniform": [0.2, 0.7]},
         "sparsity.rounds": {"int": [2, 4]},
-        "curve.sparsities": {"choice": [[0.5], [0.3, 0.6]]},
+        "sparsity.dropout_density": {"choice": [[0.2, 1.0], [0.3, 0.6]]},
     }
     proposals = Proposals(make_sweep(space=space, searcher=searcher), [])
     found = [proposals.propose(number) for number in range(20)]
     assert all(1e-4 <= one["training.learning_rate"] <= 1e-2 and 0.2 <= one["sparsity.final"] <= 0.7 for one in found)
     assert {one["sparsity.rounds"] for one in found} == {2, 3, 4}
-    assert {str(one["curve.sparsities"]) for one in found} == {"[0.5]", "[0.3, 0.6]"}
+    assert {str(one["sparsity.dropout_density"]) for one in found} == {"[0.2, 1.0]", "[0.3, 0.6]"}
     assert min(one["training.learning_rate"] for one in found) < 4e-4, "on a logarithmic scale"
 
 

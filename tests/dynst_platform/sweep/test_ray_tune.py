@@ -26,7 +26,7 @@ EPOCHS = 6  # as many as the base job has
 class Faulty:
     """Stands in for a trial; what it does depends on the share of sensors that is off."""
 
-    def __init__(self, jobs: Sequence[JobSpec], store_path: str, warm_root: Path | None) -> None:
+    def __init__(self, jobs: Sequence[JobSpec], store_path: str, warm_root: Path | None, beat: object) -> None:
         self.final = jobs[0].sparsity.final or 0.0
         self.marker = Path(store_path) / "was-here"
 
@@ -63,7 +63,7 @@ def run(folder: Path, shares: list[float], **changes: Any) -> dict[float, Record
     sweep = make_sweep(space=space, searcher="grid", trials=len(shares), hung_after_minutes=0.1, **changes)
     records = Records(folder / "trials")
     conductor = SweepConductor(sweep, records, NoTracker(), "parent", lambda record, figures: None)  # type: ignore[arg-type]
-    setting = Setting(str(folder), None, str(records.folder), 1, False, 6.0, make_trial=Faulty)  # type: ignore[arg-type]
+    setting = Setting(str(folder), None, str(records.folder), 6.0, make_trial=Faulty)  # type: ignore[arg-type]
     run_trials(sweep, setting, conductor.left, folder / "ray", conductor)
     return {record.overrides["sparsity.final"]: record for record in records.all()}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple, NoReturn
 
 import torch
@@ -106,12 +107,18 @@ class Dataset:
     val: Windows
     test: Windows
     network: Network
+    embedding: int
 
     @property
     def positions(self) -> Tensor | None:
         """``[S, 2]``, as the store has them."""
         positions = self.network.sensors.positions
         return None if positions is None else torch.tensor(positions)
+
+    @cached_property
+    def modes(self) -> Tensor:
+        """``[S, E]``, alike for locations that departed from their season together in the training part."""
+        return leading_modes(departures(self.train, self.scaler).by_location(), self.embedding)
 
 
 @dataclass(frozen=True)
@@ -148,7 +155,7 @@ def make_dataset(store: SensorStore, model: ModelConfig, plan: DatasetPlan | Non
     scaler.quantity %= len(store.manifest.quantities)
     series = make_series(store.readings, scaler)
     train, val, test = (Windows(series, starts, model.window, model.horizon, plan.channels) for starts in plan.starts)
-    return Dataset(scaler, train, val, test, network_of(store))
+    return Dataset(scaler, train, val, test, network_of(store), model.embedding)
 
 
 def chooser_of(dataset: Dataset, edges: Edges) -> Chooser:
@@ -156,10 +163,9 @@ def chooser_of(dataset: Dataset, edges: Edges) -> Chooser:
 
 
 def forecaster_for(dataset: Dataset, model: ModelConfig, edges: Edges, seed: int) -> SparseForecaster:
-    """A fresh forecaster to train on ``dataset``; locations that departed from their season together begin as alike."""
-    modes = leading_modes(departures(dataset.train, dataset.scaler).by_location(), model.embedding)
-    targets, positions = dataset.train.targets.tolist(), dataset.positions
-    return build_forecaster(model, dataset.scaler, edges, targets=targets, seed=seed, positions=positions, identity=modes)
+    """A fresh forecaster to train on ``dataset``, whose locations begin as its modes."""
+    begin = {"positions": dataset.positions, "identity": dataset.modes}
+    return build_forecaster(model, dataset.scaler, edges, targets=dataset.train.targets.tolist(), seed=seed, **begin)
 
 
 def build_forecaster(

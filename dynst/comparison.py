@@ -92,7 +92,8 @@ class Comparison:
         constraints, sparsity = self._demands()
         judge = self.chooser.judge(learned.training.model, self.search, self.world)
         found = self.chooser.judged(judge, constraints, sparsity, self.search, self.seed)
-        learned.training.decide(self.world.same(found.active.float()).bool(), self.world.same(found.importance))
+        active = self.world.same(found.active.float()).bool()
+        learned.training.decide(active, self.world.same(judge.importance(active)))
 
     def _demands(self) -> tuple[Constraints, float]:
         """What the final choice must satisfy, and its share of sensors or cost that is off."""

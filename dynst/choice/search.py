@@ -34,7 +34,6 @@ class SearchConfig(BaseModel):
 class Found:
     active: Tensor  # [S] bool
     loss: float  # of the judge, in raw units
-    importance: Tensor  # [S], at ``active``
     losses: tuple[float, ...]  # after each round
 
 
@@ -95,7 +94,7 @@ def judged_search(judge: Judge, constraints: Constraints, start: Tensor, rounds:
         else:
             reach = max(1, reach // 2)
         losses.append(loss)
-    return Found(active, loss, judge.importance(active), tuple(losses))
+    return Found(active, loss, tuple(losses))
 
 
 def _noisy(importance: Tensor, temperature: float, generator: torch.Generator) -> Tensor:

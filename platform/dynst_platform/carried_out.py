@@ -18,7 +18,7 @@ from dynst_platform.stores import first_unit
 from dynst_platform.study import Cell, Product, run_cells
 from dynst_platform.tracking import Tracker
 
-__all__ = ["OnPiece", "StudyOutcome", "carried_out", "outcome_facts", "plain_rows", "tidy"]
+__all__ = ["OnPiece", "StudyOutcome", "carried_out", "closed_on_failure", "outcome_facts", "plain_rows", "tidy"]
 
 OnPiece = Callable[[str, int, int], None]  # name of the piece that is done, how many are, of how many
 
@@ -56,12 +56,19 @@ def carried_out(
         done.append(cell.name)
         on_piece(cell.name, len(done), len(cells))
 
-    try:
+    with closed_on_failure(tracker, "start again"):
         run_cells(cells, home() / job.name / "pieces", job.cluster.num_workers, on_done)
         yield tracker, tidy(rows, store.sensors.ids)
+
+
+@contextmanager
+def closed_on_failure(tracker: Tracker, then: str) -> Iterator[None]:
+    """Close what is open in MLflow with the reason where the block fails; ``then`` is what to do once a full disk has room."""
+    try:
+        yield
     except OSError as error:
         tracker.close("FAILED", str(error))
-        raise RunError(f"the results cannot be written ({error}); make room under {home()} and start again") from error
+        raise RunError(f"the results cannot be written ({error}); make room under {home()} and {then}") from error
     except BaseException as error:
         tracker.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", str(error))
         raise

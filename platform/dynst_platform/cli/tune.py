@@ -27,26 +27,25 @@ def tune(sweep: Path | None, assignments: tuple[str, ...], resume: str | None, e
         raise click.UsageError("--extend adds trials to a sweep that was started before; name its run with --resume")
     spec, known = (_new(sweep, assignments), None) if sweep is not None else _started(str(resume), extend or 0)
 
+    from dynst_platform.stores import sweep_store_for
+
+    store = sweep_store_for(spec)  # before anything heavy is imported
+
     from dynst_platform.cli.output import print_json
     from dynst_platform.cli.sweep_progress import SweepProgress
     from dynst_platform.cli.sweep_result import print_sweep
-    from dynst_platform.stores import sweep_store_for
     from dynst_platform.sweep import run as use_case
 
     with SweepProgress(spec) as progress:
-        outcome = use_case.tune(spec, sweep_store_for(spec), progress.on_piece, progress.on_trial, known)
+        outcome = use_case.tune(spec, store, progress.on_piece, progress.on_trial, known)
     (print_json if output == "json" else print_sweep)(outcome)
 
 
 def _new(path: Path, assignments: tuple[str, ...]) -> "SweepSpec":
-    """Checked before anything heavy is imported."""
     from dynst_platform.jobfile import load_sweep
-    from dynst_platform.stores import sweep_store_for
     from dynst_platform.sweep.proposals import with_trials
 
-    spec = with_trials(load_sweep(path, assignments))
-    sweep_store_for(spec)
-    return spec
+    return with_trials(load_sweep(path, assignments))
 
 
 def _started(run_id: str, extend: int) -> "tuple[SweepSpec, tuple[str, str]]":

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import moocore
 import numpy as np
 
-from dynst_platform.sweep.records import Record
+from dynst_platform.sweep.records import Record, finished_among
 from dynst_platform.sweep.spec import DIRECTIONS
 
 __all__ = ["chosen_of", "front_of", "hypervolumes"]
@@ -15,7 +15,7 @@ BEYOND = 0.1  # of the range of each objective, that the reference point of the 
 
 def front_of(records: Sequence[Record], objectives: Sequence[str]) -> list[Record]:
     """The finished trials that are best in something, by number; of equal ones the first."""
-    finished = [record for record in records if record.state == "finished"]
+    finished = finished_among(records)
     if not finished:
         return []
     kept = moocore.is_nondominated(_to_minimise(finished, objectives), keep_weakly=False)
@@ -34,7 +34,7 @@ def chosen_of(front: Sequence[Record], dense: float, within: float) -> Record | 
 def hypervolumes(records: Sequence[Record], objectives: Sequence[str]) -> list[tuple[int, float]]:
     """By number of each finished trial, what it and those before it cover (Zitzler and Thiele 1999): a share of the box between the
     best value of every objective and a point just beyond the worst of each."""
-    finished = [record for record in records if record.state == "finished"]
+    finished = finished_among(records)
     if not finished:
         return []
     points = _to_minimise(finished, objectives)

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from dynst_platform.sweep.records import Record
+from dynst_platform.sweep.records import Record, finished_among
 
 __all__ = ["draw_front"]
 
@@ -17,7 +17,7 @@ def draw_front(
     """``dense`` is the reference's error on the validation part, as the trials' errors are."""
     figure = Figure(figsize=(7.5, 4.6), layout="constrained")
     axes = figure.subplots()
-    finished = [record for record in records if record.state == "finished"]
+    finished = finished_among(records)
     axes.scatter(*_points(finished), color="#b8b8b8", s=28, label=f"{len(finished)} finished trials")
     along = sorted(front, key=lambda record: record.objectives["sparsity"])
     axes.plot(*_points(along), color="#1f77b4", marker="o", lw=1.6, label="front: no trial is better in everything")

@@ -19,6 +19,7 @@ from dynst.errors import DynstError
 from dynst_platform.errors import RunError
 from dynst_platform.local_ray import local_ray
 from dynst_platform.spec import JobSpec
+from dynst_platform.sweep.records import trial_path
 from dynst_platform.sweep.spec import SweepSpec
 from dynst_platform.sweep.trial import Trial
 
@@ -56,10 +57,10 @@ class Setting:
     make_trial: Callable[[Sequence[JobSpec], str, Path | None, Callable[[], None]], Trial] = Trial
 
     def model_folder(self, number: int) -> Path:
-        return Path(self.trials) / f"{number:05d}"
+        return trial_path(Path(self.trials), number)
 
     def last_words(self, number: int) -> Path:
-        return Path(self.trials) / f"{number:05d}.hung"
+        return trial_path(Path(self.trials), number, ".hung")
 
 
 def run_trials(sweep: SweepSpec, setting: Setting, left: int, folder: Path, conductor: Conductor) -> None:

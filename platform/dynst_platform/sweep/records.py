@@ -2,11 +2,12 @@
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["Record", "Records"]
+__all__ = ["Record", "Records", "finished_among", "trial_path"]
 
 State = Literal["running", "finished", "stopped", "failed"]
 
@@ -30,6 +31,15 @@ class Record:
         return self.state != "running"
 
 
+def trial_path(folder: Path, number: int, suffix: str = "") -> Path:
+    """Where a trial keeps something: its record ``.json``, its last words ``.hung``; without a suffix the folder of its model."""
+    return folder / f"{number:05d}{suffix}"
+
+
+def finished_among(records: Iterable[Record]) -> list[Record]:
+    return [record for record in records if record.state == "finished"]
+
+
 class Records:
     """One JSON file a trial; only the driver writes them."""
 
@@ -42,10 +52,7 @@ class Records:
 
     def save(self, record: Record) -> None:
         """Whole or not at all."""
-        path = self.folder / f"{record.number:05d}.json"
+        path = trial_path(self.folder, record.number, ".json")
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(asdict(record)), encoding="utf-8")
         os.replace(draft, path)
-
-    def model_folder(self, number: int) -> Path:
-        return self.folder / f"{number:05d}"

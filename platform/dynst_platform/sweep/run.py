@@ -10,6 +10,7 @@ import pandas as pd
 
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
+from dynst_platform.carried_out import closed_on_failure
 from dynst_platform.curve_cells import dense_cell
 from dynst_platform.errors import RunError
 from dynst_platform.home import artifact_root, home, tracking_uri
@@ -22,7 +23,7 @@ from dynst_platform.sweep.conductor import Listener, SweepConductor, jobs_of
 from dynst_platform.sweep.front import chosen_of, front_of, hypervolumes
 from dynst_platform.sweep.picture import draw_front
 from dynst_platform.sweep.ray_tune import Setting, run_trials
-from dynst_platform.sweep.records import Record, Records
+from dynst_platform.sweep.records import Record, Records, trial_path
 from dynst_platform.sweep.spec import SweepSpec
 from dynst_platform.sweep.warm_up import WARM_KEYS, warm_cell
 from dynst_platform.tracking import Tracker, sweep_of_run
@@ -91,18 +92,12 @@ def tune(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SWEEP_FILE).write_text(dump_spec(sweep), encoding="utf-8")
     records = Records(folder / "trials")
-    try:
+    with closed_on_failure(tracker, "go on with --resume"):
         dense = _shared_work(sweep, store, on_piece)
         conductor = SweepConductor(sweep, records, tracker, tracker.runs[PARENT], listener)
         if conductor.left:
             run_trials(sweep, _setting(sweep, store, records), conductor.left, folder / "ray", conductor)
         return _outcome(sweep, store, tracker, folder, records.all(), dense)
-    except OSError as error:
-        tracker.close("FAILED", str(error))
-        raise RunError(f"the results cannot be written ({error}); make room under {home()} and go on with --resume") from error
-    except BaseException as error:
-        tracker.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", str(error))
-        raise
 
 
 def _shared_work(sweep: SweepSpec, store: SensorStore, on_piece: OnDone) -> dict[str, float]:
@@ -162,7 +157,7 @@ def _outcome(
     lines = [_line(record) | {"front": record in front, "chosen": record is chosen} for record in records]
     pd.json_normalize(lines).to_csv(result / "trials.csv", index=False)
     for record in front:
-        tracker.log_model(record.run_id, Path(folder / "trials" / f"{record.number:05d}"), record.steps, record.metrics)
+        tracker.log_model(record.run_id, trial_path(folder / "trials", record.number), record.steps, record.metrics)
     volumes = hypervolumes(records, sweep.objectives)
     _finish(tracker, result, volumes, chosen, dense)
     return SweepOutcome(

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from dynst_platform.spec import Name, Once, Spec
 
 __all__ = ["DIRECTIONS", "Dimension", "ObjectiveName", "Resources", "SweepSpec"]
 
@@ -16,28 +18,20 @@ DIRECTIONS: dict[str, Literal["minimize", "maximize"]] = {
 SEARCHED = ("data.targets", "data.season", "data.split", "model.", "training.", "sparsity.", "search.")  # what a trial may change
 
 
-class _Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
 def _rising(pair: tuple[float, float]) -> tuple[float, float]:
     if not pair[0] < pair[1]:
         raise ValueError("must be [low, high] with low below high")
     return pair
 
 
-def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if len({repr(value) for value in values}) < len(values):
-        raise ValueError("must name each entry once")
-    return values
-
-
 Range = Annotated[tuple[float, float], AfterValidator(_rising)]
-Entries = Annotated[tuple[Any, ...], Field(min_length=1), AfterValidator(_once)]
+Entries = Annotated[tuple[Any, ...], Field(min_length=1), Once]
 
 
-class Dimension(_Spec):
+class Dimension(Spec):
     """What values a key of the job may take; exactly one of the kinds."""
+
+    model_config = ConfigDict(populate_by_name=True)
 
     uniform: Range | None = None
     loguniform: Range | None = None
@@ -77,28 +71,28 @@ class Dimension(_Spec):
         return found
 
 
-class Resources(_Spec):
+class Resources(Spec):
     """What Ray sets aside for one trial."""
 
     cpu: float = Field(1, gt=0)
     gpu: float = Field(0, ge=0, description="a fraction lets trials share one")
 
 
-class SweepSpec(_Spec):
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="also the MLflow experiment")
+class SweepSpec(Spec):
+    name: Name
     job: dict[str, Any] = Field(description="the base job: its settings, or in a file the path of a job file beside it")
     set: dict[str, Any] = Field({}, description="settings of the base job to replace, by dotted key")
     space: dict[str, Dimension] = Field(min_length=1, description="dotted keys of the job")
     searcher: Literal["random", "grid", "tpe"] = Field("tpe", description="tpe searches for all objectives at once")
     scheduler: Literal["none", "asha", "median"] = Field("none", description="who is stopped early")
-    objectives: Annotated[tuple[ObjectiveName, ...], AfterValidator(_once)] = Field(
+    objectives: Annotated[tuple[ObjectiveName, ...], Once] = Field(
         ("mae_all", "sparsity"), min_length=1, description="mae_all is measured on the validation part"
     )
     trials: int = Field(20, ge=1)
     minutes: float | None = Field(None, gt=0, description="no trial starts after this time")
     at_once: int | None = Field(None, ge=1, description="trials at a time; by default as many as the resources allow")
     resources: Resources = Resources()
-    seeds: Annotated[tuple[int, ...], AfterValidator(_once)] = Field(
+    seeds: Annotated[tuple[int, ...], Once] = Field(
         (0,), min_length=1, description="every trial trains with each of them, and its error is the mean"
     )
     retries: int = Field(1, ge=0, description="of a trial that fails")

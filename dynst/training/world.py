@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
@@ -28,6 +29,10 @@ class World:
         if self.size > 1:
             dist.broadcast(value, 0)
         return value
+
+    def agree(self, fact: bool) -> bool:
+        """What the first rank says, on every rank."""
+        return bool(self.same(torch.tensor(float(fact))))
 
     def share(self, items: Tensor) -> Tensor:
         """This rank's part of ``items``: every ``size``-th, so parts differ in length by at most one."""

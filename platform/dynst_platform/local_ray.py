@@ -10,13 +10,13 @@ __all__ = ["local_ray"]
 
 
 @contextmanager
-def local_ray() -> Iterator[None]:
+def local_ray(dashboard: bool = False) -> Iterator[None]:
     ray.init(
         address="local",
         log_to_driver=False,
         logging_level=logging.ERROR,
         object_store_memory=256 * 2**20,
-        include_dashboard=False,
+        include_dashboard=dashboard,
     )
     try:
         yield

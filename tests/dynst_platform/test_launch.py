@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from dynst.data.store import SensorStore
-from dynst_platform.launch import _Follower, launch
+from dynst_platform.launch import launch
 from dynst_platform.spec import JobSpec
+from dynst_platform.worker_group import _Follower
 from tests.dynst_platform.test_train import small_job
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")

@@ -1,11 +1,13 @@
 """The driver's view of a sweep: which trial comes next, what became of each, kept on disk and told to MLflow and the screen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from random import Random
 from typing import Any
 
 from dynst.errors import ConfigError
 from dynst_platform.jobfile import check_job, with_overrides
 from dynst_platform.spec import JobSpec
+from dynst_platform.sweep.population import perturbed
 from dynst_platform.sweep.proposals import Proposals
 from dynst_platform.sweep.records import Record, Records
 from dynst_platform.sweep.spec import SweepSpec
@@ -42,7 +44,7 @@ class SweepConductor:
         """How many trials may still start."""
         return max(0, self.sweep.trials - len(self.trials)) + len(self._interrupted)
 
-    def next(self) -> tuple[int, list[dict[str, Any]], dict[str, Any]] | None:
+    def next(self) -> tuple[int, list[dict[str, Any]]] | None:
         while self.left:
             record = self._interrupted.pop(0) if self._interrupted else self._new()
             try:
@@ -51,7 +53,7 @@ class SweepConductor:
                 self._start_run(record)
                 self._end(record, "failed", str(error))
                 continue
-            return record.number, [job.model_dump(mode="json") for job in jobs], record.overrides
+            return record.number, _plain(jobs)
         return None
 
     def started(self, number: int) -> None:
@@ -65,6 +67,8 @@ class SweepConductor:
         record = self.trials[number]
         self._take(record, figures)
         series = {"val/mae": figures["mae_all"], "train/mae": figures["train_mae"], "mask/sparsity": figures["sparsity"]}
+        if self.sweep.scheduler == "pbt":
+            series |= _rates(record)
         self._tracker.log(record.run_id, series, figures["epoch"])
         self._listener(record, figures)
 
@@ -83,6 +87,15 @@ class SweepConductor:
 
     def failed(self, number: int, reason: str) -> None:
         self._end(self.trials[number], "failed", reason)
+
+    def followed(self, number: int, leader: int, epoch: int, random: Random) -> list[dict[str, Any]]:
+        """The jobs with which a trial goes on from another one's state; its rates until now are remembered."""
+        record = self.trials[number]
+        record.history.append({"until": epoch, "overrides": record.overrides, "then_from": leader})
+        record.overrides = perturbed(self.sweep, self.trials[leader].overrides, random)
+        self._records.save(record)
+        self._listener(record, {})
+        return _plain(jobs_of(self.sweep, record.overrides))
 
     def _new(self) -> Record:
         number = len(self.trials)
@@ -110,3 +123,11 @@ class SweepConductor:
         status = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}[state]
         self._tracker.end(record.run_id, status, reason)
         self._listener(record, {})
+
+
+def _plain(jobs: Sequence[JobSpec]) -> list[dict[str, Any]]:
+    return [job.model_dump(mode="json") for job in jobs]
+
+
+def _rates(record: Record) -> dict[str, float]:
+    return {f"rate/{key}": value for key, value in record.overrides.items()}

@@ -15,7 +15,7 @@ from dynst_platform.spec import JobSpec
 from dynst_platform.sweep.records import Record
 from dynst_platform.sweep.spec import DIRECTIONS, Dimension, SweepSpec
 
-__all__ = ["Proposals", "grid_size", "with_trials"]
+__all__ = ["Proposals", "bounds_of", "grid_size", "with_trials"]
 
 
 class Proposals:
@@ -117,7 +117,7 @@ def _suggest(trial: optuna.Trial, key: str, dimension: Dimension) -> Any:
         return dimension.entries[trial.suggest_categorical(key, list(range(len(dimension.entries))))]
     if dimension.int_ is not None:
         return trial.suggest_int(key, *dimension.int_)
-    return trial.suggest_float(key, *_bounds(dimension), log=dimension.loguniform is not None)
+    return trial.suggest_float(key, *bounds_of(dimension), log=dimension.loguniform is not None)
 
 
 def _inner(dimension: Dimension, value: Any) -> Any:
@@ -129,10 +129,11 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
         return CategoricalDistribution(list(range(len(dimension.entries))))
     if dimension.int_ is not None:
         return IntDistribution(*dimension.int_)
-    return FloatDistribution(*_bounds(dimension), log=dimension.loguniform is not None)
+    return FloatDistribution(*bounds_of(dimension), log=dimension.loguniform is not None)
 
 
-def _bounds(dimension: Dimension) -> tuple[float, float]:
+def bounds_of(dimension: Dimension) -> tuple[float, float]:
+    """Of a range of real numbers."""
     bounds = dimension.uniform or dimension.loguniform
     assert bounds is not None
     return bounds

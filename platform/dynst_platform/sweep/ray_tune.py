@@ -1,39 +1,33 @@
-"""Trials on Ray Tune, which only this file knows. A conductor says who runs next, and hears of everything that happens."""
+"""Trials on Ray Tune. A conductor says who runs next, and hears of everything that happens."""
 
 import logging
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from threading import Event, Thread
+from random import Random
 from typing import Any, Protocol
 
 import ray
-import torch
-from ray import tune
-from ray.tune.schedulers import ASHAScheduler, MedianStoppingRule, TrialScheduler
+from ray import cloudpickle, tune
+from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from dynst.errors import DynstError
 from dynst_platform.errors import RunError
 from dynst_platform.local_ray import local_ray
-from dynst_platform.spec import JobSpec
-from dynst_platform.sweep.records import trial_path
-from dynst_platform.sweep.spec import SweepSpec
-from dynst_platform.sweep.trial import Trial
+from dynst_platform.sweep.schedulers import Population, stopping
+from dynst_platform.sweep.spec import Resources, SweepSpec
+from dynst_platform.sweep.trial_process import FAILED, RESULT, Setting, run_trial
 
-__all__ = ["Conductor", "Setting", "run_trials"]
+__all__ = ["Conductor", "run_trials"]
 
-CLOCK = "settled"  # epochs since a trial's mask was final
-FAILED, RESULT = "failed", "objectives"  # keys of a trial's last report
+STARTER_MEMORY = 64 * 2**20  # what a trial of several workers takes itself; asking for no CPU at all would be refused
 
 
 class Conductor(Protocol):
     """Says which trial runs next, and is told what becomes of it; always in the driver."""
 
-    def next(self) -> tuple[int, list[dict[str, Any]], dict[str, Any]] | None:
-        """Number, one job for each seed, and the overrides that made them; None when there is no trial left."""
+    def next(self) -> tuple[int, list[dict[str, Any]]] | None:
+        """Number, and one job for each seed; None when there is no trial left."""
 
     def started(self, number: int) -> None: ...
 
@@ -45,22 +39,8 @@ class Conductor(Protocol):
 
     def failed(self, number: int, reason: str) -> None: ...
 
-
-@dataclass(frozen=True)
-class Setting:
-    """What all trials have in common; every node must see these paths."""
-
-    store: str
-    warm_ups: str | None
-    trials: str
-    hung_after: float  # seconds
-    make_trial: Callable[[Sequence[JobSpec], str, Path | None, Callable[[], None]], Trial] = Trial
-
-    def model_folder(self, number: int) -> Path:
-        return trial_path(Path(self.trials), number)
-
-    def last_words(self, number: int) -> Path:
-        return trial_path(Path(self.trials), number, ".hung")
+    def followed(self, number: int, leader: int, epoch: int, random: Random) -> list[dict[str, Any]]:
+        """The jobs of a trial that goes on from another one's state, with other rates."""
 
 
 def run_trials(sweep: SweepSpec, setting: Setting, left: int, folder: Path, conductor: Conductor) -> None:
@@ -70,17 +50,17 @@ def run_trials(sweep: SweepSpec, setting: Setting, left: int, folder: Path, cond
         RunError: Tune itself failed.
     """
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # whose trials fail is told by name
-    with local_ray():
-        at_once = _at_once(sweep)
+    with local_ray(dashboard=sweep.resources.workers > 1):  # which frees what the group of a stopped trial had taken
+        told = _Told(conductor, left)
         tuner = tune.Tuner(
-            tune.with_resources(partial(_trial, setting=setting), {"cpu": sweep.resources.cpu, "gpu": sweep.resources.gpu}),
+            tune.with_resources(partial(run_trial, setting=setting), _for_one(sweep.resources)),
             tune_config=tune.TuneConfig(
                 metric="mae_all",
                 mode="min",
-                search_alg=_Told(conductor),
-                scheduler=_scheduler(sweep),
+                search_alg=told,
+                scheduler=_scheduler(sweep, setting, conductor, told),
                 num_samples=left,
-                max_concurrent_trials=at_once,
+                max_concurrent_trials=_at_once(sweep),
                 time_budget_s=None if sweep.minutes is None else 60 * sweep.minutes,
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: trial.trial_id,
@@ -99,54 +79,56 @@ def run_trials(sweep: SweepSpec, setting: Setting, left: int, folder: Path, cond
             raise RunError(f"the sweep stopped: {_last_line(error)}; go on with --resume") from error
 
 
-def _at_once(sweep: SweepSpec) -> int:
+def _for_one(need: Resources) -> dict[str, float]:
+    """Workers of a trial that has several get theirs from Ray Train."""
+    return {"cpu": need.cpu, "gpu": need.gpu} if need.workers == 1 else {"memory": STARTER_MEMORY}
+
+
+def _at_once(sweep: SweepSpec) -> int | None:
     """As many trials as fit; without this Tune would wait for ever for one that never can."""
     have, need = ray.cluster_resources(), sweep.resources
-    most = int(min(have.get("CPU", 0) / need.cpu, have.get("GPU", 0) / need.gpu if need.gpu else float("inf")))
+    cpu, gpu = need.workers * need.cpu, need.workers * need.gpu
+    most = int(min(have.get("CPU", 0) / cpu, have.get("GPU", 0) / gpu if gpu else float("inf")))
     if most < 1:
         raise RunError(
-            f"a trial needs {need.cpu:g} CPUs and {need.gpu:g} GPUs, but the cluster has {have.get('CPU', 0):g} and "
+            f"a trial needs {cpu:g} CPUs and {gpu:g} GPUs, but the cluster has {have.get('CPU', 0):g} and "
             f"{have.get('GPU', 0):g}; lower resources"
         )
+    if sweep.scheduler == "pbt":
+        return None  # those that wait for the others count too
     return most if sweep.at_once is None else min(most, sweep.at_once)
 
 
-def _scheduler(sweep: SweepSpec) -> TrialScheduler | None:
-    """Trials are compared by epochs since their masks were final, so that none is judged in the middle of its pruning."""
-    if sweep.scheduler == "asha":
-        return ASHAScheduler(time_attr=CLOCK, grace_period=1, max_t=1 + _most_epochs(sweep), reduction_factor=3)
-    if sweep.scheduler == "median":
-        return _MedianOnceSettled(time_attr=CLOCK, grace_period=1, min_samples_required=3, min_time_slice=float("inf"))
-    return None
+def _scheduler(sweep: SweepSpec, setting: Setting, conductor: Conductor, told: "_Told") -> TrialScheduler | None:
+    if sweep.scheduler != "pbt":
+        return stopping(sweep)
 
+    def follow(number: int, leader: int, epoch: int, random: Random) -> dict[str, Any]:
+        return {"number": number, "jobs": conductor.followed(number, leader, epoch, random)}
 
-class _MedianOnceSettled(MedianStoppingRule):  # type: ignore[misc]
-    """Tune's rule compares a trial's best error so far; here only errors of final masks count."""
-
-    def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        return str(super().on_trial_result(controller, trial, result) if result[CLOCK] else TrialScheduler.CONTINUE)
-
-
-def _most_epochs(sweep: SweepSpec) -> int:
-    """No trial's clock goes beyond, so that none is stopped for its age."""
-    searched = sweep.space.get("training.epochs")
-    most: int = max([JobSpec.model_validate(sweep.job).training.epochs, *(searched.extremes if searched else ())])
-    return most
+    return Population(sweep, setting, follow, lambda: told.complete)
 
 
 class _Told(Searcher):  # type: ignore[misc]
     """Tune asks it what to run; it asks the conductor."""
 
-    def __init__(self, conductor: Conductor) -> None:
+    def __init__(self, conductor: Conductor, left: int) -> None:
         super().__init__()
-        self._conductor = conductor
+        self._conductor, self._left = conductor, left
+
+    @property
+    def complete(self) -> bool:
+        """Whether Tune has been told of all trials."""
+        return self._left == 0
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:
         found = self._conductor.next()
         if found is None:
+            self._left = 0
             return str(Searcher.FINISHED)
-        number, jobs, overrides = found
-        return {"number": number, "jobs": jobs, "overrides": overrides}
+        self._left -= 1
+        number, jobs = found
+        return {"number": number, "jobs": jobs}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """The conductor hears of it from the callback, with the trial's number."""
@@ -176,8 +158,12 @@ class _Telling(tune.Callback):  # type: ignore[misc]
             raise self._error
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._open.add(trial.config["number"])
-        self._tell(self._conductor.started, trial)
+        if trial.config["number"] not in self._open:  # else it only waited for others
+            self._open.add(trial.config["number"])
+            self._tell(self._conductor.started, trial)
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._open.discard(trial.config["number"])
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
         if RESULT not in result and FAILED not in result:
@@ -212,7 +198,7 @@ class _Telling(tune.Callback):  # type: ignore[misc]
 
 
 def _reason(trial: Any) -> str:
-    error = trial.get_pickled_error() or trial.get_error()
+    error = _error_of(trial)
     if isinstance(error, ray.exceptions.OutOfMemoryError):
         return "it ran out of memory; give it more, or run fewer at once"
     if isinstance(error, ray.exceptions.RayActorError):
@@ -220,54 +206,13 @@ def _reason(trial: Any) -> str:
     return _last_line(error)
 
 
+def _error_of(trial: Any) -> object:
+    """Tune leaves it beside the trial first; its own getters look where it is copied to later."""
+    if trial.pickled_error_file:
+        return cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+    return trial.get_error() or "it failed without a word"
+
+
 def _last_line(error: object) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
-
-
-# -- from here on in the trial's own process
-
-
-def _trial(config: dict[str, Any], setting: Setting) -> None:
-    """A trial that cannot succeed says so and is not tried again; any other error is Tune's to retry."""
-    torch.set_num_threads(1)
-    number, figures = config["number"], {"mae_all": float("inf"), CLOCK: 0, "epoch": 0, "steps": 0}
-    with _Watch(setting.last_words(number), setting.hung_after) as watch:
-        try:
-            jobs = [JobSpec.model_validate(job) for job in config["jobs"]]
-            warm_ups = None if setting.warm_ups is None else Path(setting.warm_ups)
-            trial = setting.make_trial(jobs, setting.store, warm_ups, watch.beat)
-            for figures in trial.epochs():
-                watch.beat()
-                tune.report(figures)
-            tune.report(figures | trial.result(setting.model_folder(number)))
-        except (DynstError, RunError) as error:
-            tune.report(figures | {FAILED: str(error)})
-
-
-class _Watch:
-    """Ends this process when there was no ``beat`` for too long: what hangs cannot say so itself."""
-
-    def __init__(self, last_words: Path, seconds: float) -> None:
-        self._last_words, self._seconds = last_words, seconds
-        self._beaten, self._done = Event(), False
-
-    def __enter__(self) -> "_Watch":
-        self._last_words.unlink(missing_ok=True)
-        Thread(target=self._wait, daemon=True).start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._done = True
-        self._beaten.set()
-
-    def beat(self) -> None:
-        self._beaten.set()
-
-    def _wait(self) -> None:
-        while self._beaten.wait(self._seconds):
-            if self._done:
-                return
-            self._beaten.clear()
-        self._last_words.write_text(f"no sign of life for {self._seconds / 60:g} minutes", encoding="utf-8")
-        os._exit(1)

@@ -25,6 +25,7 @@ class Record:
     metrics: dict[str, float] = field(default_factory=dict)  # the same of the test part and the model
     active: list[bool] = field(default_factory=list)  # of the first seed, whose model is kept
     run_id: str = ""  # in MLflow
+    history: list[dict[str, Any]] = field(default_factory=list)  # of a population: overrides until an epoch, and who it followed
 
     @property
     def ended(self) -> bool:

@@ -22,17 +22,20 @@ from dynst_platform.study import OnDone, run_cells
 from dynst_platform.sweep.conductor import Listener, SweepConductor, jobs_of
 from dynst_platform.sweep.front import chosen_of, front_of, hypervolumes
 from dynst_platform.sweep.picture import draw_front
-from dynst_platform.sweep.ray_tune import Setting, run_trials
+from dynst_platform.sweep.ray_tune import run_trials
 from dynst_platform.sweep.records import Record, Records, trial_path
 from dynst_platform.sweep.spec import SweepSpec
+from dynst_platform.sweep.trial_process import Setting
 from dynst_platform.sweep.warm_up import WARM_KEYS, warm_cell
 from dynst_platform.tracking import Tracker, sweep_of_run
+from dynst_platform.worker_group import GroupShape
 
 __all__ = ["SweepOutcome", "find_sweep", "tune"]
 
 SWEEP_FILE = "sweep.yaml"
 PARENT = "sweep"
-LINE = ("number", "state", "reason", "attempts", "steps", "seconds", "overrides", "objectives", "metrics")
+START_FAILURES = 20  # of a trial's workers, while those of a stopped trial make room
+LINE = ("number", "state", "reason", "attempts", "steps", "seconds", "overrides", "objectives", "metrics", "history")
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,8 @@ def _setting(sweep: SweepSpec, store: SensorStore, records: Records) -> Setting:
         warm_ups=str(_pieces(sweep)),
         trials=str(records.folder),
         hung_after=60 * sweep.hung_after_minutes,
+        group=GroupShape(sweep.resources.workers, sweep.resources.cpu, sweep.resources.gpu, START_FAILURES),
+        state_every=sweep.perturb_every if sweep.scheduler == "pbt" else None,
     )
 
 

@@ -15,6 +15,7 @@ DIRECTIONS: dict[str, Literal["minimize", "maximize"]] = {
     "cost": "minimize",
     "latency_ms": "minimize",
 }
+IN_FLIGHT = ("training.learning_rate", "training.clip_norm", "sparsity.drop_fraction", "sparsity.probe_every")
 SEARCHED = ("data.targets", "data.season", "data.split", "model.", "training.", "sparsity.", "search.")  # what a trial may change
 
 
@@ -72,8 +73,9 @@ class Dimension(Spec):
 
 
 class Resources(Spec):
-    """What Ray sets aside for one trial."""
+    """What Ray sets aside for each worker of a trial."""
 
+    workers: int = Field(1, ge=1, description="one trains in the trial's own process, several under Ray Train")
     cpu: float = Field(1, gt=0)
     gpu: float = Field(0, ge=0, description="a fraction lets trials share one")
 
@@ -84,7 +86,10 @@ class SweepSpec(Spec):
     set: dict[str, Any] = Field({}, description="settings of the base job to replace, by dotted key")
     space: dict[str, Dimension] = Field(min_length=1, description="dotted keys of the job")
     searcher: Literal["random", "grid", "tpe"] = Field("tpe", description="tpe searches for all objectives at once")
-    scheduler: Literal["none", "asha", "median"] = Field("none", description="who is stopped early")
+    scheduler: Literal["none", "asha", "median", "pbt"] = Field(
+        "none", description="asha and median stop trials early; pbt lets bad ones go on from good ones with other rates"
+    )
+    perturb_every: int = Field(2, ge=1, description="epochs between two such exchanges")
     objectives: Annotated[tuple[ObjectiveName, ...], Once] = Field(
         ("mae_all", "sparsity"), min_length=1, description="mae_all is measured on the validation part"
     )
@@ -115,9 +120,24 @@ class SweepSpec(Spec):
         if strange:
             allowed = ", ".join(name.removesuffix(".") for name in SEARCHED)
             raise ValueError(f"the space may have keys of {allowed}, but got {strange[0]}; seeds has a key of its own")
+        if self.scheduler == "pbt":
+            self._check_population()
         for key, dimension in self.space.items():
             known = list(self.space)
             late = [other for other in dimension.when if other in known and known.index(other) >= known.index(key)]
             if late:
                 raise ValueError(f"{key} depends on {late[0]}, which must stand before it in the space")
         return self
+
+    def _check_population(self) -> None:
+        """A population advances together, and only what may change in the middle of a training differs in it."""
+        fixed = [key for key in self.space if key not in IN_FLIGHT]
+        if fixed:
+            rates = ", ".join(IN_FLIGHT)
+            raise ValueError(f"scheduler pbt changes rates in flight, so the space may have {rates}, but got {fixed[0]}")
+        if self.searcher == "tpe":
+            raise ValueError("scheduler pbt needs all its trials at the start, but searcher tpe learns from each; set random")
+        if self.at_once is not None:
+            raise ValueError("scheduler pbt takes turns where room is short, so leave at_once out; resources say what fits")
+        if self.resources.workers > 1:
+            raise ValueError(f"scheduler pbt needs trials of one worker, but got resources.workers {self.resources.workers}")

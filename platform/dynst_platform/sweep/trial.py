@@ -1,4 +1,4 @@
-"""A trial: a training with overrides, once for each seed, from the shared warm-up on. Knows neither Tune nor MLflow."""
+"""A trial: a training with overrides, once for each seed, from the shared warm-up on. Knows neither Ray nor MLflow."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +18,9 @@ from dynst_platform.spec import JobSpec
 from dynst_platform.sweep.warm_up import comparison_of, warm_state
 from dynst_platform.worker import save_model
 
-__all__ = ["Trial"]
+__all__ = ["States", "Trial"]
 
+States = list[dict[str, Any]]  # of the training of each seed
 TIMED_SECONDS = 2.0  # for the latency of a model
 
 
@@ -30,6 +31,7 @@ class _Run:
     job: JobSpec
     comparison: Comparison
     arm: Arm
+    shared_steps: int  # of the warm-up that other trials use too
 
 
 class Trial:
@@ -39,20 +41,22 @@ class Trial:
         jobs: the same job with different seeds.
         warm_root: where warm-ups are kept; None trains each from its first step.
         beat: called now and then while the trial is prepared.
+        states: what ``state_dict`` of a trial gave, this one before it was interrupted or another; goes on from there.
     """
 
     def __init__(
-        self, jobs: Sequence[JobSpec], store_path: str, warm_root: Path | None, beat: Callable[[], None] = lambda: None
+        self,
+        jobs: Sequence[JobSpec],
+        store_path: str,
+        warm_root: Path | None,
+        beat: Callable[[], None] = lambda: None,
+        states: States | None = None,
     ) -> None:
         self._beat = beat
         self.store: SensorStore = open_store(Path(store_path))
         self._started = perf_counter()
-        self._runs = [self._prepared(job, warm_root) for job in jobs]
-        self._first_step = self._training.step
-
-    @property
-    def _training(self) -> Any:
-        return self._runs[0].arm.training
+        known: Sequence[dict[str, Any] | None] = states or [None] * len(jobs)
+        self._runs = [self._prepared(job, warm_root, state) for job, state in zip(jobs, known, strict=True)]
 
     def epochs(self) -> Iterator[dict[str, Any]]:
         """Train to the end; after each epoch its figures.
@@ -62,27 +66,26 @@ class Trial:
         Raises:
             RunError: the error is not a number any more.
         """
-        settled = 0
         for reports in zip(*(run.arm.training.run() for run in self._runs), strict=True):
             error = fmean(report.val_mae for report in reports)
             if not isfinite(error):
                 raise RunError(f"the error is not a number after epoch {reports[0].epoch}; lower training.learning_rate")
-            settled += all(run.arm.training.scheme.is_settled(run.arm.training.step) for run in self._runs)
-            yield self._figures(reports, error, settled)
+            yield self._figures(reports, error)
 
     def result(self, model_folder: Path) -> dict[str, Any]:
-        """Objectives, figures of the test part, and the choice of the first seed, whose model goes into ``model_folder``."""
+        """Objectives, figures of the test part, and the choice of the first seed, whose model goes into ``model_folder``.
+
+        Empty on all ranks but the first.
+        """
         first = self._runs[0]
         best = [run.arm.training.best[0] for run in self._runs if run.arm.training.best is not None]
         tests = [run.arm.test_errors(run.comparison.dataset) for run in self._runs]
+        if first.comparison.world.rank:
+            return {}
         active = first.arm.active
         timed = measure_efficiency(first.arm.training.model, first.comparison.dataset.test, active, seconds=TIMED_SECONDS)
         cost = float(first.comparison.dataset.network.sensors.cost[active.numpy()].sum())
-        draft = model_folder.with_name(f"{model_folder.name}.model-draft")
-        shutil.rmtree(draft, ignore_errors=True)
-        save_model(draft, first.arm, first.job, self.store)
-        shutil.rmtree(model_folder, ignore_errors=True)
-        draft.rename(model_folder)
+        self._save(model_folder)
         return {
             "objectives": {
                 "mae_all": fmean(best),
@@ -101,34 +104,50 @@ class Trial:
             "seconds": perf_counter() - self._started,
         }
 
-    def state_dict(self) -> list[dict[str, Any]]:
+    def _save(self, folder: Path) -> None:
+        """Whole or not at all."""
+        first = self._runs[0]
+        draft = folder.with_name(f"{folder.name}.model-draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        save_model(draft, first.arm, first.job, self.store)
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+
+    def state_dict(self) -> States:
         return [run.arm.training.state_dict() for run in self._runs]
 
-    def load_state_dict(self, states: list[dict[str, Any]]) -> None:
-        """Go on where another trial, or this one before it was interrupted, has come to."""
-        for run, state in zip(self._runs, states, strict=True):
-            run.arm.training.load_state_dict(state)
-
-    def _prepared(self, job: JobSpec, warm_root: Path | None) -> _Run:
+    def _prepared(self, job: JobSpec, warm_root: Path | None, state: dict[str, Any] | None) -> _Run:
         comparison = comparison_of(job, str(self.store.path))
         arm = comparison.learned()
-        if warm_root is not None and comparison.warm_epochs(arm) and job.sparsity.dropout:
+        warm_epochs = comparison.warm_epochs(arm)
+        shared = warm_epochs if warm_root is not None and job.sparsity.dropout else 0
+        if state is not None:
+            arm.training.load_state_dict(state)
+        elif warm_root is not None and shared:
             arm.training.continue_from_state(warm_state(job, self.store, warm_root, self._beat))
         else:
-            for _ in arm.training.run(comparison.warm_epochs(arm)):
+            for _ in arm.training.run(warm_epochs):
                 self._beat()
-        self._beat()
-        comparison.decide(arm)
-        self._beat()
-        return _Run(job, comparison, arm)
+        if state is None:
+            self._beat()
+            comparison.decide(arm)
+            self._beat()
+        return _Run(job, comparison, arm, shared * arm.training.steps_per_epoch)
 
-    def _figures(self, reports: Sequence[EpochReport], error: float, settled: int) -> dict[str, Any]:
+    def _figures(self, reports: Sequence[EpochReport], error: float) -> dict[str, Any]:
         return {
             "epoch": reports[0].epoch,
-            "settled": settled,
+            "settled": self._settled_epochs(reports[0].epoch),
             "mae_all": error,
             "train_mae": fmean(report.train_loss for report in reports),
             "sparsity": fmean(report.sparsity for report in reports),
             "exchanged": sum(report.exchanged for report in reports),
-            "steps": len(self._runs) * (reports[0].step - self._first_step),
+            "steps": sum(run.arm.training.step - run.shared_steps for run in self._runs),
         }
+
+    def _settled_epochs(self, epoch: int) -> int:
+        trainings = [run.arm.training for run in self._runs]
+        return sum(
+            all(training.scheme.is_settled(past * training.steps_per_epoch) for training in trainings)
+            for past in range(1, epoch + 1)
+        )

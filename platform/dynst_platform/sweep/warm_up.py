@@ -11,7 +11,7 @@ import torch
 from dynst.build import make_dataset
 from dynst.comparison import Comparison
 from dynst.data.store import SensorStore, open_store
-from dynst.training.world import World
+from dynst.training.world import current_world
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import plan_job
 from dynst_platform.study import Cell, Files, Product, load_product, save_product
@@ -32,11 +32,13 @@ def warm_cell(job: JobSpec, store: SensorStore) -> Cell:
 
 def warm_state(job: JobSpec, store: SensorStore, root: Path, beat: Callable[[], None]) -> dict[str, Any]:
     """The state to continue from; trained here and kept under ``root`` where no other trial has done it."""
-    cell = warm_cell(job, store)
-    folder = root / cell.folder
-    if not folder.exists():
-        save_product(folder, _warm_up(job.model_dump(mode="json"), str(store.path), beat))
-    return _unpacked(load_product(folder).files)
+    folder, world = root / warm_cell(job, store).folder, current_world()
+    if world.agree(folder.exists()):
+        return _unpacked(load_product(folder).files)
+    product = _warm_up(job.model_dump(mode="json"), str(store.path), beat)
+    if world.rank == 0:
+        save_product(folder, product)
+    return _unpacked(product.files)
 
 
 def _warm_up(document: dict[str, Any], store: str, beat: Callable[[], None] = lambda: None) -> Product:
@@ -58,7 +60,7 @@ def comparison_of(job: JobSpec, store_path: str) -> Comparison:
     """A process scales the series once for all trials that see it alike."""
     settings = JobSpec(name=job.name, data=job.data, model=job.model).model_dump_json()
     store, dataset = _opened(store_path, settings)
-    return Comparison(dataset, store.edges, job.model, job.training, job.sparsity, job.search, job.seed, World())
+    return Comparison(dataset, store.edges, job.model, job.training, job.sparsity, job.search, job.seed, current_world())
 
 
 @lru_cache(maxsize=1)

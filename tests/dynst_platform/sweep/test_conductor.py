@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -75,7 +76,7 @@ def play(conductor: SweepConductor, die_after: int | None = None) -> int:
         event()
         conductor.started(found[0])
         event()
-        running.append((found[0], found[2]["sparsity.final"]))
+        running.append((found[0], found[1][0]["sparsity"]["final"]))
         if len(running) == 2:
             advance(*running.pop(0))
     for trial in running:
@@ -120,13 +121,29 @@ def test_what_ended_is_not_run_again(tmp_path: Path) -> None:
 def test_an_interrupted_trial_keeps_its_run_in_mlflow(tmp_path: Path) -> None:
     tracker = NoTracker()
     conductor = conduct(tmp_path, make_sweep(), tracker)
-    number, _, overrides = conductor.next() or (9, [], {})
-    conductor.started(number)
+    found = conductor.next()
+    conductor.started(0)
     again = conduct(tmp_path, make_sweep(), tracker)
-    assert (again.next() or (9, [], {}))[2] == overrides
-    again.started(number)
+    assert again.next() == found
+    again.started(0)
     assert tracker.opened == [0]
     assert again.trials[0].attempts == 2
+
+
+def test_a_trial_that_follows_another_remembers_its_rates(tmp_path: Path) -> None:
+    space = {"sparsity.drop_fraction": {"uniform": [0.1, 0.5]}}
+    conductor = conduct(tmp_path, make_sweep(scheduler="pbt", objectives=["mae_all"], space=space, trials=2))
+    shares = [jobs[0]["sparsity"]["drop_fraction"] for _, jobs in (conductor.next() or (9, []), conductor.next() or (9, []))]
+    for number in range(2):
+        conductor.started(number)
+    (job,) = conductor.followed(1, 0, 2, Random(0))
+    record = Records(tmp_path).all()[1]
+    assert record.history == [{"until": 2, "overrides": {"sparsity.drop_fraction": shares[1]}, "then_from": 0}]
+    assert job["sparsity"]["drop_fraction"] == record.overrides["sparsity.drop_fraction"]
+    assert job["sparsity"]["drop_fraction"] not in shares
+    again = conduct(tmp_path, conductor.sweep)
+    again.next()
+    assert (again.next() or (9, []))[1] == [job], "where it goes on after a restart"
 
 
 def test_settings_that_do_not_go_together_fail_alone(tmp_path: Path) -> None:
@@ -148,7 +165,7 @@ def test_settings_that_do_not_go_together_fail_alone(tmp_path: Path) -> None:
 def test_a_trial_that_did_not_finish_says_why(tmp_path: Path, state: str, status: str) -> None:
     tracker = NoTracker()
     conductor = conduct(tmp_path, make_sweep(), tracker)
-    number, _, _ = conductor.next() or (9, [], {})
+    number, _ = conductor.next() or (9, [])
     conductor.started(number)
     conductor.reported(number, figures(3.0, 0.5, 1))
     getattr(conductor, state)(number, "a good reason")

@@ -13,8 +13,10 @@ import pytest
 from dynst_platform.errors import RunError
 from dynst_platform.spec import JobSpec
 from dynst_platform.sweep.conductor import SweepConductor
-from dynst_platform.sweep.ray_tune import Setting, run_trials
+from dynst_platform.sweep.ray_tune import run_trials
 from dynst_platform.sweep.records import Record, Records
+from dynst_platform.sweep.spec import SweepSpec
+from dynst_platform.sweep.trial_process import Setting
 from tests.dynst_platform.sweep.samples import make_sweep
 from tests.dynst_platform.sweep.test_conductor import NoTracker
 
@@ -26,7 +28,7 @@ EPOCHS = 6  # as many as the base job has
 class Faulty:
     """Stands in for a trial; what it does depends on the share of sensors that is off."""
 
-    def __init__(self, jobs: Sequence[JobSpec], store_path: str, warm_root: Path | None, beat: object) -> None:
+    def __init__(self, jobs: Sequence[JobSpec], store_path: str, warm_root: Path | None, beat: object, states: object) -> None:
         self.final = jobs[0].sparsity.final or 0.0
         self.marker = Path(store_path) / "was-here"
 
@@ -56,16 +58,20 @@ class Faulty:
 
 
 def run(folder: Path, shares: list[float], **changes: Any) -> dict[float, Record]:
+    sweep = make_sweep(space={"sparsity.final": {"grid": shares}}, searcher="grid", trials=len(shares), **changes)
+    return {record.overrides["sparsity.final"]: record for record in conducted(folder, sweep, Faulty)}
+
+
+def conducted(folder: Path, sweep: SweepSpec, make_trial: Any) -> list[Record]:
     from ray import cloudpickle  # after dynst_platform, which sets what Ray reads at its import
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    space = {"sparsity.final": {"grid": shares}}
-    sweep = make_sweep(space=space, searcher="grid", trials=len(shares), hung_after_minutes=0.1, **changes)
     records = Records(folder / "trials")
     conductor = SweepConductor(sweep, records, NoTracker(), "parent", lambda record, figures: None)  # type: ignore[arg-type]
-    setting = Setting(str(folder), None, str(records.folder), 6.0, make_trial=Faulty)  # type: ignore[arg-type]
+    state_every = sweep.perturb_every if sweep.scheduler == "pbt" else None
+    setting = Setting(str(folder), None, str(records.folder), 6.0, state_every=state_every, make_trial=make_trial)
     run_trials(sweep, setting, conductor.left, folder / "ray", conductor)
-    return {record.overrides["sparsity.final"]: record for record in records.all()}
+    return records.all()
 
 
 def test_one_bad_trial_never_ends_the_sweep(tmp_path: Path) -> None:
@@ -97,3 +103,63 @@ def test_trials_that_fall_behind_are_stopped(tmp_path: Path) -> None:
         record.reason == "no longer among the best when it was compared" for record in found.values() if record.state == "stopped"
     )
     assert all(record.steps < EPOCHS for record in found.values() if record.state == "stopped")
+
+
+class Member:
+    """Of a population: each epoch takes its rate off the error, so that its state tells what rates it has had."""
+
+    def __init__(self, jobs: Sequence[JobSpec], store_path: str, warm_root: Path | None, beat: object, states: Any) -> None:
+        self.rate = jobs[0].sparsity.drop_fraction
+        self.rates: list[float] = states[0]["rates"] if states else []
+        self.broken = Path(store_path) / "broken"
+
+    def epochs(self) -> Iterator[dict[str, Any]]:
+        for epoch in range(len(self.rates) + 1, EPOCHS + 1):
+            if epoch == 3 and self.rate == LAZY:
+                raise ValueError("no luck")
+            self.rates = [*self.rates, self.rate]
+            steps = {"steps": epoch, "exchanged": 0, "train_mae": 1.0}
+            yield {"epoch": epoch, "settled": 0, "mae_all": 9 - sum(self.rates), "sparsity": 0.5} | steps
+
+    def state_dict(self) -> Any:
+        return [{"rates": self.rates}]
+
+    def result(self, model_folder: Path) -> dict[str, Any]:
+        objectives = {"mae_all": 9 - sum(self.rates), "sparsity": 0.5, "cost": 1.0, "latency_ms": 1.0}
+        metrics = {f"rate_{epoch}": rate for epoch, rate in enumerate(self.rates, start=1)}
+        return {"objectives": objectives, "metrics": metrics, "active": [True], "importance": [0.0], "seconds": 1.0}
+
+
+LAZY = 0.2  # fails for good in the middle, while all others wait for it
+
+
+def test_a_population_goes_on_from_its_best_and_waits_for_no_failed_one(tmp_path: Path) -> None:
+    rates = [0.1, 0.15, LAZY, 0.3, 0.35, 0.4]
+    space = {"sparsity.drop_fraction": {"grid": rates}}
+    population = {"scheduler": "pbt", "perturb_every": 2, "objectives": ["mae_all"]}
+    sweep = make_sweep(space=space, searcher="grid", trials=len(rates), retries=0, **population)
+    found = conducted(tmp_path, sweep, Member)
+    states = {record.number: record.state for record in found}
+    assert states[2] == "failed"
+    assert "no luck" in found[2].reason
+    finished = [record for record in found if record.state == "finished"]
+    assert len(finished) >= 4
+    assert any(record.history for record in finished)
+    for record in finished:
+        lived = [record.metrics[f"rate_{epoch}"] for epoch in range(1, EPOCHS + 1)]
+        assert lived[-1] == rate_in(record, EPOCHS)
+        if record.history:
+            last = record.history[-1]
+            assert lived[last["until"] - 1] == rate_in(found[last["then_from"]], last["until"]), "its leader's past is its own"
+            assert lived[last["until"]] == lived[-1]
+    assert {record.attempts for record in found} == {1}, "waiting is no attempt"
+    assert [path.name for path in (tmp_path / "trials").glob("*.state*")] == [
+        f"{number:05d}.state" for number, state in states.items() if state == "failed"
+    ]
+
+
+def rate_in(record: Record, epoch: int) -> float:
+    """What the trial itself trained with in an epoch."""
+    past = [entry["overrides"] for entry in record.history if entry["until"] >= epoch]
+    rate: float = (past[0] if past else record.overrides)["sparsity.drop_fraction"]
+    return rate

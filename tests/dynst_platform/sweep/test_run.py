@@ -115,3 +115,16 @@ def wait_for(ready: Any, process: subprocess.Popen[bytes], seconds: float = 300)
         assert process.poll() is None, "ended by itself"
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def test_trials_of_several_workers_take_turns(done: tuple[Path, dict[str, Any]], tmp_path: Path, network: SensorStore) -> None:
+    """Two trials of two workers each on a cluster that has room for one; the same choices as with one worker."""
+    path = sweep_file(tmp_path, network)
+    outcome = run(tmp_path, str(path), "--set", "trials=2", "--set", "resources.workers=2")
+    assert [trial["state"] for trial in outcome["trials"]] == ["finished"] * 2, [trial["reason"] for trial in outcome["trials"]]
+    alone = done[1]["trials"][:2]
+    for trial, other in zip(outcome["trials"], alone, strict=True):
+        assert trial["overrides"] == other["overrides"]
+        assert trial["objectives"]["mae_all"] == pytest.approx(other["objectives"]["mae_all"], rel=1e-3)
+        assert trial["steps"] == other["steps"]
+    assert not list(tmp_path.rglob("*.train-*")), "what Ray Train kept is gone"

@@ -7,7 +7,7 @@ import pytest
 
 from dynst.errors import ConfigError
 from dynst_platform.jobfile import dump_spec, load_sweep
-from tests.dynst_platform.sweep.samples import write_sweep
+from tests.dynst_platform.sweep.samples import SPACE, write_sweep
 
 SWEEPS = Path(__file__).parents[3] / "jobs" / "sweeps"
 
@@ -23,6 +23,14 @@ def test_settings_of_the_base_job_are_replaced(tmp_path: Path) -> None:
     path = write_sweep(tmp_path, set={"training.epochs": 7})
     assert load_sweep(path).job["training"]["epochs"] == 7
     assert load_sweep(path, ["job.seed=4", "trials=3"]).job["seed"] == 4
+
+
+POPULATION: dict[str, Any] = {
+    "scheduler": "pbt",
+    "searcher": "random",
+    "objectives": ["mae_all"],
+    "space": {"sparsity.drop_fraction": {"uniform": [0.1, 0.5]}},
+}
 
 
 @pytest.mark.parametrize(
@@ -43,6 +51,10 @@ def test_settings_of_the_base_job_are_replaced(tmp_path: Path) -> None:
         ({"space": {}}, "'space' must"),
         ({"searcher": "grid"}, "searcher grid crosses lists, but sparsity.final has a range"),
         ({"scheduler": "asha"}, "objectives must be [mae_all]"),
+        (POPULATION | {"space": SPACE}, "scheduler pbt changes rates in flight, so the space may have training.learning_rate, "),
+        (POPULATION | {"searcher": "tpe"}, "scheduler pbt needs all its trials at the start"),
+        (POPULATION | {"at_once": 2}, "leave at_once out"),
+        (POPULATION | {"resources": {"workers": 2}}, "needs trials of one worker, but got resources.workers 2"),
         ({"space": {"seed": {"int": [0, 3]}}}, "the space may have keys of data.targets, data.season, data.split, model, training"),
         ({"space": {"sparsity.final": {"choice": [0.5], "when": {"seed": []}}}}, "when must name at least one value"),
         ({"space": {"training.epochs": {"uniform": [5, 10]}}}, "'training.epochs' must be an integer"),

@@ -39,7 +39,7 @@ def test_a_trial_gives_what_a_training_gives(network: SensorStore, tmp_path: Pat
     assert result["metrics"]["test/mae_all"] == said[-1]["metrics"]["test/mae_all"]
     assert result["objectives"]["sparsity"] == 0.5
     assert result["objectives"]["cost"] == 4
-    assert epochs[-1]["steps"] == 3 * 6, "without the warm-up"
+    assert epochs[-1]["steps"] == (3 if shared else 5) * 6, "without a warm-up that others use too"
     assert (tmp_path / "model" / "weights.safetensors").exists()
 
 
@@ -69,15 +69,16 @@ def test_figures_are_means_over_seeds(network: SensorStore, tmp_path: Path) -> N
     assert together[-1]["steps"] == 2 * alone[0][0][-1]["steps"]
 
 
-def test_a_trial_goes_on_where_another_has_come_to(network: SensorStore, tmp_path: Path) -> None:
-    job = job_of(network)
+@pytest.mark.parametrize("scheme", ["dynamic", "judged"])
+def test_a_trial_goes_on_where_another_has_come_to(network: SensorStore, tmp_path: Path, scheme: str) -> None:
+    job = job_of(network, scheme=scheme)
     first = Trial([job], str(network.path), tmp_path)
     reported = first.epochs()
     next(reported)
     state = first.state_dict()
-    second = Trial([job], str(network.path), tmp_path)
-    second.load_state_dict(state)
-    assert [figures["mae_all"] for figures in second.epochs()] == [figures["mae_all"] for figures in reported]
+    second = Trial([job], str(network.path), tmp_path, states=state)
+    assert list(second.epochs()) == list(reported)
+    assert run(second, tmp_path / "2")[1]["active"] == run(first, tmp_path / "1")[1]["active"]
     assert all(isinstance(value, dict) for value in state)
     torch.save(state, tmp_path / "state.pt")
     torch.load(tmp_path / "state.pt", weights_only=True)

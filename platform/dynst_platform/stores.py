@@ -22,6 +22,7 @@ __all__ = [
     "curve_store_for",
     "find_store",
     "first_unit",
+    "from_anywhere",
     "plan_job",
     "store_for",
     "sweep_store_for",
@@ -43,6 +44,11 @@ def find_store(name: str) -> SensorStore:
     if not path.exists():
         auckland.import_auckland(path)
     return open_store(path)
+
+
+def from_anywhere(name: str) -> str:
+    """The same store's name for a process that was started in another folder."""
+    return name if is_remote(name) or name == auckland.NAME else str(Path(name).expanduser().resolve())
 
 
 def store_for(job: JobSpec) -> SensorStore:

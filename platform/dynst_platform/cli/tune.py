@@ -42,10 +42,13 @@ def tune(sweep: Path | None, assignments: tuple[str, ...], resume: str | None, e
 
 
 def _new(path: Path, assignments: tuple[str, ...]) -> "SweepSpec":
-    from dynst_platform.jobfile import load_sweep
+    from dynst_platform.jobfile import load_sweep, with_overrides
+    from dynst_platform.stores import from_anywhere
     from dynst_platform.sweep.proposals import with_trials
 
-    return with_trials(load_sweep(path, assignments))
+    spec = load_sweep(path, assignments)
+    store = from_anywhere(spec.job["data"]["store"])  # it may be resumed from another folder
+    return with_trials(spec.model_copy(update={"job": with_overrides(spec.job, {"data.store": store})}))
 
 
 def _started(run_id: str, extend: int) -> "tuple[SweepSpec, tuple[str, str]]":

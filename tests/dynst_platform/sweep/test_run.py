@@ -23,7 +23,7 @@ def sweep_file(folder: Path, network: SensorStore) -> Path:
     """Errors of a network this small tell nothing, so every trial is within the margin."""
     space = {"sparsity.final": {"uniform": [0.2, 0.7]}}
     changes = {"searcher": "random", "trials": TRIALS, "within": 99}
-    return write_sweep(folder, job=JOB | {"data": {"store": str(network.path)}}, space=space, **changes)
+    return write_sweep(folder, job=JOB | {"data": {"store": os.path.relpath(network.path, folder)}}, space=space, **changes)
 
 
 def command(*words: str) -> list[str]:
@@ -35,8 +35,9 @@ def environment(folder: Path) -> dict[str, str]:
     return own | {"DYNST_HOME": str(folder)}
 
 
-def run(folder: Path, *words: str) -> dict[str, Any]:
-    done = subprocess.run(command(*words), env=environment(folder), cwd=folder, capture_output=True, text=True, check=False)
+def run(folder: Path, *words: str, cwd: Path | None = None) -> dict[str, Any]:
+    """``folder`` is the home of its runs."""
+    done = subprocess.run(command(*words), env=environment(folder), cwd=cwd or folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     outcome: dict[str, Any] = json.loads(done.stdout)
     return outcome
@@ -77,7 +78,9 @@ def test_a_sweep_ends_with_its_front_in_mlflow(done: tuple[Path, dict[str, Any]]
 
 def test_a_finished_sweep_can_be_extended(done: tuple[Path, dict[str, Any]]) -> None:
     folder, outcome = done
-    more = run(folder, "--resume", outcome["run_id"], "--extend", "2")
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    more = run(folder, "--resume", outcome["run_id"], "--extend", "2", cwd=elsewhere)
     assert more["run_id"] == outcome["run_id"]
     assert len(more["trials"]) == TRIALS + 2
     assert [trial["objectives"] for trial in more["trials"][:TRIALS]] == [trial["objectives"] for trial in outcome["trials"]]

@@ -1,5 +1,6 @@
 """A trained sparse model on disk: weights without pickle, and a description that rebuilds the network around them."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,7 @@ from dynst.data.windows import calendar_features
 from dynst.errors import ArtifactError
 from dynst.forecaster import SparseForecaster
 
-__all__ = ["Artifact", "Description", "load_artifact", "save_artifact"]
+__all__ = ["Artifact", "Description", "artifact_digest", "load_artifact", "save_artifact"]
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 EDGE_PREFIX = "edges."
@@ -95,6 +96,21 @@ def save_artifact(folder: Path, model: SparseForecaster, description: Descriptio
     tensors |= {f"{EDGE_PREFIX}{name}": torch.tensor(getattr(edges, name)) for name in ("source", "target", "weight")}
     save_file(tensors, folder / WEIGHTS)
     (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2))
+
+
+def artifact_digest(folder: Path) -> str:
+    """Of weights and description: what tells a saved model from any other, and from one that somebody changed.
+
+    Raises:
+        ArtifactError: a file is absent.
+    """
+    digest = hashlib.sha256()
+    try:
+        for name in (DESCRIPTION, WEIGHTS):
+            digest.update((folder / name).read_bytes())
+    except OSError as error:
+        raise ArtifactError(f"no usable model in {folder} ({error.strerror}); it must hold {DESCRIPTION} and {WEIGHTS}") from error
+    return digest.hexdigest()
 
 
 def load_artifact(folder: Path) -> Artifact:

@@ -14,7 +14,17 @@ from dynst.errors import ConfigError
 from dynst_platform.spec import JobSpec
 from dynst_platform.sweep.spec import Dimension, SweepSpec
 
-__all__ = ["check_job", "check_space", "dump_spec", "load_job", "load_sweep", "parse_assignment", "value_at", "with_overrides"]
+__all__ = [
+    "check_job",
+    "check_space",
+    "dump_document",
+    "dump_spec",
+    "load_job",
+    "load_sweep",
+    "parse_assignment",
+    "value_at",
+    "with_overrides",
+]
 
 Spec = TypeVar("Spec", bound=BaseModel)
 
@@ -119,7 +129,11 @@ def _check(model: type[Spec], document: Mapping[str, Any], where: str) -> Spec:
 
 def dump_spec(spec: BaseModel) -> str:
     """The resolved job or sweep as YAML, every default written out."""
-    return yaml.safe_dump(spec.model_dump(mode="json", by_alias=True), sort_keys=False)
+    return dump_document(spec.model_dump(mode="json", by_alias=True))
+
+
+def dump_document(document: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(document), sort_keys=False)
 
 
 def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:

@@ -13,10 +13,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 
-from dynst.artifact import Description, load_artifact
+from dynst.artifact import Artifact, Description, load_artifact
 from dynst.errors import ArtifactError
 
-__all__ = ["ServingModel", "input_columns", "output_columns", "reading_columns"]
+__all__ = ["ServingModel", "forecast_table", "input_columns", "output_columns", "reading_columns"]
 
 
 def reading_columns(description: Description) -> list[str]:
@@ -54,24 +54,33 @@ class ServingModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         self.artifact = load_artifact(Path(context.artifacts["model"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        description = self.artifact.description
-        window, columns = description.model.window, input_columns(description)
-        absent = [name for name in ("time", *columns) if name not in model_input]
-        if absent:
-            raise ArtifactError(
-                f"the model needs a column '{absent[0]}' ({len(absent)} are absent); give 'time' and every active sensor"
-            )
-        if len(model_input) < window:
-            raise ArtifactError(f"the model reads the last {window} steps, but got {len(model_input)} rows; give more history")
-        rows = model_input.iloc[-window:]
-        time = pd.to_datetime(rows["time"]).to_numpy().astype("datetime64[s]").astype(np.int64)
-        raw = rows[columns].reindex(columns=reading_columns(description)).to_numpy(np.float32)
-        readings = raw.reshape(window, -1, len(description.channels))
-        ahead, forecast = self.artifact.forecast(time, readings)
-        every = pd.DataFrame(forecast.reshape(len(ahead), -1), columns=_forecast_columns(description))
-        table = every[output_columns(description)].copy()
-        table.insert(0, "time", ahead.astype("datetime64[s]").astype("datetime64[ns]"))
-        return table
+        return forecast_table(self.artifact, model_input)
+
+
+def forecast_table(artifact: Artifact, table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each step ahead, from a table as the module describes it.
+
+    Raises:
+        ArtifactError: a column is absent, or there are too few rows.
+    """
+    description = artifact.description
+    window, columns = description.model.window, input_columns(description)
+    absent = [name for name in ("time", *columns) if name not in table]
+    if absent:
+        raise ArtifactError(
+            f"the model needs a column '{absent[0]}' ({len(absent)} are absent); give 'time' and every active sensor"
+        )
+    if len(table) < window:
+        raise ArtifactError(f"the model reads the last {window} steps, but got {len(table)} rows; give more history")
+    rows = table.iloc[-window:]
+    time = pd.to_datetime(rows["time"]).to_numpy().astype("datetime64[s]").astype(np.int64)
+    raw = rows[columns].reindex(columns=reading_columns(description)).to_numpy(np.float32)
+    readings = raw.reshape(window, -1, len(description.channels))
+    ahead, forecast = artifact.forecast(time, readings)
+    every = pd.DataFrame(forecast.reshape(len(ahead), -1), columns=_forecast_columns(description))
+    out = every[output_columns(description)].copy()
+    out.insert(0, "time", ahead.astype("datetime64[s]").astype("datetime64[ns]"))
+    return out
 
 
 mlflow.models.set_model(ServingModel())

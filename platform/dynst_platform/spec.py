@@ -11,7 +11,18 @@ from dynst.data.scaler import SeasonName
 from dynst.sparsity.config import CriterionName, SchemeName, SparsityConfig
 from dynst.training.recipe import Recipe
 
-__all__ = ["AblationSpec", "ClusterSpec", "CurveSpec", "DataSpec", "JobSpec", "Name", "Once", "ReferenceSpec", "Spec"]
+__all__ = [
+    "AblationSpec",
+    "ClusterSpec",
+    "CurveSpec",
+    "DataSpec",
+    "JobSpec",
+    "Name",
+    "Once",
+    "PromotionSpec",
+    "ReferenceSpec",
+    "Spec",
+]
 
 
 def _absolute(path: str) -> str:
@@ -108,6 +119,16 @@ class AblationSpec(Spec):
     seeds: Annotated[tuple[int, ...], Once] = Field((0, 1, 2), min_length=1)
 
 
+class PromotionSpec(Spec):
+    """What a sparse model must reach before it may go into service."""
+
+    max_over_dense: float = Field(0.05, ge=0, description="share by which its error over ALL sensors may exceed dense")
+    min_sparsity: float = Field(0.2, ge=0, lt=1, description="share of sensors that it must switch off")
+    max_cost: float | None = Field(None, gt=0, description="what the sensors that it reads may cost together")
+    min_speed_up: float = Field(0, ge=0, description="over the same network with every sensor on")
+    min_seeds: int = Field(1, ge=1, description="trainings of the same settings, over which the error is averaged")
+
+
 class ClusterSpec(Spec):
     num_workers: int = Field(2, ge=0, description="workers on Ray; 0 runs in the calling process, without Ray")
 
@@ -123,6 +144,7 @@ class JobSpec(Spec):
     search: SearchConfig = SearchConfig()
     curve: CurveSpec = CurveSpec()
     ablation: AblationSpec = AblationSpec()
+    promotion: PromotionSpec = PromotionSpec()
     cluster: ClusterSpec = ClusterSpec()
 
     @model_validator(mode="after")

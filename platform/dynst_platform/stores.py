@@ -23,8 +23,10 @@ __all__ = [
     "find_store",
     "first_unit",
     "from_anywhere",
+    "in_patches",
     "plan_job",
     "store_for",
+    "store_of",
     "sweep_store_for",
     "target_units",
 ]
@@ -57,7 +59,7 @@ def store_for(job: JobSpec) -> SensorStore:
     Raises:
         DynstError: no usable store, or windows, targets, season, schedule or constraints that do not fit it.
     """
-    store = _sensors_of(job)
+    store = store_of(job)
     plan = plan_job(job, store)
     make_geometry(job.model, store.edges, len(store.sensors))
     steps = job.training.epochs * job.training.steps_in_epoch(len(plan.starts[0]))
@@ -79,7 +81,7 @@ def curve_store_for(job: JobSpec) -> SensorStore:
     Raises:
         DynstError: as for ``store_for``.
     """
-    store = _sensors_of(job)
+    store = store_of(job)
     plan_job(job, store)
     make_geometry(job.model, store.edges, len(store.sensors))
     check_size(job.curve.baselines, len(store.sensors))
@@ -111,10 +113,13 @@ def sweep_store_for(sweep: SweepSpec) -> SensorStore:
     return store_for(JobSpec.model_validate(sweep.job))
 
 
-def _sensors_of(job: JobSpec) -> SensorStore:
+def store_of(job: JobSpec) -> SensorStore:
     """The job's store, or the store of its patches."""
-    store = find_store(job.data.store)
-    return store if job.data.patch is None else patched_store(store, job.data.patch, home() / "stores")
+    return in_patches(find_store(job.data.store), job.data.patch)
+
+
+def in_patches(store: SensorStore, patch: tuple[int, int] | None) -> SensorStore:
+    return store if patch is None else patched_store(store, patch, home() / "stores")
 
 
 def plan_job(job: JobSpec, store: SensorStore) -> DatasetPlan:

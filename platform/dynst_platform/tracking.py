@@ -21,20 +21,20 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 import dynst
-from dynst.artifact import load_artifact
+from dynst.artifact import artifact_digest, load_artifact
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform import serving_model
 from dynst_platform.artifact_files import write_errors, write_sensors
 from dynst_platform.errors import TrackingError
-from dynst_platform.jobfile import dump_spec
+from dynst_platform.jobfile import dump_document, dump_spec
 from dynst_platform.mask_history import mask_series, plain_history, write_history
 from dynst_platform.serving_model import input_columns, reading_columns
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import target_units
 from dynst_platform.worker import Report
 
-__all__ = ["Tracker", "sweep_of_run"]
+__all__ = ["Tracker", "as_tracking_error", "sweep_of_run"]
 
 SERIES = {"train_loss": "train/mae", "val_mae": "val/mae", "sparsity": "mask/sparsity", "exchanged": "mask/exchanged"}
 MAX_TAG = 4000
@@ -53,7 +53,7 @@ class Tracker:
         self._rounds: dict[str, int] = {}
         self._updates: list[dict[str, Any]] = []  # of the learned mask
         self._errors: list[dict[str, Any]] = []  # by step, of all forecasters that have ended
-        with _as_tracking_error(uri):
+        with as_tracking_error(uri):
             mlflow.set_tracking_uri(uri)
             self._client = MlflowClient(uri)
             self.experiment_id = self._experiment(artifact_root)
@@ -62,7 +62,7 @@ class Tracker:
         """Open the run of an arm, or return the one that is open."""
         if arm in self.runs:
             return self.runs[arm]
-        with _as_tracking_error(self.uri):
+        with as_tracking_error(self.uri):
             run_id = self._create(arm, kind, {})
             params = [Param(key, str(value)) for key, value in _flatten(self._job.model_dump(mode="json")).items()]
             self._client.log_batch(run_id, params=[*params, Param("arm", arm)])
@@ -70,46 +70,47 @@ class Tracker:
         self.runs[arm] = run_id
         return run_id
 
-    def start_trial(self, number: int, parent: str, params: dict[str, Any]) -> str:
+    def start_trial(self, number: int, parent: str, params: dict[str, Any], job: dict[str, Any]) -> str:
         """A run of its own for a trial of a sweep, beneath the run ``parent``."""
-        with _as_tracking_error(self.uri):
+        with as_tracking_error(self.uri):
             run_id = self._create(f"trial-{number}", "trial", {"mlflow.parentRunId": parent, "dynst.trial": str(number)})
             self._client.log_batch(run_id, params=[Param(key, str(value)) for key, value in params.items()])
+            self._client.log_text(run_id, dump_document(job), "job.yaml")
         self.runs[f"trial-{number}"] = run_id
         return run_id
 
     def go_on(self, name: str, run_id: str) -> None:
         """Take up a run that an earlier process left, whatever state it is in."""
         self.runs[name] = run_id
-        with _as_tracking_error(self.uri):
+        with as_tracking_error(self.uri):
             self._client.update_run(run_id, status="RUNNING")
             if "dynst.reason" in self._client.get_run(run_id).data.tags:
                 self._client.delete_tag(run_id, "dynst.reason")
 
     def log(self, run_id: str, figures: dict[str, float], step: int) -> None:
-        with _as_tracking_error(self.uri):
+        with as_tracking_error(self.uri):
             self._client.log_batch(run_id, metrics=_metrics(figures, step))
 
     def log_active(self, run_id: str, name: str, active: Sequence[bool], importance: Sequence[float]) -> None:
         """Which sensors a trial keeps, as table and picture."""
         title = f"{name}: {sum(active)} of {len(active)} sensors on"
-        with _as_tracking_error(self.uri), self._folder(run_id) as folder:
+        with as_tracking_error(self.uri), self._folder(run_id) as folder:
             write_sensors(folder / "sensors", self._store, title, {"active": list(active), "importance": list(importance)})
 
     def log_model(self, run_id: str, folder: Path, step: int, metrics: dict[str, float]) -> None:
-        with _as_tracking_error(self.uri):
+        with as_tracking_error(self.uri):
             self._log_model(run_id, folder, step, metrics)
 
     def end(self, run_id: str, status: str, reason: str = "") -> None:
         """End a run as FINISHED, FAILED or KILLED, with the reason as a tag."""
-        with _as_tracking_error(self.uri):
+        with as_tracking_error(self.uri):
             if reason:
                 self._client.set_tag(run_id, "dynst.reason", reason[:MAX_TAG])
             self._client.set_terminated(run_id, status)
 
     def on_report(self, report: Report) -> None:
         run_id = self.start(report["arm"], report["arm_kind"])
-        with _as_tracking_error(self.uri):
+        with as_tracking_error(self.uri):
             if report["kind"] == "epoch":
                 self._log_epoch(run_id, report)
             else:
@@ -118,7 +119,7 @@ class Tracker:
     def finish_study(self, name: str, series: list[tuple[int, dict[str, float]]], folder: Path) -> None:
         """End the run of a study: figures at their steps, and everything in ``folder``."""
         run_id = self.runs[name]
-        with _as_tracking_error(self.uri):
+        with as_tracking_error(self.uri):
             metrics = [metric for step, figures in series for metric in _metrics(figures, step)]
             for first in range(0, len(metrics), MAX_METRICS):
                 self._client.log_batch(run_id, metrics=metrics[first : first + MAX_METRICS])
@@ -127,7 +128,7 @@ class Tracker:
 
     def close(self, status: str, reason: str = "") -> None:
         """End every run that is still open as FAILED or KILLED, with the reason as a tag."""
-        with _as_tracking_error(self.uri):
+        with as_tracking_error(self.uri):
             for run_id in self.runs.values():
                 if self._client.get_run(run_id).info.status == "RUNNING":
                     self.end(run_id, status, reason)
@@ -142,6 +143,7 @@ class Tracker:
             "dynst.version": dynst.__version__,
             "dynst.data_digest": self._store.manifest.digest,
             "dynst.data": self._store.manifest.name,
+            "dynst.promotion": self._job.promotion.model_dump_json(),
         }
         return str(self._client.create_run(self.experiment_id, tags=known | _git_tags() | tags).info.run_id)
 
@@ -184,9 +186,11 @@ class Tracker:
 
     def _log_end(self, run_id: str, report: Report) -> None:
         efficiency = {f"efficiency/{key}": value for key, value in report.get("efficiency", {}).items()}
-        sparsity = 1 - sum(report["active"]) / len(report["active"])
+        active = np.array(report["active"])
+        mask = {"mask/final_sparsity": 1 - active.mean(), "mask/cost": self._store.sensors.cost[active].sum()}
         errors = {re.sub(NOT_IN_METRIC, "_", key): value for key, value in report["metrics"].items()}
-        self._client.log_batch(run_id, metrics=_metrics(errors | efficiency | {"mask/final_sparsity": sparsity}, report["step"]))
+        errors["model/mae_all"] = errors["test/mae_all"]
+        self._client.log_batch(run_id, metrics=_metrics(errors | efficiency | mask, report["step"]))
         title = f"{report['arm']}: {sum(report['active'])} of {len(report['active'])} sensors on"
         with self._folder(run_id) as folder:
             columns = {key: report[key] for key in ("active", "importance", "mae_by_sensor")}
@@ -229,6 +233,7 @@ class Tracker:
                 step=step,
             )
             mlflow.log_metrics({k: v for k, v in metrics.items() if np.isfinite(v)}, model_id=info.model_id, step=step)
+            self._client.set_logged_model_tags(info.model_id, {"dynst.digest": artifact_digest(folder)})
 
 
 def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
@@ -287,7 +292,7 @@ def _git_tags() -> dict[str, str]:
 
 
 @contextmanager
-def _as_tracking_error(uri: str) -> Iterator[None]:
+def as_tracking_error(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as error:

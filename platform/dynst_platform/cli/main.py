@@ -7,8 +7,13 @@ import click
 from dynst import __version__
 from dynst.errors import DynstError
 from dynst_platform.cli.ablate import ablate
+from dynst_platform.cli.compare import compare
 from dynst_platform.cli.curve import curve
 from dynst_platform.cli.data import data
+from dynst_platform.cli.forecast import forecast
+from dynst_platform.cli.promote import promote
+from dynst_platform.cli.registry import registry
+from dynst_platform.cli.sensors import sensors
 from dynst_platform.cli.train import train
 from dynst_platform.cli.tune import tune
 from dynst_platform.cli.ui import ui
@@ -23,12 +28,12 @@ def cli() -> None:
     """Learn which sensors of a network can be switched off, and what that costs in forecast accuracy."""
 
 
-for command in (train, curve, ablate, tune, data, ui):
+for command in (train, curve, ablate, tune, compare, promote, registry, sensors, forecast, data, ui):
     cli.add_command(command)
 
 
 def main() -> None:
-    """Exit codes: 0 done, 1 a run failed, 2 wrong input, 130 stopped from the keyboard."""
+    """Exit codes: 0 done, 1 a run failed, 2 wrong input, 3 a promotion was refused, 130 stopped from the keyboard."""
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:

@@ -32,8 +32,11 @@ def jobs_of(sweep: SweepSpec, overrides: dict[str, Any]) -> list[JobSpec]:
 class SweepConductor:
     """Trials that a killed driver left behind come first, with the settings that they had."""
 
-    def __init__(self, sweep: SweepSpec, records: Records, tracker: Tracker, parent: str, listener: Listener) -> None:
+    def __init__(
+        self, sweep: SweepSpec, records: Records, tracker: Tracker, parent: str, listener: Listener, dense: float = float("nan")
+    ) -> None:
         self.sweep, self._records, self._tracker, self._parent, self._listener = sweep, records, tracker, parent, listener
+        self._dense = dense  # the reference's error on the test part
         known = records.all()
         self.trials = {record.number: record for record in known}
         self._interrupted = [record for record in known if not record.ended]
@@ -78,6 +81,8 @@ class SweepConductor:
         record.objectives, record.metrics = dict(figures["objectives"]), dict(figures["metrics"])
         record.active, record.seconds = list(figures["active"]), figures["seconds"]
         shown = {f"objective/{name}": value for name, value in record.objectives.items()} | record.metrics
+        mask = {"mask/final_sparsity": record.objectives["sparsity"], "mask/cost": record.objectives["cost"]}
+        shown |= mask | {"dense/mae_all": self._dense}
         self._tracker.log(record.run_id, shown, figures["epoch"])
         self._tracker.log_active(record.run_id, f"trial {number}", record.active, figures["importance"])
         self._end(record, "finished", "")
@@ -110,8 +115,9 @@ class SweepConductor:
     def _start_run(self, record: Record) -> None:
         """A retry goes on in the same run."""
         if not record.run_id:
-            params = record.overrides | {"trial": record.number}
-            record.run_id = self._tracker.start_trial(record.number, self._parent, params)
+            params = record.overrides | {"trial": record.number, "seeds": len(self.sweep.seeds)}
+            job = with_overrides(self.sweep.job, record.overrides | {"seed": self.sweep.seeds[0]})
+            record.run_id = self._tracker.start_trial(record.number, self._parent, params, job)
         elif record.run_id not in self._tracker.runs.values():
             self._tracker.go_on(f"trial-{record.number}", record.run_id)
 

@@ -97,7 +97,7 @@ def tune(
     records = Records(folder / "trials")
     with closed_on_failure(tracker, "go on with --resume"):
         dense = _shared_work(sweep, store, on_piece)
-        conductor = SweepConductor(sweep, records, tracker, tracker.runs[PARENT], listener)
+        conductor = SweepConductor(sweep, records, tracker, tracker.runs[PARENT], listener, dense["test"])
         if conductor.left:
             run_trials(sweep, _setting(sweep, store, records), conductor.left, folder / "ray", conductor)
         return _outcome(sweep, store, tracker, folder, records.all(), dense)

@@ -95,6 +95,7 @@ class Trial:
             },
             "metrics": {
                 "test/mae_all": fmean(table.mae() for table in tests),
+                "model/mae_all": tests[0].mae(),
                 "test/mae_active": fmean(table.mae(run.arm.active) for table, run in zip(tests, self._runs, strict=True)),
                 "test/mae_inactive": fmean(table.mae(~run.arm.active) for table, run in zip(tests, self._runs, strict=True)),
                 "efficiency/speed_up": timed.speed_up,

@@ -1,0 +1,1 @@
+"""From the runs of an experiment to the model in service: compare, promote, go back."""

@@ -1,0 +1,69 @@
+"""A saved model measured anew, in a process that has not trained it."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from dynst.artifact import load_artifact
+from dynst.build import make_dataset
+from dynst.data.store import SensorStore, open_store
+from dynst.errors import ConfigError
+from dynst.training.evaluate import evaluate
+from dynst_platform.errors import RunError
+from dynst_platform.jobfile import dump_spec, load_job
+from dynst_platform.registry.policy import Figures
+from dynst_platform.spec import JobSpec
+from dynst_platform.stores import plan_job
+
+__all__ = ["examine", "examined"]
+
+
+def examined(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
+    """What ``examine`` gives in a process of its own.
+
+    Raises:
+        RunError: that process failed.
+    """
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / "job.yaml"
+        path.write_text(dump_spec(job), encoding="utf-8")
+        command = [sys.executable, "-m", "dynst_platform.registry.examine", str(folder), str(path), str(store.path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        raise RunError(f"the model could not be measured anew: {lines[-1] if lines else f'exit code {done.returncode}'}")
+    figures = json.loads(done.stdout)
+    return Figures(**figures | {"targets": tuple(figures["targets"])})
+
+
+def examine(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
+    artifact = load_artifact(folder)
+    dataset = make_dataset(store, artifact.description.model, plan_job(job, store))
+    targets = dataset.test.targets.tolist()
+    if tuple(targets) != artifact.description.targets:
+        raise ConfigError("the model forecasts other channels than the job; measure it with its own job")
+    active = torch.tensor(artifact.description.active)
+    errors = evaluate(artifact.model, dataset.test, active)
+    return Figures(
+        mae_all=errors.mae(),
+        mae_active=errors.mae(active),
+        mae_inactive=None if active.all() else errors.mae(~active),
+        sparsity=1 - float(active.double().mean()),
+        cost=float(store.sensors.cost[active.numpy()].sum()),
+        horizon=artifact.description.model.horizon,
+        targets=tuple(artifact.description.channels[target] for target in targets),
+    )
+
+
+def main() -> None:
+    folder, job, store = (Path(word) for word in sys.argv[1:])
+    print(json.dumps(asdict(examine(folder, load_job(job), open_store(store)))))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
 """Is anything lost when the driver of a sweep is killed? Kills it at random moments, resumes each time, and compares the end.
 
-``python benchmarks/kills.py --kills 10`` runs a random search once undisturbed, and once killed (SIGKILL) so often and resumed.
+``python benchmarks/kills.py --kills 10`` runs a random search once undisturbed, and once killed (SIGKILL) so often and resumed. A
+moment lies within ``--longest`` seconds of the start of the process; choose trials so that every kill finds work to disturb.
 """
 
 import argparse
@@ -24,7 +25,8 @@ SEARCH = ["searcher=random", "seed=0"]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--trials", type=int, default=8)
+    parser.add_argument("--trials", type=int, default=30)
+    parser.add_argument("--longest", type=float, default=30, help="seconds")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     arguments = parser.parse_args()
     start = [str(SWEEP), *(part for word in [*SEARCH, f"trials={arguments.trials}"] for part in ("--set", word))]
@@ -37,7 +39,7 @@ def main() -> None:
         moments = random.Random(arguments.seed)
         words = start
         for number in range(arguments.kills):
-            after = moments.uniform(0.1, 0.9) * seconds
+            after = moments.uniform(1, arguments.longest)
             said = kill(words, home, after)
             print(f"killed {number + 1} after {after:.0f} s: {said}", flush=True)
             words = ["--resume", run_of(home)] if run_of(home) else start

@@ -1,0 +1,55 @@
+"""One home with a few small trainings, made once; each test begins with an empty registry."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from dynst.data.store import SensorStore
+from dynst_platform import train as use_case
+from tests.dynst_platform.test_train import small_job
+
+EASY = {"max_over_dense": 9.0}
+
+
+@dataclass(frozen=True)
+class Trained:
+    home: Path
+    store: SensorStore
+    runs: dict[str, str]  # by name
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(f"sqlite:///{self.home / 'mlflow.db'}")
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory: pytest.TempPathFactory, network: SensorStore) -> Trained:
+    """Experiment small: half of the sensors off, and a quarter. Experiment other: five of eight off."""
+    home = tmp_path_factory.mktemp("registry") / "home"
+    runs = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DYNST_HOME", str(home))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        for name, share, experiment in (("half", 0.5, "small"), ("quarter", 0.25, "small"), ("more", 0.625, "other")):
+            sparsity = {"final": share, "scheme": "one_shot", "probe_every": 1}
+            references = {"dense": True, "random": 0}
+            job = small_job(network, name=experiment, sparsity=sparsity, references=references, promotion=EASY)
+            runs[name] = use_case.train(job, network, lambda report: None).run_id
+    return Trained(home, network, runs)
+
+
+@pytest.fixture
+def trained(trained_once: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trained]:
+    """With an empty registry; what a test does to models' files is undone."""
+    monkeypatch.setenv("DYNST_HOME", str(trained_once.home))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    files, kept = trained_once.home / "artifacts", tmp_path / "kept"
+    shutil.copytree(files, kept)
+    yield trained_once
+    shutil.copytree(kept, files, dirs_exist_ok=True)
+    for model in trained_once.client.search_registered_models():
+        trained_once.client.delete_registered_model(model.name)

@@ -1,0 +1,126 @@
+"""A model in use: the plan of its sensors, and forecasts from those alone."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from dynst.data.sensors import Sensors
+from dynst.data.store import SensorStore, open_store
+from dynst.data.writer import Origin, StoreWriter
+from dynst.errors import ConfigError, DataError
+from dynst_platform.cli.main import cli
+from dynst_platform.registry.forecast import forecast
+from dynst_platform.registry.plan import plan_of
+from dynst_platform.registry.promote import promote
+from tests.dynst_platform.registry.conftest import Trained
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
+
+
+def active_of(trained: Trained) -> list[str]:
+    plan = plan_of(trained.runs["half"], None)
+    names: list[str] = plan.sensors["sensor"][plan.sensors["on"]].tolist()
+    return names
+
+
+def part_of(
+    store: SensorStore, path: Path, names: list[str], steps: int = 30, holes: int = 0, step: int | None = None
+) -> SensorStore:
+    """The last steps of some sensors, in another order, as a store of its own."""
+    index = [store.sensors.ids.index(name) for name in reversed(names)]
+    readings = store.readings
+    values = np.where(readings.observed, readings.values, np.nan)[-steps:, index].copy()
+    values[-holes:, 0] = np.nan if holes else values[-holes:, 0]
+    sensors = Sensors(tuple(reversed(names)), store.sensors.positions[index] if store.sensors.positions is not None else None)
+    time = readings.time[-steps:] if step is None else readings.time[0] + step * np.arange(steps)
+    none = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+    from dynst.data.edges import Edges
+
+    with StoreWriter(path, Origin("part", positions="plane"), list(store.manifest.channels), sensors, Edges(*none)) as writer:
+        writer.append(time, values)
+    return open_store(path)
+
+
+def test_the_plan_tells_what_each_sensor_is_worth(trained: Trained) -> None:
+    plan = plan_of(trained.runs["half"], None)
+    on = plan.sensors["on"]
+    assert (len(on), on.sum(), plan.cost_before, plan.cost) == (8, 4, 8, 4)
+    assert plan.sensors["mae_all_if_lost"].notna().tolist() == on.tolist()
+    metrics = trained.client.get_run(trained.runs["half"]).data.metrics
+    assert plan.mae_all == pytest.approx(metrics["test/mae_all"], rel=1e-4)
+    assert plan.mae_inactive == pytest.approx(metrics["test/mae_inactive"], rel=1e-4)
+    assert plan.exact_losses
+
+
+@pytest.mark.parametrize("ending", [".csv", ".html"])
+def test_the_plan_as_a_file(trained: Trained, tmp_path: Path, ending: str) -> None:
+    out = tmp_path / f"plan{ending}"
+    said = CliRunner().invoke(cli, ["sensors", trained.runs["half"], "--out", str(out)])
+    assert said.exit_code == 0, said.output
+    assert "4 of 8 sensors stay on; what they cost falls from 8 to 4" in said.stdout
+    text = out.read_text(encoding="utf-8")
+    assert all(name in text for name in trained.store.sensors.ids)
+    if ending == ".csv":
+        assert pd.read_csv(out)["on"].sum() == 4
+
+
+def test_geojson_needs_longitudes(trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="GeoJSON needs longitudes and latitudes, but test network has none"):
+        CliRunner().invoke(cli, ["sensors", trained.runs["half"], "--out", str(tmp_path / "plan.geojson")], catch_exceptions=False)
+    with pytest.raises(ConfigError, match=r"--out must end with \.csv, \.geojson, \.html, but got 'plan\.txt'"):
+        CliRunner().invoke(cli, ["sensors", trained.runs["half"], "--out", str(tmp_path / "plan.txt")], catch_exceptions=False)
+    assert not list(tmp_path.glob("plan*"))
+
+
+def test_a_forecast_needs_the_active_sensors_alone(trained: Trained, tmp_path: Path) -> None:
+    run, names = trained.runs["half"], active_of(trained)
+    whole = forecast(run, str(trained.store.path))
+    part = forecast(run, str(part_of(trained.store, tmp_path / "part", names).path))
+    assert list(part.table.columns) == ["time", *trained.store.sensors.ids]
+    assert len(part.table) == 3
+    pd.testing.assert_frame_equal(part.table, whole.table)
+    assert part.absent == []
+
+
+def test_what_is_missing_degrades_and_is_told(trained: Trained, tmp_path: Path) -> None:
+    run, names = trained.runs["half"], active_of(trained)
+    without = forecast(run, str(part_of(trained.store, tmp_path / "without", names[1:]).path))
+    assert without.absent == names[:1]
+    assert without.table.drop(columns="time").notna().all().all()
+    holes = forecast(run, str(part_of(trained.store, tmp_path / "holes", names, holes=6).path))
+    assert holes.absent == []
+    assert holes.missing >= 0.25
+    assert holes.table.drop(columns="time").notna().all().all()
+    pd.testing.assert_frame_equal(forecast(run, str(part_of(trained.store, tmp_path / "last", names[:-1]).path)).table, holes.table)
+
+
+def test_a_store_that_does_not_fit_is_refused(trained: Trained, tmp_path: Path) -> None:
+    run, names = trained.runs["half"], active_of(trained)
+    off = [name for name in trained.store.sensors.ids if name not in names]
+    with pytest.raises(DataError, match="has none of the model's 4 active sensors"):
+        forecast(run, str(part_of(trained.store, tmp_path / "none", off).path))
+    with pytest.raises(DataError, match=r"reads 6 steps, but the store at .* has 4"):
+        forecast(run, str(part_of(trained.store, tmp_path / "short", names, steps=4).path))
+    with pytest.raises(DataError, match=r"a step every 3600 s, but the store at .* every 900 s"):
+        forecast(run, str(part_of(trained.store, tmp_path / "fast", names, step=900).path))
+
+
+def test_files_of_a_forecast(trained: Trained, tmp_path: Path) -> None:
+    promote("small", "counters", {}, None, dry_run=False)
+    for name, read in (("f.csv", pd.read_csv), ("f.parquet", pd.read_parquet)):
+        said = CliRunner().invoke(cli, ["forecast", "counters", str(trained.store.path), "--out", str(tmp_path / name)])
+        assert said.exit_code == 0, said.output
+        assert "3 steps ahead of" in said.stdout
+        assert len(read(tmp_path / name)) == 3
+    said = CliRunner().invoke(cli, ["sensors", "counters", "--format", "json"])
+    assert json.loads(said.stdout)["on"] == 4
+
+
+@pytest.mark.parametrize("reference", ["nobody", "nobody/3", "0" * 32])
+def test_no_such_model(trained: Trained, reference: str) -> None:
+    with pytest.raises(ConfigError, match="has no model"):
+        forecast(reference, str(trained.store.path))

@@ -16,7 +16,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
-from mlflow.entities import Metric, Param
+from mlflow.entities import Dataset, DatasetInput, Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -39,6 +39,7 @@ __all__ = ["Tracker", "as_tracking_error", "sweep_of_run"]
 SERIES = {"train_loss": "train/mae", "val_mae": "val/mae", "sparsity": "mask/sparsity", "exchanged": "mask/exchanged"}
 MAX_TAG = 4000
 MAX_METRICS = 1000  # in one call
+MAX_DIGEST = 36  # of a data set in MLflow
 NOT_IN_METRIC = r"[^\w/.\- :]"  # what MLflow takes in no metric's name; channels may be called anything
 REQUIREMENTS = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy")
 
@@ -51,6 +52,7 @@ class Tracker:
         self.job_id = job_id or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(2)}"
         self.runs: dict[str, str] = {}
         self._rounds: dict[str, int] = {}
+        self._seconds: dict[str, float] = {}  # of training, by run
         self._updates: list[dict[str, Any]] = []  # of the learned mask
         self._errors: list[dict[str, Any]] = []  # by step, of all forecasters that have ended
         with as_tracking_error(uri):
@@ -145,7 +147,9 @@ class Tracker:
             "dynst.data": self._store.manifest.name,
             "dynst.promotion": self._job.promotion.model_dump_json(),
         }
-        return str(self._client.create_run(self.experiment_id, tags=known | _git_tags() | tags).info.run_id)
+        run_id = str(self._client.create_run(self.experiment_id, tags=known | _git_tags() | tags).info.run_id)
+        self._client.log_inputs(run_id, datasets=[_dataset(self._store)])
+        return run_id
 
     def _experiment(self, artifact_root: str | None) -> str:
         found = self._client.get_experiment_by_name(self._job.name)
@@ -161,6 +165,7 @@ class Tracker:
 
     def _log_epoch(self, run_id: str, report: Report) -> None:
         figures = {name: report[key] for key, name in SERIES.items()} | {"train/seconds": report["seconds"]}
+        self._seconds[run_id] = self._seconds.get(run_id, 0.0) + report["seconds"]
         self._client.log_batch(run_id, metrics=_metrics(figures, report["step"]) + self._mask_metrics(report))
         for update in report["updates"]:
             if update["pruned"]:
@@ -186,6 +191,7 @@ class Tracker:
 
     def _log_end(self, run_id: str, report: Report) -> None:
         efficiency = {f"efficiency/{key}": value for key, value in report.get("efficiency", {}).items()}
+        efficiency["train/total_seconds"] = self._seconds.get(run_id, 0.0)
         active = np.array(report["active"])
         mask = {"mask/final_sparsity": 1 - active.mean(), "mask/cost": self._store.sensors.cost[active].sum()}
         errors = {re.sub(NOT_IN_METRIC, "_", key): value for key, value in report["metrics"].items()}
@@ -251,6 +257,13 @@ def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
     if run.data.tags.get("dynst.kind") != "sweep":
         raise ConfigError(f"--resume must name the run of a sweep, but run {run_id} is of kind '{run.data.tags.get('dynst.kind')}'")
     return run.data.tags["dynst.job"], str(experiment)
+
+
+def _dataset(store: SensorStore) -> DatasetInput:
+    """What MLflow shows as the run's data set; it keeps the beginning of the digest."""
+    size = {"sensors": len(store.sensors), "steps": store.manifest.num_steps, "channels": len(store.channel_names)}
+    facts = {"name": store.manifest.name, "digest": store.manifest.digest[:MAX_DIGEST], "source_type": "local"}
+    return DatasetInput(Dataset(**facts, source=json.dumps({"uri": str(store.path)}), profile=json.dumps(size)))
 
 
 def _metrics(figures: dict[str, float], step: int) -> list[Metric]:

@@ -98,7 +98,7 @@ class Trial:
                 "model/mae_all": tests[0].mae(),
                 "test/mae_active": fmean(table.mae(run.arm.active) for table, run in zip(tests, self._runs, strict=True)),
                 "test/mae_inactive": fmean(table.mae(~run.arm.active) for table, run in zip(tests, self._runs, strict=True)),
-                "efficiency/speed_up": timed.speed_up,
+                **{f"efficiency/{name}": float(value) for name, value in vars(timed).items()},
             },
             "active": active.tolist(),
             "importance": first.arm.training.scheme.criterion.scores(active).tolist(),

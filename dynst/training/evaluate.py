@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from dynst.data.scaler import is_zero
-from dynst.data.windows import Windows
+from dynst.data.windows import Batch, Windows
 from dynst.forecaster import SparseForecaster
 from dynst.metrics import ErrorTable
 from dynst.training.world import World
@@ -24,9 +24,16 @@ def forecast_windows(model: SparseForecaster, windows: Windows, index: Tensor, s
 
 @torch.no_grad()
 def evaluate(
-    model: SparseForecaster, windows: Windows, active: Tensor, world: World | None = None, batch_size: int | None = None
+    model: SparseForecaster,
+    windows: Windows,
+    active: Tensor,
+    world: World | None = None,
+    batch_size: int | None = None,
+    failing: Tensor | None = None,
 ) -> ErrorTable:
     """Errors over ALL locations when only ``active`` (bool ``[S]``) sensors are read; ranks share the windows.
+
+    The readings of ``failing`` ones (bool ``[S]``) are all missing, as if they had broken down after the training.
 
     By default memory does not grow with the network: a batch has 256 windows up to 4,096 sensors, 10 at 100,000.
     """
@@ -42,7 +49,8 @@ def evaluate(
         if not len(index):  # more ranks than windows
             continue
         batch = windows.batch(index, sensors)
-        scaled = model(batch.readings, batch.observed, batch.calendar, sensors)
+        readings, observed = (batch.readings, batch.observed) if failing is None else _without(batch, failing[sensors])
+        scaled = model(readings, observed, batch.calendar, sensors)
         truth = model.scaler.restore(batch.target, windows.target_times(index), windows.targets)
         zero = is_zero(truth, batch.target * scale)
         table.add((scaled - batch.target) * scale, truth, batch.target_observed, zero)
@@ -50,3 +58,8 @@ def evaluate(
         world.total(part)
     model.train(was_training)
     return table.by_quantity(model.scaler.quantity[windows.targets])
+
+
+def _without(batch: Batch, lost: Tensor) -> tuple[Tensor, Tensor]:
+    here = ~lost[:, None]  # [K, 1]
+    return batch.readings * here, batch.observed & here

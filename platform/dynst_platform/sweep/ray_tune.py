@@ -14,6 +14,7 @@ from ray.tune.search import Searcher
 
 from dynst_platform.errors import RunError
 from dynst_platform.local_ray import local_ray
+from dynst_platform.sweep.memory import KilledForMemory, memory_is_no_end
 from dynst_platform.sweep.schedulers import Population, stopping
 from dynst_platform.sweep.spec import Resources, SweepSpec
 from dynst_platform.sweep.trial_process import FAILED, RESULT, Setting, run_trial
@@ -74,7 +75,8 @@ def run_trials(sweep: SweepSpec, setting: Setting, left: int, folder: Path, cond
             ),
         )
         try:
-            tuner.fit()
+            with memory_is_no_end():
+                tuner.fit()
         except tune.error.TuneError as error:
             raise RunError(f"the sweep stopped: {_last_line(error)}; go on with --resume") from error
 
@@ -199,10 +201,10 @@ class _Telling(tune.Callback):  # type: ignore[misc]
 
 def _reason(trial: Any) -> str:
     error = _error_of(trial)
-    if isinstance(error, ray.exceptions.OutOfMemoryError):
-        return "it ran out of memory; give it more, or run fewer at once"
+    if isinstance(error, KilledForMemory):
+        return "memory was short and Ray ended it; give it more, or run fewer at once"
     if isinstance(error, ray.exceptions.RayActorError):
-        return "its process died: killed, out of memory, or its node was lost"
+        return "its process died: killed, or its node was lost"
     return _last_line(error)
 
 

@@ -21,7 +21,7 @@ class NoTracker:
         self.runs: dict[str, str] = {}
         self.ended: dict[str, tuple[str, str]] = {}
 
-    def start_trial(self, number: int, parent: str, params: dict[str, Any]) -> str:
+    def start_trial(self, number: int, parent: str, params: dict[str, Any], job: dict[str, Any]) -> str:
         self.opened.append(number)
         self.runs[f"trial-{number}"] = f"run-{number}"
         return f"run-{number}"

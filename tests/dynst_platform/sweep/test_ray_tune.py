@@ -105,6 +105,33 @@ def test_trials_that_fall_behind_are_stopped(tmp_path: Path) -> None:
     assert all(record.steps < EPOCHS for record in found.values() if record.state == "stopped")
 
 
+class Eater(Faulty):
+    """Takes memory, a little at a time, until somebody ends it."""
+
+    def misbehave(self) -> None:
+        if self.final == RAISES:
+            hoard = []
+            for _ in range(100):
+                hoard.append(b"1" * (100 * 2**20))
+                time.sleep(0.1)
+
+
+def test_a_trial_that_eats_all_memory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's own guard, told to act when two more GiB than now are taken."""
+    from ray._common.utils import get_system_memory
+    from ray._private.utils import get_used_memory
+
+    limit = (get_used_memory() + 2 * 2**30) / get_system_memory()
+    if limit > 0.9:
+        pytest.skip("too little memory is free")
+    monkeypatch.setenv("RAY_memory_usage_threshold", f"{limit:.3f}")
+    sweep = make_sweep(space={"sparsity.final": {"grid": [GOOD, RAISES, 0.7]}}, searcher="grid", trials=3)
+    good, eater, other = conducted(tmp_path, sweep, Eater)
+    assert (good.state, eater.state, other.state) == ("finished", "failed", "finished")
+    assert eater.reason == "memory was short and Ray ended it; give it more, or run fewer at once"
+    assert eater.attempts == 2
+
+
 class Member:
     """Of a population: each epoch takes its rate off the error, so that its state tells what rates it has had."""
 

@@ -12,11 +12,12 @@ TORCH_INDEX ?=
 demo: $(STAMP)
 	$(BIN)/dynst train jobs/quickstart.yaml
 
-test: $(STAMP)
-	$(BIN)/pytest
+test: test-fast
+	$(BIN)/pytest -m "cluster or browser"
 
+# Torch's threads would only be in the way of the other tests'.
 test-fast: $(STAMP)
-	$(BIN)/pytest -m "not cluster and not browser"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile -m "not cluster and not browser"
 
 check: $(STAMP)
 	$(BIN)/ruff check .

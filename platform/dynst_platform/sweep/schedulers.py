@@ -21,7 +21,7 @@ Follow = Callable[[int, int, int, Random], dict[str, Any]]
 def stopping(sweep: SweepSpec) -> TrialScheduler | None:
     """Trials are compared by epochs since their masks were final, so that none is judged in the middle of its pruning."""
     if sweep.scheduler == "asha":
-        return ASHAScheduler(time_attr=CLOCK, grace_period=1, max_t=1 + _most_epochs(sweep), reduction_factor=3)
+        return ASHAScheduler(time_attr=CLOCK, grace_period=1, max_t=1 + _most_epochs(sweep), reduction_factor=4)
     if sweep.scheduler == "median":
         return _MedianOnceSettled(time_attr=CLOCK, grace_period=1, min_samples_required=3, min_time_slice=float("inf"))
     return None

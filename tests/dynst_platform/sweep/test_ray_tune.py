@@ -125,7 +125,7 @@ def test_a_trial_that_eats_all_memory_is_named(tmp_path: Path, monkeypatch: pyte
     if limit > 0.9:
         pytest.skip("too little memory is free")
     monkeypatch.setenv("RAY_memory_usage_threshold", f"{limit:.3f}")
-    sweep = make_sweep(space={"sparsity.final": {"grid": [GOOD, RAISES, 0.7]}}, searcher="grid", trials=3)
+    sweep = make_sweep(space={"sparsity.final": {"grid": [GOOD, RAISES, 0.7]}}, searcher="grid", trials=3, at_once=1)
     good, eater, other = conducted(tmp_path, sweep, Eater)
     assert (good.state, eater.state, other.state) == ("finished", "failed", "finished")
     assert eater.reason == "memory was short and Ray ended it; give it more, or run fewer at once"

@@ -16,9 +16,9 @@ from dynst.build import ModelConfig, build_forecaster
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
 from dynst.data.scaler import Season, SeasonalScaler
-from dynst.data.windows import calendar_features
 from dynst.errors import ArtifactError
 from dynst.forecaster import SparseForecaster
+from dynst.served import ServedForecaster
 
 __all__ = ["Artifact", "Description", "artifact_digest", "load_artifact", "save_artifact"]
 
@@ -71,23 +71,23 @@ class Artifact:
         Returns:
             Times ``[H]`` and forecasts ``[H, S, targets]`` in the channel's unit.
         """
-        config, scaler = self.description.model, self.model.scaler
+        config = self.description.model
         shape = (config.window, sum(self.description.active), len(self.description.channels))
         if readings.shape != shape or len(time) != config.window:
             raise ArtifactError(
                 f"the model reads {shape[0]} steps of {shape[1]} active sensors and {shape[2]} channels, but got readings of "
                 f"shape {readings.shape} and {len(time)} times"
             )
-        sensors = torch.tensor(self.description.active).nonzero().squeeze(1)
         past = torch.tensor(np.asarray(time, np.int64))
-        raw = torch.tensor(np.asarray(readings, np.float32))
-        observed = raw.isfinite()
-        scaled = (raw - scaler.profile_at(past)[:, sensors]) / scaler.scale[sensors]
-        scaled = torch.where(observed, scaled, 0.0)
-        ahead = past[-1] + self.description.step_seconds * torch.arange(1, config.horizon + 1)
-        out = self.model(scaled[None], observed[None], calendar_features(ahead[:1]), sensors)
-        targets = torch.tensor(self.description.targets)
-        return ahead.numpy(), scaler.restore(out, ahead[None], targets)[0].numpy()
+        raw = torch.tensor(np.asarray(readings, np.float32)).nan_to_num(torch.nan, torch.nan, torch.nan)  # nothing infinite is read
+        served = self.served()
+        return served.times_ahead(past).numpy(), served(past, raw).numpy()
+
+    def served(self) -> ServedForecaster:
+        """What ``forecast`` calls, as a module."""
+        description = self.description
+        active, targets = torch.tensor(description.active), torch.tensor(description.targets)
+        return ServedForecaster(self.model, active, targets, description.step_seconds).eval()
 
 
 def save_artifact(folder: Path, model: SparseForecaster, description: Description, edges: Edges) -> None:

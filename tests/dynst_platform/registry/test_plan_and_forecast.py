@@ -2,17 +2,21 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from dynst.data.edges import Edges
 from dynst.data.sensors import Sensors
 from dynst.data.store import SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
 from dynst.errors import ConfigError, DataError
 from dynst_platform.cli.main import cli
+from dynst_platform.errors import RunError
+from dynst_platform.registry.export import FORMS, export
 from dynst_platform.registry.forecast import forecast
 from dynst_platform.registry.plan import plan_of
 from dynst_platform.registry.promote import promote
@@ -38,8 +42,6 @@ def part_of(
     sensors = Sensors(tuple(reversed(names)), store.sensors.positions[index] if store.sensors.positions is not None else None)
     time = readings.time[-steps:] if step is None else readings.time[0] + step * np.arange(steps)
     none = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
-    from dynst.data.edges import Edges
-
     with StoreWriter(path, Origin("part", positions="plane"), list(store.manifest.channels), sensors, Edges(*none)) as writer:
         writer.append(time, values)
     return open_store(path)
@@ -124,3 +126,32 @@ def test_files_of_a_forecast(trained: Trained, tmp_path: Path) -> None:
 def test_no_such_model(trained: Trained, reference: str) -> None:
     with pytest.raises(ConfigError, match="has no model"):
         forecast(reference, str(trained.store.path))
+
+
+@pytest.mark.parametrize(("form", "ending"), [("onnx", ".onnx"), ("torch-export", ".pt2")])
+def test_an_exported_model_forecasts_the_same(trained: Trained, tmp_path: Path, form: str, ending: str) -> None:
+    if form == "onnx":
+        pytest.importorskip("onnxruntime")
+    out = tmp_path / f"model{ending}"
+    said = CliRunner().invoke(cli, ["export", trained.runs["half"], "--to", form, "--out", str(out)])
+    assert said.exit_code == 0, said.output
+    assert sorted(path.name for path in tmp_path.glob("*model*")) == [f"model{ending}", f"model{ending}.json"]
+    assert json.loads(out.with_name(out.name + ".json").read_text())["channels"] == ["flow"]
+    assert not list(tmp_path.glob(".export-*"))
+
+
+def test_an_export_that_differs_is_not_written(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(module: Any, example: Any, path: Path) -> Any:
+        path.write_bytes(b"wrong")
+        return lambda time, readings: module(time, readings).numpy() + 1
+
+    monkeypatch.setitem(FORMS, "torch-export", wrong)
+    with pytest.raises(RunError, match=r"forecasts differently, by .* of a spread; it was not written"):
+        export(trained.runs["half"], "torch-export", tmp_path / "model.pt2")
+    assert not [path for path in tmp_path.iterdir() if path.name != "kept"]
+
+
+def test_a_wrong_ending_is_wrong_use(trained: Trained, tmp_path: Path) -> None:
+    said = CliRunner().invoke(cli, ["export", trained.runs["half"], "--to", "onnx", "--out", str(tmp_path / "model.pt2")])
+    assert said.exit_code == 2
+    assert "--out must end with .onnx for onnx, but got 'model.pt2'" in said.output

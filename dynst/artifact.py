@@ -66,7 +66,7 @@ class Artifact:
         Args:
             time: ``[T]`` seconds since 1970-01-01, one step apart.
             readings: ``[T, K, C]`` raw, sensors in the order of ``description.active_sensors``; NaN where missing, which is
-                read as the location's seasonal profile.
+                read as the location's seasonal profile. A sensor without any reading is left out, as if it were off.
 
         Returns:
             Times ``[H]`` and forecasts ``[H, S, targets]`` in the channel's unit.
@@ -80,13 +80,17 @@ class Artifact:
             )
         past = torch.tensor(np.asarray(time, np.int64))
         raw = torch.tensor(np.asarray(readings, np.float32)).nan_to_num(torch.nan, torch.nan, torch.nan)  # nothing infinite is read
-        served = self.served()
-        return served.times_ahead(past).numpy(), served(past, raw).numpy()
+        heard = ~raw.isnan().all(2).all(0)
+        heard |= not heard.any()
+        served = self.served(heard)
+        return served.times_ahead(past).numpy(), served(past, raw[:, heard]).numpy()
 
-    def served(self) -> ServedForecaster:
-        """What ``forecast`` calls, as a module."""
+    def served(self, heard: torch.Tensor | None = None) -> ServedForecaster:
+        """What ``forecast`` calls, as a module that reads those of the active sensors that are ``heard`` (bool ``[K]``)."""
         description = self.description
         active, targets = torch.tensor(description.active), torch.tensor(description.targets)
+        if heard is not None:
+            active[active.clone()] = heard
         return ServedForecaster(self.model, active, targets, description.step_seconds).eval()
 
 

@@ -66,6 +66,20 @@ def test_a_loaded_model_forecasts_what_the_trained_one_does(
     assert time.tolist() == (readings.time[first + 5] + 3600 * np.arange(1, 4)).tolist()
 
 
+def test_a_sensor_without_any_reading_is_left_out(folder: Path, network: SensorStore) -> None:
+    """And one with gaps is not; without any reading at all the forecast is still one."""
+    artifact = load_artifact(folder)
+    time, readings = network.readings.time[:6], np.nan_to_num(network.readings.values[:6][:, ACTIVE.numpy()], nan=20.0)
+    lost, gaps = readings.copy(), readings.copy()
+    lost[:, 1] = gaps[3:, 1] = np.nan
+    fewer = artifact.served(torch.tensor([True, False, True, True]))
+    with torch.inference_mode():
+        expected = fewer(torch.tensor(time), torch.tensor(readings[:, [0, 2, 3]])).numpy()
+    np.testing.assert_array_equal(artifact.forecast(time, lost)[1], expected)
+    assert not np.allclose(artifact.forecast(time, gaps)[1], expected)
+    assert np.isfinite(artifact.forecast(time, np.full_like(readings, np.nan))[1]).all()
+
+
 def test_it_cannot_be_given_the_readings_of_inactive_sensors(folder: Path, network: SensorStore) -> None:
     artifact: Artifact = load_artifact(folder)
     with pytest.raises(ArtifactError, match="reads 6 steps of 4 active sensors"):

@@ -59,7 +59,7 @@ def test_forms_for_programs(trained: Trained) -> None:
     said = CliRunner().invoke(cli, ["compare", "small", "--format", "csv"])
     assert tuple(next(csv.reader(io.StringIO(said.stdout)))) == COLUMNS
     said = CliRunner().invoke(cli, ["compare", "small"])
-    assert "inactive" in said.stdout
+    assert "vs dense" in said.stdout
 
 
 def test_the_page_needs_no_network(trained: Trained, tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+"""What does the shared warm-up of a sweep save? One judged trial of the quickstart sweep, alone and after a warm-up that was there.
+
+``python benchmarks/warm_up.py`` prints both and what it makes of the whole sweep.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import torch
+
+from dynst_platform.jobfile import load_sweep
+from dynst_platform.stores import sweep_store_for
+from dynst_platform.sweep.conductor import jobs_of
+from dynst_platform.sweep.trial import Trial
+
+SWEEP = Path(__file__).parents[1] / "jobs" / "sweeps" / "quickstart.yaml"
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    sweep = load_sweep(SWEEP)
+    store = sweep_store_for(sweep)
+    jobs = jobs_of(sweep, {"sparsity.final": 0.4, "sparsity.scheme": "judged"})
+    with TemporaryDirectory() as scratch:
+        warm_ups, model = Path(scratch) / "pieces", Path(scratch) / "model"
+
+        def seconds(root: Path | None) -> float:
+            began = perf_counter()
+            trial = Trial(jobs, str(store.path), root)
+            for _ in trial.epochs():
+                pass
+            trial.result(model)
+            return perf_counter() - began
+
+        seconds(warm_ups)  # makes the warm-up, and opens the store
+        after, alone = seconds(warm_ups), seconds(None)
+    both = (alone - after) + sweep.trials * after
+    print(f"a trial: {alone:.1f} s alone, {after:.1f} s after the shared warm-up ({after / alone:.2f})")
+    print(f"{sweep.trials} trials and one warm-up: {both / (sweep.trials * alone):.2f} of the time of {sweep.trials} trials alone")
+
+
+if __name__ == "__main__":
+    main()

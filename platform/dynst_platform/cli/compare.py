@@ -65,6 +65,9 @@ def _print(found: "Compared") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from dynst_platform.cli.output import settings_of
+    from dynst_platform.registry.compare import shortened
+
     console = Console()
     shown = {name: heading for name, heading in SHOWN.items() if console.width >= WIDE or name not in ROOMY}
     table = Table(title=f"Trainings of '{found.experiment}': mean absolute error on the test part", title_justify="left")
@@ -74,25 +77,13 @@ def _print(found: "Compared") -> None:
     if differs:
         table.add_column("what differs")
     for row in found.rows:
-        cells = [_cell(name, row) for name in shown] + [_settings(found.varied.get(row["run_id"], {}))] * differs
+        cells = [_cell(name, row) for name in shown] + [
+            settings_of({key: shortened(value) for key, value in found.varied.get(row["run_id"], {}).items()})
+        ] * differs
         style = "bold green" if row["front"] else "" if row["status"] == "FINISHED" else "dim"
         table.add_row(*cells, style=style)
     console.print(table)
     click.echo("● no other sparse training beats it in both error and sensors off; P may be promoted under its own policy")
-
-
-def _settings(varied: dict[str, str]) -> str:
-    """MLflow keeps parameters as text."""
-    from dynst_platform.cli.output import settings_of
-
-    return settings_of({key: _number(value) for key, value in varied.items()})
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def _cell(name: str, row: dict[str, object]) -> str:

@@ -14,7 +14,7 @@ from dynst_platform.registry.models import client_of
 from dynst_platform.registry.policy import Candidate, candidates_of, shortfalls
 from dynst_platform.registry.runs import Training, trainings_of
 
-__all__ = ["COLUMNS", "Compared", "compare"]
+__all__ = ["COLUMNS", "Compared", "compare", "shortened"]
 
 FIGURES = {
     "mae_active": "test/mae_active",
@@ -55,6 +55,14 @@ def compare(experiment: str, condition: str | None = None, sort: str | None = No
     table = _sorted(_filtered(table, condition), sort)
     rows = [{str(key): None if _unknown(value) else value for key, value in row.items()} for row in table.to_dict("records")]
     return Compared(experiment, rows, _varied(trainings))
+
+
+def shortened(setting: str) -> str:
+    """MLflow keeps parameters as text, with all their digits."""
+    try:
+        return f"{float(setting):.3g}"
+    except ValueError:
+        return setting
 
 
 def _row(training: Training, group: Candidate | None, front: set[str]) -> dict[str, Any]:

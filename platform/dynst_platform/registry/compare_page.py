@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from dynst_platform.home import tracking_uri
 from dynst_platform.html_report import Section, write_html
-from dynst_platform.registry.compare import Compared
+from dynst_platform.registry.compare import Compared, shortened
 from dynst_platform.registry.models import client_of
 from dynst_platform.tracking import as_tracking_error
 
@@ -34,7 +34,10 @@ def write_page(path: Path, found: Compared, condition: str | None, sort: str | N
             "Settings that differ",
             columns=("run", "settings"),
             rows=[
-                (row["name"], ", ".join(f"{key} = {value}" for key, value in found.varied.get(row["run_id"], {}).items()))
+                (
+                    row["name"],
+                    ", ".join(f"{key} = {shortened(value)}" for key, value in found.varied.get(row["run_id"], {}).items()),
+                )
                 for row in found.rows
             ],
         ),

@@ -23,7 +23,7 @@ WAYS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--trials", type=int, default=24)
+    parser.add_argument("--trials", type=int, default=40)
     arguments = parser.parse_args()
     found = {way: [sweep(settings, seed, arguments.trials) for seed in range(arguments.seeds)] for way, settings in WAYS.items()}
     for way, results in found.items():

@@ -35,6 +35,11 @@ WIDE = 110
 @click.option("--html", "page", type=click.Path(path_type=Path, dir_okay=False), help="Also write one self-contained page.")
 def compare(experiment: str, condition: str | None, sort: str | None, output: str, page: Path | None) -> None:
     """Show the trainings of EXPERIMENT: error over all locations, sensors off, cost against dense, and the front (●)."""
+    from dynst_platform.cli.output import check_folder
+
+    if page is not None:
+        check_folder(page)
+
     from dynst_platform.registry import compare as use_case
 
     found = use_case.compare(experiment, condition, sort)

@@ -25,8 +25,9 @@ def export(model: str, form: str, out: Path) -> None:
     """
     if out.suffix != ENDINGS[form]:
         raise click.UsageError(f"--out must end with {ENDINGS[form]} for {form}, but got '{out.name}'")
-    if not out.resolve().parent.is_dir():
-        raise click.UsageError(f"there is no folder {out.resolve().parent}; make it first")
+    from dynst_platform.cli.output import check_folder
+
+    check_folder(out)
 
     from dynst_platform.registry import export as use_case
 

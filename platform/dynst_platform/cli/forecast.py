@@ -24,6 +24,11 @@ def forecast(model: str, store: str, out: Path | None) -> None:
     if out is not None and out.suffix not in FORMS:
         raise click.UsageError(f"--out must end with {' or '.join(FORMS)}, but got '{out.name}'")
 
+    from dynst_platform.cli.output import check_folder
+
+    if out is not None:
+        check_folder(out)
+
     from dynst_platform.registry import forecast as use_case
 
     found = use_case.forecast(model, store)

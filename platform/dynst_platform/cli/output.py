@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,7 +10,13 @@ from rich.console import Console
 
 from dynst_platform.carried_out import StudyOutcome
 
-__all__ = ["print_json", "print_places", "print_study_places", "settings_of"]
+__all__ = ["check_folder", "print_json", "print_places", "print_study_places", "settings_of"]
+
+
+def check_folder(path: Path) -> None:
+    """Before anything is computed that could then not be written."""
+    if not path.resolve().parent.is_dir():
+        raise click.UsageError(f"there is no folder {path.resolve().parent} to write {path.name} into; make it first")
 
 
 def print_json(outcome: Any) -> None:

@@ -20,9 +20,11 @@ def sensors(model: str, out: Path | None, store: str | None, output: str) -> Non
     import json
 
     if out is not None:
+        from dynst_platform.cli.output import check_folder
         from dynst_platform.registry.plan_files import check_form
 
         check_form(out)
+        check_folder(out)
 
     from dynst_platform.registry.plan import plan_of
 

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import mlflow
 from mlflow.entities import LoggedModel
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.tracking import MlflowClient
@@ -21,7 +22,7 @@ from dynst_platform.spec import JobSpec
 from dynst_platform.stores import store_of
 from dynst_platform.tracking import as_tracking_error
 
-__all__ = ["CHAMPION", "Fetched", "client_of", "fetched", "model_id_of", "store_that_fits"]
+__all__ = ["CHAMPION", "Fetched", "client_of", "fetched", "model_id_in", "model_id_of", "store_that_fits"]
 
 CHAMPION = "champion"
 RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -69,7 +70,16 @@ def _model_id(client: MlflowClient, reference: str) -> str:
         return str(outputs.model_outputs[-1].model_id)
     name, _, alias = name.partition("@")
     found = client.get_model_version(name, version) if version else client.get_model_version_by_alias(name, alias or CHAMPION)
-    return str(found.tags["dynst.model_id"])
+    return model_id_in(found)
+
+
+def model_id_in(version: ModelVersion) -> str:
+    """Raises ConfigError for a version that somebody else registered."""
+    if "dynst.model_id" not in version.tags:
+        raise ConfigError(
+            f"version {version.version} of model '{version.name}' was not put there by dynst promote; name a model that was"
+        )
+    return str(version.tags["dynst.model_id"])
 
 
 def _not_there(client: MlflowClient, uri: str, reference: str) -> str:

@@ -61,6 +61,8 @@ def experiment_id_of(client: MlflowClient, uri: str, name: str) -> str:
         known = [] if found else [experiment.name for experiment in client.search_experiments() if experiment.name != "Default"]
     if found is None:
         raise ConfigError(f"{uri} has no experiment '{name}'; it has {', '.join(sorted(known)) or 'none yet'}")
+    if found.lifecycle_stage == "deleted":
+        raise ConfigError(f"experiment '{name}' was deleted in MLflow; restore it there, or name another")
     return str(found.experiment_id)
 
 

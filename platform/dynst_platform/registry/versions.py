@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
 
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from dynst.errors import ConfigError
 from dynst_platform.errors import RunError
-from dynst_platform.registry.models import CHAMPION
+from dynst_platform.registry.models import CHAMPION, model_id_in
 
 __all__ = ["Event", "Version", "alone_with", "champion_of", "history_of", "register", "roll_back", "unlock"]
 
@@ -160,13 +160,13 @@ def _move(client: MlflowClient, to: Version, before: Version | None, what: str, 
     client.set_registered_model_tag(to.name, f"{EVENT}{number:06d}", json.dumps(asdict(event)))
 
 
-def _version(made: Any) -> Version:
+def _version(made: ModelVersion) -> Version:
     previous = made.tags.get("dynst.previous")
     return Version(
         name=made.name,
         number=int(made.version),
         run_id=made.run_id,
-        model_id=made.tags["dynst.model_id"],
+        model_id=model_id_in(made),
         previous=None if previous is None else int(previous),
         tags=dict(made.tags),
     )

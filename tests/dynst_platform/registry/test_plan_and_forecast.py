@@ -155,3 +155,29 @@ def test_a_wrong_ending_is_wrong_use(trained: Trained, tmp_path: Path) -> None:
     said = CliRunner().invoke(cli, ["export", trained.runs["half"], "--to", "onnx", "--out", str(tmp_path / "model.pt2")])
     assert said.exit_code == 2
     assert "--out must end with .onnx for onnx, but got 'model.pt2'" in said.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sensors", "--out", "absent/plan.csv"],
+        ["forecast", "somewhere", "--out", "absent/f.csv"],
+        ["export", "--to", "onnx", "--out", "absent/m.onnx"],
+    ],
+)
+def test_a_folder_that_is_not_there_is_said_first(trained: Trained, words: list[str]) -> None:
+    said = CliRunner().invoke(cli, [words[0], "counters", *words[1:]])
+    assert said.exit_code == 2
+    assert "there is no folder" in said.output
+
+
+def test_a_model_that_somebody_else_registered(trained: Trained) -> None:
+    client = trained.client
+    client.create_registered_model("strange")
+    (model,) = client.get_run(trained.runs["half"]).outputs.model_outputs
+    client.create_model_version("strange", f"models:/{model.model_id}")
+    client.set_registered_model_alias("strange", "champion", "1")
+    with pytest.raises(ConfigError, match="version 1 of model 'strange' was not put there by dynst promote"):
+        forecast("strange", str(trained.store.path))
+    with pytest.raises(ConfigError, match="was not put there by dynst promote"):
+        promote("small", "strange", {}, None, dry_run=False)

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dynst.data.windows import Windows
 from dynst.forecaster import SparseForecaster
+from dynst.peak_memory import peak_memory
 
 __all__ = ["Efficiency", "measure_efficiency"]
 
@@ -24,7 +25,8 @@ class Efficiency:
     """Of interleaved calls, compact (active sensors alone) and dense; ratios are dense over compact, so more than 1 is a saving.
 
     Times of a call: the median, ``p95`` of it the 95th percentile, ``single`` with one window instead of ``batch_size``.
-    ``flops`` and ``bytes`` are of one forecast of all locations in such a batch: of its products, and of the readings.
+    ``flops`` and ``bytes`` are of one forecast of all locations in such a batch: of its products, and of the readings;
+    ``peak_bytes`` is what a call with the whole batch needs at once, beside weights and readings.
     """
 
     batch_size: int
@@ -46,6 +48,8 @@ class Efficiency:
     flops_ratio: float
     dense_bytes: int
     compact_bytes: int
+    dense_peak_bytes: int
+    compact_peak_bytes: int
     readings_ratio: float
 
 
@@ -84,6 +88,8 @@ def measure_efficiency(
         flops_ratio=dense_flops / max(compact_flops, 1.0),
         dense_bytes=window * len(active),
         compact_bytes=window * len(kept),
+        dense_peak_bytes=_peak(calls[1]),
+        compact_peak_bytes=_peak(calls[0]),
         readings_ratio=len(active) / len(kept),
     )
 
@@ -112,6 +118,11 @@ def _flops(call: Callable[[], object]) -> float:
     with torch.inference_mode(False), torch.no_grad(), FlopCounterMode(display=False) as counter:
         call()
     return float(counter.get_total_flops())
+
+
+def _peak(call: Callable[[], object]) -> int:
+    with torch.inference_mode(False), torch.no_grad():
+        return peak_memory(call)
 
 
 def _median(times: np.ndarray) -> float:

@@ -18,6 +18,7 @@ def test_what_is_counted_is_right(network: SensorStore) -> None:
     assert (found.dense_bytes, found.compact_bytes, found.readings_ratio) == (8 * 6 * 4, 4 * 6 * 4, 2.0)
     assert found.parameters == sum(parameter.numel() for parameter in forecaster.parameters())
     assert 0 < found.compact_flops < found.dense_flops
+    assert 0 < found.compact_peak_bytes < found.dense_peak_bytes
     assert found.flops_ratio == found.dense_flops / found.compact_flops
     again = measure_efficiency(forecaster, dataset.test, active, batch_size=4, repeats=1, seconds=1)
     assert again.dense_flops == pytest.approx(found.dense_flops, rel=0.1), (

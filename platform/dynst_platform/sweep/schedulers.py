@@ -57,6 +57,10 @@ class Population(FIFOScheduler):  # type: ignore[misc]
         self._epochs = JobSpec.model_validate(sweep.job).training.epochs
         self._waiting: dict[Any, tuple[int, float]] = {}  # by trial: its epoch and error
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune keeps copies; what is needed again is in the conductor's records and the trials' states."""
+        return {}
+
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         epoch = result["epoch"]
         if FAILED in result or epoch % self._sweep.perturb_every or epoch == self._epochs:

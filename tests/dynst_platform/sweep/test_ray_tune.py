@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import pytest
@@ -67,7 +68,13 @@ def conducted(folder: Path, sweep: SweepSpec, make_trial: Any) -> list[Record]:
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     records = Records(folder / "trials")
-    conductor = SweepConductor(sweep, records, NoTracker(), "parent", lambda record, figures: None)  # type: ignore[arg-type]
+    screen = RLock()  # what a real listener holds cannot be pickled, and need not be
+
+    def listen(record: Record, figures: dict[str, Any]) -> None:
+        with screen:
+            assert record.number >= 0
+
+    conductor = SweepConductor(sweep, records, NoTracker(), "parent", listen)  # type: ignore[arg-type]
     state_every = sweep.perturb_every if sweep.scheduler == "pbt" else None
     setting = Setting(str(folder), None, str(records.folder), 6.0, state_every=state_every, make_trial=make_trial)
     run_trials(sweep, setting, conductor.left, folder / "ray", conductor)

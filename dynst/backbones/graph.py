@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from dynst.backbones.mixing import scores_by_product
-from dynst.backbones.protocol import Geometry, Mixing, Shape
+from dynst.backbones.protocol import Geometry, Mixing, Shape, Traits
 
 __all__ = ["MorphGraphNet"]
 
@@ -17,6 +17,8 @@ class MorphGraphNet(nn.Module):
     The learned graph is the adaptive adjacency of Graph WaveNet (Wu et al. 2019); the identity embeddings are those of STID
     (Shao et al. 2022).
     """
+
+    traits = Traits(compact=True)
 
     def __init__(self, shape: Shape, geometry: Geometry, num_calendar: int, identity: Tensor, *, blocks: int = 2) -> None:
         """``identity [S, E]`` is what the embeddings begin as; where its dot products are large, sensors hear one another."""

@@ -9,7 +9,7 @@ MAX_SCORE = 30.0  # of a sensor that is off, above the best that is on; keeps it
 MAX_FACTOR = 10.0
 TINY = 1e-12
 
-__all__ = ["gated_attention", "gated_average", "scores_by_product", "stream_morph"]
+__all__ = ["gated_attention", "gated_average", "scores_by_product", "stream_morph", "stream_unmorph"]
 
 
 def stream_morph(readings: Tensor, observed: Tensor) -> Tensor:
@@ -19,6 +19,12 @@ def stream_morph(readings: Tensor, observed: Tensor) -> Tensor:
     """
     both = torch.cat([readings, observed.to(readings.dtype)], dim=-1)  # [B, T, K, 2C]
     return both.permute(0, 2, 1, 3).flatten(2)
+
+
+def stream_unmorph(morphed: Tensor, window: int) -> Tensor:
+    """Back from ``[B, K, T·2C]`` to ``[B, T, K, 2C]``, for networks that walk through time."""
+    batch, sensors, size = morphed.shape
+    return morphed.view(batch, sensors, window, size // window).transpose(1, 2)
 
 
 def scores_by_product(embedding: int, sharpness: Sequence[float]) -> nn.Linear:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-__all__ = ["CompactBackbone", "Geometry", "Links", "Mixing", "Shape"]
+__all__ = ["CompactBackbone", "FrameShape", "Geometry", "Links", "Mixing", "Shape", "Traits"]
 
 Mixing = Callable[[Tensor], Tensor]
 """From one message of each sensor, ``[B, ..., K, D]``, to what each location hears, ``[B, ..., L, D]``."""
@@ -22,6 +22,35 @@ class Shape:
     num_channels: int
     num_targets: int
     hidden: int
+
+
+@dataclass(frozen=True)
+class FrameShape:
+    """Sizes of a network over pictures, ``[B, T, channels_in, rows, columns]`` to ``[B, H, channels_out, rows, columns]``."""
+
+    window: int
+    horizon: int
+    channels_in: int
+    channels_out: int
+    rows: int
+    columns: int
+    hidden: int
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What the forecaster around a backbone has to know of it.
+
+    Args:
+        compact: reads active sensors alone and leaves the other locations to the readout; else it reads every location, those that
+            are off filled in, and forecasts them all by itself.
+        max_all_pairs: sensors up to which all of them may hear one another; saved models rely on the number.
+        takes_lists: of neighbours, above that number or where a user wants them.
+    """
+
+    compact: bool
+    max_all_pairs: int = 512
+    takes_lists: bool = True
 
 
 class Links(Protocol):

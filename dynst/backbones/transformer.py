@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from dynst.backbones.protocol import Geometry, Links, Shape
+from dynst.backbones.protocol import Geometry, Links, Shape, Traits
 
 __all__ = ["PatchTransformer", "place_features"]
 
@@ -17,6 +17,8 @@ class PatchTransformer(nn.Module):
     A token is what a Vision Transformer makes of a patch (Dosovitskiy et al. 2021), over all timestamps of the window at once, with
     a learned identity, its row and column, and the calendar.
     """
+
+    traits = Traits(compact=True, max_all_pairs=4096, takes_lists=False)
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from importlib import import_module
 from inspect import Parameter, signature
+from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, ValidationError, create_model
@@ -11,7 +12,7 @@ from torch import nn
 from dynst.backbones.protocol import Traits
 from dynst.errors import ConfigError
 
-__all__ = ["BACKBONES", "backbone_class", "checked_options", "traits_of", "wanted_parts"]
+__all__ = ["BACKBONES", "backbone_class", "checked_options", "own_code", "traits_of", "wanted_parts"]
 
 BACKBONES = {
     "morph_graph": "dynst.backbones.graph:MorphGraphNet",
@@ -38,6 +39,15 @@ def backbone_class(name: str) -> type[nn.Module]:
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise ConfigError(f"model.backbone '{name}' must be a class derived from torch.nn.Module, but is {type(found).__name__}")
     return found
+
+
+def own_code(name: str) -> Path | None:
+    """The file, or the folder of the outermost package, that holds a user's class; None for a name of ``BACKBONES``."""
+    if name in BACKBONES:
+        return None
+    outermost = import_module(name.partition(":")[0].partition(".")[0])
+    folder = next(iter(getattr(outermost, "__path__", [])), None)
+    return Path(folder or str(outermost.__file__))
 
 
 def traits_of(backbone: type[nn.Module]) -> Traits:

@@ -1,1 +1,1 @@
-"""Networks over whole pictures of a grid; every cell is read, so those that are off are filled in before."""
+"""Networks over pictures of a whole grid, and what stands between them and the sensors."""

@@ -47,8 +47,9 @@ class ConvLSTM(nn.Module):
         blocks = nn.functional.pixel_unshuffle(padded(pictures.flatten(0, 1), self.patch), self.patch)
         states = self._read(blocks.unflatten(0, (batch, frames.window)))
         told = self._tell(states[::-1])  # [B, H, layers · D, rows / patch, columns / patch]
-        out = nn.functional.pixel_shuffle(self.forecast(told.flatten(0, 1)), self.patch)
-        return out[..., : frames.rows, : frames.columns].unflatten(0, (batch, frames.horizon))
+        frame = nn.functional.pixel_shuffle(self.forecast(told.flatten(0, 1)), self.patch)
+        out: Tensor = frame.unflatten(0, (batch, frames.horizon))  # [B, H, channels_out, rows, columns], padded
+        return out[..., : frames.rows, : frames.columns]
 
     def _read(self, blocks: Tensor) -> list[State]:
         blank = blocks.new_zeros(blocks.shape[0], self.frames.hidden, *blocks.shape[-2:])

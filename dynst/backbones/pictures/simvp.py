@@ -59,8 +59,9 @@ class SimVP(nn.Module):
         stacked = self.encode(first).unflatten(0, (batch, frames.window)).flatten(1, 2)  # [B, T · D, rows / 2, columns / 2]
         told = self.translate(stacked).unflatten(1, (frames.horizon, frames.hidden)).flatten(0, 1)
         skipped = torch.einsum("ht,btdrc->bhdrc", self.skip, first.unflatten(0, (batch, frames.window)))
-        out: Tensor = self.forecast(self.last(self.decode(told) + skipped.flatten(0, 1)))  # [B · H, channels_out, …]
-        return out[..., : frames.rows, : frames.columns].unflatten(0, (batch, frames.horizon))
+        ahead = self.forecast(self.last(self.decode(told) + skipped.flatten(0, 1)))
+        out: Tensor = ahead.unflatten(0, (batch, frames.horizon))  # [B, H, channels_out, rows, columns], padded
+        return out[..., : frames.rows, : frames.columns]
 
 
 class _Block(nn.Module):
@@ -101,7 +102,8 @@ class _GatedAttention(nn.Module):
     def forward(self, state: Tensor) -> Tensor:
         seen = self.far(self.near(nn.functional.gelu(self.enter(state))))
         value, gate = self.mix(seen).chunk(2, dim=1)
-        return state + self.leave(value * gate.sigmoid())
+        changed: Tensor = state + self.leave(value * gate.sigmoid())
+        return changed
 
 
 def _every_second(hidden: int, count: int, *, halves: bool = False, doubles: bool = False) -> nn.Sequential:

@@ -44,8 +44,8 @@ class UNet(nn.Module):
             state = down(nn.functional.max_pool2d(state, 2))
         for rise, join in zip(self.rise, self.join, strict=True):
             state = join(torch.cat([skips.pop(), rise(state)], dim=1))
-        out: Tensor = self.forecast(state)[..., : frames.rows, : frames.columns]
-        return out.unflatten(1, (frames.horizon, frames.channels_out))
+        out: Tensor = self.forecast(state).unflatten(1, (frames.horizon, frames.channels_out))
+        return out[..., : frames.rows, : frames.columns]
 
 
 def _twice(channels_in: int, channels_out: int) -> nn.Sequential:

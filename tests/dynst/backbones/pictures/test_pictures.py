@@ -116,8 +116,11 @@ def test_bfloat16_is_near(network: nn.Module) -> None:
     assert (rough - exact).abs().max() < 0.05 * exact.abs().max()
 
 
-def test_its_export_gives_the_same_numbers_for_any_batch(network: nn.Module) -> None:
-    shape = frames()
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_its_export_gives_the_same_numbers_for_any_batch(name: str) -> None:
+    make, options = NETWORKS[name]
+    shape = frames(window=2, horizon=2)
+    network = made(make, shape, options)
     program = torch.export.export(network, (pictures(shape),), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
     for batch in (1, B, 5):
         data = pictures(shape, batch, seed=1)

@@ -17,6 +17,9 @@ __all__ = ["BACKBONES", "backbone_class", "checked_options", "own_code", "traits
 BACKBONES = {
     "morph_graph": "dynst.backbones.graph:MorphGraphNet",
     "patch_transformer": "dynst.backbones.transformer:PatchTransformer",
+    "simvp": "dynst.backbones.pictures.simvp:SimVP",
+    "conv_lstm": "dynst.backbones.pictures.conv_lstm:ConvLSTM",
+    "unet": "dynst.backbones.pictures.unet:UNet",
 }
 INPUT_GATED = Traits(compact=False)  # what a network is that does not say
 

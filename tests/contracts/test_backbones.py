@@ -4,11 +4,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from dynst.backbones.agcrn import AGCRN
 from dynst.backbones.all_pairs import AllPairs
 from dynst.backbones.graph import MorphGraphNet
+from dynst.backbones.graph_wavenet import GraphWaveNet
 from dynst.backbones.neighbours import NeighbourLists
 from dynst.backbones.protocol import Geometry, Shape
 from dynst.backbones.readout import Readout
+from dynst.backbones.stgcn import STGCN
 from dynst.backbones.transformer import PatchTransformer, place_features
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.forecaster import SparseForecaster
@@ -38,8 +41,11 @@ IDENTITY = torch.randn(S, 4, generator=torch.Generator().manual_seed(5)) / 2
 BACKBONES = {
     "morph_graph": lambda geometry: MorphGraphNet(SHAPE, geometry, F, IDENTITY, blocks=2),
     "patch_transformer": lambda geometry: PatchTransformer(SHAPE, geometry, F, PLACES, IDENTITY, blocks=2),
+    "stgcn": lambda geometry: STGCN(SHAPE, geometry, F),
+    "graph_wavenet": lambda geometry: GraphWaveNet(SHAPE, geometry, geometry, F, IDENTITY),
+    "agcrn": lambda geometry: AGCRN(SHAPE, geometry, F, IDENTITY),
 }
-FORMS = {"morph_graph": sorted(GEOMETRIES), "patch_transformer": ["all_pairs"]}
+FORMS = {name: ["all_pairs"] if name == "patch_transformer" else sorted(GEOMETRIES) for name in BACKBONES}
 VARIANTS = [(backbone, form) for backbone, forms in FORMS.items() for form in forms]
 
 

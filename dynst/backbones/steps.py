@@ -45,9 +45,10 @@ class Taps(nn.Module):
 
     def forward(self, taps: Sequence[Tensor]) -> Tensor:
         """Of ``[..., inputs]`` each, to ``[..., outputs]``."""
-        total = self.bias
-        for tap, weight in zip(taps, self.weight, strict=True):
-            total = torch.addmm(total, tap.flatten(0, -2), weight)
+        first, *others = zip((tap.flatten(0, -2) for tap in taps), self.weight, strict=True)
+        total = torch.addmm(self.bias, *first)
+        for tap, weight in others:
+            total.addmm_(tap, weight)
         return total.view(*taps[0].shape[:-1], -1)
 
 

@@ -36,7 +36,7 @@ class _PairLinks:
     deaf: Tensor | None = None  # [L, K] bool, pairs that never mix by learned scores
 
     def average(self) -> Mixing:
-        return partial(torch.matmul, gated_average(self.proximity, self.gates))
+        return partial(_mix, gated_average(self.proximity, self.gates))
 
     def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Mixing:
         scores = query @ key.mT
@@ -44,4 +44,9 @@ class _PairLinks:
             scores = scores + nearness * self.proximity
         if self.deaf is not None:
             scores = scores.masked_fill(self.deaf, -torch.inf)
-        return partial(torch.matmul, gated_attention(scores, self.gates))
+        return partial(_mix, gated_attention(scores, self.gates))
+
+
+def _mix(weight: Tensor, values: Tensor) -> Tensor:
+    """``[..., L, K] @ [B, ..., K, D]``, expanded: else torch transposes all values in memory where the weights have gradients."""
+    return weight.expand(*values.shape[:-2], -1, -1) @ values

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dynst.backbones.mixing import gated_attention, gated_average
-from dynst.backbones.protocol import Geometry, Links, Mixing
+from dynst.backbones.protocol import Geometry, Links, Mixing, Pairs
 
 __all__ = ["AllPairs"]
 
@@ -45,3 +45,7 @@ class _PairLinks:
         if self.deaf is not None:
             scores = scores.masked_fill(self.deaf, -torch.inf)
         return partial(torch.matmul, gated_attention(scores, self.gates))
+
+    def neighbours(self) -> Pairs:
+        index = torch.arange(self.proximity.shape[1], device=self.proximity.device).expand_as(self.proximity)
+        return Pairs(index, gated_average(self.proximity, self.gates), self.proximity)

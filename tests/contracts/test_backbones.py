@@ -6,9 +6,13 @@ from torch import Tensor
 
 from dynst.backbones.all_pairs import AllPairs
 from dynst.backbones.graph import MorphGraphNet
+from dynst.backbones.linear import LinearModel
+from dynst.backbones.mesh_graph_net import MeshGraphNet
 from dynst.backbones.neighbours import NeighbourLists
 from dynst.backbones.protocol import Geometry, Shape
 from dynst.backbones.readout import Readout
+from dynst.backbones.staeformer import Staeformer
+from dynst.backbones.stid import Stid
 from dynst.backbones.transformer import PatchTransformer, place_features
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.forecaster import SparseForecaster
@@ -33,13 +37,25 @@ def neighbour_lists() -> Geometry:
 
 
 GEOMETRIES = {"all_pairs": all_pairs, "neighbour_lists": neighbour_lists}
-PLACES = place_features(torch.rand(S, 2, generator=torch.Generator().manual_seed(4)), S)
+POSITIONS = torch.rand(S, 2, generator=torch.Generator().manual_seed(4))
+PLACES = place_features(POSITIONS, S)
 IDENTITY = torch.randn(S, 4, generator=torch.Generator().manual_seed(5)) / 2
 BACKBONES = {
     "morph_graph": lambda geometry: MorphGraphNet(SHAPE, geometry, F, IDENTITY, blocks=2),
     "patch_transformer": lambda geometry: PatchTransformer(SHAPE, geometry, F, PLACES, IDENTITY, blocks=2),
+    "staeformer": lambda geometry: Staeformer(SHAPE, geometry, F, IDENTITY),
+    "stid": lambda geometry: Stid(SHAPE, F, IDENTITY),
+    "mesh_graph_net": lambda geometry: MeshGraphNet(SHAPE, geometry, F, IDENTITY, POSITIONS),
+    "linear": lambda geometry: LinearModel(),
 }
-FORMS = {"morph_graph": sorted(GEOMETRIES), "patch_transformer": ["all_pairs"]}
+FORMS = {
+    "morph_graph": sorted(GEOMETRIES),
+    "patch_transformer": ["all_pairs"],
+    "staeformer": ["all_pairs"],
+    "stid": sorted(GEOMETRIES),
+    "mesh_graph_net": sorted(GEOMETRIES),
+    "linear": sorted(GEOMETRIES),
+}
 VARIANTS = [(backbone, form) for backbone, forms in FORMS.items() for form in forms]
 
 
@@ -48,7 +64,9 @@ def model(request: pytest.FixtureRequest) -> SparseForecaster:
     backbone, form = request.param
     torch.manual_seed(0)
     scaler, geometry = SeasonalScaler(SEASONS["none"], S, C), GEOMETRIES[form]()
-    return SparseForecaster(SHAPE, BACKBONES[backbone](geometry), Readout(SHAPE, geometry, [1], IDENTITY), scaler)
+    network = BACKBONES[backbone](geometry)
+    readout = getattr(type(network), "readout", Readout)
+    return SparseForecaster(SHAPE, network, readout(SHAPE, geometry, [1], IDENTITY), scaler)
 
 
 def inputs(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:

@@ -16,6 +16,13 @@ __all__ = ["BACKBONES", "backbone_class", "checked_options", "own_code", "traits
 
 BACKBONES = {
     "morph_graph": "dynst.backbones.graph:MorphGraphNet",
+    "stgcn": "dynst.backbones.stgcn:STGCN",
+    "graph_wavenet": "dynst.backbones.graph_wavenet:GraphWaveNet",
+    "agcrn": "dynst.backbones.agcrn:AGCRN",
+    "staeformer": "dynst.backbones.staeformer:Staeformer",
+    "mesh_graph_net": "dynst.backbones.mesh_graph_net:MeshGraphNet",
+    "stid": "dynst.backbones.stid:Stid",
+    "linear": "dynst.backbones.linear:LinearModel",
     "patch_transformer": "dynst.backbones.transformer:PatchTransformer",
     "simvp": "dynst.backbones.pictures.simvp:SimVP",
     "conv_lstm": "dynst.backbones.pictures.conv_lstm:ConvLSTM",

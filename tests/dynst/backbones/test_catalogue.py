@@ -25,7 +25,7 @@ def built(**model: object) -> SparseForecaster:
 @pytest.mark.parametrize("name", BACKBONES)
 def test_every_name_leads_to_a_class_whose_options_have_defaults(name: str) -> None:
     kind = backbone_class(name)
-    assert "shape" in wanted_parts(kind, PARTS) or "frames" in wanted_parts(kind, PARTS)
+    assert not set(checked_options(kind, {}, PARTS)) & set(PARTS)
     assert checked_options(kind, {}, PARTS) == checked_options(kind, checked_options(kind, {}, PARTS), PARTS)
 
 

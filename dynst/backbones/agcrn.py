@@ -51,7 +51,8 @@ class AGCRN(nn.Module):
         states = self.encode(morphed, calendar).transpose(0, 1)  # [K, T, B, D]
         for layer in self.layers:
             states = layer(states, share, learned)
-        return states[:, -1].transpose(0, 1)
+        hidden: Tensor = states[:, -1].transpose(0, 1)  # [B, K, D]
+        return hidden
 
 
 class _Recurrence(nn.Module):

@@ -68,8 +68,9 @@ class GraphWaveNet(nn.Module):
             states = diffuse(states, convolved, graphs)
             convolved = convolve(states)
             skipped.append(convolved[-1])
-        hidden = self.skip(torch.cat(skipped, dim=-1).relu_())  # [K, B, D]
-        return self.end(hidden.relu()).relu().transpose(0, 1)
+        summed = self.skip(torch.cat(skipped, dim=-1)).relu()  # [K, B, D]
+        hidden: Tensor = self.end(summed).relu().transpose(0, 1)  # [B, K, D]
+        return hidden
 
     def graphs(self, sensors: Tensor, gates: Tensor | None) -> list[Mixing]:
         identity = self.identity[None, sensors]  # [1, K, E]
@@ -87,7 +88,8 @@ class _GatedConvolution(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         """``[T, K, B, D]`` to ``[T − dilation, K, B, D]``."""
         content, gate = self.convolve(shifted(states, KERNEL, self.dilation)).chunk(2, dim=-1)
-        return content.tanh() * gate.sigmoid()
+        gated: Tensor = content.tanh() * gate.sigmoid()
+        return gated
 
 
 class _Diffusion(nn.Module):

@@ -77,6 +77,8 @@ class _ListLinks:
 
     def _scores(self, query: Tensor, key: Tensor) -> Tensor:
         """``[..., L, E]``, ``[..., K, E]`` to ``[..., L, N]``, 0 where a list has no entry."""
+        if torch.compiler.is_exporting():  # the number of entries would have to be known
+            return (query[..., None, :] * key[..., self.index, :]).sum(-1) * self.present
         heads = zip(_heads(query), _heads(key), strict=True)
         return torch.stack([self._fill(dots(self.bags, *pair)) for pair in heads]).view(*query.shape[:-1], -1)
 
@@ -85,6 +87,9 @@ class _ListLinks:
 
     def _near(self, weight: Tensor) -> Mixing:
         """The sum over each list by ``weight [..., L, N]``."""
+        if torch.compiler.is_exporting():
+            known = (weight * self.present)[..., None]
+            return lambda values: (known * values[..., self.index, :]).sum(-2)
         by_head = [head.masked_select(self.present) for head in _heads(weight)]
 
         def mix(values: Tensor) -> Tensor:

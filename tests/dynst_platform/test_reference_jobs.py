@@ -9,7 +9,6 @@ from dynst_platform.jobfile import load_job
 
 FILES = sorted((Path(__file__).parents[2] / "jobs" / "reference").glob("*.yaml"))
 PUBLISHED = re.compile(r"^# published: (MAE|MSE|RMSE) \d+\.\d+.* \(network: .+ 20\d\d.*\)$", re.MULTILINE)
-pytest.importorskip("dynst.backbones.catalogue")  # names of networks with options
 
 
 def test_there_are_some() -> None:

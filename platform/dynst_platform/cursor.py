@@ -68,8 +68,8 @@ class Cursor:
         """Raises ConfigError where no run has left one."""
         try:
             facts = json.loads((folder / CURSOR).read_bytes())
-            ending = Ending(**facts.pop("ending")) if facts["ending"] else None
-            return cls(folder, State(**facts, ending=ending))
+            ending = facts.pop("ending")
+            return cls(folder, State(**facts, ending=Ending(**ending) if ending else None))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(
                 f"a run's folder must hold {CURSOR}, but {folder} has none that can be read; name a folder that dynst train made"

@@ -90,11 +90,12 @@ def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = 
         collected.add(report)
         listener(report)
 
-    with alone_in(folder), delivered(cursor, tracker) as finish:
-        if tracker is not None:
-            cursor.move(runs=dict(tracker.runs))
-        launch(job, store.path, folder, on_report)
-        left = finish()
+    with alone_in(folder):
+        with delivered(cursor, tracker) as finish:
+            if tracker is not None:
+                cursor.move(runs=dict(tracker.runs))
+            launch(job, store.path, folder, on_report)
+        left = finish()  # whoever stops this waiting stops no training
     return _outcome(job, store, cursor, collected, left)
 
 

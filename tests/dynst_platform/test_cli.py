@@ -209,6 +209,22 @@ def test_no_server_at_the_start_is_one_sentence_and_exit_code_1(tmp_path: Path, 
     assert not (tmp_path / "runs").exists()
 
 
+def test_ctrl_c_says_what_is_left(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from dynst_platform.cli import main
+
+    def stopped(**_: object) -> None:
+        error = KeyboardInterrupt()
+        error.add_note("3 reports are not in MLflow yet")
+        raise error
+
+    monkeypatch.setattr(main.ui, "callback", stopped)
+    monkeypatch.setattr(sys, "argv", ["dynst", "ui"])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.split("\n")[-3:-1] == ["dynst: stopped", "dynst: 3 reports are not in MLflow yet"]
+
+
 @pytest.mark.cluster
 def test_ctrl_c_stops_ray_marks_the_runs_and_prints_no_traceback(tmp_path: Path, job: Path) -> None:
     from mlflow.tracking import MlflowClient

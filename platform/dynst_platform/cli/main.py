@@ -50,7 +50,9 @@ def main() -> None:
 
 
 def _end(error: BaseException, sentence: str, code: int) -> None:
-    for line in (sentence, *getattr(error, "__notes__", ())):
+    """Say what happened and what was noted on the way; click hides a Ctrl-C behind an error of its own."""
+    notes = [note for known in (error, error.__cause__) for note in getattr(known, "__notes__", ())]
+    for line in (sentence, *notes):
         click.echo(f"dynst: {line}", err=True)
     sys.exit(code)
 

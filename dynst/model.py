@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from threading import Lock
 from typing import Any
 
 import torch
@@ -22,6 +23,8 @@ from dynst.forecaster import CompactForecaster, InputGatedForecaster, SparseFore
 from dynst.rollout import RolledOut
 
 __all__ = ["BackboneConfig", "ModelConfig", "build_forecaster", "check_forecast"]
+
+_SEEDED = Lock()  # torch draws for all threads from one state
 
 
 class BackboneConfig(BaseModel):
@@ -88,7 +91,7 @@ def build_forecaster(
     """
     num_sensors, num_channels = scaler.scale.shape
     shape = Shape(model.window, model.horizon, num_sensors, num_channels, len(targets), model.hidden)
-    with torch.random.fork_rng(devices=[]):
+    with _SEEDED, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if identity is None:
             identity = torch.randn(num_sensors, model.embedding) / model.embedding**0.5

@@ -1,4 +1,4 @@
-"""Where a job's workers run: under Ray Train, or in the calling process. Reports reach the driver in order either way."""
+"""Where a job's workers run: under Ray Train, or in the calling process. Reports become lines of a file either way."""
 
 import os
 import shutil
@@ -11,6 +11,7 @@ import ray.train
 import torch
 
 from dynst_platform.local_ray import local_ray
+from dynst_platform.report_file import REPORTS, append_report, followed
 from dynst_platform.spec import JobSpec
 from dynst_platform.worker import Report, run_job
 from dynst_platform.worker_group import GroupShape, run_on_workers
@@ -26,7 +27,7 @@ def usable_workers(job: JobSpec) -> int:
 
 
 def launch(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
-    """Run the job and hand every report to ``on_report``; returns when the last one has been handed over.
+    """Run the job and hand every report to ``on_report``, on another thread; returns when the last one has been handed over.
 
     Raises:
         RunError: a worker failed.
@@ -41,9 +42,10 @@ def _run_here(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport)
     def sink(report: Report, model: Path | None) -> None:
         if model is not None:
             report = report | {"artifact": str(shutil.copytree(model, folder / "models" / report["arm"]))}
-        on_report(report)
+        append_report(folder / REPORTS, report)
 
-    run_job(job, store_path, sink)
+    with followed(folder / REPORTS, on_report):
+        run_job(job, store_path, sink)
 
 
 def _run_on_ray(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:

@@ -3,24 +3,29 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import isfinite
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from dynst.data.store import SensorStore
+from dynst_platform.cursor import Cursor, alone_in
+from dynst_platform.delivery import Left, delivered
+from dynst_platform.errors import UnreachableError
 from dynst_platform.home import artifact_root, home, tracking_uri
 from dynst_platform.jobfile import dump_spec
 from dynst_platform.launch import launch
 from dynst_platform.pictures import draw_mask
 from dynst_platform.quiet import quiet_libraries
+from dynst_platform.report_tracker import ReportTracker
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import first_unit, target_units
-from dynst_platform.tracking import Tracker
+from dynst_platform.tracking import new_job_id, origin_tags
 from dynst_platform.worker import Report
 
-__all__ = ["Listener", "Outcome", "train"]
+__all__ = ["JOB_FILE", "Listener", "Outcome", "train"]
+
+JOB_FILE = "job.yaml"  # in a run's folder
 
 Listener = Callable[[Report], None]
 
@@ -29,7 +34,7 @@ Listener = Callable[[Report], None]
 class Outcome:
     """What a job gave: plain data for the screen, for ``--format json`` and for tests."""
 
-    run_id: str
+    run_id: str | None  # None where MLflow was not told of it
     experiment: str
     sensors: dict[str, Any]
     sparsity: float
@@ -43,6 +48,8 @@ class Outcome:
     errors_by_step: list[dict[str, Any]] = field(default_factory=list)
     targets: dict[str, str] = field(default_factory=dict)  # with their units
     attribution: str = ""
+    queued: int = 0  # reports that MLflow does not have yet
+    queued_note: str = ""  # why, and how to send them
 
 
 @dataclass
@@ -59,37 +66,51 @@ class _Collected:
             self.exchanged += report["exchanged"]
 
 
-def train(job: JobSpec, store: SensorStore, listener: Listener) -> Outcome:
+def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = False) -> Outcome:
     """Run a job to its end on the store that ``stores.store_for`` has checked it against.
 
+    MLflow may go away meanwhile: what it was not told stays in the run's folder for ``dynst sync``.
+
+    Args:
+        offline: tell MLflow nothing, and leave all of it there.
+
     Raises:
-        RunError: a worker or the tracking store failed; its MLflow runs are marked FAILED.
+        RunError: a worker failed, and its MLflow runs are marked FAILED; or the tracking store does not answer at the start.
     """
     quiet_libraries()
-    tracker = Tracker(tracking_uri(), artifact_root(), job, store)
-    folder = home() / job.name / tracker.job_id
+    job_id, origin = new_job_id(), origin_tags()
+    tracker = None if offline else _opened(job, store, job_id, origin)
+    folder = home() / job.name / job_id
     folder.mkdir(parents=True)
-    (folder / "job.yaml").write_text(dump_spec(job), encoding="utf-8")
+    (folder / JOB_FILE).write_text(dump_spec(job), encoding="utf-8")
+    cursor = Cursor.begin(folder, store, origin)
     collected = _Collected()
 
     def on_report(report: Report) -> None:
         collected.add(report)
-        tracker.on_report(report)
         listener(report)
 
+    with alone_in(folder):
+        with delivered(cursor, tracker) as finish:
+            if tracker is not None:
+                cursor.move(runs=dict(tracker.runs))
+            launch(job, store.path, folder, on_report)
+        left = finish()  # whoever stops this waiting stops no training
+    return _outcome(job, store, cursor, collected, left)
+
+
+def _opened(job: JobSpec, store: SensorStore, job_id: str, origin: dict[str, str]) -> ReportTracker:
+    """With the first run open, so that it can be seen while workers start."""
     try:
+        tracker = ReportTracker(tracking_uri(), artifact_root(), job, store, job_id, origin)
         tracker.start("dynst", "learned")
-        launch(job, store.path, folder, on_report)
-    except KeyboardInterrupt:
-        tracker.close("KILLED", "stopped from the keyboard")
-        raise
-    except Exception as error:
-        tracker.close("FAILED", str(error))
-        raise
-    return _outcome(job, store, tracker, folder, collected)
+    except UnreachableError as error:
+        raise UnreachableError(f"{error}, or train with --offline and send the run later") from error
+    return tracker
 
 
-def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, collected: _Collected) -> Outcome:
+def _outcome(job: JobSpec, store: SensorStore, cursor: Cursor, collected: _Collected, left: Left) -> Outcome:
+    folder, runs = cursor.folder, cursor.state.runs
     final, units = collected.finals["dynst"], target_units(job, store)
     active = np.array(final["active"])
     picture = folder / "sensor_map.png"
@@ -99,7 +120,7 @@ def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, c
     randoms = [report["metrics"]["test/mae_all"] for report in collected.finals.values() if report["arm_kind"] == "random"]
     metrics = final["metrics"] | ({"random/mae_all": fmean(randoms)} if randoms else {})
     return Outcome(
-        run_id=tracker.runs["dynst"],
+        run_id=runs.get("dynst"),
         experiment=job.name,
         sensors={
             "total": len(active),
@@ -111,7 +132,7 @@ def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, c
         metrics={key: _known(value) for key, value in metrics.items()},
         efficiency=final["efficiency"],
         references={
-            arm: {"run_id": tracker.runs[arm], "kind": report["arm_kind"], "active": int(sum(report["active"]))}
+            arm: {"run_id": runs.get(arm), "kind": report["arm_kind"], "active": int(sum(report["active"]))}
             | {key: _known(report["metrics"].get(f"test/{key}")) for key in ("mae_all", "mae_active", "mae_inactive")}
             for arm, report in collected.finals.items()
             if arm != "dynst"
@@ -119,8 +140,8 @@ def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, c
         artifacts={
             "folder": str(folder),
             "sensor_map": str(picture),
-            "model": f"runs:/{tracker.runs['dynst']}/model",
-            "tracking_uri": tracker.uri,
+            "model": final["artifact"] if left.queued else f"runs:/{runs['dynst']}/model",
+            "tracking_uri": tracking_uri(),
         },
         mask_updates=collected.updates,
         exchanged=collected.exchanged,
@@ -128,6 +149,8 @@ def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, c
         targets=units,
         unit=first_unit(job, store),
         attribution=store.manifest.attribution,
+        queued=left.queued,
+        queued_note=str(left) if left.command else "",
     )
 
 

@@ -15,6 +15,7 @@ from dynst_platform.cli.forecast import forecast
 from dynst_platform.cli.promote import promote
 from dynst_platform.cli.registry import registry
 from dynst_platform.cli.sensors import sensors
+from dynst_platform.cli.sync import sync
 from dynst_platform.cli.train import train
 from dynst_platform.cli.tune import tune
 from dynst_platform.cli.ui import ui
@@ -29,7 +30,7 @@ def cli() -> None:
     """Learn which sensors of a network can be switched off, and what that costs in forecast accuracy."""
 
 
-for command in (train, curve, ablate, tune, compare, promote, registry, sensors, forecast, export, data, ui):
+for command in (train, sync, curve, ablate, tune, compare, promote, registry, sensors, forecast, export, data, ui):
     cli.add_command(command)
 
 
@@ -41,14 +42,19 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except DynstError as error:
-        click.echo(f"dynst: {error}", err=True)
-        sys.exit(2)
+        _end(error, f"{error}", 2)
     except RunError as error:
-        click.echo(f"dynst: {error}", err=True)
-        sys.exit(1)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("dynst: stopped", err=True)
-        sys.exit(130)
+        _end(error, f"{error}", 1)
+    except (KeyboardInterrupt, click.Abort) as error:
+        _end(error, "stopped", 130)
+
+
+def _end(error: BaseException, sentence: str, code: int) -> None:
+    """Say what happened and what was noted on the way; click hides a Ctrl-C behind an error of its own."""
+    notes = [note for known in (error, error.__cause__) for note in getattr(known, "__notes__", ())]
+    for line in (sentence, *notes):
+        click.echo(f"dynst: {line}", err=True)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

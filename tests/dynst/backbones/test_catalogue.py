@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dynst.backbones.catalogue import BACKBONES, backbone_class, checked_options, wanted_parts
+from dynst.backbones.catalogue import BACKBONES, backbone_class, checked_options
 from dynst.backbones.parts import PARTS
 from dynst.data.edges import nearest_neighbour_edges
 from dynst.data.scaler import SEASONS, SeasonalScaler

@@ -17,9 +17,10 @@ from typing import Any
 from mlflow.tracking import MlflowClient
 
 JOBS = Path(__file__).parents[1] / "jobs" / "backbones"
-GRAPHS = ("morph_graph", "patch_transformer")
-PICTURES = ("simvp", "conv_lstm", "unet")
-BACKBONES = {"auckland": GRAPHS, "sea_level_pressure": ("morph_graph", "patch_transformer", *PICTURES)}
+BACKBONES = {
+    "auckland": ("linear", "stid", "morph_graph", "stgcn", "graph_wavenet", "agcrn", "staeformer", "mesh_graph_net"),
+    "sea_level_pressure": ("linear", "morph_graph", "patch_transformer", "unet", "simvp", "conv_lstm"),
+}
 COLUMNS = (
     "backbone",
     "parameters",

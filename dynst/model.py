@@ -128,7 +128,8 @@ def _forecaster(backbone: BackboneConfig, parts: Blueprint, scaler: SeasonalScal
         readout = getattr(kind, "readout", Readout)
         return CompactForecaster(shape, network, readout(shape, parts.everywhere, parts.targets, parts.identity), scaler)
     if parts.layout is not None and "frames" in wanted_parts(kind, PARTS):
-        return InputGatedForecaster(shape, OnPictures(network, parts.layout, shape), scaler, reads_mask=True)
+        network = OnPictures(network, parts.layout, shape, parts.targets)
+        return InputGatedForecaster(shape, network, scaler, reads_mask=True)
     return InputGatedForecaster(shape, network, scaler)
 
 

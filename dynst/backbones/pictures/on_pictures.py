@@ -1,5 +1,7 @@
 """From sensors to pictures of their grid and back, around a network that knows pictures alone."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -15,12 +17,14 @@ NOWHERE = -1
 class OnPictures(nn.Module):
     """``[B, T, S, 2C]``, readings and their mask of all sensors, to ``[B, H, S, targets]`` by way of pictures.
 
-    A cell that no sensor covers is 0 in every picture, in that of the mask too.
+    A cell that no sensor covers is 0 in every picture, in that of the mask too. What the network says is added to the last reading,
+    by a share for each horizon step that begins as 1; of a sensor that is off that is its mean.
     """
 
-    def __init__(self, network: nn.Module, layout: Patching, shape: Shape) -> None:
+    def __init__(self, network: nn.Module, layout: Patching, shape: Shape, targets: Sequence[int]) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.targets = network, list(targets)
+        self.share = nn.Parameter(torch.ones(shape.horizon, 1, 1))
         self.size, self.depth = (layout.grid.height, layout.grid.width), len(layout.channels)
         read, write = (_cells(layout, depth) for depth in (self.depth, _targets_of_a_cell(layout, shape)))
         self.taken: Tensor
@@ -36,7 +40,7 @@ class OnPictures(nn.Module):
         readings, mask = told.chunk(2, dim=-1)
         ahead = self.network(torch.cat([self._picture(readings), self._picture(mask)], dim=2))  # [B, H, ·, rows, columns]
         cells = ahead.movedim(2, -1).flatten(2)
-        forecast: Tensor = cells[..., self.write] * self.known
+        forecast: Tensor = cells[..., self.write] * self.known + self.share * readings[:, -1:, :, self.targets]
         return forecast
 
     def _picture(self, values: Tensor) -> Tensor:

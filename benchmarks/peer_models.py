@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 import torch
+from peer_sparse import provide_torch_sparse
 from peer_task import PeerTask
 from torch import Tensor, nn
 
@@ -86,6 +87,7 @@ MODELS: dict[str, Callable[[PeerTask, Options], nn.Module]] = {
 
 
 def tsl_model(name: str) -> Callable[..., nn.Module]:
+    provide_torch_sparse()
     made: Callable[..., nn.Module] = getattr(import_module("tsl.nn.models"), name)
     return made
 

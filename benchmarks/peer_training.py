@@ -8,7 +8,7 @@ import sys
 from copy import deepcopy
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -57,14 +57,14 @@ class Peer:
     def train(self) -> None:
         val, starts = torch.from_numpy(self.task.val), torch.from_numpy(self.task.train)
         for batches, rates in zip(torch.from_numpy(self.task.batches), self.task.rates, strict=True):
-            began = perf_counter()
+            began = process_time()
             self.model.train()
             for batch, rate in zip(batches, rates, strict=True):
                 self._step(starts[batch], float(rate))
             error = ratio(self.errors(val))
             if error < self.best:
                 self.best, self.weights = error, deepcopy(self.model.state_dict())
-            self.seconds.append(perf_counter() - began)
+            self.seconds.append(process_time() - began)
         self.model.load_state_dict(self.weights)
 
     def _step(self, starts: Tensor, rate: float) -> None:

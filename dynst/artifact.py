@@ -1,29 +1,30 @@
 """A trained sparse model on disk: weights without pickle, and a description that rebuilds the network around them."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from dynst.build import ModelConfig, build_forecaster
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
 from dynst.data.scaler import Season, SeasonalScaler
 from dynst.errors import ArtifactError
 from dynst.forecaster import SparseForecaster
+from dynst.model import ModelConfig, build_forecaster
 from dynst.served import ServedForecaster
 
 __all__ = ["Artifact", "Description", "artifact_digest", "load_artifact", "save_artifact"]
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
-EDGE_PREFIX = "edges."
+EDGE_PREFIX, POSITIONS = "edges.", "positions"
 
 
 class Description(BaseModel):
@@ -32,7 +33,7 @@ class Description(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["dynst-model"] = "dynst-model"
-    version: Literal[2] = 2  # 1 had no linear path in its readout
+    version: Literal[3] = 3  # 1 had no linear path in its readout, 2 the options of the backbone beside its name
     model: ModelConfig
     sensors: tuple[str, ...]
     active: tuple[bool, ...]
@@ -94,12 +95,27 @@ class Artifact:
         return ServedForecaster(self.model, active, targets, description.step_seconds).eval()
 
 
-def save_artifact(folder: Path, model: SparseForecaster, description: Description, edges: Edges) -> None:
+def save_artifact(
+    folder: Path, model: SparseForecaster, description: Description, edges: Edges, positions: np.ndarray | None = None
+) -> None:
+    """``edges`` and ``positions [S, 2]`` go with the model, which is made from them again when it is loaded."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {name: value.contiguous() for name, value in model.state_dict().items()}
     tensors |= {f"{EDGE_PREFIX}{name}": torch.tensor(getattr(edges, name)) for name in ("source", "target", "weight")}
+    if positions is not None:
+        tensors[POSITIONS] = torch.tensor(positions)
     save_file(tensors, folder / WEIGHTS)
     (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2))
+
+
+def _upgraded(document: dict[str, Any]) -> dict[str, Any]:
+    """A description of version 2 as one of today."""
+    if document.get("version") != 2:
+        return document
+    model = dict(document["model"])
+    old = {"blocks": model.pop("blocks"), "heads": model.pop("heads")}
+    options = old if model["backbone"] == "patch_transformer" else {"blocks": old["blocks"]}
+    return document | {"version": 3, "model": model | {"backbone": {"name": model["backbone"], "options": options}}}
 
 
 def artifact_digest(folder: Path) -> str:
@@ -124,17 +140,18 @@ def load_artifact(folder: Path) -> Artifact:
         ArtifactError: a file is absent, damaged, or does not fit the other.
     """
     try:
-        description = Description.model_validate_json((folder / DESCRIPTION).read_bytes())
+        description = Description.model_validate(_upgraded(json.loads((folder / DESCRIPTION).read_bytes())))
         tensors = load_file(folder / WEIGHTS)
         edges = Edges(*(tensors.pop(f"{EDGE_PREFIX}{name}").numpy() for name in ("source", "target", "weight")))
-    except (OSError, ValidationError, SafetensorError, KeyError) as error:
+    except (OSError, ValueError, SafetensorError, KeyError) as error:  # pydantic's and JSON's errors are ValueErrors
         reason = str(error).splitlines()[0]
         raise ArtifactError(
             f"no usable model in {folder} ({reason}); it must hold {DESCRIPTION} and {WEIGHTS} of one run"
         ) from error
     season = Season(description.season_period, description.season_slots, description.season_step)
     scaler = SeasonalScaler(season, len(description.sensors), len(description.channels))
-    model = build_forecaster(description.model, scaler, edges, targets=description.targets, seed=0)
+    place = {"positions": tensors.pop(POSITIONS, None), "layout": description.patching}
+    model = build_forecaster(description.model, scaler, edges, targets=description.targets, seed=0, **place)
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

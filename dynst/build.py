@@ -1,101 +1,28 @@
-"""From plain settings and a sensor store to a forecaster and its windows."""
+"""From a sensor store to what a model trains on, and to a forecaster that fits it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple, NoReturn
+from typing import Any
 
+import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from dynst.backbones.all_pairs import AllPairs
-from dynst.backbones.graph import MorphGraphNet
-from dynst.backbones.neighbours import NeighbourLists
-from dynst.backbones.protocol import CompactBackbone, Geometry, Shape
-from dynst.backbones.readout import Readout
-from dynst.backbones.transformer import PatchTransformer, place_features
 from dynst.choice.chooser import Chooser
-from dynst.data.candidates import neighbour_lists
 from dynst.data.departures import departures, leading_modes
 from dynst.data.edges import Edges
+from dynst.data.manifest import Patching
 from dynst.data.patches import target_channels
 from dynst.data.scaler import Season, SeasonalScaler, SeasonName, fit_scaler, season_for
 from dynst.data.store import SensorStore
-from dynst.data.windows import Windows, calendar_features, chronological_splits, make_series, window_starts
+from dynst.data.windows import Windows, chronological_splits, make_series, window_starts
 from dynst.errors import ConfigError
 from dynst.forecaster import SparseForecaster
+from dynst.model import ModelConfig, build_forecaster, check_forecast
 from dynst.sparsity.network import Network, network_of
 
-__all__ = [
-    "Dataset",
-    "DatasetPlan",
-    "ModelConfig",
-    "build_forecaster",
-    "chooser_of",
-    "forecaster_for",
-    "make_dataset",
-    "make_geometry",
-    "plan_dataset",
-    "proximity",
-]
-
-NEIGHBOURS = 16  # saved models rely on it
-
-
-class ModelConfig(BaseModel):
-    """The forecaster's architecture."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    backbone: Literal["morph_graph", "patch_transformer"] = Field(
-        "morph_graph", description="patch_transformer attends from every sensor to every other: for patches of a grid"
-    )
-    window: int = Field(12, ge=1, description="steps that the forecaster reads")
-    horizon: int = Field(12, ge=1, description="steps that it forecasts")
-    hidden: int = Field(32, ge=4, multiple_of=4)
-    blocks: int = Field(2, ge=1)
-    embedding: int = Field(64, ge=1, description="leading modes of the training part that tell locations apart at first")
-    heads: Literal[1, 2, 4] = Field(4, description="of each attention of patch_transformer")
-    neighbours: int | None = Field(
-        None, ge=1, description="sensors that a location listens to; by default all of them up to 512 sensors, 16 above"
-    )
-
-
-class Parts(NamedTuple):
-    """What a backbone is made from."""
-
-    model: ModelConfig
-    shape: Shape
-    geometry: Geometry
-    num_calendar: int
-    positions: Tensor | None  # [S, 2]
-    identity: Tensor  # [S, E]
-
-
-def _morph_graph(parts: Parts) -> MorphGraphNet:
-    return MorphGraphNet(parts.shape, parts.geometry, parts.num_calendar, parts.identity, blocks=parts.model.blocks)
-
-
-def _patch_transformer(parts: Parts) -> PatchTransformer:
-    model, places = parts.model, place_features(parts.positions, parts.shape.num_sensors)
-    sizes = {"blocks": model.blocks, "heads": model.heads}
-    return PatchTransformer(parts.shape, parts.geometry, parts.num_calendar, places, parts.identity, **sizes)
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """How a backbone is made, and up to how many sensors all of them hear one another; saved models rely on the number."""
-
-    make: Callable[[Parts], CompactBackbone]
-    max_all_pairs: int
-    takes_lists: bool  # of neighbours, above that number or where a user wants them
-
-
-BACKBONES = {
-    "morph_graph": _Kind(_morph_graph, 512, takes_lists=True),
-    "patch_transformer": _Kind(_patch_transformer, 4096, takes_lists=False),
-}
+__all__ = ["Dataset", "DatasetPlan", "check_model", "chooser_of", "forecaster_for", "make_dataset", "plan_dataset"]
 
 
 @dataclass(frozen=True)
@@ -108,12 +35,12 @@ class Dataset:
     test: Windows
     network: Network
     embedding: int
+    layout: Patching | None  # of a grid
 
     @property
     def positions(self) -> Tensor | None:
         """``[S, 2]``, as the store has them."""
-        positions = self.network.sensors.positions
-        return None if positions is None else torch.tensor(positions)
+        return _tensor(self.network.sensors.positions)
 
     @cached_property
     def modes(self) -> Tensor:
@@ -155,7 +82,7 @@ def make_dataset(store: SensorStore, model: ModelConfig, plan: DatasetPlan | Non
     scaler.quantity %= len(store.manifest.quantities)
     series = make_series(store.readings, scaler)
     train, val, test = (Windows(series, starts, model.window, model.horizon, plan.channels) for starts in plan.starts)
-    return Dataset(scaler, train, val, test, network_of(store), model.embedding)
+    return Dataset(scaler, train, val, test, network_of(store), model.embedding, store.manifest.layout)
 
 
 def chooser_of(dataset: Dataset, edges: Edges) -> Chooser:
@@ -164,76 +91,26 @@ def chooser_of(dataset: Dataset, edges: Edges) -> Chooser:
 
 def forecaster_for(dataset: Dataset, model: ModelConfig, edges: Edges, seed: int) -> SparseForecaster:
     """A fresh forecaster to train on ``dataset``, whose locations begin as its modes."""
-    begin = {"positions": dataset.positions, "identity": dataset.modes}
-    return build_forecaster(model, dataset.scaler, edges, targets=dataset.train.targets.tolist(), seed=seed, **begin)
+    place: Any = {"positions": dataset.positions, "identity": dataset.modes, "layout": dataset.layout}
+    return build_forecaster(model, dataset.scaler, edges, targets=dataset.train.targets.tolist(), seed=seed, **place)
 
 
-def build_forecaster(
-    model: ModelConfig,
-    scaler: SeasonalScaler,
-    edges: Edges,
-    *,
-    targets: Sequence[int],
-    seed: int,
-    positions: Tensor | None = None,
-    identity: Tensor | None = None,
-) -> SparseForecaster:
-    """A forecaster of the channels ``targets``; ``seed`` sets its weights, ``positions [S, 2]`` are saved with them.
-
-    ``identity [S, E]`` is what the embeddings of the locations begin as, by default random.
-    """
-    num_sensors, num_channels = scaler.scale.shape
-    shape = Shape(model.window, model.horizon, num_sensors, num_channels, len(targets), model.hidden)
-    geometry = make_geometry(model, edges, num_sensors)
-    num_calendar = calendar_features(torch.zeros(1, dtype=torch.int64)).shape[-1]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        if identity is None:
-            identity = torch.randn(num_sensors, model.embedding) / model.embedding**0.5
-        backbone = BACKBONES[model.backbone].make(Parts(model, shape, geometry, num_calendar, positions, identity))
-        readout = Readout(shape, geometry, targets, identity)
-    return SparseForecaster(shape, backbone, readout, scaler)
-
-
-def make_geometry(model: ModelConfig, edges: Edges, num_sensors: int) -> Geometry:
-    """Who may hear whom, from settings and edges alone, so that a saved model is rebuilt with the same lists.
+@torch.no_grad()
+def check_model(model: ModelConfig, store: SensorStore, plan: DatasetPlan) -> None:
+    """Make the forecaster once and throw it away; one that reads every location also forecasts once.
 
     Raises:
-        ConfigError: the network needs neighbour lists, but has no edges to make them from, or the backbone takes none.
+        ConfigError: the model cannot be made for this store, or its forecast has another shape than asked for.
     """
-    kind = BACKBONES[model.backbone]
-    if model.neighbours is None and num_sensors <= kind.max_all_pairs:
-        return AllPairs(proximity(edges, num_sensors))
-    if not kind.takes_lists:
-        _refuse_lists(model, num_sensors)
-    if not len(edges):
-        raise ConfigError(
-            f"each of the {num_sensors} locations listens to its neighbours, but the store has no edges that tell who they are; "
-            f"import it with edges or positions, or leave model.neighbours out for at most {kind.max_all_pairs} sensors"
-        )
-    return NeighbourLists(*neighbour_lists(edges, num_sensors, model.neighbours or NEIGHBOURS))
+    scaler = SeasonalScaler(plan.season, len(store.sensors), len(store.channel_names))
+    place: Any = {"positions": _tensor(store.sensors.positions), "layout": store.manifest.layout}
+    made = build_forecaster(model, scaler, store.edges, targets=plan.channels.tolist(), seed=0, **place)
+    if not model.traits.compact:
+        check_forecast(made, model.backbone.name)
 
 
-def _refuse_lists(model: ModelConfig, num_sensors: int) -> NoReturn:
-    if model.neighbours is not None:
-        raise ConfigError(
-            f"model.neighbours must be left out for {model.backbone}, which attends to all sensors, but got {model.neighbours}; "
-            "remove it, or use the backbone morph_graph"
-        )
-    raise ConfigError(
-        f"{model.backbone} attends to at most {BACKBONES[model.backbone].max_all_pairs} sensors, but the store has {num_sensors}; "
-        "raise data.patch, or use the backbone morph_graph"
-    )
-
-
-def proximity(edges: Edges, num_sensors: int) -> Tensor:
-    """Edge weights as ``[location, sensor]``, largest 1; parallel edges keep the larger weight."""
-    dense = torch.zeros(num_sensors, num_sensors)
-    if not len(edges):
-        return dense
-    flat = torch.from_numpy(edges.target * num_sensors + edges.source)
-    dense.view(-1).scatter_reduce_(0, flat, torch.tensor(edges.weight), "amax")
-    return dense / dense.max().clamp(min=1e-12)
+def _tensor(values: np.ndarray | None) -> Tensor | None:
+    return None if values is None else torch.tensor(values)
 
 
 def _channel_indices(store: SensorStore, names: Sequence[str]) -> list[int]:

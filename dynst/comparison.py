@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from dynst.build import Dataset, ModelConfig, chooser_of, forecaster_for
+from dynst.build import Dataset, chooser_of, forecaster_for
 from dynst.choice.search import SearchConfig
 from dynst.data.edges import Edges
 from dynst.metrics import ErrorTable
+from dynst.model import ModelConfig
 from dynst.sparsity.config import SparsityConfig, make_scheme, rewind_step
 from dynst.sparsity.constraints import Constraints
 from dynst.sparsity.criteria import Criterion, Given, RandomScore

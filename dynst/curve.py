@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dynst.build import Dataset, ModelConfig, chooser_of, forecaster_for
+from dynst.build import Dataset, chooser_of, forecaster_for
 from dynst.choice.judge import Judge
 from dynst.choice.search import SearchConfig
 from dynst.data.store import SensorStore
 from dynst.forecaster import SparseForecaster
 from dynst.metrics import ErrorTable
+from dynst.model import ModelConfig
 from dynst.sparsity.config import SparsityConfig, at_sparsity, make_constraints, with_marks
 from dynst.sparsity.constrained import Marked
 from dynst.sparsity.constraints import Constraints

@@ -17,6 +17,7 @@ from dynst.data.store import SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
 
 HOUR = 3600
+SMALL = {"name": "morph_graph", "options": {"blocks": 1}}  # a backbone that trains in a moment
 MONDAY = 1_672_617_600  # 2023-01-02 00:00
 
 

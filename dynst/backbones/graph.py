@@ -1,6 +1,9 @@
 """A stream-morph graph network: the default backbone for sensor graphs."""
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from dynst.backbones.mixing import scores_by_product
@@ -20,7 +23,9 @@ class MorphGraphNet(nn.Module):
 
     traits = Traits(compact=True)
 
-    def __init__(self, shape: Shape, geometry: Geometry, num_calendar: int, identity: Tensor, *, blocks: int = 2) -> None:
+    def __init__(
+        self, shape: Shape, geometry: Geometry, num_calendar: int, identity: Tensor, *, blocks: Annotated[int, Field(ge=1)] = 2
+    ) -> None:
         """``identity [S, E]`` is what the embeddings begin as; where its dot products are large, sensors hear one another."""
         super().__init__()
         hidden, embedding = shape.hidden, identity.shape[1]

@@ -1,6 +1,9 @@
 """A compact transformer: the default backbone for grids cut into patches; on a graph, every sensor is a token."""
 
+from typing import Annotated, Literal
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from dynst.backbones.protocol import Geometry, Links, Shape, Traits
@@ -28,8 +31,8 @@ class PatchTransformer(nn.Module):
         places: Tensor,
         identity: Tensor,
         *,
-        blocks: int = 2,
-        heads: int = 4,
+        blocks: Annotated[int, Field(ge=1)] = 2,
+        heads: Literal[1, 2, 4] = 4,
     ) -> None:
         """``places [S, F]`` are features of where each token stands; ``identity [S, E]`` is what the embeddings begin as."""
         super().__init__()

@@ -24,6 +24,10 @@ class Edges:
     def __len__(self) -> int:
         return len(self.source)
 
+    def backward(self) -> "Edges":
+        """Every edge turned round."""
+        return Edges(self.target, self.source, self.weight)
+
     @classmethod
     def none(cls) -> "Edges":
         return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))

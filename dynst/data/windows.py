@@ -21,12 +21,14 @@ __all__ = [
     "calendar_features",
     "chronological_splits",
     "make_series",
+    "shifted_calendar",
     "split_windows",
     "window_starts",
 ]
 
 CACHED_BYTES = 2**21  # what a processor's cache holds while sensors are chosen from it
 HUGE_BYTES = 2**25  # beyond this, memory is always fresh from the system; numpy asks for huge pages, which are faster to get
+PERIODS = (86_400, 604_800, 31_556_952)  # seconds of a day, a week and a mean year
 BLOCK_BYTES = 2**24  # of readings that are scaled at a time
 
 
@@ -121,8 +123,16 @@ def chronological_splits(num_steps: int, shares: tuple[float, float, float] = (0
 
 def calendar_features(time: Tensor) -> Tensor:
     """Sine and cosine of the time of day, the week and the year, ``[..., 6]``."""
-    angles = [2 * torch.pi * (time % period).double() / period for period in (86_400, 604_800, 31_556_952)]
+    angles = [2 * torch.pi * (time % period).double() / period for period in PERIODS]
     return torch.stack([wave(angle) for angle in angles for wave in (torch.sin, torch.cos)], dim=-1).float()
+
+
+def shifted_calendar(calendar: Tensor, seconds: int) -> Tensor:
+    """``calendar_features`` of a moment so much later, from those of this one."""
+    angle = calendar.new_tensor([2 * torch.pi * (seconds % period) / period for period in PERIODS])
+    sine, cosine = calendar[..., 0::2], calendar[..., 1::2]
+    later = (sine * angle.cos() + cosine * angle.sin(), cosine * angle.cos() - sine * angle.sin())
+    return torch.stack(later, dim=-1).flatten(-2)
 
 
 def make_series(readings: Readings, scaler: SeasonalScaler, scratch: Path | None = None) -> Series:

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from dynst.build import ModelConfig
 from dynst.choice.search import SearchConfig
 from dynst.data.scaler import SeasonName
+from dynst.model import ModelConfig
 from dynst.sparsity.config import CriterionName, SchemeName, SparsityConfig
 from dynst.training.recipe import Recipe
 

@@ -177,10 +177,10 @@ def save_model(folder: Path, arm: Arm, job: JobSpec, store: SensorStore) -> None
         season_step=season.step,
         step_seconds=store.manifest.step_seconds,
         data_digest=store.manifest.digest,
-        patching=store.manifest.patching,
+        patching=store.manifest.layout,
         blank=_blank(store),
     )
-    save_artifact(folder, arm.training.model, description, store.edges)
+    save_artifact(folder, arm.training.model, description, store.edges, store.sensors.positions)
 
 
 def _blank(store: SensorStore) -> tuple[tuple[int, int], ...]:

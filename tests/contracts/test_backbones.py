@@ -1,54 +1,62 @@
-"""What every compact backbone must hold, whatever it is made of. The whole design rests on these equalities."""
+"""What every backbone of the catalogue must hold, whatever it is made of. The whole design rests on these equalities."""
 
+import copy
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from dynst.backbones.all_pairs import AllPairs
-from dynst.backbones.graph import MorphGraphNet
-from dynst.backbones.neighbours import NeighbourLists
-from dynst.backbones.protocol import Geometry, Shape
-from dynst.backbones.readout import Readout
-from dynst.backbones.transformer import PatchTransformer, place_features
+from dynst.backbones.catalogue import BACKBONES, backbone_class, traits_of
+from dynst.data.edges import Edges
+from dynst.data.manifest import Channel, Grid, Patching
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.forecaster import SparseForecaster
+from dynst.model import ModelConfig, build_forecaster
+from dynst.served import ServedForecaster
 
-B, T, H, S, C, F = 3, 6, 4, 11, 2, 6
-SHAPE = Shape(window=T, horizon=H, num_sensors=S, num_channels=C, num_targets=1, hidden=16)
+B, T, H, S, C, F = 3, 6, 4, 12, 2, 6
+LAYOUT = Patching(
+    grid=Grid(height=3, width=4), rows=1, columns=1, channels=(Channel(name="a"), Channel(name="b")), places=tuple(range(S))
+)
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
 
-def all_pairs() -> Geometry:
-    proximity = torch.rand(S, S, generator=torch.Generator().manual_seed(1))
-    proximity[proximity < 0.5] = 0
-    return AllPairs(proximity)
+def edges() -> Edges:
+    """Random neighbours; location 2 has one only, location 7 none."""
+    rng = np.random.default_rng(1)
+    source, target = np.nonzero(rng.random((S, S)) < 0.3)
+    kept = (source != target) & ~np.isin(target, (2, 7)) & ~np.isin(source, (2, 7))
+    source, target = np.append(source[kept], 4), np.append(target[kept], 2)
+    return Edges(source, target, rng.uniform(0.1, 1, len(source)).astype(np.float32))
 
 
-def neighbour_lists() -> Geometry:
-    """Four neighbours each; location 2 has one only, location 7 none."""
-    generator = torch.Generator().manual_seed(1)
-    order = torch.rand(S, S, generator=generator).fill_diagonal_(2).argsort(1)[:, :4]
-    order[2, 1:], order[7] = -1, -1
-    return NeighbourLists(order, torch.rand(S, 4, generator=generator) * (order >= 0))
+def forms(name: str) -> list[str]:
+    traits = traits_of(backbone_class(name))
+    if not traits.compact:
+        return ["everywhere"]
+    return ["all_pairs"] * bool(traits.max_all_pairs) + ["neighbour_lists"] * traits.takes_lists
 
 
-GEOMETRIES = {"all_pairs": all_pairs, "neighbour_lists": neighbour_lists}
-PLACES = place_features(torch.rand(S, 2, generator=torch.Generator().manual_seed(4)), S)
-IDENTITY = torch.randn(S, 4, generator=torch.Generator().manual_seed(5)) / 2
-BACKBONES = {
-    "morph_graph": lambda geometry: MorphGraphNet(SHAPE, geometry, F, IDENTITY, blocks=2),
-    "patch_transformer": lambda geometry: PatchTransformer(SHAPE, geometry, F, PLACES, IDENTITY, blocks=2),
-}
-FORMS = {"morph_graph": sorted(GEOMETRIES), "patch_transformer": ["all_pairs"]}
-VARIANTS = [(backbone, form) for backbone, forms in FORMS.items() for form in forms]
+VARIANTS = [(name, form) for name in BACKBONES for form in forms(name)]
+
+
+def made(name: str, form: str, seed: int = 0, **more: object) -> SparseForecaster:
+    settings = {"window": T, "horizon": H, "hidden": 16, "embedding": 4, "neighbours": 4 if form == "neighbour_lists" else None}
+    model = ModelConfig.model_validate({"backbone": name} | settings | more)
+    scaler = SeasonalScaler(SEASONS["none"], S, C)
+    positions = torch.rand(S, 2, generator=torch.Generator().manual_seed(4))
+    return build_forecaster(model, scaler, edges(), targets=[1], seed=seed, positions=positions, layout=LAYOUT)
 
 
 @pytest.fixture(params=VARIANTS, ids="-".join)
-def model(request: pytest.FixtureRequest) -> SparseForecaster:
-    backbone, form = request.param
-    torch.manual_seed(0)
-    scaler, geometry = SeasonalScaler(SEASONS["none"], S, C), GEOMETRIES[form]()
-    return SparseForecaster(SHAPE, BACKBONES[backbone](geometry), Readout(SHAPE, geometry, [1], IDENTITY), scaler)
+def variant(request: pytest.FixtureRequest) -> tuple[str, str]:
+    return request.param
+
+
+@pytest.fixture
+def model(variant: tuple[str, str]) -> SparseForecaster:
+    return made(*variant)
 
 
 def inputs(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -104,8 +112,9 @@ def test_an_inactive_sensors_readings_cannot_change_any_forecast(model: SparseFo
 
 def test_an_active_sensors_readings_do_change_forecasts_elsewhere(model: SparseForecaster) -> None:
     active, (readings, observed, calendar) = torch.ones(S, dtype=torch.bool), inputs()
+    active[5] = False
     other = readings.clone()
-    other[:, :, 3] += 1.0
+    other[:, :, 4] += 1.0
     change = compact(model, active, (other, observed, calendar)) - compact(model, active, (readings, observed, calendar))
     assert (change.abs().amax((0, 1, 3)) > 0).sum() > 1
 
@@ -147,3 +156,62 @@ def test_an_inactive_sensors_gate_still_has_a_gradient(model: SparseForecaster) 
     model(*inputs(), torch.arange(S), gates).square().mean().backward()
     assert gates.grad is not None
     assert (gates.grad[4:].abs() > 0).all()
+
+
+def test_a_state_makes_another_model_the_same(variant: tuple[str, str], model: SparseForecaster) -> None:
+    other, active, data = made(*variant, seed=1), random_active(1), inputs()
+    assert not torch.equal(compact(other, active, data), compact(model, active, data))
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(compact(other, active, data), compact(model, active, data))
+
+
+def test_bfloat16_forecasts_nearly_the_same(model: SparseForecaster) -> None:
+    active, (readings, observed, calendar) = random_active(2), inputs()
+    expected = compact(model, active, (readings, observed, calendar))
+    short = copy.deepcopy(model).to(torch.bfloat16)
+    found = compact(short, active, (readings.bfloat16(), observed, calendar.bfloat16()))
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), expected, rtol=0.1, atol=0.1)
+
+
+def test_several_steps_at_a_time_read_their_own_forecasts(variant: tuple[str, str]) -> None:
+    """The first steps are those of the network itself, and later ones depend on them through the active sensors alone."""
+    settings = {"window": T, "horizon": H, "hidden": 16, "embedding": 4, "steps_at_once": 2}
+    model = ModelConfig.model_validate({"backbone": variant[0]} | settings)
+    rolled = build_forecaster(model, SeasonalScaler(SEASONS["none"], S, C), edges(), targets=[0, 1], seed=0, layout=LAYOUT)
+    active, data = random_active(5), inputs()
+    forecast = compact(rolled, active, data)
+    assert forecast.shape == (B, H, S, C)
+    inner = compact(rolled.inner, active, data)  # type: ignore[arg-type]
+    torch.testing.assert_close(forecast[:, :2], inner, **CLOSE)
+    told = torch.cat([data[0], inner], dim=1)[:, -T:]
+    seen = torch.cat([data[1], torch.ones_like(inner, dtype=torch.bool)], dim=1)[:, -T:]
+    later = compact(rolled.inner, active, (told, seen, data[2]))  # type: ignore[arg-type]
+    torch.testing.assert_close(forecast[:, 2:], later, **CLOSE)
+    gated = rolled(*data, torch.arange(S), active.float())
+    torch.testing.assert_close(gated, forecast, **CLOSE)
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's tracer about itself
+def test_compiling_changes_nothing_and_happens_once_for_a_choice(model: SparseForecaster) -> None:
+    active = random_active(2)
+    expected = [compact(model, active, inputs(seed)) for seed in range(3)]
+    torch._dynamo.reset()
+    compiled = torch.compile(model, backend="aot_eager")
+    first = compact(compiled, active, inputs(0))  # type: ignore[arg-type]
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        found = [first, *(compact(compiled, active, inputs(seed)) for seed in (1, 2))]  # type: ignore[arg-type]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, **CLOSE)
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's exporter about itself
+def test_exported_it_gives_the_same_numbers(model: SparseForecaster) -> None:
+    served = ServedForecaster(model.eval(), random_active(2), torch.tensor([1]), 3600).eval()
+    time = 3600 * torch.arange(T)
+    readings = torch.randn(T, int(random_active(2).sum()), C, generator=torch.Generator().manual_seed(0))
+    readings[1, 0] = torch.nan
+    exported = torch.export.export(served, (time, readings)).module()
+    other = readings.flip(0)
+    for given in (readings, other):
+        torch.testing.assert_close(exported(time, given), served(time, given), **CLOSE)

@@ -5,16 +5,18 @@ import pytest
 import torch
 
 from dynst.artifact import DESCRIPTION, WEIGHTS, Artifact, Description, load_artifact, save_artifact
-from dynst.build import Dataset, ModelConfig, build_forecaster, make_dataset
+from dynst.build import Dataset, make_dataset
 from dynst.data.store import SensorStore
 from dynst.errors import ArtifactError
+from dynst.model import BackboneConfig, ModelConfig, build_forecaster
 from dynst.training.evaluate import forecast_windows
+from tests.conftest import SMALL
 
-MODEL = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+MODEL = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
 MODELS = {
     "all_pairs": MODEL,
     "neighbour_lists": MODEL.model_copy(update={"neighbours": 3}),
-    "patch_transformer": MODEL.model_copy(update={"backbone": "patch_transformer"}),
+    "patch_transformer": MODEL.model_copy(update={"backbone": BackboneConfig(name="patch_transformer")}),
 }
 ACTIVE = torch.tensor([True, False] * 4)
 

@@ -2,12 +2,15 @@ import numpy as np
 import pytest
 
 from dynst.backbones.all_pairs import AllPairs
+from dynst.backbones.geometry import make_geometry
 from dynst.backbones.neighbours import NeighbourLists
-from dynst.build import ModelConfig, build_forecaster, make_geometry
+from dynst.backbones.protocol import Traits
 from dynst.data.edges import Edges, nearest_neighbour_edges
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.errors import ConfigError
+from dynst.model import ModelConfig, build_forecaster
 
+COMPACT = Traits(compact=True)
 DRAWN = 3530.6216  # sum of the absolute initial weights
 
 
@@ -16,22 +19,22 @@ def edges(num_sensors: int) -> Edges:
 
 
 def test_a_small_network_compares_all_pairs_and_a_large_one_neighbours() -> None:
-    assert isinstance(make_geometry(ModelConfig(), edges(50), 50), AllPairs)
-    large = make_geometry(ModelConfig(), edges(3000), 3000)
+    assert isinstance(make_geometry(edges(50), 50, COMPACT), AllPairs)
+    large = make_geometry(edges(3000), 3000, COMPACT)
     assert isinstance(large, NeighbourLists)
     assert large.neighbours.shape == (3000, 16)
 
 
 def test_a_small_network_gets_lists_where_the_settings_say_so() -> None:
-    small = make_geometry(ModelConfig(neighbours=5), edges(50), 50)
+    small = make_geometry(edges(50), 50, COMPACT, neighbours=5)
     assert isinstance(small, NeighbourLists)
     assert small.proximity.shape == (50, 5)
 
 
 def test_a_large_network_without_edges_is_refused() -> None:
     with pytest.raises(ConfigError, match="no edges that tell who they are"):
-        make_geometry(ModelConfig(), Edges.none(), 3000)
-    assert isinstance(make_geometry(ModelConfig(), Edges.none(), 50), AllPairs)
+        make_geometry(Edges.none(), 3000, COMPACT)
+    assert isinstance(make_geometry(Edges.none(), 50, COMPACT), AllPairs)
 
 
 def test_weights_of_the_default_backbone_do_not_move_with_the_choice_of_backbones() -> None:

@@ -3,16 +3,18 @@
 import pytest
 import torch
 
-from dynst.build import Dataset, ModelConfig, make_dataset
+from dynst.build import Dataset, make_dataset
 from dynst.choice.rankings import RANKINGS
 from dynst.choice.search import SearchConfig
 from dynst.comparison import Arm, Comparison
 from dynst.data.store import SensorStore
+from dynst.model import ModelConfig
 from dynst.sparsity.config import SparsityConfig
 from dynst.training.recipe import Recipe
 from dynst.training.world import World
+from tests.conftest import SMALL
 
-MODEL = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+MODEL = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
 RECIPE = Recipe(epochs=5, steps_per_epoch=4, batch_size=16)
 SEARCH = SearchConfig(elimination_rounds=2, rounds=2, proposals=2)
 MARKS = {"pinned": ("s1",), "excluded": ("s2", "s3")}

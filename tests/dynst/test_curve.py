@@ -3,18 +3,20 @@
 import pytest
 import torch
 
-from dynst.build import Dataset, ModelConfig, make_dataset
+from dynst.build import Dataset, make_dataset
 from dynst.choice.judge import Judge
 from dynst.choice.rankings import RANKINGS
 from dynst.choice.search import SearchConfig
 from dynst.curve import Curve
 from dynst.data.store import SensorStore
 from dynst.forecaster import SparseForecaster
+from dynst.model import ModelConfig
 from dynst.sparsity.config import SparsityConfig
 from dynst.training.evaluate import evaluate
 from dynst.training.recipe import Recipe
+from tests.conftest import SMALL
 
-MODEL = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+MODEL = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
 RECIPE = Recipe(epochs=3, steps_per_epoch=6, batch_size=16)
 
 

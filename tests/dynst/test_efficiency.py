@@ -3,13 +3,15 @@
 import pytest
 import torch
 
-from dynst.build import ModelConfig, forecaster_for, make_dataset
+from dynst.build import forecaster_for, make_dataset
 from dynst.data.store import SensorStore
 from dynst.efficiency import _flops, measure_efficiency
+from dynst.model import ModelConfig
+from tests.conftest import SMALL
 
 
 def test_what_is_counted_is_right(network: SensorStore) -> None:
-    model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+    model = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
     dataset = make_dataset(network, model)
     forecaster = forecaster_for(dataset, model, network.edges, seed=0)
     active = torch.arange(8) < 4

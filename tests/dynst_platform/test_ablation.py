@@ -12,6 +12,7 @@ from dynst_platform.home import home
 from dynst_platform.jobfile import check_job
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import ablation_store_for
+from tests.conftest import SMALL
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
 
@@ -20,7 +21,7 @@ def job(store: SensorStore, **ablation: object) -> JobSpec:
     document = {
         "name": "crossed",
         "data": {"store": str(store.path)},
-        "model": {"window": 6, "horizon": 3, "hidden": 16, "blocks": 1, "embedding": 4},
+        "model": {"window": 6, "horizon": 3, "hidden": 16, "backbone": SMALL, "embedding": 4},
         "training": {"epochs": 3, "steps_per_epoch": 6, "batch_size": 16},
         "sparsity": {"dropout": False, "probe_every": 1, "rounds": 3},
         "search": {"elimination_rounds": 1, "rounds": 1, "proposals": 2},

@@ -33,13 +33,11 @@ def grid_job(store: SensorStore, **more: object) -> JobSpec:
             "name": "grid",
             "data": {"store": str(store.path), "patch": [2, 3], "season": "none"},
             "model": {
-                "backbone": "patch_transformer",
+                "backbone": {"name": "patch_transformer", "options": {"blocks": 1, "heads": 2}},
                 "window": 4,
                 "horizon": 2,
                 "hidden": 16,
-                "blocks": 1,
                 "embedding": 4,
-                "heads": 2,
             },
             "training": {"epochs": 12, "batch_size": 16, "learning_rate": 0.01},
             "sparsity": {"final": 0.5, "rounds": 3, "probe_every": 1},
@@ -145,7 +143,7 @@ def test_what_does_not_fit_the_store_is_refused_at_once(cells: SensorStore, netw
         store_for(grid_job(network))
     with pytest.raises(ConfigError, match="at most the grid's 5 × 7 cells"):
         store_for(grid_job(cells, data={"store": str(cells.path), "patch": 6}))
-    with pytest.raises(ConfigError, match=r"model\.neighbours must be left out for patch_transformer"):
+    with pytest.raises(ConfigError, match=r"model\.neighbours must be left out for a backbone"):
         store_for(grid_job(cells, model={"backbone": "patch_transformer", "window": 4, "horizon": 2, "neighbours": 3}))
     assert not list(own_home.rglob("mlflow.db"))
 

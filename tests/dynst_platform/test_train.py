@@ -15,7 +15,7 @@ from dynst_platform.errors import RunError
 from dynst_platform.jobfile import check_job
 from dynst_platform.spec import JobSpec
 from dynst_platform.tracking import Tracker
-from tests.conftest import write_network
+from tests.conftest import SMALL, write_network
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
 
@@ -25,7 +25,7 @@ def small_job(network: SensorStore, **more: object) -> JobSpec:
         {
             "name": "small",
             "data": {"store": str(network.path)},
-            "model": {"window": 6, "horizon": 3, "hidden": 16, "blocks": 1, "embedding": 4},
+            "model": {"window": 6, "horizon": 3, "hidden": 16, "backbone": SMALL, "embedding": 4},
             "training": {"epochs": 5, "steps_per_epoch": 6, "batch_size": 16},
             "sparsity": {"final": 0.5, "rounds": 4, "probe_every": 1},
             "cluster": {"num_workers": 0},
@@ -152,7 +152,7 @@ def test_same_seed_same_figures(done, own_home: Path, network: SensorStore) -> N
 
 
 def test_a_long_horizon_is_sound_at_every_step(own_home: Path, network: SensorStore) -> None:
-    job = small_job(network, model={"window": 12, "horizon": 48, "hidden": 16, "blocks": 1, "embedding": 4})
+    job = small_job(network, model={"window": 12, "horizon": 48, "hidden": 16, "backbone": SMALL, "embedding": 4})
     outcome = use_case.train(job, network, lambda report: None)
     names = [name for name in outcome.metrics if name.startswith("test/mae_all_h")]
     assert sorted(names) == names == [f"test/mae_all_h{step:02d}" for step in range(1, 49)]

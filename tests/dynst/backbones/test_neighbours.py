@@ -10,10 +10,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from dynst.backbones.all_pairs import AllPairs
 from dynst.backbones.neighbours import NeighbourLists
-from dynst.build import ModelConfig, build_forecaster
 from dynst.data.edges import nearest_neighbour_edges
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.forecaster import SparseForecaster
+from dynst.model import ModelConfig, build_forecaster
 
 S, N = 40, 5
 

@@ -9,7 +9,7 @@ from dynst.backbones.graph import MorphGraphNet
 from dynst.backbones.protocol import Shape
 from dynst.backbones.readout import Readout
 from dynst.data.scaler import SEASONS, SeasonalScaler
-from dynst.forecaster import SparseForecaster
+from dynst.forecaster import CompactForecaster, SparseForecaster
 
 B, T, H, S, C = 2, 5, 3, 6, 2
 
@@ -24,7 +24,7 @@ def straight(targets: list[int]) -> SparseForecaster:
     torch.nn.init.zeros_(readout.forecast.weight)
     torch.nn.init.zeros_(readout.forecast.bias)
     backbone = MorphGraphNet(shape, geometry, 6, identity, blocks=1)
-    return SparseForecaster(shape, backbone, readout, SeasonalScaler(SEASONS["none"], S, C))
+    return CompactForecaster(shape, backbone, readout, SeasonalScaler(SEASONS["none"], S, C))
 
 
 def readings() -> Tensor:

@@ -14,17 +14,18 @@ from dynst.backbones.all_pairs import AllPairs
 from dynst.backbones.graph import MorphGraphNet
 from dynst.backbones.protocol import Shape
 from dynst.backbones.readout import Readout
-from dynst.build import Dataset, ModelConfig, build_forecaster, make_dataset, plan_dataset
+from dynst.build import Dataset, make_dataset, plan_dataset
 from dynst.choice.judge import Judge, evenly
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.data.store import SensorStore
 from dynst.data.windows import Series, Windows
-from dynst.forecaster import SparseForecaster
+from dynst.forecaster import CompactForecaster, SparseForecaster
+from dynst.model import ModelConfig, build_forecaster
 from dynst.training.evaluate import evaluate
 from dynst.training.world import World
-from tests.conftest import write_network
+from tests.conftest import SMALL, write_network
 
-MODEL = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+MODEL = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
 ACTIVE = torch.tensor([1, 0, 1, 1, 0, 0, 1, 0], dtype=torch.bool)
 
 
@@ -110,7 +111,7 @@ def test_importance_is_what_a_switch_changes_where_forecasts_are_linear() -> Non
     torch.nn.init.zeros_(readout.forecast.weight)
     torch.nn.init.zeros_(readout.forecast.bias)
     scaler = SeasonalScaler(SEASONS["none"], size, 1)
-    model = SparseForecaster(shape, MorphGraphNet(shape, geometry, 6, identity, blocks=1), readout, scaler)
+    model = CompactForecaster(shape, MorphGraphNet(shape, geometry, 6, identity, blocks=1), readout, scaler)
     values = 10.0 * torch.arange(steps)[:, None, None] + 5 * torch.rand(steps, size, 1)
     series = Series(torch.arange(steps), values, torch.ones_like(values, dtype=torch.bool), torch.zeros(steps, 6))
     windows = Windows(series, torch.arange(steps - 3), 3, 1, torch.tensor([0]))

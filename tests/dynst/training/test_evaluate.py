@@ -2,14 +2,16 @@
 
 import torch
 
-from dynst.build import ModelConfig, forecaster_for, make_dataset
+from dynst.build import forecaster_for, make_dataset
 from dynst.data.store import SensorStore
+from dynst.model import ModelConfig
 from dynst.training.evaluate import evaluate
+from tests.conftest import SMALL
 
 
 def test_what_a_failing_sensor_measured_cannot_matter(network: SensorStore) -> None:
     """Its truth still counts; a failing sensor that is not read changes nothing."""
-    model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+    model = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
     dataset = make_dataset(network, model)
     forecaster = forecaster_for(dataset, model, network.edges, seed=0)
     active, none = torch.arange(8) < 4, torch.zeros(8, dtype=torch.bool)

@@ -8,17 +8,18 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-from dynst.build import Dataset, ModelConfig, build_forecaster, make_dataset, plan_dataset
+from dynst.build import Dataset, make_dataset, plan_dataset
 from dynst.data.patches import patched_store
 from dynst.data.store import SensorStore
 from dynst.forecaster import SparseForecaster
+from dynst.model import ModelConfig, build_forecaster
 from dynst.training import frames
 from dynst.training.evaluate import forecast_windows
 from dynst.training.frames import FrameScores, evaluate_frames, value_ranges
 from dynst.training.world import World
 from tests.conftest import write_grid
 
-MODEL = ModelConfig(backbone="patch_transformer", window=3, horizon=2, hidden=16, blocks=1, embedding=4)
+MODEL = ModelConfig(backbone={"name": "patch_transformer", "options": {"blocks": 1}}, window=3, horizon=2, hidden=16, embedding=4)
 
 
 def scored(forecast: Tensor, truth: Tensor, observed: Tensor | None = None) -> FrameScores:

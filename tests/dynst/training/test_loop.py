@@ -3,16 +3,18 @@
 import pytest
 import torch
 
-from dynst.build import ModelConfig, make_dataset
+from dynst.build import make_dataset
 from dynst.choice.search import SearchConfig
 from dynst.comparison import Arm, Comparison
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
+from dynst.model import ModelConfig
 from dynst.naive import persistence_errors
 from dynst.sparsity.config import SparsityConfig
 from dynst.sparsity.mask import MaskUpdate
 from dynst.training.recipe import Recipe
 from dynst.training.world import World
+from tests.conftest import SMALL
 
 RECIPE = Recipe(epochs=6, steps_per_epoch=10, batch_size=32)
 SPARSITY = SparsityConfig(final=0.5, rounds=5, probe_every=2)
@@ -20,7 +22,7 @@ SPARSITY = SparsityConfig(final=0.5, rounds=5, probe_every=2)
 
 @pytest.fixture
 def comparison(network: SensorStore) -> Comparison:
-    model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+    model = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
     return Comparison(make_dataset(network, model), network.edges, model, RECIPE, SPARSITY, SearchConfig(), 0, World())
 
 
@@ -77,7 +79,7 @@ def test_arms_share_the_warm_up_but_not_the_choice(comparison: Comparison) -> No
 
 def test_a_shared_warm_up_never_passes_the_first_update(network: SensorStore) -> None:
     """0.35 · 20 is 7 epochs of 9 steps, but 0.35 · 180 is step 62: the seventh epoch is not shared."""
-    model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+    model = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
     recipe = Recipe(epochs=20, steps_per_epoch=9, batch_size=8)
     sparsity = SparsityConfig(final=0.5, start=0.35, rounds=3)
     comparison = Comparison(make_dataset(network, model), network.edges, model, recipe, sparsity, SearchConfig(), 0, World())
@@ -108,7 +110,7 @@ def test_the_best_settled_weights_are_kept(comparison: Comparison) -> None:
 
 
 def test_all_arms_but_the_dense_one_keep_the_constraints(network: SensorStore) -> None:
-    model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+    model = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
     settings = {"budget": None, "pinned": ("s1",), "excluded": ("s2", "s3"), "min_distance": 0.05}
     sparsity = SPARSITY.model_copy(update=settings)
     comparison = Comparison(make_dataset(network, model), network.edges, model, RECIPE, sparsity, SearchConfig(), 0, World())
@@ -123,7 +125,7 @@ def test_all_arms_but_the_dense_one_keep_the_constraints(network: SensorStore) -
 
 @pytest.mark.parametrize("criterion", ["absolute_gradient", "learned_gate", "random"])
 def test_every_criterion_trains_to_the_end_and_resumes(network: SensorStore, criterion: str) -> None:
-    model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+    model = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
     sparsity = SPARSITY.model_copy(update={"criterion": criterion, "coverage": 0.5})
     comparison = Comparison(make_dataset(network, model), network.edges, model, RECIPE, sparsity, SearchConfig(), 0, World())
     whole, first, second = (comparison.learned().training for _ in range(3))
@@ -139,7 +141,7 @@ def test_every_criterion_trains_to_the_end_and_resumes(network: SensorStore, cri
 
 @pytest.fixture
 def rewinding(network: SensorStore) -> Comparison:
-    model = ModelConfig(window=6, horizon=3, hidden=16, blocks=1, embedding=4)
+    model = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
     sparsity = SPARSITY.model_copy(update={"rewind": 0.1, "schedule": "linear"})
     return Comparison(make_dataset(network, model), network.edges, model, RECIPE, sparsity, SearchConfig(), 0, World())
 

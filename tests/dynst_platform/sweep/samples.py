@@ -7,11 +7,12 @@ import yaml
 
 from dynst_platform.sweep.records import Record
 from dynst_platform.sweep.spec import SweepSpec
+from tests.conftest import SMALL
 
 JOB = {
     "name": "base",
     "data": {"store": "somewhere"},
-    "model": {"window": 6, "horizon": 3, "hidden": 16, "blocks": 1, "embedding": 4},
+    "model": {"window": 6, "horizon": 3, "hidden": 16, "backbone": SMALL, "embedding": 4},
     "training": {"epochs": 6, "steps_per_epoch": 4, "batch_size": 16},
     "sparsity": {"start": 0.5, "stop": 0.8, "rounds": 2, "probe_every": 1},
     "cluster": {"num_workers": 0},

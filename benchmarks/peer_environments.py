@@ -11,6 +11,7 @@ __all__ = ["CACHE", "PACKAGES", "PeerError", "python_with", "run"]
 
 CACHE = Path.home() / ".cache" / "dynst-peers"
 TORCH = f"torch=={version('torch').partition('+')[0]}"  # ours, so that an epoch of theirs and of ours run the same kernels
+SETTINGS = {"OMP_NUM_THREADS": "1", "PYTORCH_JIT": "0"}  # what tsl compiles at import would need torch-scatter
 LAST_LINES = 30
 
 PACKAGES: dict[str, list[list[str]]] = {
@@ -19,8 +20,8 @@ PACKAGES: dict[str, list[list[str]]] = {
         ["--no-deps", "basicts==1.1.0", "easy-torch==1.3.3"],
         ["easydict", "einops", "numpy", "packaging", "scipy", "setproctitle", "tensorboard", "tqdm"],
     ],
-    # tsl also imports torch-scatter and torch-sparse, which come as source alone; peer_sparse.py stands in for them.
-    "tsl": [["torch-spatiotemporal==0.9.5"]],
+    # tsl does not say that it needs torch-geometric, torch-scatter and torch-sparse; peer_sparse.py stands in for the last two.
+    "tsl": [["torch-spatiotemporal==0.9.5", "torch-geometric==2.8.1"]],
 }
 """What pip installs beside torch, one call after another; the two get on in one environment, so torch is there once."""
 
@@ -47,7 +48,7 @@ def python_with(packages: str, cache: Path) -> Path:
 
 def run(command: list[str], what: str) -> str:
     """What a command printed, on one thread; PYTHONPATH is taken away, so that nothing of ours is imported."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | SETTINGS
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-LAST_LINES:])

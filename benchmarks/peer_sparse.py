@@ -5,6 +5,7 @@ merely imports the rest. The arithmetic is the same; only the kernel of that pro
 """
 
 import sys
+import warnings
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -26,6 +27,7 @@ def provide_torch_sparse() -> None:
     """Call it before tsl is imported."""
     if find_spec("torch_sparse") and find_spec("torch_scatter"):
         return
+    warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
     known = import_module("torch_geometric.typing").SparseTensor  # what it recognises sparse matrices by
     for name, functions in UNUSED.items():
         sys.modules[name] = ModuleType(name)

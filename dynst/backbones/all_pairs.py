@@ -5,11 +5,15 @@ from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from torch.utils.checkpoint import checkpoint
 
 from dynst.backbones.mixing import gated_attention, gated_average
-from dynst.backbones.protocol import Geometry, Links, Mixing
+from dynst.backbones.protocol import Geometry, Links, Mixing, Pairs
 
 __all__ = ["AllPairs"]
+
+PIECE = 2**20  # scores held at once, where each window has its own; larger pieces leave the processor's cache
 
 
 class AllPairs(Geometry):
@@ -36,12 +40,37 @@ class _PairLinks:
     deaf: Tensor | None = None  # [L, K] bool, pairs that never mix by learned scores
 
     def average(self) -> Mixing:
-        return partial(torch.matmul, gated_average(self.proximity, self.gates))
+        return partial(_mix, gated_average(self.proximity, self.gates))
 
     def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Mixing:
+        if query.dim() == 4 and nearness is None and self.deaf is None:
+            return partial(self._attend_in_pieces, query, key)
         scores = query @ key.mT
         if nearness is not None:
             scores = scores + nearness * self.proximity
         if self.deaf is not None:
             scores = scores.masked_fill(self.deaf, -torch.inf)
-        return partial(torch.matmul, gated_attention(scores, self.gates))
+        return partial(_mix, gated_attention(scores, self.gates))
+
+    def _attend_in_pieces(self, query: Tensor, key: Tensor, values: Tensor) -> Tensor:
+        """``[B, heads, K, E]`` thrice; the scores of all windows together, ``[B, heads, L, K]``, are never kept.
+
+        Torch's own attention does so where nobody is gated and sizes are equal; else pieces are made, and again on the way back.
+        """
+        if self.gates is None and query.shape == values.shape:
+            return scaled_dot_product_attention(query, key, values, scale=1.0)
+        windows = max(1, PIECE // (query[0, ..., 0].numel() * key.shape[-2]))
+        pieces = zip(*(part.split(windows) for part in (query, key, values)), strict=True)
+        return torch.cat([checkpoint(self._piece, *piece, use_reentrant=False, preserve_rng_state=False) for piece in pieces])
+
+    def _piece(self, query: Tensor, key: Tensor, values: Tensor) -> Tensor:
+        return gated_attention(query @ key.mT, self.gates) @ values
+
+    def neighbours(self) -> Pairs:
+        index = torch.arange(self.proximity.shape[1], device=self.proximity.device).expand_as(self.proximity)
+        return Pairs(index, gated_average(self.proximity, self.gates), self.proximity)
+
+
+def _mix(weight: Tensor, values: Tensor) -> Tensor:
+    """``[..., L, K] @ [B, ..., K, D]``, expanded: else torch transposes all values in memory where the weights have gradients."""
+    return weight.expand(*values.shape[:-2], -1, -1) @ values

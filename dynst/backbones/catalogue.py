@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from importlib import import_module
 from inspect import Parameter, signature
+from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, ValidationError, create_model
@@ -11,11 +12,21 @@ from torch import nn
 from dynst.backbones.protocol import Traits
 from dynst.errors import ConfigError
 
-__all__ = ["BACKBONES", "backbone_class", "checked_options", "traits_of", "wanted_parts"]
+__all__ = ["BACKBONES", "backbone_class", "checked_options", "own_code", "traits_of", "wanted_parts"]
 
 BACKBONES = {
     "morph_graph": "dynst.backbones.graph:MorphGraphNet",
+    "stgcn": "dynst.backbones.stgcn:STGCN",
+    "graph_wavenet": "dynst.backbones.graph_wavenet:GraphWaveNet",
+    "agcrn": "dynst.backbones.agcrn:AGCRN",
+    "staeformer": "dynst.backbones.staeformer:Staeformer",
+    "mesh_graph_net": "dynst.backbones.mesh_graph_net:MeshGraphNet",
+    "stid": "dynst.backbones.stid:Stid",
+    "linear": "dynst.backbones.linear:LinearModel",
     "patch_transformer": "dynst.backbones.transformer:PatchTransformer",
+    "simvp": "dynst.backbones.pictures.simvp:SimVP",
+    "conv_lstm": "dynst.backbones.pictures.conv_lstm:ConvLSTM",
+    "unet": "dynst.backbones.pictures.unet:UNet",
 }
 INPUT_GATED = Traits(compact=False)  # what a network is that does not say
 
@@ -38,6 +49,15 @@ def backbone_class(name: str) -> type[nn.Module]:
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise ConfigError(f"model.backbone '{name}' must be a class derived from torch.nn.Module, but is {type(found).__name__}")
     return found
+
+
+def own_code(name: str) -> Path | None:
+    """The file, or the folder of the outermost package, that holds a user's class; None for a name of ``BACKBONES``."""
+    if name in BACKBONES:
+        return None
+    outermost = import_module(name.partition(":")[0].partition(".")[0])
+    folder = next(iter(getattr(outermost, "__path__", [])), None)
+    return Path(folder or str(outermost.__file__))
 
 
 def traits_of(backbone: type[nn.Module]) -> Traits:

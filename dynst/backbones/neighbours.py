@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dynst.backbones.bags import Bags, dots, weighted_sum
 from dynst.backbones.mixing import gated_attention, gated_average
-from dynst.backbones.protocol import Geometry, Links, Mixing
+from dynst.backbones.protocol import Geometry, Links, Mixing, Pairs
 
 __all__ = ["NeighbourLists"]
 
@@ -44,9 +44,10 @@ class _ListLinks:
     def __init__(self, places: Tensor, proximity: Tensor, gates: Tensor | None, num_sensors: int) -> None:
         self.present = places >= 0  # [L, N]
         self.proximity = proximity * self.present  # [L, N]
-        self.bags = Bags.of(places, num_sensors)
         self.gates = gates  # [K]
-        self.gate_of = None if gates is None else gates[places.clamp(min=0)]  # [L, N]
+        self._places, self._num_sensors = places, num_sensors
+        self.index = places.clamp(min=0)  # [L, N]
+        self.gate_of = None if gates is None else gates[self.index]  # [L, N]
         self._everyone = proximity.new_ones(1, num_sensors)
 
     def average(self) -> Mixing:
@@ -61,6 +62,13 @@ class _ListLinks:
         weight = gated_attention(torch.cat([scores.masked_fill(~self.present, -torch.inf), far_score], dim=-1), gates)
         near = self._near(weight[..., :-1])
         return lambda values: near(values) + weight[..., -1:] * (self._share @ values)
+
+    def neighbours(self) -> Pairs:
+        return Pairs(self.index, gated_average(self.proximity, self.gate_of), self.proximity)
+
+    @cached_property
+    def bags(self) -> Bags:
+        return Bags.of(self._places, self._num_sensors)
 
     @cached_property
     def _share(self) -> Tensor:

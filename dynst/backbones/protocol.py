@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-__all__ = ["CompactBackbone", "FrameShape", "Geometry", "Links", "Mixing", "Shape", "Traits"]
+__all__ = ["CompactBackbone", "FrameShape", "Geometry", "Links", "Mixing", "Pairs", "Shape", "Traits"]
 
 Mixing = Callable[[Tensor], Tensor]
 """From one message of each sensor, ``[B, ..., K, D]``, to what each location hears, ``[B, ..., L, D]``."""
@@ -53,6 +53,21 @@ class Traits:
     takes_lists: bool = True
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """Whom each of L listeners may hear, one by one, for messages that are made for each pair.
+
+    Args:
+        index: ``[L, N]``, places of the speakers among the K given sensors; any place where a list is short.
+        weight: ``[L, N]``, as ``Links.average`` weighs them: gated, rows sum to 1, or to 0 where nobody is heard.
+        proximity: ``[L, N]`` ≥ 0, whatever the gates.
+    """
+
+    index: Tensor
+    weight: Tensor
+    proximity: Tensor
+
+
 class Links(Protocol):
     """Who of K given sensors each of L locations may hear, gates included."""
 
@@ -61,6 +76,9 @@ class Links(Protocol):
 
     def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Mixing:
         """By learned scores, ``query [..., L, E] · key [..., K, E]``, plus ``nearness [..., 1, 1]`` times the proximity."""
+
+    def neighbours(self) -> Pairs:
+        """The known graph pair by pair."""
 
 
 class Geometry(nn.Module):

@@ -22,6 +22,7 @@ from mlflow.tracking import MlflowClient
 
 import dynst
 from dynst.artifact import artifact_digest, load_artifact
+from dynst.backbones.catalogue import own_code
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform import serving_model
@@ -232,7 +233,7 @@ class Tracker:
                 name="model",
                 python_model=serving_model.__file__,
                 artifacts={"model": str(folder)},
-                code_paths=[str(Path(dynst.__file__).parent)],
+                code_paths=_code(folder),
                 signature=mlflow.models.infer_signature(example, model.predict(context, example)),
                 input_example=example,
                 pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS],
@@ -269,6 +270,12 @@ def _dataset(store: SensorStore) -> DatasetInput:
 def _metrics(figures: dict[str, float], step: int) -> list[Metric]:
     now = int(time.time() * 1000)
     return [Metric(key, float(value), now, step) for key, value in figures.items() if np.isfinite(value)]
+
+
+def _code(folder: Path) -> list[str]:
+    """What a model needs beside its requirements: the method, and a backbone that is the user's own."""
+    own = own_code(load_artifact(folder).description.model.backbone.name)
+    return [str(path) for path in (Path(dynst.__file__).parent, own) if path is not None]
 
 
 def _input_example(store: SensorStore, folder: Path) -> pd.DataFrame:

@@ -1,0 +1,51 @@
+"""The honest linear model: forecasts affine in the readings, for locations that are on and for those that are off."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dynst.backbones.listening import Listening, last_reading
+from dynst.backbones.protocol import Geometry, Shape, Traits
+
+__all__ = ["LinearModel", "LinearReadout"]
+
+LEANING = 0.1  # on the others, of a location that is on, before anything is learned
+
+
+class LinearReadout(Listening):
+    """Each active sensor extrapolates its own window, at first by its last reading (as the linear models of Zeng et al. 2023).
+
+    A location that is off mixes what the others extrapolate; one that is on leans on that mixture by a share for each horizon step,
+    since what the neighbours see helps the later steps. Each location adds a constant for each step. The states of the
+    backbone are not looked at.
+    """
+
+    def __init__(self, shape: Shape, geometry: Geometry, targets: Sequence[int], location: Tensor, *, heads: int = 4) -> None:
+        """``location [S, E]`` is what the embeddings begin as; each location listens most to those with a large dot product."""
+        super().__init__(shape, geometry, location, heads)
+        steps = shape.horizon * shape.num_targets
+        self.leaning = nn.Parameter(torch.full((steps,), LEANING))
+        self.constant = nn.Parameter(torch.zeros(shape.num_sensors, steps))
+        self.extrapolate = last_reading(shape, targets)
+
+    def forward(self, hidden: Tensor, morphed: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
+        """``morphed [B, K, T·2C]`` to scaled forecasts ``[B, H, S, targets]``."""
+        shape = self.shape
+        extrapolated = self.extrapolate(morphed)  # [B, K, H·targets]
+        told = extrapolated[:, None].expand(-1, self.heads, -1, -1)
+        guessed = self.mixing(sensors, gates)(told).mean(1)  # [B, S, H·targets]
+        own = (1 - self.leaning) * (extrapolated - guessed[:, sensors])
+        on = own if gates is None else own * gates[:, None]
+        out: Tensor = guessed.index_add(1, sensors, on) + self.constant
+        return out.view(len(morphed), shape.num_sensors, shape.horizon, shape.num_targets).transpose(1, 2)
+
+
+class LinearModel(nn.Module):
+    """Hands the window on as it is: all of the model is in its readout."""
+
+    traits = Traits(compact=True)
+    readout = LinearReadout
+
+    def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
+        return morphed

@@ -1,0 +1,48 @@
+"""How every location listens to the active sensors: by where it is, whatever they read."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dynst.backbones.mixing import scores_by_product
+from dynst.backbones.protocol import Geometry, Mixing, Shape
+
+__all__ = ["Listening", "last_reading"]
+
+SHARPEST = 40.0  # head; each next one listens more widely
+
+
+class Listening(nn.Module):
+    """Attention of all locations to the active sensors, by location embeddings and proximity; what is said is each readout's own.
+
+    The weights do not depend on the readings: they are computed once for a batch, and what is heard is linear in what is said.
+    """
+
+    def __init__(self, shape: Shape, geometry: Geometry, location: Tensor, heads: int) -> None:
+        """``location [S, E]`` is what the embeddings begin as; each location listens most to those with a large dot product."""
+        super().__init__()
+        embedding = location.shape[1]
+        self.shape, self.heads = shape, heads
+        self.geometry = geometry
+        self.location = nn.Parameter(location.clone())
+        sharpness = [SHARPEST / 2**head for head in range(heads)]
+        self.query, self.key = scores_by_product(embedding, sharpness), scores_by_product(embedding, sharpness)
+        self.nearness = nn.Parameter(torch.full((heads, 1, 1), 2.0))
+
+    def mixing(self, sensors: Tensor, gates: Tensor | None) -> Mixing:
+        """How each location listens to the active sensors, ``[B, heads, K, D]`` to ``[B, heads, S, D]``."""
+        query = self.query(self.location).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # [heads, S, E]
+        key = self.key(self.location[sensors]).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # [heads, K, E]
+        return self.geometry.everywhere(sensors, gates).attend(query, key, self.nearness)
+
+
+def last_reading(shape: Shape, targets: Sequence[int]) -> nn.Linear:
+    """From a stream-morphed window to all horizon steps; begins as the last reading of each target."""
+    linear = nn.Linear(shape.window * 2 * shape.num_channels, shape.horizon * shape.num_targets, bias=False)
+    last_step = (shape.window - 1) * 2 * shape.num_channels
+    with torch.no_grad():
+        linear.weight.zero_()
+        for output in range(linear.out_features):
+            linear.weight[output, last_step + targets[output % shape.num_targets]] = 1.0
+    return linear

@@ -11,8 +11,9 @@ the processor, on one thread.
 
 import argparse
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median, stdev
@@ -25,9 +26,10 @@ import torch
 from peer_environments import CACHE, PeerError, python_with, run
 from peer_task import PeerTask
 
-from dynst.build import Dataset, ModelConfig, forecaster_for, make_dataset, plan_dataset
+from dynst.build import Dataset, forecaster_for, make_dataset, plan_dataset
 from dynst.data.importing import GraphOptions, import_store
 from dynst.data.store import SensorStore, open_store
+from dynst.model import ModelConfig
 from dynst.sparsity.scheme import dense_scheme
 from dynst.training.evaluate import evaluate
 from dynst.training.loop import Training
@@ -72,6 +74,26 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Records:
+    """Outcomes by everything that was set, in a file of JSON lines, so that a long comparison may be stopped and goes on."""
+
+    path: Path | None
+
+    def outcome(self, settings: Options, train: Callable[[], Outcome]) -> Outcome:
+        """As it was recorded, or of a training now."""
+        if self.path is None:
+            return train()
+        lines = self.path.read_text().splitlines() if self.path.is_file() else []
+        for record in map(json.loads, lines):
+            if record["settings"] == settings:
+                return Outcome(**record["outcome"])
+        outcome = train()
+        with self.path.open("a") as file:
+            file.write(json.dumps({"settings": settings, "outcome": asdict(outcome)}) + "\n")
+        return outcome
+
+
+@dataclass(frozen=True)
 class Bench:
     """What both sides train on."""
 
@@ -79,6 +101,13 @@ class Bench:
     dataset: Dataset
     recipe: Recipe
     cache: Path
+    records: Records
+
+    def outcomes(self, pair: Pair, side: str, seeds: range) -> list[Outcome]:
+        """Of ``ours`` or ``theirs``."""
+        train = {"ours": self.ours, "theirs": self.theirs}[side]
+        what = {"side": side, "options": getattr(pair, side), "model": pair.model, "recipe": self.recipe.model_dump()}
+        return [self.records.outcome(what | {"seed": seed}, partial(train, pair, seed)) for seed in seeds]
 
     def task(self, seed: int) -> PeerTask:
         """The very batches and learning rates of our training."""
@@ -141,7 +170,7 @@ def main() -> None:
     print("|---|---|" + "---:|" * (3 + len(SHOWN_STEPS)))
     with TemporaryDirectory() as scratch:
         store = imported(arguments.source, Path(scratch) / "store", GraphOptions(graph=arguments.graph))
-        bench = Bench(store, dataset_of(store), recipe, arguments.cache)
+        bench = Bench(store, dataset_of(store), recipe, arguments.cache, Records(arguments.records))
         for name in arguments.pairs:
             for line in compared(bench, name, PAIRS[name], range(arguments.seeds)):
                 print(line, flush=True)
@@ -157,6 +186,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=0.002)
     parser.add_argument("--cache", type=Path, default=CACHE, help="where the peers' virtual environments are kept")
+    parser.add_argument("--records", type=Path, help="file of outcomes to go on from; they do not know of changes of code or data")
     return parser.parse_args()
 
 
@@ -176,10 +206,10 @@ def model_config(options: Options) -> ModelConfig:
 
 def compared(bench: Bench, name: str, pair: Pair, seeds: range) -> Iterator[str]:
     """Two lines of the table, and one for the ratio; a peer that does not run is said and costs nobody else."""
-    ours = [bench.ours(pair, seed) for seed in seeds]
+    ours = bench.outcomes(pair, "ours", seeds)
     yield row(name, "ours", ours)
     try:
-        theirs = [bench.theirs(pair, seed) for seed in seeds]
+        theirs = bench.outcomes(pair, "theirs", seeds)
     except PeerError as error:
         yield f"\n{pair.model}: {error}\n"
         return

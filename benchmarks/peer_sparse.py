@@ -81,7 +81,7 @@ def _product(matrix: _Matrix, values: Tensor, reduce: str = "add") -> Tensor:
     """``[..., from, D]`` to ``[..., to, D]``."""
     if reduce not in ("add", "sum"):
         raise NotImplementedError(f"sums alone are stood in for, but got {reduce}")
-    out: Tensor = _Product.apply(matrix, values)
+    out: Tensor = _Product.apply(matrix, values)  # type: ignore[no-untyped-call]
     return out
 
 

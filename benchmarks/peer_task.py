@@ -33,7 +33,7 @@ class PeerTask:
 
     @property
     def num_sensors(self) -> int:
-        return self.values.shape[1]
+        return int(self.values.shape[1])
 
     def save(self, path: Path) -> None:
         np.savez(path, **asdict(self))

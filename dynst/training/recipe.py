@@ -25,6 +25,9 @@ class Recipe(BaseModel):
     clip_norm: float = Field(5.0, gt=0)
     warmup_share: float = Field(0.05, ge=0, lt=1, description="share of the steps in which the learning rate rises")
 
+    checkpoint_every: int = Field(1, ge=1, description="epochs between two checkpoints that an interrupted run goes on from")
+    checkpoint_every_steps: int | None = Field(None, ge=1, description="also inside epochs, after every so many steps")
+
     def steps_in_epoch(self, num_windows: int) -> int:
         """Whole batches only: the last, smaller one waits for another epoch's shuffle."""
         full = max(1, num_windows // self.batch_size)

@@ -6,7 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dynst.training.sampling import Sharding
 
-__all__ = ["Recipe"]
+__all__ = ["HOW_KEPT", "Recipe"]
+
+HOW_KEPT = {"checkpoint_every", "checkpoint_every_steps"}  # settings that change no figure
 
 
 class Recipe(BaseModel):

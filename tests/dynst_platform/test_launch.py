@@ -1,6 +1,5 @@
 """Real Ray Train workers. Each fit costs about half a minute, so there are few."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,6 @@ import pytest
 from dynst.data.store import SensorStore
 from dynst_platform.launch import launch
 from dynst_platform.spec import JobSpec
-from dynst_platform.worker_group import _Follower
 from tests.dynst_platform.test_train import small_job
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
@@ -19,22 +17,6 @@ def collect(job: JobSpec, network: SensorStore, folder: Path) -> list[dict]:
     folder.mkdir()
     launch(job, network.path, folder, reports.append)
     return reports
-
-
-def test_the_follower_waits_for_the_rest_of_a_line(tmp_path: Path) -> None:
-    path = tmp_path / "reports.jsonl"
-    path.touch()
-    seen: list[dict] = []
-    follower = _Follower(path, seen.append)
-    follower.start()
-    with path.open("a") as file:
-        for piece in ('{"a": 1}\n{"b"', ": 2}", "\n"):
-            file.write(piece)
-            file.flush()
-            time.sleep(0.5)
-    follower.finish()
-    follower.raise_failure()
-    assert seen == [{"a": 1}, {"b": 2}]
 
 
 @pytest.mark.cluster

@@ -1,6 +1,7 @@
 """What a worker leaves behind when its own code failed: a retry would fail the same way, so the run ends with the reason."""
 
 import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,14 +26,16 @@ def ends_at_once(folder: Path) -> Iterator[None]:
     except Exception as error:
         if _is_lost_peer(error) and not (folder / LAST_WORDS).exists():
             raise
-        _write_once(folder / LAST_WORDS, " ".join(str(error).split()) or type(error).__name__)
+        reason = " ".join(str(error).split()) or type(error).__name__
+        _write_once(folder / LAST_WORDS, f"{reason}\n\n{traceback.format_exc()}")
         if dist.is_initialized():
             dist.destroy_process_group()
 
 
 def last_words(folder: Path) -> str | None:
+    """The reason in one line, if there is one; the file goes on with where it happened."""
     path = folder / LAST_WORDS
-    return path.read_text(encoding="utf-8") if path.exists() else None
+    return path.read_text(encoding="utf-8").splitlines()[0] if path.exists() else None
 
 
 def _is_lost_peer(error: Exception) -> bool:

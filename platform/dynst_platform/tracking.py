@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -44,6 +45,18 @@ NOT_IN_METRIC = r"[^\w/.\- :]"  # what MLflow takes in no metric's name; channel
 REQUIREMENTS = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy")
 
 
+@dataclass
+class Known:
+    """What MLflow has of a job, by arm."""
+
+    steps: dict[str, set[int]] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+
+    def holds(self, report: Report) -> bool:
+        arm = report["arm"]
+        return arm in self.ended if report["kind"] == "arm" else report["step"] in self.steps.get(arm, ())
+
+
 class Tracker:
     """Turns the reports of one job into MLflow runs. Every run of the job carries the tag ``dynst.job``."""
 
@@ -55,6 +68,7 @@ class Tracker:
         self._seconds: dict[str, float] = {}  # of training, by run
         self._updates: list[dict[str, Any]] = []  # of the learned mask
         self._errors: list[dict[str, Any]] = []  # by step, of all forecasters that have ended
+        self._known = Known()  # what an earlier process of this job has logged
         with as_tracking_error(uri):
             mlflow.set_tracking_uri(uri)
             self._client = MlflowClient(uri)
@@ -89,6 +103,20 @@ class Tracker:
             if "dynst.reason" in self._client.get_run(run_id).data.tags:
                 self._client.delete_tag(run_id, "dynst.reason")
 
+    def take_up(self) -> None:
+        """Go on with the runs that an earlier process of this job opened, as far as they are not finished."""
+        with as_tracking_error(self.uri):
+            found = self._client.search_runs([self.experiment_id], f"tags.`dynst.job` = '{self.job_id}'")
+            for run in found:
+                arm, run_id = run.data.tags["dynst.arm"], str(run.info.run_id)
+                history = self._client.get_metric_history(run_id, SERIES["val_mae"])
+                self._known.steps[arm] = {metric.step for metric in history}
+                if run.info.status == "FINISHED":
+                    self._known.ended.add(arm)
+                    self.runs[arm] = run_id
+                else:
+                    self.go_on(arm, run_id)
+
     def log(self, run_id: str, figures: dict[str, float], step: int) -> None:
         with as_tracking_error(self.uri):
             self._client.log_batch(run_id, metrics=_metrics(figures, step))
@@ -112,6 +140,9 @@ class Tracker:
 
     def on_report(self, report: Report) -> None:
         run_id = self.start(report["arm"], report["arm_kind"])
+        if self._known.holds(report):
+            self._recall(run_id, report)
+            return
         with as_tracking_error(self.uri):
             if report["kind"] == "epoch":
                 self._log_epoch(run_id, report)
@@ -170,6 +201,16 @@ class Tracker:
         for update in report["updates"]:
             if update["pruned"]:
                 self._log_mask(run_id, update)
+
+    def _recall(self, run_id: str, report: Report) -> None:
+        """Know what was reported before, without logging it again."""
+        if report["kind"] == "arm":
+            self._errors += report["errors"]
+            return
+        self._seconds[run_id] = self._seconds.get(run_id, 0.0) + report["seconds"]
+        self._rounds[run_id] = self._rounds.get(run_id, 0) + sum(1 for update in report["updates"] if update["pruned"])
+        if report["arm_kind"] == "learned":
+            self._updates += report["updates"]
 
     def _mask_metrics(self, report: Report) -> list[Metric]:
         """How the learned mask moved at the report's updates."""

@@ -1,6 +1,7 @@
 """The use case behind ``dynst train``: check everything, train every arm, remember it, and say what came out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from dynst.data.store import SensorStore
-from dynst_platform.home import artifact_root, home, tracking_uri
-from dynst_platform.jobfile import dump_spec
+from dynst.errors import DynstError
+from dynst_platform.home import artifact_root, tracking_uri
 from dynst_platform.launch import launch
 from dynst_platform.pictures import draw_mask
 from dynst_platform.quiet import quiet_libraries
+from dynst_platform.run_folder import alone_in, check_same_data, mark_finished, new_folder, resume_hint
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import first_unit, target_units
 from dynst_platform.tracking import Tracker
@@ -59,17 +61,22 @@ class _Collected:
             self.exchanged += report["exchanged"]
 
 
-def train(job: JobSpec, store: SensorStore, listener: Listener) -> Outcome:
+def train(job: JobSpec, store: SensorStore, listener: Listener, resume: Path | None = None) -> Outcome:
     """Run a job to its end on the store that ``stores.store_for`` has checked it against.
 
+    Args:
+        resume: the folder of a run of this job that was interrupted, which goes on from its last checkpoint.
+
     Raises:
-        RunError: a worker or the tracking store failed; its MLflow runs are marked FAILED.
+        RunError: a worker or the tracking store failed; its MLflow runs are marked FAILED. Notes say how to go on.
+        ConfigError: the run to resume had other data.
     """
     quiet_libraries()
-    tracker = Tracker(tracking_uri(), artifact_root(), job, store)
-    folder = home() / job.name / tracker.job_id
-    folder.mkdir(parents=True)
-    (folder / "job.yaml").write_text(dump_spec(job), encoding="utf-8")
+    if resume is not None:
+        check_same_data(resume, store)
+    job_id = None if resume is None else resume.name
+    tracker = Tracker(tracking_uri(), artifact_root(), job, store, job_id)
+    folder = resume or new_folder(job, store, tracker.job_id)
     collected = _Collected()
 
     def on_report(report: Report) -> None:
@@ -77,16 +84,30 @@ def train(job: JobSpec, store: SensorStore, listener: Listener) -> Outcome:
         tracker.on_report(report)
         listener(report)
 
-    try:
+    with alone_in(folder), _closed_on_failure(tracker, folder):
+        if resume is not None:
+            tracker.take_up()
         tracker.start("dynst", "learned")
         launch(job, store.path, folder, on_report)
-    except KeyboardInterrupt:
+        outcome = _outcome(job, store, tracker, folder, collected)
+        mark_finished(folder)
+    return outcome
+
+
+@contextmanager
+def _closed_on_failure(tracker: Tracker, folder: Path) -> Iterator[None]:
+    """What a user can mend by other settings is not worth resuming; everything else is."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        error.add_note(resume_hint(folder))
         tracker.close("KILLED", "stopped from the keyboard")
         raise
     except Exception as error:
+        if not isinstance(error, DynstError):
+            error.add_note(resume_hint(folder))
         tracker.close("FAILED", str(error))
         raise
-    return _outcome(job, store, tracker, folder, collected)
 
 
 def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, collected: _Collected) -> Outcome:

@@ -41,14 +41,17 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except DynstError as error:
-        click.echo(f"dynst: {error}", err=True)
-        sys.exit(2)
+        _end(error, f"{error}", 2)
     except RunError as error:
-        click.echo(f"dynst: {error}", err=True)
-        sys.exit(1)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("dynst: stopped", err=True)
-        sys.exit(130)
+        _end(error, f"{error}", 1)
+    except (KeyboardInterrupt, click.Abort) as error:
+        _end(error.__cause__ or error, "stopped", 130)
+
+
+def _end(error: BaseException, sentence: str, code: int) -> None:
+    for line in (sentence, *getattr(error, "__notes__", ())):
+        click.echo(f"dynst: {line}", err=True)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

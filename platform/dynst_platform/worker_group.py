@@ -57,7 +57,7 @@ def run_on_workers(
         except ray.train.v2.api.exceptions.TrainingFailedError as error:
             raise RunError(f"the training failed: {last_words(folder) or _root_cause(error)}") from error
         except ray.exceptions.RayActorError as error:
-            raise RunError("the training failed: Ray Train's controller died; start the job again") from error
+            raise RunError("the training failed: Ray Train's controller died") from error
         reason = last_words(folder)
         if reason is not None:
             raise RunError(f"the training failed: {reason}")

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from dynst.data.store import SensorStore
 from dynst.errors import CheckpointError
 from dynst.training.checkpoints import Checkpoints
+from dynst.training.loop import Training
 from dynst_platform import worker
 from dynst_platform.spec import JobSpec
 from dynst_platform.worker import run_job
@@ -60,7 +61,7 @@ def killed_after_every_checkpoint(
         patch.setattr(Checkpoints, "save", save_and_die)
         while True:
             lives += 1
-            torch.rand(lives)  # a new process has other random numbers
+            torch.rand(lives - 1)  # a new process has other random numbers
             try:
                 run_job(job, network.path, folder, reports.append)
             except Killed:
@@ -112,6 +113,26 @@ def test_killed_after_every_checkpoint(
     assert lives > 7
     assert facts(told_once(reports)) == facts(undisturbed)
     same_models(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_random_numbers_go_on_where_they_were(network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a backbone with dropout would draw them: one number a step."""
+    job, drawn = job_of(network, "one_shot"), list[float]()
+    step = Training._train_step
+
+    def draw(training: Training, index: torch.Tensor) -> torch.Tensor:
+        drawn.append(torch.rand(()).item())
+        return step(training, index)
+
+    monkeypatch.setattr(Training, "_train_step", draw)
+    torch.manual_seed(5)
+    whole(job, network, tmp_path / "whole")
+    undisturbed = drawn.copy()
+    drawn.clear()
+    torch.manual_seed(5)
+    killed_after_every_checkpoint(job, network, tmp_path / "killed", monkeypatch)
+    assert drawn == undisturbed
+    assert len(set(drawn)) == len(drawn)
 
 
 @pytest.mark.parametrize("after", [1, 6, 8, 13])

@@ -1,8 +1,7 @@
 """``dynst train --resume``: the same runs in MLflow, every figure once; and what it refuses."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -26,7 +25,7 @@ SERIES = ("train/mae", "val/mae", "mask/sparsity", "mask/exchanged", "mask/churn
 
 
 class Lost(Exception):
-    """The process that listens dies here."""
+    """Something outside of our code fails here."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,22 +44,25 @@ def job(network: SensorStore, tmp_path: Path) -> JobSpec:
     return small_job(network, name=f"small-{tmp_path.name}", training=training)
 
 
-def stop_after(number: int, error: type[BaseException]) -> Callable[[dict[str, Any]], None]:
-    heard: list[dict[str, Any]] = []
+def interrupted(job: JobSpec, network: SensorStore, after: int, error: type[BaseException] = Lost) -> pytest.ExceptionInfo:
+    """A run that ended after so many checkpoints."""
+    save, saved = worker.JobRun._save, list[bool]()
 
-    def listener(report: dict[str, Any]) -> None:
-        heard.append(report)
-        if len(heard) == number:
+    def save_and_end(run: worker.JobRun, best: bool = False) -> None:
+        save(run, best)
+        saved.append(best)
+        if len(saved) == after:
             raise error
 
-    return listener
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker.JobRun, "_save", save_and_end)
+        with pytest.raises(error) as raised:
+            train(job, network, lambda report: None)
+    return raised
 
 
-def interrupted(job: JobSpec, network: SensorStore, after: int) -> Path:
-    """The folder of a run whose listener stopped at a report."""
-    with pytest.raises(Lost):
-        train(job, network, stop_after(after, Lost))
-    (folder,) = (home() / job.name).iterdir()
+def folder_of(job: JobSpec) -> Path:
+    (folder,) = (path for path in (home() / job.name).iterdir() if path.is_dir())
     return folder
 
 
@@ -79,7 +81,8 @@ def histories(client: MlflowClient, experiment: str) -> dict[tuple[str, str], li
 
 @pytest.mark.parametrize("after", [3, 7, 11])
 def test_a_resumed_run_is_the_run_that_was_not_interrupted(job: JobSpec, network: SensorStore, after: int) -> None:
-    folder = interrupted(job, network, after)
+    interrupted(job, network, after)
+    folder = folder_of(job)
     client = MlflowClient(tracking_uri())
     resumed = go_on(folder, network)
     undisturbed = train(job.model_copy(update={"name": f"{job.name}-whole"}), network, lambda report: None)
@@ -96,7 +99,8 @@ def test_a_resumed_run_is_the_run_that_was_not_interrupted(job: JobSpec, network
 
 
 def test_the_run_of_any_arm_names_the_job(job: JobSpec, network: SensorStore) -> None:
-    folder = interrupted(job, network, 6)
+    interrupted(job, network, 6)
+    folder = folder_of(job)
     client = MlflowClient(tracking_uri())
     runs = client.search_runs([client.get_experiment_by_name(job.name).experiment_id])
     assert {run.data.tags["dynst.arm"] for run in runs} == {"dense", "dynst"}
@@ -104,19 +108,19 @@ def test_the_run_of_any_arm_names_the_job(job: JobSpec, network: SensorStore) ->
 
 
 def test_a_line_that_was_being_written_is_no_harm(job: JobSpec, network: SensorStore) -> None:
-    folder = interrupted(job, network, 4)
+    interrupted(job, network, 4)
+    folder = folder_of(job)
     with (folder / REPORTS).open("a") as file:
         file.write('{"kind": "epoch", "arm": "de')
     assert go_on(folder, network).metrics["test/mae_all"]
 
 
-def test_ctrl_c_and_failures_say_how_to_go_on(job: JobSpec, network: SensorStore) -> None:
-    folder = home() / job.name
-    for error in (KeyboardInterrupt, Lost):
-        with pytest.raises(error) as raised:
-            train(job, network, stop_after(2, error))
-        newest = max(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-        assert raised.value.__notes__ == [f"go on with: dynst train --resume {newest}"]
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Lost])
+def test_ctrl_c_and_failures_say_how_to_go_on(job: JobSpec, network: SensorStore, error: type[BaseException]) -> None:
+    raised = interrupted(job, network, 2, error)
+    assert raised.value.__notes__ == [f"go on with: dynst train --resume {folder_of(job)}"]
+    run = MlflowClient(tracking_uri()).search_runs([MlflowClient().get_experiment_by_name(job.name).experiment_id])[0]
+    assert run.info.status == ("KILLED" if error is KeyboardInterrupt else "FAILED")
 
 
 def test_a_users_mistake_is_not_worth_resuming(job: JobSpec, network: SensorStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,20 +155,23 @@ def test_unknown_runs_and_runs_of_other_kinds_are_refused(job: JobSpec, network:
 
 
 def test_a_run_that_is_still_going_is_refused(job: JobSpec, network: SensorStore) -> None:
-    folder = interrupted(job, network, 1)
+    interrupted(job, network, 1)
+    folder = folder_of(job)
     with alone_in(folder), pytest.raises(BusyError, match=r"belongs to process \d+, which still works in it"):
         go_on(folder, network)
 
 
 def test_settings_cannot_be_changed_on_the_way(job: JobSpec, network: SensorStore) -> None:
-    folder = interrupted(job, network, 1)
+    interrupted(job, network, 1)
+    folder = folder_of(job)
     assert resumed_job(folder, ["training.epochs=4"]) == load_job(folder / "job.yaml")
     with pytest.raises(ConfigError, match=r"training\.epochs: 4 in the run, 9 with --set\); leave --set out"):
         resumed_job(folder, ["training.epochs=9"])
 
 
 def test_other_data_are_refused(job: JobSpec, network: SensorStore, tmp_path: Path) -> None:
-    folder = interrupted(job, network, 1)
+    interrupted(job, network, 1)
+    folder = folder_of(job)
     other = write_network(tmp_path / "other", seed=3)
     with pytest.raises(ConfigError, match=r"must go on with the data it was started with \(digest"):
         check_same_data(folder, other)

@@ -53,6 +53,7 @@ def on_rank(rank: int, folder: Path, store: Path) -> None:
         check_consensus(40, active ^ torch.tensor([rank == 1] + [False] * 7), world)
     except RanksDiffer as error:
         found["stray"] = str(error)
+    found["every"] = world.every(torch.full((3,), rank, dtype=torch.uint8))
     torch.save(found, folder / f"rank-{rank}.pt")
     dist.destroy_process_group()
 
@@ -93,3 +94,8 @@ def test_the_first_rank_keeps_the_loss_of_both_inside_an_epoch(ranks: list[dict]
 def test_a_stray_mask_stops_every_rank_and_is_named(ranks: list[dict]) -> None:
     assert ranks[0]["stray"] == ranks[1]["stray"]
     assert "the mask that rank 0 holds at step 40, but rank 1 at step 40 holds another" in ranks[0]["stray"]
+
+
+def test_what_every_rank_has_is_known_to_all(ranks: list[dict]) -> None:
+    assert all(rank["every"].tolist() == [[0, 0, 0], [1, 1, 1]] for rank in ranks)
+    assert World().every(torch.arange(2)).tolist() == [[0, 1]]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import Literal, NamedTuple, NoReturn
 
 import torch
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 NEIGHBOURS = 16  # saved models rely on it
+_SEEDED = Lock()  # torch draws for all threads from one state
 
 
 class ModelConfig(BaseModel):
@@ -186,7 +188,7 @@ def build_forecaster(
     shape = Shape(model.window, model.horizon, num_sensors, num_channels, len(targets), model.hidden)
     geometry = make_geometry(model, edges, num_sensors)
     num_calendar = calendar_features(torch.zeros(1, dtype=torch.int64)).shape[-1]
-    with torch.random.fork_rng(devices=[]):
+    with _SEEDED, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if identity is None:
             identity = torch.randn(num_sensors, model.embedding) / model.embedding**0.5

@@ -20,7 +20,7 @@ _QUIET_AND_QUICK = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the default blocks for 246 s when the server is away
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
 }
 for _name, _value in _QUIET_AND_QUICK.items():
     os.environ.setdefault(_name, _value)

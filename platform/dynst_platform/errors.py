@@ -1,6 +1,6 @@
 """Failures of a run, as opposed to wrong input (``dynst.errors``): the command line exits with code 1."""
 
-__all__ = ["BusyError", "RunError", "TrackingError"]
+__all__ = ["BusyError", "RunError", "TrackingError", "UnreachableError"]
 
 
 class RunError(Exception):
@@ -9,6 +9,10 @@ class RunError(Exception):
 
 class TrackingError(RunError):
     """The tracking server or store cannot be reached or refuses to write."""
+
+
+class UnreachableError(TrackingError):
+    """The tracking server does not answer now, and may do so later."""
 
 
 class BusyError(RunError):

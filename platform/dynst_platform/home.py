@@ -3,12 +3,18 @@
 import os
 from pathlib import Path
 
-__all__ = ["artifact_root", "home", "tracking_uri"]
+__all__ = ["artifact_root", "home", "shown", "tracking_uri"]
 
 
 def home() -> Path:
     """``$DYNST_HOME``, or ``runs`` in the current folder."""
     return Path(os.environ.get("DYNST_HOME", "runs")).resolve()
+
+
+def shown(path: Path) -> str:
+    """As short as it can be typed here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def tracking_uri() -> str:

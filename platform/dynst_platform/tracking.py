@@ -1,12 +1,9 @@
-"""MLflow: one run for each training, figures as they come, masks as tables and pictures, the model at the end."""
+"""MLflow: runs that are opened, taken up again, given figures and models, and ended."""
 
 import json
-import re
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +14,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
-from mlflow.entities import Dataset, DatasetInput, Metric, Param
+from mlflow.entities import Dataset, DatasetInput, LoggedModelStatus, Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -26,60 +23,54 @@ from dynst.artifact import artifact_digest, load_artifact
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform import serving_model
-from dynst_platform.artifact_files import write_errors, write_sensors
+from dynst_platform.artifact_files import write_sensors
 from dynst_platform.errors import TrackingError
 from dynst_platform.jobfile import dump_document, dump_spec
-from dynst_platform.mask_history import mask_series, plain_history, write_history
+from dynst_platform.reaching import as_tracking_error
+from dynst_platform.report_file import now_ms
 from dynst_platform.serving_model import input_columns, reading_columns
 from dynst_platform.spec import JobSpec
-from dynst_platform.stores import target_units
-from dynst_platform.worker import Report
 
-__all__ = ["Tracker", "as_tracking_error", "sweep_of_run"]
+__all__ = ["Tracker", "as_tracking_error", "metrics_at", "new_job_id", "origin_tags", "sweep_of_run"]
 
-SERIES = {"train_loss": "train/mae", "val_mae": "val/mae", "sparsity": "mask/sparsity", "exchanged": "mask/exchanged"}
 MAX_TAG = 4000
 MAX_METRICS = 1000  # in one call
 MAX_DIGEST = 36  # of a data set in MLflow
-NOT_IN_METRIC = r"[^\w/.\- :]"  # what MLflow takes in no metric's name; channels may be called anything
 REQUIREMENTS = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy")
 
 
-@dataclass
-class Known:
-    """What MLflow has of a job, by arm."""
-
-    steps: dict[str, set[int]] = field(default_factory=dict)
-    ended: set[str] = field(default_factory=set)
-
-    def holds(self, report: Report) -> bool:
-        arm = report["arm"]
-        return arm in self.ended if report["kind"] == "arm" else report["step"] in self.steps.get(arm, ())
-
-
 class Tracker:
-    """Turns the reports of one job into MLflow runs. Every run of the job carries the tag ``dynst.job``."""
+    """The MLflow runs of one job. Every run carries the tag ``dynst.job``.
 
-    def __init__(self, uri: str, artifact_root: str | None, job: JobSpec, store: SensorStore, job_id: str | None = None) -> None:
+    Args:
+        origin: tags that say where the job was started, by default where this process was.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        artifact_root: str | None,
+        job: JobSpec,
+        store: SensorStore,
+        job_id: str | None = None,
+        origin: dict[str, str] | None = None,
+    ) -> None:
         self.uri, self._job, self._store = uri, job, store
-        self.job_id = job_id or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(2)}"
+        self.job_id = job_id or new_job_id()
         self.runs: dict[str, str] = {}
-        self._rounds: dict[str, int] = {}
-        self._seconds: dict[str, float] = {}  # of training, by run
-        self._updates: list[dict[str, Any]] = []  # of the learned mask
-        self._errors: list[dict[str, Any]] = []  # by step, of all forecasters that have ended
-        self._known = Known()  # what an earlier process of this job has logged
+        self._origin = origin_tags() if origin is None else origin
+        self._doubtful = False  # whether what is about to be written may be there already
         with as_tracking_error(uri):
             mlflow.set_tracking_uri(uri)
             self._client = MlflowClient(uri)
             self.experiment_id = self._experiment(artifact_root)
 
-    def start(self, arm: str, kind: str) -> str:
-        """Open the run of an arm, or return the one that is open."""
+    def start(self, arm: str, kind: str, began: int | None = None) -> str:
+        """Open the run of an arm, or return the one that is open; ``began`` is in ms since 1970, by default now."""
         if arm in self.runs:
             return self.runs[arm]
         with as_tracking_error(self.uri):
-            run_id = self._create(arm, kind, {})
+            run_id = self._create(arm, kind, {}, began)
             params = [Param(key, str(value)) for key, value in _flatten(self._job.model_dump(mode="json")).items()]
             self._client.log_batch(run_id, params=[*params, Param("arm", arm)])
             self._client.log_text(run_id, dump_spec(self._job), "job.yaml")
@@ -103,23 +94,9 @@ class Tracker:
             if "dynst.reason" in self._client.get_run(run_id).data.tags:
                 self._client.delete_tag(run_id, "dynst.reason")
 
-    def take_up(self) -> None:
-        """Go on with the runs that an earlier process of this job opened, as far as they are not finished."""
-        with as_tracking_error(self.uri):
-            found = self._client.search_runs([self.experiment_id], f"tags.`dynst.job` = '{self.job_id}'")
-            for run in found:
-                arm, run_id = run.data.tags["dynst.arm"], str(run.info.run_id)
-                history = self._client.get_metric_history(run_id, SERIES["val_mae"])
-                self._known.steps[arm] = {metric.step for metric in history}
-                if run.info.status == "FINISHED":
-                    self._known.ended.add(arm)
-                    self.runs[arm] = run_id
-                else:
-                    self.go_on(arm, run_id)
-
     def log(self, run_id: str, figures: dict[str, float], step: int) -> None:
         with as_tracking_error(self.uri):
-            self._client.log_batch(run_id, metrics=_metrics(figures, step))
+            self._client.log_batch(run_id, metrics=metrics_at(step, figures))
 
     def log_active(self, run_id: str, name: str, active: Sequence[bool], importance: Sequence[float]) -> None:
         """Which sensors a trial keeps, as table and picture."""
@@ -129,58 +106,55 @@ class Tracker:
 
     def log_model(self, run_id: str, folder: Path, step: int, metrics: dict[str, float]) -> None:
         with as_tracking_error(self.uri):
-            self._log_model(run_id, folder, step, metrics)
+            self._log_model(run_id, folder, step, metrics_at(step, metrics))
 
-    def end(self, run_id: str, status: str, reason: str = "") -> None:
-        """End a run as FINISHED, FAILED or KILLED, with the reason as a tag."""
+    def end(self, run_id: str, status: str, reason: str = "", at: int | None = None) -> None:
+        """End a run as FINISHED, FAILED or KILLED, with the reason as a tag; ``at`` is in ms since 1970, by default now."""
         with as_tracking_error(self.uri):
             if reason:
                 self._client.set_tag(run_id, "dynst.reason", reason[:MAX_TAG])
-            self._client.set_terminated(run_id, status)
-
-    def on_report(self, report: Report) -> None:
-        run_id = self.start(report["arm"], report["arm_kind"])
-        if self._known.holds(report):
-            self._recall(run_id, report)
-            return
-        with as_tracking_error(self.uri):
-            if report["kind"] == "epoch":
-                self._log_epoch(run_id, report)
-            else:
-                self._log_end(run_id, report)
+            self._client.set_terminated(run_id, status, at)
 
     def finish_study(self, name: str, series: list[tuple[int, dict[str, float]]], folder: Path) -> None:
         """End the run of a study: figures at their steps, and everything in ``folder``."""
         run_id = self.runs[name]
         with as_tracking_error(self.uri):
-            metrics = [metric for step, figures in series for metric in _metrics(figures, step)]
+            metrics = [metric for step, figures in series for metric in metrics_at(step, figures)]
             for first in range(0, len(metrics), MAX_METRICS):
                 self._client.log_batch(run_id, metrics=metrics[first : first + MAX_METRICS])
             self._client.log_artifacts(run_id, str(folder))
             self._client.set_terminated(run_id, "FINISHED")
 
-    def close(self, status: str, reason: str = "") -> None:
+    def close(self, status: str, reason: str = "", at: int | None = None) -> None:
         """End every run that is still open as FAILED or KILLED, with the reason as a tag."""
         with as_tracking_error(self.uri):
             for run_id in self.runs.values():
                 if self._client.get_run(run_id).info.status == "RUNNING":
-                    self.end(run_id, status, reason)
+                    self.end(run_id, status, reason, at)
 
-    def _create(self, arm: str, kind: str, tags: dict[str, str]) -> str:
+    def _create(self, arm: str, kind: str, tags: dict[str, str], began: int | None = None) -> str:
         known = {
             "mlflow.runName": f"{arm}-{self.job_id[-4:]}",
             "mlflow.source.name": "dynst",
             "dynst.job": self.job_id,
             "dynst.arm": arm,
             "dynst.kind": kind,
-            "dynst.version": dynst.__version__,
             "dynst.data_digest": self._store.manifest.digest,
             "dynst.data": self._store.manifest.name,
             "dynst.promotion": self._job.promotion.model_dump_json(),
         }
-        run_id = str(self._client.create_run(self.experiment_id, tags=known | _git_tags() | tags).info.run_id)
+        run_id = self._left(arm) if self._doubtful else None
+        if run_id is None:
+            run = self._client.create_run(self.experiment_id, start_time=began, tags=known | self._origin | tags)
+            run_id = str(run.info.run_id)
         self._client.log_inputs(run_id, datasets=[_dataset(self._store)])
         return run_id
+
+    def _left(self, arm: str) -> str | None:
+        """The arm's run that was opened, although nobody heard so."""
+        wanted = f"tags.`dynst.job` = '{self.job_id}' and tags.`dynst.arm` = '{arm}'"
+        found = self._client.search_runs([self.experiment_id], wanted)
+        return str(found[0].info.run_id) if found else None
 
     def _experiment(self, artifact_root: str | None) -> str:
         found = self._client.get_experiment_by_name(self._job.name)
@@ -194,68 +168,6 @@ class Tracker:
         tags = {"mlflow.experimentKind": "custom_model_development"}  # so that the UI offers its training views
         return str(self._client.create_experiment(self._job.name, artifact_location=location, tags=tags))
 
-    def _log_epoch(self, run_id: str, report: Report) -> None:
-        figures = {name: report[key] for key, name in SERIES.items()} | {"train/seconds": report["seconds"]}
-        self._seconds[run_id] = self._seconds.get(run_id, 0.0) + report["seconds"]
-        self._client.log_batch(run_id, metrics=_metrics(figures, report["step"]) + self._mask_metrics(report))
-        for update in report["updates"]:
-            if update["pruned"]:
-                self._log_mask(run_id, update)
-
-    def _recall(self, run_id: str, report: Report) -> None:
-        """Know what was reported before, without logging it again."""
-        if report["kind"] == "arm":
-            self._errors += report["errors"]
-            return
-        self._seconds[run_id] = self._seconds.get(run_id, 0.0) + report["seconds"]
-        self._rounds[run_id] = self._rounds.get(run_id, 0) + sum(1 for update in report["updates"] if update["pruned"])
-        if report["arm_kind"] == "learned":
-            self._updates += report["updates"]
-
-    def _mask_metrics(self, report: Report) -> list[Metric]:
-        """How the learned mask moved at the report's updates."""
-        new = report["updates"]
-        if report["arm_kind"] != "learned" or not new:
-            return []
-        self._updates += new
-        series = mask_series(self._updates)[-len(new) :]
-        return [metric for update, figures in zip(new, series, strict=True) for metric in _metrics(figures, update["step"])]
-
-    def _log_mask(self, run_id: str, update: dict[str, Any]) -> None:
-        """The mask after a change of sparsity."""
-        number = self._rounds[run_id] = self._rounds.get(run_id, 0) + 1
-        on = sum(update["active"])
-        title = f"Round {number}, step {update['step']}: {on} of {len(update['active'])} sensors on ({update['sparsity']:.0%} off)"
-        with self._folder(run_id, "masks") as folder:
-            columns = {key: update[key] for key in ("active", "importance")}
-            write_sensors(folder / f"round_{number:02d}", self._store, title, columns)
-
-    def _log_end(self, run_id: str, report: Report) -> None:
-        efficiency = {f"efficiency/{key}": value for key, value in report.get("efficiency", {}).items()}
-        efficiency["train/total_seconds"] = self._seconds.get(run_id, 0.0)
-        active = np.array(report["active"])
-        mask = {"mask/final_sparsity": 1 - active.mean(), "mask/cost": self._store.sensors.cost[active].sum()}
-        errors = {re.sub(NOT_IN_METRIC, "_", key): value for key, value in report["metrics"].items()}
-        errors["model/mae_all"] = errors["test/mae_all"]
-        self._client.log_batch(run_id, metrics=_metrics(errors | efficiency | mask, report["step"]))
-        title = f"{report['arm']}: {sum(report['active'])} of {len(report['active'])} sensors on"
-        with self._folder(run_id) as folder:
-            columns = {key: report[key] for key in ("active", "importance", "mae_by_sensor")}
-            write_sensors(folder / "sensors", self._store, title, columns)
-            if report["arm_kind"] == "learned" and self._updates:
-                (folder / "masks").mkdir()
-                write_history(folder / "masks", self._store.sensors, plain_history(self._updates), report["step"])
-        self._log_errors(report)
-        self._log_model(run_id, Path(report["artifact"]), report["step"], errors)
-        self._client.set_terminated(run_id, "FINISHED")
-
-    def _log_errors(self, report: Report) -> None:
-        """The learned run's table of errors, written anew when a random arm joins it."""
-        self._errors += report["errors"]
-        if report["errors"]:
-            with self._folder(self.runs["dynst"]) as folder:
-                write_errors(folder, self._errors, target_units(self._job, self._store))
-
     @contextmanager
     def _folder(self, run_id: str, path: str | None = None) -> Iterator[Path]:
         """A folder to write into; what it holds at the end is uploaded at once."""
@@ -263,24 +175,46 @@ class Tracker:
             yield Path(folder)
             self._client.log_artifacts(run_id, folder, artifact_path=path)
 
-    def _log_model(self, run_id: str, folder: Path, step: int, metrics: dict[str, float]) -> None:
-        with mlflow.start_run(run_id=run_id, log_system_metrics=False):
-            example = _input_example(self._store, folder)
-            context = type("Context", (), {"artifacts": {"model": str(folder)}})()
-            model = serving_model.ServingModel()
-            model.load_context(context)
-            info = mlflow.pyfunc.log_model(
-                name="model",
-                python_model=serving_model.__file__,
-                artifacts={"model": str(folder)},
-                code_paths=[str(Path(dynst.__file__).parent)],
-                signature=mlflow.models.infer_signature(example, model.predict(context, example)),
-                input_example=example,
-                pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS],
-                step=step,
-            )
-            mlflow.log_metrics({k: v for k, v in metrics.items() if np.isfinite(v)}, model_id=info.model_id, step=step)
-            self._client.set_logged_model_tags(info.model_id, {"dynst.digest": artifact_digest(folder)})
+    def _log_model(self, run_id: str, folder: Path, step: int, metrics: Sequence[Metric]) -> None:
+        model_id = self._left_model(run_id) if self._doubtful else None
+        if model_id is None:
+            with mlflow.start_run(run_id=run_id, log_system_metrics=False):
+                model_id = _logged_model(self._store, folder, step)
+        judged = [Metric(metric.key, metric.value, metric.timestamp, metric.step, model_id) for metric in metrics]
+        self._client.log_batch(run_id, metrics=judged)
+        self._client.set_logged_model_tags(model_id, {"dynst.digest": artifact_digest(folder)})
+
+    def _left_model(self, run_id: str) -> str | None:
+        """The run's whole model, if it has one; those that were begun and not ended are deleted."""
+        models = self._client.search_logged_models([self.experiment_id], f"source_run_id = '{run_id}'")
+        whole = [str(model.model_id) for model in models if model.status == LoggedModelStatus.READY]
+        for model in models:
+            if model.status != LoggedModelStatus.READY:
+                self._client.delete_logged_model(model.model_id)
+        return whole[0] if whole else None
+
+
+def _logged_model(store: SensorStore, folder: Path, step: int) -> str:
+    """Log the model in ``folder`` to the active run."""
+    example = _input_example(store, folder)
+    context = type("Context", (), {"artifacts": {"model": str(folder)}})()
+    model = serving_model.ServingModel()
+    model.load_context(context)
+    info = mlflow.pyfunc.log_model(
+        name="model",
+        python_model=serving_model.__file__,
+        artifacts={"model": str(folder)},
+        code_paths=[str(Path(dynst.__file__).parent)],
+        signature=mlflow.models.infer_signature(example, model.predict(context, example)),
+        input_example=example,
+        pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS],
+        step=step,
+    )
+    return str(info.model_id)
+
+
+def new_job_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(2)}"
 
 
 def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
@@ -307,9 +241,10 @@ def _dataset(store: SensorStore) -> DatasetInput:
     return DatasetInput(Dataset(**facts, source=json.dumps({"uri": str(store.path)}), profile=json.dumps(size)))
 
 
-def _metrics(figures: dict[str, float], step: int) -> list[Metric]:
-    now = int(time.time() * 1000)
-    return [Metric(key, float(value), now, step) for key, value in figures.items() if np.isfinite(value)]
+def metrics_at(step: int, figures: dict[str, float], at: int | None = None) -> list[Metric]:
+    """Those of the figures that are finite; ``at`` is in ms since 1970, by default now."""
+    time = now_ms() if at is None else at
+    return [Metric(key, float(value), time, step) for key, value in figures.items() if np.isfinite(value)]
 
 
 def _input_example(store: SensorStore, folder: Path) -> pd.DataFrame:
@@ -336,19 +271,11 @@ def _flatten(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _git_tags() -> dict[str, str]:
-    """The commit of the folder that the job was started in, where it is a git checkout."""
+def origin_tags() -> dict[str, str]:
+    """The version of the method, and the commit of the folder that the job was started in, where it is a git checkout."""
+    version_tag = {"dynst.version": dynst.__version__}
     try:
         head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=5)
     except (OSError, subprocess.SubprocessError):
-        return {}
-    return {"mlflow.source.git.commit": head.stdout.strip()}
-
-
-@contextmanager
-def as_tracking_error(uri: str) -> Iterator[None]:
-    try:
-        yield
-    except (MlflowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise TrackingError(f"the tracking store {uri} cannot be used ({reason}); check MLFLOW_TRACKING_URI") from error
+        return version_tag
+    return version_tag | {"mlflow.source.git.commit": head.stdout.strip()}

@@ -12,17 +12,21 @@ import numpy as np
 
 from dynst.data.store import SensorStore
 from dynst.errors import DynstError
-from dynst_platform.home import artifact_root, tracking_uri
+from dynst_platform.cursor import Cursor, alone_in
+from dynst_platform.delivery import Left, delivered
+from dynst_platform.errors import UnreachableError
+from dynst_platform.home import artifact_root, shown, tracking_uri
 from dynst_platform.launch import launch
 from dynst_platform.pictures import draw_mask
 from dynst_platform.quiet import quiet_libraries
-from dynst_platform.run_folder import alone_in, check_same_data, mark_finished, new_folder, resume_hint
+from dynst_platform.report_tracker import ReportTracker
+from dynst_platform.run_folder import JOB_FILE, mark_finished, new_folder, resumed_cursor
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import first_unit, target_units
-from dynst_platform.tracking import Tracker
+from dynst_platform.tracking import new_job_id, origin_tags
 from dynst_platform.worker import Report
 
-__all__ = ["Listener", "Outcome", "train"]
+__all__ = ["JOB_FILE", "Listener", "Outcome", "train"]
 
 Listener = Callable[[Report], None]
 
@@ -31,7 +35,7 @@ Listener = Callable[[Report], None]
 class Outcome:
     """What a job gave: plain data for the screen, for ``--format json`` and for tests."""
 
-    run_id: str
+    run_id: str | None  # None where MLflow was not told of it
     experiment: str
     sensors: dict[str, Any]
     sparsity: float
@@ -45,6 +49,8 @@ class Outcome:
     errors_by_step: list[dict[str, Any]] = field(default_factory=list)
     targets: dict[str, str] = field(default_factory=dict)  # with their units
     attribution: str = ""
+    queued: int = 0  # reports that MLflow does not have yet
+    queued_note: str = ""  # why, and how to send them
 
 
 @dataclass
@@ -61,56 +67,75 @@ class _Collected:
             self.exchanged += report["exchanged"]
 
 
-def train(job: JobSpec, store: SensorStore, listener: Listener, resume: Path | None = None) -> Outcome:
+def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = False, resume: Path | None = None) -> Outcome:
     """Run a job to its end on the store that ``stores.store_for`` has checked it against.
 
+    MLflow may go away meanwhile: what it was not told stays in the run's folder for ``dynst sync``.
+
     Args:
+        offline: tell MLflow nothing, and leave all of it there.
         resume: the folder of a run of this job that was interrupted, which goes on from its last checkpoint.
 
     Raises:
-        RunError: a worker or the tracking store failed; its MLflow runs are marked FAILED. Notes say how to go on.
+        RunError: a worker failed, and its MLflow runs are marked FAILED; or the tracking store does not answer at the start.
+            Notes say how to go on.
         ConfigError: the run to resume had other data.
     """
     quiet_libraries()
     if resume is not None:
-        check_same_data(resume, store)
-    job_id = None if resume is None else resume.name
-    tracker = Tracker(tracking_uri(), artifact_root(), job, store, job_id)
-    folder = resume or new_folder(job, store, tracker.job_id)
+        with alone_in(resume):
+            cursor = resumed_cursor(resume, store)
+            tracker = None if offline else _opened(job, store, resume.name, cursor.state.origin, cursor.state.runs)
+            return _run(job, store, listener, cursor, tracker)
+    job_id, origin = new_job_id(), origin_tags()
+    tracker = None if offline else _opened(job, store, job_id, origin, {})
+    folder = new_folder(job, job_id)
+    with alone_in(folder):
+        return _run(job, store, listener, Cursor.begin(folder, store, origin), tracker)
+
+
+def _run(job: JobSpec, store: SensorStore, listener: Listener, cursor: Cursor, tracker: ReportTracker | None) -> Outcome:
     collected = _Collected()
 
     def on_report(report: Report) -> None:
         collected.add(report)
-        tracker.on_report(report)
         listener(report)
 
-    with alone_in(folder), _closed_on_failure(tracker, folder):
-        if resume is not None:
-            tracker.take_up()
-        tracker.start("dynst", "learned")
-        launch(job, store.path, folder, on_report)
-        outcome = _outcome(job, store, tracker, folder, collected)
-        mark_finished(folder)
-    return outcome
+    with delivered(cursor, tracker) as finish, _says_how_to_go_on(cursor.folder):
+        if tracker is not None:
+            cursor.move(runs=dict(tracker.runs))
+        launch(job, store.path, cursor.folder, on_report)
+        mark_finished(cursor.folder)
+    left = finish()  # whoever stops this waiting stops no training
+    return _outcome(job, store, cursor, collected, left)
 
 
 @contextmanager
-def _closed_on_failure(tracker: Tracker, folder: Path) -> Iterator[None]:
+def _says_how_to_go_on(folder: Path) -> Iterator[None]:
     """What a user can mend by other settings is not worth resuming; everything else is."""
     try:
         yield
-    except KeyboardInterrupt as error:
-        error.add_note(resume_hint(folder))
-        tracker.close("KILLED", "stopped from the keyboard")
-        raise
-    except Exception as error:
+    except BaseException as error:
         if not isinstance(error, DynstError):
-            error.add_note(resume_hint(folder))
-        tracker.close("FAILED", str(error))
+            error.add_note(f"go on with: dynst train --resume {shown(folder)}")
         raise
 
 
-def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, collected: _Collected) -> Outcome:
+def _opened(job: JobSpec, store: SensorStore, job_id: str, origin: dict[str, str], runs: dict[str, str]) -> ReportTracker:
+    """With the first run open, so that it can be seen while workers start; ``runs`` are those of an earlier process."""
+    try:
+        tracker = ReportTracker(tracking_uri(), artifact_root(), job, store, job_id, origin)
+        if runs:
+            tracker.take_up(runs)
+            tracker.reopen()
+        tracker.start("dynst", "learned")
+    except UnreachableError as error:
+        raise UnreachableError(f"{error}, or train with --offline and send the run later") from error
+    return tracker
+
+
+def _outcome(job: JobSpec, store: SensorStore, cursor: Cursor, collected: _Collected, left: Left) -> Outcome:
+    folder, runs = cursor.folder, cursor.state.runs
     final, units = collected.finals["dynst"], target_units(job, store)
     active = np.array(final["active"])
     picture = folder / "sensor_map.png"
@@ -120,7 +145,7 @@ def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, c
     randoms = [report["metrics"]["test/mae_all"] for report in collected.finals.values() if report["arm_kind"] == "random"]
     metrics = final["metrics"] | ({"random/mae_all": fmean(randoms)} if randoms else {})
     return Outcome(
-        run_id=tracker.runs["dynst"],
+        run_id=runs.get("dynst"),
         experiment=job.name,
         sensors={
             "total": len(active),
@@ -132,7 +157,7 @@ def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, c
         metrics={key: _known(value) for key, value in metrics.items()},
         efficiency=final["efficiency"],
         references={
-            arm: {"run_id": tracker.runs[arm], "kind": report["arm_kind"], "active": int(sum(report["active"]))}
+            arm: {"run_id": runs.get(arm), "kind": report["arm_kind"], "active": int(sum(report["active"]))}
             | {key: _known(report["metrics"].get(f"test/{key}")) for key in ("mae_all", "mae_active", "mae_inactive")}
             for arm, report in collected.finals.items()
             if arm != "dynst"
@@ -140,8 +165,8 @@ def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, c
         artifacts={
             "folder": str(folder),
             "sensor_map": str(picture),
-            "model": f"runs:/{tracker.runs['dynst']}/model",
-            "tracking_uri": tracker.uri,
+            "model": final["artifact"] if left.queued else f"runs:/{runs['dynst']}/model",
+            "tracking_uri": tracking_uri(),
         },
         mask_updates=collected.updates,
         exchanged=collected.exchanged,
@@ -149,6 +174,8 @@ def _outcome(job: JobSpec, store: SensorStore, tracker: Tracker, folder: Path, c
         targets=units,
         unit=first_unit(job, store),
         attribution=store.manifest.attribution,
+        queued=left.queued,
+        queued_note=str(left) if left.command else "",
     )
 
 

@@ -182,6 +182,49 @@ def test_a_wrong_import_is_one_sentence_and_leaves_nothing(tmp_path: Path, argum
     assert [path.name for path in tmp_path.iterdir()] == ["flow.csv"]
 
 
+def test_offline_then_sync(tmp_path: Path, job: Path) -> None:
+    few = ["--set", "references.random=0", "--set", "references.dense=false", "--set", "training.epochs=2"]
+    done = dynst("train", job, *few, "--offline", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    command = " ".join(done.stdout.split()).rpartition("send what is left with: dynst ")[2].split()
+    assert command[0] == "sync"
+    assert command[1].startswith("runs/small/")
+    assert "MLflow run" not in done.stdout
+    assert not (tmp_path / "runs" / "mlflow.db").exists()
+    sent = dynst(*command, cwd=tmp_path)
+    assert (sent.returncode, sent.stdout) == (0, f"{command[1]}: 3 reports sent\n"), sent.stderr
+    assert dynst("sync", cwd=tmp_path).stdout == "nothing is waiting in runs\n"
+    wrong = dynst("sync", "elsewhere", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "must hold delivered.json" in wrong.stderr
+
+
+def test_no_server_at_the_start_is_one_sentence_and_exit_code_1(tmp_path: Path, job: Path) -> None:
+    command = [sys.executable, "-m", "dynst_platform.cli.main", "train", str(job)]
+    environment = clean_environment(MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1
+    assert "or train with --offline and send the run later" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_ctrl_c_says_what_is_left(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from dynst_platform.cli import main
+
+    def stopped(**_: object) -> None:
+        error = KeyboardInterrupt()
+        error.add_note("3 reports are not in MLflow yet")
+        raise error
+
+    monkeypatch.setattr(main.ui, "callback", stopped)
+    monkeypatch.setattr(sys, "argv", ["dynst", "ui"])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.split("\n")[-3:-1] == ["dynst: stopped", "dynst: 3 reports are not in MLflow yet"]
+
+
 @pytest.mark.cluster
 def test_ctrl_c_stops_ray_marks_the_runs_and_prints_no_traceback(tmp_path: Path, job: Path) -> None:
     from mlflow.tracking import MlflowClient

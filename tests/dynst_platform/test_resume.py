@@ -10,11 +10,12 @@ from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform import train as use_case
 from dynst_platform import worker
+from dynst_platform.cursor import alone_in
 from dynst_platform.errors import BusyError
 from dynst_platform.home import home, tracking_uri
 from dynst_platform.jobfile import load_job
 from dynst_platform.report_file import REPORTS
-from dynst_platform.run_folder import alone_in, check_same_data, find_run, resumed_job
+from dynst_platform.run_folder import find_run, resumed_cursor, resumed_job
 from dynst_platform.spec import JobSpec
 from dynst_platform.train import Outcome, train
 from tests.conftest import write_network
@@ -67,7 +68,7 @@ def folder_of(job: JobSpec) -> Path:
 
 
 def go_on(folder: Path, network: SensorStore) -> Outcome:
-    return train(resumed_job(find_run(str(folder))), network, lambda report: None, folder)
+    return train(resumed_job(find_run(str(folder))), network, lambda report: None, resume=folder)
 
 
 def histories(client: MlflowClient, experiment: str) -> dict[tuple[str, str], list[tuple[int, float]]]:
@@ -174,4 +175,4 @@ def test_other_data_are_refused(job: JobSpec, network: SensorStore, tmp_path: Pa
     folder = folder_of(job)
     other = write_network(tmp_path / "other", seed=3)
     with pytest.raises(ConfigError, match=r"must go on with the data it was started with \(digest"):
-        check_same_data(folder, other)
+        resumed_cursor(folder, other)

@@ -13,8 +13,8 @@ from dynst.data.store import SensorStore
 from dynst_platform import train as use_case
 from dynst_platform.errors import RunError
 from dynst_platform.jobfile import check_job
+from dynst_platform.report_tracker import ReportTracker
 from dynst_platform.spec import JobSpec
-from dynst_platform.tracking import Tracker
 from tests.conftest import write_network
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
@@ -185,8 +185,8 @@ def test_a_failed_training_is_marked_with_its_reason(own_home: Path, network: Se
         raise RunError("the training failed: out of memory")
 
     monkeypatch.setattr(use_case, "launch", broken)
-    trackers: list[Tracker] = []
-    monkeypatch.setattr(use_case, "Tracker", lambda *args: trackers.append(Tracker(*args)) or trackers[-1])
+    trackers: list[ReportTracker] = []
+    monkeypatch.setattr(use_case, "ReportTracker", lambda *args: trackers.append(ReportTracker(*args)) or trackers[-1])
     with pytest.raises(RunError):
         use_case.train(small_job(network), network, lambda report: None)
     run = MlflowClient(trackers[0].uri).get_run(trackers[0].runs["dynst"])

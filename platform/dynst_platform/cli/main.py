@@ -15,6 +15,7 @@ from dynst_platform.cli.forecast import forecast
 from dynst_platform.cli.promote import promote
 from dynst_platform.cli.registry import registry
 from dynst_platform.cli.sensors import sensors
+from dynst_platform.cli.sync import sync
 from dynst_platform.cli.train import train
 from dynst_platform.cli.tune import tune
 from dynst_platform.cli.ui import ui
@@ -29,7 +30,7 @@ def cli() -> None:
     """Learn which sensors of a network can be switched off, and what that costs in forecast accuracy."""
 
 
-for command in (train, curve, ablate, tune, compare, promote, registry, sensors, forecast, export, data, ui):
+for command in (train, sync, curve, ablate, tune, compare, promote, registry, sensors, forecast, export, data, ui):
     cli.add_command(command)
 
 
@@ -45,11 +46,13 @@ def main() -> None:
     except RunError as error:
         _end(error, f"{error}", 1)
     except (KeyboardInterrupt, click.Abort) as error:
-        _end(error.__cause__ or error, "stopped", 130)
+        _end(error, "stopped", 130)
 
 
 def _end(error: BaseException, sentence: str, code: int) -> None:
-    for line in (sentence, *getattr(error, "__notes__", ())):
+    """Say what happened and what was noted on the way; click hides a Ctrl-C behind an error of its own."""
+    notes = [note for known in (error, error.__cause__) for note in getattr(known, "__notes__", ())]
+    for line in (sentence, *notes):
         click.echo(f"dynst: {line}", err=True)
     sys.exit(code)
 

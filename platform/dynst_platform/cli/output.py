@@ -31,11 +31,12 @@ def print_study_places(console: Console, outcome: StudyOutcome) -> None:
     print_places(console, picture, outcome.run_id, outcome.experiment, outcome.attribution)
 
 
-def print_places(console: Console, picture: str, run_id: str, experiment: str, attribution: str) -> None:
-    """The picture with its label, the MLflow run, and whom the data are owed to."""
+def print_places(console: Console, picture: str, run_id: str | None, experiment: str, attribution: str) -> None:
+    """The picture with its label, the MLflow run if there is one, and whom the data are owed to."""
     console.print(f"\n{picture}", highlight=False, soft_wrap=True)
-    run = f"{run_id} in experiment '{experiment}'"
-    console.print(f"MLflow run   {run}; open it with: dynst ui", highlight=False, soft_wrap=True)
+    if run_id is not None:
+        run = f"{run_id} in experiment '{experiment}'"
+        console.print(f"MLflow run   {run}; open it with: dynst ui", highlight=False, soft_wrap=True)
     if attribution:
         console.print(f"[dim]Data: {attribution}[/]", highlight=False, soft_wrap=True)
 

@@ -30,6 +30,8 @@ def print_table(outcome: Outcome, by_step: bool = False) -> None:
     console.print(f"Mask: {outcome.mask_updates} changes, {outcome.exchanged} sensors exchanged on the way.", highlight=False)
     picture = f"Sensor map   {outcome.artifacts['sensor_map']}"
     print_places(console, picture, outcome.run_id, outcome.experiment, outcome.attribution)
+    if outcome.queued_note:
+        console.print(f"\n[bold yellow]{escape(outcome.queued_note)}[/]", highlight=False, soft_wrap=True)
 
 
 def _listed(names: Sequence[str]) -> str:

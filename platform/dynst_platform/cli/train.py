@@ -17,7 +17,8 @@ __all__ = ["train"]
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run: its folder, or the MLflow run of any of its arms.")
 @click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="What goes to standard output.")
 @click.option("--by-step", is_flag=True, help="Also print the errors at some steps of the horizon; JSON always has all of them.")
-def train(job: Path | None, assignments: tuple[str, ...], resume: str | None, output: str, by_step: bool) -> None:
+@click.option("--offline", is_flag=True, help="Tell MLflow nothing now; dynst sync does it later.")
+def train(job: Path | None, assignments: tuple[str, ...], resume: str | None, output: str, by_step: bool, offline: bool) -> None:
     """Train the forecaster of JOB and learn which sensors it can do without.
 
     Progress goes to standard error, the result to standard output.
@@ -36,7 +37,7 @@ def train(job: Path | None, assignments: tuple[str, ...], resume: str | None, ou
     from dynst_platform.cli.result import print_table
 
     with TrainingProgress(spec) as progress:
-        outcome = use_case.train(spec, store, progress.on_report, folder)
+        outcome = use_case.train(spec, store, progress.on_report, offline, folder)
     if output == "json":
         print_json(outcome)
     else:

@@ -1,0 +1,32 @@
+"""``dynst sync``: runs that MLflow was not told of, or not to their end."""
+
+from pathlib import Path
+
+import click
+
+__all__ = ["sync"]
+
+
+@click.command()
+@click.argument("folders", metavar="[FOLDER]...", nargs=-1, type=click.Path(path_type=Path))
+def sync(folders: tuple[Path, ...]) -> None:
+    """Send MLflow what it lacks of the runs in FOLDERs, by default of all runs under the home folder.
+
+    A run that was trained with --offline, or whose tracking server went away. Doing it twice does no harm.
+    """
+    from dynst_platform import sync as use_case
+    from dynst_platform.errors import BusyError
+    from dynst_platform.home import home, shown
+
+    waiting = folders or tuple(use_case.waiting_folders())
+    if not waiting:
+        click.echo(f"nothing is waiting in {shown(home())}")
+    for folder in waiting:
+        try:
+            sent = use_case.sync(folder)
+        except BusyError as error:
+            if folders:
+                raise
+            click.echo(str(error))
+            continue
+        click.echo(f"{shown(folder.resolve())}: {sent} reports sent" if sent else f"{shown(folder.resolve())}: nothing to send")

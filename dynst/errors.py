@@ -3,10 +3,11 @@
 DynstError            one clear sentence: what was expected, what came, where, and the remedy
 ├── DataError         a sensor store, or a source that should become one
 ├── ConfigError       a job, a schedule, a model option
-└── ArtifactError     a saved model
+├── ArtifactError     a saved model
+└── CheckpointError   the state of a training that was interrupted
 """
 
-__all__ = ["ArtifactError", "ConfigError", "DataError", "DynstError"]
+__all__ = ["ArtifactError", "CheckpointError", "ConfigError", "DataError", "DynstError"]
 
 
 class DynstError(Exception):
@@ -23,3 +24,7 @@ class ConfigError(DynstError):
 
 class ArtifactError(DynstError):
     """A saved model is absent, incomplete, or of another format version."""
+
+
+class CheckpointError(DynstError):
+    """A checkpoint is of another format version, of another job, or damaged with none left before it."""

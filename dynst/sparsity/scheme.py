@@ -79,6 +79,7 @@ class Scheme:
         self.constraints = constraints or Unconstrained(num_sensors)
         self.active = self.constraints.allowed()
         self.ever_active = self.active.clone()
+        self._was_decided = False
 
     @property
     def sparsity(self) -> float:
@@ -134,15 +135,21 @@ class Scheme:
 
     def decide(self, step: int, active: Tensor, importance: Tensor) -> MaskUpdate:
         """Take over a choice that was found outside; later updates find nothing left to prune."""
-        self.criterion = Given(importance)
+        self.criterion, self._was_decided = Given(importance), True
         return self._move(step, importance, active, active)
 
     def state_dict(self) -> dict[str, Tensor]:
-        state = {"active": self.active.clone(), "ever_active": self.ever_active.clone()}
+        state = {
+            "active": self.active.clone(),
+            "ever_active": self.ever_active.clone(),
+            "was_decided": torch.tensor(self._was_decided),
+        }
         return state | {f"criterion.{name}": value for name, value in self.criterion.state_dict().items()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         self.active, self.ever_active = state["active"].clone(), state["ever_active"].clone()
+        if state["was_decided"] and not self._was_decided:
+            self.criterion, self._was_decided = Given(torch.zeros(self.num_sensors)), True
         prefix = "criterion."
         self.criterion.load_state_dict({name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)})
 

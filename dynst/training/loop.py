@@ -1,6 +1,6 @@
 """The training loop: one step is one batch over the sensors that the scheme says exist."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import chain, count, islice
@@ -16,6 +16,7 @@ from dynst.forecaster import SparseForecaster
 from dynst.metrics import masked_mae
 from dynst.sparsity.mask import MaskUpdate
 from dynst.sparsity.scheme import Scheme, StepSensors
+from dynst.training.consensus import check_consensus
 from dynst.training.evaluate import evaluate
 from dynst.training.recipe import Recipe
 from dynst.training.sampling import epoch_batches
@@ -61,7 +62,8 @@ class Training:
         self.steps_per_epoch = recipe.steps_in_epoch(len(train))
         self.total_steps = recipe.epochs * self.steps_per_epoch
         self.rewind, self.rewound_to = rewind, dict[str, Tensor]()
-        self._decided: list[MaskUpdate] = []
+        self._updates: list[MaskUpdate] = []  # since the last report
+        self._loss = torch.zeros(2, dtype=torch.float64)  # since the last report: sum and entries of this rank
         self.step = 0
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self._parallel = world.wrap(model)
@@ -70,11 +72,15 @@ class Training:
         self._unit = model.scaler.spread_of(train.targets)[None]  # [1, targets]
         self._weight = scale / self._unit  # [S, targets]
 
-    def run(self, until_epoch: int | None = None) -> Iterator[EpochReport]:
-        """Train to the end, or to an earlier epoch; yields after each one. At the end the best settled weights are restored."""
+    def run(self, until_epoch: int | None = None, pause: Callable[[], None] | None = None) -> Iterator[EpochReport]:
+        """Train to the end, or to an earlier epoch; yields after each one. At the end the best settled weights are restored.
+
+        Args:
+            pause: called inside epochs, after every ``recipe.checkpoint_every_steps`` steps, where the state may be kept.
+        """
         last = self.recipe.epochs if until_epoch is None else until_epoch
         while self.step < last * self.steps_per_epoch:
-            yield self._run_epoch()
+            yield self._run_epoch(pause)
         if self.step == self.total_steps and self.best is not None:
             self.model.load_state_dict(self.best[1])
 
@@ -88,6 +94,8 @@ class Training:
                 "step": self.step,
                 "best": self.best,
                 "rewound_to": self.rewound_to,
+                "updates": [vars(update) for update in self._updates],
+                "loss": self._loss,
             }
         )
 
@@ -97,11 +105,14 @@ class Training:
         self._optimizer.load_state_dict(state["optimizer"])
         self.scheme.load_state_dict(state["scheme"])
         self.step, self.best, self.rewound_to = state["step"], state["best"], state["rewound_to"]
+        self._updates = [MaskUpdate(**update) for update in state["updates"]]
+        self._loss = state["loss"] if self.world.rank == 0 else torch.zeros_like(state["loss"])
 
     def decide(self, active: Tensor, importance: Tensor) -> None:
         """Fix the choice of sensors between two epochs; the next report tells of it."""
         update = self.scheme.decide(self.step, active, importance)
-        self._decided.append(update)
+        self._updates.append(update)
+        check_consensus(self.step, self.scheme.active, self.world)
         self._go_back(update)
 
     def continue_from(self, warm: "Training") -> None:
@@ -110,19 +121,20 @@ class Training:
 
     def continue_from_state(self, warm: dict[str, Any]) -> None:
         """The same from what its ``state_dict`` gave."""
-        self.load_state_dict(warm | {"scheme": self.scheme.state_dict(), "best": None})
+        self.load_state_dict(warm | {"scheme": self.scheme.state_dict(), "best": None, "updates": []})
 
-    def _run_epoch(self) -> EpochReport:
+    def _run_epoch(self, pause: Callable[[], None] | None) -> EpochReport:
         started = perf_counter()
         epoch = self.step // self.steps_per_epoch
-        updates, self._decided = self._decided, []
-        loss_sum = torch.zeros(2, dtype=torch.float64)
         self.model.train()
         for index in self._batches(epoch):
-            updates.extend(self._update())
-            loss_sum += self._train_step(index)
+            self._updates += self._update()
+            self._loss += self._train_step(index)
             self.step += 1
-        self.world.total(loss_sum)
+            if pause is not None and self._may_pause():
+                pause()
+        loss_sum, updates = self.world.total(self._loss), self._updates
+        self._loss, self._updates = torch.zeros_like(loss_sum), []
         choices = self.scheme.val_choices(self.step)
         val_mae = fmean(evaluate(self.model, self.val, choice, self.world).mae() for choice in choices)
         self._keep_best(val_mae)
@@ -137,6 +149,15 @@ class Training:
             updates=tuple(updates),
         )
 
+    def _may_pause(self) -> bool:
+        """Whether it is time to, inside an epoch; the first rank then holds the loss of all, since its state is the one kept."""
+        every = self.recipe.checkpoint_every_steps
+        if every is None or self.step % every or self.step % self.steps_per_epoch == 0:
+            return False
+        total = self.world.total(self._loss)
+        self._loss = total if self.world.rank == 0 else torch.zeros_like(total)
+        return True
+
     def _update(self) -> list[MaskUpdate]:
         """Move the mask if it is time; where sensors were pruned, go back to the weights of ``rewind`` with a fresh optimizer."""
         if self.step == self.rewind:
@@ -146,6 +167,7 @@ class Training:
         update = self.scheme.update(self.step)
         if update is None:
             return []
+        check_consensus(self.step, self.scheme.active, self.world)
         self._go_back(update)
         return [update]
 

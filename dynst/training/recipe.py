@@ -6,7 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dynst.training.sampling import Sharding
 
-__all__ = ["Recipe"]
+__all__ = ["HOW_KEPT", "Recipe"]
+
+HOW_KEPT = {"checkpoint_every", "checkpoint_every_steps"}  # settings that change no figure
 
 
 class Recipe(BaseModel):
@@ -24,6 +26,9 @@ class Recipe(BaseModel):
     weight_decay: float = Field(1e-4, ge=0)
     clip_norm: float = Field(5.0, gt=0)
     warmup_share: float = Field(0.05, ge=0, lt=1, description="share of the steps in which the learning rate rises")
+
+    checkpoint_every: int = Field(1, ge=1, description="epochs between two checkpoints that an interrupted run goes on from")
+    checkpoint_every_steps: int | None = Field(None, ge=1, description="also inside epochs, after every so many steps")
 
     def steps_in_epoch(self, num_windows: int) -> int:
         """Whole batches only: the last, smaller one waits for another epoch's shuffle."""

@@ -30,6 +30,14 @@ class World:
             dist.broadcast(value, 0)
         return value
 
+    def every(self, value: Tensor) -> Tensor:
+        """What each rank has, ``[size, ...]``, on every rank."""
+        if self.size == 1:
+            return value[None].clone()
+        parts = [torch.empty_like(value) for _ in range(self.size)]
+        dist.all_gather(parts, value)
+        return torch.stack(parts)
+
     def agree(self, fact: bool) -> bool:
         """What the first rank says, on every rank."""
         return bool(self.same(torch.tensor(float(fact))))

@@ -16,6 +16,7 @@ from dynst.forecaster import SparseForecaster
 from dynst.naive import persistence_errors, seasonal_naive_errors
 from dynst.training.evaluate import evaluate
 from dynst.training.loop import Training
+from dynst.training.recipe import HOW_KEPT
 from dynst_platform.given import read_choice
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import plan_job
@@ -61,7 +62,7 @@ def dense_cell(job: JobSpec, store: SensorStore, seed: int, epochs: int) -> Cell
 
 def study_basis(job: JobSpec, store: SensorStore) -> dict[str, Any]:
     """What every piece of a study depends on."""
-    settings = job.model_dump(mode="json", include={"data", "model", "training"})
+    settings = job.model_dump(mode="json", include={"data", "model", "training"}, exclude={"training": HOW_KEPT})
     demands = {"dropout_density", "min_distance", "pinned", "excluded"}
     return settings | job.sparsity.model_dump(mode="json", include=demands) | {"digest": store.manifest.digest}
 

@@ -1,4 +1,4 @@
-"""A Ray of our own on this machine, for as long as it is needed."""
+"""A Ray of our own on this machine, for as long as it is needed; or a cluster that runs already."""
 
 import logging
 import os
@@ -7,22 +7,39 @@ from contextlib import contextmanager
 
 import ray
 
+from dynst_platform.errors import RunError
+
 __all__ = ["local_ray"]
 
 
 @contextmanager
-def local_ray(dashboard: bool = False) -> Iterator[None]:
-    """Workers find a user's own modules by the same ``PYTHONPATH`` as this process, whatever folder they run in."""
+def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[None]:
+    """``address`` is a cluster's host:port, or ``auto`` for the one on this machine; it goes on when the block has ended.
+
+    Workers of a Ray of our own find a user's modules by the ``PYTHONPATH`` of this process, whatever folder they run in.
+
+    Raises:
+        RunError: there is no cluster at ``address``.
+    """
     if "PYTHONPATH" in os.environ:
         os.environ["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in os.environ["PYTHONPATH"].split(os.pathsep))
-    ray.init(
-        address="local",
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        object_store_memory=256 * 2**20,
-        include_dashboard=dashboard,
-    )
+    if address is None:
+        own = {"object_store_memory": 256 * 2**20, "include_dashboard": dashboard}
+        ray.init(address="local", log_to_driver=False, logging_level=logging.ERROR, **own)
+    else:
+        _attach(address)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _attach(address: str) -> None:
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise RunError(
+            f"cluster.address must name a Ray cluster that runs, but {address} cannot be reached ({reason}); start it, or leave "
+            "the setting out for a Ray of our own"
+        ) from error

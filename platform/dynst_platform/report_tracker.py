@@ -53,6 +53,14 @@ class ReportTracker(Tracker):
         self.runs |= runs
         self._doubtful = True
 
+    def reopen(self) -> None:
+        """Let the runs that did not finish run again."""
+        with as_tracking_error(self.uri):
+            states = {arm: self._client.get_run(run_id).info.status for arm, run_id in self.runs.items()}
+        for arm, status in states.items():
+            if status != "FINISHED":
+                self.go_on(arm, self.runs[arm])
+
     def recall(self, report: Report) -> None:
         """Take note of a report that MLflow has already."""
         if report["kind"] in ("epoch", "arm"):

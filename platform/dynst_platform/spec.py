@@ -131,6 +131,14 @@ class PromotionSpec(Spec):
 
 class ClusterSpec(Spec):
     num_workers: int = Field(2, ge=0, description="workers on Ray; 0 runs in the calling process, without Ray")
+    address: str | None = Field(
+        None, description="of a Ray cluster that runs already, host:port or auto; by default a Ray of our own on this machine"
+    )
+    max_failures: int = Field(3, ge=0, description="how often lost workers or nodes are replaced before the run fails")
+    checkpoints: str | None = Field(
+        None, description="folder or address (s3://, gs://) for checkpoints; by default the run's own folder, seen by every node"
+    )
+    keep_checkpoints: int = Field(2, ge=1, description="the newest ones that stay, beside the best")
 
 
 class JobSpec(Spec):

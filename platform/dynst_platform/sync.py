@@ -11,7 +11,7 @@ from dynst_platform.home import artifact_root, home, tracking_uri
 from dynst_platform.jobfile import load_job
 from dynst_platform.quiet import quiet_libraries
 from dynst_platform.report_tracker import ReportTracker
-from dynst_platform.train import JOB_FILE
+from dynst_platform.run_folder import JOB_FILE
 
 __all__ = ["sync", "waiting_folders"]
 

@@ -1,31 +1,32 @@
 """The use case behind ``dynst train``: check everything, train every arm, remember it, and say what came out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isfinite
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from dynst.data.store import SensorStore
+from dynst.errors import DynstError
 from dynst_platform.cursor import Cursor, alone_in
 from dynst_platform.delivery import Left, delivered
 from dynst_platform.errors import UnreachableError
-from dynst_platform.home import artifact_root, home, tracking_uri
-from dynst_platform.jobfile import dump_spec
+from dynst_platform.home import artifact_root, shown, tracking_uri
 from dynst_platform.launch import launch
 from dynst_platform.pictures import draw_mask
 from dynst_platform.quiet import quiet_libraries
 from dynst_platform.report_tracker import ReportTracker
+from dynst_platform.run_folder import JOB_FILE, mark_finished, new_folder, resumed_cursor
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import first_unit, target_units
 from dynst_platform.tracking import new_job_id, origin_tags
 from dynst_platform.worker import Report
 
 __all__ = ["JOB_FILE", "Listener", "Outcome", "train"]
-
-JOB_FILE = "job.yaml"  # in a run's folder
 
 Listener = Callable[[Report], None]
 
@@ -66,43 +67,67 @@ class _Collected:
             self.exchanged += report["exchanged"]
 
 
-def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = False) -> Outcome:
+def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = False, resume: Path | None = None) -> Outcome:
     """Run a job to its end on the store that ``stores.store_for`` has checked it against.
 
     MLflow may go away meanwhile: what it was not told stays in the run's folder for ``dynst sync``.
 
     Args:
         offline: tell MLflow nothing, and leave all of it there.
+        resume: the folder of a run of this job that was interrupted, which goes on from its last checkpoint.
 
     Raises:
         RunError: a worker failed, and its MLflow runs are marked FAILED; or the tracking store does not answer at the start.
+            Notes say how to go on.
+        ConfigError: the run to resume had other data.
     """
     quiet_libraries()
+    if resume is not None:
+        with alone_in(resume):
+            cursor = resumed_cursor(resume, store)
+            tracker = None if offline else _opened(job, store, resume.name, cursor.state.origin, cursor.state.runs)
+            return _run(job, store, listener, cursor, tracker)
     job_id, origin = new_job_id(), origin_tags()
-    tracker = None if offline else _opened(job, store, job_id, origin)
-    folder = home() / job.name / job_id
-    folder.mkdir(parents=True)
-    (folder / JOB_FILE).write_text(dump_spec(job), encoding="utf-8")
-    cursor = Cursor.begin(folder, store, origin)
+    tracker = None if offline else _opened(job, store, job_id, origin, {})
+    folder = new_folder(job, job_id)
+    with alone_in(folder):
+        return _run(job, store, listener, Cursor.begin(folder, store, origin), tracker)
+
+
+def _run(job: JobSpec, store: SensorStore, listener: Listener, cursor: Cursor, tracker: ReportTracker | None) -> Outcome:
     collected = _Collected()
 
     def on_report(report: Report) -> None:
         collected.add(report)
         listener(report)
 
-    with alone_in(folder):
-        with delivered(cursor, tracker) as finish:
-            if tracker is not None:
-                cursor.move(runs=dict(tracker.runs))
-            launch(job, store.path, folder, on_report)
-        left = finish()  # whoever stops this waiting stops no training
+    with delivered(cursor, tracker) as finish, _says_how_to_go_on(cursor.folder):
+        if tracker is not None:
+            cursor.move(runs=dict(tracker.runs))
+        launch(job, store.path, cursor.folder, on_report)
+        mark_finished(cursor.folder)
+    left = finish()  # whoever stops this waiting stops no training
     return _outcome(job, store, cursor, collected, left)
 
 
-def _opened(job: JobSpec, store: SensorStore, job_id: str, origin: dict[str, str]) -> ReportTracker:
-    """With the first run open, so that it can be seen while workers start."""
+@contextmanager
+def _says_how_to_go_on(folder: Path) -> Iterator[None]:
+    """What a user can mend by other settings is not worth resuming; everything else is."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, DynstError):
+            error.add_note(f"go on with: dynst train --resume {shown(folder)}")
+        raise
+
+
+def _opened(job: JobSpec, store: SensorStore, job_id: str, origin: dict[str, str], runs: dict[str, str]) -> ReportTracker:
+    """With the first run open, so that it can be seen while workers start; ``runs`` are those of an earlier process."""
     try:
         tracker = ReportTracker(tracking_uri(), artifact_root(), job, store, job_id, origin)
+        if runs:
+            tracker.take_up(runs)
+            tracker.reopen()
         tracker.start("dynst", "learned")
     except UnreachableError as error:
         raise UnreachableError(f"{error}, or train with --offline and send the run later") from error

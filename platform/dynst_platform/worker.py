@@ -1,8 +1,9 @@
 """What runs on every worker: the job's arms, one after another. Knows neither Ray nor MLflow; figures leave as plain reports."""
 
+import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,85 +16,99 @@ from dynst.data.store import SensorStore, open_store
 from dynst.efficiency import measure_efficiency
 from dynst.metrics import ErrorTable
 from dynst.naive import persistence_errors, seasonal_naive_errors
-from dynst.sparsity.mask import MaskUpdate
+from dynst.training.checkpoints import Checkpoints
 from dynst.training.frames import evaluate_frames, value_ranges
-from dynst.training.loop import EpochReport
 from dynst.training.world import current_world
 from dynst_platform.given import read_choice
+from dynst_platform.job_position import JobRun, TellsReport
+from dynst_platform.report_file import Report
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import plan_job
 
-__all__ = ["Report", "ReportSink", "run_job", "save_model"]
-
-Report = dict[str, Any]  # plain figures: kind is "epoch", or "arm" at the end of a training
-ReportSink = Callable[[Report, Path | None], None]  # a folder goes with the report that ends an arm, on rank 0
+__all__ = ["Report", "checkpoints_of", "run_job", "save_model"]
 
 
-def run_job(job: JobSpec, store_path: Path, report: ReportSink) -> None:
-    """Train every arm of the job and report epochs as they end.
+def run_job(job: JobSpec, store_path: Path, folder: Path, tell: TellsReport) -> None:
+    """Train every arm of the job and tell of epochs as they end; goes on from the last checkpoint, if the run has one.
 
-    Every rank reports equally often. The folder handed over with an arm's last report holds its model and lives only for the call.
+    Every rank tells equally often. What was told before an interruption may be told again.
+
+    Args:
+        folder: of the run, seen by every worker: checkpoints, unless the job has another place for them, and ``models/<arm>``.
     """
     world = current_world()
     store = open_store(store_path)
     plan = plan_job(job, store)
     dataset = make_dataset(store, job.model, plan)
     comparison = Comparison(dataset, store.edges, job.model, job.training, job.sparsity, job.search, job.seed, world)
-    dense_errors: ErrorTable | None = None
+    run = JobRun(checkpoints_of(job, store, folder), job.training.checkpoint_every, tell, world)
     frame_metrics = _frame_judge(dataset, store, plan)
-    dense_frames: dict[str, float] = {}
-    for arm in _trained_arms(job, comparison, report):
-        errors = arm.test_errors(dataset)
+    for arm in _trained_arms(job, comparison, run):
+        errors, frames = arm.test_errors(dataset), frame_metrics(arm)
         if arm.kind == "dense":
-            dense_errors, dense_frames = errors, frame_metrics("dense", arm)
-        final = _final_report(arm, errors, _references(dataset, dense_errors) if arm.kind == "learned" else {}, store)
-        final["metrics"] |= frame_metrics("test", arm)
+            run.position.dense = {"errors": vars(errors), "frames": frames}
+        dense = run.position.dense
+        final = _final_report(arm, errors, _references(dataset, dense) if arm.kind == "learned" else {}, store)
+        final["metrics"] |= _named("test", frames)
         if arm.kind == "learned":
-            final["metrics"] |= dense_frames
+            final["metrics"] |= _named("dense", dense["frames"]) if dense else {}
             final["efficiency"] = vars(measure_efficiency(arm.training.model, dataset.test, arm.active))
-        with TemporaryDirectory() as folder:
-            if world.rank == 0:
-                save_model(Path(folder), arm, job, store)
-            report(final, Path(folder) if world.rank == 0 else None)
+        target = folder / "models" / arm.name
+        if world.rank == 0:
+            _keep_model(target, arm, job, store)
+        run.end(arm, final | {"artifact": str(target)})
 
 
-def _trained_arms(job: JobSpec, comparison: Comparison, report: ReportSink) -> Iterator[Arm]:
+def checkpoints_of(job: JobSpec, store: SensorStore, folder: Path) -> Checkpoints:
+    """Of the run in ``folder``; where the job runs is no part of what they belong to."""
+    address = f"{job.cluster.checkpoints.rstrip('/')}/{folder.name}" if job.cluster.checkpoints else str(folder / "checkpoints")
+    spec = job.model_dump(mode="json", exclude={"cluster"}) | {"data_digest": store.manifest.digest}
+    return Checkpoints(address, spec, job.cluster.keep_checkpoints)
+
+
+def _trained_arms(job: JobSpec, comparison: Comparison, run: JobRun) -> Iterator[Arm]:
     """Dense first, so that the others can be held against it; fixed choices start from the learned one's warm-up."""
-    if job.references.dense:
+    ended = set(run.position.ended)
+    if job.references.dense and "dense" not in ended:
         dense = comparison.dense()
-        yield _run(dense, report)
+        run.take_up(dense)
+        yield run.advance(dense)
+    if "dynst" not in ended:
+        yield _learned(job, comparison, run)
+    for name, make in _others(job, comparison).items():
+        if name in ended:
+            continue
+        arm = make()
+        if not run.take_up(arm):
+            assert run.position.warm is not None
+            arm.training.continue_from_state(run.position.warm)
+        yield run.advance(arm)
+
+
+def _learned(job: JobSpec, comparison: Comparison, run: JobRun) -> Arm:
+    """The shared warm-up, the judged choice where the scheme has one, and the rest."""
     learned = comparison.learned()
-    _run(learned, report, until_epoch=comparison.warm_epochs(learned))
-    others = [comparison.random(number) for number in range(job.references.random)]
-    others += [comparison.ranked(name) for name in job.references.baselines]
+    run.take_up(learned)
+    if not run.position.warmed:
+        run.advance(learned, until_epoch=comparison.warm_epochs(learned))
+        warm = learned.training.state_dict() if _others(job, comparison) else None
+        comparison.decide(learned)
+        run.position.warmed, run.position.warm = True, warm
+        run.keep(learned)
+    return run.advance(learned)
+
+
+def _others(job: JobSpec, comparison: Comparison) -> dict[str, Callable[[], Arm]]:
+    """The arms that share the warm-up, each made when it is its turn."""
+    others: dict[str, Callable[[], Arm]] = {}
+    for number in range(job.references.random):
+        others[f"random-{number}"] = partial(comparison.random, number)
+    for name in job.references.baselines:
+        others[name] = partial(comparison.ranked, name)
     if job.references.given is not None:
-        others.append(comparison.given(read_choice(job.references.given, comparison.dataset.network.sensors.ids)))
-    for arm in others:
-        arm.training.continue_from(learned.training)
-    comparison.decide(learned)
-    yield _run(learned, report)
-    for arm in others:
-        yield _run(arm, report)
-
-
-def _run(arm: Arm, report: ReportSink, until_epoch: int | None = None) -> Arm:
-    for epoch in arm.training.run(until_epoch):
-        report(_epoch_report(arm, epoch), None)
-    return arm
-
-
-def _epoch_report(arm: Arm, epoch: EpochReport) -> Report:
-    figures = {name: value for name, value in vars(epoch).items() if name != "updates"}
-    updates = [_plain_update(update) for update in epoch.updates]
-    return (
-        {"kind": "epoch", "arm": arm.name, "arm_kind": arm.kind, "epochs": arm.training.recipe.epochs}
-        | figures
-        | {"updates": updates}
-    )
-
-
-def _plain_update(update: MaskUpdate) -> dict[str, Any]:
-    return vars(update) | {"active": update.active.tolist(), "importance": update.importance.tolist()}
+        choice = read_choice(job.references.given, comparison.dataset.network.sensors.ids)
+        others["given"] = partial(comparison.given, choice)
+    return others
 
 
 def _final_report(arm: Arm, errors: ErrorTable, references: dict[str, ErrorTable], store: SensorStore) -> Report:
@@ -132,28 +147,32 @@ def _target_names(arm: Arm, store: SensorStore) -> list[str]:
     return [quantities[number].name for number in dict.fromkeys(measured)]
 
 
-def _references(dataset: Dataset, dense: ErrorTable | None) -> dict[str, ErrorTable]:
+def _references(dataset: Dataset, dense: dict[str, Any] | None) -> dict[str, ErrorTable]:
     """What stands beside the learned arm in its own report; random arms report for themselves."""
     tables = {
-        "dense": dense,
+        "dense": None if dense is None else ErrorTable(**dense["errors"]),
         "persistence": persistence_errors(dataset.test, dataset.scaler),
         "seasonal_naive": seasonal_naive_errors(dataset.test, dataset.scaler),
     }
     return {name: table for name, table in tables.items() if table is not None}
 
 
-def _frame_judge(dataset: Dataset, store: SensorStore, plan: DatasetPlan) -> Callable[[str, Arm], dict[str, float]]:
+def _frame_judge(dataset: Dataset, store: SensorStore, plan: DatasetPlan) -> Callable[[Arm], dict[str, float]]:
     """Similarity of pictures for a grid; nothing for other networks."""
     layout = store.manifest.layout
     if layout is None:
-        return lambda prefix, arm: {}
+        return lambda arm: {}
     ranges = value_ranges(store.readings, plan.train, layout, plan.channels)
 
-    def judge(prefix: str, arm: Arm) -> dict[str, float]:
+    def judge(arm: Arm) -> dict[str, float]:
         scores = evaluate_frames(arm.training.model, dataset.test, arm.active, layout, ranges, arm.training.world)
-        return {f"{prefix}/ssim": scores.ssim, f"{prefix}/psnr": scores.psnr}
+        return {"ssim": scores.ssim, "psnr": scores.psnr}
 
     return judge
+
+
+def _named(prefix: str, figures: dict[str, float]) -> dict[str, float]:
+    return {f"{prefix}/{name}": value for name, value in figures.items()}
 
 
 def _horizon_metrics(errors: ErrorTable) -> dict[str, float]:
@@ -161,6 +180,15 @@ def _horizon_metrics(errors: ErrorTable) -> dict[str, float]:
     horizon = errors.count.shape[0]
     digits = max(2, len(str(horizon)))
     return {f"test/mae_all_h{step + 1:0{digits}d}": errors.mae(step=step) for step in range(horizon)}
+
+
+def _keep_model(folder: Path, arm: Arm, job: JobSpec, store: SensorStore) -> None:
+    """Whole or not at all; one that a killed process left there gives way."""
+    draft = folder.with_name(f".{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    save_model(draft, arm, job, store)
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.rename(folder)
 
 
 def save_model(folder: Path, arm: Arm, job: JobSpec, store: SensorStore) -> None:

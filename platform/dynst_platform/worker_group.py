@@ -10,6 +10,7 @@ import ray.train
 import ray.train.torch
 
 from dynst_platform.errors import RunError
+from dynst_platform.last_words import LAST_WORDS, last_words
 from dynst_platform.report_file import REPORTS, Report, append_report, followed
 
 __all__ = ["GroupShape", "run_on_workers"]
@@ -21,12 +22,16 @@ class GroupShape:
 
     Args:
         start_failures: how often the group may find no room before that counts as a failure.
+        max_failures: how often the group is started anew after it lost a worker.
+        spread: over as many nodes as there are, rather than few.
     """
 
     workers: int
     cpu: float = 1
     gpu: float = 0
     start_failures: int = 0
+    max_failures: int = 0
+    spread: bool = False
 
 
 def run_on_workers(
@@ -42,16 +47,20 @@ def run_on_workers(
         folder: seen by every node; holds what Ray Train keeps.
 
     Raises:
-        RunError: a worker failed, or Ray Train did.
+        RunError: the function failed, or more workers were lost than ``shape`` allows, or Ray Train failed.
     """
     reports = folder / REPORTS
+    (folder / LAST_WORDS).unlink(missing_ok=True)
     with followed(reports, on_report):
         try:
             _fit(function, config, shape, folder, reports)
         except ray.train.v2.api.exceptions.TrainingFailedError as error:
-            raise RunError(f"the training failed: {_root_cause(error)}") from error
+            raise RunError(f"the training failed: {last_words(folder) or _root_cause(error)}") from error
         except ray.exceptions.RayActorError as error:
-            raise RunError("the training failed: Ray Train's controller died; start the job again") from error
+            raise RunError("the training failed: Ray Train's controller died") from error
+        reason = last_words(folder)
+        if reason is not None:
+            raise RunError(f"the training failed: {reason}")
 
 
 def _fit(function: Callable[..., None], config: dict[str, Any], shape: GroupShape, folder: Path, reports: Path) -> None:
@@ -59,12 +68,17 @@ def _fit(function: Callable[..., None], config: dict[str, Any], shape: GroupShap
     trainer = ray.train.torch.TorchTrainer(
         function,
         train_loop_config=config,
-        scaling_config=ray.train.ScalingConfig(num_workers=shape.workers, use_gpu=bool(shape.gpu), resources_per_worker=each),
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=shape.workers,
+            use_gpu=bool(shape.gpu),
+            resources_per_worker=each,
+            placement_strategy="SPREAD" if shape.spread else "PACK",
+        ),
         run_config=ray.train.RunConfig(
-            name="train",
+            name=f"train-{len(list(folder.glob('train-*')))}",  # a known name would resume what Ray Train keeps
             storage_path=str(folder),
             callbacks=[_ReportFile(reports)],
-            failure_config=ray.train.FailureConfig(max_failures=0, controller_failure_limit=shape.start_failures),
+            failure_config=ray.train.FailureConfig(max_failures=shape.max_failures, controller_failure_limit=shape.start_failures),
             logging_config=ray.train.LoggingConfig(log_level="ERROR"),
         ),
     )

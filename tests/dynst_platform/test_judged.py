@@ -37,7 +37,8 @@ ARMS = ["dense", "dynst", "random-0", "variance", "farthest_point", "given"]
 @pytest.fixture(scope="module")
 def reports(network: SensorStore, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     said: list[dict[str, Any]] = []
-    run_job(judged_job(network, tmp_path_factory.mktemp("job")), network.path, lambda report, _: said.append(report))
+    folder = tmp_path_factory.mktemp("job")
+    run_job(judged_job(network, folder), network.path, folder, said.append)
     return said
 
 

@@ -3,6 +3,7 @@
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
 from dynst_platform.spec import JobSpec
@@ -46,6 +47,8 @@ class TrainingProgress:
         if self._start is not None:
             self._progress.remove_task(self._start)
             self._start = None
+        if "note" in report:
+            self._console.print(f"[yellow]{escape(report['note'])}[/]", highlight=False, soft_wrap=True)
         if report["kind"] != "epoch":
             return
         arm = report["arm"]

@@ -16,7 +16,8 @@ __all__ = ["Training", "experiment_id_of", "trainings_of"]
 
 SPARSE = ("learned", "trial")
 OTHERS = ("dense", "random", "baseline")
-NOT_SETTINGS = ("seed", "arm", "trial", "seeds", "name", "cluster.num_workers")
+NOT_SETTINGS = ("seed", "arm", "trial", "seeds", "name")
+NOT_OF_THE_METHOD = ("cluster.", "training.checkpoint_every")  # how keys begin that change no figure
 PAGE = 1000
 
 
@@ -103,8 +104,12 @@ def _training(run: Run, dense: dict[str, float]) -> Training:
         data_digest=tags["dynst.data_digest"],
         model_id=models[-1].model_id if models else None,
         seeds=(int(params["seed"]),) if "seed" in params else int(params.get("seeds", 1)),
-        settings={key: value for key, value in params.items() if key not in NOT_SETTINGS},
+        settings={key: value for key, value in params.items() if _tells_apart(key)},
         policy=PromotionSpec.model_validate(json.loads(tags.get("dynst.promotion", "{}"))),
         metrics=dict(run.data.metrics),
         dense=run.data.metrics.get("dense/mae_all", dense.get(tags["dynst.job"])),
     )
+
+
+def _tells_apart(key: str) -> bool:
+    return key not in NOT_SETTINGS and not key.startswith(NOT_OF_THE_METHOD)

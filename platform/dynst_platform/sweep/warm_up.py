@@ -11,6 +11,7 @@ import torch
 from dynst.build import make_dataset
 from dynst.comparison import Comparison
 from dynst.data.store import SensorStore, open_store
+from dynst.training.recipe import HOW_KEPT
 from dynst.training.world import current_world
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import plan_job
@@ -25,7 +26,7 @@ WARM_KEYS = ("data", "model", "training", *(f"sparsity.{name}" for name in OF_SP
 
 def warm_cell(job: JobSpec, store: SensorStore) -> Cell:
     """The piece of work of which ``state.pt`` is the training's state when the first sensor is about to go."""
-    settings = job.model_dump(mode="json", include={"data", "model", "training", "seed"})
+    settings = job.model_dump(mode="json", include={"data", "model", "training", "seed"}, exclude={"training": HOW_KEPT})
     identity = settings | job.sparsity.model_dump(mode="json", include=set(OF_SPARSITY)) | {"digest": store.manifest.digest}
     return Cell(f"seed-{job.seed}/warm-up", _warm_up, (job.model_dump(mode="json"), str(store.path)), identity)
 

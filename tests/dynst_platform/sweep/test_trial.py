@@ -31,7 +31,7 @@ def run(trial: Trial, folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any
 def test_a_trial_gives_what_a_training_gives(network: SensorStore, tmp_path: Path, scheme: str, shared: bool) -> None:
     job = job_of(network, scheme=scheme)
     said: list[dict[str, Any]] = []
-    run_job(job, network.path, lambda report, _: said.append(report))
+    run_job(job, network.path, tmp_path / "run", said.append)
     epochs, result = run(Trial([job], str(network.path), tmp_path if shared else None), tmp_path)
     after = [report for report in said if report["kind"] == "epoch"][2:]  # two of five epochs are warm-up
     assert [figures["mae_all"] for figures in epochs] == [report["val_mae"] for report in after]

@@ -50,6 +50,7 @@ class Known:
     """What MLflow has of a job, by arm."""
 
     steps: dict[str, set[int]] = field(default_factory=dict)
+    figures: set[str] = field(default_factory=set)  # arms whose errors are there
     ended: set[str] = field(default_factory=set)
 
     def holds(self, report: Report) -> bool:
@@ -111,6 +112,8 @@ class Tracker:
                 arm, run_id = run.data.tags["dynst.arm"], str(run.info.run_id)
                 history = self._client.get_metric_history(run_id, SERIES["val_mae"])
                 self._known.steps[arm] = {metric.step for metric in history}
+                if "test/mae_all" in run.data.metrics:
+                    self._known.figures.add(arm)
                 if run.info.status == "FINISHED":
                     self._known.ended.add(arm)
                     self.runs[arm] = run_id
@@ -237,7 +240,8 @@ class Tracker:
         mask = {"mask/final_sparsity": 1 - active.mean(), "mask/cost": self._store.sensors.cost[active].sum()}
         errors = {re.sub(NOT_IN_METRIC, "_", key): value for key, value in report["metrics"].items()}
         errors["model/mae_all"] = errors["test/mae_all"]
-        self._client.log_batch(run_id, metrics=_metrics(errors | efficiency | mask, report["step"]))
+        if report["arm"] not in self._known.figures:
+            self._client.log_batch(run_id, metrics=_metrics(errors | efficiency | mask, report["step"]))
         title = f"{report['arm']}: {sum(report['active'])} of {len(report['active'])} sensors on"
         with self._folder(run_id) as folder:
             columns = {key: report[key] for key in ("active", "importance", "mae_by_sensor")}

@@ -28,7 +28,7 @@ from mlflow.tracking import MlflowClient
 from dynst.artifact import artifact_digest
 
 JOB = Path(__file__).parents[1] / "jobs" / "quickstart.yaml"
-SMALL = ["training.epochs=6", "training.steps_per_epoch=40", "references.baselines=[]"]
+SMALL = ["training.epochs=6", "training.steps_per_epoch=40", "sparsity.scheme=dynamic"]
 KINDS = ("worker", "node", "driver")
 SERIES = ("train/mae", "val/mae", "mask/sparsity", "mask/churn", "test/mae_all")
 PATIENCE = 300.0  # seconds for a run
@@ -87,16 +87,14 @@ def disturbed(start: list[str], nodes: Nodes, kind: str, after: int) -> tuple[di
     """What the run gave, the seconds between the kill and the next report, and those of all of it."""
     began = time.perf_counter()
     known = folders(nodes.environment)
-    process = subprocess.Popen(train(start), env=nodes.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = started(start, nodes.environment)
     folder = wait_for(lambda: next(iter(folders(nodes.environment) - known), None))
     wait_for(lambda: lines(folder) >= after or None)
     seen, killed = lines(folder), time.perf_counter()
     if kind == "driver":
         process.send_signal(signal.SIGKILL)
         process.wait()
-        process = subprocess.Popen(
-            train(["--resume", str(folder)]), env=nodes.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        process = started(["--resume", str(folder)], nodes.environment)
     else:
         (nodes.worker() if kind == "worker" else nodes.raylet()).kill()
         if kind == "node":
@@ -105,9 +103,15 @@ def disturbed(start: list[str], nodes: Nodes, kind: str, after: int) -> tuple[di
     waited = time.perf_counter() - killed
     said, _ = process.communicate(timeout=PATIENCE)
     if process.returncode:
-        raise SystemExit(f"the run in {folder} ended with exit code {process.returncode} after its {kind} was killed")
+        last = Path(nodes.environment["DYNST_HOME"], "stderr.txt").read_text().splitlines()[-2:]
+        raise SystemExit(f"the run ended with exit code {process.returncode} after its {kind} was killed: {' '.join(last)}")
     outcome: dict[str, Any] = json.loads(said)
     return outcome, waited, time.perf_counter() - began
+
+
+def started(words: list[str], environment: dict[str, str]) -> "subprocess.Popen[str]":
+    with Path(environment["DYNST_HOME"], "stderr.txt").open("w") as stderr:
+        return subprocess.Popen(train(words), env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True)
 
 
 def differences(whole: dict[str, Any], outcome: dict[str, Any]) -> list[str]:

@@ -1,5 +1,7 @@
 """``dynst train``: one job, from the file to the table."""
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +38,7 @@ def train(job: Path | None, assignments: tuple[str, ...], resume: str | None, ou
     from dynst_platform.cli.progress import TrainingProgress
     from dynst_platform.cli.result import print_table
 
-    with TrainingProgress(spec) as progress:
+    with redirect_stdout(sys.stderr), TrainingProgress(spec) as progress:  # Ray tells of dead workers on standard output
         outcome = use_case.train(spec, store, progress.on_report, offline, folder)
     if output == "json":
         print_json(outcome)

@@ -62,8 +62,8 @@ class TrainingProgress:
             self._bars[arm] = self._progress.add_task(_title(report), total=report["epochs"], figures="")
         self._progress.update(self._bars[arm], completed=report["epoch"], figures=learned)
         if self._whole is not None:
-            done = {"completed": self._clock.done, "total": self._clock.total}
-            self._progress.update(self._whole, description="whole job", figures=machine, **done)
+            done, total = self._clock.done, self._clock.total
+            self._progress.update(self._whole, description="whole job", completed=done, total=total, figures=machine)
         self._plain(f"{_title(report)} {learned}  {machine}")
 
     def _mask_changes(self, report: Report) -> Iterator[str]:

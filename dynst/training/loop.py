@@ -134,8 +134,8 @@ class Training:
             self.step += 1
             if pause is not None and self._may_pause():
                 pause()
-        windows, trained = (self.step - first) * min(self.recipe.batch_size, len(self.train)), perf_counter()
         loss_sum, updates = self.world.total(self._loss), self._updates
+        windows, trained = (self.step - first) * min(self.recipe.batch_size, len(self.train)), perf_counter()
         self._loss, self._updates = torch.zeros_like(loss_sum), []
         choices = self.scheme.val_choices(self.step)
         val_mae = fmean(evaluate(self.model, self.val, choice, self.world).mae() for choice in choices)

@@ -91,6 +91,11 @@ class JobRun:
         if self._note:
             report, self._note = report | {"note": self._note}, ""
         self.position.told = [*self.position.told, report][-RETOLD:]
+        self._hand_on(report)
+
+    def _hand_on(self, report: Report) -> None:
+        """All ranks at once. One that has failed is noticed here; Ray Train would wait for its report for ever."""
+        self.world.total(torch.zeros(1))
         self._tell(report)
 
     def _save(self, best: bool = False) -> None:
@@ -110,7 +115,7 @@ class JobRun:
         self.position = JobPosition(**state | {"told": json.loads(state["told"])})
         self._draw_on()
         for report in self.position.told:
-            self._tell(report)
+            self._hand_on(report)
         if found.damaged:
             self._note = f"{'; '.join(found.damaged)}; the training went on from {found.name}"
 

@@ -143,7 +143,7 @@ def load_artifact(folder: Path) -> Artifact:
         description = Description.model_validate(_upgraded(json.loads((folder / DESCRIPTION).read_bytes())))
         tensors = load_file(folder / WEIGHTS)
         edges = Edges(*(tensors.pop(f"{EDGE_PREFIX}{name}").numpy() for name in ("source", "target", "weight")))
-    except (OSError, ValueError, SafetensorError, KeyError) as error:  # pydantic's and JSON's errors are ValueErrors
+    except (OSError, ValueError, SafetensorError, KeyError, TypeError, AttributeError) as error:  # pydantic's, JSON's: ValueErrors
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error).splitlines()[0]
         raise ArtifactError(
             f"no usable model in {folder} ({reason}); it must hold {DESCRIPTION} and {WEIGHTS} of one run"

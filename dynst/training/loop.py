@@ -36,6 +36,7 @@ class EpochReport:
     sparsity: float
     exchanged: int
     seconds: float
+    windows_per_second: float  # of all ranks, while they trained: validation is not counted
     updates: tuple[MaskUpdate, ...] = field(default=())
 
 
@@ -125,7 +126,7 @@ class Training:
 
     def _run_epoch(self, pause: Callable[[], None] | None) -> EpochReport:
         started = perf_counter()
-        epoch = self.step // self.steps_per_epoch
+        first, epoch = self.step, self.step // self.steps_per_epoch
         self.model.train()
         for index in self._batches(epoch):
             self._updates += self._update()
@@ -134,6 +135,7 @@ class Training:
             if pause is not None and self._may_pause():
                 pause()
         loss_sum, updates = self.world.total(self._loss), self._updates
+        windows, trained = (self.step - first) * min(self.recipe.batch_size, len(self.train)), perf_counter()
         self._loss, self._updates = torch.zeros_like(loss_sum), []
         choices = self.scheme.val_choices(self.step)
         val_mae = fmean(evaluate(self.model, self.val, choice, self.world).mae() for choice in choices)
@@ -146,6 +148,7 @@ class Training:
             sparsity=self.scheme.sparsity,
             exchanged=sum(len(update.grown) for update in updates),
             seconds=perf_counter() - started,
+            windows_per_second=windows / (trained - started),
             updates=tuple(updates),
         )
 

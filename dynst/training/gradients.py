@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dynst.data.scaler import SeasonalScaler
 from dynst.data.windows import Windows
 from dynst.devices import sent
 from dynst.forecaster import SparseForecaster
@@ -24,16 +25,24 @@ class Gradients:
 
     Args:
         train: windows whose batches are where the model is.
+        scaler: the model's, or what it was copied from.
         accumulate: parts that a rank's windows are cut into, one after another, for want of memory; the mean is the same.
     """
 
-    def __init__(self, model: SparseForecaster, train: Windows, world: World, arithmetic: Arithmetic, accumulate: int = 1) -> None:
+    def __init__(
+        self,
+        model: SparseForecaster,
+        train: Windows,
+        scaler: SeasonalScaler,
+        world: World,
+        arithmetic: Arithmetic,
+        accumulate: int = 1,
+    ) -> None:
         self.world, self.arithmetic, self.accumulate = world, arithmetic, accumulate
         self.train, self._parallel = train, world.wrap(model)
-        targets = sent(train.targets, world.device)
-        spread = model.scaler.spread_of(targets)
+        spread = scaler.spread_of(train.targets)
         self.unit = float(spread[0])  # of the first target, for one of the loss
-        self._weight = model.scaler.scale[:, targets] / spread[None]  # [S, targets]
+        self._weight = sent(scaler.scale[:, train.targets] / spread[None], world.device)  # [S, targets]
 
     def measure(self, index: Tensor, sensors: StepSensors) -> tuple[Tensor, Tensor | None]:
         """This rank's (sum of errors, number of observed entries), and the gradient of the loss by the gates, ``[K]`` of this rank,

@@ -69,7 +69,7 @@ class Training:
         self.step = 0
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self._arithmetic = Arithmetic(recipe.precision, world.device)
-        self._gradients = Gradients(self.model, self.train, world, self._arithmetic, recipe.accumulate)
+        self._gradients = Gradients(self.model, self.train, model.scaler, world, self._arithmetic, recipe.accumulate)
         self._fused = (
             True if world.device.type == "cuda" else None
         )  # whether gradients are finite is then known to the device alone

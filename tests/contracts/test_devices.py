@@ -18,7 +18,7 @@ from tests.contracts.test_backbones import VARIANTS
 
 S = 12
 NOWHERE = torch.device("meta")
-SETTINGS = {"window": 6, "horizon": 3, "hidden": 8, "embedding": 4}
+SETTINGS = {"window": 3, "horizon": 2, "hidden": 4, "embedding": 4}
 COMPACT = StepSensors(torch.tensor([0, 2, 3, 7]), None)
 PROBE = StepSensors(torch.arange(S), (torch.arange(S) % 3 > 0).float())
 
@@ -41,7 +41,7 @@ def training(grid: tuple[SensorStore, Dataset], name: str, form: str, recipe: Re
 def test_a_step_never_waits_for_the_device(
     grid: tuple[SensorStore, Dataset], variant: tuple[str, str], sensors: StepSensors
 ) -> None:
-    made = training(grid, *variant, Recipe(accumulate=2), NOWHERE)
+    made = training(grid, *variant, Recipe(), NOWHERE)
     with FakeTensorMode(allow_non_fake_inputs=True):
         errors, of_gates = made._gradients.measure(torch.arange(8), sensors)
     made._arithmetic.step(made._optimizer, made.model, 1.0)

@@ -1,4 +1,4 @@
-"""Lower precision in training alone: importance and weights stay what they are, and float16's scaling is seen by nobody."""
+"""Lower precision in training alone: weights stay what they are, and float16's scaling is seen by nobody."""
 
 from typing import Literal
 
@@ -24,24 +24,11 @@ PROBE = StepSensors(torch.arange(8), (torch.arange(8) % 3 > 0).float())
 LOW: list[Literal["bfloat16", "float16"]] = ["bfloat16", "float16"]
 
 
-def training(network: SensorStore, precision: Precision, neighbours: int | None = None) -> Training:
-    model = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4, neighbours=neighbours)
+def training(network: SensorStore, precision: Precision) -> Training:
+    model = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
     recipe = Recipe(epochs=3, steps_per_epoch=5, batch_size=16, precision=precision)
     sparsity, data = SparsityConfig(final=0.5, rounds=2, probe_every=2), make_dataset(network, model)
     return Comparison(data, network.edges, model, recipe, sparsity, SearchConfig(), 0, World()).learned().training
-
-
-@pytest.mark.parametrize("neighbours", [None, 3])
-@pytest.mark.parametrize("precision", LOW)
-def test_importance_is_near_that_of_float32(network: SensorStore, precision: Precision, neighbours: int | None) -> None:
-    index = torch.arange(100, 164)
-    exact = training(network, "float32", neighbours)._gradients.measure(index, PROBE)[1]
-    rough = training(network, precision, neighbours)._gradients.measure(index, PROBE)[1]
-    assert exact is not None
-    assert rough is not None
-    assert rough.dtype == torch.float32
-    assert not torch.equal(exact, rough)
-    assert (exact - rough).norm() < 0.05 * exact.norm()
 
 
 @pytest.mark.parametrize("precision", LOW)

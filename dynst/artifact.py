@@ -16,6 +16,7 @@ from torch import Tensor
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
 from dynst.data.scaler import Season, SeasonalScaler
+from dynst.devices import on_host
 from dynst.errors import ArtifactError
 from dynst.forecaster import SparseForecaster
 from dynst.model import ModelConfig, build_forecaster
@@ -100,7 +101,7 @@ def save_artifact(
 ) -> None:
     """``edges`` and ``positions [S, 2]`` go with the model, which is made from them again when it is loaded."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors: dict[str, Tensor] = {name: value.contiguous() for name, value in model.state_dict().items()}
+    tensors: dict[str, Tensor] = {name: value.contiguous() for name, value in on_host(dict(model.state_dict())).items()}
     tensors |= {f"{EDGE_PREFIX}{name}": torch.tensor(getattr(edges, name)) for name in ("source", "target", "weight")}
     if positions is not None:
         tensors[POSITIONS] = torch.tensor(positions)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dynst.backbones.listening import Listening, last_reading
+from dynst.backbones.mixing import widened
 from dynst.backbones.protocol import Geometry, Shape, Traits
 
 __all__ = ["LinearModel", "LinearReadout"]
@@ -37,7 +38,7 @@ class LinearReadout(Listening):
         guessed = self.mixing(sensors, gates)(told).mean(1)  # [B, S, H·targets]
         own = (1 - self.leaning) * (extrapolated - guessed[:, sensors])
         on = own if gates is None else own * gates[:, None]
-        out: Tensor = guessed.index_add(1, sensors, on) + self.constant
+        out: Tensor = widened(guessed).index_add(1, sensors, widened(on)) + self.constant
         return out.view(len(morphed), shape.num_sensors, shape.horizon, shape.num_targets).transpose(1, 2)
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dynst.backbones.listening import Listening, last_reading
+from dynst.backbones.mixing import widened
 from dynst.backbones.protocol import Geometry, Shape
 
 __all__ = ["Readout"]
@@ -38,7 +39,7 @@ class Readout(Listening):
         heard = self.mixing(sensors, gates)(torch.cat([values, told], dim=-1))  # [B, heads, S, D/heads + H·targets]
         mixed, guessed = heard[..., :size].permute(0, 2, 1, 3).flatten(2), heard[..., size:].mean(1)
         on = hidden.new_ones(len(sensors)) if gates is None else gates
-        state = (mixed + self.place(self.location)).index_add(1, sensors, self.own(hidden) * on[:, None])
-        straight = guessed.index_add(1, sensors, (extrapolated - guessed[:, sensors]) * on[:, None])
+        state = widened(mixed + self.place(self.location)).index_add(1, sensors, widened(self.own(hidden) * on[:, None]))
+        straight = widened(guessed).index_add(1, sensors, widened((extrapolated - guessed[:, sensors]) * on[:, None]))
         out: Tensor = self.forecast(nn.functional.gelu(state)) + straight  # [B, S, H·targets]
         return out.view(batch, shape.num_sensors, shape.horizon, shape.num_targets).transpose(1, 2)

@@ -30,7 +30,7 @@ class Arithmetic:
         return torch.autocast(self.device.type, dtype=getattr(torch, self.precision))
 
     def backward(self, loss: Tensor) -> None:
-        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._scaler.scale(loss).backward()
 
     def unscaled(self, gradient: Tensor) -> Tensor:
         """Of a tensor that the optimizer does not know; what overflowed is not finite."""

@@ -57,8 +57,8 @@ class Batch:
     readings: Tensor  # [B, T, K, C]
     observed: Tensor  # [B, T, K, C] bool
     calendar: Tensor  # [B, F] of the first forecast step
-    target: Tensor  # [B, H, S, len(targets)]
-    target_observed: Tensor  # [B, H, S, len(targets)] bool
+    target: Tensor  # [B, H, L, len(targets)], L = S where nothing else was asked for
+    target_observed: Tensor  # [B, H, L, len(targets)] bool
 
 
 @dataclass(frozen=True)
@@ -72,18 +72,18 @@ class Windows:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def batch(self, index: Tensor, sensors: Tensor) -> Batch:
-        """Copy the windows ``index`` ``[B]`` for the active ``sensors`` ``[K]``."""
+    def batch(self, index: Tensor, sensors: Tensor, locations: Tensor | None = None) -> Batch:
+        """Copy the windows ``index [B]`` for the active ``sensors [K]``, with targets of all locations or of these."""
         series, first = self.series, self.starts[index]
         ahead = first + self.window
         readings = _past(series.values, first, self.window, sensors)
-        target = self._ahead(series.values, ahead)
+        target = self._ahead(series.values, ahead, locations)
         if series.complete:
             true = series.observed.new_ones(())
             observed, target_observed = true.expand_as(readings), true.expand_as(target)
         else:
             observed = _past(series.observed, first, self.window, sensors)
-            target_observed = self._ahead(series.observed, ahead)
+            target_observed = self._ahead(series.observed, ahead, locations)
         return Batch(readings, observed, series.calendar[ahead], target, target_observed)
 
     def target_times(self, index: Tensor) -> Tensor:
@@ -91,8 +91,10 @@ class Windows:
         ahead = self.starts[index][:, None] + torch.arange(self.window, self.window + self.horizon)
         return self.series.time[ahead]
 
-    def _ahead(self, rows: Tensor, first: Tensor) -> Tensor:
-        """``[N, S, C]`` to ``[B, H, S, len(targets)]``: all locations from each row ``first`` on."""
+    def _ahead(self, rows: Tensor, first: Tensor, locations: Tensor | None) -> Tensor:
+        """``[N, S, C]`` to ``[B, H, L, len(targets)]``: all locations, or these, from each row ``first`` on."""
+        if locations is not None:
+            return _past(rows, first, self.horizon, locations)[..., self.targets]
         if self._neighbours is None:
             return _blocks(rows, first, self.horizon)[..., self.targets]
         return _blocks(rows[..., self._neighbours], first, self.horizon)

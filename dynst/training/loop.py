@@ -11,18 +11,29 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dynst.data.parts import Part
 from dynst.data.windows import Windows
 from dynst.forecaster import SparseForecaster
 from dynst.metrics import masked_mae
 from dynst.sparsity.mask import MaskUpdate
 from dynst.sparsity.scheme import Scheme, StepSensors
 from dynst.training.consensus import check_consensus
-from dynst.training.evaluate import evaluate
+from dynst.training.evaluate import evaluate, windows_at_once
 from dynst.training.recipe import Recipe
+from dynst.training.rotation import Rotation, Turns, within
 from dynst.training.sampling import epoch_batches
 from dynst.training.world import World
 
-__all__ = ["EpochReport", "Training"]
+__all__ = ["EpochReport", "Training", "TrainingData"]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Windows to train on and to choose the best epoch by; the ``parts`` of a network that is too large for one step."""
+
+    train: Windows
+    val: Windows
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,15 +62,16 @@ class Training:
         model: SparseForecaster,
         scheme: Scheme,
         recipe: Recipe,
-        train: Windows,
-        val: Windows,
+        data: TrainingData,
         seed: int,
         world: World,
         rewind: int | None = None,
     ) -> None:
         self.model, self.scheme, self.recipe = model, scheme, recipe
-        self.train, self.val, self.seed, self.world = train, val, seed, world
-        self.steps_per_epoch = recipe.steps_in_epoch(len(train))
+        self.train, self.val, self.seed, self.world = data.train, data.val, seed, world
+        self.rotation = Rotation(data.parts, scheme.num_sensors, seed, world)
+        self.windows_at_once = windows_at_once(scheme.num_sensors, len(data.parts))
+        self.steps_per_epoch = recipe.steps_in_epoch(len(data.train))
         self.total_steps = recipe.epochs * self.steps_per_epoch
         self.rewind, self.rewound_to = rewind, dict[str, Tensor]()
         self._updates: list[MaskUpdate] = []  # since the last report
@@ -68,8 +80,8 @@ class Training:
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self._parallel = world.wrap(model)
         self._optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-        scale = model.scaler.scale[:, train.targets]
-        self._unit = model.scaler.spread_of(train.targets)[None]  # [1, targets]
+        scale = model.scaler.scale[:, self.train.targets]
+        self._unit = model.scaler.spread_of(self.train.targets)[None]  # [1, targets]
         self._weight = scale / self._unit  # [S, targets]
 
     def run(self, until_epoch: int | None = None, pause: Callable[[], None] | None = None) -> Iterator[EpochReport]:
@@ -136,7 +148,7 @@ class Training:
         loss_sum, updates = self.world.total(self._loss), self._updates
         self._loss, self._updates = torch.zeros_like(loss_sum), []
         choices = self.scheme.val_choices(self.step)
-        val_mae = fmean(evaluate(self.model, self.val, choice, self.world).mae() for choice in choices)
+        val_mae = fmean(evaluate(self.model, self.val, choice, self.world, self.windows_at_once).mae() for choice in choices)
         self._keep_best(val_mae)
         return EpochReport(
             epoch=epoch + 1,
@@ -162,8 +174,9 @@ class Training:
         """Move the mask if it is time; where sensors were pruned, go back to the weights of ``rewind`` with a fresh optimizer."""
         if self.step == self.rewind:
             self.rewound_to = deepcopy(self.model.state_dict())
-        for sensors, index in zip(self.scheme.first_probes(self.step), self._fresh_batches(), strict=False):
-            self._measure(index, sensors)
+        probes = (sensors for sensors in self.scheme.first_probes(self.step) for _ in range(self.rotation.turns))
+        for turn, (sensors, index) in enumerate(zip(probes, self._fresh_batches(), strict=False)):
+            self._measure(index, sensors, self.rotation.part_at(turn, Turns.FIRST_PROBES))
         update = self.scheme.update(self.step)
         if update is None:
             return []
@@ -189,31 +202,41 @@ class Training:
 
     def _train_step(self, index: Tensor) -> Tensor:
         """One optimizer step; returns (sum of errors, number of observed entries) of this rank."""
-        errors = self._measure(index, self.scheme.sensors_at(self.step))
+        sensors = self.scheme.sensors_at(self.step)
+        errors = self._measure(index, sensors, self._part_for(sensors))
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
         for group in self._optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate_at(self.step, self.total_steps)
         self._optimizer.step()
         return errors
 
-    def _measure(self, index: Tensor, sensors: StepSensors) -> Tensor:
-        """Gradients of one batch; those of gates go to the scheme. Returns what ``_train_step`` returns."""
-        gates = None if sensors.gates is None else sensors.gates.clone().requires_grad_()
-        batch = self.train.batch(index, sensors.index)
-        forecast = self._parallel(batch.readings, batch.observed, batch.calendar, sensors.index, gates)
-        total, entries = masked_mae(forecast, batch.target, batch.target_observed, self._weight)
+    def _part_for(self, sensors: StepSensors) -> Part | None:
+        if sensors.gates is None:
+            return self.rotation.part_at(self.step, Turns.TRAINING)
+        return self.rotation.part_at(self.step // self.scheme.probes.every, Turns.PROBES)
+
+    def _measure(self, index: Tensor, sensors: StepSensors, part: Part | None) -> Tensor:
+        """Gradients of one batch on one part; those of gates go to the scheme. Returns what ``_train_step`` returns."""
+        mine = sensors if part is None else within(sensors, part, self.scheme.num_sensors)
+        locations, weight = (None, self._weight) if part is None else (part.locations, self._weight[part.locations])
+        gates = None if mine.gates is None else mine.gates.clone().requires_grad_()
+        batch = self.train.batch(index, mine.index, locations)
+        forecast = self._parallel(batch.readings, batch.observed, batch.calendar, mine.index, gates, locations)
+        total, entries = masked_mae(forecast, batch.target, batch.target_observed, weight)
         everyone = self.world.total(entries.clone().float())
         loss = total * self.world.size / everyone.clamp(min=1)  # ranks are averaged: this makes it the mean over all entries
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        self._observe(sensors, gates)
+        if gates is not None:
+            assert gates.grad is not None
+            self.scheme.observe(sensors, self._of_all_ranks(sensors, mine, gates.grad, part) * float(self._unit[0, 0]))
         return torch.stack([total.detach(), entries]).double()
 
-    def _observe(self, sensors: StepSensors, gates: Tensor | None) -> None:
-        if gates is None:
-            return
-        assert gates.grad is not None
-        self.scheme.observe(sensors, self.world.total(gates.grad) / self.world.size * float(self._unit[0, 0]))
+    def _of_all_ranks(self, sensors: StepSensors, mine: StepSensors, gradient: Tensor, part: Part | None) -> Tensor:
+        """The gradient of each gate of ``sensors``, the same on every rank."""
+        if part is None:
+            return self.world.total(gradient) / self.world.size
+        return self.rotation.together(mine, gradient, part)[sensors.index]
 
     def _keep_best(self, val_mae: float) -> None:
         if not self.scheme.is_settled(self.step):

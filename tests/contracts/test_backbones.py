@@ -11,7 +11,8 @@ from dynst.backbones.catalogue import BACKBONES, backbone_class, traits_of
 from dynst.data.edges import Edges
 from dynst.data.manifest import Channel, Grid, Patching
 from dynst.data.scaler import SEASONS, SeasonalScaler
-from dynst.forecaster import SparseForecaster
+from dynst.errors import ConfigError
+from dynst.forecaster import InputGatedForecaster, SparseForecaster
 from dynst.model import ModelConfig, build_forecaster
 from dynst.served import ServedForecaster
 
@@ -125,6 +126,21 @@ def test_forecasts_every_location_from_one_sensor(model: SparseForecaster) -> No
     forecast = compact(model, active, inputs())
     assert forecast.shape == (B, H, S, 1)
     assert forecast.isfinite().all()
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_locations_asked_for_alone_get_the_forecasts_that_they_get_among_all(model: SparseForecaster, gated: bool) -> None:
+    """Bit for bit where all are asked for; a part of a large network is trained on so."""
+    active, (readings, observed, calendar) = random_active(1), inputs()
+    sensors, gates = (torch.arange(S), active.float()) if gated else (active.nonzero().squeeze(1), None)
+    data = readings[:, :, sensors], observed[:, :, sensors], calendar, sensors, gates
+    if isinstance(model, InputGatedForecaster):
+        with pytest.raises(ConfigError, match="forecasts all of them at once, but was asked for a part"):
+            model(*data, torch.arange(S))
+        return
+    whole, asked = model(*data), torch.tensor([0, 3, 4, 9])
+    assert torch.equal(model(*data, torch.arange(S)), whole)
+    torch.testing.assert_close(model(*data, asked), whole[:, :, asked], **CLOSE)
 
 
 def test_a_batch_of_one_equals_a_row_of_a_batch(model: SparseForecaster) -> None:

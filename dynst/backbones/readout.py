@@ -32,7 +32,7 @@ class Readout(Listening):
     def forward(
         self, hidden: Tensor, morphed: Tensor, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
     ) -> Tensor:
-        """``hidden [B, K, D]`` and ``morphed [B, K, T·2C]`` to scaled forecasts ``[B, H, L, targets]``, of all locations or these."""
+        """``hidden [B, K, D]`` and ``morphed [B, K, T·2C]`` to scaled ``[B, H, L, targets]``, of all locations or these."""
         batch, shape, size = len(hidden), self.shape, self.shape.hidden // self.heads
         extrapolated = self.extrapolate(morphed)  # [B, K, H·targets]
         values = self.others(hidden).unflatten(-1, (self.heads, size)).permute(0, 2, 1, 3)  # [B, heads, K, D/heads]

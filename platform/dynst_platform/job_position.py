@@ -114,7 +114,7 @@ class JobRun:
     def _draw_on(self) -> None:
         """Random numbers go on where they were; a rank that was not there then begins anew."""
         if self._random is not None and self.world.rank < len(self._random):
-            torch.set_rng_state(self._random[self.world.rank])
+            torch.set_rng_state(self._random[self.world.rank].clone())  # torch 2.13 crashes on a view
 
 
 def _is_best(arm: Arm, val_mae: float) -> bool:

@@ -12,7 +12,9 @@ from dynst.data.store import SensorStore
 from dynst.errors import CheckpointError
 from dynst.training.checkpoints import Checkpoints
 from dynst.training.loop import Training
+from dynst.training.world import World
 from dynst_platform import worker
+from dynst_platform.job_position import JobPosition, JobRun
 from dynst_platform.spec import JobSpec
 from dynst_platform.worker import run_job
 from tests.dynst_platform.test_train import small_job
@@ -136,6 +138,23 @@ def test_random_numbers_go_on_where_they_were(network: SensorStore, tmp_path: Pa
     killed_after_every_checkpoint(job, network, tmp_path / "killed", monkeypatch)
     assert drawn == undisturbed
     assert len(set(drawn)) == len(drawn)
+
+
+def test_every_rank_has_its_own_random_numbers_back(tmp_path: Path) -> None:
+    """A rank that was not there before keeps what it has."""
+    states, drawn = list[torch.Tensor](), list[float]()
+    for seed in range(2):
+        torch.manual_seed(seed)
+        states.append(torch.get_rng_state())
+        drawn.append(torch.rand(()).item())
+    checkpoints = Checkpoints(str(tmp_path), {})
+    checkpoints.save(vars(JobPosition()) | {"told": "[]", "random": torch.stack(states)})
+    for rank in range(2):
+        JobRun(checkpoints, 1, lambda report: None, World(rank, 2))
+        assert torch.rand(()).item() == drawn[rank]
+    own = torch.get_rng_state()
+    JobRun(checkpoints, 1, lambda report: None, World(2, 3))
+    assert torch.equal(torch.get_rng_state(), own)
 
 
 @pytest.mark.parametrize("after", [1, 6, 8, 13])

@@ -29,7 +29,7 @@ pytestmark = [
 JOB = """\
 name: {name}
 data: {{store: "{store}"}}
-model: {{window: 6, horizon: 3, hidden: 16, blocks: 1, embedding: 4}}
+model: {{window: 6, horizon: 3, hidden: 16, backbone: {{name: morph_graph, options: {{blocks: 1}}}}, embedding: 4}}
 training: {{epochs: 8, steps_per_epoch: 20, batch_size: 16}}
 sparsity: {{final: 0.5, rounds: 4, probe_every: 1}}
 cluster: {{num_workers: {workers}}}

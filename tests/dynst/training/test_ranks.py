@@ -7,17 +7,19 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from dynst.build import ModelConfig, make_dataset
+from dynst.build import make_dataset
 from dynst.choice.search import SearchConfig
 from dynst.comparison import Comparison
 from dynst.data.store import SensorStore, open_store
+from dynst.model import ModelConfig
 from dynst.sparsity.config import SparsityConfig
 from dynst.training.consensus import RanksDiffer, check_consensus
 from dynst.training.recipe import Recipe
 from dynst.training.sampling import Sharding
 from dynst.training.world import World, current_world
+from tests.conftest import SMALL
 
-MODEL = ModelConfig(window=6, horizon=3, hidden=8, blocks=1, embedding=4)
+MODEL = ModelConfig(window=6, horizon=3, hidden=8, backbone=SMALL, embedding=4)
 SPARSITY = SparsityConfig(final=0.5, rounds=3, probe_every=2)
 BATCH = 13  # 7 windows for one rank, 6 for the other
 

@@ -53,7 +53,8 @@ def _close_together(neighbours: Tensor) -> np.ndarray:
     rows = torch.arange(len(neighbours))[:, None].expand_as(neighbours)[present].numpy()
     shape = (len(neighbours), len(neighbours))
     graph = csr_array((np.ones(len(rows), np.int8), (rows, neighbours[present].numpy())), shape=shape)
-    return reverse_cuthill_mckee((graph + graph.T).tocsr(), symmetric_mode=True).astype(np.int64)
+    order: np.ndarray = reverse_cuthill_mckee((graph + graph.T).tocsr(), symmetric_mode=True)
+    return order.astype(np.int64)
 
 
 def _reached(core: Tensor, neighbours: Tensor, hops: int) -> Tensor:

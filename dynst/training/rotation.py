@@ -60,7 +60,8 @@ class Rotation:
         sums = gradient.new_zeros(2, len(held))
         sums[0, mine.index[inside]], sums[1, mine.index[inside]] = gradient[inside], 1
         total, measured = self.world.total(sums)
-        return total / measured * self._held / len(self.parts)
+        estimate: Tensor = total / measured * self._held / len(self.parts)
+        return estimate
 
 
 def within(sensors: StepSensors, part: Part, num_sensors: int) -> StepSensors:

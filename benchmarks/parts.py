@@ -29,7 +29,7 @@ from dynst.training.recipe import Recipe
 from dynst.training.world import current_world
 
 MODEL = ModelConfig(window=12, horizon=3, hidden=16)
-STEPS = 4  # of each of two epochs
+STEPS = 2  # of each of two epochs
 SPARSITY = SparsityConfig(scheme="iterative", final=0.5, start=0.5, stop=0.8, rounds=1, dropout=False, probe_every=2)
 
 

@@ -1,8 +1,8 @@
 """What cutting a network into parts saves each worker: python benchmarks/parts.py
 
 Writes a synthetic network, then trains it for a few steps with so many workers (processes that talk over gloo, one thread each):
-whole, and cut into parts. Half of the steps are probes. Memory is the peak of each worker while it trains and validates, resident, and
-what of it came on top of what it held when the training began: the series, the model, and the interpreter.
+whole, and cut into parts. Half of the steps are probes. Memory is the peak of each worker while it trains and validates, resident,
+and what of it came on top of what it held when the training began: the series, the model, and the interpreter.
 """
 
 import argparse

@@ -1,6 +1,8 @@
 """Which part is whose turn, who is heard in it, and that parts together measure what the whole network would."""
 
 from collections import Counter
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +13,11 @@ from dynst.choice.search import SearchConfig
 from dynst.comparison import Comparison
 from dynst.data.edges import Edges
 from dynst.data.parts import Part, cut_into_parts
-from dynst.data.store import SensorStore
+from dynst.data.store import SensorStore, open_store
+from dynst.data.synthetic import write_synthetic_field
 from dynst.errors import ConfigError
 from dynst.model import ModelConfig
+from dynst.peak_memory import peak_memory
 from dynst.sparsity.config import SparsityConfig
 from dynst.sparsity.network import Network, network_of
 from dynst.sparsity.scheme import StepSensors
@@ -143,6 +147,17 @@ def test_a_halo_of_all_gives_the_gradients_of_the_whole_network(tmp_path_factory
     whole, of_whole, one, other, of_parts = seen
     torch.testing.assert_close((one + other) / 2, whole, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(of_parts, of_whole, rtol=1e-4, atol=1e-6)
+
+
+def test_a_probe_of_a_part_needs_the_memory_of_the_part(tmp_path: Path) -> None:
+    """Quarters with their halo: what stays whole is the table of embeddings and its gradient."""
+    write_synthetic_field(tmp_path / "field", 2_000, 160)
+    network, peaks = open_store(tmp_path / "field"), []
+    for number in (1, 4):
+        training = comparison(network, RECIPE.model_copy(update={"parts": number, "batch_size": 8})).learned().training
+        probe, part = StepSensors(torch.arange(2_000), torch.ones(2_000)), training.rotation.part_at(0, Turns.PROBES)
+        peaks.append(peak_memory(partial(training._measure, torch.arange(8), probe, part)))
+    assert peaks[1] < 0.4 * peaks[0]
 
 
 def test_what_cannot_be_cut_is_refused(network: SensorStore) -> None:

@@ -206,6 +206,9 @@ def test_several_steps_at_a_time_read_their_own_forecasts(variant: tuple[str, st
     torch.testing.assert_close(forecast[:, 2:], later, **CLOSE)
     gated = rolled(*data, torch.arange(S), active.float())
     torch.testing.assert_close(gated, forecast, **CLOSE)
+    if model.traits.compact:
+        asked = torch.tensor([0, 3, 4, 9])
+        torch.testing.assert_close(rolled(*data, torch.arange(S), active.float(), asked), gated[:, :, asked], **CLOSE)
 
 
 @pytest.mark.filterwarnings("ignore")  # of torch's tracer about itself

@@ -70,6 +70,7 @@ class Curve:
         self.sparsity, self.search, self.seed = sparsity, search, seed
         self.num_sensors = len(store.sensors)
         self.chooser = chooser_of(dataset, store.edges)
+        self.parts = parts_of(dataset.network, model, store.edges, recipe)
 
     def dense_training(self, epochs: int) -> Training:
         """The reference, with as many epochs as shared network and fine-tuning have together."""
@@ -94,8 +95,8 @@ class Curve:
 
     def _training(self, scheme: Scheme, changes: dict[str, Any]) -> Training:
         recipe, data = self.recipe.model_copy(update=changes), self.dataset
-        parts = parts_of(data.network, self.model, self.store.edges, recipe)
-        return Training(self.forecaster(), scheme, recipe, TrainingData(data.train, data.val, parts), self.seed, World())
+        material = TrainingData(data.train, data.val, self.parts)
+        return Training(self.forecaster(), scheme, recipe, material, self.seed, World())
 
     def forecaster(self) -> SparseForecaster:
         return forecaster_for(self.dataset, self.model, self.store.edges, self.seed)

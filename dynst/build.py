@@ -9,10 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dynst.backbones.geometry import NEIGHBOURS
 from dynst.choice.chooser import Chooser
+from dynst.data.candidates import neighbour_lists
 from dynst.data.departures import departures, leading_modes
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
+from dynst.data.parts import Part, cut_into_parts
 from dynst.data.patches import target_channels
 from dynst.data.scaler import Season, SeasonalScaler, SeasonName, fit_scaler, season_for
 from dynst.data.store import SensorStore
@@ -21,8 +24,19 @@ from dynst.errors import ConfigError
 from dynst.forecaster import SparseForecaster
 from dynst.model import ModelConfig, build_forecaster, check_forecast
 from dynst.sparsity.network import Network, network_of
+from dynst.training.recipe import Recipe
 
-__all__ = ["Dataset", "DatasetPlan", "check_model", "chooser_of", "forecaster_for", "make_dataset", "plan_dataset"]
+__all__ = [
+    "Dataset",
+    "DatasetPlan",
+    "check_model",
+    "check_parts",
+    "chooser_of",
+    "forecaster_for",
+    "make_dataset",
+    "parts_of",
+    "plan_dataset",
+]
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,41 @@ def forecaster_for(dataset: Dataset, model: ModelConfig, edges: Edges, seed: int
     """A fresh forecaster to train on ``dataset``, whose locations begin as its modes."""
     place: Any = {"positions": dataset.positions, "identity": dataset.modes, "layout": dataset.layout}
     return build_forecaster(model, dataset.scaler, edges, targets=dataset.train.targets.tolist(), seed=seed, **place)
+
+
+def parts_of(network: Network, model: ModelConfig, edges: Edges, recipe: Recipe) -> tuple[Part, ...]:
+    """What the recipe cuts the network into, along the lists that the model listens by; nothing where it stays whole.
+
+    Raises:
+        ConfigError: it cannot be cut; see ``check_parts``.
+    """
+    check_parts(network, model, edges, recipe)
+    if recipe.parts == 1:
+        return ()
+    neighbours, _ = neighbour_lists(edges, len(network), model.neighbours or NEIGHBOURS)
+    return cut_into_parts(neighbours, network.points, recipe.parts, recipe.halo)
+
+
+def check_parts(network: Network, model: ModelConfig, edges: Edges, recipe: Recipe) -> None:
+    """Cheap, since nothing is cut.
+
+    Raises:
+        ConfigError: there are more parts than sensors, no edges, or a network that reads every location.
+    """
+    if recipe.parts == 1:
+        return
+    if recipe.parts > len(network):
+        raise ConfigError(f"training.parts must be at most the {len(network)} sensors, but got {recipe.parts}; lower it")
+    if not model.traits.compact:
+        raise ConfigError(
+            f"training.parts must be 1 for a backbone that reads every location, but got {recipe.parts} with "
+            f"{model.backbone.name}; set it to 1, or take a compact backbone"
+        )
+    if not len(edges):
+        raise ConfigError(
+            f"training.parts {recipe.parts} needs to know who listens to whom, but the store has no edges; "
+            "import it with edges or positions, or set training.parts to 1"
+        )
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from dynst.build import Dataset, chooser_of, forecaster_for
+from dynst.build import Dataset, chooser_of, forecaster_for, parts_of
 from dynst.choice.search import SearchConfig
 from dynst.data.edges import Edges
 from dynst.metrics import ErrorTable
@@ -14,7 +14,7 @@ from dynst.sparsity.constraints import Constraints
 from dynst.sparsity.criteria import Criterion, Given, RandomScore
 from dynst.sparsity.scheme import Scheme, dense_scheme
 from dynst.training.evaluate import evaluate
-from dynst.training.loop import Training
+from dynst.training.loop import Training, TrainingData
 from dynst.training.recipe import Recipe
 from dynst.training.world import World
 
@@ -34,7 +34,8 @@ class Arm:
         return self.training.scheme.active
 
     def test_errors(self, dataset: Dataset) -> ErrorTable:
-        return evaluate(self.training.model, dataset.test, self.active, self.training.world)
+        training = self.training
+        return evaluate(training.model, dataset.test, self.active, training.world, training.windows_at_once)
 
 
 class Comparison:
@@ -57,6 +58,7 @@ class Comparison:
         self.total_steps = recipe.epochs * recipe.steps_in_epoch(len(dataset.train))
         self.chooser = chooser_of(dataset, edges)
         self.rewind = rewind_step(sparsity, self.total_steps)
+        self.parts = parts_of(dataset.network, model, edges, recipe)
 
     def dense(self) -> Arm:
         return Arm("dense", "dense", self._training(dense_scheme(self.num_sensors), None))
@@ -112,4 +114,5 @@ class Comparison:
     def _training(self, scheme: Scheme, rewind: int | None) -> Training:
         data = self.dataset
         model = forecaster_for(data, self.model, self.edges, self.seed)
-        return Training(model, scheme, self.recipe, data.train, data.val, self.seed, self.world, rewind)
+        material = TrainingData(data.train, data.val, self.parts)
+        return Training(model, scheme, self.recipe, material, self.seed, self.world, rewind)

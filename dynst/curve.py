@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dynst.build import Dataset, chooser_of, forecaster_for
+from dynst.build import Dataset, chooser_of, forecaster_for, parts_of
 from dynst.choice.judge import Judge
 from dynst.choice.search import SearchConfig
 from dynst.data.store import SensorStore
@@ -21,7 +21,7 @@ from dynst.sparsity.constraints import Constraints
 from dynst.sparsity.mask import num_active_at
 from dynst.sparsity.scheme import Scheme, SensorDropout, dense_scheme, fixed_scheme, shared_scheme
 from dynst.training.evaluate import evaluate
-from dynst.training.loop import Training
+from dynst.training.loop import Training, TrainingData
 from dynst.training.recipe import Recipe
 from dynst.training.world import World
 
@@ -70,6 +70,7 @@ class Curve:
         self.sparsity, self.search, self.seed = sparsity, search, seed
         self.num_sensors = len(store.sensors)
         self.chooser = chooser_of(dataset, store.edges)
+        self.parts = parts_of(dataset.network, model, store.edges, recipe)
 
     def dense_training(self, epochs: int) -> Training:
         """The reference, with as many epochs as shared network and fine-tuning have together."""
@@ -94,7 +95,8 @@ class Curve:
 
     def _training(self, scheme: Scheme, changes: dict[str, Any]) -> Training:
         recipe, data = self.recipe.model_copy(update=changes), self.dataset
-        return Training(self.forecaster(), scheme, recipe, data.train, data.val, self.seed, World())
+        material = TrainingData(data.train, data.val, self.parts)
+        return Training(self.forecaster(), scheme, recipe, material, self.seed, World())
 
     def forecaster(self) -> SparseForecaster:
         return forecaster_for(self.dataset, self.model, self.store.edges, self.seed)

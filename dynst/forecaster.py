@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from dynst.backbones.mixing import stream_morph
 from dynst.backbones.protocol import CompactBackbone, Shape
 from dynst.data.scaler import SeasonalScaler
+from dynst.errors import ConfigError
 
 __all__ = ["CompactForecaster", "InputGatedForecaster", "SparseForecaster"]
 
@@ -20,8 +21,22 @@ class SparseForecaster(nn.Module):
         super().__init__()
         self.shape, self.scaler = shape, scaler
 
-    def forward(self, readings: Tensor, observed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None = None) -> Tensor:
-        """Scaled ``readings [B, T, K, C]`` of ``sensors [K]`` to scaled forecasts ``[B, H, S, targets]``."""
+    def forward(
+        self,
+        readings: Tensor,
+        observed: Tensor,
+        calendar: Tensor,
+        sensors: Tensor,
+        gates: Tensor | None = None,
+        locations: Tensor | None = None,
+    ) -> Tensor:
+        """Scaled ``readings [B, T, K, C]`` of ``sensors [K]`` to scaled forecasts ``[B, H, S, targets]``.
+
+        ``locations [L]`` asks for these alone, ``[B, H, L, targets]``, at their share of the cost.
+
+        Raises:
+            ConfigError: the network cannot forecast some locations without the others.
+        """
         raise NotImplementedError
 
 
@@ -32,10 +47,19 @@ class CompactForecaster(SparseForecaster):
         super().__init__(shape, scaler)
         self.backbone, self.readout = backbone, readout
 
-    def forward(self, readings: Tensor, observed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        readings: Tensor,
+        observed: Tensor,
+        calendar: Tensor,
+        sensors: Tensor,
+        gates: Tensor | None = None,
+        locations: Tensor | None = None,
+    ) -> Tensor:
         morphed = stream_morph(readings, observed)
         hidden = self.backbone(morphed, calendar, sensors, gates)  # [B, K, D]
-        forecast: Tensor = self.readout(hidden, morphed, sensors, gates)
+        asked = () if locations is None else (locations,)  # a readout of somebody's own need not know of them
+        forecast: Tensor = self.readout(hidden, morphed, sensors, gates, *asked)
         return forecast
 
 
@@ -52,7 +76,20 @@ class InputGatedForecaster(SparseForecaster):
         super().__init__(shape, scaler)
         self.network, self.reads_mask = network, reads_mask
 
-    def forward(self, readings: Tensor, observed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        readings: Tensor,
+        observed: Tensor,
+        calendar: Tensor,
+        sensors: Tensor,
+        gates: Tensor | None = None,
+        locations: Tensor | None = None,
+    ) -> Tensor:
+        if locations is not None:
+            raise ConfigError(
+                "a network that reads every location forecasts all of them at once, but was asked for a part; "
+                "set training.parts to 1, or take a compact backbone"
+            )
         told = torch.cat([readings, observed.to(readings.dtype)], dim=-1) if self.reads_mask else readings
         if gates is not None:
             told = told * gates[:, None]

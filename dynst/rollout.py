@@ -22,14 +22,32 @@ class RolledOut(SparseForecaster):
         super().__init__(shape, inner.scaler)
         self.inner = inner
 
-    def forward(self, readings: Tensor, observed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        readings: Tensor,
+        observed: Tensor,
+        calendar: Tensor,
+        sensors: Tensor,
+        gates: Tensor | None = None,
+        locations: Tensor | None = None,
+    ) -> Tensor:
         window, horizon, at_once = self.shape.window, self.shape.horizon, self.inner.shape.horizon
         seconds = self.scaler.season.step or 0
+        both, asked, own = _both(locations, sensors)
         steps: list[Tensor] = []
         for step in range(0, horizon, at_once):
-            ahead = self.inner(readings, observed, shifted_calendar(calendar, step * seconds), sensors, gates)  # [B, h, S, C]
-            steps.append(ahead)
-            told = ahead[:, :, sensors]
+            later = shifted_calendar(calendar, step * seconds)
+            ahead = self.inner(readings, observed, later, sensors, gates, both)  # [B, h, S, C], or of both alone
+            steps.append(ahead[:, :, asked])
+            told = ahead[:, :, own]
             readings = torch.cat([readings, told], dim=1)[:, -window:]
             observed = torch.cat([observed, torch.ones_like(told, dtype=torch.bool)], dim=1)[:, -window:]
         return torch.cat(steps, dim=1)[:, :horizon]
+
+
+def _both(locations: Tensor | None, sensors: Tensor) -> tuple[Tensor | None, Tensor | slice, Tensor]:
+    """What has to be forecast on the way: locations and sensors; and where those and these stand among them."""
+    if locations is None:
+        return None, slice(None), sensors
+    both = torch.cat([locations, sensors]).unique()
+    return both, torch.searchsorted(both, locations), torch.searchsorted(both, sensors)

@@ -28,9 +28,10 @@ class AllPairs(Geometry):
     def among(self, sensors: Tensor, gates: Tensor | None) -> Links:
         return _PairLinks(self.proximity[sensors][:, sensors], gates)
 
-    def everywhere(self, sensors: Tensor, gates: Tensor | None) -> Links:
-        itself = torch.arange(len(self.proximity), device=sensors.device)[:, None] == sensors
-        return _PairLinks(self.proximity[:, sensors], gates, itself)
+    def everywhere(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> Links:
+        listeners = torch.arange(len(self.proximity), device=sensors.device) if locations is None else locations
+        near = self.proximity if locations is None else self.proximity[locations]
+        return _PairLinks(near[:, sensors], gates, listeners[:, None] == sensors)
 
 
 @dataclass(frozen=True)

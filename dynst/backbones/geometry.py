@@ -12,7 +12,7 @@ from dynst.data.candidates import neighbour_lists
 from dynst.data.edges import Edges
 from dynst.errors import ConfigError
 
-__all__ = ["make_geometry", "proximity"]
+__all__ = ["NEIGHBOURS", "make_geometry", "proximity"]
 
 NEIGHBOURS = 16  # saved models rely on it
 

@@ -30,16 +30,20 @@ class LinearReadout(Listening):
         self.constant = nn.Parameter(torch.zeros(shape.num_sensors, steps))
         self.extrapolate = last_reading(shape, targets)
 
-    def forward(self, hidden: Tensor, morphed: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
-        """``morphed [B, K, T·2C]`` to scaled forecasts ``[B, H, S, targets]``."""
+    def forward(
+        self, hidden: Tensor, morphed: Tensor, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
+    ) -> Tensor:
+        """``morphed [B, K, T·2C]`` to scaled forecasts ``[B, H, L, targets]`` of all locations, or of these."""
         shape = self.shape
         extrapolated = self.extrapolate(morphed)  # [B, K, H·targets]
         told = extrapolated[:, None].expand(-1, self.heads, -1, -1)
-        guessed = self.mixing(sensors, gates)(told).mean(1)  # [B, S, H·targets]
-        own = (1 - self.leaning) * (extrapolated - guessed[:, sensors])
-        on = own if gates is None else own * gates[:, None]
-        out: Tensor = widened(guessed).index_add(1, sensors, widened(on)) + self.constant
-        return out.view(len(morphed), shape.num_sensors, shape.horizon, shape.num_targets).transpose(1, 2)
+        guessed = self.mixing(sensors, gates, locations)(told).mean(1)  # [B, L, H·targets]
+        here, which = self.standing(sensors, locations)
+        own = (1 - self.leaning) * (extrapolated[:, which] - guessed[:, here])
+        on = own if gates is None else own * gates[which, None]
+        constant = self.constant if locations is None else self.constant[locations]
+        out: Tensor = widened(guessed).index_add(1, here, widened(on)) + constant
+        return out.view(len(morphed), -1, shape.horizon, shape.num_targets).transpose(1, 2)
 
 
 class LinearModel(nn.Module):

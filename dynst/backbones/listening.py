@@ -30,11 +30,24 @@ class Listening(nn.Module):
         self.query, self.key = scores_by_product(embedding, sharpness), scores_by_product(embedding, sharpness)
         self.nearness = nn.Parameter(torch.full((heads, 1, 1), 2.0))
 
-    def mixing(self, sensors: Tensor, gates: Tensor | None) -> Mixing:
-        """How each location listens to the active sensors, ``[B, heads, K, D]`` to ``[B, heads, S, D]``."""
-        query = self.query(self.location).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # [heads, S, E]
+    def mixing(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> Mixing:
+        """How all locations, or these, listen to the active sensors, ``[B, heads, K, D]`` to ``[B, heads, L, D]``."""
+        query = self.query(self.among(locations)).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # [heads, L, E]
         key = self.key(self.location[sensors]).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # [heads, K, E]
-        return self.geometry.everywhere(sensors, gates).attend(query, key, self.nearness)
+        return self.geometry.everywhere(sensors, gates, locations).attend(query, key, self.nearness)
+
+    def among(self, locations: Tensor | None) -> Tensor:
+        """The embeddings of all locations, or of these, ``[L, E]``."""
+        return self.location if locations is None else self.location[locations]
+
+    def standing(self, sensors: Tensor, locations: Tensor | None) -> tuple[Tensor, Tensor | slice]:
+        """Where the sensors stand among the locations that are forecast, ``[≤ K]``, and which of them do."""
+        if locations is None:
+            return sensors, slice(None)
+        place = sensors.new_full((self.shape.num_sensors,), -1)
+        place[locations] = torch.arange(len(locations), device=sensors.device)
+        inside = (place[sensors] >= 0).nonzero().squeeze(1)
+        return place[sensors[inside]], inside
 
 
 def last_reading(shape: Shape, targets: Sequence[int]) -> nn.Linear:

@@ -31,8 +31,10 @@ class NeighbourLists(Geometry):
     def among(self, sensors: Tensor, gates: Tensor | None) -> Links:
         return self._links(self.neighbours[sensors], self.proximity[sensors], sensors, gates)
 
-    def everywhere(self, sensors: Tensor, gates: Tensor | None) -> Links:
-        return self._links(self.neighbours, self.proximity, sensors, gates)
+    def everywhere(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> Links:
+        if locations is None:
+            return self._links(self.neighbours, self.proximity, sensors, gates)
+        return self._links(self.neighbours[locations], self.proximity[locations], sensors, gates)
 
     def _links(self, neighbours: Tensor, proximity: Tensor, sensors: Tensor, gates: Tensor | None) -> Links:
         place = sensors.new_full((len(self.neighbours) + 1,), -1)  # of each sensor among the given ones; the last slot is −1's

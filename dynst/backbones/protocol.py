@@ -88,8 +88,8 @@ class Geometry(nn.Module):
         """The given ``sensors [K]`` to one another, L = K. ``gates`` None means all 1."""
         raise NotImplementedError
 
-    def everywhere(self, sensors: Tensor, gates: Tensor | None) -> Links:
-        """The given ``sensors [K]`` to all locations, L = S; none listens to itself."""
+    def everywhere(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> Links:
+        """The given ``sensors [K]`` to all locations, L = S, or to ``locations [L]`` alone; none listens to itself."""
         raise NotImplementedError
 
 

@@ -30,16 +30,20 @@ class Readout(Listening):
         self.forecast = nn.Linear(shape.hidden, shape.horizon * shape.num_targets)
         self.extrapolate = last_reading(shape, targets)
 
-    def forward(self, hidden: Tensor, morphed: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
-        """``hidden [B, K, D]`` and ``morphed [B, K, T·2C]`` to scaled forecasts ``[B, H, S, targets]``."""
+    def forward(
+        self, hidden: Tensor, morphed: Tensor, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
+    ) -> Tensor:
+        """``hidden [B, K, D]`` and ``morphed [B, K, T·2C]`` to scaled ``[B, H, L, targets]``, of all locations or these."""
         batch, shape, size = len(hidden), self.shape, self.shape.hidden // self.heads
         extrapolated = self.extrapolate(morphed)  # [B, K, H·targets]
         values = self.others(hidden).unflatten(-1, (self.heads, size)).permute(0, 2, 1, 3)  # [B, heads, K, D/heads]
         told = extrapolated[:, None].expand(-1, self.heads, -1, -1)
-        heard = self.mixing(sensors, gates)(torch.cat([values, told], dim=-1))  # [B, heads, S, D/heads + H·targets]
+        heard = self.mixing(sensors, gates, locations)(torch.cat([values, told], dim=-1))  # [B, heads, L, D/heads + H·targets]
         mixed, guessed = heard[..., :size].permute(0, 2, 1, 3).flatten(2), heard[..., size:].mean(1)
         on = hidden.new_ones(len(sensors)) if gates is None else gates
-        state = widened(mixed + self.place(self.location)).index_add(1, sensors, widened(self.own(hidden) * on[:, None]))
-        straight = widened(guessed).index_add(1, sensors, widened((extrapolated - guessed[:, sensors]) * on[:, None]))
-        out: Tensor = self.forecast(nn.functional.gelu(state)) + straight  # [B, S, H·targets]
-        return out.view(batch, shape.num_sensors, shape.horizon, shape.num_targets).transpose(1, 2)
+        here, which = self.standing(sensors, locations)
+        share = on[which, None]
+        state = widened(mixed + self.place(self.among(locations))).index_add(1, here, widened(self.own(hidden[:, which]) * share))
+        straight = widened(guessed).index_add(1, here, widened((extrapolated[:, which] - guessed[:, here]) * share))
+        out: Tensor = self.forecast(nn.functional.gelu(state)) + straight  # [B, L, H·targets]
+        return out.view(batch, -1, shape.horizon, shape.num_targets).transpose(1, 2)

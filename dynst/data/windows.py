@@ -81,8 +81,8 @@ class Batch:
     observed: Tensor  # [B, T, K, C] bool
     calendar: Tensor  # [B, F] of the first forecast step
     sensors: Tensor  # [K] int64, whom it reads
-    target: Tensor  # [B, H, S, len(targets)]
-    target_observed: Tensor  # [B, H, S, len(targets)] bool
+    target: Tensor  # [B, H, L, len(targets)], L = S where nothing else was asked for
+    target_observed: Tensor  # [B, H, L, len(targets)] bool
 
     def on(self, device: torch.device) -> "Batch":
         return Batch(**{name: sent(values, device) for name, values in vars(self).items()})
@@ -106,35 +106,39 @@ class Windows:
         """The same windows, whose batches are on ``device``; their readings too, where they have room there."""
         return self if device == self.device else replace(self, series=self.series.on(device), device=device)
 
-    def batch(self, index: Tensor, sensors: Tensor) -> Batch:
-        """Copy the windows ``index`` ``[B]`` for the active ``sensors`` ``[K]``, both in main memory."""
+    def batch(self, index: Tensor, sensors: Tensor, locations: Tensor | None = None) -> Batch:
+        """Copy the windows ``index [B]`` for the active ``sensors [K]``, with targets of all locations or of these; all of them in
+        main memory."""
         series, first = self.series, sent(self.starts[index], self.series.device)
         sensors = sent(sensors, series.device)
         ahead = first + self.window
         readings = _past(series.values, first, self.window, sensors)
-        target = self._ahead(series.values, ahead)
+        target = self._ahead(series.values, ahead, locations)
         if series.complete:
             true = series.observed.new_ones(())
             observed, target_observed = true.expand_as(readings), true.expand_as(target)
         else:
             observed = _past(series.observed, first, self.window, sensors)
-            target_observed = self._ahead(series.observed, ahead)
+            target_observed = self._ahead(series.observed, ahead, locations)
         return Batch(readings, observed, series.calendar[ahead], sensors, target, target_observed).on(self.device)
 
-    def num_observed(self, index: Tensor) -> Tensor:
+    def num_observed(self, index: Tensor, locations: Tensor | None = None) -> Tensor:
         """Entries to forecast in the windows ``index`` that were observed, as their batch would count them."""
         if self.series.complete:
-            return self.starts.new_tensor(len(index) * self.horizon * self.series.values.shape[1] * len(self.targets))
+            count = self.series.values.shape[1] if locations is None else len(locations)
+            return self.starts.new_tensor(len(index) * self.horizon * count * len(self.targets))
         ahead = sent(self.starts[index], self.series.device) + self.window
-        return self._ahead(self.series.observed, ahead).sum()
+        return self._ahead(self.series.observed, ahead, locations).sum()
 
     def target_times(self, index: Tensor) -> Tensor:
         """Times of the forecast steps ``[B, H]``, where batches are."""
         ahead = self.starts[index][:, None] + torch.arange(self.window, self.window + self.horizon)
         return sent(self.series.time[ahead], self.device)
 
-    def _ahead(self, rows: Tensor, first: Tensor) -> Tensor:
-        """``[N, S, C]`` to ``[B, H, S, len(targets)]``: all locations from each row ``first`` on."""
+    def _ahead(self, rows: Tensor, first: Tensor, locations: Tensor | None) -> Tensor:
+        """``[N, S, C]`` to ``[B, H, L, len(targets)]``: all locations, or these, from each row ``first`` on."""
+        if locations is not None:
+            return _past(rows, first, self.horizon, sent(locations, rows.device))[..., sent(self.targets, rows.device)]
         if self._neighbours is None:
             return _blocks(rows, first, self.horizon)[..., sent(self.targets, rows.device)]
         return _blocks(rows[..., self._neighbours], first, self.horizon)

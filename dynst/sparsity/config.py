@@ -18,7 +18,7 @@ from dynst.sparsity.drops import ConstantDrop, CosineDrop, Drop, LinearDrop
 from dynst.sparsity.feasible import check_marks, check_reachable
 from dynst.sparsity.network import Network, plain_network
 from dynst.sparsity.schedules import Constant, Cubic, Geometric, Linear, OneShot, Ramp, Schedule
-from dynst.sparsity.scheme import Scheme, SensorDropout
+from dynst.sparsity.scheme import Probes, Scheme, SensorDropout
 
 __all__ = [
     "CriterionName",
@@ -74,6 +74,9 @@ class SparsityConfig(BaseModel):
         None, ge=0, lt=1, description="share of the training whose weights each pruning goes back to; 0 is the initial weights"
     )
     probe_every: int = Field(5, ge=1, description="training steps between two measurements of importance")
+    candidates: int | None = Field(
+        None, ge=1, description="sensors that are off and measured beside those that are on, drawn anew for each; by default all"
+    )
     dropout: bool = Field(True, description="train on a random subset of sensors in each step before start")
     dropout_density: tuple[float, float] = (0.2, 1.0)
 
@@ -111,7 +114,7 @@ def make_scheme(
         _with_coverage(criterion or _criterion(config, num_sensors, seed), config, network),
         exchange=DROPS[config.drop_decay](config.drop_fraction, start, stop) if config.scheme == "dynamic" else None,
         dropout=SensorDropout(start, config.dropout_density, pinned) if config.dropout else None,
-        probe_every=config.probe_every,
+        probes=Probes(config.probe_every, config.candidates),
         seed=seed,
         constraints=constraints,
     )

@@ -13,7 +13,7 @@ from dynst.sparsity.drops import Drop
 from dynst.sparsity.mask import MaskUpdate, random_subset
 from dynst.sparsity.schedules import OneShot, Schedule
 
-__all__ = ["Scheme", "SensorDropout", "StepSensors", "dense_scheme", "fixed_scheme", "shared_scheme"]
+__all__ = ["Probes", "Scheme", "SensorDropout", "StepSensors", "dense_scheme", "fixed_scheme", "shared_scheme"]
 
 
 VAL_CHOICES = 4
@@ -38,6 +38,23 @@ class SensorDropout:
 
 
 @dataclass(frozen=True)
+class Probes:
+    """When importance is measured, and of whom.
+
+    Args:
+        every: steps between two probes, for a criterion that needs them.
+        candidates: sensors that are off and yet measured in one probe, drawn anew for each; None measures all.
+    """
+
+    every: int = 5
+    candidates: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ConfigError(f"sparsity.probe_every must be at least 1 step, but got {self.every}; raise it")
+
+
+@dataclass(frozen=True)
 class StepSensors:
     """What one training step reads: ``gates`` is None on a compact step, where every sensor in ``index`` is on."""
 
@@ -51,7 +68,6 @@ class Scheme:
     Args:
         exchange: how many active sensors may be dropped and regrown at an update; None exchanges nothing.
         dropout: the sensor-dropout warm-up; None trains on all sensors until the first update.
-        probe_every: steps between two probes, for a criterion that needs them.
         constraints: which choices are allowed; None allows any.
     """
 
@@ -63,19 +79,17 @@ class Scheme:
         *,
         exchange: Drop | None = None,
         dropout: SensorDropout | None = None,
-        probe_every: int = 5,
+        probes: Probes = Probes(),
         seed: int = 0,
         constraints: Constraints | None = None,
     ) -> None:
-        if probe_every < 1:
-            raise ConfigError(f"sparsity.probe_every must be at least 1 step, but got {probe_every}; raise it")
-        if criterion.needs_probes and dropout is None and schedule.final > 0 and schedule.start < probe_every:
+        if criterion.needs_probes and dropout is None and schedule.final > 0 and schedule.start < probes.every:
             raise ConfigError(
                 f"the first sensor must go after the first measurements of importance, but pruning starts at step "
-                f"{schedule.start} and probes run every {probe_every} steps; raise sparsity.start"
+                f"{schedule.start} and probes run every {probes.every} steps; raise sparsity.start"
             )
         self.num_sensors, self.schedule, self.criterion = num_sensors, schedule, criterion
-        self.exchange, self.dropout, self.probe_every, self.seed = exchange, dropout, probe_every, seed
+        self.exchange, self.dropout, self.probes, self.seed = exchange, dropout, probes, seed
         self.constraints = constraints or Unconstrained(num_sensors)
         self.active = self.constraints.allowed()
         self.ever_active = self.active.clone()
@@ -90,11 +104,11 @@ class Scheme:
         return step > self.schedule.stop
 
     def sensors_at(self, step: int) -> StepSensors:
-        """Active sensors alone, or on a probe step all that are allowed, with gates."""
+        """Active sensors alone, or on a probe step, with gates, also those that are off and allowed, or some of them."""
         if self.dropout is not None and step < self.dropout.until:
             return StepSensors(self._subset(self.dropout.density, step).nonzero().squeeze(1), None)
-        if self.criterion.needs_probes and step % self.probe_every == 0 and not self.is_settled(step):
-            return self._probe(self.active)
+        if self.criterion.needs_probes and step % self.probes.every == 0 and not self.is_settled(step):
+            return self._probe(self.active, step)
         return StepSensors(self.active.nonzero().squeeze(1), None)
 
     def first_probes(self, step: int) -> Iterator[StepSensors]:
@@ -105,7 +119,8 @@ class Scheme:
         if not self.criterion.needs_probes or self.dropout is None or step != self.schedule.start:
             return
         for number in range(1, FIRST_PROBES + 1):
-            yield self._probe(self._subset(self.dropout.density, step=-VAL_CHOICES - number))
+            step = -VAL_CHOICES - number
+            yield self._probe(self._subset(self.dropout.density, step), step)
 
     def val_choices(self, step: int) -> list[Tensor]:
         """What to validate on after ``step`` steps: the mask, or in the warm-up a few choices of evenly spread densities."""
@@ -153,8 +168,13 @@ class Scheme:
         prefix = "criterion."
         self.criterion.load_state_dict({name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)})
 
-    def _probe(self, active: Tensor) -> StepSensors:
-        index = self.constraints.allowed().nonzero().squeeze(1)
+    def _probe(self, active: Tensor, step: int) -> StepSensors:
+        heard, most = self.constraints.allowed().clone(), self.probes.candidates
+        off = (heard & ~active).nonzero().squeeze(1)
+        if most is not None and len(off) > most:
+            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) & 0x7FFF_FFFF_FFFF_FFFF)
+            heard[off[torch.randperm(len(off), generator=generator)[most:]]] = False
+        index = heard.nonzero().squeeze(1)
         return StepSensors(index, self.criterion.gates(active)[index])
 
     def _subset(self, density: tuple[float, float], step: int) -> Tensor:

@@ -10,9 +10,14 @@ from dynst.forecaster import SparseForecaster
 from dynst.metrics import ErrorTable
 from dynst.training.world import World
 
-__all__ = ["evaluate", "forecast_windows"]
+__all__ = ["evaluate", "forecast_windows", "windows_at_once"]
 
 LOCATIONS_AT_ONCE = 256 * 4096  # windows times sensors
+
+
+def windows_at_once(num_sensors: int, parts: int = 1) -> int:
+    """So many that memory does not grow with the network; fewer where even that is too large to be trained on in one piece."""
+    return max(1, min(256, LOCATIONS_AT_ONCE // num_sensors) // max(1, parts))
 
 
 def forecast_windows(model: SparseForecaster, windows: Windows, index: Tensor, sensors: Tensor) -> Tensor:
@@ -41,7 +46,7 @@ def evaluate(
     with the network: a batch has 256 windows up to 4,096 sensors, 10 at 100,000.
     """
     world, windows = world or World(), windows.on(device_of(model))
-    batch_size = batch_size or max(1, min(256, LOCATIONS_AT_ONCE // len(active)))
+    batch_size = batch_size or windows_at_once(len(active))
     was_training = model.training
     model.eval()
     sensors, targets = active.nonzero().squeeze(1), sent(windows.targets, windows.device)

@@ -44,40 +44,45 @@ class Gradients:
         self.unit = float(spread[0])  # of the first target, for one of the loss
         self._weight = sent(scaler.scale[:, train.targets] / spread[None], world.device)  # [S, targets]
 
-    def measure(self, index: Tensor, sensors: StepSensors) -> tuple[Tensor, Tensor | None]:
+    def measure(self, index: Tensor, sensors: StepSensors, locations: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """This rank's (sum of errors, number of observed entries), and the gradient of the loss by the gates, ``[K]`` of this rank,
         where there are some.
 
         Args:
             index: ``[B]``, this rank's windows of the batch.
+            locations: ``[L]``, whose errors count, by default all.
         """
         parts = index.tensor_split(max(1, min(self.accumulate, len(index))))
         gates = None if sensors.gates is None else sent(sensors.gates, self.world.device).clone().requires_grad_()
         self._parallel.zero_grad(set_to_none=True)
-        entries, everyone = self._counted(index) if len(parts) > 1 else (None, None)
+        entries, everyone = self._counted(index, locations) if len(parts) > 1 else (None, None)
         sums = []
         for number, part in enumerate(parts, start=1):
             with self._alone(number < len(parts)):
-                total, own = self._one(part, sensors.index, gates, everyone)
+                total, own = self._one(part, sensors.index, gates, everyone, locations)
             sums.append(total)
         total = sums[0] if len(sums) == 1 else torch.stack(sums).sum()
         return torch.stack([total, own if entries is None else entries]).double(), self._of_gates(gates)
 
-    def _one(self, index: Tensor, sensors: Tensor, gates: Tensor | None, everyone: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _one(
+        self, index: Tensor, sensors: Tensor, gates: Tensor | None, everyone: Tensor | None, locations: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """Adds the gradient of a few windows, as their share of the entries of all; ``everyone`` None counts them here."""
-        batch = self.train.batch(index, sensors)
+        batch = self.train.batch(index, sensors, locations)
+        there = None if locations is None else sent(locations, self.world.device)
+        weight = self._weight if there is None else self._weight[there]
         with self.arithmetic.forward():
-            forecast = self._parallel(batch.readings, batch.observed, batch.calendar, batch.sensors, gates)
-        total, entries = masked_mae(forecast.to(self._weight.dtype), batch.target, batch.target_observed, self._weight)
+            forecast = self._parallel(batch.readings, batch.observed, batch.calendar, batch.sensors, gates, there)
+        total, entries = masked_mae(forecast.to(weight.dtype), batch.target, batch.target_observed, weight)
         if everyone is None:
             everyone = self.world.total(entries.clone().float())
         loss = total * self.world.size / everyone.clamp(min=1)  # ranks are averaged: this makes it the mean over all entries
         self.arithmetic.backward(loss)
         return total.detach(), entries
 
-    def _counted(self, index: Tensor) -> tuple[Tensor, Tensor]:
+    def _counted(self, index: Tensor, locations: Tensor | None) -> tuple[Tensor, Tensor]:
         """Observed entries of this rank's part of the batch, and of all ranks'."""
-        entries = sent(self.train.num_observed(index), self.world.device)
+        entries = sent(self.train.num_observed(index, locations), self.world.device)
         return entries, self.world.total(entries.clone().float())
 
     def _alone(self, alone: bool) -> AbstractContextManager[Any]:

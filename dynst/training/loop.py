@@ -11,20 +11,31 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dynst.data.parts import Part
 from dynst.data.windows import Windows
 from dynst.devices import CPU, moved, on_host
 from dynst.forecaster import SparseForecaster
 from dynst.sparsity.mask import MaskUpdate
 from dynst.sparsity.scheme import Scheme, StepSensors
 from dynst.training.consensus import check_consensus
-from dynst.training.evaluate import evaluate
+from dynst.training.evaluate import evaluate, windows_at_once
 from dynst.training.gradients import Gradients
 from dynst.training.precision import Arithmetic
 from dynst.training.recipe import Recipe
+from dynst.training.rotation import Rotation, Turns, within
 from dynst.training.sampling import epoch_batches
 from dynst.training.world import World
 
-__all__ = ["EpochReport", "Training"]
+__all__ = ["EpochReport", "Training", "TrainingData"]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Windows to train on and to choose the best epoch by; the ``parts`` of a network that is too large for one step."""
+
+    train: Windows
+    val: Windows
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,15 +65,16 @@ class Training:
         model: SparseForecaster,
         scheme: Scheme,
         recipe: Recipe,
-        train: Windows,
-        val: Windows,
+        data: TrainingData,
         seed: int,
         world: World,
         rewind: int | None = None,
     ) -> None:
         self.model, self.scheme, self.recipe = moved(model, world.device), scheme, recipe
-        self.train, self.val, self.seed, self.world = train.on(world.device), val.on(world.device), seed, world
-        self.steps_per_epoch = recipe.steps_in_epoch(len(train))
+        self.train, self.val, self.seed, self.world = data.train.on(world.device), data.val.on(world.device), seed, world
+        self.rotation = Rotation(data.parts, scheme.num_sensors, seed, world)
+        self.windows_at_once = windows_at_once(scheme.num_sensors, len(data.parts))
+        self.steps_per_epoch = recipe.steps_in_epoch(len(data.train))
         self.total_steps = recipe.epochs * self.steps_per_epoch
         self.rewind, self.rewound_to = rewind, dict[str, Tensor]()
         self._updates: list[MaskUpdate] = []  # since the last report
@@ -147,7 +159,7 @@ class Training:
         windows, trained = (self.step - first) * min(self.recipe.batch_size, len(self.train)), perf_counter()
         self._loss, self._updates = torch.zeros_like(loss_sum), []
         choices = self.scheme.val_choices(self.step)
-        val_mae = fmean(evaluate(self.model, self.val, choice, self.world).mae() for choice in choices)
+        val_mae = fmean(evaluate(self.model, self.val, choice, self.world, self.windows_at_once).mae() for choice in choices)
         self._keep_best(val_mae)
         return EpochReport(
             epoch=epoch + 1,
@@ -174,8 +186,9 @@ class Training:
         """Move the mask if it is time; where sensors were pruned, go back to the weights of ``rewind`` with a fresh optimizer."""
         if self.step == self.rewind:
             self.rewound_to = deepcopy(self.model.state_dict())
-        for sensors, index in zip(self.scheme.first_probes(self.step), self._fresh_batches(), strict=False):
-            self._measure(index, sensors)
+        probes = (sensors for sensors in self.scheme.first_probes(self.step) for _ in range(self.rotation.turns))
+        for turn, (sensors, index) in enumerate(zip(probes, self._fresh_batches(), strict=False)):
+            self._measure(index, sensors, self.rotation.part_at(turn, Turns.FIRST_PROBES))
         update = self.scheme.update(self.step)
         if update is None:
             return []
@@ -201,23 +214,37 @@ class Training:
 
     def _train_step(self, index: Tensor) -> Tensor:
         """One optimizer step; returns (sum of errors, number of observed entries) of this rank."""
-        errors = self._measure(index, self.scheme.sensors_at(self.step))
+        sensors = self.scheme.sensors_at(self.step)
+        errors = self._measure(index, sensors, self._part_for(sensors))
         for group in self._optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate_at(self.step, self.total_steps)
         self._arithmetic.step(self._optimizer, self.model, self.recipe.clip_norm)
         return errors
 
-    def _measure(self, index: Tensor, sensors: StepSensors) -> Tensor:
-        """Gradients of one batch; those of gates go to the scheme. Returns what ``_train_step`` returns."""
-        errors, of_gates = self._gradients.measure(index, sensors)
+    def _part_for(self, sensors: StepSensors) -> Part | None:
+        if sensors.gates is None:
+            return self.rotation.part_at(self.step, Turns.TRAINING)
+        return self.rotation.part_at(self.step // self.scheme.probes.every, Turns.PROBES)
+
+    def _measure(self, index: Tensor, sensors: StepSensors, part: Part | None) -> Tensor:
+        """Gradients of one batch on one part; those of gates go to the scheme. Returns what ``_train_step`` returns."""
+        mine = sensors if part is None else within(sensors, part, self.scheme.num_sensors)
+        errors, of_gates = self._gradients.measure(index, mine, None if part is None else part.locations)
         if of_gates is not None:
-            self._observe(sensors, of_gates)
+            self._observe(sensors, self._of_all_ranks(sensors, mine, of_gates, part))
         return errors
+
+    def _of_all_ranks(self, sensors: StepSensors, mine: StepSensors, of_gates: Tensor, part: Part | None) -> Tensor:
+        """The gradient of each gate of ``sensors``, the same on every rank; NaN where no rank's part has measured it."""
+        if part is None:
+            return self.world.total(of_gates) / self.world.size
+        return self.rotation.together(mine, of_gates, part)[sensors.index]
 
     def _observe(self, sensors: StepSensors, of_gates: Tensor) -> None:
         """The one place inside an epoch that waits for the device: at a probe, whose gradients are read here."""
-        gradient = (self.world.total(of_gates) / self.world.size * self._gradients.unit).cpu()
-        if self.recipe.precision != "float16" or gradient.isfinite().all():  # one that overflowed says nothing of any sensor
+        gradient = (of_gates * self._gradients.unit).cpu()
+        measured = gradient[~gradient.isnan()] if self.rotation.cut else gradient
+        if self.recipe.precision != "float16" or measured.isfinite().all():  # one that overflowed says nothing of any sensor
             self.scheme.observe(sensors, gradient)
 
     def _keep_best(self, val_mae: float) -> None:

@@ -25,6 +25,8 @@ class Recipe(BaseModel):
     sharding: Sharding = Field(
         "windows", description="how workers share the windows: dealt out of one shuffle, or by stretches of time"
     )
+    parts: int = Field(1, ge=1, description="parts that a large network is cut into; in each step a worker trains on one of them")
+    halo: int = Field(2, ge=0, description="how far a part sees beyond its border, in steps from a location to those it listens to")
     learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     clip_norm: float = Field(5.0, gt=0)

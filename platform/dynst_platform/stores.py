@@ -3,7 +3,7 @@
 from itertools import product
 from pathlib import Path
 
-from dynst.build import DatasetPlan, check_model, plan_dataset
+from dynst.build import DatasetPlan, check_model, check_parts, plan_dataset
 from dynst.choice.rankings import check_size
 from dynst.data import auckland
 from dynst.data.patches import patched_store
@@ -62,6 +62,7 @@ def store_for(job: JobSpec) -> SensorStore:
     store = store_of(job)
     plan = plan_job(job, store)
     check_model(job.model, store, plan)
+    check_parts(network_of(store), job.model, store.edges, job.training)
     steps = job.training.epochs * job.training.steps_in_epoch(len(plan.starts[0]))
     make_scheme(job.sparsity, len(store.sensors), steps, job.seed, network=network_of(store))
     if job.sparsity.scheme == "judged" and int(job.sparsity.start * job.training.epochs) < 1:
@@ -83,6 +84,7 @@ def curve_store_for(job: JobSpec) -> SensorStore:
     """
     store = store_of(job)
     check_model(job.model, store, plan_job(job, store))
+    check_parts(network_of(store), job.model, store.edges, job.training)
     check_size(job.curve.baselines, len(store.sensors))
     for sparsity in job.curve.sparsities:
         make_constraints(at_sparsity(job.sparsity, sparsity), network_of(store))

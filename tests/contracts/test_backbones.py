@@ -11,7 +11,8 @@ from dynst.backbones.catalogue import BACKBONES, backbone_class, traits_of
 from dynst.data.edges import Edges
 from dynst.data.manifest import Channel, Grid, Patching
 from dynst.data.scaler import SEASONS, SeasonalScaler
-from dynst.forecaster import SparseForecaster
+from dynst.errors import ConfigError
+from dynst.forecaster import InputGatedForecaster, SparseForecaster
 from dynst.model import ModelConfig, build_forecaster
 from dynst.served import ServedForecaster
 
@@ -127,6 +128,21 @@ def test_forecasts_every_location_from_one_sensor(model: SparseForecaster) -> No
     assert forecast.isfinite().all()
 
 
+@pytest.mark.parametrize("gated", [False, True])
+def test_locations_asked_for_alone_get_the_forecasts_that_they_get_among_all(model: SparseForecaster, gated: bool) -> None:
+    """Bit for bit where all are asked for; a part of a large network is trained on so."""
+    active, (readings, observed, calendar) = random_active(1), inputs()
+    sensors, gates = (torch.arange(S), active.float()) if gated else (active.nonzero().squeeze(1), None)
+    data = readings[:, :, sensors], observed[:, :, sensors], calendar, sensors, gates
+    if isinstance(model, InputGatedForecaster):
+        with pytest.raises(ConfigError, match="forecasts all of them at once, but was asked for a part"):
+            model(*data, torch.arange(S))
+        return
+    whole, asked = model(*data), torch.tensor([0, 3, 4, 9])
+    assert torch.equal(model(*data, torch.arange(S)), whole)
+    torch.testing.assert_close(model(*data, asked), whole[:, :, asked], **CLOSE)
+
+
 def test_a_batch_of_one_equals_a_row_of_a_batch(model: SparseForecaster) -> None:
     active, data = random_active(3), inputs()
     whole = compact(model, active, data)
@@ -190,6 +206,9 @@ def test_several_steps_at_a_time_read_their_own_forecasts(variant: tuple[str, st
     torch.testing.assert_close(forecast[:, 2:], later, **CLOSE)
     gated = rolled(*data, torch.arange(S), active.float())
     torch.testing.assert_close(gated, forecast, **CLOSE)
+    if model.traits.compact:
+        asked = torch.tensor([0, 3, 4, 9])
+        torch.testing.assert_close(rolled(*data, torch.arange(S), active.float(), asked), gated[:, :, asked], **CLOSE)
 
 
 @pytest.mark.filterwarnings("ignore")  # of torch's tracer about itself

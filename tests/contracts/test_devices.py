@@ -10,7 +10,7 @@ from dynst.build import Dataset, forecaster_for, make_dataset
 from dynst.data.store import SensorStore
 from dynst.model import ModelConfig
 from dynst.sparsity.scheme import StepSensors, dense_scheme
-from dynst.training.loop import Training
+from dynst.training.loop import Training, TrainingData
 from dynst.training.recipe import Recipe
 from dynst.training.world import World
 from tests.conftest import write_grid
@@ -33,7 +33,7 @@ def training(grid: tuple[SensorStore, Dataset], name: str, form: str, recipe: Re
     store, dataset = grid
     lists = {"neighbours": 3} if form == "neighbour_lists" else {}
     model = forecaster_for(dataset, ModelConfig.model_validate(SETTINGS | {"backbone": name} | lists), store.edges, seed=0)
-    return Training(model, dense_scheme(S), recipe, dataset.train, dataset.val, 0, World(device=device))
+    return Training(model, dense_scheme(S), recipe, TrainingData(dataset.train, dataset.val), 0, World(device=device))
 
 
 @pytest.mark.parametrize("sensors", [COMPACT, PROBE], ids=["compact", "probe"])

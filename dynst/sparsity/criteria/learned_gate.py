@@ -30,6 +30,8 @@ class LearnedGate(Criterion):
 
     def observe(self, gate_gradient: Tensor, active: Tensor) -> None:
         learning = active & gate_gradient.isfinite()
+        if not learning.any():
+            return
         gradient = gate_gradient[learning].double()
         now = torch.stack([gradient.abs().mean(), torch.ones((), dtype=torch.float64)])
         self.usual = self.decay * self.usual + (1 - self.decay) * now

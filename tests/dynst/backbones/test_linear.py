@@ -8,7 +8,7 @@ from dynst.backbones.all_pairs import AllPairs
 from dynst.backbones.linear import LinearModel, LinearReadout
 from dynst.backbones.protocol import Shape
 from dynst.data.scaler import SEASONS, SeasonalScaler
-from dynst.forecaster import SparseForecaster
+from dynst.forecaster import CompactForecaster, SparseForecaster
 
 B, T, H, S, C = 2, 5, 3, 6, 2
 ACTIVE = torch.tensor([True, False, True, True, False, False])
@@ -21,7 +21,7 @@ def model(targets: tuple[int, ...] = (0,)) -> SparseForecaster:
     readout = LinearReadout(shape, AllPairs(torch.rand(S, S)), targets, torch.randn(S, 4) / 2)
     for parameter in readout.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
-    return SparseForecaster(shape, LinearModel(), readout, SeasonalScaler(SEASONS["none"], S, C))
+    return CompactForecaster(shape, LinearModel(), readout, SeasonalScaler(SEASONS["none"], S, C))
 
 
 def forecast(network: SparseForecaster, values: Tensor, gated: bool) -> Tensor:

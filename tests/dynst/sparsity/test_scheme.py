@@ -7,6 +7,7 @@ from dynst.errors import ConfigError
 from dynst.sparsity.config import SparsityConfig, at_sparsity, make_constraints, make_scheme
 from dynst.sparsity.constrained import Marked
 from dynst.sparsity.constraints import Unconstrained
+from dynst.sparsity.criteria import LearnedGate
 from dynst.sparsity.mask import num_active_at
 from dynst.sparsity.network import Network
 from dynst.sparsity.scheme import Scheme, SensorDropout, dense_scheme, fixed_scheme, shared_scheme
@@ -128,3 +129,24 @@ def test_another_sparsity_takes_the_place_of_share_and_budget() -> None:
         kept = constraints.prune(constraints.allowed(), torch.randn(S), 0.75)
         assert int(kept.sum()) == num_active_at(0.75, S) == 6
         assert not kept[5]
+
+
+def test_a_probe_hears_no_more_candidates_than_asked_for_and_in_time_all_of_them() -> None:
+    scheme = make_scheme(SparsityConfig(final=0.5, candidates=2, dropout=False, probe_every=1), S, STEPS, 0)
+    scheme.active = torch.arange(S) % 2 == 0
+    probes = [scheme.sensors_at(step) for step in range(40)]
+    heard = torch.zeros(S, dtype=torch.bool)
+    for probe in probes:
+        assert probe.gates is not None
+        assert torch.equal(probe.index[probe.gates > 0], scheme.active.nonzero().squeeze(1))
+        assert int((probe.gates == 0).sum()) == 2
+        heard[probe.index] = True
+    assert heard.all()
+    assert torch.equal(probes[3].index, scheme.sensors_at(3).index)
+
+
+def test_a_criterion_of_gates_learns_nothing_from_a_probe_without_active_sensors() -> None:
+    gate = LearnedGate(S)
+    gate.observe(torch.full((S,), float("nan")).double(), torch.ones(S, dtype=torch.bool))
+    assert torch.equal(gate.scores(torch.ones(S, dtype=torch.bool)), torch.ones(S).double())
+    assert gate.usual.tolist() == [0, 0]

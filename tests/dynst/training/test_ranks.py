@@ -24,15 +24,15 @@ SPARSITY = SparsityConfig(final=0.5, rounds=3, probe_every=2)
 BATCH = 13  # 7 windows for one rank, 6 for the other
 
 
-def comparison(path: Path, sharding: Sharding, world: World) -> Comparison:
+def comparison(path: Path, sharding: Sharding, world: World, parts: int = 1) -> Comparison:
     store = open_store(path)
-    recipe = Recipe(epochs=3, steps_per_epoch=4, batch_size=BATCH, sharding=sharding, checkpoint_every_steps=3)
+    recipe = Recipe(epochs=3, steps_per_epoch=4, batch_size=BATCH, sharding=sharding, checkpoint_every_steps=3, parts=parts, halo=1)
     return Comparison(make_dataset(store, MODEL), store.edges, MODEL, recipe, SPARSITY, SearchConfig(), 0, world)
 
 
-def trained(path: Path, sharding: Sharding, world: World) -> dict:
+def trained(path: Path, sharding: Sharding, world: World, parts: int = 1) -> dict:
     """What the first rank's training holds after two steps of its last epoch, and all ranks' masks and errors at the end."""
-    training = comparison(path, sharding, world).learned().training
+    training = comparison(path, sharding, world, parts).learned().training
     paused: list[dict] = []
     reports = list(training.run(pause=lambda: paused.append(training.state_dict())))
     return {
@@ -41,6 +41,7 @@ def trained(path: Path, sharding: Sharding, world: World) -> dict:
         "train": [report.train_loss for report in reports],
         "loss": [state["loss"] for state in paused],
         "weights": training.model.state_dict(),
+        "scores": training.scheme.criterion.scores(training.scheme.active),
     }
 
 
@@ -49,6 +50,7 @@ def on_rank(rank: int, folder: Path, store: Path) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     world = current_world()
     found: dict = {sharding: trained(store, sharding, world) for sharding in ("windows", "time")}
+    found["parts"] = trained(store, "windows", world, parts=3)
     active = torch.arange(8) < 5
     check_consensus(40, active, world)
     try:
@@ -67,15 +69,22 @@ def ranks(tmp_path_factory: pytest.TempPathFactory, network: SensorStore) -> lis
     return [torch.load(folder / f"rank-{rank}.pt", weights_only=True) for rank in range(2)]
 
 
-@pytest.mark.parametrize("sharding", ["windows", "time"])
-def test_two_ranks_end_with_one_mask_and_one_error(ranks: list[dict], sharding: str) -> None:
-    """The windows of the training part are no multiple of the batch, nor the batch of the ranks."""
-    one, other = (rank[sharding] for rank in ranks)
+@pytest.mark.parametrize("run", ["windows", "time", "parts"])
+def test_two_ranks_end_with_one_mask_and_one_error(ranks: list[dict], run: str) -> None:
+    """The windows of the training part are no multiple of the batch, nor the batch of the ranks, nor the parts."""
+    one, other = (rank[run] for rank in ranks)
     assert torch.equal(one["mask"], other["mask"])
     assert int(one["mask"].sum()) == 4
     assert one["val"] == other["val"]
     assert one["train"] == other["train"]
     assert all(torch.equal(value, other["weights"][name]) for name, value in one["weights"].items())
+
+
+def test_two_ranks_on_different_parts_gather_one_importance_of_every_sensor(ranks: list[dict]) -> None:
+    one, other = (rank["parts"]["scores"] for rank in ranks)
+    assert torch.equal(one, other)
+    assert (one != 0).all()
+    assert not torch.equal(one, ranks[0]["windows"]["scores"])
 
 
 def test_two_ranks_train_as_one_does(ranks: list[dict], network: SensorStore) -> None:

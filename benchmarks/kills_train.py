@@ -105,6 +105,8 @@ def disturbed(start: list[str], nodes: Nodes, kind: str, after: int) -> tuple[di
     if process.returncode:
         last = Path(nodes.environment["DYNST_HOME"], "stderr.txt").read_text().splitlines()[-2:]
         raise SystemExit(f"the run ended with exit code {process.returncode} after its {kind} was killed: {' '.join(last)}")
+    if not said.startswith("{"):
+        raise SystemExit(f"standard output must be JSON alone, but begins with: {said[:300]}")
     outcome: dict[str, Any] = json.loads(said)
     return outcome, waited, time.perf_counter() - began
 

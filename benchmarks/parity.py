@@ -32,7 +32,7 @@ from dynst.data.store import SensorStore, open_store
 from dynst.model import ModelConfig
 from dynst.sparsity.scheme import dense_scheme
 from dynst.training.evaluate import evaluate
-from dynst.training.loop import Training
+from dynst.training.loop import Training, TrainingData
 from dynst.training.recipe import Recipe
 from dynst.training.sampling import epoch_batches
 from dynst.training.world import World
@@ -139,7 +139,7 @@ class Bench:
     def ours(self, pair: Pair, seed: int) -> Outcome:
         model = forecaster_for(self.dataset, model_config(pair.ours), self.store.edges, seed)
         scheme = dense_scheme(len(self.store.sensors))
-        training = Training(model, scheme, self.recipe, self.dataset.train, self.dataset.val, seed, World())
+        training = Training(model, scheme, self.recipe, TrainingData(self.dataset.train, self.dataset.val), seed, World())
         reports, ends = [], [process_time()]
         for report in training.run():
             reports.append(report)

@@ -16,6 +16,7 @@ from torch import Tensor
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
 from dynst.data.scaler import Season, SeasonalScaler
+from dynst.devices import on_host
 from dynst.errors import ArtifactError
 from dynst.forecaster import SparseForecaster
 from dynst.model import ModelConfig, build_forecaster
@@ -100,7 +101,7 @@ def save_artifact(
 ) -> None:
     """``edges`` and ``positions [S, 2]`` go with the model, which is made from them again when it is loaded."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors: dict[str, Tensor] = {name: value.contiguous() for name, value in model.state_dict().items()}
+    tensors: dict[str, Tensor] = {name: value.contiguous() for name, value in on_host(dict(model.state_dict())).items()}
     tensors |= {f"{EDGE_PREFIX}{name}": torch.tensor(getattr(edges, name)) for name in ("source", "target", "weight")}
     if positions is not None:
         tensors[POSITIONS] = torch.tensor(positions)
@@ -143,7 +144,7 @@ def load_artifact(folder: Path) -> Artifact:
         description = Description.model_validate(_upgraded(json.loads((folder / DESCRIPTION).read_bytes())))
         tensors = load_file(folder / WEIGHTS)
         edges = Edges(*(tensors.pop(f"{EDGE_PREFIX}{name}").numpy() for name in ("source", "target", "weight")))
-    except (OSError, ValueError, SafetensorError, KeyError) as error:  # pydantic's and JSON's errors are ValueErrors
+    except (OSError, ValueError, SafetensorError, KeyError, TypeError, AttributeError) as error:  # pydantic's, JSON's: ValueErrors
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error).splitlines()[0]
         raise ArtifactError(
             f"no usable model in {folder} ({reason}); it must hold {DESCRIPTION} and {WEIGHTS} of one run"

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from dynst.data.windows import Windows
+from dynst.devices import device_of, wait_for
 from dynst.forecaster import SparseForecaster
 from dynst.peak_memory import peak_memory
 
@@ -95,8 +96,14 @@ def measure_efficiency(
 
 
 def _call(model: SparseForecaster, windows: Windows, size: int, sensors: Tensor) -> Callable[[], object]:
-    batch = windows.batch(torch.arange(size), sensors)
-    return lambda: model(batch.readings, batch.observed, batch.calendar, sensors)
+    batch = windows.on(device_of(model)).batch(torch.arange(size), sensors)
+
+    def call() -> object:
+        out = model(batch.readings, batch.observed, batch.calendar, batch.sensors)
+        wait_for(out.device)
+        return out
+
+    return call
 
 
 def _times(calls: Sequence[Callable[[], object]], repeats: int, seconds: float) -> np.ndarray:

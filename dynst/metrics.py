@@ -6,6 +6,8 @@ from math import sqrt
 import torch
 from torch import Tensor
 
+from dynst.devices import on_host
+
 __all__ = ["ErrorTable", "masked_mae"]
 
 
@@ -39,8 +41,14 @@ class ErrorTable:
 
     @classmethod
     def zeros(cls, horizon: int, num_sensors: int, num_channels: int, weight: Tensor | None = None) -> "ErrorTable":
-        sums = (torch.zeros(horizon, num_sensors, num_channels, dtype=torch.float64) for _ in range(6))
-        return cls(torch.ones(num_channels).double() if weight is None else weight.double(), *sums)
+        """It adds up where ``weight`` is."""
+        weight = torch.ones(num_channels) if weight is None else weight
+        sums = (weight.new_zeros(horizon, num_sensors, num_channels, dtype=torch.float64) for _ in range(6))
+        return cls(weight.double(), *sums)
+
+    def on_host(self) -> "ErrorTable":
+        """In main memory, where any figure may be asked for."""
+        return ErrorTable(**on_host(vars(self)))
 
     @property
     def sums(self) -> tuple[Tensor, ...]:

@@ -18,7 +18,7 @@ from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
 from dynst.data.scaler import SeasonalScaler
 from dynst.data.windows import calendar_features
-from dynst.errors import ConfigError
+from dynst.errors import ConfigError, DynstError
 from dynst.forecaster import CompactForecaster, InputGatedForecaster, SparseForecaster
 from dynst.rollout import RolledOut
 
@@ -104,13 +104,16 @@ def build_forecaster(
 
 
 def check_forecast(made: SparseForecaster, name: str) -> None:
-    """Raises ConfigError where a forecast of one empty window fails, or does not have the shape that the model was asked for."""
+    """Raises ConfigError where a forecast of one empty window fails, or does not have the shape that the model was asked for.
+
+    The model is left in evaluation mode, since one window has no statistics to normalise a batch with.
+    """
     shape = made.shape
     readings = torch.zeros(1, shape.window, shape.num_sensors, shape.num_channels)
     calendar = calendar_features(torch.zeros(1, dtype=torch.int64))
     try:
-        forecast = made(readings, torch.ones_like(readings, dtype=torch.bool), calendar, torch.arange(shape.num_sensors))
-    except (TypeError, ValueError, RuntimeError, IndexError) as error:
+        forecast = made.eval()(readings, torch.ones_like(readings, dtype=torch.bool), calendar, torch.arange(shape.num_sensors))
+    except Exception as error:  # whatever a user's network raises
         raise ConfigError(
             f"model.backbone {name} cannot forecast from readings of shape {list(readings.shape)} ({error})"
         ) from error
@@ -137,7 +140,9 @@ def _network(kind: type[nn.Module], backbone: BackboneConfig, parts: Blueprint) 
     filled = {name: PARTS[name](parts) for name in wanted_parts(kind, PARTS)}
     try:
         return kind(**filled, **backbone.options)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except DynstError:
+        raise
+    except Exception as error:  # whatever a user's network raises
         raise ConfigError(f"model.backbone {backbone.name} cannot be made with these settings ({error}); mend model") from error
 
 

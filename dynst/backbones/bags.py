@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn.functional import embedding_bag
 
+from dynst.backbones.mixing import widened
+
 __all__ = ["Bags", "dots", "weighted_sum"]
 
 SUM, NO_PADDING = 0, -1  # of torch's embedding bag
@@ -34,16 +36,27 @@ class Bags:
         by_column = columns.argsort(stable=True)
         return cls(rows, columns, _starts(present.sum(1)), by_column, rows[by_column], _starts(per_column))
 
+    @classmethod
+    def full(cls, columns: Tensor, num_columns: int) -> "Bags":
+        """Of lists ``[L, N]`` without a gap. Nothing is counted whose number only the device would know, so nobody waits for it."""
+        lists, size = columns.shape
+        entries = columns.flatten()
+        rows = torch.arange(lists, device=columns.device).repeat_interleave(size)
+        by_column = entries.argsort(stable=True)
+        starts = torch.arange(lists + 1, device=columns.device) * size
+        edges = torch.arange(num_columns + 1, device=columns.device)
+        return cls(rows, entries, starts, by_column, rows[by_column], torch.searchsorted(entries[by_column], edges))
+
 
 def weighted_sum(bags: Bags, weight: Tensor, table: Tensor) -> Tensor:
     """``out[l] = Σ weight[m] · table[column of m]`` over the entries m of row l: ``[M]``, ``[K, D]`` to ``[L, D]``."""
-    out: Tensor = _WeightedSum.apply(weight, table, bags)  # type: ignore[no-untyped-call]
+    out: Tensor = _WeightedSum.apply(widened(weight), widened(table), bags)  # type: ignore[no-untyped-call]
     return out
 
 
 def dots(bags: Bags, left: Tensor, right: Tensor) -> Tensor:
     """``out[m] = left[row of m] · right[column of m]``: ``[L, D]``, ``[K, D]`` to ``[M]``."""
-    out: Tensor = _Dots.apply(left, right, bags)  # type: ignore[no-untyped-call]
+    out: Tensor = _Dots.apply(widened(left), widened(right), bags)  # type: ignore[no-untyped-call]
     return out
 
 

@@ -42,7 +42,7 @@ def backbone_class(name: str) -> type[nn.Module]:
         raise ConfigError(f"model.backbone must be one of {', '.join(BACKBONES)} or package.module:Class, but got '{name}'")
     try:
         found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # it is somebody else's code that runs
         raise ConfigError(
             f"model.backbone '{name}' cannot be imported ({error}); install its package, or put its folder on PYTHONPATH"
         ) from error
@@ -86,7 +86,7 @@ def checked_options(backbone: type[nn.Module], options: Mapping[str, Any], fille
     }
     settings = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
     try:
-        return dict(create_model("Options", __config__=settings, **fields)(**options))
+        return dict(create_model("Options", __config__=settings, **fields).model_validate(dict(options)))
     except ValidationError as error:
         problem = error.errors()[0]
         option = ".".join(str(part) for part in problem["loc"])
@@ -103,5 +103,10 @@ def _reason(kind: str, message: str, known: list[str]) -> str:
 
 def _parameters(backbone: type[nn.Module]) -> Iterator[Parameter]:
     known = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
-    resolved = signature(backbone, eval_str=True).parameters.values()
+    try:
+        resolved = signature(backbone, eval_str=True).parameters.values()
+    except NameError as error:
+        raise ConfigError(
+            f"model.backbone {backbone.__name__} must have annotations that can be looked up, but {error}; import it for good"
+        ) from error
     return (parameter for parameter in resolved if parameter.kind in known)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dynst.backbones.listening import Listening, last_reading
+from dynst.backbones.mixing import widened
 from dynst.backbones.protocol import Geometry, Shape, Traits
 
 __all__ = ["LinearModel", "LinearReadout"]
@@ -41,7 +42,7 @@ class LinearReadout(Listening):
         own = (1 - self.leaning) * (extrapolated[:, which] - guessed[:, here])
         on = own if gates is None else own * gates[which, None]
         constant = self.constant if locations is None else self.constant[locations]
-        out: Tensor = guessed.index_add(1, here, on) + constant
+        out: Tensor = widened(guessed).index_add(1, here, widened(on)) + constant
         return out.view(len(morphed), -1, shape.horizon, shape.num_targets).transpose(1, 2)
 
 

@@ -9,7 +9,7 @@ MAX_SCORE = 30.0  # of a sensor that is off, above the best that is on; keeps it
 MAX_FACTOR = 10.0
 TINY = 1e-12
 
-__all__ = ["gated_attention", "gated_average", "scores_by_product", "stream_morph", "stream_unmorph"]
+__all__ = ["gated_attention", "gated_average", "scores_by_product", "stream_morph", "stream_unmorph", "widened"]
 
 
 def stream_morph(readings: Tensor, observed: Tensor) -> Tensor:
@@ -47,9 +47,15 @@ def gated_average(weight: Tensor, gates: Tensor | None) -> Tensor:
 
 def gated_attention(scores: Tensor, gates: Tensor | None) -> Tensor:
     """Softmax of ``scores [..., L, K]`` over the sensors that are on; −inf excludes a pair."""
+    scores = widened(scores)
     on = scores if gates is None else scores.masked_fill(gates == 0, -torch.inf)
     peak = on.detach().amax(-1, keepdim=True).nan_to_num(neginf=0.0)
     return gated_average((scores - peak).clamp(max=MAX_SCORE).exp(), gates)
+
+
+def widened(values: Tensor) -> Tensor:
+    """At least float32: half a float has no room for ``exp(MAX_SCORE)``, nor enough digits for a long sum."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 def _toggled(gates: Tensor, weight: Tensor) -> Tensor:

@@ -70,7 +70,12 @@ class _ListLinks:
 
     @cached_property
     def bags(self) -> Bags:
-        return Bags.of(self._places, self._num_sensors)
+        return Bags.of(self._places, self._num_sensors) if self._counts else Bags.full(self.index, self._num_sensors)
+
+    @property
+    def _counts(self) -> bool:
+        """Whether absent entries are left out, which takes a look at them; on a device that would have to wait they count as 0."""
+        return self._places.is_cpu
 
     @cached_property
     def _share(self) -> Tensor:
@@ -85,14 +90,19 @@ class _ListLinks:
         return torch.stack([self._fill(dots(self.bags, *pair)) for pair in heads]).view(*query.shape[:-1], -1)
 
     def _fill(self, entries: Tensor) -> Tensor:
+        if not self._counts:
+            return entries.view(self.present.shape) * self.present
         return entries.new_zeros(self.present.shape).masked_scatter(self.present, entries)
+
+    def _entries(self, weight: Tensor) -> Tensor:
+        return weight.masked_select(self.present) if self._counts else (weight * self.present).flatten()
 
     def _near(self, weight: Tensor) -> Mixing:
         """The sum over each list by ``weight [..., L, N]``."""
         if torch.compiler.is_exporting():
             known = (weight * self.present)[..., None]
             return lambda values: (known * values[..., self.index, :]).sum(-2)
-        by_head = [head.masked_select(self.present) for head in _heads(weight)]
+        by_head = [self._entries(head) for head in _heads(weight)]
 
         def mix(values: Tensor) -> Tensor:
             batch, size = len(values), values.shape[-1]

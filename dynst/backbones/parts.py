@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,7 +60,7 @@ class Blueprint:
 
     @property
     def edge_index(self) -> Tensor:
-        return torch.stack([torch.from_numpy(self.edges.source), torch.from_numpy(self.edges.target)])
+        return torch.tensor(np.stack([self.edges.source, self.edges.target]))
 
 
 PARTS: dict[str, Callable[[Blueprint], Any]] = {
@@ -79,5 +80,5 @@ PARTS: dict[str, Callable[[Blueprint], Any]] = {
     "backward": lambda blueprint: blueprint.backward,
     "frames": lambda blueprint: blueprint.frames,
     "edge_index": lambda blueprint: blueprint.edge_index,  # [2, M] int64
-    "edge_weight": lambda blueprint: torch.from_numpy(blueprint.edges.weight),  # [M]
+    "edge_weight": lambda blueprint: torch.tensor(blueprint.edges.weight),  # [M], a copy: a store's own may not be written to
 }

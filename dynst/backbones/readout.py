@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dynst.backbones.listening import Listening, last_reading
+from dynst.backbones.mixing import widened
 from dynst.backbones.protocol import Geometry, Shape
 
 __all__ = ["Readout"]
@@ -42,7 +43,7 @@ class Readout(Listening):
         on = hidden.new_ones(len(sensors)) if gates is None else gates
         here, which = self.standing(sensors, locations)
         share = on[which, None]
-        state = (mixed + self.place(self.among(locations))).index_add(1, here, self.own(hidden[:, which]) * share)
-        straight = guessed.index_add(1, here, (extrapolated[:, which] - guessed[:, here]) * share)
+        state = widened(mixed + self.place(self.among(locations))).index_add(1, here, widened(self.own(hidden[:, which]) * share))
+        straight = widened(guessed).index_add(1, here, widened((extrapolated[:, which] - guessed[:, here]) * share))
         out: Tensor = self.forecast(nn.functional.gelu(state)) + straight  # [B, L, H·targets]
         return out.view(batch, -1, shape.horizon, shape.num_targets).transpose(1, 2)

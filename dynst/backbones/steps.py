@@ -48,7 +48,7 @@ class Taps(nn.Module):
         first, *others = zip((tap.flatten(0, -2) for tap in taps), self.weight, strict=True)
         total = torch.addmm(self.bias, *first)
         for tap, weight in others:
-            total.addmm_(tap, weight)
+            total.addmm_(tap.to(total.dtype), weight.to(total.dtype))  # in place, torch leaves precisions as they are
         return total.view(*taps[0].shape[:-1], -1)
 
 

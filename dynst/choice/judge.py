@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from dynst.data.windows import Windows
+from dynst.devices import device_of, sent
 from dynst.forecaster import SparseForecaster
 from dynst.metrics import masked_mae
 from dynst.training.world import World
@@ -38,9 +39,9 @@ class Judge:
         batch_size = batch_size or max(1, min(128, LOCATIONS_AT_ONCE // model.shape.num_sensors))
         self.model, self.world = model, world or World()
         self.num_sensors = model.shape.num_sensors
-        self._parts, self._batch_size = parts, batch_size
-        self._batches = [(windows, some) for windows, index in parts for some in index.split(batch_size)]
-        targets = parts[0][0].targets
+        self._parts, self._batch_size, self._device = parts, batch_size, device_of(model)
+        self._batches = [(windows.on(self._device), some) for windows, index in parts for some in index.split(batch_size)]
+        targets = sent(parts[0][0].targets, self._device)
         self._weight = model.scaler.scale[:, targets] * model.scaler.to_first(targets)
 
     def on(self, part: int) -> "Judge":
@@ -67,17 +68,19 @@ class Judge:
 
     def importance(self, active: Tensor) -> Tensor:
         """``−∂L/∂g`` ``[S]`` of every sensor, on or off, with exactly the sensors ``active`` on."""
-        gates = active.float().requires_grad_()
+        gates = sent(active.float(), self._device).requires_grad_()
         everyone = torch.arange(self.num_sensors)
-        sums = torch.zeros(self.num_sensors + 1, dtype=torch.float64)  # of the gradient, and the number of entries
+        sums = torch.zeros(
+            self.num_sensors + 1, dtype=torch.float64, device=self._device
+        )  # of the gradient, and the number of entries
         for windows, index in self._batches[self.world.rank :: self.world.size]:
             total, count = self._errors(windows, index, everyone, gates)
             sums[:-1] += torch.autograd.grad(total, gates)[0].double()
             sums[-1] += count
-        self.world.total(sums)
+        sums = self.world.total(sums).cpu()
         return -sums[:-1] / sums[-1]
 
     def _errors(self, windows: Windows, index: Tensor, sensors: Tensor, gates: Tensor | None) -> tuple[Tensor, Tensor]:
         batch = windows.batch(index, sensors)
-        forecast = self.model(batch.readings, batch.observed, batch.calendar, sensors, gates)
+        forecast = self.model(batch.readings, batch.observed, batch.calendar, batch.sensors, gates)
         return masked_mae(forecast, batch.target, batch.target_observed, self._weight)

@@ -1,6 +1,6 @@
 """Windows as index views over one resident series: nothing is materialised per sample, a batch is copied in blocks of rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dynst.data.scaler import SeasonalScaler
 from dynst.data.store import Readings
+from dynst.devices import CPU, has_room, sent
 from dynst.errors import ConfigError
 
 __all__ = [
@@ -46,10 +47,32 @@ class Series:
         """Everything is observed and no mask is stored. False promises nothing."""
         return not any(self.observed.stride())
 
+    @property
+    def device(self) -> torch.device:
+        """Where the readings are; times stay in main memory."""
+        return self.values.device
+
+    def on(self, device: torch.device) -> "Series":
+        """The same readings on ``device``, copied once for all who ask; the series as it is where they would fill the device."""
+        if device == self.device:
+            return self
+        if device not in self._copies:
+            num_bytes = self.values.nbytes + (0 if self.complete else self.observed.nbytes)
+            self._copies[device] = self._copied(device) if has_room(device, num_bytes) else self
+        return self._copies[device]
+
+    def _copied(self, device: torch.device) -> "Series":
+        observed = self.observed[:1, :1, :1].to(device).expand(self.observed.shape) if self.complete else self.observed.to(device)
+        return replace(self, values=self.values.to(device), observed=observed, calendar=self.calendar.to(device))
+
+    @cached_property
+    def _copies(self) -> dict[torch.device, "Series"]:
+        return {}
+
 
 @dataclass(frozen=True)
 class Batch:
-    """What a forecaster reads and what it is judged by. Sensors that are off are absent from ``readings``.
+    """What a forecaster reads and what it is judged by, on one device. Sensors that are off are absent from ``readings``.
 
     Copies that share nothing with the series. The masks of a complete series are one True, expanded: to be read only.
     """
@@ -57,24 +80,37 @@ class Batch:
     readings: Tensor  # [B, T, K, C]
     observed: Tensor  # [B, T, K, C] bool
     calendar: Tensor  # [B, F] of the first forecast step
+    sensors: Tensor  # [K] int64, whom it reads
     target: Tensor  # [B, H, L, len(targets)], L = S where nothing else was asked for
     target_observed: Tensor  # [B, H, L, len(targets)] bool
+
+    def on(self, device: torch.device) -> "Batch":
+        return Batch(**{name: sent(values, device) for name, values in vars(self).items()})
 
 
 @dataclass(frozen=True)
 class Windows:
+    """Which rows of a series are read and forecast. Indices are in main memory, wherever the readings are."""
+
     series: Series
     starts: Tensor  # [M] int64, the first row of each window
     window: int
     horizon: int
     targets: Tensor  # [·] int64, channels to forecast
+    device: torch.device = CPU  # where batches are asked for
 
     def __len__(self) -> int:
         return len(self.starts)
 
+    def on(self, device: torch.device) -> "Windows":
+        """The same windows, whose batches are on ``device``; their readings too, where they have room there."""
+        return self if device == self.device else replace(self, series=self.series.on(device), device=device)
+
     def batch(self, index: Tensor, sensors: Tensor, locations: Tensor | None = None) -> Batch:
-        """Copy the windows ``index [B]`` for the active ``sensors [K]``, with targets of all locations or of these."""
-        series, first = self.series, self.starts[index]
+        """Copy the windows ``index [B]`` for the active ``sensors [K]``, with targets of all locations or of these; all are told in
+        main memory."""
+        series, first = self.series, sent(self.starts[index], self.series.device)
+        sensors = sent(sensors, series.device)
         ahead = first + self.window
         readings = _past(series.values, first, self.window, sensors)
         target = self._ahead(series.values, ahead, locations)
@@ -84,19 +120,27 @@ class Windows:
         else:
             observed = _past(series.observed, first, self.window, sensors)
             target_observed = self._ahead(series.observed, ahead, locations)
-        return Batch(readings, observed, series.calendar[ahead], target, target_observed)
+        return Batch(readings, observed, series.calendar[ahead], sensors, target, target_observed).on(self.device)
+
+    def num_observed(self, index: Tensor, locations: Tensor | None = None) -> Tensor:
+        """Entries to forecast in the windows ``index`` that were observed, as their batch would count them."""
+        if self.series.complete:
+            width = self.series.values.shape[1] if locations is None else len(locations)
+            return self.starts.new_tensor(len(index) * self.horizon * width * len(self.targets))
+        ahead = sent(self.starts[index], self.series.device) + self.window
+        return self._ahead(self.series.observed, ahead, locations).sum()
 
     def target_times(self, index: Tensor) -> Tensor:
-        """Times of the forecast steps ``[B, H]``."""
+        """Times of the forecast steps ``[B, H]``, where batches are."""
         ahead = self.starts[index][:, None] + torch.arange(self.window, self.window + self.horizon)
-        return self.series.time[ahead]
+        return sent(self.series.time[ahead], self.device)
 
     def _ahead(self, rows: Tensor, first: Tensor, locations: Tensor | None) -> Tensor:
         """``[N, S, C]`` to ``[B, H, L, len(targets)]``: all locations, or these, from each row ``first`` on."""
         if locations is not None:
-            return _past(rows, first, self.horizon, locations)[..., self.targets]
+            return _past(rows, first, self.horizon, sent(locations, rows.device))[..., sent(self.targets, rows.device)]
         if self._neighbours is None:
-            return _blocks(rows, first, self.horizon)[..., self.targets]
+            return _blocks(rows, first, self.horizon)[..., sent(self.targets, rows.device)]
         return _blocks(rows[..., self._neighbours], first, self.horizon)
 
     @cached_property
@@ -188,6 +232,8 @@ def _past(rows: Tensor, first: Tensor, length: int, sensors: Tensor) -> Tensor:
     times as fast as an index for every entry.
     """
     num_sensors, num_channels = rows.shape[1:]
+    if not rows.is_cpu:
+        return _picked(rows, first, length, sensors)
     if torch.equal(sensors, torch.arange(num_sensors, device=sensors.device)):
         return _blocks(rows, first, length)
     out = _empty((len(first), length, len(sensors), num_channels), rows)
@@ -205,10 +251,23 @@ def _blocks(rows: Tensor, first: Tensor, length: int) -> Tensor:
     Copying less than ``HUGE_BYTES`` takes less time than a busy machine lets a second thread wait: numpy copies in this one.
     """
     if rows.is_cpu and rows.is_contiguous() and len(first) * length * rows[0].nbytes < HUGE_BYTES:
-        lines = (first[:, None] + torch.arange(length)).flatten()
+        lines = _lines(first, length).flatten()
         return torch.from_numpy(rows.numpy().take(lines.numpy(), axis=0)).view(len(first), length, *rows.shape[1:])
+    if not rows.is_cpu:
+        return _picked(rows, first, length)
     view = rows.unfold(0, length, 1).movedim(-1, 1)  # [N - length + 1, length, S, C], nothing copied yet
     return torch.index_select(view, 0, first, out=_empty((len(first), *view.shape[1:]), rows))
+
+
+def _picked(rows: Tensor, first: Tensor, length: int, sensors: Tensor | None = None) -> Tensor:
+    """In one kernel, and without a look at rows or sensors, which would have to wait for the device."""
+    lines = _lines(first, length)
+    return rows[lines] if sensors is None else rows[lines[..., None], sensors]
+
+
+def _lines(first: Tensor, length: int) -> Tensor:
+    """``[B]`` to ``[B, length]``: the rows from each ``first`` on."""
+    return first[:, None] + torch.arange(length, device=first.device)
 
 
 def _columns(rows: Tensor, sensors: Tensor, out: Tensor) -> None:

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from dynst.data.scaler import is_zero
 from dynst.data.windows import Batch, Windows
+from dynst.devices import device_of, on_host, sent
 from dynst.forecaster import SparseForecaster
 from dynst.metrics import ErrorTable
 from dynst.training.world import World
@@ -21,9 +22,10 @@ def windows_at_once(num_sensors: int, parts: int = 1) -> int:
 
 def forecast_windows(model: SparseForecaster, windows: Windows, index: Tensor, sensors: Tensor) -> Tensor:
     """Forecasts in raw units ``[B, H, S, targets]`` for the windows ``index``, reading ``sensors`` alone."""
+    windows = windows.on(device_of(model))
     batch = windows.batch(index, sensors)
-    scaled = model(batch.readings, batch.observed, batch.calendar, sensors)
-    raw: Tensor = model.scaler.restore(scaled, windows.target_times(index), windows.targets)
+    scaled = model(batch.readings, batch.observed, batch.calendar, batch.sensors)
+    raw: Tensor = model.scaler.restore(scaled, windows.target_times(index), sent(windows.targets, windows.device))
     return raw
 
 
@@ -40,29 +42,30 @@ def evaluate(
 
     The readings of ``failing`` ones (bool ``[S]``) are all missing, as if they had broken down after the training.
 
-    By default memory does not grow with the network: a batch has 256 windows up to 4,096 sensors, 10 at 100,000.
+    It is computed in float32 where the model is, and comes back to main memory once, at the end. By default memory does not grow
+    with the network: a batch has 256 windows up to 4,096 sensors, 10 at 100,000.
     """
-    world = world or World()
+    world, windows = world or World(), windows.on(device_of(model))
     batch_size = batch_size or windows_at_once(len(active))
     was_training = model.training
     model.eval()
-    sensors = active.nonzero().squeeze(1)
-    weight = model.scaler.to_first(windows.targets)
-    table = ErrorTable.zeros(windows.horizon, len(active), len(windows.targets), weight)
-    scale = model.scaler.scale[:, windows.targets]
+    sensors, targets = active.nonzero().squeeze(1), sent(windows.targets, windows.device)
+    table = ErrorTable.zeros(windows.horizon, len(active), len(targets), model.scaler.to_first(targets))
+    scale = model.scaler.scale[:, targets]
+    lost = None if failing is None else sent(failing[sensors], windows.device)
     for index in world.share(torch.arange(len(windows))).split(batch_size):
         if not len(index):  # more ranks than windows
             continue
         batch = windows.batch(index, sensors)
-        readings, observed = (batch.readings, batch.observed) if failing is None else _without(batch, failing[sensors])
-        scaled = model(readings, observed, batch.calendar, sensors)
-        truth = model.scaler.restore(batch.target, windows.target_times(index), windows.targets)
+        readings, observed = (batch.readings, batch.observed) if lost is None else _without(batch, lost)
+        scaled = model(readings, observed, batch.calendar, batch.sensors)
+        truth = model.scaler.restore(batch.target, windows.target_times(index), targets)
         zero = is_zero(truth, batch.target * scale)
         table.add((scaled - batch.target) * scale, truth, batch.target_observed, zero)
     for part in table.sums:
         world.total(part)
     model.train(was_training)
-    return table.by_quantity(model.scaler.quantity[windows.targets])
+    return table.on_host().by_quantity(on_host(model.scaler.quantity[targets]))
 
 
 def _without(batch: Batch, lost: Tensor) -> tuple[Tensor, Tensor]:

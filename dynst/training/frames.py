@@ -12,6 +12,7 @@ from dynst.data.manifest import Patching
 from dynst.data.patches import to_frames
 from dynst.data.store import Readings
 from dynst.data.windows import Windows
+from dynst.devices import CPU, device_of, on_host, sent
 from dynst.forecaster import SparseForecaster
 from dynst.training.world import World
 
@@ -33,8 +34,8 @@ class FrameScores:
     count: Tensor
 
     @classmethod
-    def zeros(cls) -> "FrameScores":
-        return cls(*(torch.zeros((), dtype=torch.float64) for _ in range(3)))
+    def zeros(cls, device: torch.device = CPU) -> "FrameScores":
+        return cls(*(torch.zeros((), dtype=torch.float64, device=device) for _ in range(3)))
 
     def add(self, forecast: Tensor, truth: Tensor, observed: Tensor) -> None:
         """Add frames ``[N, C, H, W]`` in units of the range of each channel."""
@@ -77,25 +78,24 @@ def evaluate_frames(
 
     Every horizon step of every window is a frame in raw units, and ``ranges`` are those of ``value_ranges``.
     """
-    world, scores, was_training = world or World(), FrameScores.zeros(), model.training
+    windows, world = windows.on(device_of(model)), world or World()
+    scores, was_training = FrameScores.zeros(windows.device), model.training
     model.eval()
-    sensors = active.nonzero().squeeze(1)
+    sensors, targets = active.nonzero().squeeze(1), sent(windows.targets, windows.device)
+    unit = sent(ranges, windows.device)[:, None, None]
     size = max(1, min(256, CELLS_AT_ONCE // (layout.grid.height * layout.grid.width * windows.horizon)))
     for index in world.share(torch.arange(len(windows))).split(size):
         if not len(index):  # more ranks than windows
             continue
         batch = windows.batch(index, sensors)
-        scaled = model(batch.readings, batch.observed, batch.calendar, sensors)
-        forecast, truth = (
-            model.scaler.restore(values, windows.target_times(index), windows.targets) for values in (scaled, batch.target)
-        )
-        unit = ranges[:, None, None]
+        scaled = model(batch.readings, batch.observed, batch.calendar, batch.sensors)
+        forecast, truth = (model.scaler.restore(values, windows.target_times(index), targets) for values in (scaled, batch.target))
         observed = _pictures(batch.target_observed, layout)
         scores.add(_pictures(forecast, layout) / unit, _pictures(truth, layout) / unit, observed)
     for part in (scores.similarity, scores.squared, scores.count):
         world.total(part)
     model.train(was_training)
-    return scores
+    return FrameScores(**on_host(vars(scores)))
 
 
 def value_ranges(readings: Readings, rows: slice, layout: Patching, targets: Tensor) -> Tensor:

@@ -13,12 +13,14 @@ from torch import Tensor
 
 from dynst.data.parts import Part
 from dynst.data.windows import Windows
+from dynst.devices import CPU, moved, on_host
 from dynst.forecaster import SparseForecaster
-from dynst.metrics import masked_mae
 from dynst.sparsity.mask import MaskUpdate
 from dynst.sparsity.scheme import Scheme, StepSensors
 from dynst.training.consensus import check_consensus
 from dynst.training.evaluate import evaluate, windows_at_once
+from dynst.training.gradients import Gradients
+from dynst.training.precision import Arithmetic
 from dynst.training.recipe import Recipe
 from dynst.training.rotation import Rotation, Turns, within
 from dynst.training.sampling import epoch_batches
@@ -47,6 +49,7 @@ class EpochReport:
     sparsity: float
     exchanged: int
     seconds: float
+    windows_per_second: float  # of all ranks, while they trained: validation is not counted
     updates: tuple[MaskUpdate, ...] = field(default=())
 
 
@@ -67,22 +70,24 @@ class Training:
         world: World,
         rewind: int | None = None,
     ) -> None:
-        self.model, self.scheme, self.recipe = model, scheme, recipe
-        self.train, self.val, self.seed, self.world = data.train, data.val, seed, world
+        self.model, self.scheme, self.recipe = moved(model, world.device), scheme, recipe
+        self.train, self.val, self.seed, self.world = data.train.on(world.device), data.val.on(world.device), seed, world
         self.rotation = Rotation(data.parts, scheme.num_sensors, seed, world)
         self.windows_at_once = windows_at_once(scheme.num_sensors, len(data.parts))
         self.steps_per_epoch = recipe.steps_in_epoch(len(data.train))
         self.total_steps = recipe.epochs * self.steps_per_epoch
         self.rewind, self.rewound_to = rewind, dict[str, Tensor]()
         self._updates: list[MaskUpdate] = []  # since the last report
-        self._loss = torch.zeros(2, dtype=torch.float64)  # since the last report: sum and entries of this rank
+        self._loss = torch.zeros(2, dtype=torch.float64, device=world.device)  # since the last report: sum and entries of this rank
         self.step = 0
         self.best: tuple[float, dict[str, Tensor]] | None = None
-        self._parallel = world.wrap(model)
-        self._optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-        scale = model.scaler.scale[:, self.train.targets]
-        self._unit = model.scaler.spread_of(self.train.targets)[None]  # [1, targets]
-        self._weight = scale / self._unit  # [S, targets]
+        self._arithmetic = Arithmetic(recipe.precision, world.device)
+        self._gradients = Gradients(self.model, self.train, model.scaler, world, self._arithmetic, recipe.accumulate)
+        self._fused = (
+            True if world.device.type == "cuda" else None
+        )  # whether gradients are finite is then known to the device alone
+        rates: Any = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay, "fused": self._fused}
+        self._optimizer = torch.optim.AdamW(self.model.parameters(), **rates)
 
     def run(self, until_epoch: int | None = None, pause: Callable[[], None] | None = None) -> Iterator[EpochReport]:
         """Train to the end, or to an earlier epoch; yields after each one. At the end the best settled weights are restored.
@@ -97,28 +102,33 @@ class Training:
             self.model.load_state_dict(self.best[1])
 
     def state_dict(self) -> dict[str, Any]:
-        """A deep copy: later steps do not change it."""
-        return deepcopy(
-            {
-                "model": self.model.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
-                "scheme": self.scheme.state_dict(),
-                "step": self.step,
-                "best": self.best,
-                "rewound_to": self.rewound_to,
-                "updates": [vars(update) for update in self._updates],
-                "loss": self._loss,
-            }
-        )
+        """A deep copy in main memory: later steps do not change it, and any device can go on from it."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "arithmetic": self._arithmetic.state_dict(),
+            "scheme": self.scheme.state_dict(),
+            "step": self.step,
+            "best": self.best,
+            "rewound_to": self.rewound_to,
+            "updates": [vars(update) for update in self._updates],
+            "loss": self._loss,
+        }
+        return deepcopy(state if self.world.device == CPU else on_host(state))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         state = deepcopy(state)
         self.model.load_state_dict(state["model"])
+        for group in state["optimizer"]["param_groups"]:
+            group["fused"] = self._fused  # here, wherever it was kept
         self._optimizer.load_state_dict(state["optimizer"])
+        self._arithmetic.load_state_dict(state["arithmetic"])
         self.scheme.load_state_dict(state["scheme"])
         self.step, self.best, self.rewound_to = state["step"], state["best"], state["rewound_to"]
         self._updates = [MaskUpdate(**update) for update in state["updates"]]
-        self._loss = state["loss"] if self.world.rank == 0 else torch.zeros_like(state["loss"])
+        self._loss = state["loss"].to(self.world.device)
+        if self.world.rank > 0:
+            self._loss = torch.zeros_like(self._loss)
 
     def decide(self, active: Tensor, importance: Tensor) -> None:
         """Fix the choice of sensors between two epochs; the next report tells of it."""
@@ -137,7 +147,7 @@ class Training:
 
     def _run_epoch(self, pause: Callable[[], None] | None) -> EpochReport:
         started = perf_counter()
-        epoch = self.step // self.steps_per_epoch
+        first, epoch = self.step, self.step // self.steps_per_epoch
         self.model.train()
         for index in self._batches(epoch):
             self._updates += self._update()
@@ -146,6 +156,7 @@ class Training:
             if pause is not None and self._may_pause():
                 pause()
         loss_sum, updates = self.world.total(self._loss), self._updates
+        windows, trained = (self.step - first) * min(self.recipe.batch_size, len(self.train)), perf_counter()
         self._loss, self._updates = torch.zeros_like(loss_sum), []
         choices = self.scheme.val_choices(self.step)
         val_mae = fmean(evaluate(self.model, self.val, choice, self.world, self.windows_at_once).mae() for choice in choices)
@@ -153,11 +164,12 @@ class Training:
         return EpochReport(
             epoch=epoch + 1,
             step=self.step,
-            train_loss=float(loss_sum[0] / loss_sum[1]) * float(self._unit[0, 0]),
+            train_loss=float(loss_sum[0] / loss_sum[1]) * self._gradients.unit,
             val_mae=val_mae,
             sparsity=self.scheme.sparsity,
             exchanged=sum(len(update.grown) for update in updates),
             seconds=perf_counter() - started,
+            windows_per_second=windows / (trained - started),
             updates=tuple(updates),
         )
 
@@ -204,10 +216,9 @@ class Training:
         """One optimizer step; returns (sum of errors, number of observed entries) of this rank."""
         sensors = self.scheme.sensors_at(self.step)
         errors = self._measure(index, sensors, self._part_for(sensors))
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
         for group in self._optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate_at(self.step, self.total_steps)
-        self._optimizer.step()
+        self._arithmetic.step(self._optimizer, self.model, self.recipe.clip_norm)
         return errors
 
     def _part_for(self, sensors: StepSensors) -> Part | None:
@@ -217,26 +228,23 @@ class Training:
 
     def _measure(self, index: Tensor, sensors: StepSensors, part: Part | None) -> Tensor:
         """Gradients of one batch on one part; those of gates go to the scheme. Returns what ``_train_step`` returns."""
-        mine = sensors if part is None else within(sensors, part, self.scheme.num_sensors)
-        locations, weight = (None, self._weight) if part is None else (part.locations, self._weight[part.locations])
-        gates = None if mine.gates is None else mine.gates.clone().requires_grad_()
-        batch = self.train.batch(index, mine.index, locations)
-        forecast = self._parallel(batch.readings, batch.observed, batch.calendar, mine.index, gates, locations)
-        total, entries = masked_mae(forecast, batch.target, batch.target_observed, weight)
-        everyone = self.world.total(entries.clone().float())
-        loss = total * self.world.size / everyone.clamp(min=1)  # ranks are averaged: this makes it the mean over all entries
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if gates is not None:
-            assert gates.grad is not None
-            self.scheme.observe(sensors, self._of_all_ranks(sensors, mine, gates.grad, part) * float(self._unit[0, 0]))
-        return torch.stack([total.detach(), entries]).double()
-
-    def _of_all_ranks(self, sensors: StepSensors, mine: StepSensors, gradient: Tensor, part: Part | None) -> Tensor:
-        """The gradient of each gate of ``sensors``, the same on every rank."""
         if part is None:
-            return self.world.total(gradient) / self.world.size
-        return self.rotation.together(mine, gradient, part)[sensors.index]
+            errors, of_gates = self._gradients.measure(index, sensors)
+            together = None if of_gates is None else self.world.total(of_gates) / self.world.size
+        else:
+            mine = within(sensors, part, self.scheme.num_sensors)
+            errors, of_gates = self._gradients.measure(index, mine, part.locations)
+            together = None if of_gates is None else self.rotation.together(mine, of_gates, part)[sensors.index]
+        if together is not None:
+            self._observe(sensors, together)
+        return errors
+
+    def _observe(self, sensors: StepSensors, of_gates: Tensor) -> None:
+        """The one place inside an epoch that waits for the device: at a probe, whose gradients are read here."""
+        gradient = (of_gates * self._gradients.unit).cpu()
+        spoilt = gradient.isinf() if self.rotation.cut else ~gradient.isfinite()  # parts leave NaN where nobody measured
+        if self.recipe.precision != "float16" or not spoilt.any():  # one that overflowed says nothing of any sensor
+            self.scheme.observe(sensors, gradient)
 
     def _keep_best(self, val_mae: float) -> None:
         if not self.scheme.is_settled(self.step):

@@ -4,6 +4,7 @@ from math import cos, pi
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dynst.training.precision import Precision
 from dynst.training.sampling import Sharding
 
 __all__ = ["HOW_KEPT", "Recipe"]
@@ -19,6 +20,8 @@ class Recipe(BaseModel):
     epochs: int = Field(20, ge=1)
     steps_per_epoch: int | None = Field(None, ge=1, description="at most this many steps an epoch; by default all windows once")
     batch_size: int = Field(64, ge=1, description="windows in a step, over all workers")
+    accumulate: int = Field(1, ge=1, description="parts of a worker's windows of a step that go through the network one by one")
+    precision: Precision = Field("float32", description="of a forecast in training; weights and evaluation stay in float32")
     sharding: Sharding = Field(
         "windows", description="how workers share the windows: dealt out of one shuffle, or by stretches of time"
     )

@@ -1,18 +1,25 @@
 """One process among several that train the same model, or the only one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from dynst.devices import CPU, sent
 
 __all__ = ["World", "current_world"]
 
 
 @dataclass(frozen=True)
 class World:
+    """Which of them this is, and the device that it computes on."""
+
     rank: int = 0
     size: int = 1
+    device: torch.device = CPU
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """Average parameter gradients over ranks. Every step uses every parameter, so no search for unused ones is needed."""
@@ -21,22 +28,23 @@ class World:
     def total(self, value: Tensor) -> Tensor:
         """The sum over ranks, the same on each; ``value`` itself is changed."""
         if self.size > 1:
-            dist.all_reduce(value)
+            self._together(dist.all_reduce, value)
         return value
 
     def same(self, value: Tensor) -> Tensor:
         """What the first rank has, on every rank; ``value`` itself is changed."""
         if self.size > 1:
-            dist.broadcast(value, 0)
+            self._together(partial(dist.broadcast, src=0), value)
         return value
 
     def every(self, value: Tensor) -> Tensor:
         """What each rank has, ``[size, ...]``, on every rank."""
         if self.size == 1:
             return value[None].clone()
-        parts = [torch.empty_like(value) for _ in range(self.size)]
-        dist.all_gather(parts, value)
-        return torch.stack(parts)
+        there = sent(value, self.device)
+        parts = [torch.empty_like(there) for _ in range(self.size)]
+        dist.all_gather(parts, there)
+        return torch.stack(parts).to(value.device)
 
     def agree(self, fact: bool) -> bool:
         """What the first rank says, on every rank."""
@@ -46,9 +54,18 @@ class World:
         """This rank's part of ``items``: every ``size``-th, so parts differ in length by at most one."""
         return items[self.rank :: self.size]
 
+    def _together(self, collective: Callable[[Tensor], object], value: Tensor) -> None:
+        """On this process's device, since nccl reaches no main memory."""
+        there = sent(value, self.device)
+        collective(there)
+        if there is not value:
+            value.copy_(there)
 
-def current_world() -> World:
-    """The process group that a launcher has started, or a world of one."""
+
+def current_world(device: torch.device = CPU) -> World:
+    """The process group that a launcher has started, or a world of one, on the device that this process was given."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     if not (dist.is_available() and dist.is_initialized()):
-        return World()
-    return World(dist.get_rank(), dist.get_world_size())
+        return World(device=device)
+    return World(dist.get_rank(), dist.get_world_size(), device)

@@ -70,7 +70,7 @@ class Cursor:
             facts = json.loads((folder / CURSOR).read_bytes())
             ending = facts.pop("ending")
             return cls(folder, State(**facts, ending=Ending(**ending) if ending else None))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(
                 f"a run's folder must hold {CURSOR}, but {folder} has none that can be read; name a folder that dynst train made"
             ) from error

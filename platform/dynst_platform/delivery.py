@@ -93,17 +93,24 @@ class Delivery(Thread):
             self._failure = error
 
     def finish(self, patience: float = PATIENCE) -> Left:
-        """Wait for the rest, ``patience`` seconds while the server is away; says what is left then."""
+        """Wait for the rest, ``patience`` seconds while the server is away; says what is left then. Ctrl-C ends the wait alone."""
         self._last_call.set()
+        stopped = ""
+        try:
+            self._wait(patience)
+        except KeyboardInterrupt:
+            stopped = "the waiting was stopped from the keyboard"
+        self._given_up.set()
+        self.join(min(patience, IN_FLIGHT))
+        return left(self._cursor, stopped or self._reason())
+
+    def _wait(self, patience: float) -> None:
         began = time.monotonic()
         while self.is_alive():
             self.join(POLL_SECONDS)
             idle = time.monotonic() - max(began, self._last_taken)
             if idle > (patience if self._away else max(patience, STUCK)):
-                break
-        self._given_up.set()
-        self.join(min(patience, IN_FLIGHT))
-        return left(self._cursor, self._reason())
+                return
 
     def _patiently(self, action: Callable[[], None]) -> None:
         wait = FIRST_WAIT
@@ -148,7 +155,8 @@ def delivered(cursor: Cursor, destination: Destination | None) -> Iterator[Calla
         yield finish
     except BaseException as error:
         killed = isinstance(error, KeyboardInterrupt)
-        cursor.move(ending=Ending("KILLED", "stopped from the keyboard") if killed else Ending("FAILED", str(error)))
+        reason = "stopped from the keyboard" if killed else str(error) or type(error).__name__
+        cursor.move(ending=Ending("KILLED" if killed else "FAILED", reason))
         rest = finish(PATIENCE_AFTER_FAILURE)
         if rest.command:
             error.add_note(str(rest))

@@ -1,6 +1,8 @@
 """How far a job is, as plain data, and its way to disk and back: what a run that was interrupted goes on from."""
 
 import json
+import resource
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +13,7 @@ from torch import Tensor
 from dynst.comparison import Arm
 from dynst.training.checkpoints import Checkpoints
 from dynst.training.world import World
-from dynst_platform.report_file import Report
+from dynst_platform.report_file import Report, now_ms
 
 __all__ = ["JobPosition", "JobRun", "TellsReport"]
 
@@ -85,9 +87,15 @@ class JobRun:
         self._save()
 
     def tell(self, report: Report) -> None:
+        report = {"time": now_ms()} | report  # whoever writes it down may do so seconds later
         if self._note:
             report, self._note = report | {"note": self._note}, ""
         self.position.told = [*self.position.told, report][-RETOLD:]
+        self._hand_on(report)
+
+    def _hand_on(self, report: Report) -> None:
+        """All ranks at once. One that has failed is noticed here; Ray Train would wait for its report for ever."""
+        self.world.total(torch.zeros(1))
         self._tell(report)
 
     def _save(self, best: bool = False) -> None:
@@ -107,7 +115,7 @@ class JobRun:
         self.position = JobPosition(**state | {"told": json.loads(state["told"])})
         self._draw_on()
         for report in self.position.told:
-            self._tell(report)
+            self._hand_on(report)
         if found.damaged:
             self._note = f"{'; '.join(found.damaged)}; the training went on from {found.name}"
 
@@ -129,5 +137,11 @@ def _epoch_report(arm: Arm, epoch: Any) -> Report:
     return (
         {"kind": "epoch", "arm": arm.name, "arm_kind": arm.kind, "epochs": arm.training.recipe.epochs}
         | figures
-        | {"updates": updates}
+        | {"peak_memory_mib": _peak_memory(), "updates": updates}
     )
+
+
+def _peak_memory() -> float:
+    """MiB of memory that this process has held at most until now, all that it imported included."""
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes of what the system counts
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import ray.train
+import ray.train.torch
 import torch
 
+from dynst.devices import CPU
+from dynst_platform.gpus import device_here, workers_on_gpus
 from dynst_platform.last_words import ends_at_once
 from dynst_platform.local_ray import local_ray
 from dynst_platform.report_file import REPORTS, Report, append_report, followed
@@ -47,20 +50,15 @@ def launch(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) ->
 
 def _run_here(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
     with followed(folder / REPORTS, on_report):
-        run_job(job, store_path, folder, lambda report: append_report(folder / REPORTS, report))
+        device = device_here(job.cluster.use_gpu)
+        run_job(job, store_path, folder, lambda report: append_report(folder / REPORTS, report), device)
 
 
 def _run_on_ray(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
-    config = {"job": job.model_dump(mode="json"), "store": str(store_path), "folder": str(folder)}
-    cluster = job.cluster
-    shape = GroupShape(
-        usable_workers(job),
-        start_failures=START_FAILURES,
-        max_failures=cluster.max_failures,
-        spread=cluster.address is not None,
-    )
     interrupt = signal.getsignal(signal.SIGINT)  # Ray Train replaces it
-    with local_ray(address=cluster.address):
+    with local_ray(address=job.cluster.address):
+        shape = _group_of(job)
+        config = {"job": job.model_dump(mode="json"), "store": str(store_path), "folder": str(folder), "gpu": shape.gpu > 0}
         try:
             run_on_workers(_train_on_worker, config, shape, folder, on_report)
         except SystemExit as stopped:  # what Ray Train makes of Ctrl-C, after it has stopped the workers
@@ -69,8 +67,23 @@ def _run_on_ray(job: JobSpec, store_path: Path, folder: Path, on_report: OnRepor
             signal.signal(signal.SIGINT, interrupt)
 
 
+def _group_of(job: JobSpec) -> GroupShape:
+    """For the Ray that this process is attached to."""
+    cluster = job.cluster
+    found = int(ray.cluster_resources().get("GPU", 0))
+    workers, gpu = workers_on_gpus(usable_workers(job), cluster.use_gpu, found, grows=cluster.address is not None)
+    return GroupShape(
+        workers,
+        gpu=gpu,
+        start_failures=START_FAILURES,
+        max_failures=cluster.max_failures,
+        spread=cluster.address is not None,
+    )
+
+
 def _train_on_worker(config: dict[str, Any]) -> None:
     torch.set_num_threads(1)
     folder = Path(config["folder"])
+    device = ray.train.torch.get_device() if config["gpu"] else CPU
     with ends_at_once(folder):
-        run_job(JobSpec.model_validate(config["job"]), Path(config["store"]), folder, ray.train.report)
+        run_job(JobSpec.model_validate(config["job"]), Path(config["store"]), folder, ray.train.report, device)

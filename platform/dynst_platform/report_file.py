@@ -22,7 +22,10 @@ def now_ms() -> int:
 
 
 def append_report(path: Path, report: Report) -> None:
-    """Add one line, with the ``time`` at which that was done. A line that a killed process left half written is cut off."""
+    """Add one line, with the ``time`` at which that was done unless it has one.
+
+    A line that a killed process left half written is cut off.
+    """
     line = json.dumps({"time": now_ms()} | report).encode() + b"\n"
     with path.open("ab+") as file:
         _cut_torn_line(file)

@@ -19,6 +19,11 @@ from dynst_platform.tracking import MAX_METRICS, Tracker, metrics_at
 __all__ = ["ReportTracker"]
 
 SERIES = {"train_loss": "train/mae", "val_mae": "val/mae", "sparsity": "mask/sparsity", "exchanged": "mask/exchanged"}
+OF_THE_MACHINE = {  # what older report files have in part
+    "seconds": "train/seconds",
+    "windows_per_second": "train/windows_per_second",
+    "peak_memory_mib": "train/peak_memory_mib",
+}
 NOT_IN_METRIC = r"[^\w/.\- :]"  # what MLflow takes in no metric's name; channels may be called anything
 Updates = tuple[dict[str, Any], ...]
 
@@ -103,7 +108,8 @@ class ReportTracker(Tracker):
         return [metric for metric in metrics if (metric.key, metric.step) not in there]
 
     def _log_epoch(self, run_id: str, report: Report, told: _Told) -> None:
-        figures = {name: report[key] for key, name in SERIES.items()} | {"train/seconds": report["seconds"]}
+        figures = {name: report[key] for key, name in SERIES.items()}
+        figures |= {name: report[key] for key, name in OF_THE_MACHINE.items() if key in report}
         masks = _mask_metrics(report, told) if report["arm_kind"] == "learned" and report["updates"] else []
         self._send(run_id, metrics_at(report["step"], figures, report["time"]) + masks)
         pruned = _pruned(report["updates"])

@@ -3,21 +3,24 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.training.checkpoint import differences
 from dynst_platform.cursor import Cursor
+from dynst_platform.errors import TrackingError, UnreachableError
 from dynst_platform.home import home, tracking_uri
 from dynst_platform.jobfile import dump_spec, load_job
+from dynst_platform.quiet import quiet_libraries
+from dynst_platform.reaching import as_tracking_error
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import from_anywhere
 
 __all__ = ["JOB_FILE", "find_run", "mark_finished", "new_folder", "resumed_cursor", "resumed_job"]
 
 JOB_FILE, FINISHED = "job.yaml", "finished"
+SQLITE = "sqlite:///"
 
 
 def new_folder(job: JobSpec, job_id: str) -> Path:
@@ -38,6 +41,7 @@ def find_run(name: str) -> Path:
 
     Raises:
         ConfigError: there is no such run, it is of no training, its folder is not here, or it is finished.
+        UnreachableError: MLflow, which would know, does not answer.
     """
     folder = Path(name).expanduser().resolve()
     if not (folder / JOB_FILE).is_file():
@@ -79,15 +83,22 @@ def resumed_cursor(folder: Path, store: SensorStore) -> Cursor:
 
 
 def _folder_of_run(run_id: str) -> Path:
-    client = MlflowClient(tracking_uri())
+    quiet_libraries()
+    uri = tracking_uri()
+    unknown = ConfigError(
+        f"--resume must name the folder of a run or an MLflow run, but '{run_id}' is neither here nor in {uri}; see dynst ui"
+    )
+    if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():  # MLflow would make one
+        raise unknown
     try:
-        run = client.get_run(run_id)
-        experiment = str(client.get_experiment(run.info.experiment_id).name)
-    except MlflowException as error:
-        raise ConfigError(
-            f"--resume must name the folder of a run or an MLflow run, but '{run_id}' is neither here nor in {tracking_uri()}; "
-            "see dynst ui"
-        ) from error
+        with as_tracking_error(uri):
+            client = MlflowClient(uri)
+            run = client.get_run(run_id)
+            experiment = str(client.get_experiment(run.info.experiment_id).name)
+    except UnreachableError:
+        raise
+    except TrackingError as error:
+        raise unknown from error
     kind, job_id = run.data.tags.get("dynst.kind"), str(run.data.tags.get("dynst.job"))
     folder = home() / experiment / job_id
     if (folder / JOB_FILE).is_file():

@@ -10,6 +10,7 @@ from dynst.data.scaler import SeasonName
 from dynst.model import ModelConfig
 from dynst.sparsity.config import CriterionName, SchemeName, SparsityConfig
 from dynst.training.recipe import Recipe
+from dynst_platform.gpus import UseGpu
 
 __all__ = [
     "AblationSpec",
@@ -134,6 +135,7 @@ class ClusterSpec(Spec):
     address: str | None = Field(
         None, description="of a Ray cluster that runs already, host:port or auto; by default a Ray of our own on this machine"
     )
+    use_gpu: UseGpu = Field("auto", description="one for each worker: where there are some, always (true), or never (false)")
     max_failures: int = Field(3, ge=0, description="how often lost workers or nodes are replaced before the run fails")
     checkpoints: str | None = Field(
         None, description="folder or address (s3://, gs://) for checkpoints; by default the run's own folder, seen by every node"

@@ -50,6 +50,7 @@ def _send(cursor: Cursor) -> None:
     job, store = load_job(folder / JOB_FILE), _store(cursor)
     tracker = ReportTracker(tracking_uri(), artifact_root(), job, store, folder.name, state.origin)
     tracker.take_up(state.runs)
+    tracker.reopen()  # what an earlier process told of their end no longer holds
     tracker.start("dynst", "learned", state.began)
     backlog = Backlog(cursor, tracker)
     backlog.hand_over(_once)

@@ -88,7 +88,7 @@ def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = 
             tracker = None if offline else _opened(job, store, resume.name, cursor.state.origin, cursor.state.runs)
             return _run(job, store, listener, cursor, tracker)
     job_id, origin = new_job_id(), origin_tags()
-    tracker = None if offline else _opened(job, store, job_id, origin, {})
+    tracker = None if offline else _opened(job, store, job_id, origin, None)
     folder = new_folder(job, job_id)
     with alone_in(folder):
         return _run(job, store, listener, Cursor.begin(folder, store, origin), tracker)
@@ -101,12 +101,12 @@ def _run(job: JobSpec, store: SensorStore, listener: Listener, cursor: Cursor, t
         collected.add(report)
         listener(report)
 
+    if tracker is not None:
+        cursor.move(runs=dict(tracker.runs))
     with delivered(cursor, tracker) as finish, _says_how_to_go_on(cursor.folder):
-        if tracker is not None:
-            cursor.move(runs=dict(tracker.runs))
         launch(job, store.path, cursor.folder, on_report)
         mark_finished(cursor.folder)
-    left = finish()  # whoever stops this waiting stops no training
+    left = finish()
     return _outcome(job, store, cursor, collected, left)
 
 
@@ -121,11 +121,11 @@ def _says_how_to_go_on(folder: Path) -> Iterator[None]:
         raise
 
 
-def _opened(job: JobSpec, store: SensorStore, job_id: str, origin: dict[str, str], runs: dict[str, str]) -> ReportTracker:
-    """With the first run open, so that it can be seen while workers start; ``runs`` are those of an earlier process."""
+def _opened(job: JobSpec, store: SensorStore, job_id: str, origin: dict[str, str], runs: dict[str, str] | None) -> ReportTracker:
+    """With the first run open, so that it can be seen while workers start; ``runs`` are those that an earlier process noted."""
     try:
         tracker = ReportTracker(tracking_uri(), artifact_root(), job, store, job_id, origin)
-        if runs:
+        if runs is not None:
             tracker.take_up(runs)
             tracker.reopen()
         tracker.start("dynst", "learned")

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from dynst.artifact import Description, save_artifact
 from dynst.breakdown import errors_by_step, overall_errors, sensor_groups
 from dynst.build import Dataset, DatasetPlan, make_dataset
 from dynst.comparison import Arm, Comparison
 from dynst.data.store import SensorStore, open_store
+from dynst.devices import CPU
 from dynst.efficiency import measure_efficiency
 from dynst.metrics import ErrorTable
 from dynst.naive import persistence_errors, seasonal_naive_errors
@@ -28,15 +30,16 @@ from dynst_platform.stores import plan_job
 __all__ = ["Report", "checkpoints_of", "run_job", "save_model"]
 
 
-def run_job(job: JobSpec, store_path: Path, folder: Path, tell: TellsReport) -> None:
+def run_job(job: JobSpec, store_path: Path, folder: Path, tell: TellsReport, device: torch.device = CPU) -> None:
     """Train every arm of the job and tell of epochs as they end; goes on from the last checkpoint, if the run has one.
 
     Every rank tells equally often. What was told before an interruption may be told again.
 
     Args:
         folder: of the run, seen by every worker: checkpoints, unless the job has another place for them, and ``models/<arm>``.
+        device: what this worker computes on.
     """
-    world = current_world()
+    world = current_world(device)
     store = open_store(store_path)
     plan = plan_job(job, store)
     dataset = make_dataset(store, job.model, plan)

@@ -89,7 +89,7 @@ def test_it_cannot_be_given_the_readings_of_inactive_sensors(folder: Path, netwo
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, DESCRIPTION])
-@pytest.mark.parametrize("damage", [None, b"", b"{}", b"\x00" * 100])
+@pytest.mark.parametrize("damage", [None, b"", b"{}", b"[3]", b"\x00" * 100])
 def test_damage_is_one_clear_error(folder: Path, name: str, damage: bytes | None) -> None:
     (folder / name).unlink()
     if damage is not None:

@@ -19,7 +19,7 @@ from tests.conftest import write_network
 JOB = """\
 name: small
 data: {{store: "{store}"}}
-model: {{window: 6, horizon: 3, hidden: 16, blocks: 1, embedding: 4}}
+model: {{window: 6, horizon: 3, hidden: 16, backbone: {{name: morph_graph, options: {{blocks: 1}}}}, embedding: 4}}
 training: {{epochs: 4, steps_per_epoch: 5, batch_size: 16}}
 sparsity: {{final: 0.5, rounds: 4, probe_every: 1}}
 cluster: {{num_workers: 0}}
@@ -62,6 +62,13 @@ def test_json_alone_goes_to_standard_output(tmp_path: Path, job: Path) -> None:
     assert Path(outcome["artifacts"]["sensor_map"]).stat().st_size > 10_000
 
 
+def test_quiet_leaves_the_result_alone(tmp_path: Path, job: Path) -> None:
+    few = ["--set", "references.random=0", "--set", "references.dense=false", "--set", "training.epochs=2"]
+    done = dynst("train", job, *few, "--offline", "--quiet", "--format", "json", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["experiment"] == "small"
+
+
 def test_a_terminal_shows_live_bars(tmp_path: Path, job: Path) -> None:
     """On a real (pseudo) terminal, where rich draws; a pipe would never reach that code."""
     shown = io.BytesIO()
@@ -76,7 +83,7 @@ def test_a_terminal_shows_live_bars(tmp_path: Path, job: Path) -> None:
     text = shown.getvalue().decode()
     assert process.returncode == 0, text
     assert "\x1b[" in text
-    assert all(words in text for words in ("DynST", "4/4", "exchanged", "Keep 4:"))
+    assert all(words in text for words in ("DynST", "4/4", "exchanged", "Keep 4:", "DynST round 1, step", "whole job", "windows/s"))
 
 
 def test_table_names_every_sensor(tmp_path: Path, job: Path) -> None:

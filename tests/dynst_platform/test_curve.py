@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ig
 JOB = """\
 name: bent
 data: {{store: "{store}"}}
-model: {{window: 6, horizon: 3, hidden: 16, blocks: 1, embedding: 4}}
+model: {{window: 6, horizon: 3, hidden: 16, backbone: {{name: morph_graph, options: {{blocks: 1}}}}, embedding: 4}}
 training: {{epochs: 2, steps_per_epoch: 5, batch_size: 16}}
 sparsity: {{pinned: [s1], excluded: [s6]}}
 search: {{elimination_rounds: 2, rounds: 2, proposals: 2}}

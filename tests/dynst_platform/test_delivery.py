@@ -159,6 +159,19 @@ def test_an_ending_that_could_not_be_told_is_kept_and_noted(cursor: Cursor, monk
     assert Cursor.open(cursor.folder).state.ending is None
 
 
+def test_ctrl_c_while_it_waits_ends_the_waiting_and_not_the_run(cursor: Cursor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    store = Store(failing(10**6, UnreachableError("away")))
+    monkeypatch.setattr(Delivery, "_wait", stopped)
+    with delivered(cursor, store) as finish:
+        add(cursor, 1)
+        left = finish()
+    assert (left.queued, left.reason) == (1, "the waiting was stopped from the keyboard")
+    assert cursor.state.ending is None
+
+
 def test_without_a_destination_everything_is_left(cursor: Cursor) -> None:
     with delivered(cursor, None) as finish:
         add(cursor, 1, 2)
@@ -173,7 +186,7 @@ def test_a_folder_has_one_process_at_a_time(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("content", [None, "{", json.dumps({"lines": 1}), json.dumps([])])
+@pytest.mark.parametrize("content", [None, "{", json.dumps({"lines": 1}), json.dumps([]), "3"])
 def test_a_folder_of_no_run_is_refused(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "delivered.json").write_text(content)

@@ -10,13 +10,14 @@ from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform import train as use_case
 from dynst_platform import worker
-from dynst_platform.cursor import alone_in
+from dynst_platform.cursor import Cursor, alone_in
 from dynst_platform.errors import BusyError
 from dynst_platform.home import home, tracking_uri
 from dynst_platform.jobfile import load_job
 from dynst_platform.report_file import REPORTS
 from dynst_platform.run_folder import find_run, resumed_cursor, resumed_job
 from dynst_platform.spec import JobSpec
+from dynst_platform.sync import sync
 from dynst_platform.train import Outcome, train
 from tests.conftest import write_network
 from tests.dynst_platform.test_train import small_job
@@ -122,6 +123,44 @@ def test_ctrl_c_and_failures_say_how_to_go_on(job: JobSpec, network: SensorStore
     assert raised.value.__notes__ == [f"go on with: dynst train --resume {folder_of(job)}"]
     run = MlflowClient(tracking_uri()).search_runs([MlflowClient().get_experiment_by_name(job.name).experiment_id])[0]
     assert run.info.status == ("KILLED" if error is KeyboardInterrupt else "FAILED")
+
+
+def test_a_run_that_nobody_noted_is_found_again(job: JobSpec, network: SensorStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process died after MLflow had opened the run and before the cursor had its id."""
+
+    def die(*_: object, **changes: object) -> None:
+        if "runs" in changes:
+            raise Lost
+        move(*_, **changes)
+
+    move = Cursor.move
+    with monkeypatch.context() as patch:
+        patch.setattr(Cursor, "move", die)
+        with pytest.raises(Lost):
+            train(job, network, lambda report: None)
+    go_on(folder_of(job), network)
+    client = MlflowClient(tracking_uri())
+    runs = client.search_runs([client.get_experiment_by_name(job.name).experiment_id])
+    assert sorted(run.data.tags["dynst.arm"] for run in runs) == ["dense", "dynst", "random-0"]
+
+
+def test_resumed_offline_and_sent_later_it_is_finished_and_not_killed(job: JobSpec, network: SensorStore) -> None:
+    interrupted(job, network, 2, KeyboardInterrupt)
+    folder = folder_of(job)
+    train(resumed_job(folder), network, lambda report: None, offline=True, resume=folder)
+    sync(folder)
+    client = MlflowClient(tracking_uri())
+    runs = client.search_runs([client.get_experiment_by_name(job.name).experiment_id])
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert not any("dynst.reason" in run.data.tags for run in runs)
+
+
+def test_a_name_that_is_nothing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DYNST_HOME", str(tmp_path / "fresh"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(ConfigError, match="neither here nor in sqlite"):
+        find_run("deadbeef")
+    assert not (tmp_path / "fresh").exists()
 
 
 def test_a_users_mistake_is_not_worth_resuming(job: JobSpec, network: SensorStore, monkeypatch: pytest.MonkeyPatch) -> None:

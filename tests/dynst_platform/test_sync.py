@@ -26,7 +26,13 @@ from dynst_platform.train import Outcome, train
 from tests.dynst_platform.test_train import small_job
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
-TIMED = ("train/seconds", "train/total_seconds", "efficiency/")  # no two trainings have them alike
+TIMED = (
+    "train/seconds",
+    "train/total_seconds",
+    "train/windows_per_second",
+    "train/peak_memory_mib",
+    "efficiency/",
+)  # no two trainings have them alike
 OWN = ("mlflow.runName", "dynst.job", "mlflow.user")  # of one job, whoever tells MLflow of it
 
 

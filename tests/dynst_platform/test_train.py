@@ -60,7 +60,7 @@ def test_parameters_tags_and_series(done, network: SensorStore) -> None:
     assert run.data.params["sparsity.scheme"] == "dynamic"
     assert run.data.tags["dynst.data_digest"] == network.manifest.digest
     assert len(run.data.tags["mlflow.source.git.commit"]) == 40
-    for name in ("train/mae", "val/mae", "mask/sparsity", "mask/exchanged"):
+    for name in ("train/mae", "val/mae", "mask/sparsity", "mask/exchanged", "train/windows_per_second", "train/peak_memory_mib"):
         assert [metric.step for metric in client.get_metric_history(outcome.run_id, name)] == [6, 12, 18, 24, 30]
     assert run.data.metrics["test/mae_all"] == pytest.approx(outcome.metrics["test/mae_all"])
     assert run.data.metrics["mask/final_sparsity"] == 0.5

@@ -11,7 +11,8 @@ __all__ = ["ablate"]
 @click.argument("job", type=click.Path(path_type=Path))
 @click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Override a setting, e.g. ablation.seeds=[0,1].")
 @click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="What goes to standard output.")
-def ablate(job: Path, assignments: tuple[str, ...], output: str) -> None:
+@click.option("--quiet", is_flag=True, help="Show no progress: the result and errors alone.")
+def ablate(job: Path, assignments: tuple[str, ...], output: str, quiet: bool) -> None:
     """Cross schemes, criteria, sparsities and seeds of JOB, each with a training of its own.
 
     Stopped in the middle, the same command goes on where it was.
@@ -27,6 +28,6 @@ def ablate(job: Path, assignments: tuple[str, ...], output: str) -> None:
     from dynst_platform.cli.output import print_json
     from dynst_platform.cli.progress import PieceProgress
 
-    with PieceProgress(spec.name) as progress:
+    with PieceProgress(spec.name, quiet) as progress:
         outcome = use_case.ablate(spec, store, progress.on_piece)
     (print_json if output == "json" else print_ablation)(outcome)

@@ -11,7 +11,8 @@ __all__ = ["curve"]
 @click.argument("job", type=click.Path(path_type=Path))
 @click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Override a setting, e.g. curve.seeds=[0,1,2].")
 @click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="What goes to standard output.")
-def curve(job: Path, assignments: tuple[str, ...], output: str) -> None:
+@click.option("--quiet", is_flag=True, help="Show no progress: the result and errors alone.")
+def curve(job: Path, assignments: tuple[str, ...], output: str, quiet: bool) -> None:
     """Draw the sparsity–error curve of JOB: DynST's choice and the baselines' on one shared network for each seed.
 
     Stopped in the middle, the same command goes on where it was; further seeds, sparsities or baselines are added to what is there.
@@ -27,6 +28,6 @@ def curve(job: Path, assignments: tuple[str, ...], output: str) -> None:
     from dynst_platform.cli.output import print_json
     from dynst_platform.cli.progress import PieceProgress
 
-    with PieceProgress(spec.name) as progress:
+    with PieceProgress(spec.name, quiet) as progress:
         outcome = use_case.curve(spec, store, progress.on_piece)
     (print_json if output == "json" else print_curve)(outcome)

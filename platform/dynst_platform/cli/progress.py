@@ -1,11 +1,15 @@
 """Live progress on standard error: a bar for each training on a terminal, a line for each epoch in a file or CI log."""
 
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
 from types import TracebackType
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
+from dynst_platform.cli.job_clock import JobClock
+from dynst_platform.cli.screen import progress_console
 from dynst_platform.spec import JobSpec
 from dynst_platform.worker import Report
 
@@ -17,26 +21,26 @@ KINDS = {"dense": "dense reference", "learned": "DynST", "random": "random choic
 class TrainingProgress:
     """Used as a context manager around a training; ``on_report`` may be called from another thread."""
 
-    def __init__(self, job: JobSpec) -> None:
-        self._job = job
-        self._console = Console(stderr=True)
+    def __init__(self, job: JobSpec, quiet: bool = False) -> None:
+        self._job, self._clock = job, JobClock(job)
+        self._console = progress_console(quiet)
         self._bars: dict[str, TaskID] = {}
+        self._rounds = Counter[str]()  # by arm
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description:<16}"),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._start: TaskID | None = None
+        self._whole: TaskID | None = None
 
     def __enter__(self) -> "TrainingProgress":
         self._progress.start()
         workers = self._job.cluster.num_workers
         note = f"starting Ray with {workers} workers" if workers else "starting in this process"
-        self._start = self._progress.add_task(note, total=None, figures="")
+        self._whole = self._progress.add_task(note, total=None, figures="")
         self._plain(f"{self._job.name}: {note}")
         return self
 
@@ -44,22 +48,39 @@ class TrainingProgress:
         self._progress.stop()
 
     def on_report(self, report: Report) -> None:
-        if self._start is not None:
-            self._progress.remove_task(self._start)
-            self._start = None
         if "note" in report:
             self._console.print(f"[yellow]{escape(report['note'])}[/]", highlight=False, soft_wrap=True)
-        if report["kind"] != "epoch":
-            return
-        arm = report["arm"]
+        if report["kind"] == "epoch":
+            self._on_epoch(report)
+
+    def _on_epoch(self, report: Report) -> None:
+        self._clock.add(report)
+        for line in self._mask_changes(report):
+            self._console.print(line, highlight=False, soft_wrap=True)
+        arm, learned, machine = report["arm"], _learning_figures(report), self._machine_figures(report)
         if arm not in self._bars:
             self._bars[arm] = self._progress.add_task(_title(report), total=report["epochs"], figures="")
-        figures = (
-            f"{report['epoch']}/{report['epochs']}  loss {report['train_loss']:.4g}  val MAE {report['val_mae']:.4g}  "
-            f"off {report['sparsity']:.0%}  exchanged {report['exchanged']}"
-        )
-        self._progress.update(self._bars[arm], completed=report["epoch"], figures=figures)
-        self._plain(f"{_title(report)} {figures}")
+        self._progress.update(self._bars[arm], completed=report["epoch"], figures=learned)
+        if self._whole is not None:
+            done, total = self._clock.done, self._clock.total
+            self._progress.update(self._whole, description="whole job", completed=done, total=total, figures=machine)
+        self._plain(f"{_title(report)} {learned}  {machine}")
+
+    def _mask_changes(self, report: Report) -> Iterator[str]:
+        """A line for each; rounds are counted as in the run's pictures of masks, where sensors went that do not come back."""
+        for update in report["updates"]:
+            if not (update["pruned"] or update["grown"]):
+                continue
+            self._rounds[report["arm"]] += bool(update["pruned"])
+            which = f"round {self._rounds[report['arm']]}, " if update["pruned"] else ""
+            on = f"{sum(update['active'])} of {len(update['active'])} on"
+            yield f"{_title(report)} {which}step {update['step']}: {on}, {len(update['grown'])} exchanged"
+
+    def _machine_figures(self, report: Report) -> str:
+        left = f"{timedelta(seconds=round(self._clock.seconds_left))} left"
+        if "windows_per_second" not in report:  # told before a resumed run knew of it
+            return left
+        return f"{report['windows_per_second']:,.0f} windows/s  {report['peak_memory_mib']:,.0f} MiB  {left}"
 
     def _plain(self, line: str) -> None:
         if not self._console.is_terminal:
@@ -70,12 +91,19 @@ def _title(report: Report) -> str:
     return KINDS.get(report["arm_kind"]) or report["arm"].replace("_", " ")
 
 
+def _learning_figures(report: Report) -> str:
+    return (
+        f"{report['epoch']}/{report['epochs']}  loss {report['train_loss']:.4g}  val MAE {report['val_mae']:.4g}  "
+        f"off {report['sparsity']:.0%}  exchanged {report['exchanged']}"
+    )
+
+
 class PieceProgress:
     """One bar over the pieces of a study, or a line for each in a file."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, quiet: bool = False) -> None:
         self._name = name
-        self._console = Console(stderr=True)
+        self._console = progress_console(quiet)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description:<28}"),

@@ -4,12 +4,13 @@ from collections import Counter
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from dynst_platform.cli.output import settings_of
+from dynst_platform.cli.screen import progress_console
 from dynst_platform.study import Cell, Product
 from dynst_platform.sweep.records import Record
 from dynst_platform.sweep.spec import SweepSpec
@@ -23,9 +24,9 @@ COLOURS = {"running": "cyan", "finished": "", "stopped": "dim", "failed": "red"}
 class SweepProgress:
     """Used as a context manager; all calls come from the driver's main thread."""
 
-    def __init__(self, sweep: SweepSpec) -> None:
+    def __init__(self, sweep: SweepSpec, quiet: bool = False) -> None:
         self._sweep = sweep
-        self._console = Console(stderr=True)
+        self._console = progress_console(quiet)
         self._live = Live(console=self._console, refresh_per_second=4, transient=True)
         self._trials: dict[int, Record] = {}
         self._epochs: dict[int, int] = {}

@@ -1,5 +1,7 @@
 """``dynst train``: one job, from the file to the table."""
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,16 @@ __all__ = ["train"]
 @click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="What goes to standard output.")
 @click.option("--by-step", is_flag=True, help="Also print the errors at some steps of the horizon; JSON always has all of them.")
 @click.option("--offline", is_flag=True, help="Tell MLflow nothing now; dynst sync does it later.")
-def train(job: Path | None, assignments: tuple[str, ...], resume: str | None, output: str, by_step: bool, offline: bool) -> None:
+@click.option("--quiet", is_flag=True, help="Show no progress: the result and errors alone.")
+def train(
+    job: Path | None,
+    assignments: tuple[str, ...],
+    resume: str | None,
+    output: str,
+    by_step: bool,
+    offline: bool,
+    quiet: bool,
+) -> None:
     """Train the forecaster of JOB and learn which sensors it can do without.
 
     Progress goes to standard error, the result to standard output.
@@ -36,7 +47,7 @@ def train(job: Path | None, assignments: tuple[str, ...], resume: str | None, ou
     from dynst_platform.cli.progress import TrainingProgress
     from dynst_platform.cli.result import print_table
 
-    with TrainingProgress(spec) as progress:
+    with redirect_stdout(sys.stderr), TrainingProgress(spec, quiet) as progress:  # Ray tells of dead workers on standard output
         outcome = use_case.train(spec, store, progress.on_report, offline, folder)
     if output == "json":
         print_json(outcome)

@@ -17,7 +17,10 @@ __all__ = ["tune"]
 @click.option("--resume", metavar="RUN", help="Go on with the sweep of this MLflow run; finished trials are kept.")
 @click.option("--extend", metavar="N", type=click.IntRange(min=1), help="With --resume: add N trials.")
 @click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="What goes to standard output.")
-def tune(sweep: Path | None, assignments: tuple[str, ...], resume: str | None, extend: int | None, output: str) -> None:
+@click.option("--quiet", is_flag=True, help="Show no progress: the result and errors alone.")
+def tune(
+    sweep: Path | None, assignments: tuple[str, ...], resume: str | None, extend: int | None, output: str, quiet: bool
+) -> None:
     """Run the trials of SWEEP and show which of them no other one beats in every objective."""
     if (sweep is None) == (resume is None):
         raise click.UsageError("name a sweep file, or with --resume the MLflow run of a sweep that was started before")
@@ -36,7 +39,7 @@ def tune(sweep: Path | None, assignments: tuple[str, ...], resume: str | None, e
     from dynst_platform.cli.sweep_result import print_sweep
     from dynst_platform.sweep import run as use_case
 
-    with SweepProgress(spec) as progress:
+    with SweepProgress(spec, quiet) as progress:
         outcome = use_case.tune(spec, store, progress.on_piece, progress.on_trial, known)
     (print_json if output == "json" else print_sweep)(outcome)
 

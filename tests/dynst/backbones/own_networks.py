@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from dynst.backbones.protocol import Geometry, Traits
 
-__all__ = ["Compact", "Lost", "Simple", "WrongShape"]
+__all__ = ["Compact", "Lost", "Normalised", "OnGraph", "Simple", "WrongShape"]
 
 
 class Simple(nn.Module):
@@ -38,6 +38,27 @@ class Compact(nn.Module):
     def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
         hidden = torch.relu(self.encode(morphed))
         return hidden + self.geometry.among(sensors, gates).average()(hidden)
+
+
+class Normalised(nn.Module):
+    """Takes statistics of a batch, which one window has none of."""
+
+    def __init__(self, horizon: int, num_sensors: int) -> None:
+        super().__init__()
+        self.norm, self.horizon = nn.BatchNorm1d(num_sensors), horizon
+
+    def forward(self, readings: Tensor) -> Tensor:
+        """``[B, T, S, 1]`` to ``[B, H, S, 1]``."""
+        return self.norm(readings[:, -1, :, 0])[:, None, :, None].expand(-1, self.horizon, -1, -1)
+
+
+class OnGraph(nn.Module):
+    """Keeps the store's edges as its own, and may write to them."""
+
+    def __init__(self, horizon: int, edge_index: Tensor, edge_weight: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("index", edge_index)
+        self.register_buffer("weight", edge_weight)
 
 
 class WrongShape(nn.Module):

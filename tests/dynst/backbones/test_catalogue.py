@@ -1,5 +1,7 @@
 """Backbones by name, and a user's own: found, checked, and made from what they ask for."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -67,11 +69,50 @@ def test_a_network_of_the_compact_protocol_gets_the_readout() -> None:
         ({"name": "morph_graph", "options": {"blocks": 0}}, "options.blocks: must be greater than or equal to 1"),
         ({"name": "patch_transformer", "options": {"heads": 3}}, "options.heads: must be 1, 2 or 4"),
         ({"name": f"{OWN}:Simple", "options": {"width": "wide"}}, "options.width: must be a valid integer"),
+        ({"name": f"{OWN}:Simple", "options": {1: 2}}, "options.1: Keys should be strings"),
+        (":Net", "':Net' cannot be imported"),
+        (".own:Net", "'.own:Net' cannot be imported"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(backbone: object, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         ModelConfig.model_validate({"backbone": backbone})
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("def (:", "cannot be imported .*invalid syntax"),
+        ("1 / 0", "cannot be imported .*division by zero"),
+        (
+            "from torch import nn\nclass Net(nn.Module):\n    def __init__(self, rate: 'Decimal' = 1): ...",
+            "annotations that can be looked up, but name 'Decimal' is not defined",
+        ),
+    ],
+)
+def test_what_is_wrong_in_somebody_elses_module_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, sentence: str
+) -> None:
+    name = f"wrong_{sum(map(ord, code))}"
+    (tmp_path / f"{name}.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ValueError, match=sentence):
+        ModelConfig.model_validate({"backbone": f"{name}:Net"})
+
+
+def test_a_network_that_normalises_batches_is_tried_with_one_window() -> None:
+    check_forecast(built(backbone=f"{OWN}:Normalised"), "Normalised")
+
+
+def test_edges_are_copied_from_a_store_that_may_not_be_written_to() -> None:
+    edges = nearest_neighbour_edges(np.random.default_rng(0).random((S, 2)), lonlat=False)
+    for values in vars(edges).values():
+        values.flags.writeable = False
+    config = ModelConfig.model_validate({"window": 5, "horizon": 3, "backbone": f"{OWN}:OnGraph"})
+    network = build_forecaster(config, SeasonalScaler(SEASONS["none"], S, 1), edges, targets=[0], seed=0).network
+    network.weight.zero_()
+    assert (edges.weight > 0).all()
+    assert network.index.shape == (2, len(edges))
 
 
 def test_a_forecast_of_the_wrong_shape_is_refused_before_any_training() -> None:

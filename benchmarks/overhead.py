@@ -1,0 +1,100 @@
+"""What Ray Train and MLflow cost on top of the loop: python benchmarks/overhead.py
+
+The same training three ways, each in a process of its own, one after the other and that several times: the bare loop of ``dynst``,
+``dynst train`` on one Ray worker with ``--offline``, and the same with MLflow. Start-up is told apart from the steady state, which
+is what stands between two reports of epochs: the epoch, its checkpoint and its way out. To reach: at most 1.05 of the bare loop.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import time
+from typing import Any
+
+import torch
+from timed_runs import TimedRun, environment, medians, timed, train, words
+
+from dynst.build import make_dataset
+from dynst.comparison import Comparison
+from dynst.training.loop import EpochReport
+from dynst.training.world import World
+from dynst_platform.jobfile import load_job
+from dynst_platform.stores import plan_job, store_for
+
+JOB = Path(__file__).parents[1] / "jobs" / "quickstart.yaml"
+ONE_ARM = ["references.dense=false", "references.random=0", "sparsity.scheme=dynamic"]
+BARE, TO_REACH = "bare loop", 1.05
+WAYS = {"Ray Train": ["--offline"], "Ray Train and MLflow": []}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--job", type=Path, default=JOB)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the job")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.epochs < 2:
+        parser.error("--epochs must be at least 2: the first belongs to the start-up")
+    if options.child:
+        run_bare_loop(options.job, options.set)
+        return
+    settings = [*ONE_ARM, f"training.epochs={options.epochs}", *options.set]
+    show(measured(options.job, settings, options.repeats))
+
+
+def measured(job: Path, settings: list[str], repeats: int) -> dict[str, list[TimedRun]]:
+    """Interleaved, after a run that makes store and tracking database and is not counted."""
+    runs: dict[str, list[TimedRun]] = {way: [] for way in (BARE, *WAYS)}
+    with TemporaryDirectory() as home:
+        train(job, [*settings, "training.epochs=2", "training.steps_per_epoch=2", "cluster.num_workers=0"], [], home)
+        for _ in range(repeats):
+            runs[BARE].append(bare(job, settings, home))
+            for way, options in WAYS.items():
+                runs[way].append(train(job, [*settings, "cluster.num_workers=1"], options, home))
+    return runs
+
+
+def show(runs: dict[str, list[TimedRun]]) -> None:
+    print("| seconds, medians | start-up | an epoch | after the last epoch | whole run | an epoch / bare loop |")
+    print("|---|" + "---:|" * 5)
+    for way, repeats in runs.items():
+        ratio = median(run.epoch / plain.epoch for run, plain in zip(repeats, runs[BARE], strict=True))
+        print(f"| {way} | {medians(repeats)} | {ratio:.3f} |")
+    print(f"\nTo reach, in the steady state: at most {TO_REACH}")
+
+
+def bare(job: Path, settings: list[str], home: str) -> TimedRun:
+    began = time()
+    command = [sys.executable, __file__, "--child", "--job", str(job), *words(settings)]
+    done = subprocess.run(command, env=environment(home), check=True, stdout=subprocess.PIPE, text=True)
+    return timed(began, [json.loads(line) for line in done.stdout.splitlines()])
+
+
+def run_bare_loop(job: Path, settings: list[str]) -> None:
+    """The learned arm in this process; prints a line for each epoch."""
+    torch.set_num_threads(1)
+    for epoch in bare_epochs(job, settings):
+        facts: dict[str, Any] = {"time": int(time() * 1000), "seconds": epoch.seconds, "train_loss": epoch.train_loss}
+        print(json.dumps(facts), flush=True)
+
+
+def bare_epochs(path: Path, settings: list[str]) -> Iterator[EpochReport]:
+    job = load_job(path, settings)
+    store = store_for(job)
+    dataset = make_dataset(store, job.model, plan_job(job, store))
+    comparison = Comparison(dataset, store.edges, job.model, job.training, job.sparsity, job.search, job.seed, World())
+    learned = comparison.learned()
+    yield from learned.training.run(comparison.warm_epochs(learned))
+    comparison.decide(learned)
+    yield from learned.training.run()
+
+
+if __name__ == "__main__":
+    main()

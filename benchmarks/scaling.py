@@ -1,0 +1,67 @@
+"""Do two workers train what one does, in half of the time? python benchmarks/scaling.py
+
+The same job with the same global batch on one and on two Ray workers, one thread each, interleaved, medians; an epoch is the steady
+state, after the first. On a machine with fewer cores than workers and their driver need, nothing can be gained. Ends with exit code
+1 where the first epoch's loss or error differs by more than float tolerance.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from timed_runs import TimedRun, medians, train
+
+JOB = Path(__file__).parents[1] / "jobs" / "quickstart.yaml"
+LARGE = ["training.batch_size=512", "training.steps_per_epoch=24", "model.hidden=64"]  # a step that is worth sharing
+ONE_ARM = ["references.dense=false", "references.random=0", "sparsity.scheme=dynamic"]
+WORKERS = (1, 2)
+TOLERANCE = 1e-4  # relative
+COMPARED = ("train_loss", "val_mae")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--job", type=Path, default=JOB)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the job")
+    options = parser.parse_args()
+    if options.epochs < 2:
+        parser.error("--epochs must be at least 2: the first belongs to the start-up")
+    settings = [*ONE_ARM, *LARGE, f"training.epochs={options.epochs}", *options.set]
+    runs = measured(options.job, settings, options.repeats)
+    show(runs)
+    by_epoch = [max(pair) for pair in differences(runs)]
+    first, every = f"{by_epoch[0]:.1e} in the first epoch", f"{max(by_epoch):.1e} in all"
+    print(f"\nLargest relative difference of {' and '.join(COMPARED)}: {first}, {every}")
+    sys.exit(by_epoch[0] > TOLERANCE)
+
+
+def measured(job: Path, settings: list[str], repeats: int) -> dict[int, list[TimedRun]]:
+    runs: dict[int, list[TimedRun]] = {workers: [] for workers in WORKERS}
+    with TemporaryDirectory() as home:
+        for _ in range(repeats):
+            for workers in WORKERS:
+                runs[workers].append(train(job, [*settings, f"cluster.num_workers={workers}"], ["--offline"], home))
+    return runs
+
+
+def show(runs: dict[int, list[TimedRun]]) -> None:
+    alone = median(run.epoch for run in runs[1])
+    print("| workers | start-up, s | an epoch, s | after the last epoch, s | whole run, s | ideal epoch, s | speed-up |")
+    print("|---|" + "---:|" * 6)
+    for workers, repeats in runs.items():
+        speed_up = median(one.epoch / run.epoch for one, run in zip(runs[1], repeats, strict=True))
+        print(f"| {workers} | {medians(repeats)} | {alone / workers:.3g} | {speed_up:.2f} × |")
+
+
+def differences(runs: dict[int, list[TimedRun]]) -> list[list[float]]:
+    """Of two workers from one, for each epoch, relative."""
+    one, two = (runs[workers][0].epochs for workers in WORKERS)
+    return [[abs(b[key] / a[key] - 1) for key in COMPARED] for a, b in zip(one, two, strict=True)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Between main memory and the device that computes: copies that nobody waits for, and what comes back."""
+
+from copy import deepcopy
+from itertools import chain
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map
+
+__all__ = ["CPU", "device_of", "has_room", "moved", "on_host", "sent", "wait_for"]
+
+Module = TypeVar("Module", bound=nn.Module)
+CPU = torch.device("cpu")
+SHARE_OF_MEMORY = 0.5  # of what is free on a device, for the series; the rest is for weights and steps
+
+
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """``values`` on ``device``. The copy is under way when this returns, and whatever the device does later comes after it."""
+    if values.device == device:
+        return values
+    if device.type == "cuda" and values.is_cpu:
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)
+
+
+def moved(module: Module, device: torch.device) -> Module:
+    """The module itself where it is there already; else a copy, so that nothing that it shares with others leaves them."""
+    return module if device_of(module) == device else deepcopy(module).to(device)
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where a module's tensors are; main memory for one without any."""
+    return next((tensor.device for tensor in chain(module.parameters(), module.buffers())), CPU)
+
+
+def on_host(state: Any) -> Any:
+    """The same nested state with its tensors in main memory; itself where they are there."""
+    return tree_map(lambda value: value.cpu() if isinstance(value, Tensor) else value, state)
+
+
+def has_room(device: torch.device, num_bytes: int) -> bool:
+    """Whether so much may stay on the device for good."""
+    return device.type != "cuda" or num_bytes <= SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]
+
+
+def wait_for(device: torch.device) -> None:
+    """Until the device has done all that it was given: for whoever measures time."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

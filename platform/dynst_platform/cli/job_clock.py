@@ -1,0 +1,36 @@
+"""How much of a whole job is done, arms that have not begun included, and how long the rest will take."""
+
+from dynst_platform.spec import JobSpec
+from dynst_platform.worker import Report
+
+__all__ = ["JobClock"]
+
+
+class JobClock:
+    """Counts the epochs of a job as they are reported. What is left is taken to be as slow as the epochs until now."""
+
+    def __init__(self, job: JobSpec) -> None:
+        epochs, shared = job.training.epochs, int(job.sparsity.start * job.training.epochs)  # by all but dense, in the warm-up
+        others = [f"random-{number}" for number in range(job.references.random)] + list(job.references.baselines)
+        others += ["given"] if job.references.given is not None else []
+        self._epochs = {"dense": epochs} if job.references.dense else {}
+        self._epochs |= {"dynst": epochs} | dict.fromkeys(others, epochs - shared)  # to train, by arm
+        self._begun = set[str]()
+        self._seconds = 0.0
+        self.done = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self._epochs.values())
+
+    @property
+    def seconds_left(self) -> float:
+        return self._seconds / max(1, self.done) * (self.total - self.done)
+
+    def add(self, report: Report) -> None:
+        """Take note of an epoch."""
+        if report["arm"] not in self._begun:
+            self._begun.add(report["arm"])
+            self._epochs[report["arm"]] = report["epochs"] - report["epoch"] + 1
+        self.done += 1
+        self._seconds += report["seconds"]

@@ -1,0 +1,42 @@
+"""A batch in parts is the batch: the same gradients, whatever is missing from the readings."""
+
+import pytest
+import torch
+
+from dynst.build import make_dataset
+from dynst.choice.search import SearchConfig
+from dynst.comparison import Comparison
+from dynst.data.store import SensorStore
+from dynst.model import ModelConfig
+from dynst.sparsity.config import SparsityConfig
+from dynst.sparsity.scheme import StepSensors
+from dynst.training.loop import Training
+from dynst.training.recipe import Recipe
+from dynst.training.world import World
+from tests.conftest import SMALL
+
+
+def training(network: SensorStore, accumulate: int) -> Training:
+    model = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
+    recipe = Recipe(epochs=3, steps_per_epoch=4, batch_size=13, accumulate=accumulate)
+    sparsity, data = SparsityConfig(final=0.5, rounds=2, probe_every=2), make_dataset(network, model)
+    return Comparison(data, network.edges, model, recipe, sparsity, SearchConfig(), 0, World()).learned().training
+
+
+@pytest.mark.parametrize("accumulate", [2, 4, 20])  # 20 parts of 13 windows are 13
+def test_any_number_of_parts_trains_alike(network: SensorStore, accumulate: int) -> None:
+    whole, parts = training(network, 1), training(network, accumulate)
+    reports = zip(whole.run(), parts.run(), strict=True)
+    assert all(one.train_loss == pytest.approx(other.train_loss, rel=1e-4) for one, other in reports)
+    assert torch.equal(whole.scheme.active, parts.scheme.active)
+    for one, other in zip(whole.model.parameters(), parts.model.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_gates_gather_the_gradient_of_all_parts(network: SensorStore) -> None:
+    probe = StepSensors(torch.arange(8), (torch.arange(8) % 3 > 0).float())
+    index = torch.arange(40, 53)
+    one, other = (training(network, parts)._gradients.measure(index, probe) for parts in (1, 3))
+    torch.testing.assert_close(one[0], other[0], rtol=1e-5, atol=0)
+    torch.testing.assert_close(one[1], other[1], rtol=1e-4, atol=1e-7)
+    assert one[1].abs().min() > 0

@@ -107,7 +107,7 @@ class Windows:
         return self if device == self.device else replace(self, series=self.series.on(device), device=device)
 
     def batch(self, index: Tensor, sensors: Tensor, locations: Tensor | None = None) -> Batch:
-        """Copy the windows ``index [B]`` for the active ``sensors [K]``, with targets of all locations or of these; all of them in
+        """Copy the windows ``index [B]`` for the active ``sensors [K]``, with targets of all locations or of these; all are told in
         main memory."""
         series, first = self.series, sent(self.starts[index], self.series.device)
         sensors = sent(sensors, series.device)
@@ -125,8 +125,8 @@ class Windows:
     def num_observed(self, index: Tensor, locations: Tensor | None = None) -> Tensor:
         """Entries to forecast in the windows ``index`` that were observed, as their batch would count them."""
         if self.series.complete:
-            count = self.series.values.shape[1] if locations is None else len(locations)
-            return self.starts.new_tensor(len(index) * self.horizon * count * len(self.targets))
+            width = self.series.values.shape[1] if locations is None else len(locations)
+            return self.starts.new_tensor(len(index) * self.horizon * width * len(self.targets))
         ahead = sent(self.starts[index], self.series.device) + self.window
         return self._ahead(self.series.observed, ahead, locations).sum()
 

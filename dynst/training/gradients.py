@@ -50,7 +50,7 @@ class Gradients:
 
         Args:
             index: ``[B]``, this rank's windows of the batch.
-            locations: ``[L]``, whose errors count, by default all.
+            locations: ``[L]``, where this rank's errors count; everywhere by default.
         """
         parts = index.tensor_split(max(1, min(self.accumulate, len(index))))
         gates = None if sensors.gates is None else sent(sensors.gates, self.world.device).clone().requires_grad_()
@@ -69,10 +69,10 @@ class Gradients:
     ) -> tuple[Tensor, Tensor]:
         """Adds the gradient of a few windows, as their share of the entries of all; ``everyone`` None counts them here."""
         batch = self.train.batch(index, sensors, locations)
-        there = None if locations is None else sent(locations, self.world.device)
-        weight = self._weight if there is None else self._weight[there]
+        asked = None if locations is None else sent(locations, self.world.device)
+        weight = self._weight if asked is None else self._weight[asked]
         with self.arithmetic.forward():
-            forecast = self._parallel(batch.readings, batch.observed, batch.calendar, batch.sensors, gates, there)
+            forecast = self._parallel(batch.readings, batch.observed, batch.calendar, batch.sensors, gates, asked)
         total, entries = masked_mae(forecast.to(weight.dtype), batch.target, batch.target_observed, weight)
         if everyone is None:
             everyone = self.world.total(entries.clone().float())

@@ -228,23 +228,22 @@ class Training:
 
     def _measure(self, index: Tensor, sensors: StepSensors, part: Part | None) -> Tensor:
         """Gradients of one batch on one part; those of gates go to the scheme. Returns what ``_train_step`` returns."""
-        mine = sensors if part is None else within(sensors, part, self.scheme.num_sensors)
-        errors, of_gates = self._gradients.measure(index, mine, None if part is None else part.locations)
-        if of_gates is not None:
-            self._observe(sensors, self._of_all_ranks(sensors, mine, of_gates, part))
-        return errors
-
-    def _of_all_ranks(self, sensors: StepSensors, mine: StepSensors, of_gates: Tensor, part: Part | None) -> Tensor:
-        """The gradient of each gate of ``sensors``, the same on every rank; NaN where no rank's part has measured it."""
         if part is None:
-            return self.world.total(of_gates) / self.world.size
-        return self.rotation.together(mine, of_gates, part)[sensors.index]
+            errors, of_gates = self._gradients.measure(index, sensors)
+            together = None if of_gates is None else self.world.total(of_gates) / self.world.size
+        else:
+            mine = within(sensors, part, self.scheme.num_sensors)
+            errors, of_gates = self._gradients.measure(index, mine, part.locations)
+            together = None if of_gates is None else self.rotation.together(mine, of_gates, part)[sensors.index]
+        if together is not None:
+            self._observe(sensors, together)
+        return errors
 
     def _observe(self, sensors: StepSensors, of_gates: Tensor) -> None:
         """The one place inside an epoch that waits for the device: at a probe, whose gradients are read here."""
         gradient = (of_gates * self._gradients.unit).cpu()
-        measured = gradient[~gradient.isnan()] if self.rotation.cut else gradient
-        if self.recipe.precision != "float16" or measured.isfinite().all():  # one that overflowed says nothing of any sensor
+        spoilt = gradient.isinf() if self.rotation.cut else ~gradient.isfinite()  # parts leave NaN where nobody measured
+        if self.recipe.precision != "float16" or not spoilt.any():  # one that overflowed says nothing of any sensor
             self.scheme.observe(sensors, gradient)
 
     def _keep_best(self, val_mae: float) -> None:

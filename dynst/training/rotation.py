@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from dynst.data.parts import Part
+from dynst.devices import sent
 from dynst.sparsity.scheme import StepSensors
 from dynst.training.world import World
 
@@ -56,11 +57,11 @@ class Rotation:
         """
         held = torch.zeros_like(self._held, dtype=torch.bool)
         held[part.sensors] = True
-        inside = held[mine.index]  # those that stand in are measured where they belong
-        sums = gradient.new_zeros(2, len(held))
-        sums[0, mine.index[inside]], sums[1, mine.index[inside]] = gradient[inside], 1
-        total, measured = self.world.total(sums)
-        estimate: Tensor = total / measured * self._held.to(total.device) / len(self.parts)
+        inside = held[mine.index].nonzero().squeeze(1)  # those that stand in are measured where they belong
+        index, sums = sent(mine.index[inside], gradient.device), gradient.new_zeros(2, len(held))
+        sums[0, index], sums[1, index] = gradient[sent(inside, gradient.device)], 1
+        total, measured = self.world.total(sums).cpu()
+        estimate: Tensor = total / measured * self._held / len(self.parts)
         return estimate
 
 

@@ -1,7 +1,5 @@
 """What every backbone of the catalogue must hold, whatever it is made of. The whole design rests on these equalities."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
@@ -175,19 +173,10 @@ def test_an_inactive_sensors_gate_still_has_a_gradient(model: SparseForecaster) 
 
 
 def test_a_state_makes_another_model_the_same(variant: tuple[str, str], model: SparseForecaster) -> None:
-    other, active, data = made(*variant, seed=1), random_active(1), inputs()
+    other, active, data = made(*variant, seed=1), torch.ones(S, dtype=torch.bool), inputs()
     assert not torch.equal(compact(other, active, data), compact(model, active, data))
     other.load_state_dict(model.state_dict())
     assert torch.equal(compact(other, active, data), compact(model, active, data))
-
-
-def test_bfloat16_forecasts_nearly_the_same(model: SparseForecaster) -> None:
-    active, (readings, observed, calendar) = random_active(2), inputs()
-    expected = compact(model, active, (readings, observed, calendar))
-    short = copy.deepcopy(model).to(torch.bfloat16)
-    found = compact(short, active, (readings.bfloat16(), observed, calendar.bfloat16()))
-    assert found.dtype == torch.bfloat16
-    torch.testing.assert_close(found.float(), expected, rtol=0.1, atol=0.1)
 
 
 def test_several_steps_at_a_time_read_their_own_forecasts(variant: tuple[str, str]) -> None:

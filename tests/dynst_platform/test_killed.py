@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,16 @@ training: {{epochs: 8, steps_per_epoch: 20, batch_size: 16}}
 sparsity: {{final: 0.5, rounds: 4, probe_every: 1}}
 cluster: {{num_workers: {workers}}}
 """
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As Ray's workers have: sums of several threads differ in their last bits."""
+    before = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def train_workers() -> list[psutil.Process]:

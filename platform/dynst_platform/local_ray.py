@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,8 @@ import ray
 from dynst_platform.errors import RunError
 
 __all__ = ["local_ray"]
+
+CONNECT_SECONDS = 5.0
 
 
 @contextmanager
@@ -36,8 +39,11 @@ def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[N
 
 def _attach(address: str) -> None:
     try:
+        if address != "auto":  # Ray itself would knock for minutes
+            host, _, port = address.removeprefix("ray://").rpartition(":")
+            socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RunError(
             f"cluster.address must name a Ray cluster that runs, but {address} cannot be reached ({reason}); start it, or leave "

@@ -5,7 +5,6 @@ The same training three ways, each in a process of its own, one after the other 
 is what stands between two reports of epochs: the epoch, its checkpoint and its way out. To reach: at most 1.05 of the bare loop.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from time import time
 from typing import Any
 
 import torch
-from timed_runs import TimedRun, environment, medians, timed, train, words
+from timed_runs import ONE_ARM, TimedRun, environment, medians, options_for, timed, train, words
 
 from dynst.build import make_dataset
 from dynst.comparison import Comparison
@@ -26,22 +25,12 @@ from dynst.training.world import World
 from dynst_platform.jobfile import load_job
 from dynst_platform.stores import plan_job, store_for
 
-JOB = Path(__file__).parents[1] / "jobs" / "quickstart.yaml"
-ONE_ARM = ["references.dense=false", "references.random=0", "sparsity.scheme=dynamic"]
 BARE, TO_REACH = "bare loop", 1.05
 WAYS = {"Ray Train": ["--offline"], "Ray Train and MLflow": []}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--job", type=Path, default=JOB)
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the job")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.epochs < 2:
-        parser.error("--epochs must be at least 2: the first belongs to the start-up")
+    options = options_for(__doc__, "--child")
     if options.child:
         run_bare_loop(options.job, options.set)
         return

@@ -5,31 +5,21 @@ state, after the first. On a machine with fewer cores than workers and their dri
 1 where the first epoch's loss or error differs by more than float tolerance.
 """
 
-import argparse
 import sys
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from timed_runs import TimedRun, medians, train
+from timed_runs import ONE_ARM, TimedRun, medians, options_for, train
 
-JOB = Path(__file__).parents[1] / "jobs" / "quickstart.yaml"
 LARGE = ["training.batch_size=512", "training.steps_per_epoch=24", "model.hidden=64"]  # a step that is worth sharing
-ONE_ARM = ["references.dense=false", "references.random=0", "sparsity.scheme=dynamic"]
 WORKERS = (1, 2)
 TOLERANCE = 1e-4  # relative
 COMPARED = ("train_loss", "val_mae")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--job", type=Path, default=JOB)
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the job")
-    options = parser.parse_args()
-    if options.epochs < 2:
-        parser.error("--epochs must be at least 2: the first belongs to the start-up")
+    options = options_for(__doc__)
     settings = [*ONE_ARM, *LARGE, f"training.epochs={options.epochs}", *options.set]
     runs = measured(options.job, settings, options.repeats)
     show(runs)

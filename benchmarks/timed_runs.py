@@ -1,5 +1,6 @@
 """Trainings in processes of their own, and where their seconds went: what the benchmarks of Ray share."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -10,8 +11,10 @@ from statistics import median
 from time import time
 from typing import Any
 
-__all__ = ["TimedRun", "environment", "medians", "timed", "train", "words"]
+__all__ = ["ONE_ARM", "TimedRun", "environment", "medians", "options_for", "timed", "train", "words"]
 
+JOB = Path(__file__).parents[1] / "jobs" / "quickstart.yaml"
+ONE_ARM = ["references.dense=false", "references.random=0", "sparsity.scheme=dynamic"]
 COLUMNS = ("start_up", "epoch", "end", "whole")
 
 
@@ -30,6 +33,22 @@ class TimedRun:
     end: float
     whole: float
     epochs: list[dict[str, Any]]
+
+
+def options_for(description: str | None, *hidden: str) -> argparse.Namespace:
+    """What both benchmarks ask their user, and ``hidden`` flags for themselves; ends with exit code 2
+    where nothing could be told from the epochs."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--job", type=Path, default=JOB)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the job")
+    for flag in hidden:
+        parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.epochs < 2:
+        parser.error("--epochs must be at least 2: the first belongs to the start-up")
+    return options
 
 
 def timed(began: float, epochs: list[dict[str, Any]]) -> TimedRun:

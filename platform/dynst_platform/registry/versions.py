@@ -131,7 +131,8 @@ def _taken(client: MlflowClient, name: str, tags: dict[str, str]) -> bool:
     try:
         client.create_registered_model(name + LOCK, tags, description="exists while a promotion is under way")
     except MlflowException as error:
-        if error.error_code == "RESOURCE_ALREADY_EXISTS":
+        # "Does not exist": MLflow's insert met another's lock, which was gone again when it went to look at it.
+        if error.error_code in ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"):
             return False
         raise
     return True

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
 from dynst.errors import ConfigError
 from dynst_platform.errors import RunError
@@ -160,3 +162,19 @@ def test_one_that_died_with_the_lock_is_named(trained: Trained) -> None:
             waiting.__enter__()
     assert champion_of(trained.client, NAME) is None
     assert put().promoted
+
+
+def test_a_lock_that_goes_while_we_ask_for_it_is_asked_for_again(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow answers "not found" to a create that met a lock which its holder deleted in that moment."""
+    asked: list[str] = []
+    create = trained.client.create_registered_model
+
+    def met_one_that_went(name: str, *rest: Any, **named: Any) -> Any:
+        asked.append(name)
+        if len(asked) == 1:
+            raise MlflowException(f"Registered Model with name={name} not found", error_code=RESOURCE_DOES_NOT_EXIST)
+        return create(name, *rest, **named)
+
+    monkeypatch.setattr(trained.client, "create_registered_model", met_one_that_went)
+    with alone_with(trained.client, NAME):
+        assert len(asked) == 2

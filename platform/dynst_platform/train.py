@@ -12,19 +12,19 @@ import numpy as np
 
 from dynst.data.store import SensorStore
 from dynst.errors import DynstError
-from dynst_platform.cursor import Cursor, alone_in
-from dynst_platform.delivery import Left, delivered
 from dynst_platform.errors import UnreachableError
 from dynst_platform.home import artifact_root, shown, tracking_uri
-from dynst_platform.launch import launch
-from dynst_platform.pictures import draw_mask
+from dynst_platform.pictures.masks import draw_mask
 from dynst_platform.quiet import quiet_libraries
-from dynst_platform.report_tracker import ReportTracker
-from dynst_platform.run_folder import JOB_FILE, mark_finished, new_folder, resumed_cursor
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import first_unit, target_units
-from dynst_platform.tracking import new_job_id, origin_tags
-from dynst_platform.worker import Report
+from dynst_platform.tracking.cursor import Cursor, alone_in
+from dynst_platform.tracking.delivery import Left, delivered
+from dynst_platform.tracking.mlflow_runs import new_job_id, origin_tags
+from dynst_platform.tracking.report_tracker import ReportTracker
+from dynst_platform.tracking.run_folder import JOB_FILE, mark_finished, new_folder, resumed_cursor
+from dynst_platform.workers.launch import launch
+from dynst_platform.workers.worker import Report
 
 __all__ = ["JOB_FILE", "Listener", "Outcome", "train"]
 

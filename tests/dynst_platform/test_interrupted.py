@@ -13,10 +13,10 @@ from dynst.errors import CheckpointError
 from dynst.training.checkpoints import Checkpoints
 from dynst.training.loop import Training
 from dynst.training.world import World
-from dynst_platform import worker
-from dynst_platform.job_position import JobPosition, JobRun
 from dynst_platform.spec import JobSpec
-from dynst_platform.worker import run_job
+from dynst_platform.workers import worker
+from dynst_platform.workers.job_position import JobPosition, JobRun
+from dynst_platform.workers.worker import run_job
 from tests.dynst_platform.test_train import small_job
 
 Reports = list[dict[str, Any]]

@@ -8,9 +8,9 @@ import pytest
 
 from dynst.data.store import SensorStore
 from dynst_platform import train as use_case
-from dynst_platform.launch import launch
 from dynst_platform.spec import JobSpec
-from dynst_platform.worker import run_job
+from dynst_platform.workers.launch import launch
+from dynst_platform.workers.worker import run_job
 from tests.dynst_platform.test_train import small_job
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")

@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 
 from dynst.data.store import SensorStore
 from dynst_platform.errors import RunError
-from dynst_platform.launch import launch
-from dynst_platform.report_file import REPORTS
 from dynst_platform.spec import JobSpec
+from dynst_platform.tracking.report_file import REPORTS
+from dynst_platform.workers.launch import launch
 from tests.dynst_platform.test_cli import clean_environment, dynst
 from tests.dynst_platform.test_train import small_job
 

@@ -9,16 +9,16 @@ from mlflow.tracking import MlflowClient
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform import train as use_case
-from dynst_platform import worker
-from dynst_platform.cursor import Cursor, alone_in
 from dynst_platform.errors import BusyError
 from dynst_platform.home import home, tracking_uri
 from dynst_platform.jobfile import load_job
-from dynst_platform.report_file import REPORTS
-from dynst_platform.run_folder import find_run, resumed_cursor, resumed_job
 from dynst_platform.spec import JobSpec
-from dynst_platform.sync import sync
+from dynst_platform.tracking.cursor import Cursor, alone_in
+from dynst_platform.tracking.report_file import REPORTS
+from dynst_platform.tracking.run_folder import find_run, resumed_cursor, resumed_job
+from dynst_platform.tracking.sync import sync
 from dynst_platform.train import Outcome, train
+from dynst_platform.workers import worker
 from tests.conftest import write_network
 from tests.dynst_platform.test_train import small_job
 

@@ -13,8 +13,8 @@ from dynst.data.store import SensorStore
 from dynst_platform import train as use_case
 from dynst_platform.errors import RunError
 from dynst_platform.jobfile import check_job
-from dynst_platform.report_tracker import ReportTracker
 from dynst_platform.spec import JobSpec
+from dynst_platform.tracking.report_tracker import ReportTracker
 from tests.conftest import SMALL, write_network
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")

@@ -23,10 +23,10 @@ def ablate(job: Path, assignments: tuple[str, ...], output: str, quiet: bool) ->
     spec = load_job(job, assignments)
     store = ablation_store_for(spec)
 
-    from dynst_platform import ablation as use_case
     from dynst_platform.cli.ablation_result import print_ablation
     from dynst_platform.cli.output import print_json
     from dynst_platform.cli.progress import PieceProgress
+    from dynst_platform.studies import ablation as use_case
 
     with PieceProgress(spec.name, quiet) as progress:
         outcome = use_case.ablate(spec, store, progress.on_piece)

@@ -5,8 +5,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from dynst_platform.ablation import AblationOutcome
 from dynst_platform.cli.output import print_study_places
+from dynst_platform.studies.ablation import AblationOutcome
 
 __all__ = ["print_ablation"]
 

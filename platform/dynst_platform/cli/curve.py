@@ -23,10 +23,10 @@ def curve(job: Path, assignments: tuple[str, ...], output: str, quiet: bool) -> 
     spec = load_job(job, assignments)
     store = curve_store_for(spec)
 
-    from dynst_platform import curve as use_case
     from dynst_platform.cli.curve_result import print_curve
     from dynst_platform.cli.output import print_json
     from dynst_platform.cli.progress import PieceProgress
+    from dynst_platform.studies import curve as use_case
 
     with PieceProgress(spec.name, quiet) as progress:
         outcome = use_case.curve(spec, store, progress.on_piece)

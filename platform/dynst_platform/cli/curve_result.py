@@ -9,8 +9,8 @@ from rich.table import Table
 from dynst.curve import LEARNED
 from dynst.sparsity.mask import num_active_at
 from dynst_platform.cli.output import print_study_places
-from dynst_platform.curve import CurveOutcome
-from dynst_platform.curve_tables import STAGES
+from dynst_platform.studies.curve import CurveOutcome
+from dynst_platform.studies.curve_tables import STAGES
 
 __all__ = ["print_curve"]
 

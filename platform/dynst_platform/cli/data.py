@@ -143,7 +143,7 @@ def _describe(name: str, picture: Path | None) -> None:
     console = Console()
     console.print(table, highlight=False)
     if picture is not None:
-        from dynst_platform.pictures import draw_store
+        from dynst_platform.pictures.masks import draw_store
 
         draw_store(picture, store)
         console.print(f"\nPicture      {picture}", highlight=False, soft_wrap=True)

@@ -1,7 +1,7 @@
 """How much of a whole job is done, arms that have not begun included, and how long the rest will take."""
 
 from dynst_platform.spec import JobSpec
-from dynst_platform.worker import Report
+from dynst_platform.workers.worker import Report
 
 __all__ = ["JobClock"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from dynst_platform.carried_out import StudyOutcome
+from dynst_platform.studies.carried_out import StudyOutcome
 
 __all__ = ["check_folder", "print_json", "print_places", "print_study_places", "settings_of"]
 

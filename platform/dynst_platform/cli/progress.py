@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from dynst_platform.cli.job_clock import JobClock
 from dynst_platform.cli.screen import progress_console
 from dynst_platform.spec import JobSpec
-from dynst_platform.worker import Report
+from dynst_platform.workers.worker import Report
 
 __all__ = ["PieceProgress", "TrainingProgress"]
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from dynst_platform.cli.output import settings_of
 from dynst_platform.cli.screen import progress_console
-from dynst_platform.study import Cell, Product
+from dynst_platform.studies.study import Cell, Product
 from dynst_platform.sweep.records import Record
 from dynst_platform.sweep.spec import SweepSpec
 

@@ -14,9 +14,9 @@ def sync(folders: tuple[Path, ...]) -> None:
 
     A run that was trained with --offline, or whose tracking server went away. Doing it twice does no harm.
     """
-    from dynst_platform import sync as use_case
     from dynst_platform.errors import BusyError
     from dynst_platform.home import home, shown
+    from dynst_platform.tracking import sync as use_case
 
     waiting = folders or tuple(use_case.waiting_folders())
     if not waiting:

@@ -62,7 +62,7 @@ def _new(job: Path, assignments: tuple[str, ...]) -> "JobSpec":
 
 
 def _started(run: str, assignments: tuple[str, ...]) -> "tuple[JobSpec, Path]":
-    from dynst_platform.run_folder import find_run, resumed_job
+    from dynst_platform.tracking.run_folder import find_run, resumed_job
 
     folder = find_run(run)
     return resumed_job(folder, assignments), folder

@@ -11,8 +11,8 @@ from dynst.errors import DataError
 from dynst_platform.home import tracking_uri
 from dynst_platform.quiet import quiet_libraries
 from dynst_platform.registry.models import client_of, fetched, model_id_of
-from dynst_platform.serving_model import forecast_table, reading_columns
 from dynst_platform.stores import find_store, in_patches
+from dynst_platform.tracking.serving_model import forecast_table, reading_columns
 
 __all__ = ["Forecast", "forecast"]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from dynst.errors import ConfigError
-from dynst_platform.html_report import Section, write_html
-from dynst_platform.pictures import draw_mask
+from dynst_platform.pictures.masks import draw_mask
+from dynst_platform.registry.html_report import Section, write_html
 from dynst_platform.registry.plan import Plan
 
 __all__ = ["check_form", "write_plan"]

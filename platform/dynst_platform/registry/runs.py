@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from dynst.errors import ConfigError
 from dynst_platform.spec import PromotionSpec
-from dynst_platform.tracking import as_tracking_error
+from dynst_platform.tracking.mlflow_runs import as_tracking_error
 
 __all__ = ["Training", "experiment_id_of", "trainings_of"]
 

@@ -11,7 +11,7 @@ from dynst_platform.sweep.population import perturbed
 from dynst_platform.sweep.proposals import Proposals
 from dynst_platform.sweep.records import Record, Records
 from dynst_platform.sweep.spec import SweepSpec
-from dynst_platform.tracking import Tracker
+from dynst_platform.tracking.mlflow_runs import Tracker
 
 __all__ = ["Listener", "SweepConductor", "jobs_of"]
 

@@ -13,11 +13,11 @@ from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
 from dynst_platform.errors import RunError
-from dynst_platform.local_ray import local_ray
 from dynst_platform.sweep.memory import KilledForMemory, memory_is_no_end
 from dynst_platform.sweep.schedulers import Population, stopping
 from dynst_platform.sweep.spec import Resources, SweepSpec
 from dynst_platform.sweep.trial_process import FAILED, RESULT, Setting, run_trial
+from dynst_platform.workers.local_ray import local_ray
 
 __all__ = ["Conductor", "run_trials"]
 

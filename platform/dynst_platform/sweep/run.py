@@ -10,15 +10,15 @@ import pandas as pd
 
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
-from dynst_platform.carried_out import closed_on_failure
-from dynst_platform.curve_cells import dense_cell
 from dynst_platform.errors import RunError
 from dynst_platform.home import artifact_root, home, tracking_uri
 from dynst_platform.jobfile import dump_spec
 from dynst_platform.quiet import quiet_libraries
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import first_unit
-from dynst_platform.study import OnDone, run_cells
+from dynst_platform.studies.carried_out import closed_on_failure
+from dynst_platform.studies.curve_cells import dense_cell
+from dynst_platform.studies.study import OnDone, run_cells
 from dynst_platform.sweep.conductor import Listener, SweepConductor, jobs_of
 from dynst_platform.sweep.front import chosen_of, front_of, hypervolumes
 from dynst_platform.sweep.picture import draw_front
@@ -27,8 +27,8 @@ from dynst_platform.sweep.records import Record, Records, trial_path
 from dynst_platform.sweep.spec import SweepSpec
 from dynst_platform.sweep.trial_process import Setting
 from dynst_platform.sweep.warm_up import WARM_KEYS, warm_cell
-from dynst_platform.tracking import Tracker, sweep_of_run
-from dynst_platform.worker_group import GroupShape
+from dynst_platform.tracking.mlflow_runs import Tracker, sweep_of_run
+from dynst_platform.workers.worker_group import GroupShape
 
 __all__ = ["SweepOutcome", "find_sweep", "tune"]
 

@@ -16,7 +16,7 @@ from dynst.training.loop import EpochReport
 from dynst_platform.errors import RunError
 from dynst_platform.spec import JobSpec
 from dynst_platform.sweep.warm_up import comparison_of, warm_state
-from dynst_platform.worker import save_model
+from dynst_platform.workers.worker import save_model
 
 __all__ = ["States", "Trial"]
 

@@ -18,7 +18,7 @@ from dynst_platform.errors import RunError
 from dynst_platform.spec import JobSpec
 from dynst_platform.sweep.records import trial_path
 from dynst_platform.sweep.trial import States, Trial
-from dynst_platform.worker_group import GroupShape, run_on_workers
+from dynst_platform.workers.worker_group import GroupShape, run_on_workers
 
 __all__ = ["CLOCK", "FAILED", "RESULT", "Setting", "run_trial"]
 

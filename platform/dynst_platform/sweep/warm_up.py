@@ -15,7 +15,7 @@ from dynst.training.recipe import HOW_KEPT
 from dynst.training.world import current_world
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import plan_job
-from dynst_platform.study import Cell, Files, Product, load_product, save_product
+from dynst_platform.studies.study import Cell, Files, Product, load_product, save_product
 
 __all__ = ["WARM_KEYS", "comparison_of", "warm_cell", "warm_state"]
 

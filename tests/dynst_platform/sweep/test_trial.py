@@ -11,7 +11,7 @@ from dynst_platform.errors import RunError
 from dynst_platform.spec import JobSpec
 from dynst_platform.sweep.trial import Trial
 from dynst_platform.sweep.warm_up import warm_cell
-from dynst_platform.worker import run_job
+from dynst_platform.workers.worker import run_job
 from tests.dynst_platform.test_train import small_job
 
 

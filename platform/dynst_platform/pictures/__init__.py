@@ -1,0 +1,1 @@
+"""Pictures that runs leave behind."""

@@ -1,0 +1,1 @@
+"""Many trainings of one question: ablations and sparsity–error curves."""

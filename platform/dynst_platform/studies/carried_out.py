@@ -1,0 +1,107 @@
+"""A study and its MLflow run: pieces done, rows gathered, and the run closed with the reason where that fails."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dynst.data.store import SensorStore
+from dynst_platform.errors import RunError
+from dynst_platform.home import artifact_root, home, tracking_uri
+from dynst_platform.quiet import quiet_libraries
+from dynst_platform.spec import JobSpec
+from dynst_platform.stores import first_unit
+from dynst_platform.studies.curve_tables import reference_errors
+from dynst_platform.studies.study import Cell, Product, run_cells
+from dynst_platform.tracking.mlflow_runs import Tracker
+
+__all__ = ["OnPiece", "StudyOutcome", "carried_out", "closed_on_failure", "outcome_facts", "plain_rows", "tidy"]
+
+OnPiece = Callable[[str, int, int], None]  # name of the piece that is done, how many are, of how many
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyOutcome:
+    """What every study gives beside its own lines: plain data for the screen, for ``--format json`` and for tests."""
+
+    run_id: str
+    experiment: str
+    num_sensors: int
+    unit: str
+    references: dict[str, float]
+    artifacts: dict[str, str]
+    attribution: str
+
+
+@contextmanager
+def carried_out(
+    kind: str, job: JobSpec, store: SensorStore, cells: Sequence[Cell], on_piece: OnPiece
+) -> Iterator[tuple[Tracker, pd.DataFrame]]:
+    """Do what is left of a study and hand over its rows; the MLflow run stays open until the block ends it.
+
+    Raises:
+        RunError: a piece, the tracking store or the disk failed; what was finished stays, and the run says why.
+    """
+    quiet_libraries()
+    tracker = Tracker(tracking_uri(), artifact_root(), job, store)
+    tracker.start(kind, kind)
+    rows: list[dict[str, Any]] = []
+    done: list[str] = []
+
+    def on_done(cell: Cell, product: Product) -> None:
+        rows.extend(product.rows)
+        done.append(cell.name)
+        on_piece(cell.name, len(done), len(cells))
+
+    with closed_on_failure(tracker, "start again"):
+        run_cells(cells, home() / job.name / "pieces", job.cluster.num_workers, on_done)
+        yield tracker, tidy(rows, store.sensors.ids)
+
+
+@contextmanager
+def closed_on_failure(tracker: Tracker, then: str) -> Iterator[None]:
+    """Close what is open in MLflow with the reason where the block fails; ``then`` is what to do once a full disk has room."""
+    try:
+        yield
+    except OSError as error:
+        tracker.close("FAILED", str(error))
+        raise RunError(f"the results cannot be written ({error}); make room under {home()} and {then}") from error
+    except BaseException as error:
+        tracker.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", str(error))
+        raise
+
+
+def tidy(rows: Sequence[dict[str, Any]], sensors: tuple[str, ...]) -> pd.DataFrame:
+    """All rows as one table, sorted by what identifies them; ``active`` names the kept sensors, separated by bars."""
+    table = pd.DataFrame(rows)
+    if "active" in table:
+        table["active"] = [
+            "|".join(sensors[index] for index in kept) if isinstance(kept, list) else None for kept in table["active"]
+        ]
+    known = [name for name in ("stage", "seed", "sparsity", "scheme", "criterion", "choice", "number") if name in table]
+    rest = [name for name in table if name not in known]
+    return table[known + rest].sort_values(known, ignore_index=True)
+
+
+def outcome_facts(
+    kind: str, job: JobSpec, store: SensorStore, tracker: Tracker, table: pd.DataFrame, folder: Path
+) -> dict[str, Any]:
+    """The fields of a ``StudyOutcome`` whose files lie in ``folder``, the picture under the name of the study."""
+    return {
+        "run_id": tracker.runs[kind],
+        "experiment": job.name,
+        "num_sensors": len(store.sensors),
+        "unit": first_unit(job, store),
+        "references": reference_errors(table),
+        "artifacts": {"folder": str(folder), "picture": str(folder / f"{kind}.png"), "tracking_uri": tracker.uri},
+        "attribution": store.manifest.attribution,
+    }
+
+
+def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """For JSON, which has no NaN: what is unknown is None."""
+    known = table.astype(object).where(table.notna(), None)
+    return [dict(zip(known.columns, line, strict=True)) for line in known.itertuples(index=False)]

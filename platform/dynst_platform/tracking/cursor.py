@@ -1,0 +1,107 @@
+"""How far a run's reports are on their way to MLflow: a small file in the run's folder, and a lock on that folder."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from dynst.data.store import SensorStore
+from dynst.errors import ConfigError
+from dynst_platform.errors import BusyError
+from dynst_platform.tracking.report_file import REPORTS, ReportReader, now_ms
+
+__all__ = ["CURSOR", "Cursor", "Ending", "State", "alone_in", "queued"]
+
+CURSOR = "delivered.json"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended that did not finish, for MLflow; ``time`` in ms since 1970."""
+
+    status: str
+    reason: str
+    time: int = field(default_factory=now_ms)
+
+
+@dataclass(frozen=True)
+class State:
+    """What must be known to tell MLflow of a run later.
+
+    Args:
+        store, digest: the sensor store's folder, and its data.
+        origin: tags that say where the run was started.
+        lines: of the report file, that MLflow has.
+        runs: ids of the MLflow runs, by arm.
+        ending: to be told when all reports are.
+    """
+
+    store: str
+    digest: str
+    origin: dict[str, str]
+    began: int = field(default_factory=now_ms)
+    lines: int = 0
+    runs: dict[str, str] = field(default_factory=dict)
+    ending: Ending | None = None
+
+
+class Cursor:
+    """The state on disk, replaced whole at every move. Threads may share one."""
+
+    def __init__(self, folder: Path, state: State) -> None:
+        self.folder, self.state = folder, state
+        self._one_at_a_time = Lock()
+
+    @classmethod
+    def begin(cls, folder: Path, store: SensorStore, origin: dict[str, str]) -> "Cursor":
+        cursor = cls(folder, State(str(store.path.resolve()), store.manifest.digest, origin))
+        cursor.move()
+        return cursor
+
+    @classmethod
+    def open(cls, folder: Path) -> "Cursor":
+        """Raises ConfigError where no run has left one."""
+        try:
+            facts = json.loads((folder / CURSOR).read_bytes())
+            ending = facts.pop("ending")
+            return cls(folder, State(**facts, ending=Ending(**ending) if ending else None))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(
+                f"a run's folder must hold {CURSOR}, but {folder} has none that can be read; name a folder that dynst train made"
+            ) from error
+
+    def move(self, **changes: Any) -> None:
+        with self._one_at_a_time:
+            self.state = replace(self.state, **changes)
+            draft = self.folder / f".{CURSOR}"
+            draft.write_text(json.dumps(asdict(self.state), indent=1), encoding="utf-8")
+            os.replace(draft, self.folder / CURSOR)
+
+
+def queued(cursor: Cursor) -> int:
+    """Reports that MLflow does not have."""
+    return sum(number > cursor.state.lines for number, _ in ReportReader(cursor.folder / REPORTS).new())
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a run's folder; ends with the process at the latest.
+
+    Raises:
+        BusyError: another one is there.
+    """
+    with (folder / "lock").open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise BusyError(f"{folder} belongs to process {file.read()}, which still works in it; wait for its end") from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

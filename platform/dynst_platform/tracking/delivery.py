@@ -1,0 +1,163 @@
+"""Reports on their way to MLflow, in order and once each, while the training goes on whatever becomes of the tracking server."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from threading import Event, Thread
+from typing import Protocol
+
+from dynst_platform.errors import UnreachableError
+from dynst_platform.home import shown
+from dynst_platform.tracking.cursor import Cursor, Ending, queued
+from dynst_platform.tracking.report_file import REPORTS, Report, ReportReader
+
+__all__ = ["Backlog", "Delivery", "Destination", "Left", "delivered"]
+
+POLL_SECONDS = 0.2
+FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0  # seconds between two attempts
+PATIENCE = 30.0  # seconds that a training which is done waits for a server that is away
+STUCK = 300.0  # and for one report while the server answers
+PATIENCE_AFTER_FAILURE = 10.0
+IN_FLIGHT = 12.0  # seconds that a request takes at most to fail
+
+Attempt = Callable[[Callable[[], None]], None]
+
+
+class Destination(Protocol):
+    """What a backlog is handed to: a ``ReportTracker``."""
+
+    runs: dict[str, str]
+
+    def recall(self, report: Report) -> None: ...
+    def on_report(self, report: Report) -> None: ...
+    def close(self, status: str, reason: str = "", at: int | None = None) -> None: ...
+
+
+@dataclass(frozen=True)
+class Left:
+    """What MLflow was not told when a run ended, and why."""
+
+    queued: int = 0
+    reason: str = ""
+    command: str = ""
+
+    def __str__(self) -> str:
+        what = f"{self.queued} reports are" if self.queued else "the end of the run is"
+        return f"{what} not in MLflow yet ({self.reason}); send what is left with: {self.command}"
+
+
+class Backlog:
+    """What the run folder of a cursor holds and MLflow does not."""
+
+    def __init__(self, cursor: Cursor, destination: Destination) -> None:
+        self._cursor, self._destination = cursor, destination
+        self._reader = ReportReader(cursor.folder / REPORTS)
+
+    def hand_over(self, attempt: Attempt) -> None:
+        """All that is there now. A report that was taken is never given again, not even by another process."""
+        for number, report in self._reader.new():
+            if number <= self._cursor.state.lines:
+                self._destination.recall(report)
+                continue
+            attempt(partial(self._destination.on_report, report))
+            self._cursor.move(lines=number, runs=dict(self._destination.runs))
+
+    def end(self, attempt: Attempt) -> None:
+        """Close what is open, if the run ended before its time."""
+        ending = self._cursor.state.ending
+        if ending is not None:
+            attempt(lambda: self._destination.close(ending.status, ending.reason, ending.time))
+            self._cursor.move(ending=None)
+
+
+class Delivery(Thread):
+    """Hands the backlog over as it grows, and tries again for as long as the server is away."""
+
+    def __init__(self, cursor: Cursor, destination: Destination) -> None:
+        super().__init__(name="delivery", daemon=True)
+        self._cursor, self._backlog = cursor, Backlog(cursor, destination)
+        self._last_call, self._given_up = Event(), Event()
+        self._last_taken = time.monotonic()
+        self._away: UnreachableError | None = None
+        self._failure: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            while not self._last_call.wait(POLL_SECONDS):
+                self._backlog.hand_over(self._patiently)
+            self._backlog.hand_over(self._patiently)
+            self._backlog.end(self._patiently)
+        except Exception as error:
+            self._failure = error
+
+    def finish(self, patience: float = PATIENCE) -> Left:
+        """Wait for the rest, ``patience`` seconds while the server is away; says what is left then. Ctrl-C ends the wait alone."""
+        self._last_call.set()
+        stopped = ""
+        try:
+            self._wait(patience)
+        except KeyboardInterrupt:
+            stopped = "the waiting was stopped from the keyboard"
+        self._given_up.set()
+        self.join(min(patience, IN_FLIGHT))
+        return left(self._cursor, stopped or self._reason())
+
+    def _wait(self, patience: float) -> None:
+        began = time.monotonic()
+        while self.is_alive():
+            self.join(POLL_SECONDS)
+            idle = time.monotonic() - max(began, self._last_taken)
+            if idle > (patience if self._away else max(patience, STUCK)):
+                return
+
+    def _patiently(self, action: Callable[[], None]) -> None:
+        wait = FIRST_WAIT
+        while True:
+            try:
+                action()
+            except UnreachableError as error:
+                self._away = error
+            else:
+                self._away, self._last_taken = None, time.monotonic()
+                return
+            if self._given_up.wait(wait):
+                raise self._away
+            wait = min(2 * wait, LONGEST_WAIT)
+
+    def _reason(self) -> str:
+        problem = self._failure or self._away
+        return "the tracking store does not answer" if problem is None else str(problem) or type(problem).__name__
+
+
+def left(cursor: Cursor, reason: str) -> Left:
+    number = queued(cursor)
+    if not number and cursor.state.ending is None:
+        return Left()
+    return Left(number, reason, f"dynst sync {shown(cursor.folder)}")
+
+
+@contextmanager
+def delivered(cursor: Cursor, destination: Destination | None) -> Iterator[Callable[[], Left]]:
+    """Deliver what the block reports; yields what says how much is left. Without a destination all of it is.
+
+    Where the block fails, its runs end as FAILED or KILLED with the reason, and what MLflow was not told is a note of the error.
+    """
+    delivery = None if destination is None else Delivery(cursor, destination)
+    if delivery is not None:
+        delivery.start()
+
+    def finish(patience: float = PATIENCE) -> Left:
+        return left(cursor, "trained with --offline") if delivery is None else delivery.finish(patience)
+
+    try:
+        yield finish
+    except BaseException as error:
+        killed = isinstance(error, KeyboardInterrupt)
+        reason = "stopped from the keyboard" if killed else str(error) or type(error).__name__
+        cursor.move(ending=Ending("KILLED" if killed else "FAILED", reason))
+        rest = finish(PATIENCE_AFTER_FAILURE)
+        if rest.command:
+            error.add_note(str(rest))
+        raise

@@ -1,0 +1,47 @@
+"""The history of the learned mask, from plain reports to figures at each update, a table, and a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from dynst.data.sensors import Sensors
+from dynst.sparsity.diagnostics import MaskHistory, churn, ever_active, overlap, share_of_time_on
+from dynst_platform.pictures.mask_history import draw_mask_history
+
+__all__ = ["mask_series", "plain_history", "write_history"]
+
+SERIES = {"mask/overlap": overlap, "mask/churn": churn, "mask/ever_active": ever_active}
+
+
+def plain_history(updates: Sequence[dict[str, Any]]) -> MaskHistory:
+    """From the plain updates of epoch reports."""
+    return MaskHistory(*(torch.tensor([update[key] for update in updates]) for key in ("step", "active", "importance")))
+
+
+def mask_series(updates: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
+    """How the mask moved at each update, by the names of the metrics."""
+    active = plain_history(updates).active
+    columns = {name: measure(active).tolist() for name, measure in SERIES.items()}
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def write_history(folder: Path, sensors: Sensors, history: MaskHistory, total_steps: int) -> None:
+    """``history``: one row for each update and sensor, and the picture."""
+    steps, active, importance = (part.numpy() for part in (history.steps, history.active, history.importance))
+    num_updates, num_sensors = active.shape
+    table = pd.DataFrame(
+        {
+            "update": np.repeat(np.arange(num_updates) + 1, num_sensors),
+            "step": np.repeat(steps, num_sensors),
+            "sensor": pd.Categorical(list(sensors.ids) * num_updates, categories=list(sensors.ids)),
+            "active": active.ravel(),
+            "importance": importance.ravel(),
+        }
+    )
+    table.to_parquet(folder / "history.parquet", index=False)
+    time_on = share_of_time_on(history, total_steps).numpy()
+    draw_mask_history(folder / "history.png", sensors.ids, steps, active, importance, time_on)

@@ -1,0 +1,288 @@
+"""MLflow: runs that are opened, taken up again, given figures and models, and ended."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from secrets import token_hex
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.entities import Dataset, DatasetInput, LoggedModelStatus, Metric, Param
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+import dynst
+from dynst.artifact import artifact_digest, load_artifact
+from dynst.backbones.catalogue import own_code
+from dynst.data.store import SensorStore
+from dynst.errors import ConfigError
+from dynst_platform.errors import TrackingError
+from dynst_platform.jobfile import dump_document, dump_spec
+from dynst_platform.spec import JobSpec
+from dynst_platform.tracking import serving_model
+from dynst_platform.tracking.artifact_files import write_sensors
+from dynst_platform.tracking.reaching import as_tracking_error
+from dynst_platform.tracking.report_file import now_ms
+from dynst_platform.tracking.serving_model import input_columns, reading_columns
+
+__all__ = ["Tracker", "as_tracking_error", "metrics_at", "new_job_id", "origin_tags", "sweep_of_run"]
+
+MAX_TAG = 4000
+MAX_METRICS = 1000  # in one call
+MAX_DIGEST = 36  # of a data set in MLflow
+REQUIREMENTS = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy")
+
+
+class Tracker:
+    """The MLflow runs of one job. Every run carries the tag ``dynst.job``.
+
+    Args:
+        origin: tags that say where the job was started, by default where this process was.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        artifact_root: str | None,
+        job: JobSpec,
+        store: SensorStore,
+        job_id: str | None = None,
+        origin: dict[str, str] | None = None,
+    ) -> None:
+        self.uri, self._job, self._store = uri, job, store
+        self.job_id = job_id or new_job_id()
+        self.runs: dict[str, str] = {}
+        self._origin = origin_tags() if origin is None else origin
+        self._doubtful = False  # whether what is about to be written may be there already
+        with as_tracking_error(uri):
+            mlflow.set_tracking_uri(uri)
+            self._client = MlflowClient(uri)
+            self.experiment_id = self._experiment(artifact_root)
+
+    def start(self, arm: str, kind: str, began: int | None = None) -> str:
+        """Open the run of an arm, or return the one that is open; ``began`` is in ms since 1970, by default now."""
+        if arm in self.runs:
+            return self.runs[arm]
+        with as_tracking_error(self.uri):
+            run_id = self._create(arm, kind, {}, began)
+            params = [Param(key, str(value)) for key, value in _flatten(self._job.model_dump(mode="json")).items()]
+            self._client.log_batch(run_id, params=[*params, Param("arm", arm)])
+            self._client.log_text(run_id, dump_spec(self._job), "job.yaml")
+        self.runs[arm] = run_id
+        return run_id
+
+    def start_trial(self, number: int, parent: str, params: dict[str, Any], job: dict[str, Any]) -> str:
+        """A run of its own for a trial of a sweep, beneath the run ``parent``."""
+        with as_tracking_error(self.uri):
+            run_id = self._create(f"trial-{number}", "trial", {"mlflow.parentRunId": parent, "dynst.trial": str(number)})
+            self._client.log_batch(run_id, params=[Param(key, str(value)) for key, value in params.items()])
+            self._client.log_text(run_id, dump_document(job), "job.yaml")
+        self.runs[f"trial-{number}"] = run_id
+        return run_id
+
+    def go_on(self, name: str, run_id: str) -> None:
+        """Take up a run that an earlier process left, whatever state it is in."""
+        self.runs[name] = run_id
+        with as_tracking_error(self.uri):
+            self._client.update_run(run_id, status="RUNNING")
+            if "dynst.reason" in self._client.get_run(run_id).data.tags:
+                self._client.delete_tag(run_id, "dynst.reason")
+
+    def log(self, run_id: str, figures: dict[str, float], step: int) -> None:
+        with as_tracking_error(self.uri):
+            self._client.log_batch(run_id, metrics=metrics_at(step, figures))
+
+    def log_active(self, run_id: str, name: str, active: Sequence[bool], importance: Sequence[float]) -> None:
+        """Which sensors a trial keeps, as table and picture."""
+        title = f"{name}: {sum(active)} of {len(active)} sensors on"
+        with as_tracking_error(self.uri), self._folder(run_id) as folder:
+            write_sensors(folder / "sensors", self._store, title, {"active": list(active), "importance": list(importance)})
+
+    def log_model(self, run_id: str, folder: Path, step: int, metrics: dict[str, float]) -> None:
+        with as_tracking_error(self.uri):
+            self._log_model(run_id, folder, step, metrics_at(step, metrics))
+
+    def end(self, run_id: str, status: str, reason: str = "", at: int | None = None) -> None:
+        """End a run as FINISHED, FAILED or KILLED, with the reason as a tag; ``at`` is in ms since 1970, by default now."""
+        with as_tracking_error(self.uri):
+            if reason:
+                self._client.set_tag(run_id, "dynst.reason", reason[:MAX_TAG])
+            self._client.set_terminated(run_id, status, at)
+
+    def finish_study(self, name: str, series: list[tuple[int, dict[str, float]]], folder: Path) -> None:
+        """End the run of a study: figures at their steps, and everything in ``folder``."""
+        run_id = self.runs[name]
+        with as_tracking_error(self.uri):
+            metrics = [metric for step, figures in series for metric in metrics_at(step, figures)]
+            for first in range(0, len(metrics), MAX_METRICS):
+                self._client.log_batch(run_id, metrics=metrics[first : first + MAX_METRICS])
+            self._client.log_artifacts(run_id, str(folder))
+            self._client.set_terminated(run_id, "FINISHED")
+
+    def close(self, status: str, reason: str = "", at: int | None = None) -> None:
+        """End every run that is still open as FAILED or KILLED, with the reason as a tag."""
+        with as_tracking_error(self.uri):
+            for run_id in self.runs.values():
+                if self._client.get_run(run_id).info.status == "RUNNING":
+                    self.end(run_id, status, reason, at)
+
+    def _create(self, arm: str, kind: str, tags: dict[str, str], began: int | None = None) -> str:
+        known = {
+            "mlflow.runName": f"{arm}-{self.job_id[-4:]}",
+            "mlflow.source.name": "dynst",
+            "dynst.job": self.job_id,
+            "dynst.arm": arm,
+            "dynst.kind": kind,
+            "dynst.data_digest": self._store.manifest.digest,
+            "dynst.data": self._store.manifest.name,
+            "dynst.promotion": self._job.promotion.model_dump_json(),
+        }
+        run_id = self._left(arm) if self._doubtful else None
+        if run_id is None:
+            run = self._client.create_run(self.experiment_id, start_time=began, tags=known | self._origin | tags)
+            run_id = str(run.info.run_id)
+        self._client.log_inputs(run_id, datasets=[_dataset(self._store)])
+        return run_id
+
+    def _left(self, arm: str) -> str | None:
+        """The arm's run that was opened, although nobody heard so."""
+        wanted = f"tags.`dynst.job` = '{self.job_id}' and tags.`dynst.arm` = '{arm}'"
+        found = self._client.search_runs([self.experiment_id], wanted)
+        return str(found[0].info.run_id) if found else None
+
+    def _experiment(self, artifact_root: str | None) -> str:
+        found = self._client.get_experiment_by_name(self._job.name)
+        if found is not None and found.lifecycle_stage == "deleted":
+            raise TrackingError(
+                f"experiment '{self._job.name}' was deleted in MLflow; restore it there, or give the job another name"
+            )
+        if found is not None:
+            return str(found.experiment_id)
+        location = None if artifact_root is None else f"{artifact_root}/{self._job.name}"
+        tags = {"mlflow.experimentKind": "custom_model_development"}  # so that the UI offers its training views
+        return str(self._client.create_experiment(self._job.name, artifact_location=location, tags=tags))
+
+    @contextmanager
+    def _folder(self, run_id: str, path: str | None = None) -> Iterator[Path]:
+        """A folder to write into; what it holds at the end is uploaded at once."""
+        with TemporaryDirectory() as folder:
+            yield Path(folder)
+            self._client.log_artifacts(run_id, folder, artifact_path=path)
+
+    def _log_model(self, run_id: str, folder: Path, step: int, metrics: Sequence[Metric]) -> None:
+        model_id = self._left_model(run_id) if self._doubtful else None
+        if model_id is None:
+            with mlflow.start_run(run_id=run_id, log_system_metrics=False):
+                model_id = _logged_model(self._store, folder, step)
+        judged = [Metric(metric.key, metric.value, metric.timestamp, metric.step, model_id) for metric in metrics]
+        self._client.log_batch(run_id, metrics=judged)
+        self._client.set_logged_model_tags(model_id, {"dynst.digest": artifact_digest(folder)})
+
+    def _left_model(self, run_id: str) -> str | None:
+        """The run's whole model, if it has one; those that were begun and not ended are deleted."""
+        models = self._client.search_logged_models([self.experiment_id], f"source_run_id = '{run_id}'")
+        whole = [str(model.model_id) for model in models if model.status == LoggedModelStatus.READY]
+        for model in models:
+            if model.status != LoggedModelStatus.READY:
+                self._client.delete_logged_model(model.model_id)
+        return whole[0] if whole else None
+
+
+def _logged_model(store: SensorStore, folder: Path, step: int) -> str:
+    """Log the model in ``folder`` to the active run."""
+    example = _input_example(store, folder)
+    context = type("Context", (), {"artifacts": {"model": str(folder)}})()
+    model = serving_model.ServingModel()
+    model.load_context(context)
+    info = mlflow.pyfunc.log_model(
+        name="model",
+        python_model=serving_model.__file__,
+        artifacts={"model": str(folder)},
+        code_paths=_code(folder),
+        signature=mlflow.models.infer_signature(example, model.predict(context, example)),
+        input_example=example,
+        pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS],
+        step=step,
+    )
+    return str(info.model_id)
+
+
+def new_job_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(2)}"
+
+
+def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
+    """Job id and experiment of a sweep's run.
+
+    Raises:
+        ConfigError: there is no such run, or it is of no sweep.
+    """
+    client = MlflowClient(uri)
+    try:
+        run = client.get_run(run_id)
+        experiment = client.get_experiment(run.info.experiment_id).name
+    except MlflowException as error:
+        raise ConfigError(f"--resume must name an MLflow run of a sweep, but {uri} has no run '{run_id}'; see dynst ui") from error
+    if run.data.tags.get("dynst.kind") != "sweep":
+        raise ConfigError(f"--resume must name the run of a sweep, but run {run_id} is of kind '{run.data.tags.get('dynst.kind')}'")
+    return run.data.tags["dynst.job"], str(experiment)
+
+
+def _dataset(store: SensorStore) -> DatasetInput:
+    """What MLflow shows as the run's data set; it keeps the beginning of the digest."""
+    size = {"sensors": len(store.sensors), "steps": store.manifest.num_steps, "channels": len(store.channel_names)}
+    facts = {"name": store.manifest.name, "digest": store.manifest.digest[:MAX_DIGEST], "source_type": "local"}
+    return DatasetInput(Dataset(**facts, source=json.dumps({"uri": str(store.path)}), profile=json.dumps(size)))
+
+
+def metrics_at(step: int, figures: dict[str, float], at: int | None = None) -> list[Metric]:
+    """Those of the figures that are finite; ``at`` is in ms since 1970, by default now."""
+    time = now_ms() if at is None else at
+    return [Metric(key, float(value), time, step) for key, value in figures.items() if np.isfinite(value)]
+
+
+def _code(folder: Path) -> list[str]:
+    """What a model needs beside its requirements: the method, and a backbone that is the user's own."""
+    own = own_code(load_artifact(folder).description.model.backbone.name)
+    return [str(path) for path in (Path(dynst.__file__).parent, own) if path is not None]
+
+
+def _input_example(store: SensorStore, folder: Path) -> pd.DataFrame:
+    """The last window of the store, active sensors only."""
+    description = load_artifact(folder).description
+    rows = slice(-description.model.window, None)
+    readings = store.readings
+    values = np.where(readings.observed[rows], readings.values[rows], np.nan)[:, np.array(description.active)]
+    every = pd.DataFrame(values.reshape(len(values), -1).astype(np.float64), columns=reading_columns(description))
+    table = every[input_columns(description)].copy()
+    table.insert(0, "time", readings.time[rows].astype("datetime64[s]").astype("datetime64[ns]"))
+    return table
+
+
+def _flatten(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in document.items():
+        name = f"{prefix}{key}"
+        flat |= (
+            _flatten(value, f"{name}.")
+            if isinstance(value, dict)
+            else {name: json.dumps(value) if isinstance(value, list) else value}
+        )
+    return flat
+
+
+def origin_tags() -> dict[str, str]:
+    """The version of the method, and the commit of the folder that the job was started in, where it is a git checkout."""
+    version_tag = {"dynst.version": dynst.__version__}
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=5)
+    except (OSError, subprocess.SubprocessError):
+        return version_tag
+    return version_tag | {"mlflow.source.git.commit": head.stdout.strip()}

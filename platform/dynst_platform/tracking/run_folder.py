@@ -1,0 +1,110 @@
+"""The folder of a run, and what ``--resume`` needs to go on with it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlflow.tracking import MlflowClient
+
+from dynst.data.store import SensorStore
+from dynst.errors import ConfigError
+from dynst.training.checkpoint import differences
+from dynst_platform.errors import TrackingError, UnreachableError
+from dynst_platform.home import home, tracking_uri
+from dynst_platform.jobfile import dump_spec, load_job
+from dynst_platform.quiet import quiet_libraries
+from dynst_platform.spec import JobSpec
+from dynst_platform.stores import from_anywhere
+from dynst_platform.tracking.cursor import Cursor
+from dynst_platform.tracking.reaching import as_tracking_error
+
+__all__ = ["JOB_FILE", "find_run", "mark_finished", "new_folder", "resumed_cursor", "resumed_job"]
+
+JOB_FILE, FINISHED = "job.yaml", "finished"
+SQLITE = "sqlite:///"
+
+
+def new_folder(job: JobSpec, job_id: str) -> Path:
+    """A folder for a run that begins; the job file in it names its store wherever it is read from."""
+    folder = home() / job.name / job_id
+    folder.mkdir(parents=True)
+    data = job.data.model_copy(update={"store": from_anywhere(job.data.store)})
+    (folder / JOB_FILE).write_text(dump_spec(job.model_copy(update={"data": data})), encoding="utf-8")
+    return folder
+
+
+def mark_finished(folder: Path) -> None:
+    (folder / FINISHED).touch()
+
+
+def find_run(name: str) -> Path:
+    """The folder of a training, from its path or from the MLflow run of any of its arms.
+
+    Raises:
+        ConfigError: there is no such run, it is of no training, its folder is not here, or it is finished.
+        UnreachableError: MLflow, which would know, does not answer.
+    """
+    folder = Path(name).expanduser().resolve()
+    if not (folder / JOB_FILE).is_file():
+        folder = _folder_of_run(name)
+    if (folder / FINISHED).exists():
+        raise ConfigError(f"--resume must name a run that was interrupted, but the one in {folder} is finished; see dynst ui")
+    return folder
+
+
+def resumed_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
+    """The job as it was started.
+
+    Raises:
+        ConfigError: ``assignments`` would change it; says what.
+    """
+    job = load_job(folder / JOB_FILE)
+    changed = differences(job.model_dump(mode="json"), load_job(folder / JOB_FILE, assignments).model_dump(mode="json"))
+    if changed:
+        said = "; ".join(changed).replace("in the checkpoint", "in the run").replace("in the job", "with --set")
+        raise ConfigError(f"a run goes on with the settings it was started with, but --set changes them ({said}); leave --set out")
+    return job
+
+
+def resumed_cursor(folder: Path, store: SensorStore) -> Cursor:
+    """How much of the run MLflow has, which goes on.
+
+    Raises:
+        ConfigError: the store holds other readings than when the run was started.
+    """
+    cursor = Cursor.open(folder)
+    digest = cursor.state.digest
+    if digest != store.manifest.digest:
+        raise ConfigError(
+            f"the run in {folder} must go on with the data it was started with (digest {digest[:12]}), but {store.path} now holds "
+            f"others ({store.manifest.digest[:12]}); bring them back, or start the job anew"
+        )
+    cursor.move(ending=None)
+    return cursor
+
+
+def _folder_of_run(run_id: str) -> Path:
+    quiet_libraries()
+    uri = tracking_uri()
+    unknown = ConfigError(
+        f"--resume must name the folder of a run or an MLflow run, but '{run_id}' is neither here nor in {uri}; see dynst ui"
+    )
+    if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():  # MLflow would make one
+        raise unknown
+    try:
+        with as_tracking_error(uri):
+            client = MlflowClient(uri)
+            run = client.get_run(run_id)
+            experiment = str(client.get_experiment(run.info.experiment_id).name)
+    except UnreachableError:
+        raise
+    except TrackingError as error:
+        raise unknown from error
+    kind, job_id = run.data.tags.get("dynst.kind"), str(run.data.tags.get("dynst.job"))
+    folder = home() / experiment / job_id
+    if (folder / JOB_FILE).is_file():
+        return folder
+    if kind in ("dense", "learned", "random", "baseline"):
+        raise ConfigError(f"run {run_id} has no folder at {folder}; set DYNST_HOME to where it was started")
+    raise ConfigError(
+        f"--resume must name a run of dynst train, but run {run_id} is of kind '{kind}'; resume it with its own command"
+    )

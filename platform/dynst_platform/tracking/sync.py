@@ -1,0 +1,70 @@
+"""The use case behind ``dynst sync``: tell MLflow what it was not told while it was away."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dynst.data.store import SensorStore, open_store
+from dynst.errors import ConfigError
+from dynst_platform.home import artifact_root, home, tracking_uri
+from dynst_platform.jobfile import load_job
+from dynst_platform.quiet import quiet_libraries
+from dynst_platform.tracking.cursor import CURSOR, Cursor, alone_in, queued
+from dynst_platform.tracking.delivery import Backlog
+from dynst_platform.tracking.report_tracker import ReportTracker
+from dynst_platform.tracking.run_folder import JOB_FILE
+
+__all__ = ["sync", "waiting_folders"]
+
+
+def waiting_folders() -> list[Path]:
+    """The runs under the home folder of which MLflow does not know all."""
+    folders = sorted(path.parent for path in home().glob(f"*/*/{CURSOR}"))
+    return [folder for folder in folders if _waits(Cursor.open(folder))]
+
+
+def sync(folder: Path) -> int:
+    """Send what a run's folder holds and MLflow lacks; returns how many reports that were.
+
+    Raises:
+        ConfigError: no run's folder, or the run's sensor store has other data now.
+        BusyError: the run still goes on, or is being sent.
+        TrackingError: MLflow cannot be reached, or refuses; what was sent until then is not sent again.
+    """
+    folder = folder.resolve()
+    Cursor.open(folder)
+    with alone_in(folder):
+        cursor = Cursor.open(folder)  # as the process before this one left it
+        number = queued(cursor)
+        if _waits(cursor):
+            quiet_libraries()
+            _send(cursor)
+    return number
+
+
+def _waits(cursor: Cursor) -> bool:
+    return queued(cursor) > 0 or cursor.state.ending is not None
+
+
+def _send(cursor: Cursor) -> None:
+    folder, state = cursor.folder, cursor.state
+    job, store = load_job(folder / JOB_FILE), _store(cursor)
+    tracker = ReportTracker(tracking_uri(), artifact_root(), job, store, folder.name, state.origin)
+    tracker.take_up(state.runs)
+    tracker.reopen()  # what an earlier process told of their end no longer holds
+    tracker.start("dynst", "learned", state.began)
+    backlog = Backlog(cursor, tracker)
+    backlog.hand_over(_once)
+    backlog.end(_once)
+
+
+def _store(cursor: Cursor) -> SensorStore:
+    store = open_store(Path(cursor.state.store))
+    if store.manifest.digest != cursor.state.digest:
+        raise ConfigError(
+            f"{store.path} must hold the data that {cursor.folder} was trained on, but was written anew; put the old store back"
+        )
+    return store
+
+
+def _once(action: Callable[[], None]) -> None:
+    action()

@@ -1,0 +1,89 @@
+"""Where a job's workers run: under Ray Train, or in the calling process. Reports become lines of a file either way."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ray.train
+import ray.train.torch
+import torch
+
+from dynst.devices import CPU
+from dynst_platform.gpus import device_here, workers_on_gpus
+from dynst_platform.spec import JobSpec
+from dynst_platform.tracking.report_file import REPORTS, Report, append_report, followed
+from dynst_platform.workers.last_words import ends_at_once
+from dynst_platform.workers.local_ray import local_ray
+from dynst_platform.workers.worker import run_job
+from dynst_platform.workers.worker_group import GroupShape, run_on_workers
+
+__all__ = ["OnReport", "launch", "usable_workers"]
+
+OnReport = Callable[[Report], None]  # a report that ends an arm carries "artifact", the folder of its model
+START_FAILURES = 5  # while Ray still counts on a node that is gone
+
+
+def usable_workers(job: JobSpec) -> int:
+    """No more workers than this machine has cores; the result does not depend on their number beyond float tolerance.
+
+    A cluster that runs already has its own machines.
+    """
+    return min(job.cluster.num_workers, job.cluster.num_workers if job.cluster.address else os.cpu_count() or 1)
+
+
+def launch(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
+    """Run the job, or what is left of it, and hand every report of it to ``on_report``, those of earlier processes first.
+
+    Returns when the last one has been handed over. A worker or node that is lost is replaced, and the training goes on from its
+    last checkpoint; no report is handed over twice.
+
+    Raises:
+        RunError: the training failed, or more workers were lost than ``cluster.max_failures``.
+    """
+    if job.cluster.num_workers == 0:
+        _run_here(job, store_path, folder, on_report)
+    else:
+        _run_on_ray(job, store_path, folder, on_report)
+
+
+def _run_here(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
+    with followed(folder / REPORTS, on_report):
+        device = device_here(job.cluster.use_gpu)
+        run_job(job, store_path, folder, lambda report: append_report(folder / REPORTS, report), device)
+
+
+def _run_on_ray(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
+    interrupt = signal.getsignal(signal.SIGINT)  # Ray Train replaces it
+    with local_ray(address=job.cluster.address):
+        shape = _group_of(job)
+        config = {"job": job.model_dump(mode="json"), "store": str(store_path), "folder": str(folder), "gpu": shape.gpu > 0}
+        try:
+            run_on_workers(_train_on_worker, config, shape, folder, on_report)
+        except SystemExit as stopped:  # what Ray Train makes of Ctrl-C, after it has stopped the workers
+            raise KeyboardInterrupt from stopped
+        finally:
+            signal.signal(signal.SIGINT, interrupt)
+
+
+def _group_of(job: JobSpec) -> GroupShape:
+    """For the Ray that this process is attached to."""
+    cluster = job.cluster
+    found = int(ray.cluster_resources().get("GPU", 0))
+    workers, gpu = workers_on_gpus(usable_workers(job), cluster.use_gpu, found, grows=cluster.address is not None)
+    return GroupShape(
+        workers,
+        gpu=gpu,
+        start_failures=START_FAILURES,
+        max_failures=cluster.max_failures,
+        spread=cluster.address is not None,
+    )
+
+
+def _train_on_worker(config: dict[str, Any]) -> None:
+    torch.set_num_threads(1)
+    folder = Path(config["folder"])
+    device = ray.train.torch.get_device() if config["gpu"] else CPU
+    with ends_at_once(folder):
+        run_job(JobSpec.model_validate(config["job"]), Path(config["store"]), folder, ray.train.report, device)

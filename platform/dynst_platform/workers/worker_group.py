@@ -1,0 +1,101 @@
+"""A function on several workers under Ray Train. What rank 0 reports reaches the caller in order, while the group runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+import ray.train.torch
+
+from dynst_platform.errors import RunError
+from dynst_platform.tracking.report_file import REPORTS, Report, append_report, followed
+from dynst_platform.workers.last_words import LAST_WORDS, last_words
+
+__all__ = ["GroupShape", "run_on_workers"]
+
+
+@dataclass(frozen=True)
+class GroupShape:
+    """How many workers, and what each of them takes of the cluster.
+
+    Args:
+        start_failures: how often the group may find no room before that counts as a failure.
+        max_failures: how often the group is started anew after it lost a worker.
+        spread: over as many nodes as there are, rather than few.
+    """
+
+    workers: int
+    cpu: float = 1
+    gpu: float = 0
+    start_failures: int = 0
+    max_failures: int = 0
+    spread: bool = False
+
+
+def run_on_workers(
+    function: Callable[[dict[str, Any]], None],
+    config: dict[str, Any],
+    shape: GroupShape,
+    folder: Path,
+    on_report: Callable[[Report], None],
+) -> None:
+    """Call ``function(config)`` on each worker; a report that came with a checkpoint carries its folder as ``artifact``.
+
+    Args:
+        folder: seen by every node; holds what Ray Train keeps.
+
+    Raises:
+        RunError: the function failed, or more workers were lost than ``shape`` allows, or Ray Train failed.
+    """
+    reports = folder / REPORTS
+    (folder / LAST_WORDS).unlink(missing_ok=True)
+    with followed(reports, on_report):
+        try:
+            _fit(function, config, shape, folder, reports)
+        except ray.train.v2.api.exceptions.TrainingFailedError as error:
+            raise RunError(f"the training failed: {last_words(folder) or _root_cause(error)}") from error
+        except ray.exceptions.RayActorError as error:
+            raise RunError("the training failed: Ray Train's controller died") from error
+        reason = last_words(folder)
+        if reason is not None:
+            raise RunError(f"the training failed: {reason}")
+
+
+def _fit(function: Callable[..., None], config: dict[str, Any], shape: GroupShape, folder: Path, reports: Path) -> None:
+    each = {"CPU": shape.cpu} | ({"GPU": shape.gpu} if shape.gpu else {})
+    trainer = ray.train.torch.TorchTrainer(
+        function,
+        train_loop_config=config,
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=shape.workers,
+            use_gpu=bool(shape.gpu),
+            resources_per_worker=each,
+            placement_strategy="SPREAD" if shape.spread else "PACK",
+        ),
+        run_config=ray.train.RunConfig(
+            name=f"train-{len(list(folder.glob('train-*')))}",  # a known name would resume what Ray Train keeps
+            storage_path=str(folder),
+            callbacks=[_ReportFile(reports)],
+            failure_config=ray.train.FailureConfig(max_failures=shape.max_failures, controller_failure_limit=shape.start_failures),
+            logging_config=ray.train.LoggingConfig(log_level="ERROR"),
+        ),
+    )
+    trainer.fit()
+
+
+class _ReportFile(ray.train.UserCallback):  # type: ignore[misc]
+    """Runs in Ray Train's controller process and leaves each report of rank 0 as a line in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def after_report(self, run_context: Any, metrics: list[Report], checkpoint: Any) -> None:
+        append_report(self._path, metrics[0] if checkpoint is None else metrics[0] | {"artifact": checkpoint.path})
+
+
+def _root_cause(error: BaseException) -> str:
+    """The last line of what a worker raised, without Ray's frames around it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -1,0 +1,251 @@
+"""What MLflow holds after ``dynst sync`` is what it would hold had it been there all the time."""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+import requests
+from mlflow.tracking import MlflowClient
+
+from dynst.data.store import SensorStore
+from dynst.errors import ConfigError
+from dynst_platform.errors import BusyError, UnreachableError
+from dynst_platform.home import artifact_root, tracking_uri
+from dynst_platform.spec import JobSpec
+from dynst_platform.tracking import mlflow_runs, report_tracker
+from dynst_platform.tracking.cursor import Cursor, Ending, alone_in, queued
+from dynst_platform.tracking.delivery import Backlog
+from dynst_platform.tracking.report_file import REPORTS
+from dynst_platform.tracking.report_tracker import ReportTracker
+from dynst_platform.tracking.sync import sync, waiting_folders
+from dynst_platform.train import Outcome, train
+from tests.dynst_platform.test_train import small_job
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
+TIMED = (
+    "train/seconds",
+    "train/total_seconds",
+    "train/windows_per_second",
+    "train/peak_memory_mib",
+    "efficiency/",
+)  # no two trainings have them alike
+OWN = ("mlflow.runName", "dynst.job", "mlflow.user")  # of one job, whoever tells MLflow of it
+
+
+def short_job(network: SensorStore) -> JobSpec:
+    training = {"epochs": 3, "steps_per_epoch": 4, "batch_size": 16}
+    return small_job(network, training=training, references={"dense": False, "random": 1})
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory: pytest.TempPathFactory, network: SensorStore) -> tuple[Path, Outcome]:
+    """The run folder of a training that told MLflow nothing; tests work on copies."""
+    home = tmp_path_factory.mktemp("offline")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DYNST_HOME", str(home))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        outcome = train(short_job(network), network, lambda report: None, offline=True)
+    return home, outcome
+
+
+@pytest.fixture
+def folder(offline: tuple[Path, Outcome], own_home: Path) -> Path:
+    return copied(offline[1], own_home)
+
+
+def copied(outcome: Outcome, home: Path) -> Path:
+    source = Path(outcome.artifacts["folder"])
+    return Path(shutil.copytree(source, home / "small" / source.name))
+
+
+def elsewhere(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another home with a tracking store of its own; MLflow keeps the last one in the environment."""
+    monkeypatch.setenv("DYNST_HOME", str(home))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def content() -> dict[str, dict[str, Any]]:
+    """All that MLflow has of the experiment, by arm."""
+    client = MlflowClient(tracking_uri())
+    runs = client.search_runs([client.get_experiment_by_name("small").experiment_id])
+    assert len(runs) == len({run.data.tags["dynst.arm"] for run in runs}), "an arm has two runs"
+    return {run.data.tags["dynst.arm"]: _of_run(client, run) for run in runs}
+
+
+def _of_run(client: MlflowClient, run: Any) -> dict[str, Any]:
+    run_id = run.info.run_id
+    models = client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}'")
+    return {
+        "status": (run.info.status, run.info.end_time),
+        "params": run.data.params,
+        "tags": {key: value for key, value in run.data.tags.items() if key not in OWN},
+        "metrics": {
+            key: [(metric.step, metric.value, metric.timestamp) for metric in client.get_metric_history(run_id, key)]
+            for key in run.data.metrics
+        },
+        "artifacts": sorted(_files(client, run_id, "")),
+        "inputs": [entry.dataset.name for entry in run.inputs.dataset_inputs],
+        "models": [(str(model.status), model.tags["dynst.digest"], _figures(model)) for model in models],
+        "outputs": len(run.outputs.model_outputs),
+    }
+
+
+def _figures(model: Any) -> list[tuple[str, int, float]]:
+    return sorted((metric.key, metric.step, metric.value) for metric in model.metrics)
+
+
+def _files(client: MlflowClient, run_id: str, path: str) -> Iterator[str]:
+    for item in client.list_artifacts(run_id, path):
+        yield from _files(client, run_id, item.path) if item.is_dir else [item.path]
+
+
+def untimed(arms: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What two trainings of the same job have in common."""
+    return {
+        arm: what
+        | {
+            "status": what["status"][0],
+            "metrics": {
+                key: [point[:2] for point in points] for key, points in what["metrics"].items() if not key.startswith(TIMED)
+            },
+            "models": [
+                (status, digest, [figure for figure in figures if not figure[0].startswith(TIMED)])
+                for status, digest, figures in what["models"]
+            ],
+        }
+        for arm, what in arms.items()
+    }
+
+
+def test_offline_touches_no_store_and_says_how_to_go_on(offline: tuple[Path, Outcome]) -> None:
+    home, outcome = offline
+    assert not (home / "mlflow.db").exists()
+    assert (outcome.run_id, outcome.queued) == (None, 7)
+    assert outcome.queued_note.startswith("7 reports are not in MLflow yet (trained with --offline)")
+    assert outcome.queued_note.endswith(f"dynst sync {outcome.artifacts['folder']}")
+    assert Path(outcome.artifacts["model"], "weights.safetensors").is_file()
+
+
+def test_synced_is_online_and_twice_is_once(folder: Path, network: SensorStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert waiting_folders() == [folder]
+    assert sync(folder) == 7
+    synced = content()
+    assert all(len(points) == len({step for step, *_ in points}) for arm in synced.values() for points in arm["metrics"].values())
+    assert waiting_folders() == []
+    assert sync(folder) == 0
+    assert content() == synced
+    elsewhere(folder / "another", monkeypatch)
+    outcome = train(short_job(network), network, lambda report: None)
+    assert (outcome.queued, outcome.queued_note) == (0, "")
+    assert untimed(content()) == untimed(synced)
+
+
+class Lossy:
+    """A client whose every method does its work, and the first time loses the answer."""
+
+    def __init__(self, client: MlflowClient) -> None:
+        self._client, self.lost = client, set[str]()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*arguments: Any, **more: Any) -> Any:
+            answer = getattr(self._client, name)(*arguments, **more)
+            if name not in self.lost:
+                self.lost.add(name)
+                raise requests.exceptions.ConnectionError(f"no answer to {name}")
+            return answer
+
+        return call
+
+
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which take most of the time and are written over whenever a report is given again."""
+    monkeypatch.setattr(report_tracker, "write_sensors", lambda stem, *_: stem.with_suffix(".csv").write_text("sensors"))
+    monkeypatch.setattr(report_tracker, "write_history", lambda folder, *_: (folder / "history").write_text("masks"))
+    monkeypatch.setattr(report_tracker, "write_errors", lambda folder, *_: (folder / "errors").write_text("errors"))
+
+
+def lossy_tracker(cursor: Cursor, network: SensorStore) -> ReportTracker:
+    tracker = ReportTracker(tracking_uri(), artifact_root(), short_job(network), network, cursor.folder.name, cursor.state.origin)
+    tracker.take_up(cursor.state.runs)
+    tracker._client = Lossy(tracker._client)
+    return tracker
+
+
+def take_one(cursor: Cursor, tracker: ReportTracker) -> None:
+    """As a process does that dies after one report."""
+    first = iter([True])
+
+    def attempt(action: Callable[[], None]) -> None:
+        if not next(first, False):
+            raise KeyboardInterrupt
+        for _ in range(50):
+            with contextlib.suppress(UnreachableError):
+                action()
+                return
+        raise AssertionError("the report is never taken")
+
+    with contextlib.suppress(KeyboardInterrupt):
+        Backlog(cursor, tracker).hand_over(attempt)
+
+
+def test_answers_that_are_lost_double_nothing(folder: Path, network: SensorStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every answer of MLflow is lost once, a model is left half written, and after each report another process goes on."""
+    without_pictures(monkeypatch)
+    original, models = mlflow_runs._logged_model, iter(range(10**6))
+
+    def half_written_then_lost(store: SensorStore, model: Path, step: int) -> str:
+        if next(models) % 2 == 0:
+            mlflow.initialize_logged_model(name="model")
+            raise requests.exceptions.ReadTimeout("half written")
+        original(store, model, step)
+        raise requests.exceptions.ReadTimeout("no answer to the model")
+
+    monkeypatch.setattr(mlflow_runs, "_logged_model", half_written_then_lost)
+    cursor = Cursor.open(folder)
+    while queued(cursor):
+        take_one(cursor, lossy_tracker(cursor, network))
+        cursor = Cursor.open(folder)
+    got = content()
+    monkeypatch.setattr(mlflow_runs, "_logged_model", original)
+    elsewhere(folder / "another", monkeypatch)
+    clean = folder / "another" / "small" / folder.name
+    shutil.copytree(folder, clean, ignore=shutil.ignore_patterns("another", "delivered.json"))
+    Cursor.begin(clean, network, cursor.state.origin).move(began=cursor.state.began)
+    sync(clean)
+    wanted = content()
+    assert got == wanted
+
+
+def test_a_run_that_failed_while_nobody_could_be_told(folder: Path) -> None:
+    (folder / REPORTS).write_text((folder / REPORTS).read_text().split("\n")[0] + "\n")
+    Cursor.open(folder).move(ending=Ending("FAILED", "out of memory", 1_700_000_000_000))
+    assert sync(folder) == 1
+    run = content()["dynst"]
+    assert run["status"] == ("FAILED", 1_700_000_000_000)
+    assert run["tags"]["dynst.reason"] == "out of memory"
+    assert waiting_folders() == []
+
+
+def test_a_run_that_goes_on_is_left_alone(folder: Path) -> None:
+    with alone_in(folder), pytest.raises(BusyError, match="wait for its end"):
+        sync(folder)
+
+
+def test_other_data_in_the_store_are_refused(folder: Path) -> None:
+    Cursor.open(folder).move(digest="another")
+    with pytest.raises(ConfigError, match="must hold the data"):
+        sync(folder)
+
+
+def test_a_server_that_is_away(folder: Path, network: SensorStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(UnreachableError, match="cannot be used"):
+        sync(folder)
+    monkeypatch.setenv("DYNST_HOME", str(tmp_path / "fresh"))
+    with pytest.raises(UnreachableError, match="or train with --offline"):
+        train(short_job(network), network, lambda report: None)
+    assert not (tmp_path / "fresh").exists()

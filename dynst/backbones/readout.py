@@ -39,11 +39,13 @@ class Readout(Listening):
         values = self.others(hidden).unflatten(-1, (self.heads, size)).permute(0, 2, 1, 3)  # [B, heads, K, D/heads]
         told = extrapolated[:, None].expand(-1, self.heads, -1, -1)
         heard = self.mixing(sensors, gates, locations)(torch.cat([values, told], dim=-1))  # [B, heads, L, D/heads + H·targets]
-        mixed, guessed = heard[..., :size].permute(0, 2, 1, 3).flatten(2), heard[..., size:].mean(1)
-        on = hidden.new_ones(len(sensors)) if gates is None else gates
+        states, guesses = heard.split([size, extrapolated.shape[-1]], dim=-1)
+        mixed, guessed = states.transpose(1, 2).flatten(2), guesses.mean(1)
         here, which = self.standing(sensors, locations)
-        share = on[which, None]
-        state = widened(mixed + self.place(self.among(locations))).index_add(1, here, widened(self.own(hidden[:, which]) * share))
-        straight = widened(guessed).index_add(1, here, widened((extrapolated[:, which] - guessed[:, here]) * share))
+        own, beyond = self.own(hidden[:, which]), extrapolated[:, which] - guessed[:, here]
+        if gates is not None:
+            own, beyond = own * gates[which, None], beyond * gates[which, None]
+        state = widened(mixed + self.place(self.among(locations))).index_add(1, here, widened(own))
+        straight = widened(guessed).index_add(1, here, widened(beyond))
         out: Tensor = self.forecast(nn.functional.gelu(state)) + straight  # [B, L, H·targets]
         return out.view(batch, -1, shape.horizon, shape.num_targets).transpose(1, 2)

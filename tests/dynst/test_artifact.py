@@ -1,4 +1,6 @@
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,6 +104,36 @@ def test_weights_of_another_network_are_refused(folder: Path) -> None:
     text = (folder / DESCRIPTION).read_text().replace('"hidden": 16', '"hidden": 32')
     (folder / DESCRIPTION).write_text(text)
     with pytest.raises(ArtifactError, match="do not fit"):
+        load_artifact(folder)
+
+
+def as_version_2(document: dict[str, Any]) -> dict[str, Any]:
+    """The same model as it was described then: the backbone's options beside its name, and nothing of several steps at once."""
+    then = {name: value for name, value in document["model"].items() if name != "steps_at_once"}
+    backbone = then.pop("backbone")
+    return document | {"version": 2, "model": {"backbone": backbone["name"], "heads": 4} | backbone["options"] | then}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [MODEL, MODEL.model_copy(update={"backbone": BackboneConfig(name="patch_transformer", options={"blocks": 1, "heads": 2})})],
+    ids=lambda config: config.backbone.name,
+)
+def test_a_model_of_version_2_is_still_read(folder: Path, config: ModelConfig, network: SensorStore) -> None:
+    today, path = load_artifact(folder), folder / DESCRIPTION
+    path.write_text(json.dumps(as_version_2(json.loads(path.read_text()))))
+    with pytest.raises(ValueError, match="version"):
+        Description.model_validate_json(path.read_text())
+    read = load_artifact(folder)
+    assert read.description.model == config
+    time, readings = network.readings.time[:6], network.readings.values[:6][:, ACTIVE.numpy()]
+    np.testing.assert_array_equal(read.forecast(time, readings)[1], today.forecast(time, readings)[1])
+
+
+def test_a_model_of_version_1_is_refused(folder: Path) -> None:
+    path = folder / DESCRIPTION
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 1}))
+    with pytest.raises(ArtifactError, match="no usable model"):
         load_artifact(folder)
 
 

@@ -75,10 +75,11 @@ class _PairLinks:
 def _mix(weight: Tensor, values: Tensor) -> Tensor:
     """``[..., L, K] @ [B, ..., K, D]``.
 
-    Heads have the windows of a batch laid side by side, ``[heads, L, K] @ [heads, K, B·D]``: else each window would get its own copy of
-    all weights, and of their gradients. Without heads torch needs no copy of expanded weights, while laying values side by side is one.
+    Heads have the windows of a batch laid side by side, ``[heads, L, K] @ [heads, K, B·D]``: else each window would get its own
+    copy of all weights, and of their gradients. Without heads torch copies no weights, while laying windows side by side is a copy.
     """
     if weight.dim() == 3 and values.dim() == 4:
         beside = values.permute(1, 2, 0, 3)  # [heads, K, B, D]
-        return (weight @ beside.flatten(2)).unflatten(-1, beside.shape[2:]).permute(2, 0, 1, 3)
+        heard: Tensor = (weight @ beside.flatten(2)).unflatten(-1, beside.shape[2:])  # [heads, L, B, D]
+        return heard.permute(2, 0, 1, 3)
     return weight.expand(*values.shape[:-2], -1, -1) @ values

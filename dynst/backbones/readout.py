@@ -36,9 +36,10 @@ class Readout(Listening):
         """``hidden [B, K, D]`` and ``morphed [B, K, T·2C]`` to scaled ``[B, H, L, targets]``, of all locations or these."""
         batch, shape, size = len(hidden), self.shape, self.shape.hidden // self.heads
         extrapolated = self.extrapolate(morphed)  # [B, K, H·targets]
-        values = self.others(hidden).unflatten(-1, (self.heads, size)).permute(0, 2, 1, 3)  # [B, heads, K, D/heads]
-        told = extrapolated[:, None].expand(-1, self.heads, -1, -1)
-        heard = self.mixing(sensors, gates, locations)(torch.cat([values, told], dim=-1))  # [B, heads, L, D/heads + H·targets]
+        values = self.others(hidden).unflatten(-1, (self.heads, size)).permute(2, 1, 0, 3)  # [heads, K, B, D/heads]
+        told = extrapolated.transpose(0, 1).expand(self.heads, -1, -1, -1)
+        said = torch.cat([values, told], dim=-1).permute(2, 0, 1, 3)  # lies as a mixing reads it: nothing moves there
+        heard = self.mixing(sensors, gates, locations)(said)  # [B, heads, L, D/heads + H·targets]
         states, guesses = heard.split([size, extrapolated.shape[-1]], dim=-1)
         mixed, guessed = states.transpose(1, 2).flatten(2), guesses.mean(1)
         here, which = self.standing(sensors, locations)

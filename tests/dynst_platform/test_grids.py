@@ -16,6 +16,7 @@ from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform import train as use_case
 from dynst_platform.jobfile import check_job
+from dynst_platform.pictures import grids as grid_pictures
 from dynst_platform.pictures.grids import draw_grid_map
 from dynst_platform.pictures.masks import draw_mask
 from dynst_platform.spec import JobSpec

@@ -24,7 +24,7 @@ from dynst.model import ModelConfig, build_forecaster
 
 COMPACT = [name for name in BACKBONES if traits_of(backbone_class(name)).compact]
 SIZES, BATCHES, SPARSITIES = (207, 2_000, 20_000), (1, 64), (0.3, 0.5, 0.6, 0.7, 0.8)
-ROWS = 2**17  # sensors of all windows of a batch: 64 windows of 2,000 sensors
+ROWS = 2**16  # sensors of all windows of a batch
 WARM = 2
 
 

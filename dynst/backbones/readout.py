@@ -45,7 +45,8 @@ class Readout(Listening):
         here, which = self.standing(sensors, locations)
         own, beyond = self.own(hidden[:, which]), extrapolated[:, which] - guessed[:, here]
         if gates is not None:
-            own, beyond = own * gates[which, None], beyond * gates[which, None]
+            share = gates[which, None]
+            own, beyond = own * share, beyond * share
         state = widened(mixed + self.place(self.among(locations))).index_add(1, here, widened(own))
         straight = widened(guessed).index_add(1, here, widened(beyond))
         out: Tensor = self.forecast(nn.functional.gelu(state)) + straight  # [B, L, H·targets]

@@ -11,7 +11,15 @@ from dynst.training.checkpoints import Checkpoints
 from dynst_platform.jobfile import check_job
 from dynst_platform.stores import find_store
 from dynst_platform.workers.worker import run_job
-from tests.dynst_platform.test_interrupted import facts, job_of, killed_after_every_checkpoint, no_timing, same_models, told_once, whole
+from tests.dynst_platform.test_interrupted import (
+    facts,
+    job_of,
+    killed_after_every_checkpoint,
+    no_timing,
+    same_models,
+    told_once,
+    whole,
+)
 from tests.storage.conftest import BUCKET, ObjectStore
 
 __all__ = ["no_timing"]

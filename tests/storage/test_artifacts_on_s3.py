@@ -39,7 +39,7 @@ def test_a_run_and_its_model(object_store: ObjectStore, network: SensorStore, jo
     assert {"job.yaml", "sensors.csv", "masks/history.parquet"} <= names
     assert mlflow.pyfunc.load_model(outcome.artifacts["model"]).metadata.signature is not None
     assert len(object_store.keys("checkpoints/")) == 3
-    assert not [path for path in home().rglob("*.ckpt")]
+    assert not list(home().rglob("*.ckpt"))
 
 
 def test_no_run_is_begun_where_artifacts_cannot_be_written(object_store: ObjectStore, network: SensorStore, job: JobSpec) -> None:

@@ -10,7 +10,7 @@ import pytest
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
-BUCKET = "sensors"
+BUCKET, KEY_ID, SECRET_KEY = "sensors", "planted-key-id", "planted/secret+key"
 SAID = {
     "AccessDenied": (403, "Access Denied."),
     "XMinioStorageFull": (507, "Storage backend has reached its minimum free drive threshold."),
@@ -55,7 +55,7 @@ def _served() -> Iterator[tuple[ObjectStore, Any]]:
     server = make_server("127.0.0.1", 0, application, threaded=True)
     Thread(target=server.serve_forever, daemon=True).start()
     store.url = f"http://127.0.0.1:{server.port}"
-    keys = {"aws_access_key_id": "planted-key-id", "aws_secret_access_key": "planted-secret", "region_name": "us-east-1"}
+    keys = {"aws_access_key_id": KEY_ID, "aws_secret_access_key": SECRET_KEY, "region_name": "us-east-1"}
     store.client = boto3.client("s3", endpoint_url=store.url, **keys)
     try:
         yield store, keys

@@ -45,6 +45,8 @@ def test_a_service_is_local_pinned_watched_and_without_secrets(name: str) -> Non
     for variable, value in service.get("environment", {}).items():
         if SECRET_NAME.search(variable):
             assert variable.endswith(("_FILE", "_PATH")), variable
+            if service["image"].startswith("dynst:") and variable.endswith("_FILE"):
+                assert re.search(rf"\b{variable.removesuffix('_FILE')}\b", (ROOT / "with_secrets.sh").read_text())
             assert value.removeprefix("/run/secrets/") in service["secrets"]
     assert set(service.get("secrets", ())) <= set(COMPOSE["secrets"])
     assert set(service["networks"]) <= set(COMPOSE["networks"])
@@ -78,9 +80,10 @@ def run_with(environment: dict[str, str], *command: str) -> subprocess.Completed
 
 def test_a_mounted_secret_becomes_a_variable_of_the_command_alone(tmp_path: Path) -> None:
     (tmp_path / "password").write_text('it\'s $HOME `x` "y"')
-    done = run_with({"PGPASSWORD_FILE": str(tmp_path / "password")}, "env")
+    done = run_with({"PGPASSWORD_FILE": str(tmp_path / "password"), "SSL_CERT_FILE": "/elsewhere"}, "env")
     assert 'PGPASSWORD=it\'s $HOME `x` "y"' in done.stdout.splitlines()
     assert "PGPASSWORD_FILE" not in done.stdout
+    assert "SSL_CERT_FILE=/elsewhere" in done.stdout.splitlines(), "not every such variable is a secret's"
 
 
 def test_a_secret_that_is_not_mounted_is_one_sentence() -> None:

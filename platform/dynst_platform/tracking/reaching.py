@@ -1,5 +1,6 @@
 """What MLflow raises, as one sentence of ours, and whether trying again may help."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ from dynst_platform.errors import TrackingError, UnreachableError
 __all__ = ["as_tracking_error"]
 
 PASSING_STATUS = {429, 502, 503, 504}
+NOT_LET_IN = re.compile(r"error code 40[13]\b|not authenticated|PERMISSION_DENIED", re.IGNORECASE)
 S3_LIBRARIES = ("boto3", "botocore")  # installed only where artifacts lie there
 S3_AWAY = ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError")
 
@@ -37,7 +39,8 @@ def _sentence(uri: str, error: Exception) -> str | None:
         return f"the artifacts of {uri} cannot be written or read: {problem_with(error)}"
     if isinstance(error, MlflowException | OSError):
         reason = without_credentials((str(error).splitlines() or [type(error).__name__])[0])
-        return f"the tracking store {uri} cannot be used ({reason}); check MLFLOW_TRACKING_URI"
+        asked = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" if NOT_LET_IN.search(reason) else "MLFLOW_TRACKING_URI"
+        return f"the tracking store {uri} cannot be used ({reason}); check {asked}"
     return None
 
 

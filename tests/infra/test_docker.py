@@ -92,6 +92,10 @@ def test_a_secret_that_is_not_mounted_is_one_sentence() -> None:
     assert done.stderr.startswith("PGPASSWORD_FILE must name a file that can be read, but there is none at /run/secrets/absent")
 
 
+def test_mlflow_has_the_same_users_file_on_kubernetes() -> None:
+    assert (ROOT / "basic_auth.ini").read_bytes() == (INFRA / "kubernetes" / "base" / "basic_auth.ini").read_bytes()
+
+
 def test_the_image_is_pinned_and_without_root() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     assert [line for line in lines if line.startswith("USER ")] == ["USER 1000:1000"]

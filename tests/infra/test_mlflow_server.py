@@ -102,6 +102,7 @@ def test_only_its_user_is_let_in_and_artifacts_go_through_it(
     for name in [name for name in os.environ if name.startswith(("AWS_", "MLFLOW_"))]:
         monkeypatch.delenv(name)  # a client needs no way to the bucket
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")  # of a busy machine
     job = small_job(
         network, training={"epochs": 2, "steps_per_epoch": 6, "batch_size": 16}, references={"dense": False, "random": 0}
     )

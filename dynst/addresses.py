@@ -8,6 +8,7 @@ USERINFO = re.compile(r"""(?<=://)(?:[^\s/'"]*|[^\s/@:'"]*:(?!\d+/)[^\s@'"]*)@""
 PARAMETER = re.compile(r"""([?&][^=&\s]*(?:password|secret|token|signature|sig)=)[^&\s'"]*""", re.IGNORECASE)
 PROBLEMS = {  # what Arrow, MLflow's clients and the system say of it, and our words with the remedy
     r"bucket.* (not found|does not exist)|NO_?SUCH_?BUCKET": "there is no such bucket; create it, or name another",
+    r"Path does not exist|No such file": "nothing is there; check bucket and path",
     r"No space left|quota.?exceeded|StorageFull|InsufficientStorage|\b507\b": (
         "no space is left there; free some, or name another place"
     ),

@@ -46,6 +46,7 @@ def test_everything_else_stays(text: str) -> None:
     [
         ("Bucket 'runs' not found. To create buckets, enable", "there is no such bucket"),
         ("When uploading: AWS Error NO_SUCH_BUCKET during CreateMultipartUpload", "there is no such bucket"),
+        ("[Errno 2] Path does not exist 'sensors/net/manifest.json'", "nothing is there; check bucket and path"),
         ("AWS Error ACCESS_DENIED during PutObject operation", "permission is denied; give credentials"),
         ("(InvalidAccessKeyId) when calling the PutObject operation", "permission is denied; give credentials"),
         ("[Errno 28] Error writing bytes to file. Detail: [errno 28] No space left on device", "no space is left there"),

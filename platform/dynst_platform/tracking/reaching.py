@@ -38,7 +38,7 @@ def _sentence(uri: str, error: Exception) -> str | None:
     if _is_of_s3(error):
         return f"the artifacts of {uri} cannot be written or read: {problem_with(error)}"
     if isinstance(error, MlflowException | OSError):
-        reason = without_credentials((str(error).splitlines() or [type(error).__name__])[0])
+        reason = without_credentials((str(error).strip().splitlines() or [type(error).__name__])[0])
         asked = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" if NOT_LET_IN.search(reason) else "MLFLOW_TRACKING_URI"
         return f"the tracking store {uri} cannot be used ({reason}); check {asked}"
     return None

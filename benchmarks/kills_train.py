@@ -1,29 +1,28 @@
-"""Is anything lost when a worker, a node or the driver of a training is killed? Kills at random moments, and compares the ends.
+"""Is anything lost when a worker, a node and the driver of a training are killed? Kills at random moments, and compares the ends.
 
-``python benchmarks/kills_train.py --points 6`` starts two Ray nodes on this machine, trains the job once undisturbed, and then once
-for each point: at a random report it kills (SIGKILL) a worker, the second node's raylet (another node takes its place), or the
-driver, which is resumed with ``dynst train --resume``. One line each: what was killed when, how long until the next report, and
-whether mask, weights and every figure in MLflow are those of the undisturbed run.
+``python benchmarks/kills_train.py --runs 10`` starts two Ray nodes on this machine, trains the job once undisturbed, and then as
+often as asked while it kills (SIGKILL), each at a random report and in random order: a worker, the second node's raylet (another
+node takes its place), and the driver, which is resumed with ``dynst train --resume``. ``--kinds worker`` kills that alone. One line
+each: what was killed when, how long until the next new report, and whether mask, weights and every figure in MLflow are those of
+the undisturbed run. Moments are the same for the same seed, so a series may be run in pieces: ``--first 6 --runs 10``.
 """
 
 import argparse
 import json
-import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import psutil
 from mlflow.tracking import MlflowClient
+from ray_nodes import PATIENCE, Failed, Nodes, first_node, folders, reports, started, train, wait_for
 
 from dynst.artifact import artifact_digest
 
@@ -31,89 +30,116 @@ JOB = Path(__file__).parents[1] / "jobs" / "quickstart.yaml"
 SMALL = ["training.epochs=6", "training.steps_per_epoch=40", "sparsity.scheme=dynamic"]
 KINDS = ("worker", "node", "driver")
 SERIES = ("train/mae", "val/mae", "mask/sparsity", "mask/churn", "test/mae_all")
-PATIENCE = 300.0  # seconds for a run
 
 
-@dataclass
-class Nodes:
-    """Two Ray nodes of this machine, and how to reach them."""
+@dataclass(frozen=True)
+class Kill:
+    """What was killed, after how many reports, and the seconds until there was one more."""
 
-    address: str
-    environment: dict[str, str]
-    head: psutil.Process
-    second: psutil.Process
+    kind: str
+    after: int
+    seconds: float
 
-    def replace_second(self) -> None:
-        self.second = start_node(["--address", self.address, "--num-cpus", "2"], self.environment)
-
-    def worker(self) -> psutil.Process:
-        """One of the training's workers, on the second node if there is one."""
-        return next(process for node in (self.second, self.head) for process in named("RayTrainWorker", node))
-
-    def raylet(self) -> psutil.Process:
-        return named("raylet/raylet", self.second)[0]
+    def __str__(self) -> str:
+        return f"{self.kind} killed after report {self.after}, next one {self.seconds:.0f} s later"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--points", type=int, default=6)
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    parser.add_argument("--workers", type=int, default=2)
-    arguments = parser.parse_args()
-    with TemporaryDirectory() as home, two_nodes(home) as nodes:
-        words = ["cluster.address=" + nodes.address, f"cluster.num_workers={arguments.workers}", *SMALL]
-        start = [str(JOB), *(part for word in words for part in ("--set", word))]
+    options = asked()
+    with TemporaryDirectory() as home, first_node(home, cpus=2) as nodes:
+        nodes.add_second()
+        settings = ["cluster.address=" + nodes.address, f"cluster.num_workers={options.workers}", *SMALL]
+        start = [str(JOB), *(part for word in settings for part in ("--set", word))]
         began = time.perf_counter()
         whole = finish(start, nodes.environment)
-        total = len((Path(whole["artifacts"]["folder"]) / "reports.jsonl").read_text().splitlines())
+        total = len(reports(Path(whole["artifacts"]["folder"])))
         print(f"undisturbed: {time.perf_counter() - began:.0f} s, {total} reports", flush=True)
-        moments = random.Random(arguments.seed)
+        drawn = random.Random(options.seed)
+        plans = [planned(drawn, options.kinds, total) for _ in range(options.runs)]
+        found: list[Kill] = []
         differing = 0
-        for number in range(arguments.points):
-            kind, after = KINDS[number % len(KINDS)], moments.randrange(1, total - 1)
-            outcome, waited, seconds = disturbed(start, nodes, kind, after)
-            wrong = differences(whole, outcome)
-            differing += bool(wrong)
-            ended = "mask, weights and figures the same" if not wrong else f"DIFFERENT: {', '.join(wrong)}"
-            print(
-                f"{number + 1}: {kind} killed after report {after} of {total}, next report {waited:.0f} s later, "
-                f"whole run {seconds:.0f} s: {ended}",
-                flush=True,
-            )
+        for number in range(options.first, options.runs + 1):
+            kills, said, same = point(start, nodes, whole, plans[number - 1])
+            found, differing = found + kills, differing + (not same)
+            print(f"{number}: {'; '.join(map(str, kills))}; {said}", flush=True)
+    summarise(found)
+    print(f"runs that ended otherwise: {differing} of {options.runs - options.first + 1}")
     sys.exit(min(differing, 1))
 
 
-def disturbed(start: list[str], nodes: Nodes, kind: str, after: int) -> tuple[dict[str, Any], float, float]:
-    """What the run gave, the seconds between the kill and the next report, and those of all of it."""
+def asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=2, help="number of the last run")
+    parser.add_argument("--first", type=int, default=1, help="number of the first run that is made")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="what is killed in each run")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--workers", type=int, default=2)
+    return parser.parse_args()
+
+
+def planned(drawn: random.Random, kinds: Sequence[str], total: int) -> list[tuple[str, int]]:
+    """What is killed after which report, in the order of time; something is left to do after the last."""
+    moments = sorted(drawn.sample(range(1, total - 1), len(kinds)))
+    return list(zip(drawn.sample(list(kinds), len(kinds)), moments, strict=True))
+
+
+def point(start: list[str], nodes: Nodes, whole: dict[str, Any], plan: list[tuple[str, int]]) -> tuple[list[Kill], str, bool]:
+    """The kills of one run, what became of it in words, and whether it ended as the undisturbed one."""
+    nodes.mend()
     began = time.perf_counter()
+    kills: list[Kill] = []
+    try:
+        outcome = disturbed(start, nodes, plan, kills)
+    except (Failed, subprocess.TimeoutExpired) as error:
+        return kills, f"FAILED: {error}", False
+    wrong = differences(whole, outcome)
+    ended = f"DIFFERENT: {', '.join(wrong)}" if wrong else "mask, weights and figures the same"
+    return kills, f"whole run {time.perf_counter() - began:.0f} s: {ended}", not wrong
+
+
+def disturbed(start: list[str], nodes: Nodes, plan: list[tuple[str, int]], kills: list[Kill]) -> dict[str, Any]:
+    """What the run gave in spite of the kills, which are added to the list."""
     known = folders(nodes.environment)
     process = started(start, nodes.environment)
-    folder = wait_for(lambda: next(iter(folders(nodes.environment) - known), None))
-    wait_for(lambda: lines(folder) >= after or None)
-    seen, killed = lines(folder), time.perf_counter()
+    try:
+        folder = wait_for(lambda: next(iter(folders(nodes.environment) - known), None))
+        for kind, after in plan:
+            wait_for(lambda after=after: len(reports(folder)) >= after)  # type: ignore[misc]
+            seen, killed = len(reports(folder)), time.perf_counter()
+            process = struck(kind, nodes, process, folder)
+            wait_for(lambda process=process, seen=seen: process.poll() is not None or len(reports(folder)) > seen)  # type: ignore[misc]
+            kills.append(Kill(kind, seen, time.perf_counter() - killed))
+        said, _ = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    if process.returncode:
+        last = Path(nodes.environment["DYNST_HOME"], "stderr.txt").read_text().splitlines()[-2:]
+        raise Failed(f"the run ended with exit code {process.returncode}: {' '.join(last)}")
+    if not said.startswith("{"):
+        raise Failed(f"standard output must be JSON alone, but begins with: {said[:300]}")
+    outcome: dict[str, Any] = json.loads(said)
+    return outcome
+
+
+def struck(kind: str, nodes: Nodes, process: "subprocess.Popen[str]", folder: Path) -> "subprocess.Popen[str]":
+    """Kill one of these; returns the driver that goes on, another one where it was the driver."""
     if kind == "driver":
         process.send_signal(signal.SIGKILL)
         process.wait()
-        process = started(["--resume", str(folder)], nodes.environment)
-    else:
-        (nodes.worker() if kind == "worker" else nodes.raylet()).kill()
-        if kind == "node":
-            nodes.replace_second()
-    wait_for(lambda: process.poll() is not None or lines(folder) > seen or None)
-    waited = time.perf_counter() - killed
-    said, _ = process.communicate(timeout=PATIENCE)
-    if process.returncode:
-        last = Path(nodes.environment["DYNST_HOME"], "stderr.txt").read_text().splitlines()[-2:]
-        raise SystemExit(f"the run ended with exit code {process.returncode} after its {kind} was killed: {' '.join(last)}")
-    if not said.startswith("{"):
-        raise SystemExit(f"standard output must be JSON alone, but begins with: {said[:300]}")
-    outcome: dict[str, Any] = json.loads(said)
-    return outcome, waited, time.perf_counter() - began
+        return started(["--resume", str(folder)], nodes.environment)
+    (nodes.worker() if kind == "worker" else nodes.raylet()).kill()
+    if kind == "node":
+        nodes.add_second()
+    return process
 
 
-def started(words: list[str], environment: dict[str, str]) -> "subprocess.Popen[str]":
-    with Path(environment["DYNST_HOME"], "stderr.txt").open("w") as stderr:
-        return subprocess.Popen(train(words), env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True)
+def summarise(kills: list[Kill]) -> None:
+    print("| killed | times | next new report after, median and longest |")
+    print("|---|---:|---:|")
+    for kind in KINDS:
+        seconds = [kill.seconds for kill in kills if kill.kind == kind]
+        if seconds:
+            print(f"| {kind} | {len(seconds)} | {median(seconds):.0f} s, {max(seconds):.0f} s |")
 
 
 def differences(whole: dict[str, Any], outcome: dict[str, Any]) -> list[str]:
@@ -138,81 +164,10 @@ def histories(outcome: dict[str, Any]) -> dict[str, list[tuple[int, float]]]:
     }
 
 
-def train(words: list[str]) -> list[str]:
-    return [sys.executable, "-m", "dynst_platform.cli.main", "train", *words, "--format", "json"]
-
-
 def finish(words: list[str], environment: dict[str, str]) -> dict[str, Any]:
     done = subprocess.run(train(words), env=environment, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     outcome: dict[str, Any] = json.loads(done.stdout)
     return outcome
-
-
-def folders(environment: dict[str, str]) -> set[Path]:
-    return {path.parent for path in Path(environment["DYNST_HOME"]).glob("quickstart/*/job.yaml")}
-
-
-def lines(folder: Path) -> int:
-    path = folder / "reports.jsonl"
-    return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def wait_for(ready: Any) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        found = ready()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise SystemExit("nothing moves any more")
-
-
-@contextmanager
-def two_nodes(home: str) -> Iterator[Nodes]:
-    """Two ``ray start`` of our own; both end with the block, and no other Ray is touched."""
-    folder = Path(mkdtemp(prefix="dk", dir="/tmp"))  # the paths of Ray's sockets must be short
-    (folder / "token").write_text(os.urandom(16).hex())
-    (folder / "token").chmod(0o600)
-    known = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    environment = known | {"DYNST_HOME": home, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / "token")}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address, own = f"127.0.0.1:{port}", ["--include-dashboard=false", "--temp-dir", str(folder), "--node-ip-address", "127.0.0.1"]
-    head = start_node(["--head", "--port", str(port), "--num-cpus", "2", *own], environment)
-    nodes = Nodes(address, environment, head, head)
-    try:
-        nodes.replace_second()
-        yield nodes
-    finally:
-        for node in (nodes.second, nodes.head):
-            end(node)
-
-
-def start_node(words: list[str], environment: dict[str, str]) -> psutil.Process:
-    memory = ["--object-store-memory", str(128 * 2**20), "--disable-usage-stats", "--block"]
-    ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", *words, *memory]
-    process = psutil.Popen(ray, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: named("raylet/raylet", process))
-    time.sleep(5)
-    return process
-
-
-def named(word: str, parent: psutil.Process) -> list[psutil.Process]:
-    found = []
-    for process in parent.children(recursive=True) if parent.is_running() else []:
-        try:
-            found += [process] if any(word in part for part in process.cmdline()[:1]) else []
-        except psutil.Error:
-            continue
-    return found
-
-
-def end(node: psutil.Process) -> None:
-    every = [*node.children(recursive=True), node] if node.is_running() else []
-    for process in every:
-        process.kill()
-    psutil.wait_procs(every, timeout=10)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from time import time
 from typing import Any
 
 import torch
-from timed_runs import ONE_ARM, TimedRun, environment, medians, options_for, timed, train, words
+from timed_runs import ALONE, ONE_ARM, TimedRun, environment, medians, options_for, timed, train, words
 
 from dynst.build import make_dataset
 from dynst.comparison import Comparison
@@ -62,7 +62,7 @@ def show(runs: dict[str, list[TimedRun]]) -> None:
 def bare(job: Path, settings: list[str], home: str) -> TimedRun:
     began = time()
     command = [sys.executable, __file__, "--child", "--job", str(job), *words(settings)]
-    done = subprocess.run(command, env=environment(home), check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, env=environment(home), **ALONE, text=True)
     return timed(began, [json.loads(line) for line in done.stdout.splitlines()])
 
 

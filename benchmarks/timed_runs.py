@@ -11,10 +11,12 @@ from statistics import median
 from time import time
 from typing import Any
 
-__all__ = ["ONE_ARM", "TimedRun", "environment", "medians", "options_for", "timed", "train", "words"]
+__all__ = ["ALONE", "JOB", "ONE_ARM", "TimedRun", "environment", "medians", "options_for", "timed", "train", "words"]
 
 JOB = Path(__file__).parents[1] / "jobs" / "quickstart.yaml"
 ONE_ARM = ["references.dense=false", "references.random=0", "sparsity.scheme=dynamic"]
+# Linux shares a busy core among sessions, and Ray's processes have sessions of their own: so must whatever is held against them.
+ALONE: dict[str, Any] = {"check": True, "stdout": subprocess.PIPE, "start_new_session": True}
 COLUMNS = ("start_up", "epoch", "end", "whole")
 
 
@@ -67,7 +69,7 @@ def train(job: Path, settings: list[str], options: list[str], home: str) -> Time
     """``dynst train`` with one arm."""
     command = [sys.executable, "-m", "dynst_platform.cli.main", "train", str(job), *words(settings), *options]
     began = time()
-    done = subprocess.run([*command, "--quiet", "--format", "json"], env=environment(home), check=True, stdout=subprocess.PIPE)
+    done = subprocess.run([*command, "--quiet", "--format", "json"], env=environment(home), **ALONE)
     reports = Path(json.loads(done.stdout)["artifacts"]["folder"], "reports.jsonl").read_text(encoding="utf-8").splitlines()
     return timed(began, [report for report in map(json.loads, reports) if report["kind"] == "epoch"])
 

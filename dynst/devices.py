@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-__all__ = ["CPU", "device_of", "has_room", "moved", "on_host", "sent", "wait_for"]
+__all__ = ["CPU", "device_of", "has_room", "moved", "on_host", "random_state", "sent", "set_random_state", "wait_for"]
 
 Module = TypeVar("Module", bound=nn.Module)
 CPU = torch.device("cpu")
@@ -48,3 +48,17 @@ def wait_for(device: torch.device) -> None:
     """Until the device has done all that it was given: for whoever measures time."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def random_state(device: torch.device) -> Tensor:
+    """How far torch's random numbers are, in main memory and behind them on the device, as bytes."""
+    host = torch.get_rng_state()
+    return host if device.type != "cuda" else torch.cat([host, torch.cuda.get_rng_state(device)])
+
+
+def set_random_state(state: Tensor, device: torch.device) -> None:
+    """Go on from there. What a device has no part in, since the state comes from one without, goes on as it is."""
+    host, there = state.tensor_split([len(torch.get_rng_state())])
+    torch.set_rng_state(host.clone())  # torch 2.13 crashes on a view
+    if device.type == "cuda" and len(there):
+        torch.cuda.set_rng_state(there.clone(), device)

@@ -35,6 +35,11 @@ class Recipe(BaseModel):
     checkpoint_every: int = Field(1, ge=1, description="epochs between two checkpoints that an interrupted run goes on from")
     checkpoint_every_steps: int | None = Field(None, ge=1, description="also inside epochs, after every so many steps")
 
+    @property
+    def any_number_of_workers(self) -> bool:
+        """Whether every number of them trains on the same batches, and may change on the way."""
+        return self.sharding == "windows" and self.parts == 1
+
     def steps_in_epoch(self, num_windows: int) -> int:
         """Whole batches only: the last, smaller one waits for another epoch's shuffle."""
         full = max(1, num_windows // self.batch_size)

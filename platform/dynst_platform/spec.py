@@ -57,6 +57,18 @@ def _pair(value: Any) -> Any:
 PatchSize = Annotated[tuple[int, int], BeforeValidator(_pair, json_schema_input_type=int | tuple[int, int])]
 
 
+def _workers(value: Any) -> Any:
+    """One number, or the fewest and the most; refused here, so that the sentence is about the whole setting."""
+    if type(value) is int and value >= 0:
+        return value
+    if isinstance(value, list | tuple) and len(value) == 2 and all(type(end) is int for end in value) and 1 <= value[0] <= value[1]:
+        return tuple(value)
+    raise ValueError("must be a number of workers, 0 for none on Ray, or [fewest, most] with 1 <= fewest <= most")
+
+
+Workers = Annotated[int | tuple[int, int], BeforeValidator(_workers, json_schema_input_type=int | tuple[int, int])]
+
+
 class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -132,7 +144,9 @@ class PromotionSpec(Spec):
 
 
 class ClusterSpec(Spec):
-    num_workers: int = Field(2, ge=0, description="workers on Ray; 0 runs in the calling process, without Ray")
+    num_workers: Workers = Field(
+        2, description="workers on Ray, or [fewest, most]: as many as the cluster has room for; 0 runs in the calling process"
+    )
     address: str | None = Field(
         None, description="of a Ray cluster that runs already, host:port or auto; by default a Ray of our own on this machine"
     )
@@ -142,6 +156,14 @@ class ClusterSpec(Spec):
         None, description="folder or address (s3://, gs://) for checkpoints; by default the run's own folder, seen by every node"
     )
     keep_checkpoints: int = Field(2, ge=1, description="the newest ones that stay, beside the best")
+
+    @property
+    def fewest_workers(self) -> int:
+        return self.num_workers if isinstance(self.num_workers, int) else self.num_workers[0]
+
+    @property
+    def most_workers(self) -> int:
+        return self.num_workers if isinstance(self.num_workers, int) else self.num_workers[1]
 
 
 class JobSpec(Spec):
@@ -173,7 +195,13 @@ class JobSpec(Spec):
     def _settings_agree(self) -> "JobSpec":
         if self.sparsity.scheme in ("dynamic", "iterative") and self.sparsity.start >= self.sparsity.stop:
             raise ValueError(f"sparsity.start must be below sparsity.stop, but got {self.sparsity.start} and {self.sparsity.stop}")
-        if self.training.batch_size < self.cluster.num_workers:
-            sizes = f"{self.training.batch_size} and {self.cluster.num_workers}"
+        if self.training.batch_size < self.cluster.most_workers:
+            sizes = f"{self.training.batch_size} and {self.cluster.most_workers}"
             raise ValueError(f"training.batch_size must be at least cluster.num_workers, but got {sizes}")
+        fewest, most = self.cluster.fewest_workers, self.cluster.most_workers
+        if fewest < most and not self.training.any_number_of_workers:
+            raise ValueError(
+                "cluster.num_workers must be one number where training.sharding is time or training.parts more than 1, since their "
+                f"number then changes what a step trains on, but got [{fewest}, {most}]"
+            )
         return self

@@ -1,6 +1,7 @@
 """A job that is interrupted anywhere and taken up by a fresh process ends as one that was left alone: bit for bit, but seconds."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from dynst.data.store import SensorStore
 from dynst.errors import CheckpointError
 from dynst.training.checkpoints import Checkpoints
 from dynst.training.loop import Training
+from dynst.training.recipe import Recipe
 from dynst.training.world import World
 from dynst_platform.spec import JobSpec
 from dynst_platform.workers import worker
@@ -20,7 +22,7 @@ from dynst_platform.workers.worker import run_job
 from tests.dynst_platform.test_train import small_job
 
 Reports = list[dict[str, Any]]
-OF_THE_CLOCK = {"seconds", "windows_per_second", "peak_memory_mib", "time", "artifact", "note"}
+OF_THE_CLOCK = {"seconds", "windows_per_second", "peak_memory_mib", "peaks_mib", "time", "artifact", "note"}
 
 
 class Killed(BaseException):
@@ -150,10 +152,10 @@ def test_every_rank_has_its_own_random_numbers_back(tmp_path: Path) -> None:
     checkpoints = Checkpoints(str(tmp_path), {})
     checkpoints.save(vars(JobPosition()) | {"told": "[]", "random": torch.stack(states)})
     for rank in range(2):
-        JobRun(checkpoints, 1, lambda report: None, World(rank, 2))
+        JobRun(checkpoints, Recipe(), lambda report: None, World(rank, 2))
         assert torch.rand(()).item() == drawn[rank]
     own = torch.get_rng_state()
-    JobRun(checkpoints, 1, lambda report: None, World(2, 3))
+    JobRun(checkpoints, Recipe(), lambda report: None, World(2, 3))
     assert torch.equal(torch.get_rng_state(), own)
 
 
@@ -172,6 +174,35 @@ def test_killed_between_a_report_and_its_checkpoint(network: SensorStore, tmp_pa
     run_job(job, network.path, tmp_path / "killed", tell)
     assert facts(told_once(reports)) == facts(whole(job, network, tmp_path / "whole"))
     same_models(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_another_number_of_workers_goes_on_only_where_batches_stay_the_same(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(str(tmp_path), {})
+    checkpoints.save(vars(JobPosition()) | {"told": "[]", "random": torch.stack([torch.get_rng_state()] * 2)})
+    for recipe in (Recipe(sharding="time"), Recipe(parts=4)):
+        JobRun(checkpoints, recipe, lambda report: None, World(1, 2))
+        with pytest.raises(CheckpointError, match=r"00000001\.ckpt must go on with 2 workers, .* but there are 3; set"):
+            JobRun(checkpoints, recipe, lambda report: None, World(1, 3))
+    JobRun(checkpoints, Recipe(), lambda report: None, World(0, 1))
+
+
+def test_a_model_that_was_told_is_never_touched_again(network: SensorStore, tmp_path: Path) -> None:
+    """All arms are replayed, as after a death between report and checkpoint: MLflow may be reading what the first life left."""
+    job = job_of(network, "one_shot")
+    first = whole(job, network, tmp_path)
+    weights = tmp_path / "models" / "dynst" / "weights.safetensors"
+    file = weights.stat().st_ino
+    shutil.rmtree(tmp_path / "checkpoints")
+    again = whole(job, network, tmp_path)
+    assert [report.get("artifact") for report in again] == [report.get("artifact") for report in first]
+    assert weights.stat().st_ino == file
+    told = weights.parent / "model.json"
+    told.write_bytes(told.read_bytes() + b" ")  # as if the replayed one came out otherwise
+    shutil.rmtree(tmp_path / "checkpoints")
+    otherwise = whole(job, network, tmp_path)
+    assert [Path(report["artifact"]).name for report in otherwise if "artifact" in report] == ["dense", "dynst.2", "random-0"]
+    assert told.read_bytes().endswith(b" ")
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["dense", "dynst", "dynst.2", "random-0"]
 
 
 def test_a_job_that_is_done_trains_nothing_again(network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,17 @@ def test_golden_jobs_are_valid_and_survive_a_round_trip(path: Path, tmp_path: Pa
         ({"references.baselines": ["hubs"]}, "'references.baselines.0' must be 'variance'"),
         ({"search.round": 3}, "unknown key 'search.round'; did you mean 'rounds'?"),
         ({"sparsity.start": 0.8}, "sparsity.start must be below sparsity.stop, but got 0.8 and 0.75"),
+        ({"cluster.num_workers": -1}, "'cluster.num_workers' must be a number of workers, 0 for none on Ray, or [fewest, most]"),
+        ({"cluster.num_workers": [0, 2]}, "with 1 <= fewest <= most, but got [0, 2]"),
+        ({"cluster.num_workers": [3, 2]}, "with 1 <= fewest <= most, but got [3, 2]"),
+        ({"cluster.num_workers": [1, 2, 3]}, "with 1 <= fewest <= most, but got [1, 2, 3]"),
+        ({"cluster.num_workers": 1.5}, "with 1 <= fewest <= most, but got 1.5"),
+        ({"cluster.num_workers": [1, 65]}, "training.batch_size must be at least cluster.num_workers, but got 64 and 65"),
+        (
+            {"cluster.num_workers": [1, 2], "training.sharding": "time"},
+            "cluster.num_workers must be one number where training.sharding is time",
+        ),
+        ({"cluster.num_workers": [1, 2], "training.parts": 8}, "changes what a step trains on, but got [1, 2]"),
         ({"data": {}}, "'data.store' is required, but absent"),
         ({"name": "a b/c"}, "'name' must match"),
         ({"model": 3}, "'model' must be"),
@@ -59,6 +70,14 @@ def test_a_budget_takes_the_place_of_the_final_share(tmp_path: Path) -> None:
     job = check_job(with_overrides(MINIMAL, {"sparsity.budget": 7}))
     assert job.sparsity.final is None
     assert check_job(MINIMAL).sparsity.final == 0.5
+    (tmp_path / "resolved.yaml").write_text(dump_spec(job))
+    assert load_job(tmp_path / "resolved.yaml") == job
+
+
+@pytest.mark.parametrize(("given", "fewest", "most"), [(0, 0, 0), (3, 3, 3), ([2, 2], 2, 2), ([1, 4], 1, 4)])
+def test_workers_are_a_number_or_fewest_and_most(given: object, fewest: int, most: int, tmp_path: Path) -> None:
+    job = check_job(with_overrides(MINIMAL, {"cluster.num_workers": given}))
+    assert (job.cluster.fewest_workers, job.cluster.most_workers) == (fewest, most)
     (tmp_path / "resolved.yaml").write_text(dump_spec(job))
     assert load_job(tmp_path / "resolved.yaml") == job
 

@@ -209,6 +209,25 @@ def test_settings_cannot_be_changed_on_the_way(job: JobSpec, network: SensorStor
         resumed_job(folder, ["training.epochs=9"])
 
 
+def test_where_it_runs_may_change_on_the_way(job: JobSpec, network: SensorStore) -> None:
+    interrupted(job, network, 1)
+    folder = folder_of(job)
+    assignments = ["cluster.num_workers=[1,3]", "cluster.address=auto", "cluster.max_failures=9"]
+    changed = resumed_job(folder, assignments)
+    assert (changed.cluster.num_workers, changed.cluster.address, changed.cluster.max_failures) == ((1, 3), "auto", 9)
+    assert load_job(folder / "job.yaml") == job, "the next one to resume it begins from what was started"
+    with pytest.raises(ConfigError, match=r'cluster\.checkpoints: null in the run, ".*elsewhere" with --set\); leave --set out'):
+        resumed_job(folder, ["cluster.checkpoints=elsewhere"])
+
+
+def test_nor_may_the_number_of_workers_where_batches_depend_on_it(job: JobSpec, network: SensorStore) -> None:
+    by_time = job.model_copy(update={"training": job.training.model_copy(update={"sharding": "time"})})
+    interrupted(by_time, network, 1)
+    with pytest.raises(ConfigError, match=r"cluster\.num_workers: 0 in the run, 2 with --set"):
+        resumed_job(folder_of(job), ["cluster.num_workers=2"])
+    assert resumed_job(folder_of(job), ["cluster.max_failures=9"]).cluster.max_failures == 9
+
+
 def test_other_data_are_refused(job: JobSpec, network: SensorStore, tmp_path: Path) -> None:
     interrupted(job, network, 1)
     folder = folder_of(job)

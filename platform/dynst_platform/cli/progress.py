@@ -38,8 +38,7 @@ class TrainingProgress:
 
     def __enter__(self) -> "TrainingProgress":
         self._progress.start()
-        workers = self._job.cluster.num_workers
-        note = f"starting Ray with {workers} workers" if workers else "starting in this process"
+        note = _start(self._job.cluster.fewest_workers, self._job.cluster.most_workers)
         self._whole = self._progress.add_task(note, total=None, figures="")
         self._plain(f"{self._job.name}: {note}")
         return self
@@ -85,6 +84,12 @@ class TrainingProgress:
     def _plain(self, line: str) -> None:
         if not self._console.is_terminal:
             self._console.print(line, highlight=False, soft_wrap=True)
+
+
+def _start(fewest: int, most: int) -> str:
+    if not most:
+        return "starting in this process"
+    return f"starting Ray with {most} workers" if fewest == most else f"starting Ray with {fewest} to {most} workers"
 
 
 def _title(report: Report) -> str:

@@ -12,8 +12,10 @@ __all__ = ["sync"]
 def sync(folders: tuple[Path, ...]) -> None:
     """Send MLflow what it lacks of the runs in FOLDERs, by default of all runs under the home folder.
 
-    A run that was trained with --offline, or whose tracking server went away. Doing it twice does no harm.
+    A run that was trained with --offline, or whose tracking server went away. Doing it twice does no harm. A run that cannot be
+    sent is named, and the others are.
     """
+    from dynst.errors import DynstError
     from dynst_platform.errors import BusyError
     from dynst_platform.home import home, shown
     from dynst_platform.tracking import sync as use_case
@@ -21,6 +23,7 @@ def sync(folders: tuple[Path, ...]) -> None:
     waiting = folders or tuple(use_case.waiting_folders())
     if not waiting:
         click.echo(f"nothing is waiting in {shown(home())}")
+    refused: list[DynstError] = []
     for folder in waiting:
         try:
             sent = use_case.sync(folder)
@@ -29,4 +32,12 @@ def sync(folders: tuple[Path, ...]) -> None:
                 raise
             click.echo(str(error))
             continue
+        except DynstError as error:
+            refused.append(error)
+            continue
         click.echo(f"{shown(folder.resolve())}: {sent} reports sent" if sent else f"{shown(folder.resolve())}: nothing to send")
+    if refused:
+        first, *others = refused
+        for other in others:
+            first.add_note(str(other))
+        raise first

@@ -23,6 +23,7 @@ OF_THE_MACHINE = {  # what older report files have in part
     "seconds": "train/seconds",
     "windows_per_second": "train/windows_per_second",
     "peak_memory_mib": "train/peak_memory_mib",
+    "workers": "train/workers",
 }
 NOT_IN_METRIC = r"[^\w/.\- :]"  # what MLflow takes in no metric's name; channels may be called anything
 Updates = tuple[dict[str, Any], ...]

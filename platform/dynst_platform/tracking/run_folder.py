@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mlflow.tracking import MlflowClient
 
@@ -22,6 +23,7 @@ __all__ = ["JOB_FILE", "find_run", "mark_finished", "new_folder", "resumed_curso
 
 JOB_FILE, FINISHED = "job.yaml", "finished"
 SQLITE = "sqlite:///"
+WHERE_IT_RUNS = {"num_workers", "address", "use_gpu", "max_failures", "keep_checkpoints"}  # of the job's cluster
 
 
 def new_folder(job: JobSpec, job_id: str) -> Path:
@@ -53,17 +55,23 @@ def find_run(name: str) -> Path:
 
 
 def resumed_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
-    """The job as it was started.
+    """The job as it was started; ``assignments`` may say where it runs this time, which changes no figure beyond float tolerance.
 
     Raises:
-        ConfigError: ``assignments`` would change it; says what.
+        ConfigError: ``assignments`` would change anything else; says what.
     """
-    job = load_job(folder / JOB_FILE)
-    changed = differences(job.model_dump(mode="json"), load_job(folder / JOB_FILE, assignments).model_dump(mode="json"))
+    was, job = load_job(folder / JOB_FILE), load_job(folder / JOB_FILE, assignments)
+    changed = differences(_kept(was), _kept(job))
     if changed:
         said = "; ".join(changed).replace("in the checkpoint", "in the run").replace("in the job", "with --set")
         raise ConfigError(f"a run goes on with the settings it was started with, but --set changes them ({said}); leave --set out")
     return job
+
+
+def _kept(job: JobSpec) -> dict[str, Any]:
+    """What a run that goes on may not change: the checkpoints' place too, since they lie there."""
+    free = WHERE_IT_RUNS if job.training.any_number_of_workers else WHERE_IT_RUNS - {"num_workers"}
+    return job.model_dump(mode="json", exclude={"cluster": free})
 
 
 def resumed_cursor(folder: Path, store: SensorStore) -> Cursor:

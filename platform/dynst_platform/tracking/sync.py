@@ -17,9 +17,16 @@ __all__ = ["sync", "waiting_folders"]
 
 
 def waiting_folders() -> list[Path]:
-    """The runs under the home folder of which MLflow does not know all."""
+    """The runs under the home folder of which MLflow does not know all, or of which that cannot be told."""
     folders = sorted(path.parent for path in home().glob(f"*/*/{CURSOR}"))
-    return [folder for folder in folders if _waits(Cursor.open(folder))]
+    return [folder for folder in folders if _may_wait(folder)]
+
+
+def _may_wait(folder: Path) -> bool:
+    try:
+        return _waits(Cursor.open(folder))
+    except ConfigError:
+        return True
 
 
 def sync(folder: Path) -> int:

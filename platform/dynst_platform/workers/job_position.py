@@ -11,7 +11,10 @@ import torch
 from torch import Tensor
 
 from dynst.comparison import Arm
+from dynst.devices import random_state, set_random_state
+from dynst.errors import CheckpointError
 from dynst.training.checkpoints import Checkpoints
+from dynst.training.recipe import Recipe
 from dynst.training.world import World
 from dynst_platform.tracking.report_file import Report, now_ms
 
@@ -46,13 +49,13 @@ class JobPosition:
 class JobRun:
     """A job under way: tells reports, and keeps its position so that another process can go on from there.
 
-    Args:
-        every: epochs between two checkpoints.
+    Raises:
+        CheckpointError: no checkpoint that is there can be used, or another number of workers must go on from it.
     """
 
-    def __init__(self, checkpoints: Checkpoints, every: int, tell: TellsReport, world: World) -> None:
+    def __init__(self, checkpoints: Checkpoints, recipe: Recipe, tell: TellsReport, world: World) -> None:
         self.position, self.world = JobPosition(), world
-        self._checkpoints, self._every, self._tell = checkpoints, every, tell
+        self._checkpoints, self._recipe, self._tell = checkpoints, recipe, tell
         self._random: Tensor | None = None  # the state of every rank's generator at the checkpoint, [ranks, bytes]
         self._note = ""  # for the next report
         self._load()
@@ -60,8 +63,8 @@ class JobRun:
     def advance(self, arm: Arm, until_epoch: int | None = None) -> Arm:
         """Train from wherever the arm is, to its end or an earlier epoch."""
         for epoch in arm.training.run(until_epoch, pause=lambda: self.keep(arm)):
-            self.tell(_epoch_report(arm, epoch))
-            if epoch.epoch % self._every == 0:
+            self.tell(_epoch_report(arm, epoch) | self._of_the_workers())
+            if epoch.epoch % self._recipe.checkpoint_every == 0:
                 self.keep(arm, best=arm.kind == "learned" and _is_best(arm, epoch.val_mae))
         return arm
 
@@ -93,6 +96,11 @@ class JobRun:
         self.position.told = [*self.position.told, report][-RETOLD:]
         self._hand_on(report)
 
+    def _of_the_workers(self) -> Report:
+        """How many there are, and the MiB that each has held at most; every rank takes part."""
+        peaks = self.world.every(torch.tensor(_peak_memory())).tolist()
+        return {"workers": self.world.size, "peak_memory_mib": max(peaks), "peaks_mib": peaks}
+
     def _hand_on(self, report: Report) -> None:
         """All ranks at once. One that has failed is noticed here; Ray Train would wait for its report for ever."""
         self.world.total(torch.zeros(1))
@@ -100,7 +108,7 @@ class JobRun:
 
     def _save(self, best: bool = False) -> None:
         """The first rank alone writes; every rank takes part, since each has random numbers of its own."""
-        random = self.world.every(torch.get_rng_state())
+        random = self.world.every(random_state(self.world.device))
         if self.world.rank == 0:
             state = vars(self.position) | {"told": json.dumps(self.position.told), "random": random}
             self._checkpoints.save(state, best)
@@ -111,7 +119,8 @@ class JobRun:
         if found is None:
             return
         state = found.state
-        self._random = state.pop("random")
+        self._random = random = state.pop("random")
+        self._check_workers(found.name, len(random))
         self.position = JobPosition(**state | {"told": json.loads(state["told"])})
         self._draw_on()
         for report in self.position.told:
@@ -119,10 +128,17 @@ class JobRun:
         if found.damaged:
             self._note = f"{'; '.join(found.damaged)}; the training went on from {found.name}"
 
+    def _check_workers(self, name: str, were: int) -> None:
+        if were != self.world.size and not self._recipe.any_number_of_workers:
+            raise CheckpointError(
+                f"checkpoint {name} must go on with {were} workers, since training.sharding and training.parts share data among "
+                f"them, but there are {self.world.size}; set cluster.num_workers={were} where so many find room"
+            )
+
     def _draw_on(self) -> None:
         """Random numbers go on where they were; a rank that was not there then begins anew."""
         if self._random is not None and self.world.rank < len(self._random):
-            torch.set_rng_state(self._random[self.world.rank].clone())  # torch 2.13 crashes on a view
+            set_random_state(self._random[self.world.rank], self.world.device)
 
 
 def _is_best(arm: Arm, val_mae: float) -> bool:
@@ -137,7 +153,7 @@ def _epoch_report(arm: Arm, epoch: Any) -> Report:
     return (
         {"kind": "epoch", "arm": arm.name, "arm_kind": arm.kind, "epochs": arm.training.recipe.epochs}
         | figures
-        | {"peak_memory_mib": _peak_memory(), "updates": updates}
+        | {"updates": updates}
     )
 
 

@@ -1,9 +1,8 @@
 """What a worker leaves behind when its own code failed: a retry would fail the same way, so the run ends with the reason."""
 
-import os
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch.distributed as dist
@@ -20,13 +19,15 @@ LOST_PEER = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by p
 def ends_at_once(folder: Path) -> Iterator[None]:
     """Write down what the block raises and swallow it, so that Ray Train sees no failure that it would retry.
 
-    What comes of a lost peer is raised: a new group of workers goes on from the last checkpoint. Other ranks that wait for this
-    one are woken by the end of its connections.
+    What comes of a lost peer, or of a group that is being replaced, is raised: a new group of workers goes on from the last
+    checkpoint. Other ranks that wait for this one are woken by the end of its connections.
     """
+    grouped = dist.is_initialized()
     try:
         yield
     except Exception as error:
-        if _is_lost_peer(error) and not (folder / LAST_WORDS).exists():
+        disbanded = grouped and not dist.is_initialized()  # Ray Train takes the group from those that are left
+        if (disbanded or _is_lost_peer(error)) and not (folder / LAST_WORDS).exists():
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         _write_once(folder / LAST_WORDS, without_credentials(f"{reason}\n\n{traceback.format_exc()}"))
@@ -37,7 +38,10 @@ def ends_at_once(folder: Path) -> Iterator[None]:
 def last_words(folder: Path) -> str | None:
     """The reason in one line, if there is one; the file goes on with where it happened."""
     path = folder / LAST_WORDS
-    return path.read_text(encoding="utf-8").splitlines()[0] if path.exists() else None
+    if not path.exists():
+        return None
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return lines[0] if lines else "a worker failed and died before it could say why"
 
 
 def _is_lost_peer(error: Exception) -> bool:
@@ -46,11 +50,5 @@ def _is_lost_peer(error: Exception) -> bool:
 
 def _write_once(path: Path, reason: str) -> None:
     """The first rank to fail tells why; the others fail because of it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(reason, encoding="utf-8")
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+    with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+        file.write(reason)

@@ -2,8 +2,10 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 import ray.train
@@ -26,11 +28,12 @@ START_FAILURES = 5  # while Ray still counts on a node that is gone
 
 
 def usable_workers(job: JobSpec) -> int:
-    """No more workers than this machine has cores; the result does not depend on their number beyond float tolerance.
+    """At most: no more workers than this machine has cores; the result does not depend on their number beyond float tolerance.
 
     A cluster that runs already has its own machines.
     """
-    return min(job.cluster.num_workers, job.cluster.num_workers if job.cluster.address else os.cpu_count() or 1)
+    most = job.cluster.most_workers
+    return most if job.cluster.address else min(most, os.cpu_count() or 1)
 
 
 def launch(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
@@ -55,29 +58,42 @@ def _run_here(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport)
 
 
 def _run_on_ray(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
-    interrupt = signal.getsignal(signal.SIGINT)  # Ray Train replaces it
-    with local_ray(address=job.cluster.address):
+    with _own_interrupt(), local_ray(address=job.cluster.address):
         shape = _group_of(job)
         config = {"job": job.model_dump(mode="json"), "store": str(store_path), "folder": str(folder), "gpu": shape.gpu > 0}
         try:
             run_on_workers(_train_on_worker, config, shape, folder, on_report)
         except SystemExit as stopped:  # what Ray Train makes of Ctrl-C, after it has stopped the workers
             raise KeyboardInterrupt from stopped
-        finally:
-            signal.signal(signal.SIGINT, interrupt)
+
+
+@contextmanager
+def _own_interrupt() -> Iterator[None]:
+    """Ray Train replaces the handler of Ctrl-C, where this is the main thread; other threads have none to give back."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _group_of(job: JobSpec) -> GroupShape:
-    """For the Ray that this process is attached to."""
+    """For the Ray that this process is attached to. A group that may grow asks for as many GPUs as there will ever be."""
     cluster = job.cluster
     found = int(ray.cluster_resources().get("GPU", 0))
     workers, gpu = workers_on_gpus(usable_workers(job), cluster.use_gpu, found, grows=cluster.address is not None)
+    if cluster.address is not None and cluster.fewest_workers < cluster.most_workers:
+        workers = cluster.most_workers
     return GroupShape(
         workers,
         gpu=gpu,
         start_failures=START_FAILURES,
         max_failures=cluster.max_failures,
         spread=cluster.address is not None,
+        fewest=min(cluster.fewest_workers, workers),
     )
 
 

@@ -3,13 +3,14 @@
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from dynst.artifact import Description, save_artifact
+from dynst.artifact import Description, artifact_digest, save_artifact
 from dynst.breakdown import errors_by_step, overall_errors, sensor_groups
 from dynst.build import Dataset, DatasetPlan, make_dataset
 from dynst.comparison import Arm, Comparison
@@ -44,7 +45,7 @@ def run_job(job: JobSpec, store_path: Path, folder: Path, tell: TellsReport, dev
     plan = plan_job(job, store)
     dataset = make_dataset(store, job.model, plan)
     comparison = Comparison(dataset, store.edges, job.model, job.training, job.sparsity, job.search, job.seed, world)
-    run = JobRun(checkpoints_of(job, store, folder), job.training.checkpoint_every, tell, world)
+    run = JobRun(checkpoints_of(job, store, folder), job.training, tell, world)
     frame_metrics = _frame_judge(dataset, store, plan)
     for arm in _trained_arms(job, comparison, run):
         errors, frames = arm.test_errors(dataset), frame_metrics(arm)
@@ -57,8 +58,8 @@ def run_job(job: JobSpec, store_path: Path, folder: Path, tell: TellsReport, dev
             final["metrics"] |= _named("dense", dense["frames"]) if dense else {}
             final["efficiency"] = vars(measure_efficiency(arm.training.model, dataset.test, arm.active))
         target = folder / "models" / arm.name
-        if world.rank == 0:
-            _keep_model(target, arm, job, store)
+        if world.rank == 0:  # whose report is the one that counts
+            target = _keep_model(target, arm, job, store)
         run.end(arm, final | {"artifact": str(target)})
 
 
@@ -185,13 +186,21 @@ def _horizon_metrics(errors: ErrorTable) -> dict[str, float]:
     return {f"test/mae_all_h{step + 1:0{digits}d}": errors.mae(step=step) for step in range(horizon)}
 
 
-def _keep_model(folder: Path, arm: Arm, job: JobSpec, store: SensorStore) -> None:
-    """Whole or not at all; one that a killed process left there gives way."""
+def _keep_model(folder: Path, arm: Arm, job: JobSpec, store: SensorStore) -> Path:
+    """Whole or not at all, and never changed again: where the arm had ended before, its report may be on its way to MLflow with
+    the folder's name in it. The same model stays in its place, another one, which a GPU may make, gets a place of its own."""
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     save_model(draft, arm, job, store)
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
+    places = chain([folder], (folder.with_name(f"{folder.name}.{number}") for number in count(2)))
+    for place in places:
+        if not place.exists():
+            draft.rename(place)
+            return place
+        if artifact_digest(place) == artifact_digest(draft):
+            break
+    shutil.rmtree(draft)
+    return place
 
 
 def save_model(folder: Path, arm: Arm, job: JobSpec, store: SensorStore) -> None:

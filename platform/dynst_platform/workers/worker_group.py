@@ -15,6 +15,8 @@ from dynst_platform.workers.last_words import LAST_WORDS, last_words
 
 __all__ = ["GroupShape", "run_on_workers"]
 
+RESIZE_SECONDS = 60.0  # between two looks at whether there is room for more workers; each change is a start anew
+
 
 @dataclass(frozen=True)
 class GroupShape:
@@ -24,6 +26,7 @@ class GroupShape:
         start_failures: how often the group may find no room before that counts as a failure.
         max_failures: how often the group is started anew after it lost a worker.
         spread: over as many nodes as there are, rather than few.
+        fewest: as many workers as the cluster has room for, from so many on; by default all of them.
     """
 
     workers: int
@@ -32,6 +35,12 @@ class GroupShape:
     start_failures: int = 0
     max_failures: int = 0
     spread: bool = False
+    fewest: int | None = None
+
+    @property
+    def num_workers(self) -> int | tuple[int, int]:
+        """As Ray Train wants it: a pair may be resized on the way."""
+        return self.workers if self.fewest is None or self.fewest == self.workers else (self.fewest, self.workers)
 
 
 def run_on_workers(
@@ -69,7 +78,8 @@ def _fit(function: Callable[..., None], config: dict[str, Any], shape: GroupShap
         function,
         train_loop_config=config,
         scaling_config=ray.train.ScalingConfig(
-            num_workers=shape.workers,
+            num_workers=shape.num_workers,
+            elastic_resize_monitor_interval_s=RESIZE_SECONDS,
             use_gpu=bool(shape.gpu),
             resources_per_worker=each,
             placement_strategy="SPREAD" if shape.spread else "PACK",

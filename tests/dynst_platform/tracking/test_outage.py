@@ -1,17 +1,12 @@
 """A real MLflow server that is killed in the middle of a training and comes back."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
 
+from benchmarks.tracking_server import TrackingServer
 from dynst.data.store import SensorStore
 from dynst_platform.tracking.report_file import append_report
 from dynst_platform.train import train
@@ -22,48 +17,10 @@ pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore::Deprecati
 AWAY_SECONDS = 5
 
 
-class Server:
-    """``mlflow server`` on a free port of the loopback. It ignores SIGTERM, so its whole group is killed."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.address = f"http://127.0.0.1:{self.port}"
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
-        command += ["--backend-store-uri", f"sqlite:///{self._folder}/server.db", "--artifacts-destination", str(self._folder)]
-        environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
-        environment |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self._process = subprocess.Popen(command, env=environment, start_new_session=True, cwd=self._folder, **quiet)
-        deadline = time.monotonic() + 120
-        while not self._answers():
-            assert self._process.poll() is None, "the server ended"
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.address}/health", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-
 def test_a_server_that_is_away_for_a_while(
     own_home: Path, network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = Server(tmp_path)
+    server = TrackingServer(tmp_path)
     server.start()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
     longest, told = 0.0, []

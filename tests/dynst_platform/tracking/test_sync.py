@@ -9,12 +9,14 @@ from typing import Any
 import mlflow
 import pytest
 import requests
+from click.testing import CliRunner
 from mlflow.tracking import MlflowClient
 
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
+from dynst_platform.cli.sync import sync as sync_command
 from dynst_platform.errors import BusyError, UnreachableError
-from dynst_platform.home import artifact_root, tracking_uri
+from dynst_platform.home import artifact_root, shown, tracking_uri
 from dynst_platform.spec import JobSpec
 from dynst_platform.tracking import mlflow_runs, report_tracker
 from dynst_platform.tracking.cursor import Cursor, Ending, alone_in, queued
@@ -228,6 +230,18 @@ def test_a_run_that_failed_while_nobody_could_be_told(folder: Path) -> None:
     assert run["status"] == ("FAILED", 1_700_000_000_000)
     assert run["tags"]["dynst.reason"] == "out of memory"
     assert waiting_folders() == []
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_run_that_cannot_be_read_does_not_stop_the_others(folder: Path, own_home: Path, named: bool) -> None:
+    broken = own_home / "small" / "0-comes-first"
+    broken.mkdir()
+    (broken / "delivered.json").write_text("{")
+    done = CliRunner().invoke(sync_command, [str(broken), str(folder)] if named else [])
+    assert isinstance(done.exception, ConfigError)
+    assert f"must hold delivered.json, but {broken} has none that can be read" in str(done.exception)
+    assert done.stdout == f"{shown(folder)}: 7 reports sent\n"
+    assert not queued(Cursor.open(folder))
 
 
 def test_a_run_that_goes_on_is_left_alone(folder: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from torch import Tensor
 
 from dynst.training.checkpoints import Checkpoints
+from dynst.training.recipe import Recipe
 from dynst.training.world import World
 from dynst_platform.workers.job_position import JobRun
 
@@ -25,7 +26,7 @@ class LostPeer(World):
 
 
 def run_of(folder: Path, told: list[Any], world: World) -> JobRun:
-    return JobRun(Checkpoints(str(folder), {}), 1, told.append, world)
+    return JobRun(Checkpoints(str(folder), {}), Recipe(), told.append, world)
 
 
 def test_nothing_is_told_where_another_rank_has_failed(tmp_path: Path) -> None:

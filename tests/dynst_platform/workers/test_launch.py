@@ -1,12 +1,15 @@
 """Real Ray Train workers. Each fit costs about half a minute, so there are few."""
 
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from dynst.data.store import SensorStore
 from dynst_platform.spec import JobSpec
-from dynst_platform.workers.launch import launch
+from dynst_platform.workers.launch import _own_interrupt, launch
+from dynst_platform.workers.worker_group import GroupShape
 from tests.dynst_platform.test_train import small_job
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
@@ -17,6 +20,31 @@ def collect(job: JobSpec, network: SensorStore, folder: Path) -> list[dict]:
     folder.mkdir()
     launch(job, network.path, folder, reports.append)
     return reports
+
+
+def test_a_group_is_of_a_number_or_grows_from_its_fewest() -> None:
+    assert GroupShape(3).num_workers == 3
+    assert GroupShape(3, fewest=3).num_workers == 3
+    assert GroupShape(3, fewest=1).num_workers == (1, 3)
+
+
+def test_ctrl_c_is_given_back_by_the_main_thread_and_left_alone_by_others() -> None:
+    def own(*_: object) -> None: ...
+
+    before = signal.signal(signal.SIGINT, own)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(as_ray_train_does, False).result()
+        as_ray_train_does(True)
+        assert signal.getsignal(signal.SIGINT) is own
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def as_ray_train_does(replaces: bool) -> None:
+    with _own_interrupt():
+        if replaces:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @pytest.mark.cluster

@@ -1,0 +1,138 @@
+"""Ray nodes of a benchmark's own on this machine, and trainings on them; no other Ray is touched."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import psutil
+
+from dynst_platform.tracking.report_file import REPORTS, ReportReader
+
+__all__ = ["PATIENCE", "Failed", "Nodes", "first_node", "folders", "reports", "started", "train", "wait_for"]
+
+PATIENCE = 900.0  # seconds for whatever is waited for
+
+
+class Failed(Exception):
+    """A run that did not end as it should."""
+
+
+@dataclass
+class Nodes:
+    """One Ray node of this machine, a second one where it was added, and how to reach them."""
+
+    address: str
+    environment: dict[str, str]
+    cpus: int
+    head: psutil.Process
+    second: psutil.Process | None = None
+
+    def add_second(self) -> None:
+        """Also in the place of one that was killed."""
+        self.second = _start(["--address", self.address, "--num-cpus", str(self.cpus)], self.environment)
+
+    def worker(self) -> psutil.Process:
+        """One of the training's workers, on the second node if there is one."""
+        found = [process for node in (self.second, self.head) if node for process in _named("RayTrainWorker", node)]
+        if not found:
+            raise Failed("there was no worker to kill")
+        return found[0]
+
+    def raylet(self) -> psutil.Process:
+        """Of the second node."""
+        found = _named("raylet/raylet", self.second) if self.second else []
+        if not found:
+            raise Failed("the second node had ended by itself")
+        return found[0]
+
+    def mend(self) -> None:
+        """Add the second node again where it has ended by itself, as one does that a busy machine keeps from answering."""
+        if not (self.second and _named("raylet/raylet", self.second)):
+            self.add_second()
+
+
+@contextmanager
+def first_node(home: str, cpus: int) -> Iterator[Nodes]:
+    """One ``ray start`` of our own, to which a second may be added; both end with the block."""
+    folder = Path(mkdtemp(prefix="dk", dir="/tmp"))  # the paths of Ray's sockets must be short
+    (folder / "token").write_text(os.urandom(16).hex())
+    (folder / "token").chmod(0o600)
+    known = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    environment = known | {"DYNST_HOME": home, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / "token")}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    own = ["--include-dashboard=false", "--temp-dir", str(folder), "--node-ip-address", "127.0.0.1"]
+    head = _start(["--head", "--port", str(port), "--num-cpus", str(cpus), *own], environment)
+    nodes = Nodes(f"127.0.0.1:{port}", environment, cpus, head)
+    try:
+        yield nodes
+    finally:
+        for node in (nodes.second, nodes.head):
+            if node is not None:
+                _end(node)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def started(words: list[str], environment: dict[str, str]) -> "subprocess.Popen[str]":
+    """``dynst train`` with these words, which prints JSON."""
+    with Path(environment["DYNST_HOME"], "stderr.txt").open("w") as stderr:
+        return subprocess.Popen(train(words), env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True)
+
+
+def train(words: list[str]) -> list[str]:
+    return [sys.executable, "-m", "dynst_platform.cli.main", "train", *words, "--format", "json"]
+
+
+def folders(environment: dict[str, str]) -> set[Path]:
+    """Of all runs of the quickstart."""
+    return {path.parent for path in Path(environment["DYNST_HOME"]).glob("quickstart/*/job.yaml")}
+
+
+def reports(folder: Path) -> list[dict[str, Any]]:
+    """Of a run until now; those that were told twice count once."""
+    return [report for _, report in ReportReader(folder / REPORTS).new()]
+
+
+def wait_for(ready: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if found := ready():
+            return found
+        time.sleep(0.1)
+    raise Failed("nothing moves any more")
+
+
+def _start(words: list[str], environment: dict[str, str]) -> psutil.Process:
+    memory = ["--object-store-memory", str(128 * 2**20), "--disable-usage-stats", "--block"]
+    ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", *words, *memory]
+    process = psutil.Popen(ray, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: _named("raylet/raylet", process))
+    time.sleep(5)
+    return process
+
+
+def _named(word: str, parent: psutil.Process) -> list[psutil.Process]:
+    found = []
+    for process in parent.children(recursive=True) if parent.is_running() else []:
+        try:
+            found += [process] if any(word in part for part in process.cmdline()[:1]) else []
+        except psutil.Error:
+            continue
+    return found
+
+
+def _end(node: psutil.Process) -> None:
+    every = [*node.children(recursive=True), node] if node.is_running() else []
+    for process in every:
+        process.kill()
+    psutil.wait_procs(every, timeout=10)

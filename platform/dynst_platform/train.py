@@ -13,17 +13,19 @@ import numpy as np
 from dynst.data.store import SensorStore
 from dynst.errors import DynstError
 from dynst_platform.errors import UnreachableError
-from dynst_platform.home import artifact_root, shown, tracking_uri
+from dynst_platform.home import artifact_root, home, shown, tracking_uri
+from dynst_platform.job_id import new_job_id
 from dynst_platform.pictures.masks import draw_mask
 from dynst_platform.quiet import quiet_libraries
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import first_unit, target_units
 from dynst_platform.tracking.cursor import Cursor, alone_in
 from dynst_platform.tracking.delivery import Left, delivered
-from dynst_platform.tracking.mlflow_runs import new_job_id, origin_tags
+from dynst_platform.tracking.mlflow_runs import origin_tags
 from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.run_folder import JOB_FILE, mark_finished, new_folder, resumed_cursor
 from dynst_platform.workers.launch import launch
+from dynst_platform.workers.nodes import check_cluster
 from dynst_platform.workers.worker import Report
 
 __all__ = ["JOB_FILE", "Listener", "Outcome", "train"]
@@ -82,6 +84,9 @@ def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = 
         ConfigError: the run to resume had other data.
     """
     quiet_libraries()
+    if job.cluster.address is not None and job.cluster.num_workers:
+        given = [Path(job.references.given)] if job.references.given else []
+        check_cluster(job.cluster.address, home(), [store.path, *given])
     if resume is not None:
         with alone_in(resume):
             cursor = resumed_cursor(resume, store)

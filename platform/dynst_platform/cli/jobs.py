@@ -22,18 +22,13 @@ def jobs() -> None:
 @jobs.command("list")
 @cluster_options
 def list_jobs(**flags: Any) -> None:
-    """The newest first."""
-    from rich.console import Console
-    from rich.table import Table
-
+    """The newest first: id, state, start, time taken, and the name of its MLflow run."""
     cluster, _ = _connected(flags)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("job", "run", "state", "started", "took"):
-        table.add_column(heading, no_wrap=True)
-    for job in cluster.jobs():
+    found = cluster.jobs()
+    width = max((len(job.id) for job in found), default=0)
+    for job in found:
         began = "" if job.began is None else f"{job.began.astimezone():%Y-%m-%d %H:%M}"
-        table.add_row(job.id, job.run, job.state, began, _took(job))
-    Console().print(table)
+        click.echo(f"{job.id:<{width}}  {job.state:<9}  {began:<16}  {_took(job):>8}  {job.run}")
 
 
 @jobs.command()

@@ -10,6 +10,7 @@ from dynst_platform.cli.ablate import ablate
 from dynst_platform.cli.compare import compare
 from dynst_platform.cli.curve import curve
 from dynst_platform.cli.data import data
+from dynst_platform.cli.doctor import doctor
 from dynst_platform.cli.export import export
 from dynst_platform.cli.forecast import forecast
 from dynst_platform.cli.jobs import jobs
@@ -32,7 +33,24 @@ def cli() -> None:
     """Learn which sensors of a network can be switched off, and what that costs in forecast accuracy."""
 
 
-for command in (train, tune, submit, jobs, sync, curve, ablate, compare, promote, registry, sensors, forecast, export, data, ui):
+for command in (
+    train,
+    tune,
+    submit,
+    jobs,
+    doctor,
+    sync,
+    curve,
+    ablate,
+    compare,
+    promote,
+    registry,
+    sensors,
+    forecast,
+    export,
+    data,
+    ui,
+):
     cli.add_command(command)
 
 

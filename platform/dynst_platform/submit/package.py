@@ -21,16 +21,20 @@ BACKBONES = ("model.backbone", "model.backbone.name")
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".venv")
 
 
-def make_package(folder: Path, spec: JobSpec | SweepSpec, brought: Carried) -> None:
+def make_package(folder: Path, spec: JobSpec | SweepSpec | None, brought: Carried) -> None:
     """Put everything into ``folder``, from where ``python -m dynst_platform.cli.main train job.yaml`` runs.
+
+    Args:
+        spec: None where no job shall be run.
 
     Raises:
         ConfigError: it is more than Ray takes.
     """
-    own = {path for name in _backbones(spec) if (path := own_code(name)) is not None}
+    own = {path for name in _backbones(spec) if (path := own_code(name)) is not None} if spec is not None else set()
     for path in (Path(str(dynst.__file__)).parent, Path(str(dynst_platform.__file__)).parent, *sorted(own)):
         _copy(path, folder / path.name)
-    (folder / JOB).write_text(dump_spec(_with_choice(spec, folder)), encoding="utf-8")
+    if spec is not None:
+        (folder / JOB).write_text(dump_spec(_with_choice(spec, folder)), encoding="utf-8")
     write_carried(folder, brought)
     sizes = {path.name: _size(path) for path in folder.iterdir()}
     if sum(sizes.values()) > LIMIT:

@@ -24,7 +24,17 @@ from dynst_platform.submit.profile import Profile
 from dynst_platform.sweep.spec import SweepSpec
 from dynst_platform.versions import differences, installed
 
-__all__ = ["Wishes", "check_here", "find_job", "on_cluster", "submit", "variables_to_carry"]
+__all__ = [
+    "Wishes",
+    "check_here",
+    "environment_of",
+    "find_job",
+    "followed_until_known",
+    "on_cluster",
+    "other_ray",
+    "submit",
+    "variables_to_carry",
+]
 
 ARMS = {"train": "dynst", "tune": "sweep"}  # whose MLflow run is the job's
 STOP_SECONDS = "30"  # to close MLflow's runs after a job was told to stop
@@ -55,13 +65,12 @@ def submit(cluster: Cluster, profile: Profile, spec: JobSpec | SweepSpec, wishes
         ConfigError: the job cannot be sent as it is.
         RunError: the cluster has another Ray, or refuses.
     """
-    if not wishes.any_versions:
-        _check_ray(cluster)
+    sentence = None if wishes.any_versions else other_ray(cluster)
+    if sentence is not None:
+        raise RunError(sentence)
     kind, job_id = "train" if isinstance(spec, JobSpec) else "tune", fresh_job_id()
     name = f"{spec.name}-{job_id}"
-    known = {"MLFLOW_TRACKING_URI": profile.tracking_uri, "DYNST_HOME": profile.home}
-    environment = {key: value for key, value in known.items() if value} | dict(wishes.variables)
-    brought = Carried(job_id, environment, {} if wishes.any_versions else installed())
+    brought = Carried(job_id, environment_of(profile) | dict(wishes.variables), {} if wishes.any_versions else installed())
     with TemporaryDirectory(prefix="dynst-") as folder:
         make_package(Path(folder), on_cluster(spec, wishes.num_gpus), brought)
         cluster.submit(
@@ -150,10 +159,18 @@ def followed_until_known(cluster: Cluster, job: RemoteJob) -> Iterator[str]:
     yield from cluster.follow(job.id)
 
 
-def _check_ray(cluster: Cluster) -> None:
+def environment_of(profile: Profile) -> dict[str, str]:
+    """What every process of a job there must know."""
+    known = {"MLFLOW_TRACKING_URI": profile.tracking_uri, "DYNST_HOME": profile.home}
+    return {key: value for key, value in known.items() if value}
+
+
+def other_ray(cluster: Cluster) -> str | None:
+    """What to do where the cluster has another Ray than this machine."""
     found = differences({"ray": installed()["ray"]}, {"ray": cluster.ray_version})
-    if found:
-        raise RunError(
-            f"the cluster at {cluster.url} has {found[0]}; install the cluster's version here, bring the nodes to that of "
-            "constraints.txt, or submit with --any-versions"
-        )
+    if not found:
+        return None
+    return (
+        f"the cluster at {cluster.url} has {found[0]}; install the cluster's version here, bring the nodes to that of "
+        "constraints.txt, or submit with --any-versions"
+    )

@@ -9,7 +9,6 @@ from secrets import token_hex
 from typing import Any
 
 import ray
-import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from dynst_platform.carried import carried
@@ -17,7 +16,7 @@ from dynst_platform.errors import RunError
 from dynst_platform.versions import differences, installed
 from dynst_platform.workers.local_ray import local_ray
 
-__all__ = ["NodeFacts", "check_cluster", "facts_of_nodes", "refusal"]
+__all__ = ["NodeFacts", "check_cluster", "facts_here", "facts_of_nodes", "least_mib", "refusal"]
 
 MIN_FREE_MIB = 256
 PATIENCE = 120.0  # seconds for the slowest node to answer
@@ -29,7 +28,7 @@ class NodeFacts:
 
     Args:
         unseen: paths that are not there.
-        gpus: that Ray has, and that PyTorch sees.
+        gpus: that Ray counts.
     """
 
     node: str
@@ -37,7 +36,7 @@ class NodeFacts:
     unseen: list[str]
     home_error: str  # why nothing can be written there; empty where it can
     free_mib: float
-    gpus: tuple[float, int]
+    gpus: float
     extra: dict[str, str] = field(default_factory=dict)
 
 
@@ -62,7 +61,7 @@ def check_cluster(address: str, home: Path, paths: Iterable[Path]) -> None:
 
 def refusal(found: Sequence[NodeFacts], wanted: dict[str, str], home: Path) -> Iterable[str]:
     """A sentence for everything that is wrong."""
-    least = float(os.environ.get("DYNST_MIN_FREE_MIB", MIN_FREE_MIB))
+    least = least_mib()
     for node in found:
         others = differences(wanted, node.versions)
         if others:
@@ -81,6 +80,11 @@ def refusal(found: Sequence[NodeFacts], wanted: dict[str, str], home: Path) -> I
             )
 
 
+def least_mib() -> float:
+    """What must be free where runs go; ``$DYNST_MIN_FREE_MIB``."""
+    return float(os.environ.get("DYNST_MIN_FREE_MIB", MIN_FREE_MIB))
+
+
 def facts_of_nodes(home: Path, paths: Iterable[Path], extra: Any = None) -> list[NodeFacts]:
     """Of every node of the cluster that this process is attached to; ``extra`` is called there too, for more facts.
 
@@ -90,7 +94,7 @@ def facts_of_nodes(home: Path, paths: Iterable[Path], extra: Any = None) -> list
     mark = home / f".seen-{token_hex(4)}"
     failure = _written(mark)
     wanted = [str(path) for path in paths] + ([] if failure else [str(mark)])
-    ask = ray.remote(num_cpus=0, max_retries=0)(_facts_here)
+    ask = ray.remote(num_cpus=0, max_retries=0)(facts_here)
     nodes = [node for node in ray.nodes() if node["Alive"]]
     answers = {
         ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
@@ -109,7 +113,8 @@ def facts_of_nodes(home: Path, paths: Iterable[Path], extra: Any = None) -> list
         mark.unlink(missing_ok=True)
 
 
-def _facts_here(node: str, home: str, paths: list[str], gpus: float, extra: Any) -> NodeFacts:
+def facts_here(node: str, home: str, paths: list[str], gpus: float, extra: Any) -> NodeFacts:
+    """Of the machine that this process runs on; ``gpus`` is what Ray counts on it."""
     folder = Path(home)
     failure = _written(folder / f".written-{token_hex(4)}", keep=False)
     return NodeFacts(
@@ -118,7 +123,7 @@ def _facts_here(node: str, home: str, paths: list[str], gpus: float, extra: Any)
         unseen=[path for path in paths if not Path(path).exists()],
         home_error=failure,
         free_mib=0.0 if failure else shutil.disk_usage(folder).free / 2**20,
-        gpus=(gpus, torch.cuda.device_count()),
+        gpus=gpus,
         extra={} if extra is None else extra(),
     )
 

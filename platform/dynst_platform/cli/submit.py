@@ -19,6 +19,7 @@ __all__ = ["submit"]
 @click.option("--detach", is_flag=True, help="Return when the job is started.")
 @click.option("--env", "variables", metavar="NAME[=VALUE]", multiple=True, help="A variable for the job; without a value, yours.")
 @click.option("--num-gpus", type=click.IntRange(min=0), help="Train on so many workers with a GPU each; 0 on none.")
+@click.option("--plan", is_flag=True, help="Say what it will ask of the cluster, from a few steps here, and send nothing.")
 @click.option("--any-versions", is_flag=True, help="Take the cluster's packages as they are.")
 def submit(
     job: Path,
@@ -26,6 +27,7 @@ def submit(
     detach: bool,
     variables: tuple[str, ...],
     num_gpus: int | None,
+    plan: bool,
     any_versions: bool,
     **flags: Any,
 ) -> None:
@@ -33,6 +35,9 @@ def submit(
 
     The packages and the job travel, the data do not. Ctrl-C ends the following, not the job. Exit code: that of the job.
     """
+    if plan:
+        _plan(job, assignments, num_gpus)
+        return
     profile = profile_of(flags)
 
     from dynst_platform.jobfile import load_either
@@ -51,3 +56,16 @@ def submit(
     click.echo(f"Started {started.id} on {cluster.url}. {how_to_find_again(started)}", err=True)
     if not detach:
         follow(cluster, profile, started)
+
+
+def _plan(job: Path, assignments: tuple[str, ...], num_gpus: int | None) -> None:
+    from dynst_platform.jobfile import load_either
+    from dynst_platform.submit.submit import on_cluster, store_here
+
+    spec = load_either(job, assignments)
+    store = store_here(spec)
+
+    from dynst_platform.cli.capacity_result import print_capacity
+    from dynst_platform.submit.capacity import capacity_of
+
+    print_capacity(capacity_of(on_cluster(spec, num_gpus), store))

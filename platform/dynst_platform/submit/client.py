@@ -153,7 +153,7 @@ class Cluster:
         except (requests.RequestException, ConnectionError) as error:
             raise UnreachableError(f"the cluster at {self.url} does not answer ({type(error).__name__}); try again") from error
         except RuntimeError as error:
-            raise RunError(f"the cluster at {self.url} refused ({_first_line(error)})") from error
+            raise RunError(f"the cluster at {self.url} refused ({_first_sentence(error)})") from error
 
 
 def connect(profile: Profile) -> Cluster:
@@ -172,7 +172,7 @@ def connect(profile: Profile) -> Cluster:
         raise _refused(url, error) from error
     except (requests.RequestException, ConnectionError, RuntimeError, ValueError, KeyError) as error:
         raise UnreachableError(
-            f"the address must be that of Ray's dashboard, mostly port 8265, but {url} answers otherwise ({_first_line(error)})"
+            f"the address must be that of Ray's dashboard, mostly port 8265, but {url} answers otherwise ({_first_sentence(error)})"
         ) from error
 
 
@@ -195,8 +195,8 @@ def _refused(url: str, error: Exception) -> ConfigError:
     )
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+def _first_sentence(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].split(". ")[0].rstrip(".")
 
 
 def _is_ours(details: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from dynst.data import auckland
 from dynst.data.remote import is_remote
+from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform import QUIET_AND_QUICK
 from dynst_platform.carried import Carried
@@ -32,12 +33,13 @@ __all__ = [
     "followed_until_known",
     "on_cluster",
     "other_ray",
+    "store_here",
     "submit",
     "variables_to_carry",
 ]
 
 ARMS = {"train": "dynst", "tune": "sweep"}  # whose MLflow run is the job's
-STOP_SECONDS = "30"  # to close MLflow's runs after a job was told to stop
+STOPS = {"RAY_JOB_STOP_SIGNAL": "SIGINT", "RAY_JOB_STOP_WAIT_TIME_S": "60"}  # as by Ctrl-C, with time to close MLflow's runs
 OWN = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS")  # a node has its own
 
 
@@ -77,7 +79,7 @@ def submit(cluster: Cluster, profile: Profile, spec: JobSpec | SweepSpec, wishes
             name,
             f"exec python -m dynst_platform.cli.main {kind} {JOB}",
             Path(folder),
-            QUIET_AND_QUICK | {"COLUMNS": str(wishes.width), "RAY_JOB_STOP_WAIT_TIME_S": STOP_SECONDS},
+            QUIET_AND_QUICK | STOPS | {"COLUMNS": str(wishes.width)},
             {"name": spec.name, "kind": kind, "run": run_name(ARMS[kind], job_id), "user": getuser()},
         )
     return cluster.job(name)
@@ -106,14 +108,24 @@ def check_here(spec: JobSpec | SweepSpec) -> bool:
     Raises:
         DynstError: they do not fit each other.
     """
-    name = str(value_at(spec.job, "data.store")) if isinstance(spec, SweepSpec) else spec.data.store
+    name = _store_name(spec)
     if is_remote(name) or (name != auckland.NAME and not Path(name).expanduser().exists()):
         return False
-    if isinstance(spec, SweepSpec):
-        sweep_store_for(spec)
-    else:
-        store_for(spec)
+    store_here(spec)
     return True
+
+
+def store_here(spec: JobSpec | SweepSpec) -> SensorStore:
+    """The job's data on this machine, fetched where they are behind an address.
+
+    Raises:
+        DynstError: there are none, or they do not fit the job.
+    """
+    return sweep_store_for(spec) if isinstance(spec, SweepSpec) else store_for(spec)
+
+
+def _store_name(spec: JobSpec | SweepSpec) -> str:
+    return str(value_at(spec.job, "data.store")) if isinstance(spec, SweepSpec) else spec.data.store
 
 
 def variables_to_carry(profile: Profile, given: tuple[str, ...], environment: Mapping[str, str]) -> dict[str, str]:

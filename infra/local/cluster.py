@@ -35,6 +35,7 @@ class State:
     """What was started, in this order: the processes of each part, as ``[pid, time of start]``."""
 
     temporary: str  # Ray's own folder; the paths of its sockets must be short
+    database: str  # PostgreSQL's; where root starts it, it runs as another user, who must get there
     ray: str = ""  # host:port for nodes that join
     dashboard: str = ""
     tracking: str = ""
@@ -63,7 +64,7 @@ def up(folder: Path, cpus: int = 1) -> State:
     for name in ("logs", "home"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     write_privately(folder / TOKEN, secrets.token_hex(32))
-    state = State(temporary=mkdtemp(prefix="dy", dir="/tmp"))
+    state = State(temporary=mkdtemp(prefix="dy", dir="/tmp"), database=mkdtemp(prefix="dypg", dir="/tmp"))
     try:
         start_tracking(state, folder)
         start_head(state, folder, cpus)
@@ -90,7 +91,8 @@ def down(folder: Path) -> None:
     state = load(folder)
     for name in reversed(state.parts):
         end(state, name)
-    shutil.rmtree(state.temporary, ignore_errors=True)
+    for path in (state.temporary, state.database):
+        shutil.rmtree(path, ignore_errors=True)
     (folder / STATE).unlink()
 
 
@@ -106,7 +108,7 @@ def start_tracking(state: State, folder: Path) -> None:
     """PostgreSQL on a socket, reached by nobody but this user, and MLflow's server in front of it."""
     import pgserver
 
-    database = pgserver.get_server(folder / "postgres", cleanup_mode=None)
+    database = pgserver.get_server(state.database, cleanup_mode=None)
     note(state, folder, "postgres", psutil.Process(database.get_pid()))
     state.tracking = f"http://{LOOPBACK}:{free_port()}"
     variables = {

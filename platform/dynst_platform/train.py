@@ -85,8 +85,7 @@ def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = 
     """
     quiet_libraries()
     if job.cluster.address is not None and job.cluster.num_workers:
-        given = [Path(job.references.given)] if job.references.given else []
-        check_cluster(job.cluster.address, home(), [store.path, *given])
+        check_cluster(job.cluster.address, home(), [store.path])
     if resume is not None:
         with alone_in(resume):
             cursor = resumed_cursor(resume, store)
@@ -94,7 +93,7 @@ def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = 
             return _run(job, store, listener, cursor, tracker)
     job_id, origin = new_job_id(), origin_tags()
     tracker = None if offline else _opened(job, store, job_id, origin, None)
-    folder = new_folder(job, job_id)
+    folder, job = new_folder(job, job_id)
     with alone_in(folder):
         return _run(job, store, listener, Cursor.begin(folder, store, origin), tracker)
 

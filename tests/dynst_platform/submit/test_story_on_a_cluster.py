@@ -171,6 +171,12 @@ def test_a_stopped_job_is_killed_in_mlflow_too(local: Local) -> None:
     assert re.search(r"state +STOPPED", status.stdout)
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow's client would wait for minutes for a server that is away."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+
+
 def runs_of(client: MlflowClient, experiment: str) -> list:
     found = client.get_experiment_by_name(experiment)
     return [] if found is None else list(client.search_runs([found.experiment_id]))

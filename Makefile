@@ -1,5 +1,6 @@
 # make demo    install, train the first job, show which sensors can be switched off
 # make test    all tests            make check   lint, types, import rules
+# make bench   benchmarks that fit half an hour, into benchmarks/results.md
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +8,7 @@ STAMP := $(VENV)/.installed
 # Where pip should look for PyTorch's own wheels, e.g. its CPU or CUDA index; empty means pip's usual places.
 TORCH_INDEX ?=
 
-.PHONY: demo test test-fast check format lock clean
+.PHONY: demo test test-fast check bench format lock clean
 
 demo: $(STAMP)
 	$(BIN)/dynst train jobs/quickstart.yaml
@@ -24,6 +25,9 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/all.py
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

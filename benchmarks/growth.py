@@ -2,7 +2,7 @@
 
 One process for each size, so that each peak of memory is its own, counted above what the imports take. A step is forward, backward
 and optimizer of the default forecaster over short lists: compact with half of the sensors, and a probe, which reads all of them
-with gates. One thread, medians.
+with gates. A graph is strewn at random; a grid has its patches in rows and columns. One thread, medians.
 """
 
 import argparse
@@ -12,8 +12,8 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
-from itertools import pairwise
-from math import log
+from itertools import pairwise, product
+from math import isqrt, log
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -29,22 +29,36 @@ SIZES = (1_000, 10_000, 100_000)
 NEIGHBOURS = 16  # at every size, also where all pairs would be the default
 
 
+def strewn(size: int) -> np.ndarray:
+    return np.random.default_rng(0).random((size, 2))
+
+
+def in_rows(size: int) -> np.ndarray:
+    width = isqrt(size)
+    return np.stack(np.divmod(np.arange(size), width), axis=1).astype(float)
+
+
+PLACED = {"graph": strewn, "grid": in_rows}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--kinds", nargs="+", choices=PLACED, default=list(PLACED))
     parser.add_argument("--batches", type=int, nargs="+", default=(1, 4))
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--child", type=int, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        print(json.dumps(measure(*options.child, options.repeats)))
+        kind, size, batch = options.child
+        print(json.dumps(measure(kind, int(size), int(batch), options.repeats)))
         return
-    print("| batch | what | " + " | ".join(f"{size:,}" for size in options.sizes) + " | ratios | exponent |")
-    print("|---|---|" + "---:|" * (len(options.sizes) + 2))
-    for batch in options.batches:
-        rows = [in_own_process(size, batch, options.repeats) for size in options.sizes]
+    print("| network | batch | what | " + " | ".join(f"{size:,}" for size in options.sizes) + " | ratios | exponent |")
+    print("|---|---|---|" + "---:|" * (len(options.sizes) + 2))
+    for kind, batch in product(options.kinds, options.batches):
+        rows = [in_own_process(kind, size, batch, options.repeats) for size in options.sizes]
         for what, unit in (("build", "s"), ("compact step", "s"), ("probe step", "s"), ("memory", "MiB")):
-            print(line(f"{batch} | {what}, {unit}", options.sizes, [row[what] for row in rows]), flush=True)
+            print(line(f"{kind} | {batch} | {what}, {unit}", options.sizes, [row[what] for row in rows]), flush=True)
 
 
 def line(title: str, sizes: list[int], values: list[float]) -> str:
@@ -60,19 +74,19 @@ def exponent(sizes: list[int], values: list[float]) -> float:
     return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)
 
 
-def in_own_process(size: int, batch: int, repeats: int) -> dict[str, float]:
+def in_own_process(kind: str, size: int, batch: int, repeats: int) -> dict[str, float]:
     root = str(Path(__file__).parents[1])
     paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, __file__, "--child", str(size), str(batch), "--repeats", str(repeats)]
+    command = [sys.executable, __file__, "--child", kind, str(size), str(batch), "--repeats", str(repeats)]
     done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths}, check=True, capture_output=True)
     figures: dict[str, float] = json.loads(done.stdout)
     return figures
 
 
-def measure(size: int, batch: int, repeats: int) -> dict[str, float]:
+def measure(kind: str, size: int, batch: int, repeats: int) -> dict[str, float]:
     """Seconds, and MiB above what the imports alone take."""
     before = peak_mib()
-    edges = nearest_neighbour_edges(np.random.default_rng(0).random((size, 2)), lonlat=False)
+    edges = nearest_neighbour_edges(PLACED[kind](size), lonlat=False)
     started = perf_counter()
     config = ModelConfig(neighbours=NEIGHBOURS)
     model = build_forecaster(config, SeasonalScaler(SEASONS["none"], size, 1), edges, targets=[0], seed=0)

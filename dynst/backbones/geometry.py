@@ -30,9 +30,13 @@ def make_geometry(edges: Edges, num_sensors: int, traits: Traits, neighbours: in
     if not len(edges):
         raise ConfigError(
             f"each of the {num_sensors} locations listens to its neighbours, but the store has no edges that tell who they are; "
-            f"import it with edges or positions, or leave model.neighbours out for at most {traits.max_all_pairs} sensors"
+            f"import it with edges or positions{_or_all_pairs(traits)}"
         )
     return NeighbourLists(*neighbour_lists(edges, num_sensors, neighbours or NEIGHBOURS))
+
+
+def _or_all_pairs(traits: Traits) -> str:
+    return f", or leave model.neighbours out for at most {traits.max_all_pairs} sensors" if traits.max_all_pairs else ""
 
 
 def _refuse_lists(num_sensors: int, traits: Traits, neighbours: int | None) -> NoReturn:

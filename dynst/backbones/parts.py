@@ -46,7 +46,7 @@ class Blueprint:
             return self.geometry
         return make_geometry(self.edges, self.shape.num_sensors, Traits(compact=True), self.neighbours)
 
-    @property
+    @cached_property
     def backward(self) -> Geometry:
         return make_geometry(self.edges.backward(), self.shape.num_sensors, self.traits, self.neighbours)
 
@@ -74,7 +74,7 @@ PARTS: dict[str, Callable[[Blueprint], Any]] = {
     "targets": lambda blueprint: list(blueprint.targets),
     "num_calendar": lambda blueprint: calendar_features(torch.zeros(1, dtype=torch.int64)).shape[-1],
     "identity": lambda blueprint: blueprint.identity,
-    "positions": lambda blueprint: blueprint.positions,
+    "positions": lambda blueprint: None if blueprint.positions is None else blueprint.positions.float(),
     "places": lambda blueprint: place_features(blueprint.positions, blueprint.shape.num_sensors),
     "geometry": lambda blueprint: blueprint.geometry,
     "backward": lambda blueprint: blueprint.backward,

@@ -16,6 +16,7 @@ from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform import train as use_case
 from dynst_platform.jobfile import check_job
+from dynst_platform.pictures import grids as grid_pictures
 from dynst_platform.pictures.grids import draw_grid_map
 from dynst_platform.pictures.masks import draw_mask
 from dynst_platform.spec import JobSpec
@@ -187,7 +188,7 @@ def test_a_picture_has_degrees_where_longitude_and_latitude_rise_evenly(tmp_path
         store = write_grid(tmp_path / name, 2, 3, sensors=Sensors(tuple("abcdef"), positions), positions="lonlat")
         layout = store.manifest.layout
         assert layout is not None
-        x, y, in_degrees = grids._axes(store, layout)
+        x, y, in_degrees = grid_pictures._axes(store, layout)
         assert in_degrees == expected
         assert (x.tolist(), y.tolist()) == (pytest.approx([8.75, 11.25, 13.75, 16.25]), pytest.approx([61.25, 58.75, 56.25])) or (
             not expected and x.tolist() == [-0.5, 0.5, 1.5, 2.5]

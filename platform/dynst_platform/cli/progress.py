@@ -88,6 +88,9 @@ class TrainingProgress:
 
 
 def _title(report: Report) -> str:
+    number = report["arm"].removeprefix("random-")
+    if report["arm_kind"] == "random" and number.isdecimal():
+        return f"{KINDS['random']} {int(number) + 1}"
     return KINDS.get(report["arm_kind"]) or report["arm"].replace("_", " ")
 
 

@@ -11,15 +11,16 @@ def ui(port: int) -> None:
     """Open the MLflow UI on 127.0.0.1; stop it with Ctrl-C."""
     import os
     import sys
+    from pathlib import Path
 
     from dynst.errors import ConfigError
-    from dynst_platform.home import artifact_root, home, tracking_uri
+    from dynst_platform.home import artifact_root, tracking_uri
 
     uri = tracking_uri()
     if uri.startswith("http"):
         raise ConfigError(f"runs go to the tracking server {uri}; open that address in a browser instead")
-    if not (home() / "mlflow.db").is_file() and uri.startswith("sqlite:"):
-        raise ConfigError(f"no runs in {home()}; train a job first, or set DYNST_HOME to the folder that holds them")
+    if uri.startswith("sqlite:") and not Path(uri.removeprefix("sqlite:///")).is_file():
+        raise ConfigError(f"no runs in {uri}, which does not exist; train a job first, or set DYNST_HOME to where yours are")
     click.echo(f"MLflow UI: http://127.0.0.1:{port}  (Ctrl-C stops it)", err=True)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--workers", "1"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--default-artifact-root", artifact_root() or "mlruns"]

@@ -167,7 +167,8 @@ def test_one_that_died_with_the_lock_is_named(trained: Trained) -> None:
 def test_a_lock_that_goes_while_we_ask_for_it_is_asked_for_again(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     """MLflow answers "not found" to a create that met a lock which its holder deleted in that moment."""
     asked: list[str] = []
-    create = trained.client.create_registered_model
+    client = trained.client
+    create = client.create_registered_model
 
     def met_one_that_went(name: str, *rest: Any, **named: Any) -> Any:
         asked.append(name)
@@ -175,6 +176,6 @@ def test_a_lock_that_goes_while_we_ask_for_it_is_asked_for_again(trained: Traine
             raise MlflowException(f"Registered Model with name={name} not found", error_code=RESOURCE_DOES_NOT_EXIST)
         return create(name, *rest, **named)
 
-    monkeypatch.setattr(trained.client, "create_registered_model", met_one_that_went)
-    with alone_with(trained.client, NAME):
+    monkeypatch.setattr(client, "create_registered_model", met_one_that_went)
+    with alone_with(client, NAME):
         assert len(asked) == 2

@@ -1,0 +1,107 @@
+"""Every benchmark that fits half an hour on two cores, one after another, into one page: python benchmarks/all.py
+
+``make bench`` runs it. Each table is what the command above it printed; one that fails says so, and the others go on. What takes
+longer (parity of errors, kills, the search, trainings of all backbones) has commands of its own in the documents.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results.md"
+VERSIONS = ("torch", "torch-geometric", "ray", "mlflow", "numpy")
+
+HEAD = """# Results
+
+Written by `make bench`, each part by the command above it: ratios of one run on one machine. What is to reach, and what was, stands
+in [docs/performance.md](../docs/performance.md).
+"""
+
+
+@dataclass(frozen=True)
+class Table:
+    script: str
+    words: str = ""
+    seconds: int = 600  # after which it is ended
+
+    @property
+    def command(self) -> str:
+        return f"python benchmarks/{self.script} {self.words}".strip()
+
+
+TABLES = (
+    Table("inference.py", "--turns 12 --seconds 3"),
+    Table("training.py", "--backbones morph_graph graph_wavenet --set training.epochs=6", 900),
+    Table("peers.py", "--pairs stid graph_wavenet --rounds 2", 900),
+    Table("data.py"),
+    Table("growth.py", "--batches 4 --repeats 3"),
+    Table("overhead.py", "--repeats 2", 900),
+    Table("scaling.py", "--repeats 2", 900),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=[table.script for table in TABLES], help="the others keep what the page has")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    wanted = [table for table in TABLES if not options.only or table.script in options.only]
+    done = sections(options.out) if options.only else {}
+    for table in wanted:
+        print(f"{table.command} …", file=sys.stderr, flush=True)
+        done[table.script] = f"## `{table.command}`\n\n{machine()}\n\n{outcome(table)}\n"
+        options.out.write_text(page(done), encoding="utf-8")
+
+
+def sections(path: Path) -> dict[str, str]:
+    """What the page has, by script."""
+    if not path.is_file():
+        return {}
+    parts = path.read_text(encoding="utf-8").split("\n## ")[1:]
+    return {part.partition("benchmarks/")[2].split(".py")[0] + ".py": f"## {part.rstrip()}\n" for part in parts}
+
+
+def page(done: dict[str, str]) -> str:
+    return "\n".join([HEAD, *(done[table.script] for table in TABLES if table.script in done)])
+
+
+def machine() -> str:
+    known = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
+    load = f"load {os.getloadavg()[0]:.1f} before it began"
+    return f"{date.today()}, {processor()}, {os.cpu_count()} cores, {load}; Python {platform.python_version()}, {known}."
+
+
+def processor() -> str:
+    """Its name, where the system tells."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def outcome(table: Table) -> str:
+    """What it printed, and how long it took; or the last line of why it failed."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths())}
+    command, started = [sys.executable, str(HERE / table.script), *table.words.split()], perf_counter()
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=table.seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return f"It did not end within {table.seconds} s on this machine and has no figures."
+    if done.returncode:
+        return f"It failed: {(done.stderr.strip().splitlines() or ['without a word'])[-1]}"
+    return f"{done.stdout.strip()}\n\nThis took {(perf_counter() - started) / 60:.1f} minutes."
+
+
+def paths() -> list[str]:
+    return [str(HERE.parent), str(HERE.parent / "platform"), *filter(None, [os.environ.get("PYTHONPATH", "")])]
+
+
+if __name__ == "__main__":
+    main()

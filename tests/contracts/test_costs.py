@@ -1,0 +1,95 @@
+"""What does not depend on the machine must not grow unseen: products and operator calls of every backbone.
+
+The figures are those of the day they were written, for the versions in ``constraints.txt``. One that falls is good news: write the
+new one down. One that rises needs a reason.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from dynst.forecaster import InputGatedForecaster, SparseForecaster
+from tests.contracts.test_backbones import VARIANTS, S, compact, inputs, made
+
+# Operator calls of a compact step (forward and backward), of a probe, and products of a dense forecast of the batch, in kFLOP.
+KNOWN = {
+    ("morph_graph", "all_pairs"): (505, 598, 320),
+    ("morph_graph", "neighbour_lists"): (834, 1026, 237),
+    ("stgcn", "all_pairs"): (655, 737, 392),
+    ("stgcn", "neighbour_lists"): (906, 1026, 294),
+    ("graph_wavenet", "all_pairs"): (1998, 2276, 7401),
+    ("graph_wavenet", "neighbour_lists"): (3043, 3399, 3258),
+    ("agcrn", "all_pairs"): (1787, 1839, 4766),
+    ("agcrn", "neighbour_lists"): (2751, 3110, 4279),
+    ("staeformer", "all_pairs"): (542, 720, 2003),
+    ("mesh_graph_net", "neighbour_lists"): (1003, 1138, 818),
+    ("stid", "all_pairs"): (410, 439, 226),
+    ("stid", "neighbour_lists"): (584, 665, 196),
+    ("linear", "all_pairs"): (172, 201, 28),
+    ("linear", "neighbour_lists"): (346, 426, 12),
+    ("patch_transformer", "all_pairs"): (624, 698, 471),
+    ("simvp", "everywhere"): (517, 551, 16_681),
+    ("conv_lstm", "everywhere"): (910, 949, 7975),
+    ("unet", "everywhere"): (227, 261, 2648),
+}
+
+
+class Operators(TorchDispatchMode):
+    """Counts what is asked of the device, forward and backward; views and sizes count too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.calls += 1
+        return func(*args, **(kwargs or {}))
+
+
+def operators(call: Callable[[], Tensor]) -> int:
+    with Operators() as counter:
+        call().square().mean().backward()
+    return counter.calls
+
+
+def products(call: Callable[[], Tensor]) -> float:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        call()
+    return counter.get_total_flops() / 1e3
+
+
+def some(count: int) -> Tensor:
+    return torch.arange(S) < count
+
+
+def probe(model: SparseForecaster) -> Tensor:
+    return model(*inputs(), torch.arange(S), some(6).float().requires_grad_())
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids="-".join)
+def test_a_step_asks_no_more_of_the_device_than_it_did(variant: tuple[str, str]) -> None:
+    model, (of_step, of_probe, _) = made(*variant), KNOWN[variant]
+    assert operators(lambda: compact(model, some(6), inputs())) <= of_step
+    assert operators(lambda: probe(model)) <= of_probe
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids="-".join)
+def test_a_forecast_takes_no_more_products_than_it_did_and_a_sparse_one_fewer(variant: tuple[str, str]) -> None:
+    model = made(*variant)
+    dense, sparse = (products(lambda count=count: compact(model, some(count), inputs())) for count in (S, S // 2))
+    assert dense <= KNOWN[variant][2] + 1
+    if not isinstance(model, InputGatedForecaster):
+        assert sparse <= 0.62 * dense
+
+
+@pytest.mark.parametrize("variant", [variant for variant in VARIANTS if variant[1] != "everywhere"], ids="-".join)
+def test_the_number_of_operator_calls_does_not_depend_on_the_number_of_sensors(variant: tuple[str, str]) -> None:
+    """A loop over sensors or windows would show here."""
+    model = made(*variant)
+    few, more = (operators(lambda count=count: compact(model, some(count), inputs())) for count in (6, 9))
+    assert abs(few - more) <= 1

@@ -4,10 +4,10 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from dynst.errors import ConfigError
 
@@ -22,6 +22,12 @@ VARIABLES = {
 TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
+def _absolute(path: str) -> str:
+    if not path.startswith("/"):
+        raise ValueError(f"must be an absolute path on the nodes, but got '{path}'")
+    return path
+
+
 class Profile(BaseModel):
     """A cluster as a user names it. It holds no secret: the token is in a file, other secrets are in the environment."""
 
@@ -30,7 +36,9 @@ class Profile(BaseModel):
     address: str | None = Field(None, description="of Ray's dashboard, http://host:8265")
     token_file: Path | None = Field(None, description="holds the cluster's token; by default Ray's own variables or file")
     tracking_uri: str | None = Field(None, description="MLflow as the nodes reach it; by default what their own environment says")
-    home: str | None = Field(None, description="folder for runs and stores that every node sees; by default the nodes' DYNST_HOME")
+    home: Annotated[str, AfterValidator(_absolute)] | None = Field(
+        None, description="folder for runs and stores that every node sees; by default the nodes' DYNST_HOME"
+    )
     env: tuple[str, ...] = Field((), description="names of variables whose values here go along with every job")
 
     @property
@@ -130,5 +138,9 @@ def _checked(document: Mapping[str, Any], where: str) -> Profile:
         problem = error.errors()[0]
         place = ".".join(str(part) for part in problem["loc"])
         known = ", ".join(Profile.model_fields)
-        hint = f"is unknown; known keys: {known}" if problem["type"] == "extra_forbidden" else problem["msg"]
+        hint = (
+            f"is unknown; known keys: {known}"
+            if problem["type"] == "extra_forbidden"
+            else problem["msg"].removeprefix("Value error, ").replace("Input should", "must")
+        )
         raise ConfigError(f"{where}: '{place}' {hint}") from error

@@ -69,8 +69,12 @@ def test_without_a_file_flags_are_enough(config: Path) -> None:
         ("[profiles.lab]\nadress = 'x'", r"profiles\.lab: 'adress' is unknown; known keys: address, token_file"),
         ("defaults = 'lab'", r"must hold default and tables \[profiles\.NAME\], but has the key defaults"),
         ("default = 'x'\n[profiles.lab]", r"must have a profile 'x', but has lab"),
+        (
+            "default = 'lab'\n[profiles.lab]\nhome = 's3://bucket'",
+            r"'home' must be an absolute path on the nodes, but got 's3://bucket'",
+        ),
         ("[profiles]\nlab = 1", r"has profiles that are no tables"),
-        ("default = 'lab'\n[profiles.lab]\naddress = 7", r"'address' Input should be a valid string"),
+        ("default = 'lab'\n[profiles.lab]\naddress = 7", r"'address' must be a valid string"),
     ],
 )
 def test_a_file_that_is_wrong(config: Path, text: str, sentence: str) -> None:

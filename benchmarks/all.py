@@ -38,7 +38,8 @@ class Table:
 
 
 TABLES = (
-    Table("inference.py", "--turns 12 --seconds 3"),
+    Table("inference.py", "--turns 10 --seconds 2"),
+    Table("roofline.py"),
     Table("training.py", "--backbones morph_graph graph_wavenet --set training.epochs=6", 900),
     Table("peers.py", "--pairs stid graph_wavenet --rounds 2", 900),
     Table("data.py"),
@@ -92,8 +93,8 @@ def outcome(table: Table) -> str:
     command, started = [sys.executable, str(HERE / table.script), *table.words.split()], perf_counter()
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=table.seconds, check=False)
-    except subprocess.TimeoutExpired:
-        return f"It did not end within {table.seconds} s on this machine and has no figures."
+    except subprocess.TimeoutExpired as error:
+        return f"{(error.stdout or b'').decode().strip()}\n\nIt was ended after {table.seconds} s."
     if done.returncode:
         return f"It failed: {(done.stderr.strip().splitlines() or ['without a word'])[-1]}"
     return f"{done.stdout.strip()}\n\nThis took {(perf_counter() - started) / 60:.1f} minutes."

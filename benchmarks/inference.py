@@ -79,7 +79,7 @@ def call_of(model: SparseForecaster, size: int, batch: int, sparsity: float, com
     observed, calendar = torch.ones_like(readings, dtype=torch.bool), torch.randn(batch, 6, device=device)
     forward: Callable[..., Tensor] = torch.compile(model, dynamic=False) if compiled else model
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def call() -> None:
         forward(readings, observed, calendar, kept)
         wait_for(device)

@@ -83,9 +83,8 @@ class Training:
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self._arithmetic = Arithmetic(recipe.precision, world.device)
         self._gradients = Gradients(self.model, self.train, model.scaler, world, self._arithmetic, recipe.accumulate)
-        self._fused = (
-            True if world.device.type == "cuda" else None
-        )  # whether gradients are finite is then known to the device alone
+        # One call for all weights: a third faster here, and on a GPU it alone then knows whether gradients are finite.
+        self._fused = True if world.device.type in ("cpu", "cuda") else None
         rates: Any = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay, "fused": self._fused}
         self._optimizer = torch.optim.AdamW(self.model.parameters(), **rates)
 

@@ -39,6 +39,10 @@ class Local:
     def state(self) -> dict:
         return json.loads((self.folder / "cluster.json").read_text())
 
+    @property
+    def token(self) -> str:
+        return (self.folder / "token").read_text()
+
     def dynst(self, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "dynst_platform.cli.main", *words]
         environment = self.environment | variables
@@ -141,6 +145,8 @@ def test_from_a_sweep_to_a_champion_though_a_node_dies(local: Local) -> None:
         follower = subprocess.Popen(words, env=local.environment, stdout=file, stderr=subprocess.STDOUT)
         wait_for("trials on both nodes", lambda: local.trains_on("head") and local.trains_on("second"), follower)
         wait_for("the first trial's end", lambda: "; 1 of 5" in log.read_text(), follower)
+        known = [word for part in local.state["parts"] for process in local.processes(part) for word in words_of(process)]
+        assert not [word for word in known if SECRET in word or local.token in word], "a process shows a secret in its arguments"
         for process in local.processes("second"):
             process.kill()
         code = follower.wait(PATIENCE)
@@ -183,10 +189,11 @@ def runs_of(client: MlflowClient, experiment: str) -> list:
 
 
 def test_a_secret_is_in_no_log_and_no_run(local: Local) -> None:
-    """Only in the package that travelled, which nobody else can read."""
-    left = [path for root in (local.folder, Path(local.state["temporary"])) for path in root.rglob("*") if path.is_file()]
+    """Nor in MLflow's database; only in the package that travelled, which nobody else can read."""
+    places = (local.folder, Path(local.state["temporary"]), Path(local.state["database"]))
+    left = [path for place in places for path in place.rglob("*") if path.is_file()]
     holding = {path for path in left if SECRET.encode() in path.read_bytes()}
     assert {path.name for path in holding} == {".dynst-carried.json"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in holding)
-    token = (local.folder / "token").read_bytes()
+    token = local.token.encode()
     assert [path for path in left if token in path.read_bytes()] == [local.folder / "token"]

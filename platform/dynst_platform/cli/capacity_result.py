@@ -11,7 +11,7 @@ def print_capacity(plan: Capacity) -> None:
     gpus = "one GPU each if the cluster has some" if plan.gpus is None else f"{plan.gpus:g} GPUs each" if plan.gpus else "no GPU"
     lines = {
         "workers": f"{_groups(plan)}{plan.workers}, with {plan.cpus:g} CPU each, and {gpus}",
-        "memory": f"{plan.memory_mib:,.0f} MiB a worker, measured; the series is {plan.series_mib:,.1f} of it, Ray and evaluation come on top",
+        "memory": f"{plan.memory_mib:,.0f} MiB a worker, measured, {plan.series_mib:,.1f} of it the series; and what Ray takes",
         "network": f"{plan.weights:,} weights",
         "work": f"{plan.epochs} epochs of {plan.steps} steps, {plan.windows} windows for each worker in a step",
         "a step": f"{plan.dense_seconds:.3g} s on all sensors, {plan.learned_seconds:.3g} s in the warm-up, measured on one core",

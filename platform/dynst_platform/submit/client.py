@@ -26,7 +26,9 @@ __all__ = ["Cluster", "RemoteJob", "connect"]
 
 CONNECT_SECONDS = 5.0
 LOST_AFTER = 60.0  # seconds without a connection
-NOISE = re.compile(r"^.*(job_manager\.py:\d+ -- Runtime env is setting up\.|Running entrypoint for job .*)\n?", re.MULTILINE)
+NOISE = re.compile(  # of Ray's own, before a job begins and when a node dies
+    r"^(.*job_manager\.py:\d+ -- Runtime env is setting up\.|Running entrypoint for job .*| +\[state-dump\].*)\n?", re.MULTILINE
+)
 TALKATIVE = ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk", "ray._private.runtime_env.packaging")
 STARTED_BY = "dynst"
 

@@ -143,7 +143,7 @@ class Tailed(FakeRay):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pieces, self.connections = ["first\n", "second\n", "third\n"], 0
+        self.pieces, self.connections = ["first\n", "second\n    [state-dump] NodeManager\n    [state-dump] \n", "third\n"], 0
 
     async def tail_job_logs(self, job_id: str) -> Any:
         self.connections += 1

@@ -20,6 +20,7 @@ __all__ = ["submit"]
 @click.option("--env", "variables", metavar="NAME[=VALUE]", multiple=True, help="A variable for the job; without a value, yours.")
 @click.option("--num-gpus", type=click.IntRange(min=0), help="Train on so many workers with a GPU each; 0 on none.")
 @click.option("--plan", is_flag=True, help="Say what it will ask of the cluster, from a few steps here, and send nothing.")
+@click.option("--install", is_flag=True, help="Let Ray install the versions of this machine for the job, on nodes with others.")
 @click.option("--any-versions", is_flag=True, help="Take the cluster's packages as they are.")
 def submit(
     job: Path,
@@ -28,6 +29,7 @@ def submit(
     variables: tuple[str, ...],
     num_gpus: int | None,
     plan: bool,
+    install: bool,
     any_versions: bool,
     **flags: Any,
 ) -> None:
@@ -35,6 +37,8 @@ def submit(
 
     The packages and the job travel, the data do not. Ctrl-C ends the following, not the job. Exit code: that of the job.
     """
+    if install and any_versions:
+        raise click.UsageError("--install and --any-versions contradict each other; leave one out")
     if plan:
         _plan(job, assignments, num_gpus)
         return
@@ -52,7 +56,8 @@ def submit(
     from dynst_platform.submit.client import connect
 
     cluster = connect(profile)
-    started = use_case(cluster, profile, spec, Wishes(carried, num_gpus, any_versions, shutil.get_terminal_size().columns))
+    wishes = Wishes(carried, num_gpus, any_versions, install, shutil.get_terminal_size().columns)
+    started = use_case(cluster, profile, spec, wishes)
     click.echo(f"Started {started.id} on {cluster.url}. {how_to_find_again(started)}", err=True)
     if not detach:
         follow(cluster, profile, started)

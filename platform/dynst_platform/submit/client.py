@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,13 +74,28 @@ class Cluster:
     def ray_version(self) -> str:
         return str(self._client._server_ray_version)  # asked for when the connection was made; there is no public way
 
-    def submit(self, job_id: str, entrypoint: str, folder: Path, variables: Mapping[str, str], facts: Mapping[str, str]) -> None:
-        """Send ``folder`` and start ``entrypoint`` in it; ``variables`` and ``facts`` can be read by everybody on the cluster."""
+    def submit(
+        self,
+        job_id: str,
+        entrypoint: str,
+        folder: Path,
+        variables: Mapping[str, str],
+        facts: Mapping[str, str],
+        packages: Sequence[str] = (),
+    ) -> None:
+        """Send ``folder`` and start ``entrypoint`` in it; ``variables`` and ``facts`` can be read by everybody on the cluster.
+
+        Args:
+            packages: requirements that Ray installs beside those of a node, where they are not there.
+        """
+        environment: dict[str, Any] = {"working_dir": str(folder), "env_vars": dict(variables)}
+        if packages:
+            environment["pip"] = {"packages": list(packages), "pip_check": False}
         with self._spoken():
             self._client.submit_job(
                 entrypoint=entrypoint,
                 submission_id=job_id,
-                runtime_env={"working_dir": str(folder), "env_vars": dict(variables)},
+                runtime_env=environment,
                 metadata={"started_by": STARTED_BY, **facts},
             )
 

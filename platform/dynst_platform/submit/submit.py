@@ -23,7 +23,7 @@ from dynst_platform.submit.client import Cluster, RemoteJob
 from dynst_platform.submit.package import JOB, make_package
 from dynst_platform.submit.profile import Profile
 from dynst_platform.sweep.spec import SweepSpec
-from dynst_platform.versions import differences, installed
+from dynst_platform.versions import differences, installed, requirements
 
 __all__ = [
     "Wishes",
@@ -51,12 +51,14 @@ class Wishes:
         variables: for every process of the job, and never shown.
         num_gpus: workers on a GPU each; by default what the job says.
         any_versions: whether the cluster's packages may be others than those here.
+        install: whether Ray shall install those of this machine for the job.
         width: of the user's screen.
     """
 
     variables: Mapping[str, str]
     num_gpus: int | None = None
     any_versions: bool = False
+    install: bool = False
     width: int = 80
 
 
@@ -81,6 +83,7 @@ def submit(cluster: Cluster, profile: Profile, spec: JobSpec | SweepSpec, wishes
             Path(folder),
             QUIET_AND_QUICK | STOPS | {"COLUMNS": str(wishes.width)},
             {"name": spec.name, "kind": kind, "run": run_name(ARMS[kind], job_id), "user": getuser()},
+            requirements() if wishes.install else (),
         )
     return cluster.job(name)
 

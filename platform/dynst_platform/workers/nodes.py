@@ -67,7 +67,7 @@ def refusal(found: Sequence[NodeFacts], wanted: dict[str, str], home: Path) -> I
         if others:
             yield (
                 f"node {node.node} has {', '.join(others)}; install what constraints.txt says on every node, or submit with "
-                "--any-versions"
+                "--install or --any-versions"
             )
         if node.home_error:
             yield f"node {node.node} cannot write to {home} ({node.home_error}); mount it there, or name another home"

@@ -73,6 +73,16 @@ def test_another_ray_is_refused_unless_one_says_so(network: SensorStore) -> None
     assert other.package["versions"] == {}
 
 
+def test_versions_are_pinned_where_one_asks_for_it(network: SensorStore) -> None:
+    ray = FakeRay()
+    sent(ray, small_job(network), install=True)
+    pins = ray.sent["runtime_env"]["pip"]["packages"]
+    assert f"torch=={installed()['torch']}" in pins
+    assert not [pin for pin in pins if pin.startswith(("ray==", "python=="))], "those a node must have already"
+    sent(ray, small_job(network))
+    assert "pip" not in ray.sent["runtime_env"]
+
+
 @pytest.mark.parametrize(("num_gpus", "workers", "use_gpu"), [(None, 1, "auto"), (0, 0, False), (4, 4, True)])
 def test_gpus_that_are_asked_for(network: SensorStore, num_gpus: int | None, workers: int, use_gpu: object) -> None:
     found = on_cluster(small_job(network), num_gpus)

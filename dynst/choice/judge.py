@@ -24,6 +24,8 @@ def evenly(count: int, most: int) -> Tensor:
 class Judge:
     """Mean absolute error over ALL locations, in the unit of the first target, of a network that was trained to serve any subset.
 
+    The network must not change meanwhile: a choice that was asked about before is not looked at again.
+
     Args:
         parts: windows to judge by, and which of them.
         world: ranks share the choices that are asked about together, and the windows of a gradient.
@@ -43,6 +45,7 @@ class Judge:
         self._batches = [(windows.on(self._device), some) for windows, index in parts for some in index.split(batch_size)]
         targets = sent(parts[0][0].targets, self._device)
         self._weight = model.scaler.scale[:, targets] * model.scaler.to_first(targets)
+        self._known: dict[bytes, float] = {}  # losses of choices
 
     def on(self, part: int) -> "Judge":
         """The same network on one of its parts alone."""
@@ -60,11 +63,14 @@ class Judge:
         return float(total / count)
 
     def losses(self, choices: Sequence[Tensor]) -> Tensor:
-        """``[N]`` float64, one for each choice; every rank judges its share and learns all of them."""
-        out = torch.zeros(len(choices), dtype=torch.float64)
-        for number in self.world.share(torch.arange(len(choices))).tolist():
-            out[number] = self.loss(choices[number])
-        return self.world.total(out)
+        """``[N]`` float64, one for each choice; every rank judges its share of the new ones and learns all of them."""
+        keys = [choice.numpy().tobytes() for choice in choices]
+        new = {key: choice for key, choice in zip(keys, choices, strict=True) if key not in self._known}
+        found, asked = torch.zeros(len(new), dtype=torch.float64), list(new.values())
+        for number in self.world.share(torch.arange(len(new))).tolist():
+            found[number] = self.loss(asked[number])
+        self._known |= zip(new, self.world.total(found).tolist(), strict=True)
+        return torch.tensor([self._known[key] for key in keys], dtype=torch.float64)
 
     def importance(self, active: Tensor) -> Tensor:
         """``−∂L/∂g`` ``[S]`` of every sensor, on or off, with exactly the sensors ``active`` on."""

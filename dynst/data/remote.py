@@ -9,16 +9,21 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import fs
 
+from dynst.addresses import is_remote, problem_with, without_credentials
 from dynst.data.store import EDGES, MANIFEST, READINGS, SENSORS, read_manifest
 from dynst.errors import DataError
 
-__all__ = ["fetch_store", "is_remote", "publish_store"]
+__all__ = ["fetch_store", "opened", "publish_store"]
 
 PARTS = (READINGS, SENSORS, EDGES, MANIFEST)  # the manifest last: without it a half-written store does not open
 
 
-def is_remote(name: str) -> bool:
-    return "://" in name
+def opened(address: str) -> tuple[fs.FileSystem, str]:
+    """File system and path of a local path, or of ``file://``, ``s3://``, ``gs://`` and whatever else Arrow reaches."""
+    if not is_remote(address):
+        return fs.LocalFileSystem(), str(Path(address).expanduser().resolve())
+    files, root = fs.FileSystem.from_uri(address)
+    return files, root
 
 
 def fetch_store(uri: str, cache: Path) -> Path:
@@ -29,7 +34,7 @@ def fetch_store(uri: str, cache: Path) -> Path:
     """
     cache.mkdir(parents=True, exist_ok=True)
     with _as_data_error(uri), tempfile.TemporaryDirectory(dir=cache, prefix=".fetch.") as folder:
-        files, root = fs.FileSystem.from_uri(uri)
+        files, root = opened(uri)
         arriving = Path(folder) / "store"
         arriving.mkdir()
         _download(files, root, arriving, MANIFEST)
@@ -51,9 +56,9 @@ def publish_store(store: Path, uri: str) -> None:
         DataError: the address cannot be written, or is taken.
     """
     with _as_data_error(uri):
-        files, root = fs.FileSystem.from_uri(uri)
+        files, root = opened(uri)
         if files.get_file_info(f"{root}/{MANIFEST}").type != fs.FileType.NotFound:
-            raise DataError(f"{uri} holds a sensor store already; remove it or choose another address")
+            raise DataError(f"{without_credentials(uri)} holds a sensor store already; remove it or choose another address")
         files.create_dir(root, recursive=True)
         for name in PARTS:
             with (store / name).open("rb") as source, files.open_output_stream(f"{root}/{name}") as target:
@@ -70,5 +75,4 @@ def _as_data_error(uri: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{uri} cannot be used as a sensor store ({reason}); check the address and your credentials") from error
+        raise DataError(f"{without_credentials(uri)} cannot be used as a sensor store: {problem_with(error)}") from error

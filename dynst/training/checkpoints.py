@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from pyarrow import fs
 
-from dynst.data.remote import is_remote
+from dynst.addresses import problem_with, without_credentials
+from dynst.data.remote import opened
 from dynst.errors import CheckpointError
 from dynst.training.checkpoint import DamagedCheckpoint, pack, unpack
 
@@ -17,6 +17,7 @@ __all__ = ["Checkpoints", "Found"]
 
 SUFFIX = ".ckpt"
 BEST = f"best{SUFFIX}"
+TRIAL = "writable"
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,20 @@ class Checkpoints:
     """
 
     def __init__(self, address: str, spec: Mapping[str, Any], keep: int = 2) -> None:
-        self.address, self.spec, self.keep = address.rstrip("/"), spec, keep
+        self.address, self.spec, self.keep = without_credentials(address.rstrip("/")), spec, keep
         with self._reachable():
-            self._files, self._root = _opened(self.address)
+            self._files, self._root = opened(address.rstrip("/"))
+
+    def check_writable(self) -> None:
+        """Write a few bytes and remove them, so that a wrong address is told before a training rather than after its first epoch.
+
+        Raises:
+            CheckpointError: the address cannot be written.
+        """
+        with self._reachable():
+            self._files.create_dir(self._root, recursive=True)
+            self._write(TRIAL, b"dynst")
+            self._files.delete_file(self._path(TRIAL))
 
     def save(self, state: Mapping[str, Any], best: bool = False) -> None:
         """Write one more, then forget the oldest; the ``best`` one is kept under a name of its own too.
@@ -106,14 +118,4 @@ class Checkpoints:
         try:
             yield
         except (OSError, ValueError, pa.ArrowException) as error:
-            reason = " ".join(str(error).split())
-            raise CheckpointError(
-                f"checkpoints at {self.address} cannot be read or written ({reason}); check address, space and credentials"
-            ) from error
-
-
-def _opened(address: str) -> tuple[fs.FileSystem, str]:
-    if not is_remote(address):
-        return fs.LocalFileSystem(), str(Path(address).expanduser().resolve())
-    files, root = fs.FileSystem.from_uri(address)
-    return files, root
+            raise CheckpointError(f"checkpoints at {self.address} cannot be read or written: {problem_with(error)}") from error

@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
-__all__ = ["artifact_root", "home", "shown", "tracking_uri"]
+from dynst.addresses import is_remote, without_credentials
+
+__all__ = ["artifact_root", "home", "shown", "shown_tracking_uri", "tracking_uri"]
 
 
 def home() -> Path:
@@ -22,6 +24,14 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
 
 
+def shown_tracking_uri() -> str:
+    """For the screen, for files and for errors: without credentials."""
+    return without_credentials(tracking_uri())
+
+
 def artifact_root() -> str | None:
-    """Where a new experiment's artifacts go: the home folder for the local store, the server's choice otherwise."""
+    """Where a new experiment's artifacts go: ``$DYNST_ARTIFACTS``, else the home folder or, with a server, where that likes."""
+    given = os.environ.get("DYNST_ARTIFACTS")
+    if given:
+        return given.rstrip("/") if is_remote(given) else Path(given).expanduser().resolve().as_uri()
     return (home() / "artifacts").as_uri() if tracking_uri().startswith("sqlite:") else None

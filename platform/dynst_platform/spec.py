@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from dynst.addresses import has_credentials, is_remote
 from dynst.choice.search import SearchConfig
 from dynst.data.scaler import SeasonName
 from dynst.model import ModelConfig
@@ -27,8 +28,8 @@ __all__ = [
 
 
 def _absolute(path: str) -> str:
-    """Workers have a folder of their own."""
-    return str(Path(path).expanduser().resolve())
+    """Workers have a folder of their own. An address stays as it is."""
+    return path if is_remote(path) else str(Path(path).expanduser().resolve())
 
 
 def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -37,7 +38,7 @@ def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-ChoiceFile = Annotated[str, AfterValidator(_absolute)]
+FromAnywhere = Annotated[str, AfterValidator(_absolute)]
 Once = AfterValidator(_once)
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="also the MLflow experiment")]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -80,7 +81,7 @@ class ReferenceSpec(Spec):
     baselines: Annotated[tuple[FixedName, ...], Once] = Field(
         (), description="trainings on choices that need no training to be made"
     )
-    given: ChoiceFile | None = Field(None, description="CSV of the sensors to keep, for a training on exactly these")
+    given: FromAnywhere | None = Field(None, description="CSV of the sensors to keep, for a training on exactly these")
 
 
 class CurveSpec(Spec):
@@ -99,7 +100,7 @@ class CurveSpec(Spec):
     fine_tune_at: tuple[Share, ...] = Field((), description="sparsities to fine-tune at; by default all of them")
     seeds: Annotated[tuple[int, ...], Once] = Field((0,), min_length=1)
     dense: bool = Field(True, description="also train the dense reference, as long as network and fine-tuning together")
-    given: ChoiceFile | None = Field(None, description="CSV of the sensors to keep: one more point, at its own sparsity")
+    given: FromAnywhere | None = Field(None, description="CSV of the sensors to keep: one more point, at its own sparsity")
 
     @model_validator(mode="after")
     def _tuned_where_drawn(self) -> "CurveSpec":
@@ -137,7 +138,7 @@ class ClusterSpec(Spec):
     )
     use_gpu: UseGpu = Field("auto", description="one for each worker: where there are some, always (true), or never (false)")
     max_failures: int = Field(3, ge=0, description="how often lost workers or nodes are replaced before the run fails")
-    checkpoints: str | None = Field(
+    checkpoints: FromAnywhere | None = Field(
         None, description="folder or address (s3://, gs://) for checkpoints; by default the run's own folder, seen by every node"
     )
     keep_checkpoints: int = Field(2, ge=1, description="the newest ones that stay, beside the best")
@@ -156,6 +157,17 @@ class JobSpec(Spec):
     ablation: AblationSpec = AblationSpec()
     promotion: PromotionSpec = PromotionSpec()
     cluster: ClusterSpec = ClusterSpec()
+
+    @model_validator(mode="after")
+    def _without_credentials(self) -> "JobSpec":
+        """A job is written down in many places. The sentence does not repeat what it found."""
+        for key, address in (("data.store", self.data.store), ("cluster.checkpoints", self.cluster.checkpoints)):
+            if has_credentials(address or ""):
+                raise ValueError(
+                    f"{key} must be an address without credentials, but has some; take them out and give them in the environment, "
+                    "for s3:// as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                )
+        return self
 
     @model_validator(mode="after")
     def _settings_agree(self) -> "JobSpec":

@@ -3,11 +3,12 @@
 from itertools import product
 from pathlib import Path
 
+from dynst.addresses import is_remote
 from dynst.build import DatasetPlan, check_model, check_parts, plan_dataset
 from dynst.choice.rankings import check_size
 from dynst.data import auckland
 from dynst.data.patches import patched_store
-from dynst.data.remote import fetch_store, is_remote
+from dynst.data.remote import fetch_store
 from dynst.data.store import SensorStore, open_store
 from dynst.errors import ConfigError
 from dynst.sparsity.config import at_sparsity, make_constraints, make_scheme

@@ -13,7 +13,7 @@ import numpy as np
 from dynst.data.store import SensorStore
 from dynst.errors import DynstError
 from dynst_platform.errors import UnreachableError
-from dynst_platform.home import artifact_root, home, shown, tracking_uri
+from dynst_platform.home import artifact_root, home, shown, shown_tracking_uri, tracking_uri
 from dynst_platform.job_id import new_job_id
 from dynst_platform.pictures.masks import draw_mask
 from dynst_platform.quiet import quiet_libraries
@@ -26,7 +26,7 @@ from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.run_folder import JOB_FILE, mark_finished, new_folder, resumed_cursor
 from dynst_platform.workers.launch import launch
 from dynst_platform.workers.nodes import check_cluster
-from dynst_platform.workers.worker import Report
+from dynst_platform.workers.worker import Report, checkpoints_of
 
 __all__ = ["JOB_FILE", "Listener", "Outcome", "train"]
 
@@ -82,6 +82,7 @@ def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = 
         RunError: a worker failed, and its MLflow runs are marked FAILED; or the tracking store does not answer at the start.
             Notes say how to go on.
         ConfigError: the run to resume had other data.
+        CheckpointError: ``cluster.checkpoints`` cannot be written.
     """
     quiet_libraries()
     if job.cluster.address is not None and job.cluster.num_workers:
@@ -92,6 +93,8 @@ def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = 
             tracker = None if offline else _opened(job, store, resume.name, cursor.state.origin, cursor.state.runs)
             return _run(job, store, listener, cursor, tracker)
     job_id, origin = new_job_id(), origin_tags()
+    if job.cluster.checkpoints is not None:
+        checkpoints_of(job, store, home() / job.name / job_id).check_writable()
     tracker = None if offline else _opened(job, store, job_id, origin, None)
     folder, job = new_folder(job, job_id)
     with alone_in(folder):
@@ -170,7 +173,7 @@ def _outcome(job: JobSpec, store: SensorStore, cursor: Cursor, collected: _Colle
             "folder": str(folder),
             "sensor_map": str(picture),
             "model": final["artifact"] if left.queued else f"runs:/{runs['dynst']}/model",
-            "tracking_uri": tracking_uri(),
+            "tracking_uri": shown_tracking_uri(),
         },
         mask_updates=collected.updates,
         exchanged=collected.exchanged,

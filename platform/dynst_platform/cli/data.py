@@ -110,7 +110,8 @@ def synthesize(store: str, sensors: int, steps: int, kind: str, seed: int) -> No
 @contextmanager
 def _local(store: str) -> Iterator[Path]:
     """A path to write to; a remote store is written locally first and then uploaded whole."""
-    from dynst.data.remote import is_remote, publish_store
+    from dynst.addresses import is_remote
+    from dynst.data.remote import publish_store
 
     if not is_remote(store):
         yield Path(store)

@@ -1,5 +1,6 @@
 """A job on a cluster, followed on this screen to its end."""
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -42,19 +43,20 @@ def _reason(job: "RemoteJob") -> str:
 
 
 def say_where(profile: "Profile", job: "RemoteJob") -> None:
-    """The job's run in MLflow, where its address is known."""
-    if profile.tracking_uri is None:
+    """The job's run in MLflow, as it is reached from here: ``$MLFLOW_TRACKING_URI`` may be a tunnel to what the nodes know."""
+    here = os.environ.get("MLFLOW_TRACKING_URI", "")
+    uri = here if here.startswith("http") else profile.tracking_uri
+    if uri is None:
         return
+    from dynst.addresses import without_credentials
     from dynst_platform.errors import TrackingError
     from dynst_platform.quiet import quiet_libraries
-    from dynst_platform.tracking.run_address import run_address, shown_address
+    from dynst_platform.tracking.run_address import run_address
 
     quiet_libraries()
     try:
-        address = run_address(profile.tracking_uri, job.name, job.job_id)
+        address = run_address(uri, job.name, job.job_id)
     except TrackingError:
-        address = (
-            f"run {job.run} in experiment '{job.name}' at {shown_address(profile.tracking_uri)}, which does not answer from here"
-        )
+        address = f"run {job.run} in experiment '{job.name}' at {without_credentials(uri)}, which does not answer from here"
     if address is not None:
         click.echo(f"MLflow run   {address}", err=True)

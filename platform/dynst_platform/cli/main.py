@@ -5,6 +5,7 @@ import sys
 import click
 
 from dynst import __version__
+from dynst.addresses import without_credentials
 from dynst.errors import DynstError
 from dynst_platform.cli.ablate import ablate
 from dynst_platform.cli.compare import compare
@@ -73,7 +74,7 @@ def _end(error: BaseException, sentence: str, code: int) -> None:
     """Say what happened and what was noted on the way; click hides a Ctrl-C behind an error of its own."""
     notes = [note for known in (error, error.__cause__) for note in getattr(known, "__notes__", ())]
     for line in (sentence, *notes):
-        click.echo(f"dynst: {line}", err=True)
+        click.echo(f"dynst: {without_credentials(line)}", err=True)
     sys.exit(code)
 
 

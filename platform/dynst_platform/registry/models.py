@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.tracking import MlflowClient
 
+from dynst.addresses import without_credentials
 from dynst.artifact import Artifact, artifact_digest, load_artifact
 from dynst.data.store import SensorStore
 from dynst.errors import ArtifactError, ConfigError
@@ -85,7 +86,7 @@ def model_id_in(version: ModelVersion) -> str:
 def _not_there(client: MlflowClient, uri: str, reference: str) -> str:
     known = [model.name for model in client.search_registered_models() if CHAMPION in model.aliases]
     has = f"it has a champion of {', '.join(known)}" if known else "no model has been promoted there yet; see dynst promote --help"
-    return f"{uri} has no model '{reference}'; {has}"
+    return f"{without_credentials(uri)} has no model '{reference}'; {has}"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+from dynst.addresses import without_credentials
 from dynst.errors import ConfigError
 from dynst_platform.spec import PromotionSpec
 from dynst_platform.tracking.mlflow_runs import as_tracking_error
@@ -61,7 +62,7 @@ def experiment_id_of(client: MlflowClient, uri: str, name: str) -> str:
         found = client.get_experiment_by_name(name)
         known = [] if found else [experiment.name for experiment in client.search_experiments() if experiment.name != "Default"]
     if found is None:
-        raise ConfigError(f"{uri} has no experiment '{name}'; it has {', '.join(sorted(known)) or 'none yet'}")
+        raise ConfigError(f"{without_credentials(uri)} has no experiment '{name}'; it has {', '.join(sorted(known)) or 'none yet'}")
     if found.lifecycle_stage == "deleted":
         raise ConfigError(f"experiment '{name}' was deleted in MLflow; restore it there, or name another")
     return str(found.experiment_id)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from dynst.addresses import without_credentials
 from dynst.data.store import SensorStore
 from dynst_platform.errors import RunError
 from dynst_platform.home import artifact_root, home, tracking_uri
@@ -96,7 +97,11 @@ def outcome_facts(
         "num_sensors": len(store.sensors),
         "unit": first_unit(job, store),
         "references": reference_errors(table),
-        "artifacts": {"folder": str(folder), "picture": str(folder / f"{kind}.png"), "tracking_uri": tracker.uri},
+        "artifacts": {
+            "folder": str(folder),
+            "picture": str(folder / f"{kind}.png"),
+            "tracking_uri": without_credentials(tracker.uri),
+        },
         "attribution": store.manifest.attribution,
     }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from dynst.addresses import without_credentials
 from dynst.errors import ConfigError
 from dynst_platform import QUIET_AND_QUICK
 from dynst_platform.carried import Carried
@@ -16,7 +17,6 @@ from dynst_platform.submit.client import Cluster, connect
 from dynst_platform.submit.package import make_package
 from dynst_platform.submit.profile import Profile
 from dynst_platform.submit.submit import environment_of, other_ray
-from dynst_platform.tracking.run_address import shown_address
 from dynst_platform.versions import differences, installed
 from dynst_platform.workers.nodes import NodeFacts, least_mib
 
@@ -73,7 +73,7 @@ def node_checks(nodes: Sequence[NodeFacts], home: str | None, profile: Profile) 
         )
         yield _of_all("space", nodes, _space, f"at least {_least_space(nodes)} MiB left", f"make room at {home}, or name another")
     uri = profile.tracking_uri
-    where = shown_address(uri) if uri else "MLflow as the nodes know it"
+    where = without_credentials(uri) if uri else "MLflow as the nodes know it"
     remedy = (
         "start the server, see that the nodes reach it, and send MLFLOW_TRACKING_USERNAME and _PASSWORD along if it asks for them"
     )

@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 from time import sleep
 from typing import Any
 
+from dynst.addresses import is_remote
 from dynst.data import auckland
-from dynst.data.remote import is_remote
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform import QUIET_AND_QUICK

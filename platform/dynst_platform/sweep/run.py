@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from dynst.addresses import without_credentials
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform.errors import RunError
@@ -182,7 +183,7 @@ def _outcome(
         front=[record.number for record in front],
         chosen=None if chosen is None else chosen.number,
         hypervolume=volumes,
-        artifacts={"folder": str(folder), "picture": str(result / "front.png"), "tracking_uri": tracker.uri},
+        artifacts={"folder": str(folder), "picture": str(result / "front.png"), "tracking_uri": without_credentials(tracker.uri)},
         attribution=store.manifest.attribution,
     )
 

@@ -8,6 +8,7 @@ from functools import partial
 from threading import Event, Thread
 from typing import Protocol
 
+from dynst.addresses import without_credentials
 from dynst_platform.errors import UnreachableError
 from dynst_platform.home import shown
 from dynst_platform.tracking.cursor import Cursor, Ending, queued
@@ -128,7 +129,9 @@ class Delivery(Thread):
 
     def _reason(self) -> str:
         problem = self._failure or self._away
-        return "the tracking store does not answer" if problem is None else str(problem) or type(problem).__name__
+        return (
+            "the tracking store does not answer" if problem is None else without_credentials(str(problem)) or type(problem).__name__
+        )
 
 
 def left(cursor: Cursor, reason: str) -> Left:
@@ -155,7 +158,7 @@ def delivered(cursor: Cursor, destination: Destination | None) -> Iterator[Calla
         yield finish
     except BaseException as error:
         killed = isinstance(error, KeyboardInterrupt)
-        reason = "stopped from the keyboard" if killed else str(error) or type(error).__name__
+        reason = "stopped from the keyboard" if killed else without_credentials(str(error)) or type(error).__name__
         cursor.move(ending=Ending("KILLED" if killed else "FAILED", reason))
         rest = finish(PATIENCE_AFTER_FAILURE)
         if rest.command:

@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 import dynst
+from dynst.addresses import without_credentials
 from dynst.artifact import artifact_digest, load_artifact
 from dynst.backbones.catalogue import own_code
 from dynst.data.store import SensorStore
@@ -112,7 +113,7 @@ class Tracker:
         """End a run as FINISHED, FAILED or KILLED, with the reason as a tag; ``at`` is in ms since 1970, by default now."""
         with as_tracking_error(self.uri):
             if reason:
-                self._client.set_tag(run_id, "dynst.reason", reason[:MAX_TAG])
+                self._client.set_tag(run_id, "dynst.reason", without_credentials(reason)[:MAX_TAG])
             self._client.set_terminated(run_id, status, at)
 
     def finish_study(self, name: str, series: list[tuple[int, dict[str, float]]], folder: Path) -> None:
@@ -224,7 +225,9 @@ def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
         run = client.get_run(run_id)
         experiment = client.get_experiment(run.info.experiment_id).name
     except MlflowException as error:
-        raise ConfigError(f"--resume must name an MLflow run of a sweep, but {uri} has no run '{run_id}'; see dynst ui") from error
+        raise ConfigError(
+            f"--resume must name an MLflow run of a sweep, but {without_credentials(uri)} has no run '{run_id}'; see dynst ui"
+        ) from error
     if run.data.tags.get("dynst.kind") != "sweep":
         raise ConfigError(f"--resume must name the run of a sweep, but run {run_id} is of kind '{run.data.tags.get('dynst.kind')}'")
     return run.data.tags["dynst.job"], str(experiment)

@@ -1,12 +1,11 @@
 """Where a job's run can be looked at in MLflow's own pages."""
 
-from urllib.parse import urlsplit, urlunsplit
-
 from mlflow.tracking import MlflowClient
 
+from dynst.addresses import without_credentials
 from dynst_platform.tracking.reaching import as_tracking_error
 
-__all__ = ["run_address", "shown_address"]
+__all__ = ["run_address"]
 
 PAGES = ("learned", "sweep")  # kinds of runs that stand for a whole job
 
@@ -17,17 +16,11 @@ def run_address(uri: str, experiment: str, job_id: str) -> str | None:
     Raises:
         TrackingError: the server cannot be asked from here.
     """
-    with as_tracking_error(shown_address(uri)):
+    with as_tracking_error(without_credentials(uri)):
         client = MlflowClient(uri)
         found = client.get_experiment_by_name(experiment)
         runs = [] if found is None else client.search_runs([found.experiment_id], f"tags.`dynst.job` = '{job_id}'")
     for run in runs:
         if run.data.tags.get("dynst.kind") in PAGES:
-            return f"{shown_address(uri)}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+            return f"{without_credentials(uri).rstrip('/')}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
     return None
-
-
-def shown_address(uri: str) -> str:
-    """Without user and password, should it hold them."""
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")

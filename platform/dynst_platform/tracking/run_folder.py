@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
+from dynst.addresses import without_credentials
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.training.checkpoint import differences
@@ -93,7 +94,8 @@ def _folder_of_run(run_id: str) -> Path:
     quiet_libraries()
     uri = tracking_uri()
     unknown = ConfigError(
-        f"--resume must name the folder of a run or an MLflow run, but '{run_id}' is neither here nor in {uri}; see dynst ui"
+        f"--resume must name the folder of a run or an MLflow run, but '{run_id}' is neither here nor in "
+        f"{without_credentials(uri)}; see dynst ui"
     )
     if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():  # MLflow would make one
         raise unknown

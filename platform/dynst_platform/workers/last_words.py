@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch.distributed as dist
 
+from dynst.addresses import without_credentials
+
 __all__ = ["LAST_WORDS", "ends_at_once", "last_words"]
 
 LAST_WORDS = "failed.txt"  # in a run's folder
@@ -27,7 +29,7 @@ def ends_at_once(folder: Path) -> Iterator[None]:
         if _is_lost_peer(error) and not (folder / LAST_WORDS).exists():
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
-        _write_once(folder / LAST_WORDS, f"{reason}\n\n{traceback.format_exc()}")
+        _write_once(folder / LAST_WORDS, without_credentials(f"{reason}\n\n{traceback.format_exc()}"))
         if dist.is_initialized():
             dist.destroy_process_group()
 

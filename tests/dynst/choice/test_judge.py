@@ -163,3 +163,13 @@ def test_two_ranks_know_the_same_importance(judge: Judge) -> None:
     one, other = on_two_ranks(judge, lambda rank: rank.importance(ACTIVE))
     assert torch.equal(one, other)
     torch.testing.assert_close(one, judge.importance(ACTIVE))
+
+
+def test_a_choice_that_was_judged_is_not_looked_at_again(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh, looked = Judge(judge.model, judge._parts), list[Tensor]()
+    loss = fresh.loss
+    monkeypatch.setattr(fresh, "loss", lambda active: looked.append(active) or loss(active))
+    first = fresh.losses([ACTIVE, ~ACTIVE, ACTIVE])
+    assert first[0] == first[2] != first[1]
+    assert fresh.losses([~ACTIVE, ACTIVE]).tolist() == first[:2].flip(0).tolist()
+    assert len(looked) == 2

@@ -1,0 +1,1 @@
+"""Definitions of where to run, held against the schemas of what reads them; no Docker, Kubernetes or cloud is needed."""

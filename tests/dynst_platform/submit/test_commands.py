@@ -24,7 +24,7 @@ JOB = RemoteJob("quick-20260101-000000-ab12", "quick", "train", "dynst-ab12", "R
 @pytest.fixture(autouse=True)
 def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DYNST_CONFIG", str(tmp_path / "none.toml"))
-    for name in (*NAMES, "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+    for name in (*NAMES, "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "MLFLOW_TRACKING_URI"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 
@@ -92,6 +92,12 @@ def test_a_tracking_server_that_is_away_is_said(capsys: pytest.CaptureFixture[st
     assert code == 0
     assert "MLflow run   run  in experiment 'quick' at http://127.0.0.1:1, which does not answer from here" in said
     assert "secret" not in said
+
+
+def test_mlflow_is_asked_where_it_is_reached_from_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:2")
+    _, _, said = followed(Ended("SUCCEEDED", 0), capsys, Profile(tracking_uri="http://inside:5000"))
+    assert "at http://127.0.0.1:2, which does not answer from here" in said
 
 
 class Interrupted(Ended):

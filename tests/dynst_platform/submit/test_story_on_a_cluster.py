@@ -168,11 +168,13 @@ def test_a_stopped_job_is_killed_in_mlflow_too(local: Local) -> None:
     assert started.returncode == 0, started.stderr
     client = MlflowClient(local.state["tracking"])
     deadline = time.monotonic() + PATIENCE
-    while not (runs := runs_of(client, "quickstart")) and time.monotonic() < deadline:
+    while not runs_of(client, "quickstart") and time.monotonic() < deadline:
         time.sleep(0.5)
     stopped = local.dynst("jobs", "stop", "quickstart")
     assert "STOPPED" in stopped.stdout, stopped.stderr
-    assert [run.info.status for run in runs_of(client, "quickstart")] == ["KILLED"] * len(runs)
+    statuses = {run.info.status for run in runs_of(client, "quickstart")}
+    assert "KILLED" in statuses, "an arm before it may have ended"
+    assert "RUNNING" not in statuses
     status = local.dynst("jobs", "status", "quickstart")
     assert re.search(r"state +STOPPED", status.stdout)
 

@@ -5,7 +5,11 @@ Ray and MLflow read their settings from the environment when they are imported, 
 
 import os
 
-_QUIET_AND_QUICK = {
+from dynst_platform.carried import take_up
+
+__all__ = ["QUIET_AND_QUICK"]
+
+QUIET_AND_QUICK = {
     "RAY_TRAIN_V2_ENABLED": "1",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # a report waits for the next poll; the default of 2 s costs 1.6 s an epoch
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
@@ -22,5 +26,6 @@ _QUIET_AND_QUICK = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the default blocks for 246 s when the server is away
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
 }
-for _name, _value in _QUIET_AND_QUICK.items():
+take_up()
+for _name, _value in QUIET_AND_QUICK.items():
     os.environ.setdefault(_name, _value)

@@ -19,6 +19,7 @@ __all__ = [
     "check_space",
     "dump_document",
     "dump_spec",
+    "load_either",
     "load_job",
     "load_sweep",
     "parse_assignment",
@@ -53,6 +54,16 @@ def load_sweep(path: Path, assignments: Iterable[str] = ()) -> SweepSpec:
     sweep = _check(SweepSpec, document, str(path))
     check_space(sweep, str(path))
     return sweep
+
+
+def load_either(path: Path, assignments: Iterable[str] = ()) -> JobSpec | SweepSpec:
+    """A sweep where the file has a space to search, a job otherwise.
+
+    Raises:
+        ConfigError: as for each of them.
+    """
+    is_sweep = "space" in _mapping(path, "job or sweep")
+    return load_sweep(path, assignments) if is_sweep else load_job(path, assignments)
 
 
 def check_space(sweep: SweepSpec, where: str = "sweep") -> None:

@@ -14,16 +14,18 @@ from dynst.data.store import SensorStore
 from dynst.errors import DynstError
 from dynst_platform.errors import UnreachableError
 from dynst_platform.home import artifact_root, home, shown, shown_tracking_uri, tracking_uri
+from dynst_platform.job_id import new_job_id
 from dynst_platform.pictures.masks import draw_mask
 from dynst_platform.quiet import quiet_libraries
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import first_unit, target_units
 from dynst_platform.tracking.cursor import Cursor, alone_in
 from dynst_platform.tracking.delivery import Left, delivered
-from dynst_platform.tracking.mlflow_runs import new_job_id, origin_tags
+from dynst_platform.tracking.mlflow_runs import origin_tags
 from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.run_folder import JOB_FILE, mark_finished, new_folder, resumed_cursor
 from dynst_platform.workers.launch import launch
+from dynst_platform.workers.nodes import check_cluster
 from dynst_platform.workers.worker import Report, checkpoints_of
 
 __all__ = ["JOB_FILE", "Listener", "Outcome", "train"]
@@ -83,6 +85,8 @@ def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = 
         CheckpointError: ``cluster.checkpoints`` cannot be written.
     """
     quiet_libraries()
+    if job.cluster.address is not None and job.cluster.num_workers:
+        check_cluster(job.cluster.address, home(), [store.path])
     if resume is not None:
         with alone_in(resume):
             cursor = resumed_cursor(resume, store)
@@ -92,7 +96,7 @@ def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = 
     if job.cluster.checkpoints is not None:
         checkpoints_of(job, store, home() / job.name / job_id).check_writable()
     tracker = None if offline else _opened(job, store, job_id, origin, None)
-    folder = new_folder(job, job_id)
+    folder, job = new_folder(job, job_id)
     with alone_in(folder):
         return _run(job, store, listener, Cursor.begin(folder, store, origin), tracker)
 

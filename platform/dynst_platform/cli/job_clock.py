@@ -1,5 +1,6 @@
 """How much of a whole job is done, arms that have not begun included, and how long the rest will take."""
 
+from dynst_platform.arms import epochs_by_arm
 from dynst_platform.spec import JobSpec
 from dynst_platform.workers.worker import Report
 
@@ -10,11 +11,7 @@ class JobClock:
     """Counts the epochs of a job as they are reported. What is left is taken to be as slow as the epochs until now."""
 
     def __init__(self, job: JobSpec) -> None:
-        epochs, shared = job.training.epochs, int(job.sparsity.start * job.training.epochs)  # by all but dense, in the warm-up
-        others = [f"random-{number}" for number in range(job.references.random)] + list(job.references.baselines)
-        others += ["given"] if job.references.given is not None else []
-        self._epochs = {"dense": epochs} if job.references.dense else {}
-        self._epochs |= {"dynst": epochs} | dict.fromkeys(others, epochs - shared)  # to train, by arm
+        self._epochs = epochs_by_arm(job)
         self._begun = set[str]()
         self._seconds = 0.0
         self.done = 0

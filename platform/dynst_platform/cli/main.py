@@ -11,11 +11,14 @@ from dynst_platform.cli.ablate import ablate
 from dynst_platform.cli.compare import compare
 from dynst_platform.cli.curve import curve
 from dynst_platform.cli.data import data
+from dynst_platform.cli.doctor import doctor
 from dynst_platform.cli.export import export
 from dynst_platform.cli.forecast import forecast
+from dynst_platform.cli.jobs import jobs
 from dynst_platform.cli.promote import promote
 from dynst_platform.cli.registry import registry
 from dynst_platform.cli.sensors import sensors
+from dynst_platform.cli.submit import submit
 from dynst_platform.cli.sync import sync
 from dynst_platform.cli.train import train
 from dynst_platform.cli.tune import tune
@@ -31,7 +34,24 @@ def cli() -> None:
     """Learn which sensors of a network can be switched off, and what that costs in forecast accuracy."""
 
 
-for command in (train, sync, curve, ablate, tune, compare, promote, registry, sensors, forecast, export, data, ui):
+for command in (
+    train,
+    tune,
+    submit,
+    jobs,
+    doctor,
+    sync,
+    curve,
+    ablate,
+    compare,
+    promote,
+    registry,
+    sensors,
+    forecast,
+    export,
+    data,
+    ui,
+):
     cli.add_command(command)
 
 

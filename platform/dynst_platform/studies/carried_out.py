@@ -58,7 +58,7 @@ def carried_out(
         on_piece(cell.name, len(done), len(cells))
 
     with closed_on_failure(tracker, "start again"):
-        run_cells(cells, home() / job.name / "pieces", job.cluster.most_workers, on_done)
+        run_cells(cells, home() / job.name / "pieces", job.cluster.most_workers, on_done, job.cluster.address)
         yield tracker, tidy(rows, store.sensors.ids)
 
 

@@ -66,10 +66,13 @@ def _code_digest(module: str) -> str:
 OnDone = Callable[[Cell, Product], None]
 
 
-def run_cells(cells: Sequence[Cell], root: Path, workers: int, on_done: OnDone) -> None:
+def run_cells(cells: Sequence[Cell], root: Path, workers: int, on_done: OnDone, address: str | None = None) -> None:
     """Do what is not done yet, at most ``workers`` cells at once (0: in the calling process), and hand over every product.
 
     A cell that fails does not stop the others.
+
+    Args:
+        address: of a Ray cluster that runs already, whose nodes see what cells read; by default a Ray of our own.
 
     Raises:
         RunError: at least one cell failed; names each, with its reason.
@@ -81,8 +84,8 @@ def run_cells(cells: Sequence[Cell], root: Path, workers: int, on_done: OnDone) 
             on_done(cell, products[cell.name])
     failures: dict[str, str] = {}
     left = [cell for cell in cells if cell.name not in products]
-    finish = _here if workers == 0 else _on_ray
-    for cell, outcome in finish(left, products, workers) if left else ():
+    finish = _here(left, products) if workers == 0 else _on_ray(left, products, workers, address)
+    for cell, outcome in finish if left else ():
         if isinstance(outcome, BaseException):
             failures[cell.name] = _reason(outcome)
             continue
@@ -108,7 +111,7 @@ def _reason(error: BaseException) -> str:
 Outcomes = Iterator[tuple[Cell, Product | Exception]]
 
 
-def _here(cells: Sequence[Cell], products: dict[str, Product], workers: int) -> Outcomes:
+def _here(cells: Sequence[Cell], products: dict[str, Product]) -> Outcomes:
     for cell in cells:
         if cell.needs is not None and cell.needs not in products:
             continue
@@ -118,8 +121,8 @@ def _here(cells: Sequence[Cell], products: dict[str, Product], workers: int) -> 
             yield cell, error
 
 
-def _on_ray(cells: Sequence[Cell], products: dict[str, Product], workers: int) -> Outcomes:
-    with local_ray():
+def _on_ray(cells: Sequence[Cell], products: dict[str, Product], workers: int, address: str | None) -> Outcomes:
+    with local_ray(address=address):
         remote = ray.remote(num_cpus=1, max_retries=2)(_call_on_worker)
         waiting, running, shared = list(cells), dict[Any, Cell](), dict[str, Any]()
         while waiting or running:

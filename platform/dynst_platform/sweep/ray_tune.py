@@ -44,14 +44,20 @@ class Conductor(Protocol):
         """The jobs of a trial that goes on from another one's state, with other rates."""
 
 
-def run_trials(sweep: SweepSpec, setting: Setting, left: int, folder: Path, conductor: Conductor) -> None:
+def run_trials(
+    sweep: SweepSpec, setting: Setting, left: int, folder: Path, conductor: Conductor, address: str | None = None
+) -> None:
     """Run what the conductor has ``left``; returns when every trial has ended. Failed trials do not end it.
+
+    Args:
+        address: of a Ray cluster that runs already, whose nodes see ``folder`` and the paths of ``setting``.
 
     Raises:
         RunError: Tune itself failed.
     """
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # whose trials fail is told by name
-    with local_ray(dashboard=sweep.resources.workers > 1):  # which frees what the group of a stopped trial had taken
+    dashboard = sweep.resources.workers > 1  # which frees what the group of a stopped trial had taken
+    with local_ray(dashboard, address):
         told = _Told(conductor, left)
         tuner = tune.Tuner(
             tune.with_resources(partial(run_trial, setting=setting), _for_one(sweep.resources)),

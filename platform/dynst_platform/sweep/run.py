@@ -29,6 +29,7 @@ from dynst_platform.sweep.spec import SweepSpec
 from dynst_platform.sweep.trial_process import Setting
 from dynst_platform.sweep.warm_up import WARM_KEYS, warm_cell
 from dynst_platform.tracking.mlflow_runs import Tracker, sweep_of_run
+from dynst_platform.workers.nodes import check_cluster
 from dynst_platform.workers.worker_group import GroupShape
 
 __all__ = ["SweepOutcome", "find_sweep", "tune"]
@@ -86,7 +87,9 @@ def tune(
         RunError: shared work, Tune or the tracking store failed; all that ended is kept.
     """
     quiet_libraries()
-    base = jobs_of(sweep, {})[0]
+    base, address = jobs_of(sweep, {})[0], _address(sweep)
+    if address is not None:
+        check_cluster(address, home(), [store.path])
     tracker = Tracker(tracking_uri(), artifact_root(), base, store, job_id=resume[1] if resume else None)
     if resume is None:
         tracker.start(PARENT, PARENT)
@@ -100,7 +103,7 @@ def tune(
         dense = _shared_work(sweep, store, on_piece)
         conductor = SweepConductor(sweep, records, tracker, tracker.runs[PARENT], listener, dense["test"])
         if conductor.left:
-            run_trials(sweep, _setting(sweep, store, records), conductor.left, folder / "ray", conductor)
+            run_trials(sweep, _setting(sweep, store, records), conductor.left, folder / "ray", conductor, _address(sweep))
         return _outcome(sweep, store, tracker, folder, records.all(), dense)
 
 
@@ -116,9 +119,13 @@ def _shared_work(sweep: SweepSpec, store: SensorStore, on_piece: OnDone) -> dict
         rows.extend(product.rows)
         on_piece(cell, product)
 
-    run_cells(cells, _pieces(sweep), min(2, len(cells)), on_done)
+    run_cells(cells, _pieces(sweep), min(2, len(cells)), on_done, _address(sweep))
     dense = [row for row in rows if row["stage"] == "dense"]
     return {name: fmean(row[key] for row in dense) for name, key in (("val", "val_mae"), ("test", "mae_all"))}
+
+
+def _address(sweep: SweepSpec) -> str | None:
+    return JobSpec.model_validate(sweep.job).cluster.address
 
 
 def _one_warm_up(sweep: SweepSpec) -> bool:

@@ -4,10 +4,8 @@ import json
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -25,6 +23,7 @@ from dynst.backbones.catalogue import own_code
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform.errors import TrackingError
+from dynst_platform.job_id import new_job_id, run_name
 from dynst_platform.jobfile import dump_document, dump_spec
 from dynst_platform.spec import JobSpec
 from dynst_platform.tracking import serving_model
@@ -33,7 +32,7 @@ from dynst_platform.tracking.reaching import as_tracking_error
 from dynst_platform.tracking.report_file import now_ms
 from dynst_platform.tracking.serving_model import input_columns, reading_columns
 
-__all__ = ["Tracker", "as_tracking_error", "metrics_at", "new_job_id", "origin_tags", "sweep_of_run"]
+__all__ = ["Tracker", "as_tracking_error", "metrics_at", "origin_tags", "sweep_of_run"]
 
 MAX_TAG = 4000
 MAX_METRICS = 1000  # in one call
@@ -136,7 +135,7 @@ class Tracker:
 
     def _create(self, arm: str, kind: str, tags: dict[str, str], began: int | None = None) -> str:
         known = {
-            "mlflow.runName": f"{arm}-{self.job_id[-4:]}",
+            "mlflow.runName": run_name(arm, self.job_id),
             "mlflow.source.name": "dynst",
             "dynst.job": self.job_id,
             "dynst.arm": arm,
@@ -213,10 +212,6 @@ def _logged_model(store: SensorStore, folder: Path, step: int) -> str:
         step=step,
     )
     return str(info.model_id)
-
-
-def new_job_id() -> str:
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(2)}"
 
 
 def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """The folder of a run, and what ``--resume`` needs to go on with it."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,24 @@ from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["JOB_FILE", "find_run", "mark_finished", "new_folder", "resumed_cursor", "resumed_job"]
 
-JOB_FILE, FINISHED = "job.yaml", "finished"
+JOB_FILE, CHOICE_FILE, FINISHED = "job.yaml", "choice.csv", "finished"
 SQLITE = "sqlite:///"
 WHERE_IT_RUNS = {"num_workers", "address", "use_gpu", "max_failures", "keep_checkpoints"}  # of the job's cluster
 
 
-def new_folder(job: JobSpec, job_id: str) -> Path:
-    """A folder for a run that begins; the job file in it names its store wherever it is read from."""
+def new_folder(job: JobSpec, job_id: str) -> tuple[Path, JobSpec]:
+    """A folder for a run that begins, and the job as it is run: a user's own choice of sensors is kept in the folder.
+
+    The job file in it names its store wherever it is read from.
+    """
     folder = home() / job.name / job_id
     folder.mkdir(parents=True)
+    if job.references.given is not None:
+        kept = Path(shutil.copy(job.references.given, folder / CHOICE_FILE))
+        job = job.model_copy(update={"references": job.references.model_copy(update={"given": str(kept)})})
     data = job.data.model_copy(update={"store": from_anywhere(job.data.store)})
     (folder / JOB_FILE).write_text(dump_spec(job.model_copy(update={"data": data})), encoding="utf-8")
-    return folder
+    return folder, job
 
 
 def mark_finished(folder: Path) -> None:

@@ -1,0 +1,47 @@
+"""What a submitted job brings along: its identity, variables and versions, in a file beside the packages that travel with it.
+
+Ray writes the variables of a runtime environment into its logs and process arguments; this file is in neither.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+
+__all__ = ["Carried", "carried", "take_up", "write_carried"]
+
+FILE = ".dynst-carried.json"
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Args:
+    job_id: of the run's folder and of its MLflow runs.
+    environment: variables for every process of the job; some are secret.
+    versions: of the packages that it was sent with; empty where the cluster's own will do.
+    """
+
+    job_id: str
+    environment: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+@cache
+def carried() -> Carried | None:
+    """None where this process belongs to no submitted job."""
+    path = Path(__file__).parents[1] / FILE
+    return Carried(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+
+def take_up() -> None:
+    """Let the variables hold in this process."""
+    brought = carried()
+    if brought is not None:
+        os.environ.update(brought.environment)
+
+
+def write_carried(folder: Path, brought: Carried) -> None:
+    """Readable by nobody else."""
+    with os.fdopen(os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump(asdict(brought), file)

@@ -1,0 +1,191 @@
+"""The use case behind ``dynst submit``: the same job file, on a cluster that runs elsewhere."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from getpass import getuser
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import sleep
+from typing import Any
+
+from dynst.addresses import is_remote
+from dynst.data import auckland
+from dynst.data.store import SensorStore
+from dynst.errors import ConfigError
+from dynst_platform import QUIET_AND_QUICK
+from dynst_platform.carried import Carried
+from dynst_platform.errors import RunError
+from dynst_platform.job_id import fresh_job_id, run_name
+from dynst_platform.jobfile import value_at, with_overrides
+from dynst_platform.spec import JobSpec
+from dynst_platform.stores import from_anywhere, store_for, sweep_store_for
+from dynst_platform.submit.client import Cluster, RemoteJob
+from dynst_platform.submit.package import JOB, make_package
+from dynst_platform.submit.profile import Profile
+from dynst_platform.sweep.spec import SweepSpec
+from dynst_platform.versions import differences, installed, requirements
+
+__all__ = [
+    "Wishes",
+    "check_here",
+    "environment_of",
+    "find_job",
+    "followed_until_known",
+    "on_cluster",
+    "other_ray",
+    "store_here",
+    "submit",
+    "variables_to_carry",
+]
+
+ARMS = {"train": "dynst", "tune": "sweep"}  # whose MLflow run is the job's
+STOPS = {"RAY_JOB_STOP_SIGNAL": "SIGINT", "RAY_JOB_STOP_WAIT_TIME_S": "60"}  # as by Ctrl-C, with time to close MLflow's runs
+OWN = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS")  # a node has its own
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What flags ask of a submission.
+
+    Args:
+        variables: for every process of the job, and never shown.
+        num_gpus: workers on a GPU each; by default what the job says.
+        any_versions: whether the cluster's packages may be others than those here.
+        install: whether Ray shall install those of this machine for the job.
+        width: of the user's screen.
+    """
+
+    variables: Mapping[str, str]
+    num_gpus: int | None = None
+    any_versions: bool = False
+    install: bool = False
+    width: int = 80
+
+
+def submit(cluster: Cluster, profile: Profile, spec: JobSpec | SweepSpec, wishes: Wishes) -> RemoteJob:
+    """Send the job and everything that it needs but the data, and start it.
+
+    Raises:
+        ConfigError: the job cannot be sent as it is.
+        RunError: the cluster has another Ray, or refuses.
+    """
+    sentence = None if wishes.any_versions else other_ray(cluster)
+    if sentence is not None:
+        raise RunError(sentence)
+    kind, job_id = "train" if isinstance(spec, JobSpec) else "tune", fresh_job_id()
+    name = f"{spec.name}-{job_id}"
+    brought = Carried(job_id, environment_of(profile) | dict(wishes.variables), {} if wishes.any_versions else installed())
+    with TemporaryDirectory(prefix="dynst-") as folder:
+        make_package(Path(folder), on_cluster(spec, wishes.num_gpus), brought)
+        cluster.submit(
+            name,
+            f"exec python -m dynst_platform.cli.main {kind} {JOB}",
+            Path(folder),
+            QUIET_AND_QUICK | STOPS | {"COLUMNS": str(wishes.width)},
+            {"name": spec.name, "kind": kind, "run": run_name(ARMS[kind], job_id), "user": getuser()},
+            requirements() if wishes.install else (),
+        )
+    return cluster.job(name)
+
+
+def on_cluster(spec: JobSpec | SweepSpec, num_gpus: int | None) -> JobSpec | SweepSpec:
+    """The same job on the Ray that it will find itself in."""
+    document = spec.model_dump(mode="json") if isinstance(spec, JobSpec) else spec.job
+    changes: dict[str, Any] = {"cluster.address": "auto", "data.store": from_anywhere(str(value_at(document, "data.store")))}
+    if isinstance(spec, SweepSpec):
+        if num_gpus:
+            raise ConfigError("--num-gpus is for trainings; trials of a sweep train on the CPU, so leave it out")
+        return spec.model_copy(update={"job": with_overrides(document, changes)})
+    if num_gpus:
+        changes |= {"cluster.use_gpu": True, "cluster.num_workers": num_gpus}
+    elif num_gpus == 0:
+        changes |= {"cluster.use_gpu": False}
+    elif spec.cluster.num_workers == 0:
+        changes |= {"cluster.num_workers": 1}
+    return JobSpec.model_validate(with_overrides(document, changes))
+
+
+def check_here(spec: JobSpec | SweepSpec) -> bool:
+    """Hold the job against its data where they are on this machine too; says whether they are.
+
+    Raises:
+        DynstError: they do not fit each other.
+    """
+    name = _store_name(spec)
+    if is_remote(name) or (name != auckland.NAME and not Path(name).expanduser().exists()):
+        return False
+    store_here(spec)
+    return True
+
+
+def store_here(spec: JobSpec | SweepSpec) -> SensorStore:
+    """The job's data on this machine, fetched where they are behind an address.
+
+    Raises:
+        DynstError: there are none, or they do not fit the job.
+    """
+    return sweep_store_for(spec) if isinstance(spec, SweepSpec) else store_for(spec)
+
+
+def _store_name(spec: JobSpec | SweepSpec) -> str:
+    return str(value_at(spec.job, "data.store")) if isinstance(spec, SweepSpec) else spec.data.store
+
+
+def variables_to_carry(profile: Profile, given: tuple[str, ...], environment: Mapping[str, str]) -> dict[str, str]:
+    """Of ``--env NAME=VALUE``, of ``--env NAME`` and of the profile, whose values are taken from ``environment``.
+
+    Raises:
+        ConfigError: a name has no value, or is one that belongs to the node.
+    """
+    found: dict[str, str] = {}
+    for text in (*profile.env, *given):
+        name, equals, value = text.partition("=")
+        if not name or name in OWN:
+            raise ConfigError(f"--env must be NAME=VALUE or NAME, and none of {', '.join(OWN)}, but got '{name}'; leave it out")
+        if not equals and name not in environment:
+            raise ConfigError(f"the variable {name} shall go along with the job, but is not set here; set it, or leave it out")
+        found[name] = value if equals else environment[name]
+    return found
+
+
+def find_job(jobs: list[RemoteJob], word: str) -> RemoteJob:
+    """By its id, the end of it, the name of its MLflow run, or that of its job file, of which the newest counts.
+
+    Args:
+        jobs: the newest first.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for job in jobs:
+        if word in (job.id, job.run) or (len(word) > 4 and job.id.endswith(f"-{word}")):
+            return job
+    for job in jobs:
+        if word == job.name:
+            return job
+    known = ", ".join(job.id for job in jobs[:5]) or "none"
+    raise ConfigError(f"the cluster must have a job '{word}', but its newest are {known}; see dynst jobs list")
+
+
+def followed_until_known(cluster: Cluster, job: RemoteJob) -> Iterator[str]:
+    """What it writes; a job that is not set up yet has nothing to follow."""
+    while cluster.job(job.id).state == "PENDING":
+        sleep(0.5)
+    yield from cluster.follow(job.id)
+
+
+def environment_of(profile: Profile) -> dict[str, str]:
+    """What every process of a job there must know."""
+    known = {"MLFLOW_TRACKING_URI": profile.tracking_uri, "DYNST_HOME": profile.home}
+    return {key: value for key, value in known.items() if value}
+
+
+def other_ray(cluster: Cluster) -> str | None:
+    """What to do where the cluster has another Ray than this machine."""
+    found = differences({"ray": installed()["ray"]}, {"ray": cluster.ray_version})
+    if not found:
+        return None
+    return (
+        f"the cluster at {cluster.url} has {found[0]}; install the cluster's version here, bring the nodes to that of "
+        "constraints.txt, or submit with --any-versions"
+    )

@@ -1,0 +1,26 @@
+"""Where a job's run can be looked at in MLflow's own pages."""
+
+from mlflow.tracking import MlflowClient
+
+from dynst.addresses import without_credentials
+from dynst_platform.tracking.reaching import as_tracking_error
+
+__all__ = ["run_address"]
+
+PAGES = ("learned", "sweep")  # kinds of runs that stand for a whole job
+
+
+def run_address(uri: str, experiment: str, job_id: str) -> str | None:
+    """Of the run of a training or a sweep; None where MLflow has none.
+
+    Raises:
+        TrackingError: the server cannot be asked from here.
+    """
+    with as_tracking_error(without_credentials(uri)):
+        client = MlflowClient(uri)
+        found = client.get_experiment_by_name(experiment)
+        runs = [] if found is None else client.search_runs([found.experiment_id], f"tags.`dynst.job` = '{job_id}'")
+    for run in runs:
+        if run.data.tags.get("dynst.kind") in PAGES:
+            return f"{without_credentials(uri).rstrip('/')}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    return None

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -134,5 +134,6 @@ def _named(word: str, parent: psutil.Process) -> list[psutil.Process]:
 def _end(node: psutil.Process) -> None:
     every = [*node.children(recursive=True), node] if node.is_running() else []
     for process in every:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     psutil.wait_procs(every, timeout=10)

@@ -4,7 +4,9 @@ import re
 
 __all__ = ["has_credentials", "is_remote", "problem_with", "without_credentials"]
 
-USERINFO = re.compile(r"""(?<=://)(?:[^\s/'"]*|[^\s/@:'"]*:(?!\d+/)[^\s@'"]*)@""")  # a slash may stand in a password, not in a port
+USERINFO = re.compile(  # a slash may stand in a password; before one, digits are a port in addresses of servers alone
+    r"""(?<=://)(?:(?<!http://)(?<!https://)(?<!tcp://)[^\s/@:'"]*:[^\s'"]*|[^\s/'"]*|[^\s/@:'"]*:(?!\d+/)[^\s@'"]*)@"""
+)
 PARAMETER = re.compile(r"""([?&][^=&\s]*(?:password|secret|token|signature|sig)=)[^&\s'"]*""", re.IGNORECASE)
 PROBLEMS = {  # what Arrow, MLflow's clients and the system say of it, and our words with the remedy
     r"bucket.* (not found|does not exist)|NO_?SUCH_?BUCKET": "there is no such bucket; create it, or name another",

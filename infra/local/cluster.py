@@ -65,6 +65,7 @@ def up(folder: Path, cpus: int = 1) -> State:
         (folder / name).mkdir(parents=True, exist_ok=True)
     write_privately(folder / TOKEN, secrets.token_hex(32))
     state = State(temporary=mkdtemp(prefix="dy", dir="/tmp"), database=mkdtemp(prefix="dypg", dir="/tmp"))
+    save(state, folder)
     try:
         start_tracking(state, folder)
         start_head(state, folder, cpus)
@@ -189,6 +190,10 @@ def note(state: State, folder: Path, name: str, process: psutil.Process) -> None
     """Write down the processes of a part, children included: they outlive a parent that is killed."""
     every = [process, *process.children(recursive=True)]
     state.parts[name] = [(each.pid, each.create_time()) for each in every]
+    save(state, folder)
+
+
+def save(state: State, folder: Path) -> None:
     (folder / STATE).write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
 
 

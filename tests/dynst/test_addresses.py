@@ -13,6 +13,8 @@ from dynst.addresses import has_credentials, is_remote, problem_with, without_cr
         ("http://me:p@ss@host:5000/api", "http://host:5000/api"),
         ("s3://key:sec/ret+/x@bucket/run", "s3://bucket/run"),
         ("https://token@host/x", "https://host/x"),
+        ("s3://key:12/ret@bucket/run", "s3://bucket/run"),
+        ("postgresql://me:p@ss/word@db/mlflow", "postgresql://db/mlflow"),
         (
             "request to 'http://me:it@host/api' failed, http://host:1/a too",
             "request to 'http://host/api' failed, http://host:1/a too",

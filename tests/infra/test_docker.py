@@ -67,9 +67,9 @@ def test_secrets_are_made_once_and_closed_to_others(tmp_path: Path) -> None:
 
 
 def test_git_ignores_them() -> None:
-    if not (INFRA.parent / ".git").exists():
-        pytest.skip("needs a git checkout")
-    command = ["git", "check-ignore", "infra/docker/secrets/ray_token"]
+    if not (INFRA.parent / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("needs git and a checkout")
+    command = ["git", "-c", "safe.directory=*", "check-ignore", "infra/docker/secrets/ray_token"]
     assert subprocess.run(command, cwd=INFRA.parent, capture_output=True).returncode == 0
 
 

@@ -95,14 +95,22 @@ class Place:
             while self._reports() < reports and time.monotonic() < deadline:
                 assert process.poll() is None, self.printed.read_text()
                 time.sleep(0.1)
-            own = psutil.Process(process.pid).children(recursive=True)
-            self.arguments += b"\n".join(" ".join(child.cmdline()).encode() for child in own)
-            (worker,) = [child for child in own if "RayTrainWorker" in " ".join(child.cmdline())]
+            own = {child: words_of(child) for child in psutil.Process(process.pid).children(recursive=True)}
+            self.arguments += "\n".join(own.values()).encode()
+            (worker,) = [child for child, words in own.items() if "RayTrainWorker" in words]
             worker.kill()
             return process.wait(400)
 
     def _reports(self) -> int:
         return sum(path.read_bytes().count(b"\n") for path in (self.folder / "home").glob(f"small/*/{REPORTS}"))
+
+
+def words_of(process: psutil.Process) -> str:
+    """Empty where it has ended by now."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 @pytest.fixture

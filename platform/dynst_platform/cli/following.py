@@ -18,10 +18,8 @@ def follow(cluster: "Cluster", profile: "Profile", job: "RemoteJob") -> None:
 
     Ctrl-C ends the showing and not the job.
     """
-    from dynst_platform.submit.submit import followed_until_known
-
     try:
-        for piece in followed_until_known(cluster, job):
+        for piece in cluster.follow(job.id):
             click.echo(piece, nl=False)
         ended = cluster.ended(job.id)
     except KeyboardInterrupt:

@@ -16,14 +16,14 @@ def sync(folders: tuple[Path, ...]) -> None:
     sent is named, and the others are.
     """
     from dynst.errors import DynstError
-    from dynst_platform.errors import BusyError
+    from dynst_platform.errors import BusyError, TrackingError, UnreachableError
     from dynst_platform.home import home, shown
     from dynst_platform.tracking import sync as use_case
 
     waiting = folders or tuple(use_case.waiting_folders())
     if not waiting:
         click.echo(f"nothing is waiting in {shown(home())}")
-    refused: list[DynstError] = []
+    refused: list[Exception] = []
     for folder in waiting:
         try:
             sent = use_case.sync(folder)
@@ -32,7 +32,11 @@ def sync(folders: tuple[Path, ...]) -> None:
                 raise
             click.echo(str(error))
             continue
-        except DynstError as error:
+        except UnreachableError as error:
+            for other in refused:
+                error.add_note(str(other))
+            raise
+        except (DynstError, TrackingError) as error:
             refused.append(error)
             continue
         click.echo(f"{shown(folder.resolve())}: {sent} reports sent" if sent else f"{shown(folder.resolve())}: nothing to send")

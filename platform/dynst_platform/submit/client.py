@@ -4,13 +4,13 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -26,11 +26,15 @@ __all__ = ["Cluster", "RemoteJob", "connect"]
 
 CONNECT_SECONDS = 5.0
 LOST_AFTER = 60.0  # seconds without a connection
+SILENT_AFTER = 120.0  # seconds without a word, after which the connection is made anew: it may be dead
+ANSWER_SECONDS = 60.0  # Ray's client itself would wait without end
+BROKEN = (aiohttp.ClientError, OSError, RuntimeError, RunError)  # among them TimeoutError and UnreachableError
 NOISE = re.compile(  # of Ray's own, before a job begins and when a node dies
     r"^(.*job_manager\.py:\d+ -- Runtime env is setting up\.|Running entrypoint for job .*| +\[state-dump\].*)\n?", re.MULTILINE
 )
 TALKATIVE = ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk", "ray._private.runtime_env.packaging")
 STARTED_BY = "dynst"
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -123,35 +127,51 @@ class Cluster:
         Raises:
             UnreachableError: the cluster did not answer for a minute; the job may go on there.
         """
-        told, lost_since = 0, None
+        while self._patiently(lambda: self.job(job_id)).state == "PENDING":  # it has nothing to follow yet
+            sleep(0.5)
+        told = 0
         while True:
-            try:
-                passed = 0
+            passed, whole = 0, False
+            with suppress(*BROKEN):  # the job itself tells below whether the cluster is there
                 for piece in self._tail(job_id):
                     fresh = piece[max(0, told - passed) :]
                     passed += len(piece)
+                    told += len(fresh)
                     if fresh:
-                        told, lost_since = told + len(fresh), None
                         yield NOISE.sub("", fresh)
-                if self.job(job_id).over:
-                    return
-            except (aiohttp.ClientError, OSError, RuntimeError, UnreachableError) as error:
-                lost_since = lost_since or monotonic()
+                whole = True
+            if self._patiently(lambda: self.job(job_id)).over:
+                break
+            sleep(1)
+        if not whole:
+            yield NOISE.sub("", self._patiently(lambda: str(self._client.get_job_logs(job_id)))[told:])
+
+    def ended(self, job_id: str) -> RemoteJob:
+        """Wait for its end.
+
+        Raises:
+            UnreachableError: as ``follow``.
+        """
+        while not (job := self._patiently(lambda: self.job(job_id))).over:
+            sleep(0.5)
+        return job
+
+    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask again for a minute."""
+        lost_since = monotonic()
+        while True:
+            try:
+                return ask()
+            except BROKEN as error:
                 if monotonic() - lost_since > LOST_AFTER:
                     raise UnreachableError(
                         f"the cluster at {self.url} does not answer any more; the job may go on there"
                     ) from error
             sleep(1)
 
-    def ended(self, job_id: str) -> RemoteJob:
-        """Wait for its end."""
-        while not (job := self.job(job_id)).over:
-            sleep(0.5)
-        return job
-
     def _tail(self, job_id: str) -> Iterator[str]:
         async def following() -> str | None:
-            return await anext(pieces, None)
+            return await asyncio.wait_for(anext(pieces, None), SILENT_AFTER)
 
         pieces = cast(Any, self._client.tail_job_logs(job_id))
         with asyncio.Runner() as runner:
@@ -173,6 +193,13 @@ class Cluster:
             raise RunError(f"the cluster at {self.url} refused ({_first_sentence(error)})") from error
 
 
+class _Client(JobSubmissionClient):  # type: ignore[misc]  # ray has no types
+    """Gives up on a server that accepts and does not answer."""
+
+    def _do_request(self, *arguments: Any, **named: Any) -> Any:
+        return super()._do_request(*arguments, **{"timeout": ANSWER_SECONDS, **named})
+
+
 def connect(profile: Profile) -> Cluster:
     """Raises:
     ConfigError: no address is known, or the token is not the cluster's.
@@ -184,7 +211,7 @@ def connect(profile: Profile) -> Cluster:
         logging.getLogger(name).setLevel(logging.ERROR)
     _knock(url)
     try:
-        return Cluster(url, JobSubmissionClient(url))
+        return Cluster(url, _Client(url))
     except AuthenticationError as error:
         raise _refused(url, error) from error
     except (requests.RequestException, ConnectionError, RuntimeError, ValueError, KeyError) as error:
@@ -199,9 +226,10 @@ def _knock(url: str) -> None:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         socket.create_connection((str(parts.hostname), port), timeout=CONNECT_SECONDS).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
+        reason = getattr(error, "strerror", None) or error
         raise UnreachableError(
-            f"no cluster answers at {url} ({error.strerror or error}); check the address, and that its port is forwarded to you"
+            f"no cluster answers at {url} ({reason}); check the address, and that its port is forwarded to you"
         ) from error
 
 

@@ -50,8 +50,12 @@ class Profile(BaseModel):
                 f"{config_path()}"
             )
         url = self.address if "://" in self.address else f"http://{self.address}"
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port that is no number, or a bracket that is not closed
+            sound = False
+        if not sound:
             raise ConfigError(
                 f"the address must be that of Ray's dashboard, for instance http://host:8265, but got '{self.address}'"
             )
@@ -94,15 +98,14 @@ def find_profile(flags: Mapping[str, Any], name: str | None = None) -> Profile:
 
 
 def use_token(profile: Profile) -> None:
-    """Let Ray read the token of this profile; to be called before Ray is imported.
+    """Let Ray read the token of this profile, or what ``$DYNST_TOKEN`` holds where the profile names no file.
 
     Raises:
         ConfigError: the file cannot be read or holds no token.
     """
-    if os.environ.get("DYNST_TOKEN"):
-        os.environ["RAY_AUTH_TOKEN"] = os.environ["DYNST_TOKEN"]
-        return
     if profile.token_file is None:
+        if os.environ.get("DYNST_TOKEN"):
+            os.environ["RAY_AUTH_TOKEN"] = os.environ["DYNST_TOKEN"]
         return
     path = profile.token_file.expanduser()
     try:

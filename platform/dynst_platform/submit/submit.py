@@ -1,11 +1,10 @@
 """The use case behind ``dynst submit``: the same job file, on a cluster that runs elsewhere."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import sleep
 from typing import Any
 
 from dynst.addresses import is_remote
@@ -30,7 +29,6 @@ __all__ = [
     "check_here",
     "environment_of",
     "find_job",
-    "followed_until_known",
     "on_cluster",
     "other_ray",
     "store_here",
@@ -82,7 +80,7 @@ def submit(cluster: Cluster, profile: Profile, spec: JobSpec | SweepSpec, wishes
             f"exec python -m dynst_platform.cli.main {kind} {JOB}",
             Path(folder),
             QUIET_AND_QUICK | STOPS | {"COLUMNS": str(wishes.width)},
-            {"name": spec.name, "kind": kind, "run": run_name(ARMS[kind], job_id), "user": getuser()},
+            {"name": spec.name, "kind": kind, "run": run_name(ARMS[kind], job_id), "user": _user()},
             requirements() if wishes.install else (),
         )
     return cluster.job(name)
@@ -95,13 +93,14 @@ def on_cluster(spec: JobSpec | SweepSpec, num_gpus: int | None) -> JobSpec | Swe
     if isinstance(spec, SweepSpec):
         if num_gpus:
             raise ConfigError("--num-gpus is for trainings; trials of a sweep train on the CPU, so leave it out")
-        return spec.model_copy(update={"job": with_overrides(document, changes)})
+        alone = {"references.given": None}  # a trial has no use for it, and the file stays here
+        return spec.model_copy(update={"job": with_overrides(document, changes | alone)})
     if num_gpus:
         changes |= {"cluster.use_gpu": True, "cluster.num_workers": num_gpus}
-    elif num_gpus == 0:
-        changes |= {"cluster.use_gpu": False}
-    elif spec.cluster.num_workers == 0:
+    elif spec.cluster.num_workers == 0:  # else the driver would train, wherever the cluster runs it
         changes |= {"cluster.num_workers": 1}
+    if num_gpus == 0:
+        changes |= {"cluster.use_gpu": False}
     return JobSpec.model_validate(with_overrides(document, changes))
 
 
@@ -167,11 +166,12 @@ def find_job(jobs: list[RemoteJob], word: str) -> RemoteJob:
     raise ConfigError(f"the cluster must have a job '{word}', but its newest are {known}; see dynst jobs list")
 
 
-def followed_until_known(cluster: Cluster, job: RemoteJob) -> Iterator[str]:
-    """What it writes; a job that is not set up yet has nothing to follow."""
-    while cluster.job(job.id).state == "PENDING":
-        sleep(0.5)
-    yield from cluster.follow(job.id)
+def _user() -> str:
+    """Empty where the system knows no name for this process's user, as in many containers."""
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def environment_of(profile: Profile) -> dict[str, str]:

@@ -76,9 +76,11 @@ def resumed_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
 
 
 def _kept(job: JobSpec) -> dict[str, Any]:
-    """What a run that goes on may not change: the checkpoints' place too, since they lie there."""
-    free = WHERE_IT_RUNS if job.training.any_number_of_workers else WHERE_IT_RUNS - {"num_workers"}
-    return job.model_dump(mode="json", exclude={"cluster": free})
+    """What a run that goes on may not change: the checkpoints' place too, since they lie there.
+
+    A number of workers that does not fit a checkpoint is refused where the checkpoint is read.
+    """
+    return job.model_dump(mode="json", exclude={"cluster": WHERE_IT_RUNS})
 
 
 def resumed_cursor(folder: Path, store: SensorStore) -> Cursor:

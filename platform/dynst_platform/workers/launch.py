@@ -84,16 +84,16 @@ def _group_of(job: JobSpec) -> GroupShape:
     """For the Ray that this process is attached to. A group that may grow asks for as many GPUs as there will ever be."""
     cluster = job.cluster
     found = int(ray.cluster_resources().get("GPU", 0))
-    workers, gpu = workers_on_gpus(usable_workers(job), cluster.use_gpu, found, grows=cluster.address is not None)
-    if cluster.address is not None and cluster.fewest_workers < cluster.most_workers:
-        workers = cluster.most_workers
+    room, gpu = workers_on_gpus(usable_workers(job), cluster.use_gpu, found, grows=cluster.address is not None)
+    elastic = cluster.address is not None and cluster.fewest_workers < cluster.most_workers
+    workers = cluster.most_workers if elastic else room
     return GroupShape(
         workers,
         gpu=gpu,
         start_failures=START_FAILURES,
         max_failures=cluster.max_failures,
         spread=cluster.address is not None,
-        fewest=min(cluster.fewest_workers, workers),
+        fewest=min(cluster.fewest_workers, room) if elastic else workers,
     )
 
 

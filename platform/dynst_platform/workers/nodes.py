@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -11,6 +12,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from dynst.errors import ConfigError
 from dynst_platform.carried import carried
 from dynst_platform.errors import RunError
 from dynst_platform.versions import differences, installed
@@ -81,8 +83,12 @@ def refusal(found: Sequence[NodeFacts], wanted: dict[str, str], home: Path) -> I
 
 
 def least_mib() -> float:
-    """What must be free where runs go; ``$DYNST_MIN_FREE_MIB``."""
-    return float(os.environ.get("DYNST_MIN_FREE_MIB", MIN_FREE_MIB))
+    """What must be free where runs go; ``$DYNST_MIN_FREE_MIB``, which raises ConfigError where it is no number."""
+    said = os.environ.get("DYNST_MIN_FREE_MIB", str(MIN_FREE_MIB))
+    try:
+        return float(said)
+    except ValueError as error:
+        raise ConfigError(f"DYNST_MIN_FREE_MIB must be a number of MiB, but is '{said}'; set it anew, or leave it out") from error
 
 
 def facts_of_nodes(home: Path, paths: Iterable[Path], extra: Any = None) -> list[NodeFacts]:
@@ -110,7 +116,9 @@ def facts_of_nodes(home: Path, paths: Iterable[Path], extra: Any = None) -> list
     except ray.exceptions.RayError as error:
         raise RunError(f"a node cannot run our workers ({_last_line(error)}); compare its packages with constraints.txt") from error
     finally:
-        mark.unlink(missing_ok=True)
+        if not failure:
+            with suppress(OSError):
+                mark.unlink()
 
 
 def facts_here(node: str, home: str, paths: list[str], gpus: float, extra: Any) -> NodeFacts:
@@ -120,7 +128,7 @@ def facts_here(node: str, home: str, paths: list[str], gpus: float, extra: Any) 
     return NodeFacts(
         node=node,
         versions=installed(),
-        unseen=[path for path in paths if not Path(path).exists()],
+        unseen=[path for path in paths if not os.path.exists(path)],
         home_error=failure,
         free_mib=0.0 if failure else shutil.disk_usage(folder).free / 2**20,
         gpus=gpus,

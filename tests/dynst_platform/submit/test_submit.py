@@ -83,7 +83,7 @@ def test_versions_are_pinned_where_one_asks_for_it(network: SensorStore) -> None
     assert "pip" not in ray.sent["runtime_env"]
 
 
-@pytest.mark.parametrize(("num_gpus", "workers", "use_gpu"), [(None, 1, "auto"), (0, 0, False), (4, 4, True)])
+@pytest.mark.parametrize(("num_gpus", "workers", "use_gpu"), [(None, 1, "auto"), (0, 1, False), (4, 4, True)])
 def test_gpus_that_are_asked_for(network: SensorStore, num_gpus: int | None, workers: int, use_gpu: object) -> None:
     found = on_cluster(small_job(network), num_gpus)
     assert isinstance(found, JobSpec)

@@ -171,7 +171,8 @@ class Cluster:
 
     def _tail(self, job_id: str) -> Iterator[str]:
         async def following() -> str | None:
-            return await asyncio.wait_for(anext(pieces, None), SILENT_AFTER)
+            async with asyncio.timeout(SILENT_AFTER):
+                return await anext(pieces, None)
 
         pieces = cast(Any, self._client.tail_job_logs(job_id))
         with asyncio.Runner() as runner:

@@ -11,6 +11,7 @@ from dynst.errors import ConfigError
 from dynst_platform.cli import following
 from dynst_platform.cli.main import cli
 from dynst_platform.errors import UnreachableError
+from dynst_platform.submit import client
 from dynst_platform.submit.client import Cluster, RemoteJob
 from dynst_platform.submit.profile import Profile
 from tests.dynst_platform.submit.test_profile import NAMES
@@ -111,3 +112,38 @@ def test_ctrl_c_leaves_the_job_alone_and_says_how_to_find_it(capsys: pytest.Capt
     code, _, said = followed(Interrupted("RUNNING", None), capsys)
     assert code == 130
     assert said == "\nThe job goes on. Follow it with: dynst jobs logs dynst-ab12   Stop it with: dynst jobs stop dynst-ab12\n"
+
+
+class Breaking(Ended):
+    """Its connection breaks in the middle of a line, and the cluster once does not answer; then the job has ended."""
+
+    def __init__(self) -> None:
+        super().__init__("SUCCEEDED", 0)
+        self.asked = 0
+
+    def get_job_info(self, job_id: str) -> Any:
+        self.asked += 1
+        if self.asked == 2:
+            raise RuntimeError("Request failed with status code 502")
+        return details(job_id, **self.facts)
+
+    async def tail_job_logs(self, job_id: str) -> Any:
+        yield "DynST 1"
+        raise ConnectionResetError
+
+    def get_job_logs(self, job_id: str) -> str:
+        return "DynST 1/4\n"
+
+
+def test_nothing_is_lost_or_doubled_where_the_connection_breaks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "sleep", lambda seconds: None)
+    assert followed(Breaking(), capsys)[:2] == (0, "DynST 1/4\n")
+
+
+@pytest.mark.parametrize("address", ["http://host:82b5", "http://host:99999", "http://[::1", "ftp://host:8265", "host:0"])
+def test_an_address_that_is_none(address: str) -> None:
+    error = said_by("jobs", "list", "--address", address).exception
+    assert isinstance(error, ConfigError)
+    assert str(error).startswith("the address must be that of Ray's dashboard")

@@ -164,7 +164,14 @@ class Tailed(FakeRay):
             raise RuntimeError("WebSocket connection closed unexpectedly with close code 1006")
 
     def get_job_info(self, job_id: str) -> SimpleNamespace:
-        return details(job_id, status="SUCCEEDED")
+        return details(job_id, status="RUNNING" if self.connections < len(self.pieces) else "SUCCEEDED")
+
+
+class Away(Tailed):
+    def get_job_info(self, job_id: str) -> SimpleNamespace:
+        if self.connections:
+            raise RuntimeError("Request failed with status code 502")
+        return details(job_id)
 
 
 def test_following_goes_on_after_a_lost_connection(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,4 +185,4 @@ def test_a_cluster_that_stays_away_is_one_sentence(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("dynst_platform.submit.client.sleep", lambda seconds: None)
     monkeypatch.setattr("dynst_platform.submit.client.LOST_AFTER", -1.0)
     with pytest.raises(UnreachableError, match=r"http://host does not answer any more; the job may go on there"):
-        list(Cluster("http://host", Tailed()).follow("x"))
+        list(Cluster("http://host", Away()).follow("x"))

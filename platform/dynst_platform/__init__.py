@@ -11,7 +11,7 @@ __all__ = ["QUIET_AND_QUICK"]
 
 QUIET_AND_QUICK = {
     "RAY_TRAIN_V2_ENABLED": "1",
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # a report waits for the next poll; the default of 2 s costs 1.6 s an epoch
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.05",  # a report waits for the next poll: 1.6 s an epoch by default, 0.17 s at 0.2
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "60",

@@ -20,6 +20,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
+from stopwatch import by_clock
 
 from dynst.data.edges import nearest_neighbour_edges
 from dynst.data.scaler import SEASONS, SeasonalScaler
@@ -111,13 +112,7 @@ def measure(kind: str, size: int, batch: int, repeats: int) -> dict[str, float]:
 
 def seconds(call: Callable[[], None], repeats: int) -> float:
     call()
-    return median(timed(call) for _ in range(repeats))
-
-
-def timed(call: Callable[[], None]) -> float:
-    started = perf_counter()
-    call()
-    return perf_counter() - started
+    return median(by_clock(call) for _ in range(repeats))
 
 
 def peak_mib() -> float:

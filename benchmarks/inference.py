@@ -13,6 +13,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
+from stopwatch import by_clock
 from torch import Tensor
 
 from dynst.backbones.catalogue import BACKBONES, backbone_class, traits_of
@@ -101,13 +102,7 @@ def timed_turns(calls: Sequence[Callable[[], None]], turns: int, seconds: float)
     for turn in range(turns):
         if turn > 2 and perf_counter() > deadline:
             return
-        yield [timed(call) for call in calls]
-
-
-def timed(call: Callable[[], None]) -> float:
-    started = perf_counter()
-    call()
-    return perf_counter() - started
+        yield [by_clock(call) for call in calls]
 
 
 if __name__ == "__main__":

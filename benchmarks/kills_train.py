@@ -23,10 +23,10 @@ from typing import Any
 
 from mlflow.tracking import MlflowClient
 from ray_nodes import PATIENCE, Failed, Nodes, first_node, folders, reports, started, train, wait_for
+from timed_runs import JOB, words
 
 from dynst.artifact import artifact_digest
 
-JOB = Path(__file__).parents[1] / "jobs" / "quickstart.yaml"
 SMALL = ["training.epochs=6", "training.steps_per_epoch=40", "sparsity.scheme=dynamic"]
 KINDS = ("worker", "node", "driver")
 SERIES = ("train/mae", "val/mae", "mask/sparsity", "mask/churn", "test/mae_all")
@@ -49,7 +49,7 @@ def main() -> None:
     with TemporaryDirectory() as home, first_node(home, cpus=2) as nodes:
         nodes.add_second()
         settings = ["cluster.address=" + nodes.address, f"cluster.num_workers={options.workers}", *SMALL]
-        start = [str(JOB), *(part for word in settings for part in ("--set", word))]
+        start = [str(JOB), *words(settings)]
         began = time.perf_counter()
         whole = finish(start, nodes.environment)
         total = len(reports(Path(whole["artifacts"]["folder"])))

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import fmean, median
 from tempfile import TemporaryDirectory
-from time import process_time
 
 import numpy as np
 import torch
 from parity import PAIRS, Bench, Pair, Records, dataset_of, imported, model_config
 from peer_environments import CACHE, PeerError
+from stopwatch import of_processor
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -109,7 +109,7 @@ def our_epoch(bench: Bench, pair: Pair, scheme: Scheme) -> Epoch:
     model = forecaster_for(data, model_config(pair.ours), bench.store.edges, seed=0)
     recipe = bench.recipe.model_copy(update={"epochs": 1000})
     reports = Training(model, scheme, recipe, TrainingData(data.train, data.val), 0, World()).run()
-    return lambda: timed(lambda: next(reports))
+    return lambda: of_processor(lambda: next(reports))
 
 
 class ByHand:
@@ -123,7 +123,7 @@ class ByHand:
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=bench.recipe.learning_rate)
 
     def epoch(self) -> float:
-        return timed(self._epoch)
+        return of_processor(self._epoch)
 
     def _epoch(self) -> None:
         self.model.train()
@@ -161,12 +161,6 @@ class NumpyWindows(Dataset[tuple[np.ndarray, ...]]):
 
 def loader(windows: Windows, batch_size: int) -> DataLoader[tuple[np.ndarray, ...]]:
     return DataLoader(NumpyWindows(windows), batch_size, shuffle=True)
-
-
-def timed(call: Callable[[], object]) -> float:
-    started = process_time()
-    call()
-    return process_time() - started
 
 
 if __name__ == "__main__":

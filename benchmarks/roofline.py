@@ -12,11 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from statistics import median
-from time import process_time
 from typing import Any
 
 import torch
 from inference import call_of, forecaster
+from stopwatch import of_processor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
@@ -83,7 +83,7 @@ def calls(name: str, size: int) -> dict[str, Callable[[], object]]:
 
 def line(title: str, call: Callable[[], object], machine: Machine, repeats: int) -> str:
     call()
-    seconds = median(timed(call) for _ in range(repeats))
+    seconds = median(of_processor(call) for _ in range(repeats))
     with FlopCounterMode(display=False) as counter:
         call()
     with Traffic() as traffic:
@@ -106,13 +106,7 @@ def measured_machine() -> Machine:
 
 def best(call: Callable[[], object]) -> float:
     call()
-    return min(timed(call) for _ in range(7))
-
-
-def timed(call: Callable[[], object]) -> float:
-    started = process_time()
-    call()
-    return process_time() - started
+    return min(of_processor(call) for _ in range(7))
 
 
 if __name__ == "__main__":

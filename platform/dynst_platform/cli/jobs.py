@@ -77,7 +77,8 @@ def stop(job: str, **flags: Any) -> None:
         click.echo(f"{found.id} has ended already: {found.state}")
         return
     cluster.stop(found.id)
-    click.echo(f"{cluster.ended(found.id).id}: {cluster.job(found.id).state}")
+    ended = cluster.ended(found.id)
+    click.echo(f"{ended.id}: {ended.state}")
 
 
 def _connected(flags: dict[str, Any]) -> "tuple[Cluster, Profile]":

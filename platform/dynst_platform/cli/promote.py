@@ -56,7 +56,7 @@ def _roll_back(name: str, experiment: str | None, dry_run: bool) -> None:
     from dynst_platform.home import tracking_uri
     from dynst_platform.registry.models import client_of
     from dynst_platform.registry.versions import roll_back
-    from dynst_platform.tracking.mlflow_runs import as_tracking_error
+    from dynst_platform.tracking.reaching import as_tracking_error
 
     with as_tracking_error(tracking_uri()):
         now, before = roll_back(client_of(tracking_uri()), name)

@@ -21,7 +21,7 @@ def history(name: str, output: str) -> None:
     from dynst_platform.home import tracking_uri
     from dynst_platform.registry.models import client_of
     from dynst_platform.registry.versions import history_of
-    from dynst_platform.tracking.mlflow_runs import as_tracking_error
+    from dynst_platform.tracking.reaching import as_tracking_error
 
     with as_tracking_error(tracking_uri()):
         events = history_of(client_of(tracking_uri()), name)
@@ -41,7 +41,7 @@ def unlock(name: str) -> None:
     from dynst_platform.home import tracking_uri
     from dynst_platform.registry import versions
     from dynst_platform.registry.models import client_of
-    from dynst_platform.tracking.mlflow_runs import as_tracking_error
+    from dynst_platform.tracking.reaching import as_tracking_error
 
     with as_tracking_error(tracking_uri()):
         versions.unlock(client_of(tracking_uri()), name)

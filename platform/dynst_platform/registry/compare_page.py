@@ -11,7 +11,7 @@ from dynst_platform.home import tracking_uri
 from dynst_platform.registry.compare import Compared, shortened
 from dynst_platform.registry.html_report import Section, write_html
 from dynst_platform.registry.models import client_of
-from dynst_platform.tracking.mlflow_runs import as_tracking_error
+from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["write_page"]
 

@@ -21,7 +21,7 @@ from dynst.errors import ArtifactError, ConfigError
 from dynst_platform.jobfile import check_job, load_job, with_overrides
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import store_of
-from dynst_platform.tracking.mlflow_runs import as_tracking_error
+from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["CHAMPION", "Fetched", "client_of", "fetched", "model_id_in", "model_id_of", "store_that_fits"]
 

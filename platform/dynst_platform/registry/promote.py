@@ -15,7 +15,7 @@ from dynst_platform.registry.policy import Candidate, Figures, candidates_of, sh
 from dynst_platform.registry.runs import trainings_of
 from dynst_platform.registry.versions import Version, alone_with, champion_of, register
 from dynst_platform.spec import JobSpec
-from dynst_platform.tracking.mlflow_runs import as_tracking_error
+from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["Decision", "promote"]
 

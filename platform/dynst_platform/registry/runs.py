@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 from dynst.addresses import without_credentials
 from dynst.errors import ConfigError
 from dynst_platform.spec import PromotionSpec
-from dynst_platform.tracking.mlflow_runs import as_tracking_error
+from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["Training", "experiment_id_of", "trainings_of"]
 

@@ -1,7 +1,5 @@
 """What a job will ask of a cluster, before it runs: workers, memory and hours, from a few steps that are measured here."""
 
-import resource
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +16,7 @@ from dynst_platform.arms import epochs_by_arm, shared_epochs
 from dynst_platform.spec import JobSpec
 from dynst_platform.sweep.spec import SweepSpec
 from dynst_platform.sweep.warm_up import comparison_of
+from dynst_platform.workers.process_memory import peak_memory_mib
 
 __all__ = ["Capacity", "capacity_of"]
 
@@ -84,7 +83,7 @@ def capacity_of(spec: JobSpec | SweepSpec, store: SensorStore) -> Capacity:
         workers=workers,
         cpus=1 if isinstance(spec, JobSpec) else spec.resources.cpu,
         gpus=_gpus(spec),
-        memory_mib=_peak_mib(),
+        memory_mib=peak_memory_mib(),
         series_mib=(series.values.nbytes + (0 if series.complete else series.observed.nbytes)) / 2**20,
         weights=sum(weight.numel() for weight in comparison.dense().training.model.parameters()),
         windows=windows,
@@ -144,8 +143,3 @@ def _gpus(spec: JobSpec | SweepSpec) -> float | None:
     if isinstance(spec, SweepSpec):
         return spec.resources.gpu
     return None if spec.cluster.use_gpu == "auto" else float(spec.cluster.use_gpu)
-
-
-def _peak_mib() -> float:
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes of what the system counts
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from dynst.addresses import is_remote
 from dynst.errors import ConfigError
 
 __all__ = ["Profile", "config_path", "find_profile", "use_token"]
@@ -49,7 +50,7 @@ class Profile(BaseModel):
                 f"no cluster is named; give --address http://host:8265, set {VARIABLES['address']}, or write a profile into "
                 f"{config_path()}"
             )
-        url = self.address if "://" in self.address else f"http://{self.address}"
+        url = self.address if is_remote(self.address) else f"http://{self.address}"
         try:
             parts = urlsplit(url)
             sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

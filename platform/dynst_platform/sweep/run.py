@@ -87,7 +87,8 @@ def tune(
         RunError: shared work, Tune or the tracking store failed; all that ended is kept.
     """
     quiet_libraries()
-    base, address = jobs_of(sweep, {})[0], _address(sweep)
+    base = jobs_of(sweep, {})[0]
+    address = base.cluster.address
     if address is not None:
         check_cluster(address, home(), [store.path])
     tracker = Tracker(tracking_uri(), artifact_root(), base, store, job_id=resume[1] if resume else None)
@@ -103,7 +104,7 @@ def tune(
         dense = _shared_work(sweep, store, on_piece)
         conductor = SweepConductor(sweep, records, tracker, tracker.runs[PARENT], listener, dense["test"])
         if conductor.left:
-            run_trials(sweep, _setting(sweep, store, records), conductor.left, folder / "ray", conductor, _address(sweep))
+            run_trials(sweep, _setting(sweep, store, records), conductor.left, folder / "ray", conductor, address)
         return _outcome(sweep, store, tracker, folder, records.all(), dense)
 
 
@@ -119,13 +120,9 @@ def _shared_work(sweep: SweepSpec, store: SensorStore, on_piece: OnDone) -> dict
         rows.extend(product.rows)
         on_piece(cell, product)
 
-    run_cells(cells, _pieces(sweep), min(2, len(cells)), on_done, _address(sweep))
+    run_cells(cells, _pieces(sweep), min(2, len(cells)), on_done, jobs[0].cluster.address)
     dense = [row for row in rows if row["stage"] == "dense"]
     return {name: fmean(row[key] for row in dense) for name, key in (("val", "val_mae"), ("test", "mae_all"))}
-
-
-def _address(sweep: SweepSpec) -> str | None:
-    return JobSpec.model_validate(sweep.job).cluster.address
 
 
 def _one_warm_up(sweep: SweepSpec) -> bool:

@@ -32,7 +32,7 @@ from dynst_platform.tracking.reaching import as_tracking_error
 from dynst_platform.tracking.report_file import now_ms
 from dynst_platform.tracking.serving_model import input_columns, reading_columns
 
-__all__ = ["Tracker", "as_tracking_error", "metrics_at", "origin_tags", "sweep_of_run"]
+__all__ = ["Tracker", "metrics_at", "origin_tags", "sweep_of_run"]
 
 MAX_TAG = 4000
 MAX_METRICS = 1000  # in one call

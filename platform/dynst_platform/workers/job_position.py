@@ -1,8 +1,6 @@
 """How far a job is, as plain data, and its way to disk and back: what a run that was interrupted goes on from."""
 
 import json
-import resource
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +15,7 @@ from dynst.training.checkpoints import Checkpoints
 from dynst.training.recipe import Recipe
 from dynst.training.world import World
 from dynst_platform.tracking.report_file import Report, now_ms
+from dynst_platform.workers.process_memory import peak_memory_mib
 
 __all__ = ["JobPosition", "JobRun", "TellsReport"]
 
@@ -98,7 +97,7 @@ class JobRun:
 
     def _of_the_workers(self) -> Report:
         """How many there are, and the MiB that each has held at most; every rank takes part."""
-        peaks = self.world.every(torch.tensor(_peak_memory())).tolist()
+        peaks = self.world.every(torch.tensor(peak_memory_mib())).tolist()
         return {"workers": self.world.size, "peak_memory_mib": max(peaks), "peaks_mib": peaks}
 
     def _hand_on(self, report: Report) -> None:
@@ -155,9 +154,3 @@ def _epoch_report(arm: Arm, epoch: Any) -> Report:
         | figures
         | {"updates": updates}
     )
-
-
-def _peak_memory() -> float:
-    """MiB of memory that this process has held at most until now, all that it imported included."""
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes of what the system counts
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -9,7 +9,7 @@ from threading import Event, Thread
 from typing import Protocol
 
 from dynst.addresses import without_credentials
-from dynst_platform.errors import UnreachableError
+from dynst_platform.errors import RunError, UnreachableError
 from dynst_platform.home import shown
 from dynst_platform.tracking.cursor import Cursor, Ending, queued
 from dynst_platform.tracking.report_file import REPORTS, Report, ReportReader
@@ -18,6 +18,7 @@ __all__ = ["Backlog", "Delivery", "Destination", "Left", "delivered"]
 
 POLL_SECONDS = 0.2
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0  # seconds between two attempts
+ATTEMPTS = 3  # at a report that the server refuses, which may be a passing fault of its database
 PATIENCE = 30.0  # seconds that a training which is done waits for a server that is away
 STUCK = 300.0  # and for one report while the server answers
 PATIENCE_AFTER_FAILURE = 10.0
@@ -74,7 +75,7 @@ class Backlog:
 
 
 class Delivery(Thread):
-    """Hands the backlog over as it grows, and tries again for as long as the server is away."""
+    """Hands the backlog over as it grows; tries again for as long as the server is away, and a few times where it refuses."""
 
     def __init__(self, cursor: Cursor, destination: Destination) -> None:
         super().__init__(name="delivery", daemon=True)
@@ -114,24 +115,30 @@ class Delivery(Thread):
                 return
 
     def _patiently(self, action: Callable[[], None]) -> None:
-        wait = FIRST_WAIT
+        wait, refusals = FIRST_WAIT, 0
+        problem: Exception
         while True:
             try:
                 action()
             except UnreachableError as error:
-                self._away = error
+                self._away = problem = error
+            except Exception as error:
+                refusals, self._away, problem = refusals + 1, None, error
+                if refusals == ATTEMPTS:
+                    raise
             else:
                 self._away, self._last_taken = None, time.monotonic()
                 return
             if self._given_up.wait(wait):
-                raise self._away
+                raise problem
             wait = min(2 * wait, LONGEST_WAIT)
 
     def _reason(self) -> str:
         problem = self._failure or self._away
-        return (
-            "the tracking store does not answer" if problem is None else without_credentials(str(problem)) or type(problem).__name__
-        )
+        if problem is None:
+            return "the tracking store does not answer"
+        said = str(problem) if isinstance(problem, RunError) else f"{type(problem).__name__}: {problem}"
+        return without_credentials(said)
 
 
 def left(cursor: Cursor, reason: str) -> Left:

@@ -38,7 +38,9 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory, network: SensorStore)
             sparsity = {"final": share, "scheme": "one_shot", "probe_every": 1}
             references = {"dense": True, "random": 0}
             job = small_job(network, name=experiment, sparsity=sparsity, references=references, promotion=EASY)
-            runs[name] = use_case.train(job, network, lambda report: None).run_id
+            outcome = use_case.train(job, network, lambda report: None)
+            assert not outcome.queued_note
+            runs[name] = outcome.run_id
     return Trained(home, network, runs)
 
 

@@ -104,8 +104,18 @@ def test_what_is_left_when_patience_ends_is_said(cursor: Cursor) -> None:
     assert left.command.endswith(str(cursor.folder))
 
 
+@pytest.mark.parametrize("fault", [TrackingError("deadlock detected"), RuntimeError("whatever a library thinks of")])
+def test_a_fault_that_passes_is_tried_again(cursor: Cursor, fault: Exception) -> None:
+    store = Store(failing(module.ATTEMPTS - 1, fault))
+    delivery = Delivery(cursor, store)
+    delivery.start()
+    add(cursor, 1, 2)
+    assert delivery.finish().command == ""
+    assert store.taken == [1, 2]
+
+
 def test_a_refusal_ends_the_delivery_and_is_said(cursor: Cursor) -> None:
-    store = Store(failing(1, TrackingError("the experiment was deleted")))
+    store = Store(failing(module.ATTEMPTS, TrackingError("the experiment was deleted")))
     delivery = Delivery(cursor, store)
     delivery.start()
     add(cursor, 1, 2)

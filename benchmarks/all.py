@@ -1,7 +1,8 @@
 """Every benchmark that fits half an hour on two cores, one after another, into one page: python benchmarks/all.py
 
-``make bench`` runs it. Each table is what the command above it printed; one that fails says so, and the others go on. What takes
-longer (parity of errors, kills, the search, trainings of all backbones) has commands of its own in the documents.
+``make bench`` runs it. Each table is what the command above it printed; one that fails says so, and the others go on. What the page
+says before its first table is written by hand and kept. What takes longer (parity of errors, kills, the search, trainings of all
+backbones) has commands of its own in the documents.
 """
 
 import argparse
@@ -19,11 +20,8 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results.md"
 VERSIONS = ("torch", "torch-geometric", "ray", "mlflow", "numpy")
 
-HEAD = """# Results
-
-Written by `make bench`, each part by the command above it: ratios of one run on one machine. What is to reach, and what was, stands
-in [docs/performance.md](../docs/performance.md).
-"""
+HEAD = "# Results\n"
+TABLE = "\n## `python "  # how a part of the page begins
 
 
 @dataclass(frozen=True)
@@ -55,23 +53,24 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     wanted = [table for table in TABLES if not options.only or table.script in options.only]
-    done = sections(options.out) if options.only else {}
+    head, kept = parts_of(options.out)
+    done = kept if options.only else {}
     for table in wanted:
         print(f"{table.command} …", file=sys.stderr, flush=True)
         done[table.script] = f"## `{table.command}`\n\n{machine()}\n\n{outcome(table)}\n"
-        options.out.write_text(page(done), encoding="utf-8")
+        options.out.write_text(page(head, done), encoding="utf-8")
 
 
-def sections(path: Path) -> dict[str, str]:
-    """What the page has, by script."""
+def parts_of(path: Path) -> tuple[str, dict[str, str]]:
+    """What the page says before its tables, and these by script."""
     if not path.is_file():
-        return {}
-    parts = path.read_text(encoding="utf-8").split("\n## ")[1:]
-    return {part.partition("benchmarks/")[2].split(".py")[0] + ".py": f"## {part.rstrip()}\n" for part in parts}
+        return HEAD, {}
+    head, *tables = path.read_text(encoding="utf-8").split(TABLE)
+    return head, {table.partition("/")[2].split(".py")[0] + ".py": f"{TABLE}{table}".strip() + "\n" for table in tables}
 
 
-def page(done: dict[str, str]) -> str:
-    return "\n".join([HEAD, *(done[table.script] for table in TABLES if table.script in done)])
+def page(head: str, done: dict[str, str]) -> str:
+    return "\n".join([f"{head.rstrip()}\n", *(done[table.script] for table in TABLES if table.script in done)])
 
 
 def machine() -> str:

@@ -46,12 +46,19 @@ class _PairLinks:
     def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Mixing:
         if query.dim() == 4 and nearness is None and self.deaf is None:
             return partial(self._attend_in_pieces, query, key)
+        return partial(_mix, self._weight(query, key, nearness))
+
+    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> tuple[Mixing, Mixing]:
+        weight = self._weight(query, key, nearness)
+        return partial(_mix, weight), partial(_mix, weight.mean(-3, keepdim=True))
+
+    def _weight(self, query: Tensor, key: Tensor, nearness: Tensor | None) -> Tensor:
         scores = query @ key.mT
         if nearness is not None:
             scores = scores + nearness * self.proximity
         if self.deaf is not None:
             scores = scores.masked_fill(self.deaf, -torch.inf)
-        return partial(_mix, gated_attention(scores, self.gates))
+        return gated_attention(scores, self.gates)
 
     def _attend_in_pieces(self, query: Tensor, key: Tensor, values: Tensor) -> Tensor:
         """``[B, heads, K, E]`` thrice; the scores of all windows together, ``[B, heads, L, K]``, are never kept.

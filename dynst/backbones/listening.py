@@ -30,11 +30,12 @@ class Listening(nn.Module):
         self.query, self.key = scores_by_product(embedding, sharpness), scores_by_product(embedding, sharpness)
         self.nearness = nn.Parameter(torch.full((heads, 1, 1), 2.0))
 
-    def mixing(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> Mixing:
-        """How all locations, or these, listen to the active sensors, ``[B, heads, K, D]`` to ``[B, heads, L, D]``."""
+    def mixings(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> tuple[Mixing, Mixing]:
+        """How all locations, or these, listen to the active sensors: ``[B, heads, K, D]`` to ``[B, heads, L, D]`` head by head, and
+        ``[B, 1, K, D]`` to ``[B, 1, L, D]`` on average over the heads."""
         query = self.query(self.among(locations)).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # [heads, L, E]
         key = self.key(self.location[sensors]).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # [heads, K, E]
-        return self.geometry.everywhere(sensors, gates, locations).attend(query, key, self.nearness)
+        return self.geometry.everywhere(sensors, gates, locations).listen(query, key, self.nearness)
 
     def among(self, locations: Tensor | None) -> Tensor:
         """The embeddings of all locations, or of these, ``[L, E]``."""

@@ -56,12 +56,22 @@ class _ListLinks:
         return self._near(gated_average(self.proximity, self.gate_of))
 
     def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Mixing:
+        return self._with_far_field(self._weight(query, key, nearness))
+
+    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> tuple[Mixing, Mixing]:
+        weight = self._weight(query, key, nearness)
+        return self._with_far_field(weight), self._with_far_field(weight.mean(-3, keepdim=True))
+
+    def _weight(self, query: Tensor, key: Tensor, nearness: Tensor | None) -> Tensor:
+        """``[..., L, N + 1]``, the far field's last."""
         scores = self._scores(query, key)  # [..., L, N]
         if nearness is not None:
             scores = scores + nearness * self.proximity
         far_score = query @ (self._share @ key).mT  # [..., L, 1]
         gates = None if self.gate_of is None else torch.cat([self.gate_of, torch.ones_like(self.gate_of[:, :1])], dim=-1)
-        weight = gated_attention(torch.cat([scores.masked_fill(~self.present, -torch.inf), far_score], dim=-1), gates)
+        return gated_attention(torch.cat([scores.masked_fill(~self.present, -torch.inf), far_score], dim=-1), gates)
+
+    def _with_far_field(self, weight: Tensor) -> Mixing:
         near = self._near(weight[..., :-1])
         return lambda values: near(values) + weight[..., -1:] * (self._share @ values)
 

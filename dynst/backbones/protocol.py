@@ -77,6 +77,10 @@ class Links(Protocol):
     def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Mixing:
         """By learned scores, ``query [..., L, E] · key [..., K, E]``, plus ``nearness [..., 1, 1]`` times the proximity."""
 
+    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> tuple[Mixing, Mixing]:
+        """As ``attend``, where all windows share the scores ``[heads, L, K]``: how each head hears what is said to it,
+        ``[B, heads, K, D]``, and how all heads on average hear what is said to all of them, ``[B, 1, K, D]``."""
+
     def neighbours(self) -> Pairs:
         """The known graph pair by pair."""
 

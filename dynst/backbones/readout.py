@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from dynst.backbones.listening import Listening, last_reading
@@ -36,12 +35,10 @@ class Readout(Listening):
         """``hidden [B, K, D]`` and ``morphed [B, K, T·2C]`` to scaled ``[B, H, L, targets]``, of all locations or these."""
         batch, shape, size = len(hidden), self.shape, self.shape.hidden // self.heads
         extrapolated = self.extrapolate(morphed)  # [B, K, H·targets]
-        values = self.others(hidden).unflatten(-1, (self.heads, size)).permute(2, 1, 0, 3)  # [heads, K, B, D/heads]
-        told = extrapolated.transpose(0, 1).expand(self.heads, -1, -1, -1)
-        said = torch.cat([values, told], dim=-1).permute(2, 0, 1, 3)  # lies as a mixing reads it: nothing moves there
-        heard = self.mixing(sensors, gates, locations)(said)  # [B, heads, L, D/heads + H·targets]
-        states, guesses = heard.split([size, extrapolated.shape[-1]], dim=-1)
-        mixed, guessed = states.transpose(1, 2).flatten(2), guesses.mean(1)
+        values = self.others(hidden).unflatten(-1, (self.heads, size)).transpose(1, 2)  # [B, heads, K, D/heads]
+        by_head, on_average = self.mixings(sensors, gates, locations)
+        mixed = by_head(values).transpose(1, 2).flatten(2)  # [B, L, D]
+        guessed = on_average(extrapolated[:, None]).squeeze(1)  # [B, L, H·targets]
         here, which = self.standing(sensors, locations)
         own, beyond = self.own(hidden[:, which]), extrapolated[:, which] - guessed[:, here]
         if gates is not None:

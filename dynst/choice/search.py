@@ -13,12 +13,12 @@ from dynst.sparsity.constraints import Constraints
 __all__ = ["Found", "SearchConfig", "eliminate", "find_choice", "judged_search"]
 
 HEAT = 1 / 3  # of the rounds, which every start may have
-FEW = 4  # every fourth window tells which proposals are worth a whole judgement
-FINALISTS = 3
+FEW = 4  # every fourth window tells which proposal is worth a whole judgement
+FEWER = 8  # and every eighth what an elimination needs, which is a start and no more
 
 
 class SearchConfig(BaseModel):
-    """How long to search. A round looks at ``proposals`` exchanges on few of the judge's windows and judges the best on all."""
+    """How long to search. A round looks at ``proposals`` exchanges on few of the judge's windows and judges the best one on all."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,11 +43,12 @@ def find_choice(
     """The whole search: judged exchanges from an elimination and from the best choice by one of the ``rankings``; after the
     first rounds only the better one goes on.
 
-    The elimination sees the judge's last part alone, the training windows, so that the other one can still tell what generalises.
+    The elimination sees the judge's last part alone, the training windows, so that the other one can still tell what generalises,
+    and few of them.
     """
     ranked = [constraints.prune(constraints.allowed(), scores, sparsity) for scores in rankings]
     starts = [ranked[int(judge.losses(ranked).argmin())]] if ranked else []
-    starts.append(eliminate(judge.on(-1), constraints, sparsity, config.elimination_rounds))
+    starts.append(eliminate(judge.on(-1).every(FEWER), constraints, sparsity, config.elimination_rounds))
     first = round(config.rounds * HEAT)
     heats = [judged_search(judge, constraints, start, first, config.proposals, seed) for start in starts]
     leader = min(heats, key=lambda heat: heat.loss)
@@ -71,8 +72,8 @@ def judged_search(judge: Judge, constraints: Constraints, start: Tensor, rounds:
     """Improve a choice by exchanges that lower the judge's loss; the result is never worse than ``start``.
 
     A round proposes exchanges of one to a sixteenth of the sensors, by importance at the present choice with noise that grows
-    from one proposal to the next. All are judged on few windows, the best of them on all windows, and the winner is taken if it is
-    better than what there is. After a round without success the exchanges get smaller.
+    from one proposal to the next. All are judged on few windows, the best of them on all windows, and it is taken if it is better
+    than what there is. After a round without success the exchanges get smaller.
     """
     generator = torch.Generator().manual_seed(seed)
     few = judge.every(FEW)
@@ -85,11 +86,10 @@ def judged_search(judge: Judge, constraints: Constraints, start: Tensor, rounds:
             constraints.exchange(active, _noisy(importance, number / proposals, generator), 1 + number % reach)
             for number in range(proposals)
         ]
-        finalists = [proposed[int(number)] for number in few.losses(proposed).argsort(stable=True)[:FINALISTS]]
-        judged = judge.losses(finalists)
-        best = int(judged.argmin())
-        if judged[best] < loss:
-            active, loss = finalists[best], float(judged[best])
+        best = proposed[int(few.losses(proposed).argmin())]
+        judged = float(judge.losses([best])[0])
+        if judged < loss:
+            active, loss = best, judged
             importance = few.importance(active)
         else:
             reach = max(1, reach // 2)

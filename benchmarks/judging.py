@@ -1,0 +1,53 @@
+"""What it costs the judged search to look at few windows: python benchmarks/judging.py --job jobs/evidence/auckland.yaml
+
+One network is warmed up for each seed and judges three searches: proposals and elimination on every window, as they are, both on
+every eighth. Time is the processor's, on one thread, over that of the first; the judge's loss and the test error are those of the
+choice that was found, read off the network as it is.
+"""
+
+import argparse
+from pathlib import Path
+from time import process_time
+
+import torch
+from training import JOB, arms_of
+
+from dynst.choice import search
+from dynst.training.evaluate import evaluate
+
+WAYS = {"every window": (1, 1), "as it is": (search.FEW, search.FEWER), "every eighth": (8, 8)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--job", type=Path, default=JOB)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the job")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    print("| seed | proposals and elimination on | time | judge's loss | test error |\n|---|---|---:|---:|---:|")
+    for seed in options.seeds:
+        settings = ["sparsity.final=0.5", "sparsity.scheme=judged", *options.set, f"seed={seed}"]
+        for row in rows(options.job, settings):
+            print(f"| {seed} | {row} |", flush=True)
+
+
+def rows(job: Path, settings: list[str]) -> list[str]:
+    arms = arms_of(job, settings)
+    comparison, training = arms.comparison, arms.learned.training
+    for _ in training.run(comparison.warm_epochs(arms.learned)):
+        pass
+    found, first = [], 0.0
+    for way, (search.FEW, search.FEWER) in WAYS.items():
+        began = process_time()
+        judge = comparison.chooser.judge(training.model, comparison.search)
+        choice = comparison.chooser.judged(judge, *comparison._demands(), comparison.search, comparison.seed)
+        seconds = process_time() - began
+        first = first or seconds
+        error = evaluate(training.model, comparison.dataset.test, choice.active, training.world, training.windows_at_once).mae()
+        found.append(f"{way} | {seconds / first:.2f} | {choice.loss:.4f} | {error:.4f}")
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
 """Every benchmark that fits half an hour on two cores, one after another, into one page: python benchmarks/all.py
 
 ``make bench`` runs it. Each table is what the command above it printed; one that fails says so, and the others go on. What the page
-says before its first table is written by hand and kept. What takes longer (parity of errors, kills, the search, trainings of all
+says before its first table is written by hand and kept. What takes longer (parity of errors, kills, searches, trainings of all
 backbones) has commands of its own in the documents.
 """
 
@@ -36,10 +36,10 @@ class Table:
 
 
 TABLES = (
-    Table("inference.py", "--turns 10 --seconds 2"),
+    Table("inference.py", "--turns 5 --seconds 1"),
     Table("roofline.py"),
-    Table("training.py", "--backbones morph_graph graph_wavenet --set training.epochs=6", 900),
-    Table("peers.py", "--pairs stid graph_wavenet --rounds 2", 900),
+    Table("training.py", "--backbones morph_graph stid", 900),
+    Table("peers.py", "--pairs stid --rounds 3", 900),
     Table("data.py"),
     Table("growth.py", "--batches 4 --repeats 3"),
     Table("overhead.py", "--repeats 2", 900),

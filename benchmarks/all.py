@@ -21,7 +21,7 @@ RESULTS = HERE / "results.md"
 VERSIONS = ("torch", "torch-geometric", "ray", "mlflow", "numpy")
 
 HEAD = "# Results\n"
-TABLE = "\n## `python "  # how a part of the page begins
+TABLE = "\n## `"  # how a part of the page begins
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class Table:
 
 
 TABLES = (
-    Table("inference.py", "--turns 5 --seconds 1"),
+    Table("inference.py", "--sensors 207 --turns 5 --seconds 1"),
+    Table("inference.py", "--sensors 2000 20000 --sparsities 0.5 0.8 --turns 3 --seconds 1"),
     Table("roofline.py"),
     Table("training.py", "--backbones morph_graph stid", 900),
     Table("peers.py", "--pairs stid --rounds 3", 900),
@@ -49,7 +50,9 @@ TABLES = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=[table.script for table in TABLES], help="the others keep what the page has")
+    parser.add_argument(
+        "--only", nargs="+", choices=sorted({table.script for table in TABLES}), help="the others keep what the page has"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     wanted = [table for table in TABLES if not options.only or table.script in options.only]
@@ -57,20 +60,20 @@ def main() -> None:
     done = kept if options.only else {}
     for table in wanted:
         print(f"{table.command} …", file=sys.stderr, flush=True)
-        done[table.script] = f"## `{table.command}`\n\n{machine()}\n\n{outcome(table)}\n"
+        done[table.command] = f"{TABLE}{table.command}`\n\n{machine()}\n\n{outcome(table)}\n".lstrip()
         options.out.write_text(page(head, done), encoding="utf-8")
 
 
 def parts_of(path: Path) -> tuple[str, dict[str, str]]:
-    """What the page says before its tables, and these by script."""
+    """What the page says before its tables, and these by command."""
     if not path.is_file():
         return HEAD, {}
     head, *tables = path.read_text(encoding="utf-8").split(TABLE)
-    return head, {table.partition("/")[2].split(".py")[0] + ".py": f"{TABLE}{table}".strip() + "\n" for table in tables}
+    return head, {table.partition("`")[0]: f"{TABLE}{table}".strip() + "\n" for table in tables}
 
 
 def page(head: str, done: dict[str, str]) -> str:
-    return "\n".join([f"{head.rstrip()}\n", *(done[table.script] for table in TABLES if table.script in done)])
+    return "\n".join([f"{head.rstrip()}\n", *(done[table.command] for table in TABLES if table.command in done)])
 
 
 def machine() -> str:

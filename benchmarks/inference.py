@@ -25,7 +25,7 @@ from dynst.model import ModelConfig, build_forecaster
 
 COMPACT = [name for name in BACKBONES if traits_of(backbone_class(name)).compact]
 SIZES, BATCHES, SPARSITIES = (207, 2_000, 20_000), (1, 64), (0.3, 0.5, 0.6, 0.7, 0.8)
-ROWS = 2**16  # sensors of all windows of a batch
+ROWS = 2**15  # sensors of all windows of a batch
 WARM = 2
 
 

@@ -1,8 +1,8 @@
 """What it costs the judged search to look at few windows: python benchmarks/judging.py --job jobs/evidence/auckland.yaml
 
 One network is warmed up for each seed and judges three searches: proposals and elimination on every window, as they are, both on
-every eighth. Time is the processor's, on one thread, over that of the first; the judge's loss and the test error are those of the
-choice that was found, read off the network as it is.
+every eighth. Time is the processor's, on one thread, over that of the first, which judges the best of each round twice; the judge's
+loss and the test error are those of the choice that was found, read off the network as it is.
 """
 
 import argparse
@@ -25,7 +25,9 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the job")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print("| seed | proposals and elimination on | time | judge's loss | test error |\n|---|---|---:|---:|---:|")
+    print(
+        "| seed | proposals and elimination on | time | judge's loss | test error | same choice as the first |\n|---|---|---:|---:|---:|---|"
+    )
     for seed in options.seeds:
         settings = ["sparsity.final=0.5", "sparsity.scheme=judged", *options.set, f"seed={seed}"]
         for row in rows(options.job, settings):
@@ -37,15 +39,20 @@ def rows(job: Path, settings: list[str]) -> list[str]:
     comparison, training = arms.comparison, arms.learned.training
     for _ in training.run(comparison.warm_epochs(arms.learned)):
         pass
-    found, first = [], 0.0
-    for way, (search.FEW, search.FEWER) in WAYS.items():
+    constraints, sparsity = comparison._demands()
+    comparison.chooser.ranked("variance", constraints, sparsity, comparison.seed)  # what all searches know is made before the first
+    found: list[str] = []
+    first: tuple[float, torch.Tensor] | None = None
+    for way, (few, fewer) in WAYS.items():
+        search.FEW, search.FEWER = few, fewer
         began = process_time()
         judge = comparison.chooser.judge(training.model, comparison.search)
-        choice = comparison.chooser.judged(judge, *comparison._demands(), comparison.search, comparison.seed)
+        choice = comparison.chooser.judged(judge, constraints, sparsity, comparison.search, comparison.seed)
         seconds = process_time() - began
-        first = first or seconds
+        first = first or (seconds, choice.active)
         error = evaluate(training.model, comparison.dataset.test, choice.active, training.world, training.windows_at_once).mae()
-        found.append(f"{way} | {seconds / first:.2f} | {choice.loss:.4f} | {error:.4f}")
+        same = "yes" if torch.equal(choice.active, first[1]) else "no"
+        found.append(f"{way} | {seconds / first[0]:.2f} | {choice.loss:.4f} | {error:.4f} | {same}")
     return found
 
 

@@ -9,7 +9,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
 from dynst.backbones.mixing import gated_attention, gated_average
-from dynst.backbones.protocol import Geometry, Links, Mixing, Pairs
+from dynst.backbones.protocol import Geometry, Hearing, Links, Mixing, Pairs
 
 __all__ = ["AllPairs"]
 
@@ -48,9 +48,9 @@ class _PairLinks:
             return partial(self._attend_in_pieces, query, key)
         return partial(_mix, self._weight(query, key, nearness))
 
-    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> tuple[Mixing, Mixing]:
+    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> Hearing:
         weight = self._weight(query, key, nearness)
-        return partial(_mix, weight), partial(_mix, weight.mean(-3, keepdim=True))
+        return Hearing(partial(_mix, weight), partial(_mix, weight.mean(0, keepdim=True)))
 
     def _weight(self, query: Tensor, key: Tensor, nearness: Tensor | None) -> Tensor:
         scores = query @ key.mT

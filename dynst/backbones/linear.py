@@ -36,8 +36,7 @@ class LinearReadout(Listening):
         """``morphed [B, K, T·2C]`` to scaled forecasts ``[B, H, L, targets]`` of all locations, or of these."""
         shape = self.shape
         extrapolated = self.extrapolate(morphed)  # [B, K, H·targets]
-        _, on_average = self.mixings(sensors, gates, locations)
-        guessed = on_average(extrapolated[:, None]).squeeze(1)  # [B, L, H·targets]
+        guessed = self.hearing(sensors, gates, locations).on_average(extrapolated[:, None]).squeeze(1)  # [B, L, H·targets]
         here, which = self.standing(sensors, locations)
         own = (1 - self.leaning) * (extrapolated[:, which] - guessed[:, here])
         on = own if gates is None else own * gates[which, None]

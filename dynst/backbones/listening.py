@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dynst.backbones.mixing import scores_by_product
-from dynst.backbones.protocol import Geometry, Mixing, Shape
+from dynst.backbones.protocol import Geometry, Hearing, Shape
 
 __all__ = ["Listening", "last_reading"]
 
@@ -30,9 +30,8 @@ class Listening(nn.Module):
         self.query, self.key = scores_by_product(embedding, sharpness), scores_by_product(embedding, sharpness)
         self.nearness = nn.Parameter(torch.full((heads, 1, 1), 2.0))
 
-    def mixings(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> tuple[Mixing, Mixing]:
-        """How all locations, or these, listen to the active sensors: ``[B, heads, K, D]`` to ``[B, heads, L, D]`` head by head, and
-        ``[B, 1, K, D]`` to ``[B, 1, L, D]`` on average over the heads."""
+    def hearing(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> Hearing:
+        """How all locations, or these, listen to the active sensors."""
         query = self.query(self.among(locations)).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # [heads, L, E]
         key = self.key(self.location[sensors]).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # [heads, K, E]
         return self.geometry.everywhere(sensors, gates, locations).listen(query, key, self.nearness)

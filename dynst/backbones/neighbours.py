@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dynst.backbones.bags import Bags, dots, weighted_sum
 from dynst.backbones.mixing import gated_attention, gated_average
-from dynst.backbones.protocol import Geometry, Links, Mixing, Pairs
+from dynst.backbones.protocol import Geometry, Hearing, Links, Mixing, Pairs
 
 __all__ = ["NeighbourLists"]
 
@@ -58,9 +58,9 @@ class _ListLinks:
     def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Mixing:
         return self._with_far_field(self._weight(query, key, nearness))
 
-    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> tuple[Mixing, Mixing]:
+    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> Hearing:
         weight = self._weight(query, key, nearness)
-        return self._with_far_field(weight), self._with_far_field(weight.mean(-3, keepdim=True))
+        return Hearing(self._with_far_field(weight), self._with_far_field(weight.mean(0, keepdim=True)))
 
     def _weight(self, query: Tensor, key: Tensor, nearness: Tensor | None) -> Tensor:
         """``[..., L, N + 1]``, the far field's last."""

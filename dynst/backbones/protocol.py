@@ -2,14 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
 
-__all__ = ["CompactBackbone", "FrameShape", "Geometry", "Links", "Mixing", "Pairs", "Shape", "Traits"]
+__all__ = ["CompactBackbone", "FrameShape", "Geometry", "Hearing", "Links", "Mixing", "Pairs", "Shape", "Traits"]
 
 Mixing = Callable[[Tensor], Tensor]
 """From one message of each sensor, ``[B, ..., K, D]``, to what each location hears, ``[B, ..., L, D]``."""
+
+
+class Hearing(NamedTuple):
+    """Attention whose scores all windows share, ``[heads, L, K]``.
+
+    Args:
+        by_head: what is said to each head, ``[B, heads, K, D]``, to what it hears, ``[B, heads, L, D]``.
+        on_average: what is said to all heads alike, ``[B, 1, K, D]``, to the mean of what they hear, ``[B, 1, L, D]``.
+    """
+
+    by_head: Mixing
+    on_average: Mixing
 
 
 @dataclass(frozen=True)
@@ -77,9 +89,8 @@ class Links(Protocol):
     def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Mixing:
         """By learned scores, ``query [..., L, E] · key [..., K, E]``, plus ``nearness [..., 1, 1]`` times the proximity."""
 
-    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> tuple[Mixing, Mixing]:
-        """As ``attend``, where all windows share the scores ``[heads, L, K]``: how each head hears what is said to it,
-        ``[B, heads, K, D]``, and how all heads on average hear what is said to all of them, ``[B, 1, K, D]``."""
+    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> Hearing:
+        """By scores as those of ``attend``, from ``query [heads, L, E]`` and ``key [heads, K, E]``."""
 
     def neighbours(self) -> Pairs:
         """The known graph pair by pair."""

@@ -36,9 +36,9 @@ class Readout(Listening):
         batch, shape, size = len(hidden), self.shape, self.shape.hidden // self.heads
         extrapolated = self.extrapolate(morphed)  # [B, K, H·targets]
         values = self.others(hidden).unflatten(-1, (self.heads, size)).transpose(1, 2)  # [B, heads, K, D/heads]
-        by_head, on_average = self.mixings(sensors, gates, locations)
-        mixed = by_head(values).transpose(1, 2).flatten(2)  # [B, L, D]
-        guessed = on_average(extrapolated[:, None]).squeeze(1)  # [B, L, H·targets]
+        hearing = self.hearing(sensors, gates, locations)
+        mixed = hearing.by_head(values).transpose(1, 2).flatten(2)  # [B, L, D]
+        guessed = hearing.on_average(extrapolated[:, None]).squeeze(1)  # [B, L, H·targets]
         here, which = self.standing(sensors, locations)
         own, beyond = self.own(hidden[:, which]), extrapolated[:, which] - guessed[:, here]
         if gates is not None:

@@ -72,21 +72,23 @@ def judged_search(judge: Judge, constraints: Constraints, start: Tensor, rounds:
     """Improve a choice by exchanges that lower the judge's loss; the result is never worse than ``start``.
 
     A round proposes exchanges of one to a sixteenth of the sensors, by importance at the present choice with noise that grows
-    from one proposal to the next. All are judged on few windows, the best of them on all windows, and it is taken if it is better
-    than what there is. After a round without success the exchanges get smaller.
+    from one proposal to the next. The new ones are judged on few windows, the best of them on all windows, and it is taken if it is
+    better than what there is. After a round without success the exchanges get smaller.
     """
     generator = torch.Generator().manual_seed(seed)
     few = judge.every(FEW)
     active, loss = start, float(judge.losses([start])[0])
     importance = few.importance(active)
     reach = max(1, int(active.sum()) // 16)
-    losses = [loss]
+    losses, seen = [loss], {_key(start)}  # what all windows have judged cannot be better again
     for _ in range(rounds):
         proposed = [
             constraints.exchange(active, _noisy(importance, number / proposals, generator), 1 + number % reach)
             for number in range(proposals)
         ]
-        best = proposed[int(few.losses(proposed).argmin())]
+        new = [choice for choice in proposed if _key(choice) not in seen]
+        best = new[int(few.losses(new).argmin())] if new else active
+        seen.add(_key(best))
         judged = float(judge.losses([best])[0])
         if judged < loss:
             active, loss = best, judged
@@ -95,6 +97,10 @@ def judged_search(judge: Judge, constraints: Constraints, start: Tensor, rounds:
             reach = max(1, reach // 2)
         losses.append(loss)
     return Found(active, loss, tuple(losses))
+
+
+def _key(choice: Tensor) -> bytes:
+    return choice.numpy().tobytes()
 
 
 def _noisy(importance: Tensor, temperature: float, generator: torch.Generator) -> Tensor:

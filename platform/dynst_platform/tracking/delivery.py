@@ -9,6 +9,7 @@ from threading import Event, Thread
 from typing import Protocol
 
 from dynst.addresses import without_credentials
+from dynst.errors import DynstError
 from dynst_platform.errors import RunError, UnreachableError
 from dynst_platform.home import shown
 from dynst_platform.tracking.cursor import Cursor, Ending, queued
@@ -123,6 +124,8 @@ class Delivery(Thread):
             except UnreachableError as error:
                 self._away = problem = error
             except Exception as error:
+                if not refusals:
+                    wait = FIRST_WAIT
                 refusals, self._away, problem = refusals + 1, None, error
                 if refusals == ATTEMPTS:
                     raise
@@ -137,8 +140,8 @@ class Delivery(Thread):
         problem = self._failure or self._away
         if problem is None:
             return "the tracking store does not answer"
-        said = str(problem) if isinstance(problem, RunError) else f"{type(problem).__name__}: {problem}"
-        return without_credentials(said)
+        kind, text = type(problem).__name__, without_credentials(str(problem))
+        return text if text and isinstance(problem, RunError | DynstError) else f"{kind}: {text}".removesuffix(": ")
 
 
 def left(cursor: Cursor, reason: str) -> Left:

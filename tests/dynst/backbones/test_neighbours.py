@@ -34,6 +34,20 @@ def test_the_known_graph_mixes_as_all_pairs_do() -> None:
             torch.testing.assert_close(one, other)
 
 
+@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("locations", [None, torch.tensor([3, 8, 30])], ids=["everywhere", "some"])
+@pytest.mark.parametrize("form", ["lists", "all pairs"])
+def test_what_is_heard_on_average_is_the_mean_of_what_heads_hear(form: str, locations: torch.Tensor | None, gated: bool) -> None:
+    heads, sensors = 3, torch.arange(0, S, 2)
+    geometry = lists() if form == "lists" else AllPairs(torch.rand(S, S))
+    gates = (torch.arange(S // 2) % 3 > 0).float() if gated else None
+    query, key = torch.randn(heads, S if locations is None else len(locations), 4), torch.randn(heads, len(sensors), 4)
+    hearing = geometry.everywhere(sensors, gates, locations).listen(query, key, torch.ones(heads, 1, 1))
+    said = torch.randn(2, 1, len(sensors), 5)
+    each = hearing.by_head(said.expand(-1, heads, -1, -1))
+    torch.testing.assert_close(hearing.on_average(said), each.mean(1, keepdim=True))
+
+
 def test_a_location_whose_neighbours_are_off_hears_the_average_of_all() -> None:
     near = lists()
     sensors = torch.arange(1, S)[~torch.isin(torch.arange(1, S), near.neighbours[0])]

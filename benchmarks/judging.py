@@ -25,9 +25,8 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the job")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print(
-        "| seed | proposals and elimination on | time | judge's loss | test error | same choice as the first |\n|---|---|---:|---:|---:|---|"
-    )
+    print("| seed | proposals and elimination on | time | judge's loss | test error | same choice as the first |")
+    print("|---|---|---:|---:|---:|---|")
     for seed in options.seeds:
         settings = ["sparsity.final=0.5", "sparsity.scheme=judged", *options.set, f"seed={seed}"]
         for row in rows(options.job, settings):

@@ -38,15 +38,13 @@ def rows(job: Path, settings: list[str]) -> list[str]:
     comparison, training = arms.comparison, arms.learned.training
     for _ in training.run(comparison.warm_epochs(arms.learned)):
         pass
-    constraints, sparsity = comparison._demands()
-    comparison.chooser.ranked("variance", constraints, sparsity, comparison.seed)  # what all searches know is made before the first
+    comparison.ranked("variance")  # what all searches know is made before the first
     found: list[str] = []
     first: tuple[float, torch.Tensor] | None = None
     for way, (few, fewer) in WAYS.items():
         search.FEW, search.FEWER = few, fewer
         began = process_time()
-        judge = comparison.chooser.judge(training.model, comparison.search)
-        choice = comparison.chooser.judged(judge, constraints, sparsity, comparison.search, comparison.seed)
+        _, choice = comparison.judged(arms.learned)
         seconds = process_time() - began
         first = first or (seconds, choice.active)
         error = evaluate(training.model, comparison.dataset.test, choice.active, training.world, training.windows_at_once).mae()

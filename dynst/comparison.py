@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from dynst.build import Dataset, chooser_of, forecaster_for, parts_of
-from dynst.choice.search import SearchConfig
+from dynst.choice.judge import Judge
+from dynst.choice.search import Found, SearchConfig
 from dynst.data.edges import Edges
 from dynst.metrics import ErrorTable
 from dynst.model import ModelConfig
@@ -92,11 +93,14 @@ class Comparison:
         """After the warm-up, where the scheme says so: the network judges a search for the final choice; ranks share the work."""
         if self.sparsity.scheme != "judged":
             return
-        constraints, sparsity = self._demands()
-        judge = self.chooser.judge(learned.training.model, self.search, self.world)
-        found = self.chooser.judged(judge, constraints, sparsity, self.search, self.seed)
+        judge, found = self.judged(learned)
         active = self.world.same(found.active.float()).bool()
         learned.training.decide(active, self.world.same(judge.importance(active)))
+
+    def judged(self, learned: Arm) -> tuple[Judge, Found]:
+        """What the search finds by the network as it is now, and who judged it; nothing is decided yet."""
+        judge = self.chooser.judge(learned.training.model, self.search, self.world)
+        return judge, self.chooser.judged(judge, *self._demands(), self.search, self.seed)
 
     def _demands(self) -> tuple[Constraints, float]:
         """What the final choice must satisfy, and its share of sensors or cost that is off."""

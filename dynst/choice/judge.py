@@ -11,9 +11,14 @@ from dynst.forecaster import SparseForecaster
 from dynst.metrics import masked_mae
 from dynst.training.world import World
 
-__all__ = ["Judge", "evenly"]
+__all__ = ["Judge", "evenly", "key_of"]
 
 LOCATIONS_AT_ONCE = 2**19  # windows times sensors, all of them heard at once for a gradient
+
+
+def key_of(choice: Tensor) -> bytes:
+    """Equal for equal choices, which tensors are not."""
+    return choice.numpy().tobytes()
 
 
 def evenly(count: int, most: int) -> Tensor:
@@ -64,7 +69,7 @@ class Judge:
 
     def losses(self, choices: Sequence[Tensor]) -> Tensor:
         """``[N]`` float64, one for each choice; every rank judges its share of the new ones and learns all of them."""
-        keys = [choice.numpy().tobytes() for choice in choices]
+        keys = [key_of(choice) for choice in choices]
         new = {key: choice for key, choice in zip(keys, choices, strict=True) if key not in self._known}
         found, asked = torch.zeros(len(new), dtype=torch.float64), list(new.values())
         for number in self.world.share(torch.arange(len(new))).tolist():

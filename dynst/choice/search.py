@@ -7,7 +7,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from dynst.choice.judge import Judge
+from dynst.choice.judge import Judge, key_of
 from dynst.sparsity.constraints import Constraints
 
 __all__ = ["Found", "SearchConfig", "eliminate", "find_choice", "judged_search"]
@@ -80,15 +80,15 @@ def judged_search(judge: Judge, constraints: Constraints, start: Tensor, rounds:
     active, loss = start, float(judge.losses([start])[0])
     importance = few.importance(active)
     reach = max(1, int(active.sum()) // 16)
-    losses, seen = [loss], {_key(start)}  # what all windows have judged cannot be better again
+    losses, seen = [loss], {key_of(start)}  # what all windows have judged cannot be better again
     for _ in range(rounds):
         proposed = [
             constraints.exchange(active, _noisy(importance, number / proposals, generator), 1 + number % reach)
             for number in range(proposals)
         ]
-        new = [choice for choice in proposed if _key(choice) not in seen]
+        new = [choice for choice in proposed if key_of(choice) not in seen]
         best = new[int(few.losses(new).argmin())] if new else active
-        seen.add(_key(best))
+        seen.add(key_of(best))
         judged = float(judge.losses([best])[0])
         if judged < loss:
             active, loss = best, judged
@@ -97,10 +97,6 @@ def judged_search(judge: Judge, constraints: Constraints, start: Tensor, rounds:
             reach = max(1, reach // 2)
         losses.append(loss)
     return Found(active, loss, tuple(losses))
-
-
-def _key(choice: Tensor) -> bytes:
-    return choice.numpy().tobytes()
 
 
 def _noisy(importance: Tensor, temperature: float, generator: torch.Generator) -> Tensor:

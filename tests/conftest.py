@@ -1,6 +1,9 @@
 """Small real-shaped networks that every test can build in milliseconds."""
 
+import base64
 import os
+import shutil
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -10,14 +13,17 @@ import pytest
 from scipy.signal import lfilter
 
 from dynst.data.edges import nearest_neighbour_edges
+from dynst.data.lattice import cell_ids, cell_positions, grid_edges
 from dynst.data.manifest import Channel, Grid
-from dynst.data.readers.grids import cell_ids, cell_positions, grid_edges
 from dynst.data.sensors import Sensors
 from dynst.data.store import SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
 
 HOUR = 3600
 SMALL = {"name": "morph_graph", "options": {"blocks": 1}}  # a backbone that trains in a moment
+ONE_PIXEL = base64.b64decode(  # a PNG
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 MONDAY = 1_672_617_600  # 2023-01-02 00:00
 
 
@@ -81,6 +87,40 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DYNST_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def tracking_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty tracking store of MLflow; to create one takes a second, to copy it a hundredth."""
+    path = tmp_path_factory.mktemp("tracking") / "mlflow.db"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from mlflow.tracking import MlflowClient
+
+        MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def tracked_home(own_home: Path, tracking_template: Path) -> Path:
+    """A home folder of the test's own, with a tracking store that is ready."""
+    return with_tracking_store(own_home, tracking_template)
+
+
+def with_tracking_store(home: Path, template: Path) -> Path:
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copy(template, home / "mlflow.db")
+    return home
+
+
+@pytest.fixture
+def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are put together as ever and saved as one pixel; for tests that do not look at them."""
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", _save_one_pixel)
+
+
+def _save_one_pixel(figure: object, path: Path, **_: object) -> None:
+    Path(path).write_bytes(ONE_PIXEL)
 
 
 def shared_data() -> Path:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pysensors.basis import SVD
-from pysensors.optimizers import QR
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 from torch import Tensor
@@ -92,6 +90,9 @@ def farthest_point(known: Known, count: int, seed: int) -> Tensor:
 
 def qr_pivoting(known: Known, count: int, seed: int) -> Tensor:
     """Pivots of a QR decomposition of the first ``count`` singular modes (Manohar et al. 2018), by python-sensors."""
+    from pysensors.basis import SVD  # noqa: PLC0415 (half a second that only this ranking needs)
+    from pysensors.optimizers import QR  # noqa: PLC0415
+
     if known.readings.shape[1] == 1:
         return torch.zeros(1, dtype=torch.float64)
     modes = min(count, *known.readings.shape)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import torch
-from scipy.stats import hypergeom
 from torch import Tensor
 
 from dynst.sparsity.mask import MaskUpdate
@@ -86,6 +85,8 @@ def _before(active: Tensor) -> Tensor:
 
 def _chance(one: int, other: int, num_sensors: int) -> float:
     """The exact mean of the Jaccard overlap of two random sets: what they share is hypergeometric."""
+    from scipy.stats import hypergeom  # noqa: PLC0415 (a quarter of a second that only studies need)
+
     shared = torch.arange(max(0, one + other - num_sensors), min(one, other) + 1)
     chances = torch.from_numpy(hypergeom.pmf(shared.numpy(), num_sensors, one, other))
     return float((chances * shared / (one + other - shared)).sum())

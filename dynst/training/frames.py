@@ -6,7 +6,6 @@ from math import inf, log10, nan
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from dynst.data.manifest import Patching
 from dynst.data.patches import to_frames
@@ -60,6 +59,10 @@ class FrameScores:
 
 def similarity(forecast: Tensor, truth: Tensor) -> Tensor:
     """The index of every cell ``[N, C, H, W]``, in the usual Gaussian window, or one that a small grid still holds."""
+    from torchmetrics.functional.image import (  # noqa: PLC0415 (heavy, and for grids alone)
+        structural_similarity_index_measure,
+    )
+
     radius = min(RADIUS, (min(truth.shape[-2:]) - 1) // 2)
     if radius == 0:
         return torch.full_like(truth, nan)

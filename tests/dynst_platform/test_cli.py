@@ -1,4 +1,4 @@
-"""The command line as a user meets it: a real process, its exit code, and what it prints where."""
+"""The command line as a user meets it: its exit code, and what it prints where. One of each kind is a real process."""
 
 import contextlib
 import io
@@ -14,25 +14,11 @@ from pathlib import Path
 import pytest
 
 from dynst.data.store import SensorStore
-from tests.conftest import write_network
-
-JOB = """\
-name: small
-data: {{store: "{store}"}}
-model: {{window: 6, horizon: 3, hidden: 16, backbone: {{name: morph_graph, options: {{blocks: 1}}}}, embedding: 4}}
-training: {{epochs: 4, steps_per_epoch: 5, batch_size: 16}}
-sparsity: {{final: 0.5, rounds: 4, probe_every: 1}}
-cluster: {{num_workers: 0}}
-"""
+from tests.conftest import with_tracking_store, write_network
+from tests.dynst_platform.command_line import COMMAND, JOB, clean_environment, dynst, dynst_here
 
 
-def clean_environment(**more: str) -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if key not in {"MLFLOW_TRACKING_URI", "DYNST_HOME"}} | more
-
-
-def dynst(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "dynst_platform.cli.main", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=clean_environment(), capture_output=True, text=True, timeout=300)
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
 
 
 @pytest.fixture
@@ -69,10 +55,11 @@ def test_quiet_leaves_the_result_alone(tmp_path: Path, job: Path) -> None:
     assert json.loads(done.stdout)["experiment"] == "small"
 
 
-def test_a_terminal_shows_live_bars(tmp_path: Path, job: Path) -> None:
+def test_a_terminal_shows_live_bars(tmp_path: Path, job: Path, tracking_template: Path) -> None:
     """On a real (pseudo) terminal, where rich draws; a pipe would never reach that code."""
+    with_tracking_store(tmp_path / "runs", tracking_template)
     shown = io.BytesIO()
-    command = [sys.executable, "-m", "dynst_platform.cli.main", "train", str(job), "--set", "references.random=0"]
+    command = [*COMMAND, "train", str(job), "--set", "references.random=0"]
     reader, writer = pty.openpty()
     with subprocess.Popen(command, cwd=tmp_path, stdout=writer, stderr=writer, env=clean_environment(COLUMNS="150")) as process:
         os.close(writer)
@@ -86,8 +73,9 @@ def test_a_terminal_shows_live_bars(tmp_path: Path, job: Path) -> None:
     assert all(words in text for words in ("DynST", "4/4", "exchanged", "Keep 4:", "DynST round 1, step", "whole job", "windows/s"))
 
 
-def test_table_names_every_sensor(tmp_path: Path, job: Path) -> None:
-    done = dynst("train", job, "--by-step", cwd=tmp_path)
+def test_table_names_every_sensor(tmp_path: Path, job: Path, tracking_template: Path) -> None:
+    with_tracking_store(tmp_path / "runs", tracking_template)
+    done = dynst_here("train", job, "--by-step", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert all(f"s{index}" in done.stdout for index in range(8))
     assert "ALL by step ahead (veh/h)" in done.stdout
@@ -115,12 +103,18 @@ def test_table_names_every_sensor(tmp_path: Path, job: Path) -> None:
     ],
 )
 def test_wrong_input_is_one_sentence_and_exit_code_2(tmp_path: Path, job: Path, arguments: list[str], message: str) -> None:
-    done = dynst(*arguments, cwd=tmp_path)
+    done = dynst_here(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert not (tmp_path / "runs").exists(), "wrong input must leave nothing behind"
+
+
+def test_a_real_process_says_it_too(tmp_path: Path, job: Path) -> None:
+    done = dynst("train", job, "--set", "sparsity.final=1.2", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"dynst: {job}: 'sparsity.final' must be less than 1, but got 1.2\n"
 
 
 def test_a_store_with_nan_positions_is_refused(tmp_path: Path, job: Path) -> None:
@@ -129,7 +123,7 @@ def test_a_store_with_nan_positions_is_refused(tmp_path: Path, job: Path) -> Non
     store = write_network(tmp_path / "broken")
     table = pq.read_table(store.path / "sensors.parquet")
     pq.write_table(table.set_column(1, "x", [[float("nan")] * 8]), store.path / "sensors.parquet")
-    done = dynst("train", job, "--set", f"data.store={store.path}", cwd=tmp_path)
+    done = dynst_here("train", job, "--set", f"data.store={store.path}", cwd=tmp_path)
     assert done.returncode == 2
     assert "sensor positions must be finite numbers" in done.stderr
     assert not (tmp_path / "runs").exists()
@@ -138,15 +132,15 @@ def test_a_store_with_nan_positions_is_refused(tmp_path: Path, job: Path) -> Non
 def test_a_large_network_without_a_graph_is_refused_before_it_starts(tmp_path: Path, job: Path) -> None:
     rows = "".join(",".join(["1.5"] * 600) + "\n" for _ in range(200))
     (tmp_path / "traffic.txt").write_text(rows)
-    assert dynst("data", "import", "traffic.txt", "traffic", cwd=tmp_path).returncode == 0
-    done = dynst("train", job, "--set", "data.store=traffic", cwd=tmp_path)
+    assert dynst_here("data", "import", "traffic.txt", "traffic", cwd=tmp_path).returncode == 0
+    done = dynst_here("train", job, "--set", "data.store=traffic", cwd=tmp_path)
     assert done.returncode == 2
     assert "edges or positions" in done.stderr
     assert not (tmp_path / "runs").exists()
 
 
 def test_describe_says_what_the_store_holds(tmp_path: Path, network: SensorStore) -> None:
-    done = dynst("data", "describe", network.path, cwd=tmp_path)
+    done = dynst_here("data", "describe", network.path, cwd=tmp_path)
     assert done.returncode == 0
     assert "8 sensors × 1008 steps × 1 channels" in done.stdout
     assert network.manifest.digest in done.stdout
@@ -160,10 +154,10 @@ def test_import_says_what_it_understood_and_describe_draws_it(tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     for words in ("as wide-table", "time from 'time'", "exactly 0", "--missing 0", "3 sensors × 240 steps", "constant south"):
         assert words in " ".join(done.stdout.split()), words
-    shown = dynst("data", "describe", "store", "--picture", "store.png", cwd=tmp_path)
+    shown = dynst_here("data", "describe", "store", "--picture", "store.png", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert (tmp_path / "store.png").stat().st_size > 10_000
-    again = dynst("data", "import", "flow.csv", "store", cwd=tmp_path)
+    again = dynst_here("data", "import", "flow.csv", "store", cwd=tmp_path)
     assert again.returncode == 2
     assert "store exists already" in again.stderr
 
@@ -182,7 +176,7 @@ def test_import_says_what_it_understood_and_describe_draws_it(tmp_path: Path) ->
 )
 def test_a_wrong_import_is_one_sentence_and_leaves_nothing(tmp_path: Path, arguments: list[str], message: str) -> None:
     (tmp_path / "flow.csv").write_text("time,a,b\n2024-01-01,1,2\n2024-01-02,3,4\n")
-    done = dynst("data", "import", *arguments, cwd=tmp_path)
+    done = dynst_here("data", "import", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
@@ -200,14 +194,14 @@ def test_offline_then_sync(tmp_path: Path, job: Path) -> None:
     assert not (tmp_path / "runs" / "mlflow.db").exists()
     sent = dynst(*command, cwd=tmp_path)
     assert (sent.returncode, sent.stdout) == (0, f"{command[1]}: 3 reports sent\n"), sent.stderr
-    assert dynst("sync", cwd=tmp_path).stdout == "nothing is waiting in runs\n"
-    wrong = dynst("sync", "elsewhere", cwd=tmp_path)
+    assert dynst_here("sync", cwd=tmp_path).stdout == "nothing is waiting in runs\n"
+    wrong = dynst_here("sync", "elsewhere", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "must hold delivered.json" in wrong.stderr
 
 
 def test_no_server_at_the_start_is_one_sentence_and_exit_code_1(tmp_path: Path, job: Path) -> None:
-    command = [sys.executable, "-m", "dynst_platform.cli.main", "train", str(job)]
+    command = [*COMMAND, "train", str(job)]
     environment = clean_environment(MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1
@@ -237,7 +231,7 @@ def test_ctrl_c_stops_ray_marks_the_runs_and_prints_no_traceback(tmp_path: Path,
     from mlflow.tracking import MlflowClient
 
     log = tmp_path / "stderr.txt"
-    command = [sys.executable, "-m", "dynst_platform.cli.main", "train", str(job)]
+    command = [*COMMAND, "train", str(job)]
     command += ["--set", "cluster.num_workers=1", "--set", "training.epochs=2000"]
     with log.open("wb") as stderr, subprocess.Popen(command, cwd=tmp_path, stderr=stderr, env=clean_environment()) as process:
         deadline = time.monotonic() + 120

@@ -22,7 +22,7 @@ from dynst_platform.pictures.masks import draw_mask
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import store_for
 from dynst_platform.train import Outcome
-from tests.conftest import write_grid
+from tests.conftest import with_tracking_store, write_grid
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
 
@@ -56,9 +56,9 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> SensorStore:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory, cells: SensorStore):
+def done(tmp_path_factory: pytest.TempPathFactory, cells: SensorStore, tracking_template: Path):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DYNST_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("DYNST_HOME", str(with_tracking_store(tmp_path_factory.mktemp("home"), tracking_template)))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         job = grid_job(cells)
         outcome = use_case.train(job, store_for(job), lambda report: None)
@@ -112,7 +112,8 @@ def test_a_saved_model_knows_where_its_patches_lie(done: tuple[Outcome, MlflowCl
     assert artifact.model.backbone.places.abs().sum() > 0  # type: ignore[attr-defined]
 
 
-def test_a_grid_without_patches_has_its_frames_scored_too(cells: SensorStore, own_home: Path) -> None:
+@pytest.mark.usefixtures("tracked_home", "quick_pictures")
+def test_a_grid_without_patches_has_its_frames_scored_too(cells: SensorStore) -> None:
     data = {"store": str(cells.path), "season": "none"}
     job = grid_job(cells, data=data, training={"epochs": 2, "steps_per_epoch": 2, "batch_size": 8})
     outcome = use_case.train(job, store_for(job), lambda report: None)
@@ -120,7 +121,8 @@ def test_a_grid_without_patches_has_its_frames_scored_too(cells: SensorStore, ow
     assert {"test/ssim", "test/psnr", "dense/ssim", "dense/psnr"} <= set(outcome.metrics)
 
 
-def test_a_job_without_a_grid_has_no_such_figures(network: SensorStore, own_home: Path) -> None:
+@pytest.mark.usefixtures("tracked_home", "quick_pictures")
+def test_a_job_without_a_grid_has_no_such_figures(network: SensorStore) -> None:
     data = {"store": str(network.path)}
     job = grid_job(network, data=data, training={"epochs": 1, "steps_per_epoch": 3, "batch_size": 8})
     outcome = use_case.train(job, store_for(job), lambda report: None)

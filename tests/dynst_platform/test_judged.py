@@ -73,7 +73,8 @@ def test_the_choice_is_one_round_between_two_epochs(reports: list[dict[str, Any]
     assert all(report["exchanged"] == 0 for report in epochs)
 
 
-def test_the_outcome_reports_each_reference_with_its_own_count(own_home: Path, network: SensorStore, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("tracked_home", "quick_pictures")
+def test_the_outcome_reports_each_reference_with_its_own_count(network: SensorStore, tmp_path: Path) -> None:
     outcome = use_case.train(judged_job(network, tmp_path), network, lambda report: None)
     assert outcome.sensors["active"] == 4
     assert outcome.mask_updates == 1

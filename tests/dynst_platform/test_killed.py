@@ -20,7 +20,7 @@ from dynst_platform.errors import RunError
 from dynst_platform.spec import JobSpec
 from dynst_platform.tracking.report_file import REPORTS
 from dynst_platform.workers.launch import launch
-from tests.dynst_platform.test_cli import clean_environment, dynst
+from tests.dynst_platform.command_line import clean_environment, dynst
 from tests.dynst_platform.test_train import small_job
 
 pytestmark = [

@@ -56,7 +56,7 @@ def job(network: SensorStore, backbone: object) -> JobSpec:
     )
 
 
-def test_it_trains_and_its_model_brings_its_code(folder: Path, network: SensorStore, own_home: Path) -> None:
+def test_it_trains_and_its_model_brings_its_code(folder: Path, network: SensorStore, tracked_home: Path) -> None:
     spec = job(network, {"name": "my_net:MyNet", "options": {"width": 8}})
     outcome = use_case.train(spec, store_for(spec), lambda report: None)
     assert outcome.sensors["active"] == 4
@@ -68,7 +68,7 @@ def test_it_trains_and_its_model_brings_its_code(folder: Path, network: SensorSt
         "print(model.predict(model.input_example).shape)\n"
     )
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=own_home, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tracked_home, capture_output=True, text=True, check=False)
     assert done.stdout.strip().endswith("(3, 9)"), done.stderr
 
 

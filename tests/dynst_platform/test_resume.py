@@ -19,10 +19,13 @@ from dynst_platform.tracking.run_folder import find_run, resumed_cursor, resumed
 from dynst_platform.tracking.sync import sync
 from dynst_platform.train import Outcome, train
 from dynst_platform.workers import worker
-from tests.conftest import write_network
+from tests.conftest import with_tracking_store, write_network
 from tests.dynst_platform.test_train import small_job
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"),
+    pytest.mark.usefixtures("quick_pictures"),
+]
 SERIES = ("train/mae", "val/mae", "mask/sparsity", "mask/exchanged", "mask/churn", "mask/overlap", "test/mae_all")
 
 
@@ -31,9 +34,9 @@ class Lost(Exception):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def one_home(tmp_path_factory: pytest.TempPathFactory, tracking_template: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DYNST_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("DYNST_HOME", str(with_tracking_store(tmp_path_factory.mktemp("home"), tracking_template)))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.setattr(worker, "measure_efficiency", lambda *_: type("Timing", (), {"speed_up": 1.0})())
         yield

@@ -15,7 +15,7 @@ from dynst_platform.errors import RunError
 from dynst_platform.jobfile import check_job
 from dynst_platform.spec import JobSpec
 from dynst_platform.tracking.report_tracker import ReportTracker
-from tests.conftest import SMALL, write_network
+from tests.conftest import SMALL, with_tracking_store, write_network
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
 
@@ -35,9 +35,9 @@ def small_job(network: SensorStore, **more: object) -> JobSpec:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory, network: SensorStore):
+def done(tmp_path_factory: pytest.TempPathFactory, network: SensorStore, tracking_template: Path):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DYNST_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("DYNST_HOME", str(with_tracking_store(tmp_path_factory.mktemp("home"), tracking_template)))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         reports: list[dict] = []
         outcome = use_case.train(small_job(network), network, reports.append)
@@ -145,13 +145,15 @@ def test_the_outcome_is_json_and_consistent(done) -> None:
     assert metrics["dense/mae_all"] == pytest.approx(dense)
 
 
-def test_same_seed_same_figures(done, own_home: Path, network: SensorStore) -> None:
+@pytest.mark.usefixtures("tracked_home", "quick_pictures")
+def test_same_seed_same_figures(done, network: SensorStore) -> None:
     again = use_case.train(small_job(network), network, lambda report: None)
     assert again.metrics == done[0].metrics
     assert again.sensors == done[0].sensors
 
 
-def test_a_long_horizon_is_sound_at_every_step(own_home: Path, network: SensorStore) -> None:
+@pytest.mark.usefixtures("tracked_home", "quick_pictures")
+def test_a_long_horizon_is_sound_at_every_step(network: SensorStore) -> None:
     job = small_job(network, model={"window": 12, "horizon": 48, "hidden": 16, "backbone": SMALL, "embedding": 4})
     outcome = use_case.train(job, network, lambda report: None)
     names = [name for name in outcome.metrics if name.startswith("test/mae_all_h")]
@@ -164,7 +166,8 @@ def test_a_long_horizon_is_sound_at_every_step(own_home: Path, network: SensorSt
     assert table["dynst"].max() < 1.5 * table["dense"].max()
 
 
-def test_several_targets_are_told_apart(own_home: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("tracked_home", "quick_pictures")
+def test_several_targets_are_told_apart(tmp_path: Path) -> None:
     """The second channel is twice the first, so its errors are twice as large, and weigh the same in the overall figures."""
     store = write_network(tmp_path / "two", channels=2)
     job = small_job(store, data={"store": str(store.path), "targets": ["flow", "flow1"]}, references={"random": 0})
@@ -180,7 +183,8 @@ def test_several_targets_are_told_apart(own_home: Path, tmp_path: Path) -> None:
     assert run.data.metrics["test/mae_all.flow1"] == figures["test/mae_all.flow1"]
 
 
-def test_a_failed_training_is_marked_with_its_reason(own_home: Path, network: SensorStore, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("tracked_home")
+def test_a_failed_training_is_marked_with_its_reason(network: SensorStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RunError("the training failed: out of memory")
 

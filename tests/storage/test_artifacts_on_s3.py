@@ -1,6 +1,6 @@
 """MLflow's artifacts in an S3-compatible store, without a server between, and what is said where that cannot be."""
 
-from typing import Any
+from pathlib import Path
 
 import mlflow
 import pytest
@@ -23,12 +23,13 @@ ARTIFACTS, CHECKPOINTS = f"s3://{BUCKET}/artifacts", f"s3://{BUCKET}/checkpoints
 
 
 @pytest.fixture
-def job(own_home: Any, network: SensorStore, monkeypatch: pytest.MonkeyPatch) -> JobSpec:
+def job(own_home: Path, network: SensorStore, monkeypatch: pytest.MonkeyPatch) -> JobSpec:
     monkeypatch.setenv("DYNST_ARTIFACTS", f"{ARTIFACTS}/")
     training = {"epochs": 2, "steps_per_epoch": 6, "batch_size": 16}
     return small_job(network, training=training, references={"dense": False, "random": 0})
 
 
+@pytest.mark.usefixtures("tracked_home", "quick_pictures")
 def test_a_run_and_its_model(object_store: ObjectStore, network: SensorStore, job: JobSpec) -> None:
     on_s3 = check_job(job.model_dump(mode="json") | {"cluster": {"num_workers": 0, "checkpoints": CHECKPOINTS}})
     outcome = train(on_s3, network, lambda report: None)
@@ -42,6 +43,7 @@ def test_a_run_and_its_model(object_store: ObjectStore, network: SensorStore, jo
     assert not list(home().rglob("*.ckpt"))
 
 
+@pytest.mark.usefixtures("tracked_home")
 def test_no_run_is_begun_where_artifacts_cannot_be_written(object_store: ObjectStore, network: SensorStore, job: JobSpec) -> None:
     object_store.refusing = "AccessDenied"
     with pytest.raises(
@@ -60,6 +62,7 @@ def test_nor_where_checkpoints_cannot(object_store: ObjectStore, network: Sensor
     assert not (home() / "mlflow.db").exists()
 
 
+@pytest.mark.usefixtures("tracked_home", "quick_pictures")
 def test_a_store_that_fills_up_leaves_a_run_to_be_sent(object_store: ObjectStore, network: SensorStore, job: JobSpec) -> None:
     def fills_up(report: dict) -> None:
         object_store.refusing = "XMinioStorageFull"

@@ -15,7 +15,7 @@ from sqlalchemy import MetaData, create_engine, select
 
 from dynst.data.store import SensorStore
 from dynst_platform.tracking.report_file import REPORTS
-from tests.dynst_platform.test_cli import JOB
+from tests.dynst_platform.command_line import JOB
 from tests.storage.conftest import BUCKET, KEY_ID, SECRET_KEY, ObjectStore
 
 pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore::DeprecationWarning")]

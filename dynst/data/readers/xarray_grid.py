@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 import zarr
 
+from dynst.data.lattice import cell_ids, cell_positions, grid_edges
 from dynst.data.manifest import Channel, Grid
-from dynst.data.readers.grids import cell_ids, cell_positions, grid_edges
 from dynst.data.readers.source import BLOCK_BYTES, Block, ReadOptions, Source, numbered, step_times
 from dynst.data.readers.times import to_seconds
 from dynst.errors import DataError

@@ -10,6 +10,8 @@ from mlflow.tracking import MlflowClient
 
 from dynst.data.store import SensorStore
 from dynst_platform import train as use_case
+from dynst_platform.registry.examine import examine
+from tests.conftest import with_tracking_store
 from tests.dynst_platform.test_train import small_job
 
 EASY = {"max_over_dense": 9.0}
@@ -27,9 +29,9 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def trained_once(tmp_path_factory: pytest.TempPathFactory, network: SensorStore) -> Trained:
+def trained_once(tmp_path_factory: pytest.TempPathFactory, network: SensorStore, tracking_template: Path) -> Trained:
     """Experiment small: half of the sensors off, and a quarter. Experiment other: five of eight off."""
-    home = tmp_path_factory.mktemp("registry") / "home"
+    home = with_tracking_store(tmp_path_factory.mktemp("registry") / "home", tracking_template)
     runs = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DYNST_HOME", str(home))
@@ -42,6 +44,12 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory, network: SensorStore)
             assert not outcome.queued_note
             runs[name] = outcome.run_id
     return Trained(home, network, runs)
+
+
+@pytest.fixture
+def measured_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models are measured anew in this process and not in one of their own, for tests of what follows from the figures."""
+    monkeypatch.setattr("dynst_platform.registry.promote.examined", examine)
 
 
 @pytest.fixture

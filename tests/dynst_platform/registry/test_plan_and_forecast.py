@@ -111,6 +111,7 @@ def test_a_store_that_does_not_fit_is_refused(trained: Trained, tmp_path: Path) 
         forecast(run, str(part_of(trained.store, tmp_path / "fast", names, step=900).path))
 
 
+@pytest.mark.usefixtures("measured_here")
 def test_files_of_a_forecast(trained: Trained, tmp_path: Path) -> None:
     promote("small", "counters", {}, None, dry_run=False)
     for name, read in (("f.csv", pd.read_csv), ("f.parquet", pd.read_parquet)):

@@ -59,6 +59,7 @@ def test_a_better_one_takes_its_place_and_gives_it_back(trained: Trained) -> Non
         roll_back(trained.client, NAME)
 
 
+@pytest.mark.usefixtures("measured_here")
 def test_a_dearer_one_is_refused(trained: Trained) -> None:
     put("other")
     before = registry(trained)
@@ -83,11 +84,13 @@ def test_a_policy_that_nobody_meets(trained: Trained, flags: dict[str, Any], rea
     assert registry(trained) == []
 
 
+@pytest.mark.usefixtures("measured_here")
 def test_a_dry_run_changes_nothing(trained: Trained) -> None:
     assert put(dry_run=True).promoted
     assert registry(trained) == []
 
 
+@pytest.mark.usefixtures("measured_here")
 def test_the_same_run_is_not_promoted_twice(trained: Trained) -> None:
     put()
     decision = put()
@@ -112,6 +115,7 @@ def test_a_file_that_was_changed_is_refused(trained: Trained) -> None:
     assert registry(trained) == []
 
 
+@pytest.mark.usefixtures("measured_here")
 def test_a_champion_that_was_changed_is_said(trained: Trained) -> None:
     put()
     weights_of(trained, "half").unlink()
@@ -122,6 +126,7 @@ def test_a_champion_that_was_changed_is_said(trained: Trained) -> None:
     assert registry(trained) == before
 
 
+@pytest.mark.usefixtures("measured_here")
 def test_figures_that_do_not_come_out_again_are_refused(trained: Trained) -> None:
     logged = trained.client.get_run(trained.runs["half"]).data.metrics["model/mae_all"]
     trained.client.log_metric(trained.runs["half"], "model/mae_all", 0.123, step=98)
@@ -155,6 +160,7 @@ def test_an_unreachable_server_is_said(trained: Trained, monkeypatch: pytest.Mon
         put()
 
 
+@pytest.mark.usefixtures("measured_here")
 def test_one_that_died_with_the_lock_is_named(trained: Trained) -> None:
     with alone_with(trained.client, NAME):
         waiting = alone_with(trained.client, NAME, wait=1)

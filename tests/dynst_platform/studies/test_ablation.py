@@ -37,7 +37,8 @@ def run(spec: JobSpec) -> tuple[AblationOutcome, list[str]]:
     return outcome, done
 
 
-def test_each_variant_is_trained_once_and_kept(own_home: Path, network: SensorStore) -> None:
+@pytest.mark.usefixtures("tracked_home")
+def test_each_variant_is_trained_once_and_kept(network: SensorStore) -> None:
     outcome, done = run(job(network))
     assert sorted(done) == ["seed-0/dense", "seed-0/dynamic-random-0.5", "seed-0/judged-none-0.5"]
     assert {(row["scheme"], row["criterion"], row["seeds"]) for row in outcome.variants} == {

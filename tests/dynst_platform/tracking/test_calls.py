@@ -1,7 +1,6 @@
 """How often MLflow is called: on a real tracking store, counted; a slow server is only as slow as this allows."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +10,14 @@ from dynst.data.store import SensorStore
 from dynst_platform import train as use_case
 from tests.dynst_platform.test_train import small_job
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"),
+    pytest.mark.usefixtures("tracked_home", "quick_pictures"),
+]
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Counter[str]:
-    monkeypatch.setenv("DYNST_HOME", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     found: Counter[str] = Counter()
     for name in [name for name in vars(MlflowClient) if not name.startswith("_") and callable(getattr(MlflowClient, name))]:
         monkeypatch.setattr(MlflowClient, name, _counted(name, getattr(MlflowClient, name), found))

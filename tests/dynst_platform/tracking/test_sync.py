@@ -27,7 +27,10 @@ from dynst_platform.tracking.sync import sync, waiting_folders
 from dynst_platform.train import Outcome, train
 from tests.dynst_platform.test_train import small_job
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"),
+    pytest.mark.usefixtures("quick_pictures"),
+]
 TIMED = (
     "train/seconds",
     "train/total_seconds",
@@ -55,8 +58,8 @@ def offline(tmp_path_factory: pytest.TempPathFactory, network: SensorStore) -> t
 
 
 @pytest.fixture
-def folder(offline: tuple[Path, Outcome], own_home: Path) -> Path:
-    return copied(offline[1], own_home)
+def folder(offline: tuple[Path, Outcome], tracked_home: Path) -> Path:
+    return copied(offline[1], tracked_home)
 
 
 def copied(outcome: Outcome, home: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from scipy.signal import lfilter
 
 from dynst.data.edges import nearest_neighbour_edges
@@ -74,6 +75,26 @@ def write_grid(
     with StoreWriter(path, origin, names, sensors, grid_edges(height, width)) as store:
         store.append(MONDAY + HOUR * time, values)
     return open_store(path)
+
+
+settings.register_profile("quick", max_examples=100, deadline=None, derandomize=True)
+settings.register_profile("nightly", max_examples=2000, deadline=None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--nightly", action="store_true", help="Also run what is marked nightly, and property tests at length.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("nightly" if config.getoption("--nightly") else "quick")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--nightly"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("nightly")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("nightly")]
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,9 @@ def test_it_trains_and_its_model_brings_its_code(folder: Path, network: SensorSt
         "print(model.predict(model.input_example).shape)\n"
     )
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tracked_home, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=tracked_home, capture_output=True, text=True, check=False
+    )
     assert done.stdout.strip().endswith("(3, 9)"), done.stderr
 
 

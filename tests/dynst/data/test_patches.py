@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dynst.build import make_dataset, plan_dataset
@@ -38,7 +38,6 @@ SIDES = st.integers(1, 9)
 
 
 @given(SIDES, SIDES, SIDES, SIDES, st.integers(1, 3), st.lists(st.integers(1, 3), max_size=2))
-@settings(deadline=None)
 def test_frames_come_back_from_their_patches(
     height: int, width: int, rows: int, columns: int, channels: int, batch: list[int]
 ) -> None:

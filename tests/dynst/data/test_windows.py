@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -96,7 +96,6 @@ def assert_same(batch: Batch, expected: tuple[np.ndarray, ...] | Batch) -> None:
         assert getattr(batch, name).dtype == other.dtype, name
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_batch_is_what_slicing_each_window_gives(data: st.DataObject) -> None:
     sensors, channels = data.draw(st.integers(1, 9), "sensors"), data.draw(st.integers(1, 3), "channels")

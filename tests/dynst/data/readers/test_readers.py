@@ -388,7 +388,7 @@ def test_positions_must_name_every_sensor(tmp_path: Path) -> None:
 
 
 SUFFIXES = ["csv", "csv.gz", "parquet", "h5", "npz", "npy", "nc", "txt", "txt.gz", "pkl", "zarr.zip"]
-FUZZ = settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -1,5 +1,6 @@
 # make demo    install, train the first job, show which sensors can be switched off
 # make test    all tests            make check   lint, types, import rules
+#              make test-fast: without real Ray, databases and browsers; make nightly: all, and more of each
 # make bench   benchmarks that fit half an hour, into benchmarks/results.md
 PYTHON ?= python3
 VENV := .venv
@@ -8,17 +9,22 @@ STAMP := $(VENV)/.installed
 # Where pip should look for PyTorch's own wheels, e.g. its CPU or CUDA index; empty means pip's usual places.
 TORCH_INDEX ?=
 
-.PHONY: demo test test-fast check bench format lock clean
+.PHONY: demo test test-fast nightly check bench format lock clean
 
 demo: $(STAMP)
 	$(BIN)/dynst train jobs/quickstart.yaml
 
-test: test-fast
-	$(BIN)/pytest -m "cluster or browser"
-
 # Torch's threads would only be in the way of the other tests'.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder --durations 20
+
+test: $(STAMP)
+	$(PYTEST)
+
 test-fast: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile -m "not cluster and not browser"
+	$(PYTEST) -m "not cluster and not browser"
+
+nightly: $(STAMP)
+	$(PYTEST) --nightly
 
 check: $(STAMP)
 	$(BIN)/ruff check .

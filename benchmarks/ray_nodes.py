@@ -17,9 +17,10 @@ import psutil
 
 from dynst_platform.tracking.report_file import REPORTS, ReportReader
 
-__all__ = ["PATIENCE", "Failed", "Nodes", "first_node", "folders", "reports", "started", "train", "wait_for"]
+__all__ = ["PATIENCE", "Failed", "Nodes", "first_node", "folders", "reports", "started", "train", "wait_for", "write_token"]
 
 PATIENCE = 900.0  # seconds for whatever is waited for
+STARTED = "Ray runtime started."  # what ray start says when the node is up
 
 
 class Failed(Exception):
@@ -61,13 +62,18 @@ class Nodes:
 
 
 @contextmanager
-def first_node(home: str, cpus: int) -> Iterator[Nodes]:
-    """One ``ray start`` of our own, to which a second may be added; both end with the block."""
+def first_node(home: str, cpus: int, token: Path | None = None) -> Iterator[Nodes]:
+    """One ``ray start`` of our own, to which a second may be added; both end with the block.
+
+    Args:
+        token: a file that holds the cluster's token already; by default it gets one of its own.
+    """
     folder = Path(mkdtemp(prefix="dk", dir="/tmp"))  # the paths of Ray's sockets must be short
-    (folder / "token").write_text(os.urandom(16).hex())
-    (folder / "token").chmod(0o600)
+    if token is None:
+        token = folder / "token"
+        write_token(token)
     known = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    environment = known | {"DYNST_HOME": home, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / "token")}
+    environment = known | {"DYNST_HOME": home, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -81,6 +87,12 @@ def first_node(home: str, cpus: int) -> Iterator[Nodes]:
             if node is not None:
                 _end(node)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_token(path: Path) -> None:
+    """Ray refuses one that others may read."""
+    path.write_text(os.urandom(16).hex())
+    path.chmod(0o600)
 
 
 def started(words: list[str], environment: dict[str, str]) -> "subprocess.Popen[str]":
@@ -115,9 +127,15 @@ def wait_for(ready: Callable[[], Any]) -> Any:
 def _start(words: list[str], environment: dict[str, str]) -> psutil.Process:
     memory = ["--object-store-memory", str(128 * 2**20), "--disable-usage-stats", "--block"]
     ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", *words, *memory]
-    process = psutil.Popen(ray, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: _named("raylet/raylet", process))
-    time.sleep(5)
+    log = Path(mkdtemp(prefix="dk", dir="/tmp")) / "log"
+    with log.open("wb") as said:
+        process = psutil.Popen(ray, env=environment, stdout=said, stderr=said)
+    try:
+        wait_for(lambda: STARTED in log.read_text() or not process.is_running())
+        if STARTED not in log.read_text():
+            raise Failed(f"the node did not start: {log.read_text()[-500:]}")
+    finally:
+        shutil.rmtree(log.parent)
     return process
 
 

@@ -3,16 +3,19 @@
 import base64
 import os
 import shutil
+import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import settings
 from scipy.signal import lfilter
 
+from benchmarks.ray_nodes import write_token
 from dynst.data.edges import nearest_neighbour_edges
 from dynst.data.lattice import cell_ids, cell_positions, grid_edges
 from dynst.data.manifest import Channel, Grid
@@ -21,6 +24,7 @@ from dynst.data.store import SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
 
 HOUR = 3600
+MEMORY_EACH = 2 * 2**30  # of a process that runs tests, with what it starts
 SMALL = {"name": "morph_graph", "options": {"blocks": 1}}  # a backbone that trains in a moment
 ONE_PIXEL = base64.b64decode(  # a PNG
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -87,14 +91,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("nightly" if config.getoption("--nightly") else "quick")
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # processes of this one find the token in their environment
+        folder = Path(tempfile.mkdtemp(prefix="dynst-token-"))
+        config.add_cleanup(lambda: shutil.rmtree(folder))
+        write_token(folder / "token")
+        os.environ["RAY_AUTH_TOKEN_PATH"] = str(folder / "token")
+        os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (by default 15: on a busy machine its workers would hardly run)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--nightly"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("nightly")]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if not item.get_closest_marker("nightly")]
+    """What takes longest first; a file's tests in one process, and in one all that share a Ray."""
+    left_out = {item for item in items if item.get_closest_marker("nightly") and not config.getoption("--nightly")}
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = sorted((item for item in items if item not in left_out), key=_turn)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(GROUPS[_turn(item)].format(item.path.relative_to(config.rootpath))))
+
+
+GROUPS = ("ray", "{} (real)", "{}")
+
+
+def _turn(item: pytest.Item) -> int:
+    """Of its group: the tests on the shared Ray come first, then other real processes, then the many quick ones."""
+    if "ray_head" in getattr(item, "fixturenames", ()):
+        return 0
+    return 1 if item.get_closest_marker("cluster") or item.get_closest_marker("browser") else 2
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than this process may use CPUs, since real processes are waited for; fewer where memory is small."""
+    return max(1, min(len(os.sched_getaffinity(0)) + 1, int(psutil.virtual_memory().available / MEMORY_EACH)))
 
 
 @pytest.fixture(scope="session")

@@ -35,13 +35,19 @@ def dynst(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, cwd=cwd, env=clean_environment(), capture_output=True, text=True, timeout=300, check=False)
 
 
-def dynst_here(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """The same entry point called in this process, which saves a start of Python and its imports (two seconds)."""
+def dynst_here(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The same entry point called in this process, which saves a start of Python and its imports (two seconds).
+
+    Args:
+        environment: variables that it has beside those of this process.
+    """
     words, out, err = ["dynst", *map(str, arguments)], io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         patch.chdir(cwd)
         for name in OF_ANOTHER_RUN:
             patch.delenv(name, raising=False)
+        for name, value in environment.items():
+            patch.setenv(name, value)
         patch.setattr(sys, "argv", words)
         code = _exit_code()
     return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
@@ -51,6 +57,5 @@ def _exit_code() -> int:
     try:
         main()
     except SystemExit as ended:
-        assert isinstance(ended.code, int)
-        return ended.code
+        return int(ended.code or 0)
     return 0

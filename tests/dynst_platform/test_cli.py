@@ -8,7 +8,6 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ import pytest
 from dynst.data.store import SensorStore
 from tests.conftest import with_tracking_store, write_network
 from tests.dynst_platform.command_line import COMMAND, JOB, clean_environment, dynst, dynst_here
-
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
 
@@ -234,9 +233,7 @@ def test_ctrl_c_stops_ray_marks_the_runs_and_prints_no_traceback(tmp_path: Path,
     command = [*COMMAND, "train", str(job)]
     command += ["--set", "cluster.num_workers=1", "--set", "training.epochs=2000"]
     with log.open("wb") as stderr, subprocess.Popen(command, cwd=tmp_path, stderr=stderr, env=clean_environment()) as process:
-        deadline = time.monotonic() + 120
-        while "dense reference 3/" not in log.read_text() and time.monotonic() < deadline:
-            time.sleep(0.5)
+        wait_until("the third epoch", lambda: "dense reference 3/" in log.read_text(), process, log.read_text)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
     text = log.read_text()

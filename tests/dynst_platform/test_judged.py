@@ -92,10 +92,13 @@ def test_the_outcome_reports_each_reference_with_its_own_count(network: SensorSt
 
 @pytest.mark.cluster
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
-def test_two_ray_workers_find_the_same_choice(reports: list[dict[str, Any]], network: SensorStore, tmp_path: Path) -> None:
+def test_two_ray_workers_find_the_same_choice(
+    reports: list[dict[str, Any]], network: SensorStore, tmp_path: Path, ray_head: str
+) -> None:
     there: list[dict[str, Any]] = []
     (tmp_path / "run").mkdir()
-    launch(judged_job(network, tmp_path, cluster={"num_workers": 2}), network.path, tmp_path / "run", there.append)
+    cluster = {"num_workers": 2, "address": ray_head}
+    launch(judged_job(network, tmp_path, cluster=cluster), network.path, tmp_path / "run", there.append)
     here, there_ends = finals(reports), finals(there)
     assert list(there_ends) == ARMS
     for name in ARMS:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from dynst_platform.tracking.report_file import REPORTS
 from dynst_platform.workers.launch import launch
 from tests.dynst_platform.command_line import clean_environment, dynst
 from tests.dynst_platform.test_train import small_job
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.cluster,
@@ -65,7 +65,7 @@ def same_models(one: Path, other: Path) -> None:
         assert (one / "models" / name / "model.json").read_bytes() == (other / "models" / name / "model.json").read_bytes()
 
 
-def test_a_killed_worker_is_replaced_and_changes_nothing(network: SensorStore, tmp_path: Path) -> None:
+def test_a_killed_worker_is_replaced_and_changes_nothing(network: SensorStore, tmp_path: Path, ray_head: str) -> None:
     """Killed while the learned arm trains; the reports are those of one undisturbed process."""
     alone, killed = tmp_path / "alone", tmp_path / "killed"
     undisturbed: list[dict[str, Any]] = []
@@ -82,14 +82,14 @@ def test_a_killed_worker_is_replaced_and_changes_nothing(network: SensorStore, t
     alone.mkdir()
     killed.mkdir()
     launch(small_job(network), network.path, alone, undisturbed.append)
-    launch(small_job(network, cluster={"num_workers": 1}), network.path, killed, kill_at_the_eighth)
+    launch(small_job(network, cluster={"num_workers": 1, "address": ray_head}), network.path, killed, kill_at_the_eighth)
     assert len(victims) == 1
     assert [facts(report) for report in reports] == [facts(report) for report in undisturbed]
     same_models(alone, killed)
 
 
-def test_an_error_of_our_own_is_not_tried_again(network: SensorStore, tmp_path: Path) -> None:
-    job = small_job(network, cluster={"num_workers": 2})
+def test_an_error_of_our_own_is_not_tried_again(network: SensorStore, tmp_path: Path, ray_head: str) -> None:
+    job = small_job(network, cluster={"num_workers": 2, "address": ray_head})
     with pytest.raises(RunError, match=r"the training failed: no sensor store at .*absent"):
         launch(job, tmp_path / "absent", tmp_path, lambda report: None)
     assert (tmp_path / "failed.txt").read_text().count("Traceback") == 1
@@ -115,14 +115,10 @@ def kill_driver(cwd: Path, reports: int) -> Path:
     """Start the job and kill its driver once so many reports are written; the folder of the run."""
     command = [sys.executable, "-m", "dynst_platform.cli.main", "train", "killed.yaml"]
     with subprocess.Popen(command, cwd=cwd, stderr=subprocess.DEVNULL, env=clean_environment()) as process:
-        deadline = time.monotonic() + 300
-        while (folder := run_with(cwd, reports)) is None and time.monotonic() < deadline:
-            assert process.poll() is None, "it ended by itself"
-            time.sleep(0.2)
+        folder: Path = wait_until(f"{reports} reports", lambda: run_with(cwd, reports), process)
         own = psutil.Process(process.pid).children(recursive=True)
         os.kill(process.pid, signal.SIGKILL)
     psutil.wait_procs(own, timeout=60)
-    assert folder is not None
     return folder
 
 

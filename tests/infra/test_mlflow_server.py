@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.dynst_platform.test_train import small_job
 from tests.infra.documents import INFRA
 from tests.infra.test_docker import SERVICES
 from tests.storage.conftest import ObjectStore, _served, object_store
+from tests.waiting import wait_until
 
 __all__ = ["_served", "object_store"]
 pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
@@ -75,24 +75,19 @@ def server(tmp_path: Path, object_store: ObjectStore) -> Iterator[tuple[str, str
     mlflow.command[:1] = [sys.executable, "-m", "mlflow"]
     process = mlflow.start()
     try:
-        wait_for(f"http://{address}/health", process, tmp_path / "log")
+        wait_until("MLflow's answer", lambda: answers(f"http://{address}/health"), process, (tmp_path / "log").read_text)
         yield f"http://{address}", (tmp_path / "secrets" / "mlflow_password").read_text()
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()
-        try:
-            urllib.request.urlopen(url, timeout=2)
-        except OSError:
-            time.sleep(0.5)
-        else:
-            return
-    raise AssertionError(log.read_text())
+def answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_only_its_user_is_let_in_and_artifacts_go_through_it(

@@ -2,9 +2,7 @@
 
 import os
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -15,8 +13,9 @@ from sqlalchemy import MetaData, create_engine, select
 
 from dynst.data.store import SensorStore
 from dynst_platform.tracking.report_file import REPORTS
-from tests.dynst_platform.command_line import JOB
+from tests.dynst_platform.command_line import COMMAND, JOB, dynst_here
 from tests.storage.conftest import BUCKET, KEY_ID, SECRET_KEY, ObjectStore
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 PASSWORD = "planted/database:password"
@@ -72,15 +71,17 @@ class Place:
 
     def __init__(self, folder: Path, database: str) -> None:
         self.folder, self.printed, self.arguments = folder, folder / "printed.txt", b""
-        places = {
+        self.addresses = {
             "DYNST_HOME": str(folder / "home"),
             "DYNST_ARTIFACTS": f"s3://{BUCKET}/artifacts",
             "MLFLOW_TRACKING_URI": database,
         }
-        self.environment = os.environ | ENVIRONMENT | places | {"RAY_AUTH_MODE": "token", "MLFLOW_TRACKING_USERNAME": "keeper"}
+        self.environment = (
+            os.environ | ENVIRONMENT | self.addresses | {"RAY_AUTH_MODE": "token", "MLFLOW_TRACKING_USERNAME": "keeper"}
+        )
 
     def start(self, *arguments: str | Path, **more: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "dynst_platform.cli.main", *map(str, arguments)]
+        command = [*COMMAND, *map(str, arguments)]
         with self.printed.open("ab") as out:
             return subprocess.Popen(command, cwd=self.folder, env=self.environment | more, stdout=out, stderr=out)
 
@@ -91,10 +92,7 @@ class Place:
     def dynst_with_a_worker_killed(self, reports: int, *arguments: str | Path) -> int:
         """Once so many reports are written. Ray replaces the worker, which goes on from the last checkpoint."""
         with self.start(*arguments) as process:
-            deadline = time.monotonic() + 400
-            while self._reports() < reports and time.monotonic() < deadline:
-                assert process.poll() is None, self.printed.read_text()
-                time.sleep(0.1)
+            wait_until(f"{reports} reports", lambda: self._reports() >= reports, process, self.printed.read_text)
             own = {child: words_of(child) for child in psutil.Process(process.pid).children(recursive=True)}
             self.arguments += "\n".join(own.values()).encode()
             (worker,) = [child for child, words in own.items() if "RayTrainWorker" in words]
@@ -155,11 +153,10 @@ def test_nothing_that_a_run_leaves_holds_a_secret(place: Place, object_store: Ob
     ],
 )
 def test_no_error_repeats_a_secret(place: Place, code: int, arguments: tuple[str, ...], more: dict[str, str]) -> None:
-    assert place.dynst(*arguments, **more) == code
-    said = place.printed.read_bytes()
-    assert b"\ndynst: " in b"\n" + said
-    assert secrets_in(said) == []
-    assert b"Traceback" not in said
+    done = dynst_here(*arguments, cwd=place.folder, **ENVIRONMENT | place.addresses | more)
+    assert done.returncode == code
+    assert "\ndynst: " in f"\n{done.stderr}"
+    assert secrets_in(f"{done.stdout}{done.stderr}".encode()) == []
 
 
 def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:

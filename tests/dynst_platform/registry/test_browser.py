@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from dynst_platform.registry.promote import promote
 from tests.dynst_platform.registry.conftest import Trained
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore")]
 SCREENSHOTS = Path(__file__).parents[3] / "build" / "screenshots"
@@ -60,11 +60,7 @@ class _served:
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self._process = subprocess.Popen(command, env=environment, start_new_session=True, **quiet)
         address = f"http://127.0.0.1:{self._port}"
-        deadline = time.monotonic() + 120
-        while not _answers(address):
-            assert self._process.poll() is None, "the server ended"
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
+        wait_until("MLflow's answer", lambda: _answers(address), self._process)
         return address
 
     def __exit__(self, *error: object) -> None:

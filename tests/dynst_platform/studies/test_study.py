@@ -45,14 +45,14 @@ def failing(name: str) -> Cell:
     return Cell(f"s/{name}", fail, (name,), {"name": name})
 
 
-def run(cells: list[Cell], root: Path, workers: int = 0) -> dict[str, list[dict[str, Any]]]:
+def run(cells: list[Cell], root: Path, workers: int = 0, address: str | None = None) -> dict[str, list[dict[str, Any]]]:
     done: dict[str, list[dict[str, Any]]] = {}
 
     def on_done(cell: Cell, product: Product) -> None:
         assert cell.name not in done, "handed over once"
         done[cell.name] = product.rows
 
-    run_cells(cells, root, workers, on_done)
+    run_cells(cells, root, workers, on_done, address)
     return done
 
 
@@ -180,12 +180,12 @@ def test_two_runs_of_one_piece_do_not_disturb_each_other(tmp_path: Path) -> None
 
 @pytest.mark.cluster
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:ray", "ignore::FutureWarning:ray", "ignore::ResourceWarning")
-def test_ray_gives_what_one_process_gives(tmp_path: Path) -> None:
+def test_ray_gives_what_one_process_gives(tmp_path: Path, ray_head: str) -> None:
     cells = [failing("bad"), sum_of("child", 1, needs="s/bad"), basis(), *(sum_of(f"n{number}", number) for number in range(5))]
     messages = []
     for workers, root in ((0, tmp_path / "here"), (2, tmp_path / "there")):
         with pytest.raises(RunError) as caught:
-            run(cells, root, workers)
+            run(cells, root, workers, ray_head)
         messages.append(str(caught.value))
     assert "1 of 8 pieces failed (s/bad: " in messages[1]
     assert "no luck with bad" in messages[1]

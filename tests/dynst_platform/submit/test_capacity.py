@@ -7,8 +7,8 @@ import pytest
 from dynst.data.store import SensorStore
 from dynst_platform.arms import epochs_by_arm
 from dynst_platform.submit.capacity import capacity_of
-from tests.dynst_platform.sweep.samples import JOB, make_sweep
 from tests.dynst_platform.command_line import dynst
+from tests.dynst_platform.sweep.samples import JOB, make_sweep
 from tests.dynst_platform.test_train import small_job
 
 

@@ -5,8 +5,7 @@ import os
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 from mlflow.tracking import MlflowClient
+
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / "infra" / "local" / "cluster.py"
@@ -87,14 +88,6 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
         subprocess.run([sys.executable, str(SCRIPT), "down", str(folder)], env=environment, check=True, timeout=PATIENCE)
 
 
-def wait_for(what: str, ready: Callable[[], bool], follower: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not ready():
-        assert follower.poll() is None, f"the job ended before {what}"
-        assert time.monotonic() < deadline, f"waited too long for {what}"
-        time.sleep(0.2)
-
-
 def test_every_link_holds(local: Local) -> None:
     done = local.dynst("doctor")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -146,8 +139,8 @@ def test_from_a_sweep_to_a_champion_though_a_node_dies(local: Local) -> None:
     with log.open("w") as file:
         words = [sys.executable, "-m", "dynst_platform.cli.main", "jobs", "logs", run]
         follower = subprocess.Popen(words, env=local.environment, stdout=file, stderr=subprocess.STDOUT)
-        wait_for("trials on both nodes", lambda: local.trains_on("head") and local.trains_on("second"), follower)
-        wait_for("the first trial's end", lambda: "; 1 of 5" in log.read_text(), follower)
+        wait_until("trials on both nodes", lambda: local.trains_on("head") and local.trains_on("second"), follower, log.read_text)
+        wait_until("the first trial's end", lambda: "; 1 of 5" in log.read_text(), follower, log.read_text)
         known = [word for part in local.state["parts"] for process in local.processes(part) for word in words_of(process)]
         assert not [word for word in known if SECRET in word or local.token in word], "a process shows a secret in its arguments"
         for process in local.processes("second"):
@@ -171,9 +164,7 @@ def test_a_stopped_job_is_killed_in_mlflow_too(local: Local) -> None:
     started = local.dynst("submit", str(ROOT / "jobs" / "quickstart.yaml"), "--set", "cluster.num_workers=1", "--detach")
     assert started.returncode == 0, started.stderr
     client = MlflowClient(local.state["tracking"])
-    deadline = time.monotonic() + PATIENCE
-    while not runs_of(client, "quickstart") and time.monotonic() < deadline:
-        time.sleep(0.5)
+    wait_until("a run of the job", lambda: runs_of(client, "quickstart"))
     stopped = local.dynst("jobs", "stop", "quickstart")
     assert "STOPPED" in stopped.stdout, stopped.stderr
     statuses = {run.info.status for run in runs_of(client, "quickstart")}

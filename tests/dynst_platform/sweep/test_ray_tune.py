@@ -58,12 +58,12 @@ class Faulty:
         return {"objectives": objectives, "metrics": {"test/mae_all": 1.0}, "active": [True], "importance": [0.0], "seconds": 1.0}
 
 
-def run(folder: Path, shares: list[float], **changes: Any) -> dict[float, Record]:
+def run(folder: Path, address: str, shares: list[float], **changes: Any) -> dict[float, Record]:
     sweep = make_sweep(space={"sparsity.final": {"grid": shares}}, searcher="grid", trials=len(shares), **changes)
-    return {record.overrides["sparsity.final"]: record for record in conducted(folder, sweep, Faulty)}
+    return {record.overrides["sparsity.final"]: record for record in conducted(folder, sweep, Faulty, address)}
 
 
-def conducted(folder: Path, sweep: SweepSpec, make_trial: Any) -> list[Record]:
+def conducted(folder: Path, sweep: SweepSpec, make_trial: Any, address: str | None = None) -> list[Record]:
     from ray import cloudpickle  # after dynst_platform, which sets what Ray reads at its import
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -77,12 +77,12 @@ def conducted(folder: Path, sweep: SweepSpec, make_trial: Any) -> list[Record]:
     conductor = SweepConductor(sweep, records, NoTracker(), "parent", listen)  # type: ignore[arg-type]
     state_every = sweep.perturb_every if sweep.scheduler == "pbt" else None
     setting = Setting(str(folder), None, str(records.folder), 6.0, state_every=state_every, make_trial=make_trial)
-    run_trials(sweep, setting, conductor.left, folder / "ray", conductor)
+    run_trials(sweep, setting, conductor.left, folder / "ray", conductor, address)
     return records.all()
 
 
-def test_one_bad_trial_never_ends_the_sweep(tmp_path: Path) -> None:
-    found = run(tmp_path, [GOOD, RAISES, DIES, HANGS, DIVERGES, RECOVERS, 0.7])
+def test_one_bad_trial_never_ends_the_sweep(tmp_path: Path, ray_head: str) -> None:
+    found = run(tmp_path, ray_head, [GOOD, RAISES, DIES, HANGS, DIVERGES, RECOVERS, 0.7])
     assert {share: record.state for share, record in found.items()} == {
         GOOD: "finished",
         RAISES: "failed",
@@ -101,8 +101,8 @@ def test_one_bad_trial_never_ends_the_sweep(tmp_path: Path) -> None:
     assert found[GOOD].objectives["mae_all"] == GOOD
 
 
-def test_trials_that_fall_behind_are_stopped(tmp_path: Path) -> None:
-    found = run(tmp_path, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], scheduler="asha", objectives=["mae_all"], seed=1)
+def test_trials_that_fall_behind_are_stopped(tmp_path: Path, ray_head: str) -> None:
+    found = run(tmp_path, ray_head, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], scheduler="asha", objectives=["mae_all"], seed=1)
     states = {share: record.state for share, record in found.items()}
     assert states[0.1] == "finished", "the best"
     assert "stopped" in states.values()
@@ -167,12 +167,12 @@ class Member:
 LAZY = 0.2  # fails for good in the middle, while all others wait for it
 
 
-def test_a_population_goes_on_from_its_best_and_waits_for_no_failed_one(tmp_path: Path) -> None:
+def test_a_population_goes_on_from_its_best_and_waits_for_no_failed_one(tmp_path: Path, ray_head: str) -> None:
     rates = [0.1, 0.15, LAZY, 0.3, 0.35, 0.4]
     space = {"sparsity.drop_fraction": {"grid": rates}}
     population = {"scheduler": "pbt", "perturb_every": 2, "objectives": ["mae_all"]}
     sweep = make_sweep(space=space, searcher="grid", trials=len(rates), retries=0, **population)
-    found = conducted(tmp_path, sweep, Member)
+    found = conducted(tmp_path, sweep, Member, ray_head)
     states = {record.number: record.state for record in found}
     assert states[2] == "failed"
     assert "no luck" in found[2].reason

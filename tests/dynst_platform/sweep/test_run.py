@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +11,28 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from dynst.data.store import SensorStore
+from tests.dynst_platform.command_line import COMMAND, clean_environment
 from tests.dynst_platform.sweep.samples import JOB, write_sweep
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
 TRIALS = 4
 
 
-def sweep_file(folder: Path, network: SensorStore) -> Path:
+def sweep_file(folder: Path, network: SensorStore, **cluster: Any) -> Path:
     """Errors of a network this small tell nothing, so every trial is within the margin."""
+    own = {"data": {"store": os.path.relpath(network.path, folder)}, "cluster": JOB["cluster"] | cluster}
     space = {"sparsity.final": {"uniform": [0.2, 0.7]}}
     changes = {"searcher": "random", "trials": TRIALS, "within": 99}
-    return write_sweep(folder, job=JOB | {"data": {"store": os.path.relpath(network.path, folder)}}, space=space, **changes)
+    return write_sweep(folder, job=JOB | own, space=space, **changes)
 
 
 def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "dynst_platform.cli.main", "tune", *words, "--format", "json"]
+    return [*COMMAND, "tune", *words, "--format", "json"]
 
 
 def environment(folder: Path) -> dict[str, str]:
-    own = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    return own | {"DYNST_HOME": str(folder)}
+    return clean_environment(DYNST_HOME=str(folder))
 
 
 def run(folder: Path, *words: str, cwd: Path | None = None) -> dict[str, Any]:
@@ -53,9 +53,9 @@ def children(client: MlflowClient, parent: str) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory, network: SensorStore) -> tuple[Path, dict[str, Any]]:
+def done(tmp_path_factory: pytest.TempPathFactory, network: SensorStore, ray_head: str) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("home")
-    return folder, run(folder, str(sweep_file(folder, network)))
+    return folder, run(folder, str(sweep_file(folder, network, address=ray_head)))
 
 
 def test_a_sweep_ends_with_its_front_in_mlflow(done: tuple[Path, dict[str, Any]]) -> None:
@@ -87,13 +87,18 @@ def test_a_finished_sweep_can_be_extended(done: tuple[Path, dict[str, Any]]) -> 
     assert len(children(client_of(folder), outcome["run_id"])) == TRIALS + 2
 
 
-def test_a_killed_driver_loses_nothing(done: tuple[Path, dict[str, Any]], tmp_path: Path, network: SensorStore) -> None:
+def test_a_killed_driver_loses_nothing(
+    done: tuple[Path, dict[str, Any]], tmp_path: Path, network: SensorStore, ray_head: str
+) -> None:
     """SIGKILL when the first trial has ended; the same trials as in the sweep that nobody killed."""
     process = subprocess.Popen(
-        command(str(sweep_file(tmp_path, network))), env=environment(tmp_path), cwd=tmp_path, stdout=subprocess.DEVNULL
+        command(str(sweep_file(tmp_path, network, address=ray_head))),
+        env=environment(tmp_path),
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
     )
     try:
-        wait_for(lambda: any('"finished"' in file.read_text() for file in tmp_path.rglob("trials/*.json")), process)
+        wait_until("the first trial's end", lambda: any(has_finished(file) for file in tmp_path.rglob("trials/*.json")), process)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -112,12 +117,8 @@ def test_a_killed_driver_loses_nothing(done: tuple[Path, dict[str, Any]], tmp_pa
     assert {child.info.status for child in runs} == {"FINISHED"}
 
 
-def wait_for(ready: Any, process: subprocess.Popen[bytes], seconds: float = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():
-        assert process.poll() is None, "ended by itself"
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+def has_finished(record: Path) -> bool:
+    return '"finished"' in record.read_text()
 
 
 def test_trials_of_several_workers_take_turns(done: tuple[Path, dict[str, Any]], tmp_path: Path, network: SensorStore) -> None:

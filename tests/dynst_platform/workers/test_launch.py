@@ -48,9 +48,9 @@ def as_ray_train_does(replaces: bool) -> None:
 
 
 @pytest.mark.cluster
-def test_two_ray_workers_train_as_one_process_does(network: SensorStore, tmp_path: Path) -> None:
+def test_two_ray_workers_train_as_one_process_does(network: SensorStore, tmp_path: Path, ray_head: str) -> None:
     here = collect(small_job(network), network, tmp_path / "here")
-    there = collect(small_job(network, cluster={"num_workers": 2}), network, tmp_path / "there")
+    there = collect(small_job(network, cluster={"num_workers": 2, "address": ray_head}), network, tmp_path / "there")
     assert [(report["kind"], report["arm"], report.get("epoch")) for report in here] == [
         (report["kind"], report["arm"], report.get("epoch")) for report in there
     ]

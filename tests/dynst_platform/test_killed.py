@@ -47,9 +47,9 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def train_workers() -> list[psutil.Process]:
-    """Ray Train's workers among the descendants of this process."""
-    found = psutil.Process().children(recursive=True)
+def train_workers(driver: int | None = None) -> list[psutil.Process]:
+    """Ray Train's workers among the descendants of a process, by default of this one."""
+    found = psutil.Process(driver).children(recursive=True)
     return [process for process in found if any("RayTrainWorker" in word for word in process.cmdline())]
 
 
@@ -116,9 +116,10 @@ def kill_driver(cwd: Path, reports: int) -> Path:
     command = [sys.executable, "-m", "dynst_platform.cli.main", "train", "killed.yaml"]
     with subprocess.Popen(command, cwd=cwd, stderr=subprocess.DEVNULL, env=clean_environment()) as process:
         folder: Path = wait_until(f"{reports} reports", lambda: run_with(cwd, reports), process)
-        own = psutil.Process(process.pid).children(recursive=True)
+        workers = train_workers(process.pid)
         os.kill(process.pid, signal.SIGKILL)
-    psutil.wait_procs(own, timeout=60)
+    assert workers
+    wait_until("the end of the workers that wrote there", lambda: not any(worker.is_running() for worker in workers))
     return folder
 
 

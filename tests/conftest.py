@@ -99,14 +99,17 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (by default 15: on a busy machine its workers would hardly run)
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A file's tests in one process, and in one all that share a Ray."""
+    path = item.path.relative_to(item.config.rootpath)
+    item.add_marker(pytest.mark.xdist_group(GROUPS[_turn(item)].format(path)))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes longest first; a file's tests in one process, and in one all that share a Ray."""
+    """What takes longest comes first."""
     left_out = {item for item in items if item.get_closest_marker("nightly") and not config.getoption("--nightly")}
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = sorted((item for item in items if item not in left_out), key=_turn)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(GROUPS[_turn(item)].format(item.path.relative_to(config.rootpath))))
 
 
 GROUPS = ("ray", "{} (real)", "{}")

@@ -5,7 +5,8 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,7 @@ from dynst.data.manifest import Channel, Grid
 from dynst.data.sensors import Sensors
 from dynst.data.store import SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
+from infra.local.postgres import Database, NoPostgres, database
 
 HOUR = 3600
 MEMORY_EACH = 2 * 2**30  # of a process that runs tests, with what it starts
@@ -99,12 +101,6 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (by default 15: on a busy machine its workers would hardly run)
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """A file's tests in one process, and in one all that share a Ray."""
-    path = item.path.relative_to(item.config.rootpath)
-    item.add_marker(pytest.mark.xdist_group(GROUPS[_turn(item)].format(path)))
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes longest comes first."""
     left_out = {item for item in items if item.get_closest_marker("nightly") and not config.getoption("--nightly")}
@@ -112,14 +108,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = sorted((item for item in items if item not in left_out), key=_turn)
 
 
-GROUPS = ("ray", "{} (real)", "{}")
-
-
 def _turn(item: pytest.Item) -> int:
-    """Of its group: the tests on the shared Ray come first, then other real processes, then the many quick ones."""
+    """The tests on the shared Ray come first, then other real processes, then the many quick ones."""
     if "ray_head" in getattr(item, "fixturenames", ()):
         return 0
     return 1 if item.get_closest_marker("cluster") or item.get_closest_marker("browser") else 2
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """A file's tests run in one process, and in one all files whose tests share a Ray.
+
+    xdist's own marks of groups are lost under pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "ray" if _shares_ray(config.rootpath / path) else path
+
+    return ByFile(config, log)
+
+
+@cache
+def _shares_ray(path: Path) -> bool:
+    return "ray_head" in path.read_text(encoding="utf-8")
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -162,6 +175,15 @@ def with_tracking_store(home: Path, template: Path) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     shutil.copy(template, home / "mlflow.db")
     return home
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[Database]:
+    try:
+        with database() as served:
+            yield served
+    except NoPostgres as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

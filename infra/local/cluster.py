@@ -20,6 +20,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import postgres
 import psutil
 import requests
 
@@ -107,13 +108,11 @@ def status(folder: Path) -> str:
 
 def start_tracking(state: State, folder: Path) -> None:
     """PostgreSQL on a socket, reached by nobody but this user, and MLflow's server in front of it."""
-    import pgserver
-
-    database = pgserver.get_server(state.database, cleanup_mode=None)
-    note(state, folder, "postgres", psutil.Process(database.get_pid()))
+    database = postgres.start(Path(state.database))
+    note(state, folder, "postgres", database.process)
     state.tracking = f"http://{LOOPBACK}:{free_port()}"
     variables = {
-        "MLFLOW_BACKEND_STORE_URI": database.get_uri().replace("postgresql://", "postgresql+psycopg2://"),
+        "MLFLOW_BACKEND_STORE_URI": database.uri(),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }

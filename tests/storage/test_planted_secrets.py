@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 import psutil
 import pytest
-from sqlalchemy import MetaData, create_engine, select
+from sqlalchemy import MetaData, create_engine, select, text
 
 from dynst.data.store import SensorStore
 from dynst_platform.tracking.report_file import REPORTS
+from infra.local.postgres import Database
 from tests.dynst_platform.command_line import COMMAND, JOB, dynst_here
 from tests.storage.conftest import BUCKET, KEY_ID, SECRET_KEY, ObjectStore
 from tests.waiting import wait_until
@@ -52,18 +53,14 @@ def rows_of(address: str) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[str]:
-    """PostgreSQL with a user who has a password, as the address that MLflow takes."""
-    pgserver = pytest.importorskip("pgserver", exc_type=ImportError)
-    folder = tempfile.mkdtemp(prefix="dynst-pg-")  # pytest's own folders are closed to the user that PostgreSQL runs as
-    server = pgserver.get_server(folder, cleanup_mode="delete")
-    try:
-        server.psql(f"create role keeper login superuser password '{PASSWORD}';")
-        server.psql("create database runs owner keeper;")
-        socket = server.get_uri().partition("host=")[2]
-        yield f"postgresql+psycopg2://keeper:{quote(PASSWORD, safe='')}@/runs?host={socket}"
-    finally:
-        server.cleanup()
+def database(postgresql: Database) -> str:
+    """With a user who has a password, as the address that MLflow takes."""
+    engine = create_engine(postgresql.uri(), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"create role keeper login superuser password '{PASSWORD.replace(':', chr(92) + ':')}'"))
+        connection.execute(text("create database runs owner keeper"))
+    engine.dispose()
+    return postgresql.uri(f"keeper:{quote(PASSWORD, safe='')}", "runs")
 
 
 class Place:

@@ -1,6 +1,5 @@
 """Where a job's workers run: under Ray Train, or in the calling process. Reports become lines of a file either way."""
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 import ray.train
 import ray.train.torch
 import torch
+from joblib import cpu_count
 
 from dynst.devices import CPU
 from dynst_platform.gpus import device_here, workers_on_gpus
@@ -28,12 +28,12 @@ START_FAILURES = 5  # while Ray still counts on a node that is gone
 
 
 def usable_workers(job: JobSpec) -> int:
-    """At most: no more workers than this machine has cores; the result does not depend on their number beyond float tolerance.
+    """At most: no more workers than this process may use cores; the result does not depend on their number beyond float tolerance.
 
     A cluster that runs already has its own machines.
     """
     most = job.cluster.most_workers
-    return most if job.cluster.address else min(most, os.cpu_count() or 1)
+    return most if job.cluster.address else min(most, cpu_count())
 
 
 def launch(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
+from joblib import cpu_count
 
 from dynst_platform.errors import RunError
 
@@ -19,7 +20,10 @@ CONNECT_SECONDS = 5.0
 def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[None]:
     """``address`` is a cluster's host:port, or ``auto`` for the one on this machine; it goes on when the block has ended.
 
-    Workers of a Ray of our own find a user's modules by the ``PYTHONPATH`` of this process, whatever folder they run in.
+    A Ray of our own has as many CPUs as this process may use: those that its affinity and the quota of its container leave it, and
+    at least one. Ray alone would overlook the affinity, and take half a CPU for none.
+
+    Workers of it find a user's modules by the ``PYTHONPATH`` of this process, whatever folder they run in.
 
     Raises:
         RunError: there is no cluster at ``address``.
@@ -27,7 +31,7 @@ def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[N
     if "PYTHONPATH" in os.environ:
         os.environ["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in os.environ["PYTHONPATH"].split(os.pathsep))
     if address is None:
-        own = {"object_store_memory": 256 * 2**20, "include_dashboard": dashboard}
+        own = {"num_cpus": cpu_count(), "object_store_memory": 256 * 2**20, "include_dashboard": dashboard}
         ray.init(address="local", log_to_driver=False, logging_level=logging.ERROR, **own)
     else:
         _attach(address)

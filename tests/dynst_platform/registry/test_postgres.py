@@ -1,7 +1,6 @@
 """Real PostgreSQL: twenty people promote at once, and the history is complete."""
 
 import multiprocessing
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from dynst_platform.registry.plan import plan_of
 from dynst_platform.registry.promote import promote
 from dynst_platform.registry.versions import alone_with, champion_of, history_of, register, roll_back
 from dynst_platform.train import train
+from infra.local.postgres import Database
 from tests.dynst_platform.test_train import small_job
 
 pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore")]
@@ -22,13 +22,8 @@ PROMOTERS, NAME = 20, "counters"
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    pgserver = pytest.importorskip("pgserver", exc_type=ImportError)
-    server = pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
-    try:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
-    finally:
-        server.cleanup()
+def uri(postgresql: Database) -> str:
+    return postgresql.uri()
 
 
 def test_the_whole_way_on_postgresql(uri: str, network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

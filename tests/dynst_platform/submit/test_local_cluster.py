@@ -23,6 +23,7 @@ PARENT = [
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
+    sys.path.insert(0, str(SCRIPT.parent))  # as for any script: it imports what lies beside it
     spec = spec_from_file_location("local_cluster", SCRIPT)
     assert spec is not None
     assert spec.loader is not None

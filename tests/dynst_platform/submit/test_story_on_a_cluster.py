@@ -14,6 +14,7 @@ import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
+from infra.local.postgres import NoPostgres, programs
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -26,7 +27,6 @@ SECRET = "pl4nted-s3cret"
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.skipif(sys.platform != "linux", reason="PostgreSQL from PyPI runs on Linux here"),
 ]
 
 
@@ -76,7 +76,10 @@ def words_of(process: psutil.Process) -> list[str]:
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
-    pytest.importorskip("pgserver", exc_type=ImportError)
+    try:
+        programs()
+    except NoPostgres as error:
+        pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("cluster")
     foreign = {"MLFLOW_TRACKING_URI", "RAY_ADDRESS"} | {name for name in os.environ if name.startswith("DYNST_")}
     environment = {name: value for name, value in os.environ.items() if name not in foreign}

@@ -63,7 +63,7 @@ def run(folder: Path, address: str, shares: list[float], **changes: Any) -> dict
     return {record.overrides["sparsity.final"]: record for record in conducted(folder, sweep, Faulty, address)}
 
 
-def conducted(folder: Path, sweep: SweepSpec, make_trial: Any, address: str | None = None) -> list[Record]:
+def conducted(folder: Path, sweep: SweepSpec, make_trial: Any, address: str | None = None, hung_after: float = 6.0) -> list[Record]:
     from ray import cloudpickle  # after dynst_platform, which sets what Ray reads at its import
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -76,7 +76,7 @@ def conducted(folder: Path, sweep: SweepSpec, make_trial: Any, address: str | No
 
     conductor = SweepConductor(sweep, records, NoTracker(), "parent", listen)  # type: ignore[arg-type]
     state_every = sweep.perturb_every if sweep.scheduler == "pbt" else None
-    setting = Setting(str(folder), None, str(records.folder), 6.0, state_every=state_every, make_trial=make_trial)
+    setting = Setting(str(folder), None, str(records.folder), hung_after, state_every=state_every, make_trial=make_trial)
     run_trials(sweep, setting, conductor.left, folder / "ray", conductor, address)
     return records.all()
 
@@ -136,7 +136,7 @@ def test_a_trial_that_eats_all_memory_is_named(tmp_path: Path, monkeypatch: pyte
         pytest.skip("too little memory is free")
     monkeypatch.setenv("RAY_memory_usage_threshold", f"{limit:.3f}")
     sweep = make_sweep(space={"sparsity.final": {"grid": [GOOD, RAISES, 0.7]}}, searcher="grid", trials=3, at_once=1)
-    good, eater, other = conducted(tmp_path, sweep, Eater)
+    good, eater, other = conducted(tmp_path, sweep, Eater, hung_after=120.0)
     assert (good.state, eater.state, other.state) == ("finished", "failed", "finished")
     assert eater.reason == "memory was short and Ray ended it; give it more, or run fewer at once"
     assert eater.attempts == 2

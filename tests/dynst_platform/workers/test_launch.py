@@ -1,5 +1,6 @@
 """Real Ray Train workers. Each fit costs about half a minute, so there are few."""
 
+import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from dynst.data.store import SensorStore
 from dynst_platform.spec import JobSpec
-from dynst_platform.workers.launch import _own_interrupt, launch
+from dynst_platform.workers.launch import _own_interrupt, launch, usable_workers
 from dynst_platform.workers.worker_group import GroupShape
 from tests.dynst_platform.test_train import small_job
 
@@ -26,6 +27,17 @@ def test_a_group_is_of_a_number_or_grows_from_its_fewest() -> None:
     assert GroupShape(3).num_workers == 3
     assert GroupShape(3, fewest=3).num_workers == 3
     assert GroupShape(3, fewest=1).num_workers == (1, 3)
+
+
+def test_no_more_workers_than_this_process_may_use_cores(network: SensorStore) -> None:
+    """Whatever the machine has: a container or ``taskset`` may leave it one."""
+    job, allowed = small_job(network, cluster={"num_workers": 3}), os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert usable_workers(job) == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert usable_workers(small_job(network, cluster={"num_workers": 3, "address": "cluster:6379"})) == 3
 
 
 def test_ctrl_c_is_given_back_by_the_main_thread_and_left_alone_by_others() -> None:

@@ -12,7 +12,7 @@ __all__ = ["ErrorTable", "masked_mae"]
 
 
 def masked_mae(forecast: Tensor, target: Tensor, observed: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Weighted absolute error summed over the observed entries, and their number.
+    """Weighted absolute error summed over the observed entries, in float64, and their number.
 
     Args:
         forecast, target: ``[B, H, S, C]``, scaled.
@@ -20,7 +20,7 @@ def masked_mae(forecast: Tensor, target: Tensor, observed: Tensor, weight: Tenso
         weight: ``[S, C]``, brings scaled errors to a common unit.
     """
     error = (forecast - target).abs() * weight
-    return (error * observed).sum(), observed.sum()
+    return (error * observed).sum(dtype=torch.float64), observed.sum()
 
 
 @dataclass(frozen=True)

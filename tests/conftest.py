@@ -26,6 +26,7 @@ from dynst.data.writer import Origin, StoreWriter
 from infra.local.postgres import Database, NoPostgres, database
 
 HOUR = 3600
+SHARED = ("ray_head", "registry.conftest")  # words of the files that share a Ray, or a few trainings
 MEMORY_EACH = 2 * 2**30  # of a process that runs tests, with what it starts
 SMALL = {"name": "morph_graph", "options": {"blocks": 1}}  # a backbone that trains in a moment
 ONE_PIXEL = base64.b64decode(  # a PNG
@@ -116,7 +117,7 @@ def _turn(item: pytest.Item) -> int:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """A file's tests run in one process, and in one all files whose tests share a Ray.
+    """A file's tests run in one process, and in one all files whose tests share what takes long to make.
 
     xdist's own marks of groups are lost under pytest 9.2.
     """
@@ -125,14 +126,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.partition("::")[0]
-            return "ray" if _shares_ray(config.rootpath / path) else path
+            text = _text_of(config.rootpath / path)
+            return next((shared for shared in SHARED if shared in text), path)
 
     return ByFile(config, log)
 
 
 @cache
-def _shares_ray(path: Path) -> bool:
-    return "ray_head" in path.read_text(encoding="utf-8")
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -189,10 +191,10 @@ def postgresql() -> Iterator[Database]:
 @pytest.fixture
 def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are put together as ever and saved as one pixel; for tests that do not look at them."""
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", _save_one_pixel)
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", save_one_pixel)
 
 
-def _save_one_pixel(figure: object, path: Path, **_: object) -> None:
+def save_one_pixel(figure: object, path: Path, **_: object) -> None:
     Path(path).write_bytes(ONE_PIXEL)
 
 

@@ -12,7 +12,13 @@ import pytest
 
 pytestmark = pytest.mark.cluster
 ROOT = Path(__file__).parents[1]
-SMALL = {"trials": 2, "job.training.epochs": 8, "job.training.steps_per_epoch": 20, "job.promotion.max_over_dense": 0.5}
+SMALL = {
+    "trials": 2,
+    "job.training.epochs": 8,
+    "job.training.steps_per_epoch": 20,
+    "job.search.windows": 32,
+    "job.promotion.max_over_dense": 0.5,
+}
 
 
 def commands_of(heading: str) -> list[list[str]]:

@@ -41,7 +41,7 @@ def forms(name: str) -> list[str]:
 
 
 VARIANTS = [(name, form) for name in BACKBONES for form in forms(name)]
-BOTH_FORMS = {"morph_graph", "graph_wavenet"}  # compiled in each of their forms every time, the other networks in one
+BOTH_FORMS = {"morph_graph"}  # compiled in each of its forms every time, the other networks in one
 COMPILED = [
     pytest.param((name, form), marks=pytest.mark.nightly if form != forms(name)[0] and name not in BOTH_FORMS else ())
     for name, form in VARIANTS

@@ -33,7 +33,8 @@ def test_version_and_help(tmp_path: Path) -> None:
     assert all(command in shown for command in ("train", "data", "ui"))
 
 
-def test_json_alone_goes_to_standard_output(tmp_path: Path, job: Path) -> None:
+def test_json_alone_goes_to_standard_output(tmp_path: Path, job: Path, tracking_template: Path) -> None:
+    with_tracking_store(tmp_path / "runs", tracking_template)
     done = dynst("train", job, "--format", "json", "--set", "references.random=0", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
@@ -184,7 +185,7 @@ def test_a_wrong_import_is_one_sentence_and_leaves_nothing(tmp_path: Path, argum
 
 def test_offline_then_sync(tmp_path: Path, job: Path) -> None:
     few = ["--set", "references.random=0", "--set", "references.dense=false", "--set", "training.epochs=2"]
-    done = dynst("train", job, *few, "--offline", cwd=tmp_path)
+    done = dynst_here("train", job, *few, "--offline", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     command = " ".join(done.stdout.split()).rpartition("send what is left with: dynst ")[2].split()
     assert command[0] == "sync"
@@ -200,9 +201,7 @@ def test_offline_then_sync(tmp_path: Path, job: Path) -> None:
 
 
 def test_no_server_at_the_start_is_one_sentence_and_exit_code_1(tmp_path: Path, job: Path) -> None:
-    command = [*COMMAND, "train", str(job)]
-    environment = clean_environment(MLFLOW_TRACKING_URI="http://127.0.0.1:9")
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = dynst_here("train", job, cwd=tmp_path, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 1
     assert "or train with --offline and send the run later" in done.stderr
     assert "Traceback" not in done.stderr

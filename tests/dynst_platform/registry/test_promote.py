@@ -41,6 +41,7 @@ def test_the_best_becomes_champion_with_its_reasons(trained: Trained) -> None:
     assert [model.name for model in trained.client.search_registered_models()] == [NAME], "the lock is gone"
 
 
+@pytest.mark.usefixtures("measured_here")
 def test_a_better_one_takes_its_place_and_gives_it_back(trained: Trained) -> None:
     put()
     decision = put("other")

@@ -7,7 +7,7 @@ import pytest
 from dynst.data.store import SensorStore
 from dynst_platform.arms import epochs_by_arm
 from dynst_platform.submit.capacity import capacity_of
-from tests.dynst_platform.command_line import dynst
+from tests.dynst_platform.command_line import dynst_here
 from tests.dynst_platform.sweep.samples import JOB, make_sweep
 from tests.dynst_platform.test_train import small_job
 
@@ -43,7 +43,7 @@ def test_arms_of_a_job(network: SensorStore) -> None:
 def test_on_the_screen_before_any_cluster_is_known(network: SensorStore, tmp_path: Path) -> None:
     job = f"name: small\ndata: {{store: {network.path}}}\nmodel: {{window: 6, horizon: 3, hidden: 16}}\n"
     (tmp_path / "job.yaml").write_text(job + "training: {epochs: 4, steps_per_epoch: 5, batch_size: 16}\n")
-    done = dynst("submit", "job.yaml", "--plan", "--num-gpus", "4", cwd=tmp_path)
+    done = dynst_here("submit", "job.yaml", "--plan", "--num-gpus", "4", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "workers      4, with 1 CPU each, and 1 GPUs each" in done.stdout
     assert "measured on one core" in done.stdout

@@ -20,7 +20,13 @@ from tests.waiting import wait_until
 ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / "infra" / "local" / "cluster.py"
 SWEEP = ROOT / "jobs" / "sweeps" / "quickstart.yaml"
-SMALL = ("trials=4", "job.training.epochs=8", "job.training.steps_per_epoch=20", "job.promotion.max_over_dense=0.5")
+SMALL = (
+    "trials=4",
+    "job.training.epochs=8",
+    "job.training.steps_per_epoch=20",
+    "job.search.windows=32",
+    "job.promotion.max_over_dense=0.5",
+)
 PATIENCE = 1200.0  # seconds for anything
 SECRET = "pl4nted-s3cret"
 

@@ -10,7 +10,8 @@ functions with a decorator, but for static and class methods. Each file is sampl
 the number of its mutants. All of it happens in a temporary copy: the working tree stays as it is.
 
 ``--previous mutation.json`` is for the figures after new tests, while the code under test is the
-same: killed mutants are taken over from that file, and only its survivors run again.
+same: killed mutants are taken over from that file, and only its survivors run again. So do those
+that ran out of time, which count as killed: a busy machine can do that too.
 """
 
 import argparse
@@ -50,7 +51,7 @@ TESTS = (
 )
 LEFT_OUT = "compiling or onnx or ranks or pictures"  # slow, or compilers that mutmut's code stops
 OPTIONS = ("-m", "not cluster and not browser", "-k", f"not ({LEFT_OUT})", "--hypothesis-seed=0")
-TIMES = {"timeout_multiplier": 2, "timeout_constant": 20}  # of what tests take, and in seconds
+TIMES = {"timeout_multiplier": 5, "timeout_constant": 20}  # of what tests take, and in seconds
 KILLED = {"killed", "timeout", "segfault"}
 
 
@@ -76,7 +77,7 @@ def main() -> None:
         copy_project(Path(folder))
         os.chdir(folder)  # where mutmut looks for everything
         sample = drawn({file: names_in(file) for file in mutated_in(Path())}, options)
-        found = [one for one in known if one.name in sample and one.status in KILLED]
+        found = [one for one in known if one.name in sample and one.status == "killed"]
         asked = sorted(sample.keys() - {mutant.name for mutant in found})
         run_mutmut(asked)
         found += [examined(name, sample[name]) for name in asked]

@@ -267,6 +267,29 @@ def test_a_budget_is_not_left_unspent_because_scores_are_negative() -> None:
     assert kept.nonzero().squeeze(1).tolist() == list(range(10))
 
 
+def test_without_a_budget_costs_do_not_count() -> None:
+    """a and b are on or off as one; two of four sensors stay, however dear."""
+    network = Network(Sensors(("a", "b", "c", "d"), cost=np.array([50.0, 1.0, 1.0, 7.0]), group=("ab", "ab", "", "")))
+    constraints = make_constraints(SparsityConfig(final=0.5), network)
+    assert constraints.prune(constraints.allowed(), torch.tensor([4.0, 3.0, 2.0, 1.0]), 0.5).tolist() == [True, True, False, False]
+
+
+def test_exactly_as_far_apart_as_asked_for_is_far_enough() -> None:
+    points = np.array([[0.0, 0], [3.0, 4.0]])  # 5 apart
+    network = Network(Sensors(("a", "b"), points), points)
+    constraints = make_constraints(SparsityConfig(final=0.0, min_distance=5.0), network)
+    assert constraints.prune(constraints.allowed(), torch.ones(2), 0.0).all()
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_the_best_choice_does_not_depend_on_the_unit_of_the_loss(unit: float) -> None:
+    """By hand: one sensor of cost 3 is worth 9, three of cost 1 are worth 4 together."""
+    network = Network(Sensors(("a", "b", "c", "d"), cost=np.array([3.0, 1.0, 1.0, 1.0])))
+    constraints = make_constraints(SparsityConfig(budget=3.0), network)
+    importance = torch.tensor([9.0, 2.0, 1.0, 1.0]).double() * unit
+    assert constraints.prune(constraints.allowed(), importance, 0.999).tolist() == [True, False, False, False]
+
+
 def test_distances_are_metres_for_longitude_and_latitude(tmp_path: Path) -> None:
     sensors = Sensors(("a", "b"), np.array([[9.0, 48.0], [9.0, 48.001]]))  # 111.2 m apart
     with StoreWriter(

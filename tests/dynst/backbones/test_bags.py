@@ -33,3 +33,16 @@ def test_both_are_their_own_dense_forms_in_value_and_gradient() -> None:
         torch.testing.assert_close(sparse, full)
         of_sparse, of_full = (torch.autograd.grad(out.square().sum(), inputs) for out in (sparse, full))
         torch.testing.assert_close(of_sparse, of_full)
+
+
+def test_lists_without_a_gap_need_no_count_and_give_the_same() -> None:
+    """By hand: columns 2 0 | 1 2 | 3 0 of rows 0, 1, 2; nobody hears column 4."""
+    pattern = torch.tensor([[2, 0], [1, 2], [3, 0]])
+    full, counted = Bags.full(pattern, 5), Bags.of(pattern, 5)
+    assert full.rows.tolist() == [0, 0, 1, 1, 2, 2]
+    assert full.columns.tolist() == [2, 0, 1, 2, 3, 0]
+    assert full.starts.tolist() == [0, 2, 4, 6]
+    assert full.by_column.tolist() == [1, 5, 2, 0, 3, 4]
+    assert full.rows_by_column.tolist() == [0, 2, 1, 0, 1, 2]
+    assert full.column_starts.tolist() == [0, 2, 3, 5, 6, 6]
+    assert all(torch.equal(part, getattr(counted, name)) for name, part in vars(full).items())

@@ -1,7 +1,9 @@
+import math
+
 import pytest
 import torch
 
-from dynst.backbones.mixing import gated_attention, gated_average, stream_morph
+from dynst.backbones.mixing import gated_attention, gated_average, stream_morph, widened
 
 L, K = 4, 6
 
@@ -60,3 +62,15 @@ def test_the_gradient_of_a_gate_is_the_effect_of_the_switch(seed: int) -> None:
             for column in range(3):
                 slope = torch.autograd.grad(out[row, column], gates, retain_graph=True)[0][sensor]
                 assert direction * slope.item() == pytest.approx(change[row, column].item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("shift", [-300.0, 300.0])
+def test_attention_does_not_depend_on_what_all_scores_share(shift: float) -> None:
+    """By hand: two scores that differ by ln 3 weigh 1 : 3, wherever they lie."""
+    scores = torch.tensor([[0.0, math.log(3)]], dtype=torch.float64) + shift
+    assert gated_attention(scores, None).tolist() == [pytest.approx([0.25, 0.75])]
+
+
+def test_only_half_floats_are_widened() -> None:
+    kinds = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+    assert [widened(torch.zeros(2, dtype=kind)).dtype for kind in kinds] == [torch.float32] * 3 + [torch.float64]

@@ -1,5 +1,6 @@
 """What the lists promise beyond the contract of every backbone."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +55,21 @@ def test_a_location_whose_neighbours_are_off_hears_the_average_of_all() -> None:
     values = torch.randn(2, len(sensors), 3)
     mixed = near.everywhere(sensors, None).attend(torch.randn(S, 4), torch.randn(len(sensors), 4))(values)
     torch.testing.assert_close(mixed[:, 0], values.mean(1))
+
+
+def test_learned_scores_grow_with_nearness() -> None:
+    """By hand: without queries location 0 hears a neighbour of proximity ln 3 three times as loud as one of proximity 0, and three
+    times as loud as the far field, the average of all three sensors."""
+    near = NeighbourLists(torch.tensor([[1, 2], [0, 2], [0, 1]]), torch.tensor([[math.log(3), 0.0]]).expand(3, 2))
+    links = near.among(torch.arange(3), None)
+    mixed = links.attend(torch.zeros(3, 4), torch.zeros(3, 4), torch.ones(1))(torch.tensor([[[0.0], [5.0], [10.0]]]))
+    assert mixed[0, 0].item() == pytest.approx((3 * 5 + 10 + 5) / 5)
+
+
+def test_what_is_known_of_the_places_is_no_part_of_a_checkpoint() -> None:
+    """It comes from the store, and would grow each file with the network."""
+    assert not lists().state_dict()
+    assert not AllPairs(torch.rand(S, S)).state_dict()
 
 
 class Largest(TorchDispatchMode):

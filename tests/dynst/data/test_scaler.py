@@ -119,3 +119,24 @@ def test_the_profile_of_short_steps_does_not_jump_between_slots() -> None:
 def test_the_profile_of_hourly_steps_is_the_slots_own() -> None:
     season = season_for("day", step_seconds=3600, train_seconds=10 * 86_400)
     assert season.profile_at(torch.arange(24.0)[:, None], 3600 * torch.arange(24))[:, 0].tolist() == list(range(24))
+
+
+def test_blocks_of_sensors_hold_each_sensor_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scaler_module, "BLOCK_BYTES", 20)
+    sensors = np.arange(5)
+    assert [sensors[block].tolist() for block in scaler_module._sensor_blocks(5, 10)] == [[0, 1], [2, 3], [4]]
+
+
+def test_readings_beside_a_slot_that_was_never_seen_count_in_the_spread() -> None:
+    """By hand: four days in steps of half an hour, 10 everywhere, but 13 and 7 in turn at 4:30, whose profile reaches into 5:00.
+
+    The two readings from 5:00 on are missing each day, so the spread is the root of 4 · 3² over 4 · 46 readings.
+    """
+    values = np.full((4, 48, 1, 1), 10.0)
+    values[:, 9, 0, 0] = [13, 7, 13, 7]
+    observed = np.ones(values.shape, bool)
+    observed[:, 10:12] = False
+    data = readings(values.reshape(-1, 1, 1), observed.reshape(-1, 1, 1), step=1800)
+    scaler = fit_scaler(data, season_for("day", step_seconds=1800, train_seconds=4 * DAY), slice(0, 192))
+    assert scaler.profile.unique().tolist() == [10]
+    assert scaler.scale.item() == pytest.approx(3 / 46**0.5)

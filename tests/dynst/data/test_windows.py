@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,16 @@ from torch import Tensor
 import dynst.data.windows as windows_module
 from dynst.data.scaler import SEASONS, SeasonalScaler, fit_scaler
 from dynst.data.store import Readings
-from dynst.data.windows import Batch, Series, Windows, chronological_splits, make_series, split_windows
+from dynst.data.windows import (
+    Batch,
+    Series,
+    Windows,
+    calendar_features,
+    chronological_splits,
+    make_series,
+    shifted_calendar,
+    split_windows,
+)
 from dynst.errors import ConfigError
 
 
@@ -172,3 +182,50 @@ def test_a_series_on_disk_gives_the_same_batches(missing: float, tmp_path: Path)
     assert (tmp_path / "values.raw").stat().st_size == 4 * readings.values.size
     for sensors in (torch.arange(5), torch.tensor([4, 1])):
         assert_same(mapped.batch(torch.arange(20), sensors), resident.batch(torch.arange(20), sensors))
+
+
+def test_the_calendar_by_hand() -> None:
+    """Six hours are a quarter of a day and 1/28 of a week; after a whole day the day begins again."""
+    quarter, day = 6 * 3600, 86_400
+    features = calendar_features(torch.tensor([0, quarter, day + quarter]))
+    assert features[0].tolist() == [0, 1, 0, 1, 0, 1]
+    assert features[1, :4].tolist() == pytest.approx([1, 0, math.sin(2 * math.pi / 28), math.cos(2 * math.pi / 28)], abs=1e-6)
+    assert features[2, :2].tolist() == pytest.approx([1, 0], abs=1e-6)
+    assert features[2, 4].item() == pytest.approx(math.sin(2 * math.pi * 1.25 / 365.2425), abs=1e-6)
+
+
+@pytest.mark.parametrize("seconds", [300, 5 * 3600, 9 * 86_400])
+def test_a_shifted_calendar_is_the_calendar_of_the_later_moment(seconds: int) -> None:
+    time = torch.tensor([[0, 7 * 3600], [86_400 * 100, 1_672_617_600]])
+    shifted = shifted_calendar(calendar_features(time), seconds)
+    torch.testing.assert_close(shifted, calendar_features(time + seconds), rtol=0, atol=2e-6)
+
+
+def test_blocks_of_rows_hold_each_row_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows_module, "BLOCK_BYTES", 20)
+    rows = np.arange(5)
+    assert [rows[block].tolist() for block in windows_module._row_blocks(5, 10)] == [[0, 1], [2, 3], [4]]
+
+
+@pytest.mark.parametrize(("missing", "everywhere", "at_two"), [(0.0, 3 * 2 * 5, 3 * 2 * 2), (1.0, 0, 0)])
+def test_entries_to_forecast_are_counted_as_a_batch_holds_them(missing: float, everywhere: int, at_two: int) -> None:
+    """Three windows, a horizon of two steps, five locations or two of them, one of two channels; all observed, or nothing."""
+    windows = split_windows(plain_series(random_readings(0, 40, 5, 2, missing)), slice(0, 40), 4, 2, [1])
+    index, two = torch.tensor([0, 7, 30]), torch.tensor([4, 1])
+    assert (int(windows.num_observed(index)), int(windows.num_observed(index, two))) == (everywhere, at_two)
+
+
+@pytest.mark.parametrize("locations", [None, torch.tensor([4, 1])], ids=["everywhere", "some"])
+def test_entries_that_are_missing_are_not_counted(locations: Tensor | None) -> None:
+    windows = split_windows(plain_series(random_readings(0, 40, 5, 2, 0.3)), slice(0, 40), 4, 2, [1])
+    index = torch.tensor([0, 7, 30])
+    held = windows.batch(index, torch.arange(5), locations).target_observed
+    assert 0 < int(held.sum()) < held.numel()
+    assert int(windows.num_observed(index, locations)) == int(held.sum())
+
+
+def test_a_complete_series_takes_no_mask_along_to_a_device() -> None:
+    series, device = plain_series(random_readings(0, 40, 5, 1, 0.0)), torch.device("meta")
+    assert series.complete
+    assert series.on(device).complete
+    assert series.on(device).observed.shape == series.values.shape

@@ -64,6 +64,7 @@ def test_cosine_drop_ends_at_zero() -> None:
         (lambda: OneShot(-0.1, 0), "but got -0.1"),
         (lambda: OneShot(0.1, -3), "step 0 or later, but got -3"),
         (lambda: Linear(0.5, 0, 10, 1, grown_by=0), "grown_by must be above 0"),
+        (lambda: Linear(0.5, 0, 10, 1, grown_by=1.5), "at most 1, but got 1.5"),
         (lambda: LinearDrop(-0.5, 0, 1), "drop_fraction must be between 0 and 1, but got -0.5"),
         (lambda: CosineDrop(1.5, 0, 1), "drop_fraction must be between 0 and 1, but got 1.5"),
         (lambda: make_scheme(SparsityConfig(dropout_density=(0.9, 0.1)), 5, 100, 0), "dropout_density must be two shares"),

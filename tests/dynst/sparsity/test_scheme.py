@@ -145,6 +145,28 @@ def test_a_probe_hears_no_more_candidates_than_asked_for_and_in_time_all_of_them
     assert torch.equal(probes[3].index, scheme.sensors_at(3).index)
 
 
+def test_the_first_probes_hear_as_many_candidates_as_asked_for_in_ever_other_company() -> None:
+    config = SparsityConfig(final=0.5, candidates=2, dropout_density=(0.5, 0.5))
+    probes = list(make_scheme(config, S, STEPS, 0).first_probes(int(START)))
+    assert len(probes) == 50
+    off = []
+    for probe in probes:
+        assert probe.gates is not None
+        assert int((probe.gates > 0).sum()) == S // 2
+        off.append(tuple(probe.index[probe.gates == 0].tolist()))
+    assert {len(candidates) for candidates in off} == {2}
+    assert len(set(off)) > 25
+
+
+def test_no_choice_for_validation_grew_from_a_subset_that_is_trained_on() -> None:
+    """Drawn from one order of the sensors, the smaller of two choices would lie within the larger."""
+    scheme = judged(dropout_density=(0.3, 0.6))
+    trained = [set(scheme.sensors_at(step).index.tolist()) for step in range(int(START))]
+    for choice in scheme.val_choices(1):
+        judged_on = set(choice.nonzero().squeeze(1).tolist())
+        assert not any(subset <= judged_on or judged_on <= subset for subset in trained)
+
+
 def test_a_criterion_of_gates_learns_nothing_from_a_probe_without_active_sensors() -> None:
     gate = LearnedGate(S)
     gate.observe(torch.full((S,), float("nan")).double(), torch.ones(S, dtype=torch.bool))

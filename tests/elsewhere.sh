@@ -33,8 +33,8 @@ limited=()
 # The commit's hash is a tag of runs, so the copy is a repository of one commit.
 script='ip link set lo up; cd "$HOME/dynst"; exec setpriv --reuid nobody --regid nogroup --clear-groups sh -c '\''
   git init -q . && git -c user.name=n -c user.email=n@n add -A && git -c user.name=n -c user.email=n@n commit -qm copy
-  echo "as $(id -un) in $PWD, LANG=$LANG, TZ=$TZ, processors $(nproc), no network"
-  exec "$0" -m pytest "$@"'\'' "$@"'
+  echo "as $(id -un) in $PWD, LANG=$LANG, TZ=$TZ, processors $(env -u OMP_NUM_THREADS nproc), no network"
+  exec "$0" -m pytest "$@"'\'' "$0" "$@"'
 env -i HOME="$home" PATH="$PATH" LANG=C TZ=Pacific/Chatham OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1 \
   PYTHONPATH="$home/dynst:$home/dynst/platform" TMPDIR="/tmp" \
   "${limited[@]}" unshare --net -- sh -c "$script" "$python" "$@"

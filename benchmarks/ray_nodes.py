@@ -125,7 +125,7 @@ def wait_for(ready: Callable[[], Any]) -> Any:
 
 
 def _start(words: list[str], environment: dict[str, str]) -> psutil.Process:
-    memory = ["--object-store-memory", str(128 * 2**20), "--disable-usage-stats", "--block"]
+    memory = ["--object-store-memory", str(128 * 2**20), "--disable-usage-stats", "--include-log-monitor", "false", "--block"]
     ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", *words, *memory]
     log = Path(mkdtemp(prefix="dk", dir="/tmp")) / "log"
     with log.open("wb") as said:

@@ -10,14 +10,13 @@ from typing import Any
 import ray.train
 import ray.train.torch
 import torch
-from joblib import cpu_count
 
 from dynst.devices import CPU
 from dynst_platform.gpus import device_here, workers_on_gpus
 from dynst_platform.spec import JobSpec
 from dynst_platform.tracking.report_file import REPORTS, Report, append_report, followed
 from dynst_platform.workers.last_words import ends_at_once
-from dynst_platform.workers.local_ray import local_ray
+from dynst_platform.workers.local_ray import cpus_here, local_ray
 from dynst_platform.workers.worker import run_job
 from dynst_platform.workers.worker_group import GroupShape, run_on_workers
 
@@ -33,7 +32,7 @@ def usable_workers(job: JobSpec) -> int:
     A cluster that runs already has its own machines.
     """
     most = job.cluster.most_workers
-    return most if job.cluster.address else min(most, cpu_count())
+    return most if job.cluster.address else min(most, cpus_here())
 
 
 def launch(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:

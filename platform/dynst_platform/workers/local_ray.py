@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
-from joblib import cpu_count
 
 from dynst_platform.errors import RunError
 
-__all__ = ["local_ray"]
+__all__ = ["cpus_here", "local_ray"]
 
 CONNECT_SECONDS = 5.0
 
@@ -20,10 +19,7 @@ CONNECT_SECONDS = 5.0
 def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[None]:
     """``address`` is a cluster's host:port, or ``auto`` for the one on this machine; it goes on when the block has ended.
 
-    A Ray of our own has as many CPUs as this process may use: those that its affinity and the quota of its container leave it, and
-    at least one. Ray alone would overlook the affinity, and take half a CPU for none.
-
-    Workers of it find a user's modules by the ``PYTHONPATH`` of this process, whatever folder they run in.
+    A Ray of our own has as many CPUs as ``cpus_here``. Workers of it find a user's modules by the ``PYTHONPATH`` of this process, whatever folder they run in.
 
     Raises:
         RunError: there is no cluster at ``address``.
@@ -31,7 +27,7 @@ def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[N
     if "PYTHONPATH" in os.environ:
         os.environ["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in os.environ["PYTHONPATH"].split(os.pathsep))
     if address is None:
-        own = {"num_cpus": cpu_count(), "object_store_memory": 256 * 2**20, "include_dashboard": dashboard}
+        own = {"num_cpus": cpus_here(), "object_store_memory": 256 * 2**20, "include_dashboard": dashboard}
         ray.init(address="local", log_to_driver=False, logging_level=logging.ERROR, **own)
     else:
         _attach(address)
@@ -39,6 +35,17 @@ def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[N
         yield
     finally:
         ray.shutdown()
+
+
+def cpus_here() -> int:
+    """As many as this process may use: what its affinity and the quota of its container leave it, and at least one.
+
+    Ray itself overlooks the affinity, and takes half a CPU for none.
+    """
+    from joblib import cpu_count  # noqa: PLC0415 (a quarter of a second, which workers do not need)
+
+    count: int = cpu_count()
+    return count
 
 
 def _attach(address: str) -> None:

@@ -19,7 +19,8 @@ CONNECT_SECONDS = 5.0
 def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[None]:
     """``address`` is a cluster's host:port, or ``auto`` for the one on this machine; it goes on when the block has ended.
 
-    A Ray of our own has as many CPUs as ``cpus_here``. Workers of it find a user's modules by the ``PYTHONPATH`` of this process, whatever folder they run in.
+    A Ray of our own has as many CPUs as ``cpus_here``. Workers of it find a user's modules by the ``PYTHONPATH`` of this process,
+    whatever folder they run in.
 
     Raises:
         RunError: there is no cluster at ``address``.

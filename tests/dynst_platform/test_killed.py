@@ -19,7 +19,7 @@ from dynst_platform.errors import RunError
 from dynst_platform.spec import JobSpec
 from dynst_platform.tracking.report_file import REPORTS
 from dynst_platform.workers.launch import launch
-from tests.dynst_platform.command_line import clean_environment, dynst
+from tests.dynst_platform.command_line import clean_environment, dynst, dynst_here
 from tests.dynst_platform.test_train import small_job
 from tests.waiting import wait_until
 
@@ -98,7 +98,7 @@ def test_an_error_of_our_own_is_not_tried_again(network: SensorStore, tmp_path: 
 def test_a_killed_driver_and_resume(network: SensorStore, tmp_path: Path) -> None:
     for name, workers in (("killed", 1), ("alone", 0)):
         (tmp_path / f"{name}.yaml").write_text(JOB.format(name=name, store=network.path, workers=workers))
-    assert dynst("train", "alone.yaml", cwd=tmp_path).returncode == 0
+    assert dynst_here("train", "alone.yaml", cwd=tmp_path).returncode == 0
     folder = kill_driver(tmp_path, reports=11)
     resumed = dynst("train", "--resume", folder, cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
@@ -106,7 +106,7 @@ def test_a_killed_driver_and_resume(network: SensorStore, tmp_path: Path) -> Non
     same_models(alone, folder)
     client = MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db")
     assert histories(client, "killed") == histories(client, "alone")
-    again = dynst("train", "--resume", folder, cwd=tmp_path)
+    again = dynst_here("train", "--resume", folder, cwd=tmp_path)
     assert again.returncode == 2
     assert "is finished" in again.stderr
 

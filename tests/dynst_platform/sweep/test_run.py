@@ -121,6 +121,7 @@ def has_finished(record: Path) -> bool:
     return '"finished"' in record.read_text()
 
 
+@pytest.mark.nightly
 def test_trials_of_several_workers_take_turns(done: tuple[Path, dict[str, Any]], tmp_path: Path, network: SensorStore) -> None:
     """Two trials of two workers each on a cluster that has room for one; the same choices as with one worker."""
     path = sweep_file(tmp_path, network)

@@ -77,6 +77,7 @@ def trainings(job: Path, assignments: list[str]) -> str:
     for name, (variables, settings) in SETTINGS.items():
         found = trained(job, [*assignments, *settings, "references.random=0"], variables)
         first = first or found
+        print(f"{name}: {found.error}", file=sys.stderr, flush=True)
         lines.append(
             f"| {name} | {len(found.kept & first.kept)} of {len(first.kept)} | {found.dense:.4f} | "
             f"{found.error:.4f} | {found.error / found.dense - 1:+.2%} | {difference(found.error, first.error)} |"

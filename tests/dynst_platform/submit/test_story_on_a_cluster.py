@@ -20,13 +20,7 @@ from tests.waiting import wait_until
 ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / "infra" / "local" / "cluster.py"
 SWEEP = ROOT / "jobs" / "sweeps" / "quickstart.yaml"
-SMALL = (
-    "trials=4",
-    "job.training.epochs=8",
-    "job.training.steps_per_epoch=20",
-    "job.search.windows=32",
-    "job.promotion.max_over_dense=0.5",
-)
+SMALL = ("trials=5", "job.training.epochs=8", "job.training.steps_per_epoch=20", "job.promotion.max_over_dense=0.5")
 PATIENCE = 1200.0  # seconds for anything
 SECRET = "pl4nted-s3cret"
 
@@ -149,7 +143,7 @@ def test_from_a_sweep_to_a_champion_though_a_node_dies(local: Local) -> None:
         words = [sys.executable, "-m", "dynst_platform.cli.main", "jobs", "logs", run]
         follower = subprocess.Popen(words, env=local.environment, stdout=file, stderr=subprocess.STDOUT)
         wait_until("trials on both nodes", lambda: local.trains_on("head") and local.trains_on("second"), follower, log.read_text)
-        wait_until("the first trial's end", lambda: "; 1 of 4" in log.read_text(), follower, log.read_text)
+        wait_until("the first trial's end", lambda: "; 1 of 5" in log.read_text(), follower, log.read_text)
         known = [word for part in local.state["parts"] for process in local.processes(part) for word in words_of(process)]
         assert not [word for word in known if SECRET in word or local.token in word], "a process shows a secret in its arguments"
         for process in local.processes("second"):
@@ -159,7 +153,7 @@ def test_from_a_sweep_to_a_champion_though_a_node_dies(local: Local) -> None:
     said = log.read_text()
     assert code == 0, said
     assert "quickstart-sweep: seed-0/dense done" in said
-    assert re.search(r"trial \d finished; .*; 4 of 4", said)
+    assert re.search(r"trial \d finished; .*; 5 of 5", said)
     assert re.search(r"MLflow run   http://127\.0\.0\.1:\d+/#/experiments/\d+/runs/[0-9a-f]{32}\n$", said)
     assert SECRET not in said
     promoted = local.dynst("promote", "quickstart-sweep", "--model", "auckland", MLFLOW_TRACKING_URI=local.state["tracking"])

@@ -79,7 +79,8 @@ class Tracker:
         return run_id
 
     def start_trial(self, number: int, parent: str, params: dict[str, Any], job: dict[str, Any]) -> str:
-        """A run of its own for a trial of a sweep, beneath the run ``parent``."""
+        """A run of its own for a trial of a sweep, beneath the run ``parent``; the one that an earlier process opened and did not
+        live to note is taken up."""
         with as_tracking_error(self.uri):
             run_id = self._create(f"trial-{number}", "trial", {"mlflow.parentRunId": parent, "dynst.trial": str(number)})
             self._client.log_batch(run_id, params=[Param(key, str(value)) for key, value in params.items()])
@@ -88,7 +89,8 @@ class Tracker:
         return run_id
 
     def go_on(self, name: str, run_id: str) -> None:
-        """Take up a run that an earlier process left, whatever state it is in."""
+        """Take up a run that an earlier process left, whatever state it is in; from now on what is begun may be there already."""
+        self._doubtful = True
         self.runs[name] = run_id
         with as_tracking_error(self.uri):
             self._client.update_run(run_id, status="RUNNING")

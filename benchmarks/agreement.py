@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 from all import processor
+from ray_nodes import train
 from training import JOB, Arms, arms_of
 
 SETTINGS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
@@ -108,9 +109,8 @@ def difference(one: float, other: float) -> str:
 
 def trained(job: Path, assignments: list[str], variables: dict[str, str]) -> Result:
     with tempfile.TemporaryDirectory() as home:
-        words = [sys.executable, "-m", "dynst_platform.cli.main", "train", str(job), "--offline", "--quiet", "--format", "json"]
-        words += [word for assignment in assignments for word in ("--set", assignment)]
-        outcome = json.loads(said(words, {"DYNST_HOME": home} | variables))
+        settings = [word for assignment in assignments for word in ("--set", assignment)]
+        outcome = json.loads(said(train([str(job), "--offline", "--quiet", *settings]), {"DYNST_HOME": home} | variables))
     metrics = outcome["metrics"]
     return Result(frozenset(outcome["sensors"]["kept"]), metrics["test/mae_all"], metrics["dense/mae_all"])
 

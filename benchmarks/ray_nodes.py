@@ -131,7 +131,7 @@ def _start(words: list[str], environment: dict[str, str]) -> psutil.Process:
     with log.open("wb") as said:
         process = psutil.Popen(ray, env=environment, stdout=said, stderr=said)
     try:
-        wait_for(lambda: STARTED in log.read_text() or not process.is_running())
+        wait_for(lambda: STARTED in log.read_text() or process.poll() is not None)
         if STARTED not in log.read_text():
             raise Failed(f"the node did not start: {log.read_text()[-500:]}")
     finally:

@@ -1,14 +1,14 @@
 """The README's second half, word for word, after a small sweep: compare, promote, plan, forecast."""
 
-import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from tests.dynst_platform.command_line import COMMAND, clean_environment
 
 pytestmark = pytest.mark.cluster
 ROOT = Path(__file__).parents[1]
@@ -32,9 +32,8 @@ def commands_of(heading: str) -> list[list[str]]:
 def run(words: list[str], folder: Path, *more: str) -> str:
     assert words[0] == ".venv/bin/dynst"
     paths = [str(ROOT / word) if word.startswith("jobs/") else word for word in words[1:]]
-    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"} | {"DYNST_HOME": str(folder)}
-    command = [sys.executable, "-m", "dynst_platform.cli.main", *paths, *more]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    environment = clean_environment(DYNST_HOME=str(folder))
+    done = subprocess.run([*COMMAND, *paths, *more], cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{words}: {done.stdout[-1000:]} {done.stderr[-2000:]}"
     return done.stdout
 

@@ -64,7 +64,7 @@ class Judge:
     def loss(self, active: Tensor) -> float:
         sensors = active.nonzero().squeeze(1)
         sums = [torch.stack(self._errors(windows, index, sensors, None)) for windows, index in self._batches]
-        total, count = torch.stack(sums).double().sum(0)
+        total, count = torch.stack(sums).sum(0)
         return float(total / count)
 
     def losses(self, choices: Sequence[Tensor]) -> Tensor:

@@ -108,7 +108,10 @@ def status(folder: Path) -> str:
 
 def start_tracking(state: State, folder: Path) -> None:
     """PostgreSQL on a socket, reached by nobody but this user, and MLflow's server in front of it."""
-    database = postgres.start(Path(state.database))
+    try:
+        database = postgres.start(Path(state.database))
+    except postgres.NoPostgres as error:
+        raise SystemExit(f"the cluster did not start: {error}") from error
     note(state, folder, "postgres", database.process)
     state.tracking = f"http://{LOOPBACK}:{free_port()}"
     variables = {

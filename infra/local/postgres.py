@@ -70,6 +70,8 @@ def start(folder: Path) -> Database:
     deadline = time.monotonic() + PATIENCE
     while subprocess.run([found / "pg_isready", "--quiet", "--host", folder], cwd=folder, check=False, **who).returncode:
         if process.poll() is not None or time.monotonic() > deadline:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
             raise NoPostgres(f"postgres does not answer: {log.read_text()[-500:]}")
         time.sleep(0.1)
     return Database(folder, process)
@@ -89,18 +91,6 @@ def database() -> Iterator[Database]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _stand_in() -> dict[str, Any]:
-    """This user, unless that is root."""
-    if os.geteuid():
-        return {}
-    for name in STAND_INS:
-        try:
-            return {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
-        except KeyError:
-            continue
-    raise NoPostgres(f"{getpass.getuser()} may not run PostgreSQL, and there is no user {' or '.join(STAND_INS)}")
-
-
 def programs() -> tuple[Path, dict[str, Any]]:
     """The folder of the first ones that can be run here, and the user as whom, in words of ``subprocess``.
 
@@ -115,6 +105,18 @@ def programs() -> tuple[Path, dict[str, Any]]:
         except OSError:
             continue
     raise NoPostgres("no PostgreSQL is here that this user can run; install the package pgserver, or PostgreSQL itself")
+
+
+def _stand_in() -> dict[str, Any]:
+    """This user, unless that is root."""
+    if os.geteuid():
+        return {}
+    for name in STAND_INS:
+        try:
+            return {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
+        except KeyError:
+            continue
+    raise NoPostgres(f"{getpass.getuser()} may not run PostgreSQL, and there is no user {' or '.join(STAND_INS)}")
 
 
 def _places() -> Iterator[Path]:

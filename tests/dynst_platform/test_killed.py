@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from dynst_platform.errors import RunError
 from dynst_platform.spec import JobSpec
 from dynst_platform.tracking.report_file import REPORTS
 from dynst_platform.workers.launch import launch
-from tests.dynst_platform.command_line import clean_environment, dynst, dynst_here
+from tests.dynst_platform.command_line import COMMAND, clean_environment, dynst, dynst_here
 from tests.dynst_platform.test_train import small_job
 from tests.waiting import wait_until
 
@@ -113,7 +112,7 @@ def test_a_killed_driver_and_resume(network: SensorStore, tmp_path: Path) -> Non
 
 def kill_driver(cwd: Path, reports: int) -> Path:
     """Start the job and kill its driver once so many reports are written; the folder of the run."""
-    command = [sys.executable, "-m", "dynst_platform.cli.main", "train", "killed.yaml"]
+    command = [*COMMAND, "train", "killed.yaml"]
     with subprocess.Popen(command, cwd=cwd, stderr=subprocess.DEVNULL, env=clean_environment()) as process:
         folder: Path = wait_until(f"{reports} reports", lambda: run_with(cwd, reports), process)
         workers = train_workers(process.pid)

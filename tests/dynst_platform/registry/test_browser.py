@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from dynst_platform.registry.promote import promote
+from tests.dynst_platform.command_line import COMMAND
 from tests.dynst_platform.registry.conftest import Trained
 from tests.waiting import wait_until
 
@@ -55,7 +55,7 @@ class _served:
         self._home = home
 
     def __enter__(self) -> str:
-        command = [sys.executable, "-m", "dynst_platform.cli.main", "ui", "--port", str(self._port)]
+        command = [*COMMAND, "ui", "--port", str(self._port)]
         environment = os.environ | {"DYNST_HOME": str(self._home)}
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self._process = subprocess.Popen(command, env=environment, start_new_session=True, **quiet)

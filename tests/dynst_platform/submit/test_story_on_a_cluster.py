@@ -15,6 +15,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from infra.local.postgres import NoPostgres, programs
+from tests.dynst_platform.command_line import COMMAND
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -46,7 +47,7 @@ class Local:
         return (self.folder / "token").read_text()
 
     def dynst(self, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "dynst_platform.cli.main", *words]
+        command = [*COMMAND, *words]
         environment = self.environment | variables
         return subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
@@ -140,7 +141,7 @@ def test_from_a_sweep_to_a_champion_though_a_node_dies(local: Local) -> None:
     run = re.search(r"dynst jobs logs (\S+)", started.stderr)[1]
     log = local.folder / "followed.txt"
     with log.open("w") as file:
-        words = [sys.executable, "-m", "dynst_platform.cli.main", "jobs", "logs", run]
+        words = [*COMMAND, "jobs", "logs", run]
         follower = subprocess.Popen(words, env=local.environment, stdout=file, stderr=subprocess.STDOUT)
         wait_until("trials on both nodes", lambda: local.trains_on("head") and local.trains_on("second"), follower, log.read_text)
         wait_until("the first trial's end", lambda: "; 1 of 5" in log.read_text(), follower, log.read_text)

@@ -1,6 +1,6 @@
 # make demo    install, train the first job, show which sensors can be switched off
 # make test    all tests            make check   lint, types, import rules
-#              make test-fast: without real Ray, databases and browsers; make nightly: all, and more of each
+#              make test-fast: all in one process each, nothing real is started; make nightly: all, and more of each
 # make bench   benchmarks that fit half an hour, into benchmarks/results.md
 PYTHON ?= python3
 VENV := .venv
@@ -24,7 +24,7 @@ test: $(DEV_STAMP)
 	$(PYTEST)
 
 test-fast: $(DEV_STAMP)
-	$(PYTEST) -m "not cluster and not browser"
+	$(PYTEST) -m "not process and not browser"
 
 nightly: $(DEV_STAMP)
 	$(PYTEST) --nightly

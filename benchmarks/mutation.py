@@ -50,7 +50,7 @@ TESTS = (
     "tests/contracts",
 )
 LEFT_OUT = "compiling or onnx or ranks or pictures"  # slow, or compilers that mutmut's code stops
-OPTIONS = ("-m", "not cluster and not browser", "-k", f"not ({LEFT_OUT})", "--hypothesis-seed=0")
+OPTIONS = ("-m", "not process and not browser", "-k", f"not ({LEFT_OUT})", "--hypothesis-seed=0")
 TIMES = {"timeout_multiplier": 5, "timeout_constant": 20}  # of what tests take, and in seconds
 KILLED = {"killed", "timeout", "segfault"}
 

@@ -113,7 +113,7 @@ def _turn(item: pytest.Item) -> int:
     """The tests on the shared Ray come first, then other real processes, then the many quick ones."""
     if "ray_head" in getattr(item, "fixturenames", ()):
         return 0
-    return 1 if item.get_closest_marker("cluster") or item.get_closest_marker("browser") else 2
+    return 1 if item.get_closest_marker("process") or item.get_closest_marker("browser") else 2
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.dynst_platform.command_line import COMMAND, clean_environment
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.process
 ROOT = Path(__file__).parents[1]
 SMALL = {
     "trials": 2,

@@ -27,12 +27,14 @@ def job(tmp_path: Path, network: SensorStore) -> Path:
     return path
 
 
+@pytest.mark.process
 def test_version_and_help(tmp_path: Path) -> None:
     assert "dynst, version" in dynst("--version", cwd=tmp_path).stdout
     shown = dynst("--help", cwd=tmp_path).stdout
     assert all(command in shown for command in ("train", "data", "ui"))
 
 
+@pytest.mark.process
 def test_json_alone_goes_to_standard_output(tmp_path: Path, job: Path, tracking_template: Path) -> None:
     with_tracking_store(tmp_path / "runs", tracking_template)
     done = dynst("train", job, "--format", "json", "--set", "references.random=0", cwd=tmp_path)
@@ -48,6 +50,7 @@ def test_json_alone_goes_to_standard_output(tmp_path: Path, job: Path, tracking_
     assert Path(outcome["artifacts"]["sensor_map"]).stat().st_size > 10_000
 
 
+@pytest.mark.process
 def test_quiet_leaves_the_result_alone(tmp_path: Path, job: Path) -> None:
     few = ["--set", "references.random=0", "--set", "references.dense=false", "--set", "training.epochs=2"]
     done = dynst("train", job, *few, "--offline", "--quiet", "--format", "json", cwd=tmp_path)
@@ -55,6 +58,7 @@ def test_quiet_leaves_the_result_alone(tmp_path: Path, job: Path) -> None:
     assert json.loads(done.stdout)["experiment"] == "small"
 
 
+@pytest.mark.process
 def test_a_terminal_shows_live_bars(tmp_path: Path, job: Path, tracking_template: Path) -> None:
     """On a real (pseudo) terminal, where rich draws; a pipe would never reach that code."""
     with_tracking_store(tmp_path / "runs", tracking_template)
@@ -111,6 +115,7 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(tmp_path: Path, job: Path, 
     assert not (tmp_path / "runs").exists(), "wrong input must leave nothing behind"
 
 
+@pytest.mark.process
 def test_a_real_process_says_it_too(tmp_path: Path, job: Path) -> None:
     done = dynst("train", job, "--set", "sparsity.final=1.2", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
@@ -146,6 +151,7 @@ def test_describe_says_what_the_store_holds(tmp_path: Path, network: SensorStore
     assert network.manifest.digest in done.stdout
 
 
+@pytest.mark.process
 def test_import_says_what_it_understood_and_describe_draws_it(tmp_path: Path) -> None:
     stamps = [f"2024-01-{1 + hour // 24:02d} {hour % 24:02d}:00" for hour in range(240)]
     rows = [f"{stamp},{hour % 24 + 1},{0 if hour % 3 else 5},{7}" for hour, stamp in enumerate(stamps)]
@@ -183,6 +189,7 @@ def test_a_wrong_import_is_one_sentence_and_leaves_nothing(tmp_path: Path, argum
     assert [path.name for path in tmp_path.iterdir()] == ["flow.csv"]
 
 
+@pytest.mark.process
 def test_offline_then_sync(tmp_path: Path, job: Path) -> None:
     few = ["--set", "references.random=0", "--set", "references.dense=false", "--set", "training.epochs=2"]
     done = dynst_here("train", job, *few, "--offline", cwd=tmp_path)
@@ -224,7 +231,7 @@ def test_ctrl_c_says_what_is_left(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert capsys.readouterr().err.split("\n")[-3:-1] == ["dynst: stopped", "dynst: 3 reports are not in MLflow yet"]
 
 
-@pytest.mark.cluster
+@pytest.mark.process
 def test_ctrl_c_stops_ray_marks_the_runs_and_prints_no_traceback(tmp_path: Path, job: Path) -> None:
     from mlflow.tracking import MlflowClient
 

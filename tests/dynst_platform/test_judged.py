@@ -90,7 +90,7 @@ def test_the_outcome_reports_each_reference_with_its_own_count(network: SensorSt
     assert outcome.references["dense"]["mae_inactive"] is None, "it has none"
 
 
-@pytest.mark.cluster
+@pytest.mark.process
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
 def test_two_ray_workers_find_the_same_choice(
     reports: list[dict[str, Any]], network: SensorStore, tmp_path: Path, ray_head: str

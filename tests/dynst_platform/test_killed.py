@@ -23,7 +23,7 @@ from tests.dynst_platform.test_train import small_job
 from tests.waiting import wait_until
 
 pytestmark = [
-    pytest.mark.cluster,
+    pytest.mark.process,
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray", "ignore::DeprecationWarning:mlflow"),
 ]
 JOB = """\

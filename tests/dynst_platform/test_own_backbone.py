@@ -56,6 +56,7 @@ def job(network: SensorStore, backbone: object) -> JobSpec:
     )
 
 
+@pytest.mark.process
 def test_it_trains_and_its_model_brings_its_code(folder: Path, network: SensorStore, tracked_home: Path) -> None:
     spec = job(network, {"name": "my_net:MyNet", "options": {"width": 8}})
     outcome = use_case.train(spec, store_for(spec), lambda report: None)

@@ -23,7 +23,7 @@ from tests.storage.conftest import ObjectStore, _served, object_store
 from tests.waiting import wait_until
 
 __all__ = ["_served", "object_store"]
-pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 ROOT = INFRA / "docker"
 
 

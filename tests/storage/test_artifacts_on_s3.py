@@ -18,7 +18,7 @@ from dynst_platform.train import train
 from tests.dynst_platform.test_train import small_job
 from tests.storage.conftest import BUCKET, ObjectStore
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 ARTIFACTS, CHECKPOINTS = f"s3://{BUCKET}/artifacts", f"s3://{BUCKET}/checkpoints"
 
 

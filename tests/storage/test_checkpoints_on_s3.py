@@ -25,6 +25,7 @@ from tests.storage.conftest import BUCKET, ObjectStore
 __all__ = ["no_timing"]
 SPEC = {"name": "job"}
 WHERE = f"s3://{BUCKET}/checkpoints"
+pytestmark = pytest.mark.process
 
 
 def test_the_last_few_and_the_best_stay_and_no_draft(object_store: ObjectStore) -> None:

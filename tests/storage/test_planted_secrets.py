@@ -18,7 +18,7 @@ from tests.dynst_platform.command_line import COMMAND, JOB, dynst_here
 from tests.storage.conftest import BUCKET, KEY_ID, SECRET_KEY, ObjectStore
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 PASSWORD = "planted/database:password"
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": KEY_ID,

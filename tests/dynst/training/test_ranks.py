@@ -22,6 +22,7 @@ from tests.conftest import SMALL
 MODEL = ModelConfig(window=6, horizon=3, hidden=8, backbone=SMALL, embedding=4)
 SPARSITY = SparsityConfig(final=0.5, rounds=3, probe_every=2)
 BATCH = 13  # 7 windows for one rank, 6 for the other
+pytestmark = pytest.mark.process
 
 
 def comparison(path: Path, sharding: Sharding, world: World, parts: int = 1) -> Comparison:

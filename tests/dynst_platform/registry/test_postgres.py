@@ -17,7 +17,7 @@ from dynst_platform.train import train
 from infra.local.postgres import Database
 from tests.dynst_platform.test_train import small_job
 
-pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 PROMOTERS, NAME = 20, "counters"
 
 

@@ -178,7 +178,7 @@ def test_two_runs_of_one_piece_do_not_disturb_each_other(tmp_path: Path) -> None
     assert folders(tmp_path) == {cell.folder}
 
 
-@pytest.mark.cluster
+@pytest.mark.process
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:ray", "ignore::FutureWarning:ray", "ignore::ResourceWarning")
 def test_ray_gives_what_one_process_gives(tmp_path: Path, ray_head: str) -> None:
     cells = [failing("bad"), sum_of("child", 1, needs="s/bad"), basis(), *(sum_of(f"n{number}", number) for number in range(5))]

@@ -26,7 +26,7 @@ PATIENCE = 1200.0  # seconds for anything
 SECRET = "pl4nted-s3cret"
 
 pytestmark = [
-    pytest.mark.cluster,
+    pytest.mark.process,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 

@@ -21,7 +21,7 @@ from dynst_platform.sweep.trial_process import Setting
 from tests.dynst_platform.sweep.samples import make_sweep
 from tests.dynst_platform.sweep.test_conductor import NoTracker
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.process
 GOOD, RAISES, DIES, HANGS, DIVERGES, RECOVERS = 0.1, 0.2, 0.3, 0.4, 0.5, 0.6
 EPOCHS = 6  # as many as the base job has
 

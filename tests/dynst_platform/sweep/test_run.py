@@ -15,7 +15,7 @@ from tests.dynst_platform.command_line import COMMAND, clean_environment
 from tests.dynst_platform.sweep.samples import JOB, write_sweep
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.process
 TRIALS = 4
 
 

@@ -13,7 +13,7 @@ from dynst_platform.train import train
 from dynst_platform.workers import launch
 from tests.dynst_platform.test_train import small_job
 
-pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 AWAY_SECONDS = 5
 
 

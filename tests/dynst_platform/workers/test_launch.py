@@ -59,7 +59,7 @@ def as_ray_train_does(replaces: bool) -> None:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-@pytest.mark.cluster
+@pytest.mark.process
 def test_two_ray_workers_train_as_one_process_does(network: SensorStore, tmp_path: Path, ray_head: str) -> None:
     here = collect(small_job(network), network, tmp_path / "here")
     there = collect(small_job(network, cluster={"num_workers": 2, "address": ray_head}), network, tmp_path / "there")

@@ -101,7 +101,8 @@ def save_artifact(
 ) -> None:
     """``edges`` and ``positions [S, 2]`` go with the model, which is made from them again when it is loaded."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors: dict[str, Tensor] = {name: value.contiguous() for name, value in on_host(dict(model.state_dict())).items()}
+    state: dict[str, Tensor] = on_host(dict(model.state_dict()))  # where a module stands twice, its tensors share memory
+    tensors = {name: value.clone(memory_format=torch.contiguous_format) for name, value in state.items()}
     tensors |= {f"{EDGE_PREFIX}{name}": torch.tensor(getattr(edges, name)) for name in ("source", "target", "weight")}
     if positions is not None:
         tensors[POSITIONS] = torch.tensor(positions)

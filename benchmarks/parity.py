@@ -26,9 +26,9 @@ import torch
 from peer_environments import CACHE, PeerError, python_with, run
 from peer_task import PeerTask
 
-from dynst.build import Dataset, forecaster_for, make_dataset, plan_dataset
 from dynst.data.importing import GraphOptions, import_store
 from dynst.data.store import SensorStore, open_store
+from dynst.experiment.dataset import Dataset, forecaster_for, make_dataset, plan_dataset
 from dynst.model import ModelConfig
 from dynst.sparsity.scheme import dense_scheme
 from dynst.training.evaluate import evaluate

@@ -18,11 +18,10 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from dynst.build import make_dataset
-from dynst.choice.search import SearchConfig
-from dynst.comparison import Comparison
 from dynst.data.store import SensorStore, open_store
 from dynst.data.synthetic import write_synthetic_field
+from dynst.experiment.config import ExperimentConfig
+from dynst.experiment.experiment import Experiment
 from dynst.model import ModelConfig
 from dynst.sparsity.config import SparsityConfig
 from dynst.training.recipe import Recipe
@@ -72,9 +71,8 @@ def on_rank(rank: int, place: Path, store: Path, recipe: Recipe, workers: int) -
 
 
 def trained(store: SensorStore, recipe: Recipe) -> dict[str, Any]:
-    dataset = make_dataset(store, MODEL)
-    comparison = Comparison(dataset, store.edges, MODEL, recipe, SPARSITY, SearchConfig(), 0, current_world())
-    training = comparison.learned().training
+    experiment = Experiment(store, ExperimentConfig(model=MODEL, training=recipe, sparsity=SPARSITY), current_world())
+    training = experiment.learned().training
     before, seconds = status_mib("VmRSS"), []
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     step = training._train_step

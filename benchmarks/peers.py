@@ -20,11 +20,11 @@ from stopwatch import of_processor
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from dynst.build import forecaster_for
 from dynst.data.importing import GraphOptions
 from dynst.data.store import SensorStore, open_store
 from dynst.data.synthetic import write_synthetic_field
 from dynst.data.windows import Windows
+from dynst.experiment.dataset import forecaster_for
 from dynst.forecaster import SparseForecaster
 from dynst.sparsity.config import SparsityConfig, make_scheme
 from dynst.sparsity.criteria import RandomScore

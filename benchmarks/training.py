@@ -17,12 +17,13 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from dynst.build import make_dataset
-from dynst.comparison import Arm, Comparison
+from dynst.experiment.arms import Arm
+from dynst.experiment.experiment import Experiment
+from dynst.experiment.protocol import select
 from dynst.sparsity.scheme import StepSensors
-from dynst.training.world import World
+from dynst_platform.experiments import experiment_of
 from dynst_platform.jobfile import load_job
-from dynst_platform.stores import plan_job, store_for
+from dynst_platform.stores import store_for
 
 JOB = Path(__file__).parents[1] / "jobs" / "quickstart.yaml"
 COUNTED = 19  # a step in so many has its products counted; a prime, so that probes are met as often as they come
@@ -89,22 +90,21 @@ def row(title: str, job: Path, settings: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Arms:
-    comparison: Comparison
+    experiment: Experiment
     dense: Arm
     learned: Arm
 
     def learned_epochs(self, spent: Spent) -> Iterator[object]:
-        yield from self.learned.training.run(self.comparison.warm_epochs(self.learned))
-        spent.search, _ = timed(lambda: self.comparison.decide(self.learned))
+        yield from self.learned.training.run(self.experiment.warm_epochs(self.learned))
+        spent.search, _ = timed(lambda: select(self.experiment, self.learned))
         yield from self.learned.training.run()
 
 
 def arms_of(path: Path, settings: list[str]) -> Arms:
     job = load_job(path, settings)
     store = store_for(job)
-    dataset = make_dataset(store, job.model, plan_job(job, store))
-    comparison = Comparison(dataset, store.edges, job.model, job.training, job.sparsity, job.search, job.seed, World())
-    return Arms(comparison, comparison.dense(), comparison.learned())
+    experiment = experiment_of(job, store.path)
+    return Arms(experiment, experiment.dense(), experiment.learned())
 
 
 def epochs(reports: Iterator[object], spent: Spent) -> Iterator[None]:

@@ -4,15 +4,17 @@ from itertools import product
 from pathlib import Path
 
 from dynst.addresses import is_remote
-from dynst.build import DatasetPlan, check_model, check_parts, plan_dataset
 from dynst.choice.rankings import check_size
 from dynst.data import auckland
 from dynst.data.patches import patched_store
 from dynst.data.remote import fetch_store
 from dynst.data.store import SensorStore, open_store
 from dynst.errors import ConfigError
+from dynst.experiment.dataset import DatasetPlan, check_model
+from dynst.experiment.experiment import Experiment
 from dynst.sparsity.config import at_sparsity, make_constraints, make_scheme
 from dynst.sparsity.network import network_of
+from dynst_platform.experiments import config_of
 from dynst_platform.given import read_choice
 from dynst_platform.home import home
 from dynst_platform.spec import JobSpec
@@ -25,7 +27,6 @@ __all__ = [
     "first_unit",
     "from_anywhere",
     "in_patches",
-    "plan_job",
     "store_for",
     "store_of",
     "sweep_store_for",
@@ -61,9 +62,7 @@ def store_for(job: JobSpec) -> SensorStore:
         DynstError: no usable store, or windows, targets, season, schedule or constraints that do not fit it.
     """
     store = store_of(job)
-    plan = plan_job(job, store)
-    check_model(job.model, store, plan)
-    check_parts(network_of(store), job.model, store.edges, job.training)
+    plan = _checked_plan(job, store)
     steps = job.training.epochs * job.training.steps_in_epoch(len(plan.starts[0]))
     make_scheme(job.sparsity, len(store.sensors), steps, job.seed, network=network_of(store))
     if job.sparsity.scheme == "judged" and int(job.sparsity.start * job.training.epochs) < 1:
@@ -84,8 +83,7 @@ def curve_store_for(job: JobSpec) -> SensorStore:
         DynstError: as for ``store_for``.
     """
     store = store_of(job)
-    check_model(job.model, store, plan_job(job, store))
-    check_parts(network_of(store), job.model, store.edges, job.training)
+    _checked_plan(job, store)
     check_size(job.curve.baselines, len(store.sensors))
     for sparsity in job.curve.sparsities:
         make_constraints(at_sparsity(job.sparsity, sparsity), network_of(store))
@@ -124,9 +122,11 @@ def in_patches(store: SensorStore, patch: tuple[int, int] | None) -> SensorStore
     return store if patch is None else patched_store(store, patch, home() / "stores")
 
 
-def plan_job(job: JobSpec, store: SensorStore) -> DatasetPlan:
-    """How the job scales and cuts its store."""
-    return plan_dataset(store, job.model, targets=job.data.targets, season=job.data.season, shares=job.data.split)
+def _checked_plan(job: JobSpec, store: SensorStore) -> DatasetPlan:
+    """How the job scales and cuts its store, and whether its model can be made for that."""
+    plan = Experiment(store, config_of(job)).plan
+    check_model(job.model, store, plan)
+    return plan
 
 
 def target_units(job: JobSpec, store: SensorStore) -> dict[str, str]:

@@ -98,24 +98,19 @@ def make_models(target: Path) -> None:
 
 def make_model(folder: Path, store_path: Path, model: dict[str, Any], every_target: bool = False) -> None:
     from dynst.artifact import load_artifact
-    from dynst.build import make_dataset, plan_dataset
-    from dynst.choice.search import SearchConfig
-    from dynst.comparison import Comparison
     from dynst.data.store import open_store
-    from dynst.sparsity.config import SparsityConfig
-    from dynst.training.world import World
+    from dynst.experiment.protocol import save_arm
+    from dynst_platform.experiments import experiment_of
     from dynst_platform.jobfile import check_job
-    from dynst_platform.workers.worker import save_model
 
     store = open_store(store_path)
     targets = [channel.name for channel in store.manifest.channels] if every_target else []
     job = check_job({"name": "small", "data": {"store": "store", "targets": targets}, "model": model})
-    dataset = make_dataset(store, job.model, plan_dataset(store, job.model, targets=targets))
-    comparison = Comparison(dataset, store.edges, job.model, job.training, SparsityConfig(), SearchConfig(), seed=0, world=World())
-    arm = comparison.given(torch.arange(len(store.sensors)) % 2 == 0)
+    experiment = experiment_of(job, store.path)
+    arm = experiment.given(torch.arange(len(store.sensors)) % 2 == 0)
     arm.training.scheme.decide(0, torch.arange(len(store.sensors)) % 2 == 0, torch.zeros(len(store.sensors)))
     disturb(arm.training.model)
-    save_model(folder, arm, job, store)
+    save_arm(folder, experiment, arm)
     artifact = load_artifact(folder)
     past = slice(0, job.model.window)
     readings = np.where(store.readings.observed[past], store.readings.values[past], np.nan)[:, ::2]

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from dynst.build import Dataset, forecaster_for, make_dataset
 from dynst.data.store import SensorStore
+from dynst.experiment.dataset import Dataset, forecaster_for, make_dataset
 from dynst.model import ModelConfig
 from dynst.sparsity.scheme import StepSensors, dense_scheme
 from dynst.training.loop import Training, TrainingData

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from dynst.artifact import DESCRIPTION, WEIGHTS, Artifact, Description, load_artifact, save_artifact
-from dynst.build import Dataset, make_dataset
 from dynst.data.store import SensorStore
 from dynst.errors import ArtifactError
+from dynst.experiment.dataset import Dataset, make_dataset
 from dynst.model import BackboneConfig, ModelConfig, build_forecaster
 from dynst.training.evaluate import forecast_windows
 from tests.conftest import SMALL

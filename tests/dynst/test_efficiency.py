@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from dynst.build import forecaster_for, make_dataset
 from dynst.data.store import SensorStore
 from dynst.efficiency import _flops, measure_efficiency
+from dynst.experiment.dataset import forecaster_for, make_dataset
 from dynst.model import ModelConfig
 from tests.conftest import SMALL
 

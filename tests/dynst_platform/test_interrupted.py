@@ -31,7 +31,7 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def no_timing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "measure_efficiency", lambda *_: type("Timing", (), {"speed_up": 1.0})())
+    monkeypatch.setattr(worker, "time_inference", lambda *_: type("Timing", (), {"speed_up": 1.0})())
 
 
 def job_of(network: SensorStore, scheme: str, training: dict[str, Any] | None = None, **sparsity: Any) -> JobSpec:

@@ -38,7 +38,7 @@ def one_home(tmp_path_factory: pytest.TempPathFactory, tracking_template: Path) 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DYNST_HOME", str(with_tracking_store(tmp_path_factory.mktemp("home"), tracking_template)))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.setattr(worker, "measure_efficiency", lambda *_: type("Timing", (), {"speed_up": 1.0})())
+        patch.setattr(worker, "time_inference", lambda *_: type("Timing", (), {"speed_up": 1.0})())
         yield
 
 

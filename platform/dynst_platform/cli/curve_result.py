@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from dynst.curve import LEARNED
+from dynst.experiment.supernet import LEARNED
 from dynst.sparsity.mask import num_active_at
 from dynst_platform.cli.output import print_study_places
 from dynst_platform.studies.curve import CurveOutcome

@@ -10,15 +10,14 @@ from tempfile import TemporaryDirectory
 import torch
 
 from dynst.artifact import load_artifact
-from dynst.build import make_dataset
 from dynst.data.store import SensorStore, open_store
 from dynst.errors import ConfigError
-from dynst.training.evaluate import evaluate
+from dynst.experiment.protocol import error_figures, model_errors
 from dynst_platform.errors import RunError
+from dynst_platform.experiments import experiment_of
 from dynst_platform.jobfile import dump_spec, load_job
 from dynst_platform.registry.policy import Figures
 from dynst_platform.spec import JobSpec
-from dynst_platform.stores import plan_job
 
 __all__ = ["examine", "examined"]
 
@@ -43,16 +42,16 @@ def examined(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
 
 def examine(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
     artifact = load_artifact(folder)
-    dataset = make_dataset(store, artifact.description.model, plan_job(job, store))
-    targets = dataset.test.targets.tolist()
+    experiment = experiment_of(job.model_copy(update={"model": artifact.description.model}), store.path)
+    targets = experiment.dataset.test.targets.tolist()
     if tuple(targets) != artifact.description.targets:
         raise ConfigError("the model forecasts other channels than the job; measure it with its own job")
     active = torch.tensor(artifact.description.active)
-    errors = evaluate(artifact.model, dataset.test, active)
+    errors = error_figures(model_errors(experiment, artifact.model, active), active)
     return Figures(
-        mae_all=errors.mae(),
-        mae_active=errors.mae(active),
-        mae_inactive=None if active.all() else errors.mae(~active),
+        mae_all=errors["mae_all"],
+        mae_active=errors["mae_active"],
+        mae_inactive=errors.get("mae_inactive"),
         sparsity=1 - float(active.double().mean()),
         cost=float(store.sensors.cost[active.numpy()].sum()),
         horizon=artifact.description.model.horizon,

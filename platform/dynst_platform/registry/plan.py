@@ -8,15 +8,15 @@ import pandas as pd
 import torch
 
 from dynst.artifact import Artifact
-from dynst.build import make_dataset
 from dynst.choice.judge import Judge, evenly
 from dynst.data.store import SensorStore
-from dynst.training.evaluate import evaluate
+from dynst.experiment.protocol import error_figures, model_errors
+from dynst_platform.experiments import experiment_of
 from dynst_platform.home import tracking_uri
 from dynst_platform.quiet import quiet_libraries
 from dynst_platform.registry.models import client_of, fetched, model_id_of, store_that_fits
 from dynst_platform.spec import JobSpec
-from dynst_platform.stores import first_unit, plan_job
+from dynst_platform.stores import first_unit
 
 __all__ = ["Plan", "plan_of"]
 
@@ -82,10 +82,11 @@ def plan_of(reference: str, store_name: str | None) -> Plan:
 
 
 def _plan(reference: str, artifact: Artifact, job: JobSpec, store: SensorStore) -> Plan:
-    dataset = make_dataset(store, artifact.description.model, plan_job(job, store))
-    active = torch.tensor(artifact.description.active)
-    errors = evaluate(artifact.model, dataset.test, active)
-    judge = Judge(artifact.model, [(dataset.test, evenly(len(dataset.test), WINDOWS))])
+    experiment = experiment_of(job.model_copy(update={"model": artifact.description.model}), store.path)
+    test, active = experiment.dataset.test, torch.tensor(artifact.description.active)
+    errors = model_errors(experiment, artifact.model, active)
+    figures = error_figures(errors, active)
+    judge = Judge(artifact.model, [(test, evenly(len(test), WINDOWS))])
     exact = int(active.sum()) <= MOST_LOST_ONE_BY_ONE
     lost = _lost(judge, active) if exact else _lost_about(judge, active)
     sensors = pd.DataFrame(
@@ -105,9 +106,9 @@ def _plan(reference: str, artifact: Artifact, job: JobSpec, store: SensorStore) 
         model=reference,
         store=store,
         unit=first_unit(job, store),
-        mae_all=errors.mae(),
-        mae_active=errors.mae(active),
-        mae_inactive=None if active.all() else errors.mae(~active),
+        mae_all=figures["mae_all"],
+        mae_active=figures["mae_active"],
+        mae_inactive=figures.get("mae_inactive"),
         exact_losses=exact,
         sensors=sensors,
     )

@@ -1,20 +1,19 @@
 """The pieces of an ablation: one whole training for each scheme, criterion, sparsity and seed, and the dense one."""
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import product
-from pathlib import Path
+from math import nan
 from time import perf_counter
 from typing import Any
 
-from dynst.build import make_dataset
-from dynst.comparison import Comparison
-from dynst.data.store import SensorStore, open_store
+from dynst.data.store import SensorStore
+from dynst.experiment.protocol import error_figures, evaluate, run_epochs, train
 from dynst.sparsity.config import at_sparsity
 from dynst.sparsity.mask import MaskUpdate
-from dynst.training.world import World
+from dynst_platform.experiments import experiment_of
 from dynst_platform.spec import JobSpec
-from dynst_platform.stores import plan_job
-from dynst_platform.studies.curve_cells import dense_cell, study_basis
+from dynst_platform.studies.curve_cells import FIGURES, dense_cell, study_basis
 from dynst_platform.studies.study import Cell, Product
 
 __all__ = ["TRAINED", "ablation_cells"]
@@ -47,28 +46,20 @@ def _variants(job: JobSpec) -> Iterator[tuple[str, str, float]]:
 
 
 def _train(document: dict[str, Any], store_path: str, criterion: str) -> Product:
-    job, store = JobSpec.model_validate(document), open_store(Path(store_path))
-    dataset = make_dataset(store, job.model, plan_job(job, store))
-    comparison = Comparison(dataset, store.edges, job.model, job.training, job.sparsity, job.search, job.seed, World())
-    arm, started = comparison.learned(), perf_counter()
+    job = JobSpec.model_validate(document)
+    experiment = experiment_of(job, store_path)
     updates: list[MaskUpdate] = []
-    for epoch in arm.training.run(comparison.warm_epochs(arm)):
-        updates += epoch.updates
-    comparison.decide(arm)
-    for epoch in arm.training.run():
-        updates += epoch.updates
-    errors = arm.test_errors(dataset)
+    run = partial(run_epochs, on_epoch=lambda epoch: updates.extend(epoch.updates))
+    arm, started = experiment.learned(), perf_counter()
+    train(experiment, arm, run=run)
+    errors = error_figures(evaluate(experiment, arm).errors, arm.active)
     row = {
         "stage": TRAINED,
         "seed": job.seed,
         "sparsity": job.sparsity.final,
         "scheme": job.sparsity.scheme,
         "criterion": criterion,
-        "mae_all": errors.mae(),
-        "mae_active": errors.mae(arm.active),
-        "mae_inactive": errors.mae(~arm.active),
-        "rmse_all": errors.rmse(),
-        "wape_all": errors.wape(),
+        **{name: errors.get(name, nan) for name in FIGURES},
         "exchanged": sum(len(update.grown) for update in updates),
         "seconds": perf_counter() - started,
         "active": arm.active.nonzero().squeeze(1).tolist(),

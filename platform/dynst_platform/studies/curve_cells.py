@@ -1,30 +1,30 @@
 """The pieces of a sparsity–error curve, each a pure function that Ray may run anywhere; rows are tidy and plain."""
 
 from collections.abc import Iterator
-from functools import lru_cache
-from pathlib import Path
+from math import nan
 from time import perf_counter
 from typing import Any
 
 from safetensors.torch import load, save
 from torch import Tensor
 
-from dynst.build import make_dataset
-from dynst.curve import LEARNED, Chosen, Curve, Point
-from dynst.data.store import SensorStore, open_store
+from dynst.data.store import SensorStore
+from dynst.experiment.experiment import Experiment
+from dynst.experiment.protocol import error_figures, model_errors
+from dynst.experiment.supernet import LEARNED, Choice, Point, Supernet
 from dynst.forecaster import SparseForecaster
 from dynst.naive import persistence_errors, seasonal_naive_errors
-from dynst.training.evaluate import evaluate
 from dynst.training.loop import Training
 from dynst.training.recipe import HOW_KEPT
+from dynst_platform.experiments import experiment_of
 from dynst_platform.given import read_choice
 from dynst_platform.spec import JobSpec
-from dynst_platform.stores import plan_job
 from dynst_platform.studies.study import Cell, Files, Product
 
-__all__ = ["curve_cells", "dense_cell", "study_basis"]
+__all__ = ["FIGURES", "curve_cells", "dense_cell", "study_basis"]
 
 NETWORK = "network.safetensors"
+FIGURES = ("mae_all", "mae_active", "mae_inactive", "rmse_all", "wape_all")  # of a choice
 Row = dict[str, Any]
 
 
@@ -68,12 +68,12 @@ def study_basis(job: JobSpec, store: SensorStore) -> dict[str, Any]:
 
 
 def _dense(job: dict[str, Any], store: str, seed: int, epochs: int) -> Product:
-    curve = _curve(store, seed, JobSpec.model_validate(job))
-    training = curve.dense_training(epochs)
+    experiment = _supernet(job, store, seed).experiment
+    training = experiment.dense(epochs).training
     row = {"stage": "dense", "seconds": _run(training)}
-    row |= {"val_mae": training.best[0] if training.best else float("nan")}
-    row |= _errors(curve, training.model, training.scheme.active)
-    dataset = curve.dataset
+    row |= {"val_mae": training.best[0] if training.best else nan}
+    row |= _errors_of_all(experiment, training.model, training.scheme.active)
+    dataset = experiment.dataset
     naive = {"persistence": persistence_errors, "seasonal_naive": seasonal_naive_errors}
     rows = [row | {"seed": seed}]
     for name, errors_of in naive.items():
@@ -84,57 +84,48 @@ def _dense(job: dict[str, Any], store: str, seed: int, epochs: int) -> Product:
 
 
 def _shared(job: dict[str, Any], store: str, seed: int) -> Product:
-    curve = _curve(store, seed, JobSpec.model_validate(job))
-    training = curve.shared_training()
+    supernet = _supernet(job, store, seed)
+    training = supernet.training()
     row = {"stage": "shared", "seed": seed, "seconds": _run(training)}
-    row |= _errors(curve, training.model, training.scheme.active)
+    row |= _errors_of_all(supernet.experiment, training.model, training.scheme.active)
     return Product([row], {NETWORK: save(training.model.state_dict())})
 
 
 def _choice(job: dict[str, Any], store: str, seed: int, choice: str, sparsity: float, epochs: int, files: Files) -> Product:
-    spec = JobSpec.model_validate(job)
-    curve = _curve(store, seed, spec)
-    shared = _load(curve, files)
-    judge = curve.chooser.judge(shared, curve.search)
+    supernet = _supernet(job, store, seed)
+    network = _load(supernet.experiment, files)
+    judge = supernet.judge(network)
     if choice == LEARNED:
-        found = [curve.learned(judge, sparsity)]
+        found = [supernet.learned(judge, sparsity)]
     else:
-        draws = spec.curve.random if choice == "random" else 1
-        found = [curve.ranked(choice, number, judge, sparsity) for number in range(draws)]
-    return Product(_points(curve, shared, found, epochs))
+        draws = JobSpec.model_validate(job).curve.random if choice == "random" else 1
+        found = [supernet.ranked(choice, number, judge, sparsity) for number in range(draws)]
+    return Product(_points(supernet, network, found, epochs))
 
 
 def _given(job: dict[str, Any], store: str, seed: int, active: list[int], epochs: int, files: Files) -> Product:
-    spec = JobSpec.model_validate(job)
-    curve = _curve(store, seed, spec)
-    shared = _load(curve, files)
-    chosen = curve.given(active, curve.chooser.judge(shared, curve.search), spec.curve.sparsities)
-    return Product(_points(curve, shared, [chosen], epochs))
+    supernet = _supernet(job, store, seed)
+    network = _load(supernet.experiment, files)
+    choice = supernet.given(active, supernet.judge(network), JobSpec.model_validate(job).curve.sparsities)
+    return Product(_points(supernet, network, [choice], epochs))
 
 
-def _points(curve: Curve, shared: SparseForecaster, found: list[Chosen], epochs: int) -> list[Row]:
-    rows = [_row("as it is", curve.seed, curve.as_it_is(shared, chosen)) for chosen in found]
+def _points(supernet: Supernet, network: SparseForecaster, found: list[Choice], epochs: int) -> list[Row]:
+    seed = supernet.experiment.config.seed
+    rows = [_row("as it is", seed, supernet.as_it_is(network, choice)) for choice in found]
     if epochs:
-        rows += [_row("fine-tuned", curve.seed, curve.fine_tuned(shared, chosen, epochs)) for chosen in found]
+        rows += [_row("fine-tuned", seed, supernet.fine_tuned(network, choice, epochs)) for choice in found]
     return rows
 
 
-def _load(curve: Curve, files: Files) -> SparseForecaster:
-    shared = curve.forecaster()
-    shared.load_state_dict(load(files[NETWORK]))
-    return shared
+def _supernet(job: dict[str, Any], store: str, seed: int) -> Supernet:
+    return Supernet(experiment_of(JobSpec.model_validate(job | {"seed": seed}), store))
 
 
-@lru_cache(maxsize=1)
-def _curve_of(store: str, seed: int, job: str) -> Curve:
-    spec, opened = JobSpec.model_validate_json(job), open_store(Path(store))
-    dataset = make_dataset(opened, spec.model, plan_job(spec, opened))
-    return Curve(opened, dataset, spec.model, spec.training, sparsity=spec.sparsity, search=spec.search, seed=seed)
-
-
-def _curve(store: str, seed: int, job: JobSpec) -> Curve:
-    """A worker does one cell after another, mostly of one seed, and scales the series once."""
-    return _curve_of(store, seed, job.model_dump_json())
+def _load(experiment: Experiment, files: Files) -> SparseForecaster:
+    network = experiment.forecaster()
+    network.load_state_dict(load(files[NETWORK]))
+    return network
 
 
 def _run(training: Training) -> float:
@@ -144,31 +135,23 @@ def _run(training: Training) -> float:
     return perf_counter() - started
 
 
-def _errors(curve: Curve, model: SparseForecaster, active: Tensor) -> Row:
-    errors = evaluate(model, curve.dataset.test, active)
-    return {"mae_all": errors.mae(), "rmse_all": errors.rmse(), "wape_all": errors.wape()}
+def _errors_of_all(experiment: Experiment, model: SparseForecaster, active: Tensor) -> Row:
+    errors = error_figures(model_errors(experiment, model, active), active)
+    return {name: errors[name] for name in FIGURES if name.endswith("_all")}
 
 
 def _row(stage: str, seed: int, point: Point) -> Row:
-    chosen, errors = point.chosen, point.errors
-    return _chosen_row(chosen) | {
-        "stage": stage,
-        "seed": seed,
-        "mae_all": errors.mae(),
-        "mae_active": errors.mae(chosen.active),
-        "mae_inactive": errors.mae(~chosen.active),
-        "rmse_all": errors.rmse(),
-        "wape_all": errors.wape(),
-        "tuning_seconds": point.seconds,
-    }
+    errors = error_figures(point.errors, point.choice.active)
+    own = {"stage": stage, "seed": seed, "tuning_seconds": point.seconds}
+    return _choice_row(point.choice) | own | {name: errors.get(name, nan) for name in FIGURES}
 
 
-def _chosen_row(chosen: Chosen) -> Row:
+def _choice_row(choice: Choice) -> Row:
     return {
-        "choice": chosen.name,
-        "number": chosen.number,
-        "sparsity": chosen.sparsity,
-        "judged": chosen.judged,
-        "choice_seconds": chosen.seconds,
-        "active": chosen.active.nonzero().squeeze(1).tolist(),
+        "choice": choice.name,
+        "number": choice.number,
+        "sparsity": choice.sparsity,
+        "judged": choice.judged,
+        "choice_seconds": choice.seconds,
+        "active": choice.active.nonzero().squeeze(1).tolist(),
     }

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dynst.curve import LEARNED
+from dynst.experiment.supernet import LEARNED
 from dynst_platform.studies.curve_tables import STAGES, reference_errors
 
 __all__ = ["draw_band", "draw_curve", "draw_references"]

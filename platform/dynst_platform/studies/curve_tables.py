@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ttest_rel
 
-from dynst.curve import LEARNED
+from dynst.experiment.supernet import LEARNED
 from dynst_platform.studies.agreement import overlap_figures
 
 __all__ = ["REFERENCES", "STAGES", "reference_errors", "summary"]

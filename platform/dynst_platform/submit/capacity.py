@@ -4,18 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 import torch
 
-from dynst.comparison import Arm, Comparison
 from dynst.data.store import SensorStore
+from dynst.experiment.arms import Arm
+from dynst.experiment.experiment import Experiment
 from dynst_platform.arms import epochs_by_arm, shared_epochs
+from dynst_platform.experiments import experiment_of
 from dynst_platform.spec import JobSpec
 from dynst_platform.sweep.spec import SweepSpec
-from dynst_platform.sweep.warm_up import comparison_of
 from dynst_platform.workers.process_memory import peak_memory_mib
 
 __all__ = ["Capacity", "capacity_of"]
@@ -64,19 +64,19 @@ def capacity_of(spec: JobSpec | SweepSpec, store: SensorStore) -> Capacity:
     """
     job = spec if isinstance(spec, JobSpec) else JobSpec.model_validate(spec.job)
     workers = max(1, job.cluster.most_workers if isinstance(spec, JobSpec) else spec.resources.workers)
-    comparison = _of_one_worker(job, store, workers)
+    experiment = _of_one_worker(job, store, workers)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        dense, learned = _step_seconds(comparison.dense), _step_seconds(comparison.learned)
+        dense, learned = _step_seconds(experiment.dense), _step_seconds(experiment.learned)
     finally:
         torch.set_num_threads(threads)
-    steps = job.training.steps_in_epoch(len(comparison.dataset.train))
-    windows, checked = comparison.recipe.batch_size, len(comparison.dataset.val) / workers
+    steps = job.training.steps_in_epoch(len(experiment.dataset.train))
+    windows, checked = experiment.config.training.batch_size, len(experiment.dataset.val) / workers
     validation = VALIDATION * checked / windows
     wide, narrow = _epochs(spec, job)
     seconds = wide * (steps + validation) * dense + narrow * (steps + validation) * learned
-    series = comparison.dataset.train.series
+    series = experiment.dataset.train.series
     return Capacity(
         name=spec.name,
         groups=1 if isinstance(spec, JobSpec) else spec.at_once,
@@ -85,7 +85,7 @@ def capacity_of(spec: JobSpec | SweepSpec, store: SensorStore) -> Capacity:
         gpus=_gpus(spec),
         memory_mib=peak_memory_mib(),
         series_mib=(series.values.nbytes + (0 if series.complete else series.observed.nbytes)) / 2**20,
-        weights=sum(weight.numel() for weight in comparison.dense().training.model.parameters()),
+        weights=sum(weight.numel() for weight in experiment.dense().training.model.parameters()),
         windows=windows,
         dense_seconds=dense,
         learned_seconds=learned,
@@ -95,7 +95,7 @@ def capacity_of(spec: JobSpec | SweepSpec, store: SensorStore) -> Capacity:
     )
 
 
-def _of_one_worker(job: JobSpec, store: SensorStore, workers: int) -> Comparison:
+def _of_one_worker(job: JobSpec, store: SensorStore, workers: int) -> Experiment:
     """The job as one of its workers sees it."""
     share = {"batch_size": ceil(job.training.batch_size / workers), "checkpoint_every_steps": 1}
     alone = {"num_workers": 0, "address": None}
@@ -103,7 +103,7 @@ def _of_one_worker(job: JobSpec, store: SensorStore, workers: int) -> Comparison
         "training": job.training.model_copy(update=share),
         "cluster": job.cluster.model_copy(update=alone),
     }
-    return comparison_of(job.model_copy(update=changes), str(Path(store.path)))
+    return experiment_of(job.model_copy(update=changes), store.path)
 
 
 class _Enough(Exception):

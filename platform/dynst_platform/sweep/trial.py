@@ -3,24 +3,27 @@
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from functools import partial
+from math import isfinite, nan
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter
 from typing import Any
 
-from dynst.comparison import Arm, Comparison
-from dynst.data.store import SensorStore, open_store
-from dynst.efficiency import measure_efficiency
+from dynst.experiment.arms import Arm
+from dynst.experiment.experiment import Experiment
+from dynst.experiment.protocol import error_figures, evaluate, prepare, run_epochs, save_arm, time_inference
 from dynst.training.loop import EpochReport
+from dynst.training.world import current_world
 from dynst_platform.errors import RunError
+from dynst_platform.experiments import experiment_of
 from dynst_platform.spec import JobSpec
-from dynst_platform.sweep.warm_up import comparison_of, warm_state
-from dynst_platform.workers.worker import save_model
+from dynst_platform.sweep.warm_up import warm_state
 
 __all__ = ["States", "Trial"]
 
 States = list[dict[str, Any]]  # of the training of each seed
+GROUPS = ("mae_all", "mae_active", "mae_inactive")
 TIMED_SECONDS = 2.0  # for the latency of a model
 
 
@@ -28,8 +31,7 @@ TIMED_SECONDS = 2.0  # for the latency of a model
 class _Run:
     """One seed's training."""
 
-    job: JobSpec
-    comparison: Comparison
+    experiment: Experiment
     arm: Arm
     shared_steps: int  # of the warm-up that other trials use too
 
@@ -53,10 +55,10 @@ class Trial:
         states: States | None = None,
     ) -> None:
         self._beat = beat
-        self.store: SensorStore = open_store(Path(store_path))
+        self._store_path, self._warm_root = store_path, warm_root
         self._started = perf_counter()
         known: Sequence[dict[str, Any] | None] = states or [None] * len(jobs)
-        self._runs = [self._prepared(job, warm_root, state) for job, state in zip(jobs, known, strict=True)]
+        self._runs = [self._prepared(job, state) for job, state in zip(jobs, known, strict=True)]
 
     def epochs(self) -> Iterator[dict[str, Any]]:
         """Train to the end; after each epoch its figures.
@@ -79,12 +81,12 @@ class Trial:
         """
         first = self._runs[0]
         best = [run.arm.training.best[0] for run in self._runs if run.arm.training.best is not None]
-        tests = [run.arm.test_errors(run.comparison.dataset) for run in self._runs]
-        if first.comparison.world.rank:
+        tests = [error_figures(evaluate(run.experiment, run.arm).errors, run.arm.active) for run in self._runs]
+        timed = time_inference(first.experiment, first.arm, seconds=TIMED_SECONDS)
+        if timed is None:
             return {}
         active = first.arm.active
-        timed = measure_efficiency(first.arm.training.model, first.comparison.dataset.test, active, seconds=TIMED_SECONDS)
-        cost = float(first.comparison.dataset.network.sensors.cost[active.numpy()].sum())
+        cost = float(first.experiment.dataset.network.sensors.cost[active.numpy()].sum())
         self._save(model_folder)
         return {
             "objectives": {
@@ -94,10 +96,8 @@ class Trial:
                 "latency_ms": timed.compact_ms,
             },
             "metrics": {
-                "test/mae_all": fmean(table.mae() for table in tests),
-                "model/mae_all": tests[0].mae(),
-                "test/mae_active": fmean(table.mae(run.arm.active) for table, run in zip(tests, self._runs, strict=True)),
-                "test/mae_inactive": fmean(table.mae(~run.arm.active) for table, run in zip(tests, self._runs, strict=True)),
+                **{f"test/{name}": fmean(errors.get(name, nan) for errors in tests) for name in GROUPS},
+                "model/mae_all": tests[0]["mae_all"],
                 **{f"efficiency/{name}": float(value) for name, value in vars(timed).items()},
             },
             "active": active.tolist(),
@@ -110,30 +110,25 @@ class Trial:
         first = self._runs[0]
         draft = folder.with_name(f"{folder.name}.model-draft")
         shutil.rmtree(draft, ignore_errors=True)
-        save_model(draft, first.arm, first.job, self.store)
+        save_arm(draft, first.experiment, first.arm)
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
 
     def state_dict(self) -> States:
         return [run.arm.training.state_dict() for run in self._runs]
 
-    def _prepared(self, job: JobSpec, warm_root: Path | None, state: dict[str, Any] | None) -> _Run:
-        comparison = comparison_of(job, str(self.store.path))
-        arm = comparison.learned()
-        warm_epochs = comparison.warm_epochs(arm)
-        shared = warm_epochs if warm_root is not None and job.sparsity.dropout else 0
+    def _prepared(self, job: JobSpec, state: dict[str, Any] | None) -> _Run:
+        experiment = experiment_of(job, self._store_path, current_world())
+        arm = experiment.learned()
+        shared = experiment.warm_epochs(arm) if self._warm_root is not None and job.sparsity.dropout else 0
         if state is not None:
             arm.training.load_state_dict(state)
-        elif warm_root is not None and shared:
-            arm.training.continue_from_state(warm_state(job, self.store, warm_root, self._beat))
         else:
-            for _ in arm.training.run(warm_epochs):
-                self._beat()
-        if state is None:
+            warm = warm_state(job, experiment.store, self._warm_root, self._beat) if self._warm_root and shared else None
+            run = partial(run_epochs, on_epoch=lambda epoch: self._beat())
+            prepare(experiment, arm, run=run, warm=warm, on_warm=lambda arm: self._beat())
             self._beat()
-            comparison.decide(arm)
-            self._beat()
-        return _Run(job, comparison, arm, shared * arm.training.steps_per_epoch)
+        return _Run(experiment, arm, shared * arm.training.steps_per_epoch)
 
     def _figures(self, reports: Sequence[EpochReport], error: float) -> dict[str, Any]:
         return {

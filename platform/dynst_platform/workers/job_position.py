@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dynst.comparison import Arm
 from dynst.devices import random_state, set_random_state
 from dynst.errors import CheckpointError
+from dynst.experiment.arms import Arm, ArmKind
 from dynst.training.checkpoints import Checkpoints
 from dynst.training.recipe import Recipe
 from dynst.training.world import World
@@ -64,7 +64,7 @@ class JobRun:
         for epoch in arm.training.run(until_epoch, pause=lambda: self.keep(arm)):
             self.tell(_epoch_report(arm, epoch) | self._of_the_workers())
             if epoch.epoch % self._recipe.checkpoint_every == 0:
-                self.keep(arm, best=arm.kind == "learned" and _is_best(arm, epoch.val_mae))
+                self.keep(arm, best=arm.kind == ArmKind.LEARNED and _is_best(arm, epoch.val_mae))
         return arm
 
     def take_up(self, arm: Arm) -> bool:

@@ -7,28 +7,27 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from dynst.artifact import Description, artifact_digest, save_artifact
+from dynst.artifact import artifact_digest
 from dynst.breakdown import errors_by_step, overall_errors, sensor_groups
-from dynst.build import Dataset, DatasetPlan, make_dataset
-from dynst.comparison import Arm, Comparison
-from dynst.data.store import SensorStore, open_store
+from dynst.data.store import SensorStore
 from dynst.devices import CPU
-from dynst.efficiency import measure_efficiency
+from dynst.experiment.arms import Arm, ArmKind
+from dynst.experiment.dataset import Dataset
+from dynst.experiment.experiment import Experiment
+from dynst.experiment.protocol import evaluate, prepare, save_arm, time_inference
 from dynst.metrics import ErrorTable
 from dynst.naive import persistence_errors, seasonal_naive_errors
 from dynst.training.checkpoints import Checkpoints
-from dynst.training.frames import evaluate_frames, value_ranges
 from dynst.training.world import current_world
+from dynst_platform.experiments import experiment_of
 from dynst_platform.given import read_choice
 from dynst_platform.spec import JobSpec
-from dynst_platform.stores import plan_job
 from dynst_platform.tracking.report_file import Report
 from dynst_platform.workers.job_position import JobRun, TellsReport
 
-__all__ = ["Report", "checkpoints_of", "run_job", "save_model"]
+__all__ = ["Report", "checkpoints_of", "run_job"]
 
 
 def run_job(job: JobSpec, store_path: Path, folder: Path, tell: TellsReport, device: torch.device = CPU) -> None:
@@ -41,25 +40,24 @@ def run_job(job: JobSpec, store_path: Path, folder: Path, tell: TellsReport, dev
         device: what this worker computes on.
     """
     world = current_world(device)
-    store = open_store(store_path)
-    plan = plan_job(job, store)
-    dataset = make_dataset(store, job.model, plan)
-    comparison = Comparison(dataset, store.edges, job.model, job.training, job.sparsity, job.search, job.seed, world)
+    experiment = experiment_of(job, store_path, world)
+    store, dataset = experiment.store, experiment.dataset
     run = JobRun(checkpoints_of(job, store, folder), job.training, tell, world)
-    frame_metrics = _frame_judge(dataset, store, plan)
-    for arm in _trained_arms(job, comparison, run):
-        errors, frames = arm.test_errors(dataset), frame_metrics(arm)
-        if arm.kind == "dense":
-            run.position.dense = {"errors": vars(errors), "frames": frames}
+    for arm in _trained_arms(job, experiment, run):
+        found = evaluate(experiment, arm)
+        if arm.kind == ArmKind.DENSE:
+            run.position.dense = {"errors": vars(found.errors), "frames": found.images}
         dense = run.position.dense
-        final = _final_report(arm, errors, _references(dataset, dense) if arm.kind == "learned" else {}, store)
-        final["metrics"] |= _named("test", frames)
-        if arm.kind == "learned":
+        learned = arm.kind == ArmKind.LEARNED
+        final = _final_report(arm, found.errors, _references(dataset, dense) if learned else {}, store)
+        final["metrics"] |= _named("test", found.images)
+        if learned:
             final["metrics"] |= _named("dense", dense["frames"]) if dense else {}
-            final["efficiency"] = vars(measure_efficiency(arm.training.model, dataset.test, arm.active))
+            timed = time_inference(experiment, arm)
+            final["efficiency"] = {} if timed is None else vars(timed)
         target = folder / "models" / arm.name
         if world.rank == 0:  # whose report is the one that counts
-            target = _keep_model(target, arm, job, store)
+            target = _keep_model(target, experiment, arm)
         run.end(arm, final | {"artifact": str(target)})
 
 
@@ -70,16 +68,16 @@ def checkpoints_of(job: JobSpec, store: SensorStore, folder: Path) -> Checkpoint
     return Checkpoints(address, spec, job.cluster.keep_checkpoints)
 
 
-def _trained_arms(job: JobSpec, comparison: Comparison, run: JobRun) -> Iterator[Arm]:
+def _trained_arms(job: JobSpec, experiment: Experiment, run: JobRun) -> Iterator[Arm]:
     """Dense first, so that the others can be held against it; fixed choices start from the learned one's warm-up."""
     ended = set(run.position.ended)
     if job.references.dense and "dense" not in ended:
-        dense = comparison.dense()
+        dense = experiment.dense()
         run.take_up(dense)
         yield run.advance(dense)
     if "dynst" not in ended:
-        yield _learned(job, comparison, run)
-    for name, make in _others(job, comparison).items():
+        yield _learned(job, experiment, run)
+    for name, make in _others(job, experiment).items():
         if name in ended:
             continue
         arm = make()
@@ -89,29 +87,32 @@ def _trained_arms(job: JobSpec, comparison: Comparison, run: JobRun) -> Iterator
         yield run.advance(arm)
 
 
-def _learned(job: JobSpec, comparison: Comparison, run: JobRun) -> Arm:
-    """The shared warm-up, the judged choice where the scheme has one, and the rest."""
-    learned = comparison.learned()
+def _learned(job: JobSpec, experiment: Experiment, run: JobRun) -> Arm:
+    """The shared warm-up, the selection, and the rest."""
+    learned, position = experiment.learned(), run.position
     run.take_up(learned)
-    if not run.position.warmed:
-        run.advance(learned, until_epoch=comparison.warm_epochs(learned))
-        warm = learned.training.state_dict() if _others(job, comparison) else None
-        comparison.decide(learned)
-        run.position.warmed, run.position.warm = True, warm
+    if not position.warmed:
+        shared = bool(_others(job, experiment))
+
+        def keep_warm(arm: Arm) -> None:
+            position.warm = arm.training.state_dict() if shared else None
+
+        prepare(experiment, learned, run=run.advance, on_warm=keep_warm)
+        position.warmed = True
         run.keep(learned)
     return run.advance(learned)
 
 
-def _others(job: JobSpec, comparison: Comparison) -> dict[str, Callable[[], Arm]]:
+def _others(job: JobSpec, experiment: Experiment) -> dict[str, Callable[[], Arm]]:
     """The arms that share the warm-up, each made when it is its turn."""
     others: dict[str, Callable[[], Arm]] = {}
     for number in range(job.references.random):
-        others[f"random-{number}"] = partial(comparison.random, number)
+        others[f"random-{number}"] = partial(experiment.random, number)
     for name in job.references.baselines:
-        others[name] = partial(comparison.ranked, name)
+        others[name] = partial(experiment.ranked, name)
     if job.references.given is not None:
-        choice = read_choice(job.references.given, comparison.dataset.network.sensors.ids)
-        others["given"] = partial(comparison.given, choice)
+        choice = read_choice(job.references.given, experiment.store.sensors.ids)
+        others["given"] = partial(experiment.given, choice)
     return others
 
 
@@ -135,7 +136,7 @@ def _final_report(arm: Arm, errors: ErrorTable, references: dict[str, ErrorTable
             for key, value in overall_errors(table, groups, channels).items()
         },
         "errors": []
-        if arm.kind == "dense"
+        if arm.kind == ArmKind.DENSE
         else [
             vars(row)
             for name, table in ({arm.name: errors} | references).items()
@@ -161,20 +162,6 @@ def _references(dataset: Dataset, dense: dict[str, Any] | None) -> dict[str, Err
     return {name: table for name, table in tables.items() if table is not None}
 
 
-def _frame_judge(dataset: Dataset, store: SensorStore, plan: DatasetPlan) -> Callable[[Arm], dict[str, float]]:
-    """Similarity of pictures for a grid; nothing for other networks."""
-    layout = store.manifest.layout
-    if layout is None:
-        return lambda arm: {}
-    ranges = value_ranges(store.readings, plan.train, layout, plan.channels)
-
-    def judge(arm: Arm) -> dict[str, float]:
-        scores = evaluate_frames(arm.training.model, dataset.test, arm.active, layout, ranges, arm.training.world)
-        return {"ssim": scores.ssim, "psnr": scores.psnr}
-
-    return judge
-
-
 def _named(prefix: str, figures: dict[str, float]) -> dict[str, float]:
     return {f"{prefix}/{name}": value for name, value in figures.items()}
 
@@ -186,12 +173,12 @@ def _horizon_metrics(errors: ErrorTable) -> dict[str, float]:
     return {f"test/mae_all_h{step + 1:0{digits}d}": errors.mae(step=step) for step in range(horizon)}
 
 
-def _keep_model(folder: Path, arm: Arm, job: JobSpec, store: SensorStore) -> Path:
+def _keep_model(folder: Path, experiment: Experiment, arm: Arm) -> Path:
     """Whole or not at all, and never changed again: where the arm had ended before, its report may be on its way to MLflow with
     the folder's name in it. The same model stays in its place, another one, which a GPU may make, gets a place of its own."""
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
-    save_model(draft, arm, job, store)
+    save_arm(draft, experiment, arm)
     places = chain([folder], (folder.with_name(f"{folder.name}.{number}") for number in count(2)))
     for place in places:
         if not place.exists():
@@ -201,30 +188,3 @@ def _keep_model(folder: Path, arm: Arm, job: JobSpec, store: SensorStore) -> Pat
             break
     shutil.rmtree(draft)
     return place
-
-
-def save_model(folder: Path, arm: Arm, job: JobSpec, store: SensorStore) -> None:
-    season = arm.training.model.scaler.season
-    description = Description(
-        model=job.model,
-        sensors=store.sensors.ids,
-        active=tuple(arm.active.tolist()),
-        importance=tuple(arm.training.scheme.criterion.scores(arm.active).tolist()),
-        channels=tuple(store.channel_names),
-        targets=tuple(arm.training.train.targets.tolist()),
-        season_period=season.period,
-        season_slots=season.slots,
-        season_step=season.step,
-        step_seconds=store.manifest.step_seconds,
-        data_digest=store.manifest.digest,
-        patching=store.manifest.layout,
-        blank=_blank(store),
-    )
-    save_artifact(folder, arm.training.model, description, store.edges, store.sensors.positions)
-
-
-def _blank(store: SensorStore) -> tuple[tuple[int, int], ...]:
-    """What a patch has no cell for, or no reading ever; a model's user is not asked for it."""
-    if store.manifest.patching is None:
-        return ()
-    return tuple((sensor, channel) for sensor, channel in np.argwhere(~store.ever_observed).tolist())

@@ -14,11 +14,11 @@ from dynst.backbones.all_pairs import AllPairs
 from dynst.backbones.graph import MorphGraphNet
 from dynst.backbones.protocol import Shape
 from dynst.backbones.readout import Readout
-from dynst.build import Dataset, make_dataset, plan_dataset
 from dynst.choice.judge import Judge, evenly
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.data.store import SensorStore
 from dynst.data.windows import Series, Windows
+from dynst.experiment.dataset import Dataset, make_dataset, plan_dataset
 from dynst.forecaster import CompactForecaster, SparseForecaster
 from dynst.model import ModelConfig, build_forecaster
 from dynst.training.evaluate import evaluate

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from dynst.build import make_dataset
 from dynst.choice.rankings import MAX_PAIRED, RANKINGS, Known, check_size, distances_from, known_of
 from dynst.data.edges import Edges
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
+from dynst.experiment.dataset import make_dataset
 from dynst.model import ModelConfig
 from dynst.sparsity.constraints import Unconstrained
 from dynst.sparsity.network import Network, network_of, plain_network

@@ -10,7 +10,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynst.build import make_dataset, plan_dataset
 from dynst.data.describe import describe_store
 from dynst.data.manifest import Channel, Grid, Patching
 from dynst.data.patches import cells_of, patch_channels, patched_store, to_frames, to_patches
@@ -18,6 +17,7 @@ from dynst.data.sensors import Sensors
 from dynst.data.store import SensorStore
 from dynst.data.windows import make_series
 from dynst.errors import ConfigError, DataError
+from dynst.experiment.dataset import make_dataset, plan_dataset
 from dynst.model import ModelConfig
 from tests.conftest import write_grid, write_network
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from dynst.build import forecaster_for, make_dataset
 from dynst.data.store import SensorStore
+from dynst.experiment.dataset import forecaster_for, make_dataset
 from dynst.model import ModelConfig
 from dynst.training.evaluate import evaluate
 from tests.conftest import SMALL

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-from dynst.build import Dataset, make_dataset, plan_dataset
 from dynst.data.patches import patched_store
 from dynst.data.store import SensorStore
+from dynst.experiment.dataset import Dataset, make_dataset, plan_dataset
 from dynst.forecaster import SparseForecaster
 from dynst.model import ModelConfig, build_forecaster
 from dynst.training import frames

@@ -6,17 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from dynst.build import make_dataset
-from dynst.choice.search import SearchConfig
-from dynst.comparison import Comparison
 from dynst.data.store import SensorStore
+from dynst.experiment.config import ExperimentConfig
+from dynst.experiment.dataset import make_dataset
+from dynst.experiment.experiment import Experiment
 from dynst.model import ModelConfig
 from dynst.sparsity.config import SparsityConfig
 from dynst.sparsity.scheme import StepSensors
 from dynst.training.loop import Training
 from dynst.training.precision import Arithmetic, Precision
 from dynst.training.recipe import Recipe
-from dynst.training.world import World
 from tests.conftest import SMALL
 
 CPU = torch.device("cpu")
@@ -28,7 +27,7 @@ def training(network: SensorStore, precision: Precision) -> Training:
     model = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
     recipe = Recipe(epochs=3, steps_per_epoch=5, batch_size=16, precision=precision)
     sparsity, data = SparsityConfig(final=0.5, rounds=2, probe_every=2), make_dataset(network, model)
-    return Comparison(data, network.edges, model, recipe, sparsity, SearchConfig(), 0, World()).learned().training
+    return Experiment(network, ExperimentConfig(model=model, training=recipe, sparsity=sparsity), dataset=data).learned().training
 
 
 @pytest.mark.parametrize("precision", LOW)

@@ -7,10 +7,9 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from dynst.build import make_dataset
-from dynst.choice.search import SearchConfig
-from dynst.comparison import Comparison
 from dynst.data.store import SensorStore, open_store
+from dynst.experiment.config import ExperimentConfig
+from dynst.experiment.experiment import Experiment
 from dynst.model import ModelConfig
 from dynst.sparsity.config import SparsityConfig
 from dynst.training.consensus import RanksDiffer, check_consensus
@@ -25,15 +24,15 @@ BATCH = 13  # 7 windows for one rank, 6 for the other
 pytestmark = pytest.mark.process
 
 
-def comparison(path: Path, sharding: Sharding, world: World, parts: int = 1) -> Comparison:
+def experiment(path: Path, sharding: Sharding, world: World, parts: int = 1) -> Experiment:
     store = open_store(path)
     recipe = Recipe(epochs=3, steps_per_epoch=4, batch_size=BATCH, sharding=sharding, checkpoint_every_steps=3, parts=parts, halo=1)
-    return Comparison(make_dataset(store, MODEL), store.edges, MODEL, recipe, SPARSITY, SearchConfig(), 0, world)
+    return Experiment(store, ExperimentConfig(model=MODEL, training=recipe, sparsity=SPARSITY), world)
 
 
 def trained(path: Path, sharding: Sharding, world: World, parts: int = 1) -> dict:
     """What the first rank's training holds after two steps of its last epoch, and all ranks' masks and errors at the end."""
-    training = comparison(path, sharding, world, parts).learned().training
+    training = experiment(path, sharding, world, parts).learned().training
     paused: list[dict] = []
     reports = list(training.run(pause=lambda: paused.append(training.state_dict())))
     return {
@@ -90,7 +89,7 @@ def test_two_ranks_on_different_parts_gather_one_importance_of_every_sensor(rank
 
 def test_two_ranks_train_as_one_does(ranks: list[dict], network: SensorStore) -> None:
     alone = trained(network.path, "windows", World())
-    assert len(comparison(network.path, "windows", World()).dataset.train) % BATCH
+    assert len(experiment(network.path, "windows", World()).dataset.train) % BATCH
     assert torch.equal(ranks[0]["windows"]["mask"], alone["mask"])
     assert ranks[0]["windows"]["train"] == pytest.approx(alone["train"], rel=1e-4)
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from dynst.build import check_parts, make_dataset, parts_of
-from dynst.choice.search import SearchConfig
-from dynst.comparison import Comparison
 from dynst.data.edges import Edges
 from dynst.data.parts import Part, cut_into_parts
 from dynst.data.store import SensorStore, open_store
 from dynst.data.synthetic import write_synthetic_field
 from dynst.errors import ConfigError
+from dynst.experiment.config import ExperimentConfig
+from dynst.experiment.dataset import check_parts, make_dataset, parts_of
+from dynst.experiment.experiment import Experiment
 from dynst.model import ModelConfig
 from dynst.peak_memory import peak_memory
 from dynst.sparsity.config import SparsityConfig
@@ -99,13 +99,13 @@ def test_who_stands_in_is_not_measured() -> None:
     assert one.together(mine, torch.ones(len(mine.index)), part)[-1].isnan()
 
 
-def comparison(network: SensorStore, recipe: Recipe, sparsity: SparsityConfig = SPARSITY, world: World | None = None) -> Comparison:
+def experiment(network: SensorStore, recipe: Recipe, sparsity: SparsityConfig = SPARSITY, world: World | None = None) -> Experiment:
     dataset = make_dataset(network, MODEL)
-    return Comparison(dataset, network.edges, MODEL, recipe, sparsity, SearchConfig(), 0, world or World())
+    return Experiment(network, ExperimentConfig(model=MODEL, training=recipe, sparsity=sparsity), world, dataset=dataset)
 
 
 def test_one_part_is_the_whole_network(network: SensorStore) -> None:
-    whole, one = (comparison(network, RECIPE.model_copy(update={"parts": 1, "halo": halo})).learned() for halo in (0, 2))
+    whole, one = (experiment(network, RECIPE.model_copy(update={"parts": 1, "halo": halo})).learned() for halo in (0, 2))
     for arm in (whole, one):
         list(arm.training.run())
     assert torch.equal(whole.active, one.active)
@@ -115,7 +115,7 @@ def test_one_part_is_the_whole_network(network: SensorStore) -> None:
 @pytest.mark.parametrize("criterion", ["signed_first_order", "learned_gate"])
 def test_a_training_on_parts_ends_with_the_sensors_asked_for_and_resumes(network: SensorStore, criterion: str) -> None:
     sparsity = SPARSITY.model_copy(update={"criterion": criterion, "candidates": 2})
-    whole, first, second = (comparison(network, RECIPE, sparsity).learned().training for _ in range(3))
+    whole, first, second = (experiment(network, RECIPE, sparsity).learned().training for _ in range(3))
     list(whole.run())
     list(first.run(2))
     second.load_state_dict(first.state_dict())
@@ -129,7 +129,7 @@ def test_a_training_on_parts_ends_with_the_sensors_asked_for_and_resumes(network
 def test_a_halo_of_all_gives_the_gradients_of_the_whole_network(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Two parts that hear everybody: the mean of their gradients is that of the network, of weights and of gates."""
     network = write_network(tmp_path_factory.mktemp("stores") / "even", num_sensors=6, num_steps=24 * 21)
-    arms = [comparison(network, RECIPE.model_copy(update={"parts": parts, "halo": 6})).learned().training for parts in (1, 2)]
+    arms = [experiment(network, RECIPE.model_copy(update={"parts": parts, "halo": 6})).learned().training for parts in (1, 2)]
     cut = arms[1].rotation.parts
     assert [len(part.sensors) for part in cut] == [6, 6]
     probe = StepSensors(torch.arange(6), torch.tensor([1.0, 0, 1, 1, 0, 1]))
@@ -154,7 +154,7 @@ def test_a_probe_of_a_part_needs_the_memory_of_the_part(tmp_path: Path) -> None:
     write_synthetic_field(tmp_path / "field", 2_000, 160)
     network, peaks = open_store(tmp_path / "field"), []
     for number in (1, 4):
-        training = comparison(network, RECIPE.model_copy(update={"parts": number, "batch_size": 8})).learned().training
+        training = experiment(network, RECIPE.model_copy(update={"parts": number, "batch_size": 8})).learned().training
         probe, part = StepSensors(torch.arange(2_000), torch.ones(2_000)), training.rotation.part_at(0, Turns.PROBES)
         peaks.append(peak_memory(partial(training._measure, torch.arange(8), probe, part)))
     assert peaks[1] < 0.4 * peaks[0]

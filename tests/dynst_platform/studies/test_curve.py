@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
-from dynst.build import make_dataset
 from dynst.choice import rankings
 from dynst.data.store import SensorStore
+from dynst.experiment.dataset import make_dataset
 from dynst.model import ModelConfig
 from dynst.naive import persistence_errors, seasonal_naive_errors
 from dynst.training.loop import Training

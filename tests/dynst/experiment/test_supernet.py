@@ -1,14 +1,16 @@
-"""One seed's curve, by hand instead of by the platform."""
+"""A supernet and the choices that it is asked about, by hand instead of by the platform."""
 
 import pytest
 import torch
 
-from dynst.build import Dataset, make_dataset
 from dynst.choice.judge import Judge
 from dynst.choice.rankings import RANKINGS
 from dynst.choice.search import SearchConfig
-from dynst.curve import Curve
 from dynst.data.store import SensorStore
+from dynst.experiment.config import ExperimentConfig
+from dynst.experiment.dataset import Dataset, make_dataset
+from dynst.experiment.experiment import Experiment
+from dynst.experiment.supernet import Supernet
 from dynst.forecaster import SparseForecaster
 from dynst.model import ModelConfig
 from dynst.sparsity.config import SparsityConfig
@@ -25,15 +27,16 @@ def dataset(network: SensorStore) -> Dataset:
     return make_dataset(network, MODEL)
 
 
-def make(network: SensorStore, dataset: Dataset, **settings: object) -> Curve:
+def make(network: SensorStore, dataset: Dataset, **settings: object) -> Supernet:
     search = SearchConfig(elimination_rounds=2, rounds=2, proposals=2)
     sparsity = SparsityConfig.model_validate(settings)
-    return Curve(network, dataset, MODEL, RECIPE, sparsity=sparsity, search=search, seed=0)
+    config = ExperimentConfig(model=MODEL, training=RECIPE, sparsity=sparsity, search=search)
+    return Supernet(Experiment(network, config, dataset=dataset))
 
 
 @pytest.fixture(scope="module")
 def shared(network: SensorStore, dataset: Dataset) -> SparseForecaster:
-    training = make(network, dataset).shared_training()
+    training = make(network, dataset).training()
     reports = list(training.run())
     assert training.best is not None
     assert training.best[0] == min(report.val_mae for report in reports), "the best epoch counts, on several choices"
@@ -42,19 +45,19 @@ def shared(network: SensorStore, dataset: Dataset) -> SparseForecaster:
 
 @pytest.fixture(scope="module")
 def judge(network: SensorStore, dataset: Dataset, shared: SparseForecaster) -> Judge:
-    return make(network, dataset).chooser.judge(shared, SearchConfig())
+    return make(network, dataset).experiment.chooser.judge(shared, SearchConfig())
 
 
 def test_the_shared_network_never_reads_an_excluded_sensor_and_always_a_pinned_one(network: SensorStore, dataset: Dataset) -> None:
     """Whatever else the job demands of a choice: here no two of the sensors that stay may be close."""
-    scheme = make(network, dataset, pinned=["s1"], excluded=["s2", "s3"], min_distance=0.1).shared_training().scheme
+    scheme = make(network, dataset, pinned=["s1"], excluded=["s2", "s3"], min_distance=0.1).training().scheme
     subsets = [set(scheme.sensors_at(step).index.tolist()) for step in range(18)]
     assert all(1 in subset and not subset & {2, 3} for subset in subsets)
     assert len({frozenset(subset) for subset in subsets}) > 5
 
 
 def test_dense_reads_everything_as_long_as_all_else_takes(network: SensorStore, dataset: Dataset) -> None:
-    training = make(network, dataset).dense_training(5)
+    training = make(network, dataset).experiment.dense(5).training
     assert training.recipe.epochs == 5
     assert training.scheme.active.all()
     assert training.scheme.sensors_at(3).index.tolist() == list(range(8))
@@ -64,8 +67,8 @@ def test_dense_reads_everything_as_long_as_all_else_takes(network: SensorStore, 
 def test_all_choices_keep_the_constraints_at_each_sparsity(
     network: SensorStore, dataset: Dataset, judge: Judge, sparsity: float
 ) -> None:
-    curve = make(network, dataset, budget=2.0, pinned=["s1"], excluded=["s2"])
-    found = [curve.learned(judge, sparsity), *(curve.ranked(name, 0, judge, sparsity) for name in RANKINGS)]
+    supernet = make(network, dataset, budget=2.0, pinned=["s1"], excluded=["s2"])
+    found = [supernet.learned(judge, sparsity), *(supernet.ranked(name, 0, judge, sparsity) for name in RANKINGS)]
     assert [one.name for one in found] == ["dynst", *RANKINGS]
     for one in found:
         assert int(one.active.sum()) == 8 - round(sparsity * 8)
@@ -76,10 +79,10 @@ def test_all_choices_keep_the_constraints_at_each_sparsity(
 
 
 def test_draws_differ_and_can_be_repeated(network: SensorStore, dataset: Dataset, judge: Judge) -> None:
-    curve = make(network, dataset)
-    draws = [curve.ranked("random", number, judge, 0.5).active for number in (0, 1, 2, 3)]
+    supernet = make(network, dataset)
+    draws = [supernet.ranked("random", number, judge, 0.5).active for number in (0, 1, 2, 3)]
     assert len({tuple(draw.tolist()) for draw in draws}) > 1
-    assert torch.equal(curve.ranked("random", 2, judge, 0.5).active, draws[2])
+    assert torch.equal(supernet.ranked("random", 2, judge, 0.5).active, draws[2])
 
 
 def test_a_given_choice_stands_at_the_sparsity_that_keeps_as_many_or_at_its_own(
@@ -95,16 +98,16 @@ def test_a_given_choice_stands_at_the_sparsity_that_keeps_as_many_or_at_its_own(
 def test_fine_tuning_starts_from_the_shared_weights_and_leaves_them_alone(
     network: SensorStore, dataset: Dataset, shared: SparseForecaster, judge: Judge
 ) -> None:
-    curve = make(network, dataset)
-    chosen = curve.ranked("variance", 0, judge, 0.5)
+    supernet = make(network, dataset)
+    chosen = supernet.ranked("variance", 0, judge, 0.5)
     before = {name: value.clone() for name, value in shared.state_dict().items()}
-    as_it_is = curve.as_it_is(shared, chosen)
+    as_it_is = supernet.as_it_is(shared, chosen)
     assert as_it_is.errors.mae() == evaluate(shared, dataset.test, chosen.active).mae()
 
-    training = curve.fine_tuning(shared, chosen.active, 2)
+    training = supernet.fine_tuning(shared, chosen.active, 2)
     assert training.recipe.learning_rate < RECIPE.learning_rate
     assert all(torch.equal(value, before[name]) for name, value in training.model.state_dict().items())
-    tuned = curve.fine_tuned(shared, chosen, 2)
+    tuned = supernet.fine_tuned(shared, chosen, 2)
     assert tuned.errors.mae() != as_it_is.errors.mae()
-    assert torch.equal(tuned.chosen.active, chosen.active)
+    assert torch.equal(tuned.choice.active, chosen.active)
     assert all(torch.equal(value, before[name]) for name, value in shared.state_dict().items())

@@ -3,15 +3,17 @@
 import pytest
 import torch
 
-from dynst.build import Dataset, make_dataset
 from dynst.choice.rankings import RANKINGS
 from dynst.choice.search import SearchConfig
-from dynst.comparison import Arm, Comparison
 from dynst.data.store import SensorStore
+from dynst.experiment.arms import Arm
+from dynst.experiment.config import ExperimentConfig
+from dynst.experiment.dataset import Dataset, make_dataset
+from dynst.experiment.experiment import Experiment
+from dynst.experiment.protocol import select
 from dynst.model import ModelConfig
 from dynst.sparsity.config import SparsityConfig
 from dynst.training.recipe import Recipe
-from dynst.training.world import World
 from tests.conftest import SMALL
 
 MODEL = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
@@ -25,9 +27,9 @@ def dataset(network: SensorStore) -> Dataset:
     return make_dataset(network, MODEL)
 
 
-def compare(network: SensorStore, dataset: Dataset, **settings: object) -> Comparison:
+def compare(network: SensorStore, dataset: Dataset, **settings: object) -> Experiment:
     sparsity = SparsityConfig.model_validate({"final": 0.5, "rounds": 3, "probe_every": 1} | settings)
-    return Comparison(dataset, network.edges, MODEL, RECIPE, sparsity, SEARCH, 0, World())
+    return Experiment(network, ExperimentConfig(model=MODEL, training=RECIPE, sparsity=sparsity, search=SEARCH), dataset=dataset)
 
 
 def finish(arm: Arm) -> Arm:
@@ -36,21 +38,21 @@ def finish(arm: Arm) -> Arm:
     return arm
 
 
-def warm(comparison: Comparison) -> Arm:
-    learned = comparison.learned()
-    list(learned.training.run(comparison.warm_epochs(learned)))
+def warm(experiment: Experiment) -> Arm:
+    learned = experiment.learned()
+    list(learned.training.run(experiment.warm_epochs(learned)))
     return learned
 
 
 @pytest.mark.parametrize("name", RANKINGS)
 @pytest.mark.parametrize("scheme", ["dynamic", "judged"])
 def test_a_baseline_keeps_what_its_ranking_prefers(network: SensorStore, dataset: Dataset, name: str, scheme: str) -> None:
-    comparison = compare(network, dataset, scheme=scheme, **MARKS)
-    arm = comparison.ranked(name)
+    experiment = compare(network, dataset, scheme=scheme, **MARKS)
+    arm = experiment.ranked(name)
     assert (arm.name, arm.kind) == (name, "baseline")
-    constraints, sparsity = comparison._demands()
-    scores = comparison.chooser.ranked(name, constraints, sparsity, 0)
-    arm.training.continue_from(warm(comparison).training)
+    constraints, sparsity = experiment.final_constraints()
+    scores = experiment.chooser.ranked(name, constraints, sparsity, 0)
+    arm.training.continue_from(warm(experiment).training)
     updates = [update for report in arm.training.run() for update in report.updates]
     assert len(updates) == 1, "at once, where the learned one begins to prune"
     assert torch.equal(arm.active, constraints.prune(constraints.allowed(), scores, sparsity))
@@ -61,29 +63,29 @@ def test_a_baseline_keeps_what_its_ranking_prefers(network: SensorStore, dataset
 
 @pytest.mark.parametrize("kept", [[0], [2, 3, 5], list(range(8))])
 def test_a_given_choice_is_kept_whatever_the_job_demands(network: SensorStore, dataset: Dataset, kept: list[int]) -> None:
-    comparison = compare(network, dataset, min_distance=0.05, **MARKS)
+    experiment = compare(network, dataset, min_distance=0.05, **MARKS)
     active = torch.zeros(8, dtype=torch.bool)
     active[kept] = True
-    arm = comparison.given(active)
+    arm = experiment.given(active)
     assert arm.active.all(), "until the others prune too"
-    arm.training.continue_from(warm(comparison).training)
+    arm.training.continue_from(warm(experiment).training)
     assert finish(arm).active.nonzero().squeeze(1).tolist() == kept
 
 
 def test_a_given_choice_goes_back_to_the_same_weights_as_the_others(network: SensorStore, dataset: Dataset) -> None:
     """The rewind step, 7, is after the shared warm-up of one epoch of 4 and before the first pruning, at 7."""
-    comparison = compare(network, dataset, start=0.36, rewind=0.36)
-    assert comparison.given(torch.arange(8) < 3).training.rewind == comparison.random(0).training.rewind == 7
+    experiment = compare(network, dataset, start=0.36, rewind=0.36)
+    assert experiment.given(torch.arange(8) < 3).training.rewind == experiment.random(0).training.rewind == 7
 
 
 def test_a_judged_choice_is_what_the_search_finds(network: SensorStore, dataset: Dataset) -> None:
-    comparison = compare(network, dataset, scheme="judged", **MARKS)
-    learned, other = warm(comparison), warm(comparison)
-    constraints, sparsity = comparison._demands()
-    judge = comparison.chooser.judge(other.training.model, SEARCH)
-    found = comparison.chooser.judged(judge, constraints, sparsity, SEARCH, 0)
+    experiment = compare(network, dataset, scheme="judged", **MARKS)
+    learned, other = warm(experiment), warm(experiment)
+    constraints, sparsity = experiment.final_constraints()
+    judge = experiment.chooser.judge(other.training.model, SEARCH)
+    found = experiment.chooser.judged(judge, constraints, sparsity, SEARCH, 0)
     importance = judge.importance(found.active)
-    comparison.decide(learned)
+    select(experiment, learned)
     assert torch.equal(learned.active, found.active)
     reports = list(learned.training.run())
     assert torch.equal(learned.active, found.active)
@@ -99,18 +101,18 @@ def test_a_judged_choice_is_what_the_search_finds(network: SensorStore, dataset:
 
 def test_a_judge_leaves_the_network_as_it_was(network: SensorStore, dataset: Dataset) -> None:
     """Its gradients are of gates, and move no weight."""
-    comparison = compare(network, dataset, scheme="judged")
-    learned, other = warm(comparison), warm(comparison)
-    comparison.decide(learned)
+    experiment = compare(network, dataset, scheme="judged")
+    learned, other = warm(experiment), warm(experiment)
+    select(experiment, learned)
     for a, b in zip(learned.training.model.parameters(), other.training.model.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
 def test_a_judged_choice_goes_back_to_the_weights_of_rewind_too(network: SensorStore, dataset: Dataset) -> None:
-    comparison = compare(network, dataset, scheme="judged", rewind=0.1)
-    learned = warm(comparison)
+    experiment = compare(network, dataset, scheme="judged", rewind=0.1)
+    learned = warm(experiment)
     assert learned.training._optimizer.state
-    comparison.decide(learned)
+    select(experiment, learned)
     assert not learned.training._optimizer.state
     weights = learned.training.model.state_dict()
     assert all(torch.equal(weights[name], value) for name, value in learned.training.rewound_to.items())
@@ -119,10 +121,10 @@ def test_a_judged_choice_goes_back_to_the_weights_of_rewind_too(network: SensorS
 
 @pytest.mark.parametrize("scheme", ["dynamic", "iterative", "one_shot"])
 def test_other_schemes_decide_for_themselves(network: SensorStore, dataset: Dataset, scheme: str) -> None:
-    comparison = compare(network, dataset, scheme=scheme)
-    learned = warm(comparison)
+    experiment = compare(network, dataset, scheme=scheme)
+    learned = warm(experiment)
     before = learned.training.scheme.state_dict()
-    comparison.decide(learned)
+    select(experiment, learned)
     after = learned.training.scheme.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert learned.active.all()

@@ -1,4 +1,4 @@
-"""From a sensor store to what a model trains on, and to a forecaster that fits it."""
+"""From a sensor store to what a model trains on, to a forecaster that fits it, and whether the two fit at all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from dynst.backbones.geometry import NEIGHBOURS
-from dynst.choice.chooser import Chooser
 from dynst.data.candidates import neighbour_lists
 from dynst.data.departures import departures, leading_modes
 from dynst.data.edges import Edges
@@ -31,7 +30,6 @@ __all__ = [
     "DatasetPlan",
     "check_model",
     "check_parts",
-    "chooser_of",
     "forecaster_for",
     "make_dataset",
     "parts_of",
@@ -97,10 +95,6 @@ def make_dataset(store: SensorStore, model: ModelConfig, plan: DatasetPlan | Non
     series = make_series(store.readings, scaler)
     train, val, test = (Windows(series, starts, model.window, model.horizon, plan.channels) for starts in plan.starts)
     return Dataset(scaler, train, val, test, network_of(store), model.embedding, store.manifest.layout)
-
-
-def chooser_of(dataset: Dataset, edges: Edges) -> Chooser:
-    return Chooser(dataset.train, dataset.val, dataset.scaler, dataset.network, edges)
 
 
 def forecaster_for(dataset: Dataset, model: ModelConfig, edges: Edges, seed: int) -> SparseForecaster:

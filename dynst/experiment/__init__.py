@@ -1,0 +1,1 @@
+"""One experiment: a store, a model, a recipe, a sparsity and a seed; and the protocol by which it is run."""

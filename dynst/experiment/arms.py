@@ -1,0 +1,33 @@
+"""The trainings that one experiment compares, each called an arm."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from torch import Tensor
+
+from dynst.training.loop import Training
+
+__all__ = ["Arm", "ArmKind"]
+
+
+class ArmKind(StrEnum):
+    """How an arm came to its sensors; the values stand in reports and as tags in MLflow."""
+
+    DENSE = "dense"  # all of them
+    LEARNED = "learned"  # what the experiment is about
+    RANDOM = "random"
+    BASELINE = "baseline"  # a ranking without training, or a user's own choice
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One training of an experiment, named as in reports and MLflow."""
+
+    name: str
+    kind: ArmKind
+    training: Training
+
+    @property
+    def active(self) -> Tensor:
+        """Bool ``[S]``, the sensors that are on now."""
+        return self.training.scheme.active

@@ -1,0 +1,33 @@
+"""What an experiment is made from, beside its store: plain settings that are checked when they are read."""
+
+from pydantic import BaseModel, ConfigDict
+
+from dynst.choice.search import SearchConfig
+from dynst.data.scaler import SeasonName
+from dynst.model import ModelConfig
+from dynst.sparsity.config import SparsityConfig
+from dynst.training.recipe import Recipe
+
+__all__ = ["ExperimentConfig"]
+
+
+class ExperimentConfig(BaseModel):
+    """All settings that change a figure.
+
+    Args:
+        targets: channels to forecast, by default the first of the store.
+        season: period of the seasonal profile that the scaler takes away.
+        split: chronological shares of the train, validation and test parts.
+        seed: of weights, batches, random subsets and the search.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    targets: tuple[str, ...] = ()
+    season: SeasonName = "auto"
+    split: tuple[float, float, float] = (0.7, 0.1, 0.2)
+    model: ModelConfig = ModelConfig()
+    training: Recipe = Recipe()
+    sparsity: SparsityConfig = SparsityConfig()
+    search: SearchConfig = SearchConfig()
+    seed: int = 0

@@ -1,0 +1,151 @@
+"""The experiment: a store, its settings and a seed, put together in one place."""
+
+from functools import cached_property
+
+from torch import Tensor
+
+from dynst.choice.chooser import Chooser
+from dynst.data.parts import Part
+from dynst.data.store import SensorStore
+from dynst.experiment.arms import Arm, ArmKind
+from dynst.experiment.config import ExperimentConfig
+from dynst.experiment.dataset import Dataset, DatasetPlan, check_parts, forecaster_for, make_dataset, parts_of, plan_dataset
+from dynst.forecaster import SparseForecaster
+from dynst.sparsity.config import SparsityConfig, make_scheme, rewind_step
+from dynst.sparsity.constraints import Constraints
+from dynst.sparsity.criteria import Criterion, Given, RandomScore
+from dynst.sparsity.network import network_of
+from dynst.sparsity.scheme import Scheme, dense_scheme
+from dynst.training.frames import value_ranges
+from dynst.training.loop import Training, TrainingData
+from dynst.training.recipe import Recipe
+from dynst.training.world import World
+
+__all__ = ["Experiment"]
+
+
+class Experiment:
+    """One store, one configuration, one seed. Its arms have the same budget; those that prune share one warm-up.
+
+    Args:
+        store: the readings of all sensors.
+        config: every setting that changes a figure.
+        world: the ranks that train together, by default this process alone.
+        dataset: the store as ``make_dataset`` scales and cuts it for this configuration; made when first asked for.
+
+    Raises:
+        ConfigError: the configuration does not fit the store.
+
+    Example:
+        >>> experiment = Experiment(open_store(path), ExperimentConfig())  # doctest: +SKIP
+        >>> arm = train(experiment, experiment.learned())  # doctest: +SKIP
+        >>> evaluate(experiment, arm).errors.mae()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, store: SensorStore, config: ExperimentConfig, world: World | None = None, dataset: Dataset | None = None
+    ) -> None:
+        self.store, self.config, self.world = store, config, world or World()
+        check_parts(network_of(store), config.model, store.edges, config.training)
+        rewind_step(config.sparsity, 1)
+        if dataset is not None:
+            self.dataset = dataset
+
+    @cached_property
+    def plan(self) -> DatasetPlan:
+        """How the store is scaled and cut; no reading is touched."""
+        config = self.config
+        return plan_dataset(self.store, config.model, targets=config.targets, season=config.season, shares=config.split)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The store, scaled and cut."""
+        return make_dataset(self.store, self.config.model, self.plan)
+
+    @cached_property
+    def image_ranges(self) -> Tensor | None:
+        """Of a grid, the range of each target's readings in the training part; None for other networks."""
+        layout = self.store.manifest.layout
+        return None if layout is None else value_ranges(self.store.readings, self.plan.train, layout, self.plan.channels)
+
+    @property
+    def num_sensors(self) -> int:
+        return len(self.store.sensors)
+
+    @cached_property
+    def chooser(self) -> Chooser:
+        data = self.dataset
+        return Chooser(data.train, data.val, data.scaler, data.network, self.store.edges)
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """What a large network is cut into; empty where it stays whole."""
+        return parts_of(self.dataset.network, self.config.model, self.store.edges, self.config.training)
+
+    @property
+    def total_steps(self) -> int:
+        recipe = self.config.training
+        return recipe.epochs * recipe.steps_in_epoch(len(self.dataset.train))
+
+    @property
+    def rewind(self) -> int | None:
+        """The step whose weights each pruning goes back to, if any."""
+        return rewind_step(self.config.sparsity, self.total_steps)
+
+    def dense(self, epochs: int | None = None) -> Arm:
+        """Every sensor; ``epochs`` instead of the recipe's."""
+        recipe = self.config.training if epochs is None else self.config.training.model_copy(update={"epochs": epochs})
+        return Arm("dense", ArmKind.DENSE, self.training(dense_scheme(self.num_sensors), recipe))
+
+    def learned(self) -> Arm:
+        """What the experiment is about: sensors go by the scheme of the configuration."""
+        return Arm("dynst", ArmKind.LEARNED, self._pruned(self._scheme(self.config.sparsity)))
+
+    def random(self, number: int) -> Arm:
+        """A random choice under the same constraints, made at once where the learned one begins to prune."""
+        ranking = RandomScore(self.num_sensors, self.config.seed * 1000 + number)
+        return Arm(f"random-{number}", ArmKind.RANDOM, self._pruned(self._scheme(self._at_once, ranking)))
+
+    def ranked(self, name: str) -> Arm:
+        """A baseline's choice, made without any training, at the same moment."""
+        constraints, sparsity = self.final_constraints()
+        ranking = Given(self.chooser.ranked(name, constraints, sparsity, self.config.seed))
+        return Arm(name, ArmKind.BASELINE, self._pruned(self._scheme(self._at_once, ranking)))
+
+    def given(self, active: Tensor) -> Arm:
+        """Exactly the sensors ``active`` (bool ``[S]``), whatever the configuration demands of its own choice."""
+        sparsity = 1 - float(active.sum()) / self.num_sensors
+        kept = self.config.sparsity.model_dump(include={"start", "dropout", "dropout_density"})
+        config = SparsityConfig(scheme="one_shot", final=sparsity, **kept)
+        scheme = make_scheme(config, self.num_sensors, self.total_steps, self.config.seed, criterion=Given(active.double()))
+        return Arm("given", ArmKind.BASELINE, self._pruned(scheme))
+
+    def warm_epochs(self, arm: Arm) -> int:
+        """Whole epochs before the first sensor goes: what the arms that prune have in common."""
+        return arm.training.scheme.schedule.start // arm.training.steps_per_epoch
+
+    def final_constraints(self) -> tuple[Constraints, float]:
+        """What the final choice must satisfy, and its share of sensors or cost that is off."""
+        scheme = self._scheme(self.config.sparsity)
+        return scheme.constraints, scheme.schedule.final
+
+    def forecaster(self) -> SparseForecaster:
+        """A fresh one, as every arm begins."""
+        return forecaster_for(self.dataset, self.config.model, self.store.edges, self.config.seed)
+
+    def training(self, scheme: Scheme, recipe: Recipe | None = None, rewind: int | None = None) -> Training:
+        """A fresh forecaster, to be trained over the sensors that ``scheme`` says exist."""
+        material = TrainingData(self.dataset.train, self.dataset.val, self.parts)
+        recipe = recipe or self.config.training
+        return Training(self.forecaster(), scheme, recipe, material, self.config.seed, self.world, rewind)
+
+    @property
+    def _at_once(self) -> SparsityConfig:
+        return self.config.sparsity.model_copy(update={"scheme": "one_shot", "coverage": 0.0})
+
+    def _pruned(self, scheme: Scheme) -> Training:
+        return self.training(scheme, rewind=self.rewind)
+
+    def _scheme(self, config: SparsityConfig, criterion: Criterion | None = None) -> Scheme:
+        network = self.dataset.network
+        return make_scheme(config, self.num_sensors, self.total_steps, self.config.seed, network=network, criterion=criterion)

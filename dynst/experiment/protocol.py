@@ -1,0 +1,180 @@
+"""How every arm is run, whoever asks: warm up, select, train, evaluate, describe.
+
+``dynst train``, ``curve``, ``ablate``, ``tune``, a promotion's measurement and the capacity estimate all come here, so that their
+figures can be compared. A caller that must do more between two epochs, such as write a checkpoint, gives its own ``run``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dynst.artifact import Description, save_artifact
+from dynst.breakdown import overall_errors, sensor_groups
+from dynst.choice.judge import Judge
+from dynst.choice.search import Found
+from dynst.data.store import SensorStore
+from dynst.efficiency import Efficiency, measure_efficiency
+from dynst.experiment.arms import Arm
+from dynst.experiment.experiment import Experiment
+from dynst.forecaster import SparseForecaster
+from dynst.metrics import ErrorTable
+from dynst.training.evaluate import evaluate as evaluate_windows
+from dynst.training.frames import evaluate_frames
+from dynst.training.loop import EpochReport
+
+__all__ = [
+    "Evaluation",
+    "RunEpochs",
+    "describe",
+    "error_figures",
+    "evaluate",
+    "model_errors",
+    "prepare",
+    "run_epochs",
+    "save_arm",
+    "search",
+    "select",
+    "time_inference",
+    "train",
+]
+
+RunEpochs = Callable[[Arm, int | None], object]
+"""Trains an arm from wherever it is until the end of an epoch, or to its end: ``run_epochs``, or one that does more on the way."""
+
+
+def run_epochs(arm: Arm, until_epoch: int | None = None, on_epoch: Callable[[EpochReport], object] | None = None) -> None:
+    """Train from wherever the arm is; ``on_epoch`` hears of each epoch."""
+    for report in arm.training.run(until_epoch):
+        if on_epoch is not None:
+            on_epoch(report)
+
+
+def prepare(
+    experiment: Experiment,
+    arm: Arm,
+    *,
+    run: RunEpochs = run_epochs,
+    warm: dict[str, Any] | None = None,
+    on_warm: Callable[[Arm], object] | None = None,
+) -> Arm:
+    """Warm up and select, so that only sensors which stay are left to be trained on.
+
+    Args:
+        warm: the state of another arm's training at the end of the same warm-up, which is then not repeated.
+        on_warm: called when the warm-up is over and nothing is selected yet.
+    """
+    if warm is None:
+        run(arm, experiment.warm_epochs(arm))
+    else:
+        arm.training.continue_from_state(warm)
+    if on_warm is not None:
+        on_warm(arm)
+    select(experiment, arm)
+    return arm
+
+
+def select(experiment: Experiment, arm: Arm) -> None:
+    """Where the scheme is a search, fix the sensors that it finds; the other schemes select while they train."""
+    if experiment.config.sparsity.scheme != "judged":
+        return
+    judge, found = search(experiment, arm)
+    active = experiment.world.same(found.active.float()).bool()
+    arm.training.decide(active, experiment.world.same(judge.importance(active)))
+
+
+def search(experiment: Experiment, arm: Arm) -> tuple[Judge, Found]:
+    """What the search finds by the arm's network as it is, and who judged it; nothing is fixed. Ranks share the work."""
+    config = experiment.config
+    judge = experiment.chooser.judge(arm.training.model, config.search, experiment.world)
+    return judge, experiment.chooser.judged(judge, *experiment.final_constraints(), config.search, config.seed)
+
+
+def train(experiment: Experiment, arm: Arm, *, run: RunEpochs = run_epochs) -> Arm:
+    """Warm up, select, and train to the end."""
+    prepare(experiment, arm, run=run)
+    run(arm, None)
+    return arm
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Over the test part, ALL locations counted.
+
+    Args:
+        errors: by horizon step, location and channel.
+        images: structural similarity and peak signal-to-noise ratio of a grid's frames; empty for other networks.
+    """
+
+    errors: ErrorTable
+    images: dict[str, float]
+
+
+def evaluate(experiment: Experiment, arm: Arm) -> Evaluation:
+    """What the arm's network forecasts from the sensors that are on; every rank takes part."""
+    model, layout, ranges = arm.training.model, experiment.store.manifest.layout, experiment.image_ranges
+    errors = model_errors(experiment, model, arm.active, arm.training.windows_at_once)
+    if layout is None or ranges is None:
+        return Evaluation(errors, {})
+    scores = evaluate_frames(model, experiment.dataset.test, arm.active, layout, ranges, experiment.world)
+    return Evaluation(errors, {"ssim": scores.ssim, "psnr": scores.psnr})
+
+
+def model_errors(experiment: Experiment, model: SparseForecaster, active: Tensor, windows_at_once: int | None = None) -> ErrorTable:
+    """On the test part, of any network of the experiment's data that reads the sensors ``active`` (bool ``[S]``)."""
+    return evaluate_windows(model, experiment.dataset.test, active, experiment.world, windows_at_once)
+
+
+def error_figures(errors: ErrorTable, active: Tensor) -> dict[str, float]:
+    """``mae_all``, ``mae_active`` and so on for each measure and group of sensors, in the unit of the first target.
+
+    Without a sensor that is off there are no figures of inactive ones.
+    """
+    return overall_errors(errors, sensor_groups(active), ())
+
+
+def time_inference(experiment: Experiment, arm: Arm, **limits: Any) -> Efficiency | None:
+    """What the arm saves at inference, measured by the first rank while the others wait; None on those."""
+    world = experiment.world
+    timed = None
+    if world.rank == 0:
+        timed = measure_efficiency(arm.training.model, experiment.dataset.test, arm.active, **limits)
+    world.total(torch.zeros(1))  # nobody goes on before the first rank has come here too
+    return timed
+
+
+def describe(experiment: Experiment, arm: Arm) -> Description:
+    """All of a trained arm that is not a tensor, as it stands beside its weights."""
+    store, season = experiment.store, arm.training.model.scaler.season
+    return Description(
+        model=experiment.config.model,
+        sensors=store.sensors.ids,
+        active=tuple(arm.active.tolist()),
+        importance=tuple(arm.training.scheme.criterion.scores(arm.active).tolist()),
+        channels=tuple(store.channel_names),
+        targets=tuple(arm.training.train.targets.tolist()),
+        season_period=season.period,
+        season_slots=season.slots,
+        season_step=season.step,
+        step_seconds=store.manifest.step_seconds,
+        data_digest=store.manifest.digest,
+        patching=store.manifest.layout,
+        blank=_blank(store),
+    )
+
+
+def save_arm(folder: Path, experiment: Experiment, arm: Arm) -> None:
+    """Write weights and description into ``folder``, from which ``load_artifact`` makes a forecaster again."""
+    store = experiment.store
+    save_artifact(folder, arm.training.model, describe(experiment, arm), store.edges, store.sensors.positions)
+
+
+def _blank(store: SensorStore) -> tuple[tuple[int, int], ...]:
+    """What a patch has no cell for, or no reading ever; a model's user is not asked for it."""
+    if store.manifest.patching is None:
+        return ()
+    return tuple((sensor, channel) for sensor, channel in np.argwhere(~store.ever_observed).tolist())

@@ -1,0 +1,125 @@
+"""A supernet: one network, trained by sensor dropout from the first step to the last, that serves any choice of sensors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from dynst.choice.judge import Judge
+from dynst.experiment.experiment import Experiment
+from dynst.experiment.protocol import model_errors
+from dynst.forecaster import SparseForecaster
+from dynst.metrics import ErrorTable
+from dynst.sparsity.config import at_sparsity, make_constraints, with_marks
+from dynst.sparsity.constrained import Marked
+from dynst.sparsity.constraints import Constraints
+from dynst.sparsity.mask import num_active_at
+from dynst.sparsity.scheme import SensorDropout, fixed_scheme, shared_scheme
+from dynst.training.loop import Training
+
+__all__ = ["GIVEN", "LEARNED", "Choice", "Point", "Supernet"]
+
+LEARNED, GIVEN = "dynst", "given"
+FINE_TUNING_RATE = 0.5  # of the recipe's learning rate
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A choice of sensors and what it took to find it.
+
+    Args:
+        name: of the method that made it.
+        number: tells draws of one method apart.
+        sparsity: the share that is off, as it was asked for.
+        active: bool ``[S]``.
+        judged: the supernet's error on the windows that choices are judged by, in the unit of the first target.
+        seconds: that the choice took.
+    """
+
+    name: str
+    number: int
+    sparsity: float
+    active: Tensor
+    judged: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """Errors of a choice on the test part, over ALL locations and by location; ``seconds`` of fine-tuning, 0 without any."""
+
+    choice: Choice
+    errors: ErrorTable
+    seconds: float
+
+
+class Supernet:
+    """Choices of sensors, and what each costs on one network of the experiment.
+
+    The method's ``network`` is a forecaster trained by ``training``; a caller may train it once and keep its weights.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
+
+    def training(self) -> Training:
+        """Of the supernet itself."""
+        experiment = self.experiment
+        config = experiment.config.sparsity
+        sensors = with_marks(config, experiment.dataset.network).sensors
+        pinned = tuple(sensors.pinned.nonzero()[0].tolist())
+        dropout = SensorDropout(experiment.total_steps, config.dropout_density, pinned)
+        readable = Marked(torch.tensor(sensors.pinned), torch.tensor(sensors.excluded))
+        return experiment.training(shared_scheme(readable, dropout, experiment.config.seed))
+
+    def fine_tuning(self, network: SparseForecaster, active: Tensor, epochs: int) -> Training:
+        """Of a copy of ``network`` on the sensors ``active`` alone."""
+        recipe = self.experiment.config.training
+        changes = {"epochs": epochs, "learning_rate": recipe.learning_rate * FINE_TUNING_RATE}
+        training = self.experiment.training(fixed_scheme(active), recipe.model_copy(update=changes))
+        training.model.load_state_dict(network.state_dict())
+        return training
+
+    def judge(self, network: SparseForecaster) -> Judge:
+        return self.experiment.chooser.judge(network, self.experiment.config.search)
+
+    def constraints(self, sparsity: float) -> Constraints:
+        """What the configuration demands of a choice; ``sparsity`` takes the place of its own."""
+        config = at_sparsity(self.experiment.config.sparsity, sparsity)
+        return make_constraints(config, self.experiment.dataset.network)
+
+    def learned(self, judge: Judge, sparsity: float) -> Choice:
+        started, config = perf_counter(), self.experiment.config
+        found = self.experiment.chooser.judged(judge, self.constraints(sparsity), sparsity, config.search, config.seed)
+        return Choice(LEARNED, 0, sparsity, found.active, found.loss, perf_counter() - started)
+
+    def ranked(self, name: str, number: int, judge: Judge, sparsity: float) -> Choice:
+        """A baseline's choice; ``number`` draws another one where the ranking is random."""
+        started, constraints = perf_counter(), self.constraints(sparsity)
+        seed = self.experiment.config.seed * 1000 + number
+        scores = self.experiment.chooser.ranked(name, constraints, sparsity, seed)
+        active = constraints.prune(constraints.allowed(), scores, sparsity)
+        return Choice(name, number, sparsity, active, judge.loss(active), perf_counter() - started)
+
+    def given(self, sensors: list[int], judge: Judge, sparsities: Sequence[float]) -> Choice:
+        """Exactly these sensors, at the one of ``sparsities`` that keeps as many: so it stands beside the other choices."""
+        num_sensors = self.experiment.num_sensors
+        same = (share for share in sparsities if num_active_at(share, num_sensors) == len(sensors))
+        sparsity = next(same, round(1 - len(sensors) / num_sensors, 6))
+        active = torch.zeros(num_sensors, dtype=torch.bool)
+        active[sensors] = True
+        return Choice(GIVEN, 0, sparsity, active, judge.loss(active), 0.0)
+
+    def as_it_is(self, network: SparseForecaster, choice: Choice) -> Point:
+        return Point(choice, model_errors(self.experiment, network, choice.active), 0.0)
+
+    def fine_tuned(self, network: SparseForecaster, choice: Choice, epochs: int) -> Point:
+        """A few more epochs on the chosen sensors alone; the best epoch on validation counts."""
+        started = perf_counter()
+        training = self.fine_tuning(network, choice.active, epochs)
+        for _ in training.run():
+            pass
+        errors = model_errors(self.experiment, training.model, choice.active)
+        return Point(choice, errors, perf_counter() - started)

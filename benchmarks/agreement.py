@@ -25,6 +25,8 @@ from all import processor
 from ray_nodes import train
 from training import JOB, Arms, arms_of
 
+from dynst.experiment.protocol import search
+
 SETTINGS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "two workers": ({}, ("cluster.num_workers=2",)),
     "the same again": ({}, ("cluster.num_workers=2",)),
@@ -119,7 +121,7 @@ def warm_up(job: Path, assignments: list[str], weights: Path) -> None:
     """Train to where the search begins, and keep the network."""
     torch.set_num_threads(1)
     arms = made(job, assignments)
-    for _ in arms.learned.training.run(arms.comparison.warm_epochs(arms.learned)):
+    for _ in arms.learned.training.run(arms.experiment.warm_epochs(arms.learned)):
         pass
     torch.save(arms.learned.training.model.state_dict(), weights)
 
@@ -128,7 +130,7 @@ def searched(job: Path, assignments: list[str], weights: Path) -> dict[str, Any]
     """In a process that has the settings; PyTorch reads them once."""
     arms = made(job, assignments)
     arms.learned.training.model.load_state_dict(torch.load(weights, weights_only=True))
-    _, found = arms.comparison.judged(arms.learned)
+    _, found = search(arms.experiment, arms.learned)
     return {"kept": found.active.nonzero().squeeze(1).tolist(), "loss": found.loss}
 
 

@@ -13,6 +13,7 @@ import torch
 from training import JOB, arms_of
 
 from dynst.choice import search
+from dynst.experiment import protocol
 from dynst.training.evaluate import evaluate
 
 WAYS = {"every window": (1, 1), "as it is": (search.FEW, search.FEWER), "every eighth": (8, 8)}
@@ -35,19 +36,19 @@ def main() -> None:
 
 def rows(job: Path, settings: list[str]) -> list[str]:
     arms = arms_of(job, settings)
-    comparison, training = arms.comparison, arms.learned.training
-    for _ in training.run(comparison.warm_epochs(arms.learned)):
+    experiment, training = arms.experiment, arms.learned.training
+    for _ in training.run(experiment.warm_epochs(arms.learned)):
         pass
-    comparison.ranked("variance")  # what all searches know is made before the first
+    experiment.ranked("variance")  # what all searches know is made before the first
     found: list[str] = []
     first: tuple[float, torch.Tensor] | None = None
     for way, (few, fewer) in WAYS.items():
         search.FEW, search.FEWER = few, fewer
         began = process_time()
-        _, choice = comparison.judged(arms.learned)
+        _, choice = protocol.search(experiment, arms.learned)
         seconds = process_time() - began
         first = first or (seconds, choice.active)
-        error = evaluate(training.model, comparison.dataset.test, choice.active, training.world, training.windows_at_once).mae()
+        error = evaluate(training.model, experiment.dataset.test, choice.active, training.world, training.windows_at_once).mae()
         same = "yes" if torch.equal(choice.active, first[1]) else "no"
         found.append(f"{way} | {seconds / first[0]:.2f} | {choice.loss:.4f} | {error:.4f} | {same}")
     return found

@@ -19,7 +19,7 @@ import torch
 from timed_runs import ALONE, ONE_ARM, TimedRun, environment, medians, options_for, timed, train, words
 
 from dynst.experiment.protocol import select
-from dynst.training.loop import EpochReport
+from dynst.training.loop import EpochResult
 from dynst_platform.experiments import experiment_of
 from dynst_platform.jobfile import load_job
 from dynst_platform.stores import store_for
@@ -73,7 +73,7 @@ def run_bare_loop(job: Path, settings: list[str]) -> None:
         print(json.dumps(facts), flush=True)
 
 
-def bare_epochs(path: Path, settings: list[str]) -> Iterator[EpochReport]:
+def bare_epochs(path: Path, settings: list[str]) -> Iterator[EpochResult]:
     job = load_job(path, settings)
     store = store_for(job)
     experiment = experiment_of(job, store.path)

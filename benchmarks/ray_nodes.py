@@ -112,7 +112,7 @@ def folders(environment: dict[str, str]) -> set[Path]:
 
 def reports(folder: Path) -> list[dict[str, Any]]:
     """Of a run until now; those that were told twice count once."""
-    return [report for _, report in ReportReader(folder / REPORTS).new()]
+    return [report.model_dump(exclude_none=True) for _, report in ReportReader(folder / REPORTS).new()]
 
 
 def wait_for(ready: Callable[[], Any]) -> Any:

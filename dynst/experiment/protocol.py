@@ -25,7 +25,7 @@ from dynst.forecaster import SparseForecaster
 from dynst.metrics import ErrorTable
 from dynst.training.evaluate import evaluate as evaluate_windows
 from dynst.training.frames import evaluate_frames
-from dynst.training.loop import EpochReport
+from dynst.training.loop import EpochResult
 
 __all__ = [
     "Evaluation",
@@ -47,7 +47,7 @@ RunEpochs = Callable[[Arm, int | None], object]
 """Trains an arm from wherever it is until the end of an epoch, or to its end: ``run_epochs``, or one that does more on the way."""
 
 
-def run_epochs(arm: Arm, until_epoch: int | None = None, on_epoch: Callable[[EpochReport], object] | None = None) -> None:
+def run_epochs(arm: Arm, until_epoch: int | None = None, on_epoch: Callable[[EpochResult], object] | None = None) -> None:
     """Train from wherever the arm is; ``on_epoch`` hears of each epoch."""
     for report in arm.training.run(until_epoch):
         if on_epoch is not None:

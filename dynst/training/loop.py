@@ -26,7 +26,7 @@ from dynst.training.rotation import Rotation, Turns, within
 from dynst.training.sampling import epoch_batches
 from dynst.training.world import World
 
-__all__ = ["EpochReport", "Training", "TrainingData"]
+__all__ = ["EpochResult", "Training", "TrainingData"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
-class EpochReport:
+class EpochResult:
     """What one epoch did; plain figures, the same on every rank."""
 
     epoch: int
@@ -88,7 +88,7 @@ class Training:
         rates: Any = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay, "fused": self._fused}
         self._optimizer = torch.optim.AdamW(self.model.parameters(), **rates)
 
-    def run(self, until_epoch: int | None = None, pause: Callable[[], None] | None = None) -> Iterator[EpochReport]:
+    def run(self, until_epoch: int | None = None, pause: Callable[[], None] | None = None) -> Iterator[EpochResult]:
         """Train to the end, or to an earlier epoch; yields after each one. At the end the best settled weights are restored.
 
         Args:
@@ -144,7 +144,7 @@ class Training:
         """The same from what its ``state_dict`` gave."""
         self.load_state_dict(warm | {"scheme": self.scheme.state_dict(), "best": None, "updates": []})
 
-    def _run_epoch(self, pause: Callable[[], None] | None) -> EpochReport:
+    def _run_epoch(self, pause: Callable[[], None] | None) -> EpochResult:
         started = perf_counter()
         first, epoch = self.step, self.step // self.steps_per_epoch
         self.model.train()
@@ -160,7 +160,7 @@ class Training:
         choices = self.scheme.val_choices(self.step)
         val_mae = fmean(evaluate(self.model, self.val, choice, self.world, self.windows_at_once).mae() for choice in choices)
         self._keep_best(val_mae)
-        return EpochReport(
+        return EpochResult(
             epoch=epoch + 1,
             step=self.step,
             train_loss=float(loss_sum[0] / loss_sum[1]) * self._gradients.unit,

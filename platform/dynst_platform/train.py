@@ -12,11 +12,13 @@ import numpy as np
 
 from dynst.data.store import SensorStore
 from dynst.errors import DynstError
+from dynst.experiment.arms import ArmKind
 from dynst_platform.errors import UnreachableError
 from dynst_platform.home import artifact_root, home, shown, shown_tracking_uri, tracking_uri
 from dynst_platform.job_id import new_job_id
 from dynst_platform.pictures.masks import draw_mask
 from dynst_platform.quiet import quiet_libraries
+from dynst_platform.reports import ArmReport, Report
 from dynst_platform.spec import JobSpec
 from dynst_platform.stores import first_unit, target_units
 from dynst_platform.tracking.cursor import Cursor, alone_in
@@ -26,7 +28,7 @@ from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.run_folder import JOB_FILE, mark_finished, new_folder, resumed_cursor
 from dynst_platform.workers.launch import launch
 from dynst_platform.workers.nodes import check_cluster
-from dynst_platform.workers.worker import Report, checkpoints_of
+from dynst_platform.workers.worker import checkpoints_of
 
 __all__ = ["JOB_FILE", "Listener", "Outcome", "train"]
 
@@ -57,16 +59,16 @@ class Outcome:
 
 @dataclass
 class _Collected:
-    finals: dict[str, Report] = field(default_factory=dict)
+    finals: dict[str, ArmReport] = field(default_factory=dict)
     updates: int = 0
     exchanged: int = 0
 
     def add(self, report: Report) -> None:
-        if report["kind"] == "arm":
-            self.finals[report["arm"]] = report
-        elif report["arm_kind"] == "learned":
-            self.updates += sum(1 for update in report["updates"] if update["pruned"] or update["grown"])
-            self.exchanged += report["exchanged"]
+        if isinstance(report, ArmReport):
+            self.finals[report.arm] = report
+        elif report.arm_kind == ArmKind.LEARNED:
+            self.updates += sum(1 for update in report.updates if update.pruned or update.grown)
+            self.exchanged += report.exchanged
 
 
 def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = False, resume: Path | None = None) -> Outcome:
@@ -144,13 +146,14 @@ def _opened(job: JobSpec, store: SensorStore, job_id: str, origin: dict[str, str
 def _outcome(job: JobSpec, store: SensorStore, cursor: Cursor, collected: _Collected, left: Left) -> Outcome:
     folder, runs = cursor.folder, cursor.state.runs
     final, units = collected.finals["dynst"], target_units(job, store)
-    active = np.array(final["active"])
+    active = np.array(final.active)
     picture = folder / "sensor_map.png"
     title = f"{store.manifest.name}: {active.sum()} of {len(active)} sensors kept"
-    draw_mask(picture, store, active, np.array(final["importance"]), title)
+    draw_mask(picture, store, active, np.array(final.importance), title)
     ids = np.array(store.sensors.ids)
-    randoms = [report["metrics"]["test/mae_all"] for report in collected.finals.values() if report["arm_kind"] == "random"]
-    metrics = final["metrics"] | ({"random/mae_all": fmean(randoms)} if randoms else {})
+    finals = collected.finals.values()
+    randoms = [report.metrics["test/mae_all"] for report in finals if report.arm_kind == ArmKind.RANDOM]
+    metrics = final.metrics | ({"random/mae_all": fmean(randoms)} if randoms else {})
     return Outcome(
         run_id=runs.get("dynst"),
         experiment=job.name,
@@ -162,17 +165,17 @@ def _outcome(job: JobSpec, store: SensorStore, cursor: Cursor, collected: _Colle
         },
         sparsity=float(1 - active.mean()),
         metrics={key: _known(value) for key, value in metrics.items()},
-        efficiency=final["efficiency"],
+        efficiency=final.efficiency,
         references={
-            arm: {"run_id": runs.get(arm), "kind": report["arm_kind"], "active": int(sum(report["active"]))}
-            | {key: _known(report["metrics"].get(f"test/{key}")) for key in ("mae_all", "mae_active", "mae_inactive")}
+            arm: {"run_id": runs.get(arm), "kind": str(report.arm_kind), "active": sum(report.active)}
+            | {key: _known(report.metrics.get(f"test/{key}")) for key in ("mae_all", "mae_active", "mae_inactive")}
             for arm, report in collected.finals.items()
             if arm != "dynst"
         },
         artifacts={
             "folder": str(folder),
             "sensor_map": str(picture),
-            "model": final["artifact"] if left.queued else f"runs:/{runs['dynst']}/model",
+            "model": final.artifact if left.queued else f"runs:/{runs['dynst']}/model",
             "tracking_uri": shown_tracking_uri(),
         },
         mask_updates=collected.updates,
@@ -193,5 +196,5 @@ def _known(value: float | None) -> float | None:
 
 def _rows(collected: _Collected) -> list[dict[str, Any]]:
     """Errors by step of all forecasters, ready for JSON."""
-    rows = [row for report in collected.finals.values() for row in report["errors"]]
+    rows = [vars(row) for report in collected.finals.values() for row in report.errors]
     return [{key: _known(value) if isinstance(value, float) else value for key, value in row.items()} for row in rows]

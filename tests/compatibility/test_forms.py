@@ -18,6 +18,7 @@ from dynst_platform.home import tracking_uri
 from dynst_platform.jobfile import load_job, load_sweep
 from dynst_platform.registry.runs import trainings_of
 from dynst_platform.registry.versions import champion_of, history_of
+from dynst_platform.reports import EpochReport, Report
 from dynst_platform.stores import find_store, store_for
 from dynst_platform.sweep.records import Records
 from dynst_platform.tracking.cursor import Cursor, queued
@@ -70,9 +71,9 @@ def test_a_logged_model_loads_with_the_code_of_today(forms: Path, tmp_path: Path
 def test_an_interrupted_run_goes_on_and_mlflow_hears_of_it(forms: Path, tracked_home: Path) -> None:
     folder = brought(forms, "interrupted", tracked_home)
     job = resumed_job(find_run(str(folder)))
-    reports: list[dict[str, Any]] = []
+    reports: list[Report] = []
     outcome = train(job, store_for(job), reports.append, offline=True, resume=folder)
-    told = [(report["arm"], report.get("epoch")) for report in reports if report["kind"] == "epoch"]
+    told = [(report.arm, report.epoch) for report in reports if isinstance(report, EpochReport)]
     own = [(arm, epoch) for arm in ("dense", "dynst") for epoch in (1, 2, 3)]
     assert told == [*own, ("random-0", 2), ("random-0", 3)]
     assert outcome.sensors["active"] == 10

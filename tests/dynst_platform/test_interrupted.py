@@ -15,10 +15,12 @@ from dynst.training.checkpoints import Checkpoints
 from dynst.training.loop import Training
 from dynst.training.recipe import Recipe
 from dynst.training.world import World
+from dynst_platform.reports import Report
 from dynst_platform.spec import JobSpec
 from dynst_platform.workers import worker
 from dynst_platform.workers.job_position import JobPosition, JobRun
 from dynst_platform.workers.worker import run_job
+from tests.dynst_platform.reports import plain
 from tests.dynst_platform.test_train import small_job
 
 Reports = list[dict[str, Any]]
@@ -46,7 +48,7 @@ def job_of(network: SensorStore, scheme: str, training: dict[str, Any] | None = 
 
 def whole(job: JobSpec, network: SensorStore, folder: Path) -> Reports:
     reports: Reports = []
-    run_job(job, network.path, folder, reports.append)
+    run_job(job, network.path, folder, lambda report: reports.append(plain(report)))
     return reports
 
 
@@ -68,7 +70,7 @@ def killed_after_every_checkpoint(
             lives += 1
             torch.rand(lives - 1)  # a new process has other random numbers
             try:
-                run_job(job, network.path, folder, reports.append)
+                run_job(job, network.path, folder, lambda report: reports.append(plain(report)))
             except Killed:
                 continue
             return reports, lives
@@ -164,8 +166,8 @@ def test_killed_between_a_report_and_its_checkpoint(network: SensorStore, tmp_pa
     """That epoch is trained and told once more: as reports, 6 is the first of the learned arm, 8 the one of a choice."""
     job, reports = job_of(network, "judged"), list[dict[str, Any]]()
 
-    def tell(report: dict[str, Any]) -> None:
-        reports.append(report)
+    def tell(report: Report) -> None:
+        reports.append(plain(report))
         if len(reports) == after:
             raise Killed
 
@@ -215,8 +217,8 @@ def test_a_job_that_is_done_trains_nothing_again(network: SensorStore, tmp_path:
 def test_a_damaged_checkpoint_costs_an_epoch_and_is_told(network: SensorStore, tmp_path: Path) -> None:
     job, reports = job_of(network, "dynamic"), list[dict[str, Any]]()
 
-    def tell(report: dict[str, Any]) -> None:
-        reports.append(report)
+    def tell(report: Report) -> None:
+        reports.append(plain(report))
         if len(reports) == 4:
             raise Killed
 

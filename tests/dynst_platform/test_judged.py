@@ -11,6 +11,7 @@ from dynst_platform import train as use_case
 from dynst_platform.spec import JobSpec
 from dynst_platform.workers.launch import launch
 from dynst_platform.workers.worker import run_job
+from tests.dynst_platform.reports import plain
 from tests.dynst_platform.test_train import small_job
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
@@ -38,7 +39,7 @@ ARMS = ["dense", "dynst", "random-0", "variance", "farthest_point", "given"]
 def reports(network: SensorStore, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     said: list[dict[str, Any]] = []
     folder = tmp_path_factory.mktemp("job")
-    run_job(judged_job(network, folder), network.path, folder, said.append)
+    run_job(judged_job(network, folder), network.path, folder, lambda report: said.append(plain(report)))
     return said
 
 

@@ -16,6 +16,7 @@ from dynst_platform.jobfile import check_job
 from dynst_platform.spec import JobSpec
 from dynst_platform.tracking.report_tracker import ReportTracker
 from tests.conftest import SMALL, with_tracking_store, write_network
+from tests.dynst_platform.reports import plain
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
 
@@ -40,7 +41,7 @@ def done(tmp_path_factory: pytest.TempPathFactory, network: SensorStore, trackin
         patch.setenv("DYNST_HOME", str(with_tracking_store(tmp_path_factory.mktemp("home"), tracking_template)))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         reports: list[dict] = []
-        outcome = use_case.train(small_job(network), network, reports.append)
+        outcome = use_case.train(small_job(network), network, lambda report: reports.append(plain(report)))
         yield outcome, reports, MlflowClient(outcome.artifacts["tracking_uri"])
 
 

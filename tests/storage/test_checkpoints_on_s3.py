@@ -9,6 +9,7 @@ from dynst.data.store import SensorStore
 from dynst.errors import CheckpointError, DataError
 from dynst.training.checkpoints import Checkpoints
 from dynst_platform.jobfile import check_job
+from dynst_platform.reports import Report
 from dynst_platform.stores import find_store
 from dynst_platform.workers.worker import run_job
 from tests.dynst_platform.test_interrupted import (
@@ -87,8 +88,8 @@ def test_a_run_ends_with_that_sentence(object_store: ObjectStore, network: Senso
     on_s3 = check_job(job.model_dump(mode="json") | {"cluster": {"num_workers": 0, "checkpoints": WHERE}})
     epochs: list[str] = []
 
-    def fills_up(report: dict) -> None:
-        epochs.append(report["arm"])
+    def fills_up(report: Report) -> None:
+        epochs.append(report.arm)
         if len(epochs) == 3:
             object_store.refusing = "XMinioStorageFull"
 

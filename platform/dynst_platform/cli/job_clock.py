@@ -1,8 +1,8 @@
 """How much of a whole job is done, arms that have not begun included, and how long the rest will take."""
 
 from dynst_platform.arms import epochs_by_arm
+from dynst_platform.reports import EpochReport
 from dynst_platform.spec import JobSpec
-from dynst_platform.workers.worker import Report
 
 __all__ = ["JobClock"]
 
@@ -24,10 +24,10 @@ class JobClock:
     def seconds_left(self) -> float:
         return self._seconds / max(1, self.done) * (self.total - self.done)
 
-    def add(self, report: Report) -> None:
+    def add(self, report: EpochReport) -> None:
         """Take note of an epoch."""
-        if report["arm"] not in self._begun:
-            self._begun.add(report["arm"])
-            self._epochs[report["arm"]] = report["epochs"] - report["epoch"] + 1
+        if report.arm not in self._begun:
+            self._begun.add(report.arm)
+            self._epochs[report.arm] = report.epochs - report.epoch + 1
         self.done += 1
-        self._seconds += report["seconds"]
+        self._seconds += report.seconds

@@ -8,14 +8,15 @@ from types import TracebackType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
+from dynst.experiment.arms import ArmKind
 from dynst_platform.cli.job_clock import JobClock
 from dynst_platform.cli.screen import progress_console
+from dynst_platform.reports import EpochReport, Report
 from dynst_platform.spec import JobSpec
-from dynst_platform.workers.worker import Report
 
 __all__ = ["PieceProgress", "TrainingProgress"]
 
-KINDS = {"dense": "dense reference", "learned": "DynST", "random": "random choice"}
+KINDS = {ArmKind.DENSE: "dense reference", ArmKind.LEARNED: "DynST", ArmKind.RANDOM: "random choice"}
 
 
 class TrainingProgress:
@@ -47,39 +48,39 @@ class TrainingProgress:
         self._progress.stop()
 
     def on_report(self, report: Report) -> None:
-        if "note" in report:
-            self._console.print(f"[yellow]{escape(report['note'])}[/]", highlight=False, soft_wrap=True)
-        if report["kind"] == "epoch":
+        if report.note is not None:
+            self._console.print(f"[yellow]{escape(report.note)}[/]", highlight=False, soft_wrap=True)
+        if isinstance(report, EpochReport):
             self._on_epoch(report)
 
-    def _on_epoch(self, report: Report) -> None:
+    def _on_epoch(self, report: EpochReport) -> None:
         self._clock.add(report)
         for line in self._mask_changes(report):
             self._console.print(line, highlight=False, soft_wrap=True)
-        arm, learned, machine = report["arm"], _learning_figures(report), self._machine_figures(report)
+        arm, learned, machine = report.arm, _learning_figures(report), self._machine_figures(report)
         if arm not in self._bars:
-            self._bars[arm] = self._progress.add_task(_title(report), total=report["epochs"], figures="")
-        self._progress.update(self._bars[arm], completed=report["epoch"], figures=learned)
+            self._bars[arm] = self._progress.add_task(_title(report), total=report.epochs, figures="")
+        self._progress.update(self._bars[arm], completed=report.epoch, figures=learned)
         if self._whole is not None:
             done, total = self._clock.done, self._clock.total
             self._progress.update(self._whole, description="whole job", completed=done, total=total, figures=machine)
         self._plain(f"{_title(report)} {learned}  {machine}")
 
-    def _mask_changes(self, report: Report) -> Iterator[str]:
+    def _mask_changes(self, report: EpochReport) -> Iterator[str]:
         """A line for each; rounds are counted as in the run's pictures of masks, where sensors went that do not come back."""
-        for update in report["updates"]:
-            if not (update["pruned"] or update["grown"]):
+        for update in report.updates:
+            if not (update.pruned or update.grown):
                 continue
-            self._rounds[report["arm"]] += bool(update["pruned"])
-            which = f"round {self._rounds[report['arm']]}, " if update["pruned"] else ""
-            on = f"{sum(update['active'])} of {len(update['active'])} on"
-            yield f"{_title(report)} {which}step {update['step']}: {on}, {len(update['grown'])} exchanged"
+            self._rounds[report.arm] += bool(update.pruned)
+            which = f"round {self._rounds[report.arm]}, " if update.pruned else ""
+            on = f"{sum(update.active)} of {len(update.active)} on"
+            yield f"{_title(report)} {which}step {update.step}: {on}, {len(update.grown)} exchanged"
 
-    def _machine_figures(self, report: Report) -> str:
+    def _machine_figures(self, report: EpochReport) -> str:
         left = f"{timedelta(seconds=round(self._clock.seconds_left))} left"
-        if "windows_per_second" not in report:  # told before a resumed run knew of it
+        if report.windows_per_second is None or report.peak_memory_mib is None:  # an older version's
             return left
-        return f"{report['windows_per_second']:,.0f} windows/s  {report['peak_memory_mib']:,.0f} MiB  {left}"
+        return f"{report.windows_per_second:,.0f} windows/s  {report.peak_memory_mib:,.0f} MiB  {left}"
 
     def _plain(self, line: str) -> None:
         if not self._console.is_terminal:
@@ -92,17 +93,17 @@ def _start(fewest: int, most: int) -> str:
     return f"starting Ray with {most} workers" if fewest == most else f"starting Ray with {fewest} to {most} workers"
 
 
-def _title(report: Report) -> str:
-    number = report["arm"].removeprefix("random-")
-    if report["arm_kind"] == "random" and number.isdecimal():
-        return f"{KINDS['random']} {int(number) + 1}"
-    return KINDS.get(report["arm_kind"]) or report["arm"].replace("_", " ")
+def _title(report: EpochReport) -> str:
+    number = report.arm.removeprefix("random-")
+    if report.arm_kind == ArmKind.RANDOM and number.isdecimal():
+        return f"{KINDS[ArmKind.RANDOM]} {int(number) + 1}"
+    return KINDS.get(report.arm_kind) or report.arm.replace("_", " ")
 
 
-def _learning_figures(report: Report) -> str:
+def _learning_figures(report: EpochReport) -> str:
     return (
-        f"{report['epoch']}/{report['epochs']}  loss {report['train_loss']:.4g}  val MAE {report['val_mae']:.4g}  "
-        f"off {report['sparsity']:.0%}  exchanged {report['exchanged']}"
+        f"{report.epoch}/{report.epochs}  loss {report.train_loss:.4g}  val MAE {report.val_mae:.4g}  "
+        f"off {report.sparsity:.0%}  exchanged {report.exchanged}"
     )
 
 

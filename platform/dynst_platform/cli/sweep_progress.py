@@ -2,7 +2,6 @@
 
 from collections import Counter
 from types import TracebackType
-from typing import Any
 
 from rich.console import Group
 from rich.live import Live
@@ -13,6 +12,7 @@ from dynst_platform.cli.output import settings_of
 from dynst_platform.cli.screen import progress_console
 from dynst_platform.studies.study import Cell, Product
 from dynst_platform.sweep.records import Record
+from dynst_platform.sweep.reports import TrialReport
 from dynst_platform.sweep.spec import SweepSpec
 
 __all__ = ["SweepProgress"]
@@ -45,11 +45,11 @@ class SweepProgress:
         self._note = f"shared work: {cell.name} done"
         self._show(f"{self._sweep.name}: {cell.name} done")
 
-    def on_trial(self, record: Record, figures: dict[str, Any]) -> None:
+    def on_trial(self, record: Record, report: TrialReport | None) -> None:
         self._note = ""
         self._trials[record.number] = record
-        if figures:
-            self._epochs[record.number] = figures["epoch"]
+        if report is not None:
+            self._epochs[record.number] = report.epoch
         self._show(self._line(record) if record.ended else None)
 
     def _show(self, line: str | None) -> None:

@@ -10,13 +10,14 @@ from dynst_platform.spec import JobSpec
 from dynst_platform.sweep.population import perturbed
 from dynst_platform.sweep.proposals import Proposals
 from dynst_platform.sweep.records import Record, Records
+from dynst_platform.sweep.reports import TrialReport, TrialResult
 from dynst_platform.sweep.spec import SweepSpec
 from dynst_platform.tracking.mlflow_runs import Tracker
 
 __all__ = ["Listener", "SweepConductor", "jobs_of"]
 
-Listener = Callable[[Record, dict[str, Any]], None]
-"""(the record of a trial, its latest figures), whenever something happens to it."""
+Listener = Callable[[Record, TrialReport | None], None]
+"""(the record of a trial, its report if there is a new one), whenever something happens to it."""
 
 
 def jobs_of(sweep: SweepSpec, overrides: dict[str, Any]) -> list[JobSpec]:
@@ -64,27 +65,27 @@ class SweepConductor:
         record.attempts += 1
         self._start_run(record)
         self._records.save(record)
-        self._listener(record, {})
+        self._listener(record, None)
 
-    def reported(self, number: int, figures: dict[str, Any]) -> None:
+    def reported(self, number: int, report: TrialReport) -> None:
         record = self.trials[number]
-        self._take(record, figures)
-        series = {"val/mae": figures["mae_all"], "train/mae": figures["train_mae"], "mask/sparsity": figures["sparsity"]}
+        self._take(record, report)
+        series = {"val/mae": report.mae_all, "train/mae": report.train_mae, "mask/sparsity": report.sparsity}
         if self.sweep.scheduler == "pbt":
             series |= _rates(record)
-        self._tracker.log(record.run_id, series, figures["epoch"])
-        self._listener(record, figures)
+        self._tracker.log(record.run_id, series, report.epoch)
+        self._listener(record, report)
 
-    def finished(self, number: int, figures: dict[str, Any]) -> None:
+    def finished(self, number: int, report: TrialReport, result: TrialResult) -> None:
         record = self.trials[number]
-        self._take(record, figures)
-        record.objectives, record.metrics = dict(figures["objectives"]), dict(figures["metrics"])
-        record.active, record.seconds = list(figures["active"]), figures["seconds"]
+        self._take(record, report)
+        record.objectives, record.metrics = dict(result.objectives), dict(result.metrics)
+        record.active, record.seconds = list(result.active), result.seconds
         shown = {f"objective/{name}": value for name, value in record.objectives.items()} | record.metrics
         mask = {"mask/final_sparsity": record.objectives["sparsity"], "mask/cost": record.objectives["cost"]}
         shown |= mask | {"dense/mae_all": self._dense}
-        self._tracker.log(record.run_id, shown, figures["epoch"])
-        self._tracker.log_active(record.run_id, f"trial {number}", record.active, figures["importance"])
+        self._tracker.log(record.run_id, shown, report.epoch)
+        self._tracker.log_active(record.run_id, f"trial {number}", record.active, result.importance)
         self._end(record, "finished", "")
 
     def stopped(self, number: int, reason: str) -> None:
@@ -99,7 +100,7 @@ class SweepConductor:
         record.history.append({"until": epoch, "overrides": record.overrides, "then_from": leader})
         record.overrides = perturbed(self.sweep, self.trials[leader].overrides, random)
         self._records.save(record)
-        self._listener(record, {})
+        self._listener(record, None)
         return _plain(jobs_of(self.sweep, record.overrides))
 
     def _new(self) -> Record:
@@ -108,9 +109,10 @@ class SweepConductor:
         self._records.save(record)
         return record
 
-    def _take(self, record: Record, figures: dict[str, Any]) -> None:
-        record.steps, record.seconds = figures["steps"], figures.get("time_total_s", record.seconds)
-        record.objectives = {"mae_all": figures["mae_all"], "sparsity": figures["sparsity"]}
+    def _take(self, record: Record, report: TrialReport) -> None:
+        record.steps = report.steps
+        record.seconds = record.seconds if report.time_total_s is None else report.time_total_s
+        record.objectives = {"mae_all": report.mae_all, "sparsity": report.sparsity}
 
     def _start_run(self, record: Record) -> None:
         """A retry goes on in the same run."""
@@ -128,7 +130,7 @@ class SweepConductor:
         self._proposals.learn(record)
         status = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}[state]
         self._tracker.end(record.run_id, status, reason)
-        self._listener(record, {})
+        self._listener(record, None)
 
 
 def _plain(jobs: Sequence[JobSpec]) -> list[dict[str, Any]]:

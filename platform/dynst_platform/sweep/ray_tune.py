@@ -14,9 +14,10 @@ from ray.tune.search import Searcher
 
 from dynst_platform.errors import RunError
 from dynst_platform.sweep.memory import KilledForMemory, memory_is_no_end
+from dynst_platform.sweep.reports import TrialReport, TrialResult
 from dynst_platform.sweep.schedulers import Population, stopping
 from dynst_platform.sweep.spec import Resources, SweepSpec
-from dynst_platform.sweep.trial_process import FAILED, RESULT, Setting, run_trial
+from dynst_platform.sweep.trial_process import Setting, run_trial
 from dynst_platform.workers.local_ray import local_ray
 
 __all__ = ["Conductor", "run_trials"]
@@ -32,9 +33,9 @@ class Conductor(Protocol):
 
     def started(self, number: int) -> None: ...
 
-    def reported(self, number: int, figures: dict[str, Any]) -> None: ...
+    def reported(self, number: int, report: TrialReport) -> None: ...
 
-    def finished(self, number: int, figures: dict[str, Any]) -> None: ...
+    def finished(self, number: int, report: TrialReport, result: TrialResult) -> None: ...
 
     def stopped(self, number: int, reason: str) -> None: ...
 
@@ -174,16 +175,17 @@ class _Telling(tune.Callback):  # type: ignore[misc]
         self._open.discard(trial.config["number"])
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
-        if RESULT not in result and FAILED not in result:
-            self._tell(self._conductor.reported, trial, result)
+        report = TrialReport.model_validate(result)
+        if report.result is None and report.failed is None:
+            self._tell(self._conductor.reported, trial, report)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._open.discard(trial.config["number"])
-        last = trial.last_result or {}
-        if FAILED in last:
-            self._tell(self._conductor.failed, trial, last[FAILED])
-        elif RESULT in last:
-            self._tell(self._conductor.finished, trial, last)
+        last = TrialReport.model_validate(trial.last_result or {})
+        if last.failed is not None:
+            self._tell(self._conductor.failed, trial, last.failed)
+        elif last.result is not None:
+            self._tell(self._conductor.finished, trial, last, last.result)
         else:
             self._tell(self._conductor.stopped, trial, "no longer among the best when it was compared")
 

@@ -10,7 +10,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule
 from dynst_platform.spec import JobSpec
 from dynst_platform.sweep.population import followers
 from dynst_platform.sweep.spec import SweepSpec
-from dynst_platform.sweep.trial_process import CLOCK, FAILED, Setting
+from dynst_platform.sweep.trial_process import CLOCK, Setting
 
 __all__ = ["Follow", "Population", "stopping"]
 
@@ -63,7 +63,7 @@ class Population(FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         epoch = result["epoch"]
-        if FAILED in result or epoch % self._sweep.perturb_every or epoch == self._epochs:
+        if result["failed"] or epoch % self._sweep.perturb_every or epoch == self._epochs:
             return str(TrialScheduler.CONTINUE)
         self._waiting[trial] = (epoch, result["mae_all"])
         tune_controller.pause_trial(trial, should_checkpoint=False)

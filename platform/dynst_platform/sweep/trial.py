@@ -13,11 +13,12 @@ from typing import Any
 from dynst.experiment.arms import Arm
 from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import error_figures, evaluate, prepare, run_epochs, save_arm, time_inference
-from dynst.training.loop import EpochReport
+from dynst.training.loop import EpochResult
 from dynst.training.world import current_world
 from dynst_platform.errors import RunError
 from dynst_platform.experiments import experiment_of
 from dynst_platform.spec import JobSpec
+from dynst_platform.sweep.reports import TrialReport, TrialResult
 from dynst_platform.sweep.warm_up import warm_state
 
 __all__ = ["States", "Trial"]
@@ -60,10 +61,8 @@ class Trial:
         known: Sequence[dict[str, Any] | None] = states or [None] * len(jobs)
         self._runs = [self._prepared(job, state) for job, state in zip(jobs, known, strict=True)]
 
-    def epochs(self) -> Iterator[dict[str, Any]]:
+    def epochs(self) -> Iterator[TrialReport]:
         """Train to the end; after each epoch its figures.
-
-        ``settled`` counts the epochs since the mask was final: the clock by which trials of different schedules may be compared.
 
         Raises:
             RunError: the error is not a number any more.
@@ -74,36 +73,36 @@ class Trial:
                 raise RunError(f"the error is not a number after epoch {reports[0].epoch}; lower training.learning_rate")
             yield self._figures(reports, error)
 
-    def result(self, model_folder: Path) -> dict[str, Any]:
+    def result(self, model_folder: Path) -> TrialResult | None:
         """Objectives, figures of the test part, and the choice of the first seed, whose model goes into ``model_folder``.
 
-        Empty on all ranks but the first.
+        None on all ranks but the first.
         """
         first = self._runs[0]
         best = [run.arm.training.best[0] for run in self._runs if run.arm.training.best is not None]
         tests = [error_figures(evaluate(run.experiment, run.arm).errors, run.arm.active) for run in self._runs]
         timed = time_inference(first.experiment, first.arm, seconds=TIMED_SECONDS)
         if timed is None:
-            return {}
+            return None
         active = first.arm.active
         cost = float(first.experiment.dataset.network.sensors.cost[active.numpy()].sum())
         self._save(model_folder)
-        return {
-            "objectives": {
+        return TrialResult(
+            objectives={
                 "mae_all": fmean(best),
                 "sparsity": fmean(run.arm.training.scheme.sparsity for run in self._runs),
                 "cost": cost,
                 "latency_ms": timed.compact_ms,
             },
-            "metrics": {
+            metrics={
                 **{f"test/{name}": fmean(errors.get(name, nan) for errors in tests) for name in GROUPS},
                 "model/mae_all": tests[0]["mae_all"],
                 **{f"efficiency/{name}": float(value) for name, value in vars(timed).items()},
             },
-            "active": active.tolist(),
-            "importance": first.arm.training.scheme.criterion.scores(active).tolist(),
-            "seconds": perf_counter() - self._started,
-        }
+            active=tuple(active.tolist()),
+            importance=tuple(first.arm.training.scheme.criterion.scores(active).tolist()),
+            seconds=perf_counter() - self._started,
+        )
 
     def _save(self, folder: Path) -> None:
         """Whole or not at all."""
@@ -130,16 +129,16 @@ class Trial:
             self._beat()
         return _Run(experiment, arm, shared * arm.training.steps_per_epoch)
 
-    def _figures(self, reports: Sequence[EpochReport], error: float) -> dict[str, Any]:
-        return {
-            "epoch": reports[0].epoch,
-            "settled": self._settled_epochs(reports[0].epoch),
-            "mae_all": error,
-            "train_mae": fmean(report.train_loss for report in reports),
-            "sparsity": fmean(report.sparsity for report in reports),
-            "exchanged": sum(report.exchanged for report in reports),
-            "steps": sum(run.arm.training.step - run.shared_steps for run in self._runs),
-        }
+    def _figures(self, reports: Sequence[EpochResult], error: float) -> TrialReport:
+        return TrialReport(
+            epoch=reports[0].epoch,
+            settled=self._settled_epochs(reports[0].epoch),
+            mae_all=error,
+            train_mae=fmean(report.train_loss for report in reports),
+            sparsity=fmean(report.sparsity for report in reports),
+            exchanged=sum(report.exchanged for report in reports),
+            steps=sum(run.arm.training.step - run.shared_steps for run in self._runs),
+        )
 
     def _settled_epochs(self, epoch: int) -> int:
         trainings = [run.arm.training for run in self._runs]

@@ -17,13 +17,14 @@ from dynst.errors import DynstError
 from dynst_platform.errors import RunError
 from dynst_platform.spec import JobSpec
 from dynst_platform.sweep.records import trial_path
+from dynst_platform.sweep.reports import TrialReport
 from dynst_platform.sweep.trial import States, Trial
+from dynst_platform.tracking.report_file import REPORTS, LineReader
 from dynst_platform.workers.worker_group import GroupShape, run_on_workers
 
-__all__ = ["CLOCK", "FAILED", "RESULT", "Setting", "run_trial"]
+__all__ = ["CLOCK", "Setting", "run_trial"]
 
-CLOCK = "settled"  # epochs since a trial's mask was final
-FAILED, RESULT = "failed", "objectives"  # keys of a trial's last report
+CLOCK = "settled"  # of a ``TrialReport``
 
 MakeTrial = Callable[[Sequence[JobSpec], str, Path | None, Callable[[], None], States | None], Trial]
 
@@ -61,39 +62,41 @@ class Setting:
 def run_trial(config: dict[str, Any], setting: Setting) -> None:
     """What Tune calls, with a trial's ``number`` and ``jobs``."""
     if setting.group.workers == 1:
-        _train(config, setting, tune.report)
+        _train(config, setting, lambda report: tune.report(report.for_tune()))
         return
     folder = Path(mkdtemp(prefix=f"{config['number']:05d}.train-", dir=setting.trials))
     try:
-        run_on_workers(_on_worker, config | {"setting": setting}, setting.group, folder, tune.report)
+        reports = LineReader(folder / REPORTS, TrialReport.read)
+        told = config | {"setting": setting}
+        run_on_workers(_on_worker, told, setting.group, reports, lambda report: tune.report(report.for_tune()))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _on_worker(config: dict[str, Any]) -> None:
-    _train(config, config["setting"], ray.train.report)
+    _train(config, config["setting"], lambda report: ray.train.report(report.for_tune()))
 
 
-def _train(config: dict[str, Any], setting: Setting, report: Callable[[dict[str, Any]], None]) -> None:
+def _train(config: dict[str, Any], setting: Setting, report: Callable[[TrialReport], None]) -> None:
     """A trial that cannot succeed says so and is not tried again; any other error is Tune's to retry."""
     torch.set_num_threads(1)
     number = config["number"]
-    figures: dict[str, Any] = {"mae_all": float("inf"), CLOCK: 0, "epoch": 0, "steps": 0}
+    last = TrialReport()
     with _Watch(setting.last_words(number), setting.hung_after) as watch:
         try:
             jobs = [JobSpec.model_validate(job) for job in config["jobs"]]
             warm_ups = None if setting.warm_ups is None else Path(setting.warm_ups)
             state = setting.state(number)
             trial = setting.make_trial(jobs, setting.store, warm_ups, watch.beat, _loaded(state))
-            for figures in trial.epochs():
+            for last in trial.epochs():
                 watch.beat()
-                if setting.leaves_state(figures["epoch"], jobs[0].training.epochs):
+                if setting.leaves_state(last.epoch, jobs[0].training.epochs):
                     _save(trial.state_dict(), state)
-                report(figures)
-            report(figures | trial.result(setting.model_folder(number)))
+                report(last)
+            report(last.model_copy(update={"result": trial.result(setting.model_folder(number))}))
             state.unlink(missing_ok=True)
         except (DynstError, RunError) as error:
-            report(figures | {FAILED: str(error)})
+            report(last.model_copy(update={"failed": str(error)}))
 
 
 def _loaded(path: Path) -> States | None:

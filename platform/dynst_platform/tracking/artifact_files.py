@@ -1,12 +1,12 @@
 """The tables and pictures of a run, written into a folder that the tracker uploads whole."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from dynst.breakdown import StepError
 from dynst.data.store import SensorStore
 from dynst_platform.pictures.errors import draw_errors_by_step
 from dynst_platform.pictures.masks import draw_mask
@@ -14,15 +14,15 @@ from dynst_platform.pictures.masks import draw_mask
 __all__ = ["write_errors", "write_sensors"]
 
 
-def write_sensors(stem: Path, store: SensorStore, title: str, columns: dict[str, list[Any]]) -> None:
+def write_sensors(stem: Path, store: SensorStore, title: str, columns: Mapping[str, Sequence[object]]) -> None:
     """One row a sensor as ``stem.csv``, and the map beside it."""
-    pd.DataFrame({"sensor": store.sensors.ids} | columns).to_csv(stem.with_suffix(".csv"), index=False)
+    pd.DataFrame({"sensor": store.sensors.ids, **columns}).to_csv(stem.with_suffix(".csv"), index=False)
     draw_mask(stem.with_suffix(".png"), store, np.array(columns["active"]), np.array(columns["importance"]), title)
 
 
-def write_errors(folder: Path, rows: Sequence[dict[str, Any]], units: dict[str, str]) -> None:
+def write_errors(folder: Path, rows: Sequence[StepError], units: dict[str, str]) -> None:
     """``errors_by_step``: one row for each forecaster, group, channel and step."""
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([vars(row) for row in rows])
     table.to_csv(folder / "errors_by_step.csv", index=False)
     table.to_parquet(folder / "errors_by_step.parquet", index=False)
     draw_errors_by_step(folder / "errors_by_step.png", table, units)

@@ -12,8 +12,9 @@ from dynst.addresses import without_credentials
 from dynst.errors import DynstError
 from dynst_platform.errors import RunError, UnreachableError
 from dynst_platform.home import shown
+from dynst_platform.reports import Report
 from dynst_platform.tracking.cursor import Cursor, Ending, queued
-from dynst_platform.tracking.report_file import REPORTS, Report, ReportReader
+from dynst_platform.tracking.report_file import REPORTS, ReportReader
 
 __all__ = ["Backlog", "Delivery", "Destination", "Left", "delivered"]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,20 +10,22 @@ import torch
 from dynst.data.sensors import Sensors
 from dynst.sparsity.diagnostics import MaskHistory, churn, ever_active, overlap, share_of_time_on
 from dynst_platform.pictures.mask_history import draw_mask_history
+from dynst_platform.reports import MaskChange
 
-__all__ = ["mask_series", "plain_history", "write_history"]
+__all__ = ["history_of", "mask_series", "write_history"]
 
 SERIES = {"mask/overlap": overlap, "mask/churn": churn, "mask/ever_active": ever_active}
 
 
-def plain_history(updates: Sequence[dict[str, Any]]) -> MaskHistory:
-    """From the plain updates of epoch reports."""
-    return MaskHistory(*(torch.tensor([update[key] for update in updates]) for key in ("step", "active", "importance")))
+def history_of(updates: Sequence[MaskChange]) -> MaskHistory:
+    """From the updates in epoch reports."""
+    steps, active, importance = zip(*((update.step, update.active, update.importance) for update in updates), strict=True)
+    return MaskHistory(torch.tensor(steps), torch.tensor(active), torch.tensor(importance))
 
 
-def mask_series(updates: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
+def mask_series(updates: Sequence[MaskChange]) -> list[dict[str, float]]:
     """How the mask moved at each update, by the names of the metrics."""
-    active = plain_history(updates).active
+    active = history_of(updates).active
     columns = {name: measure(active).tolist() for name, measure in SERIES.items()}
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 

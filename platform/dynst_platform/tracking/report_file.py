@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from os import SEEK_END
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Generic, TypeVar
 
-__all__ = ["REPORTS", "Follower", "Report", "ReportReader", "append_report", "followed", "now_ms"]
+from dynst_platform.reports import Report, read_report
 
-Report = dict[str, Any]
+__all__ = ["REPORTS", "Follower", "LineReader", "ReportReader", "append_line", "append_report", "followed", "now_ms"]
+
+Item = TypeVar("Item")
 REPORTS = "reports.jsonl"  # in a run's folder
 POLL_SECONDS = 0.2
 
@@ -22,14 +24,20 @@ def now_ms() -> int:
 
 
 def append_report(path: Path, report: Report) -> None:
-    """Add one line, with the ``time`` at which that was done unless it has one.
+    """Add one line."""
+    _append(path, report.model_dump_json().encode())
 
-    A line that a killed process left half written is cut off.
-    """
-    line = json.dumps({"time": now_ms()} | report).encode() + b"\n"
+
+def append_line(path: Path, document: dict[str, Any]) -> None:
+    """Add a report that has come as plain data."""
+    _append(path, json.dumps(document).encode())
+
+
+def _append(path: Path, line: bytes) -> None:
+    """A line that a killed process left half written is cut off first."""
     with path.open("ab+") as file:
         _cut_torn_line(file)
-        file.write(line)
+        file.write(line + b"\n")
 
 
 def _cut_torn_line(file: BinaryIO) -> None:
@@ -41,45 +49,53 @@ def _cut_torn_line(file: BinaryIO) -> None:
         file.truncate(file.read().rfind(b"\n") + 1)
 
 
-class ReportReader:
-    """Reads whole lines from where it stopped. A report that was there before, since its epoch was replayed, is left out."""
+class LineReader(Generic[Item]):
+    """Reads whole lines from where it stopped, each turned into an item by ``read``."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, read: Callable[[bytes], Item]) -> None:
+        self.path, self._read = path, read
         self._offset = self._number = 0
-        self._seen: set[tuple[str, str, int | None]] = set()
 
-    def new(self) -> Iterator[tuple[int, Report]]:
-        """Each new report with the number of its line, from 1."""
+    def new(self) -> Iterator[tuple[int, Item]]:
+        """Each new item with the number of its line, from 1."""
         for line in self._whole_lines():
             self._offset += len(line) + 1
             self._number += 1
-            report: Report = json.loads(line)
-            if not self._seen_before(report):
-                yield self._number, report
+            yield self._number, self._read(line)
 
     def _whole_lines(self) -> list[bytes]:
-        if not self._path.exists():
+        if not self.path.exists():
             return []
-        with self._path.open("rb") as file:
+        with self.path.open("rb") as file:
             file.seek(self._offset)
             return file.read().split(b"\n")[:-1]
 
+
+class ReportReader(LineReader[Report]):
+    """The reports of a training. One that was there before, since its epoch was replayed, is left out."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, read_report)
+        self._seen: set[tuple[str, str, int | None]] = set()
+
+    def new(self) -> Iterator[tuple[int, Report]]:
+        for number, report in super().new():
+            if not self._seen_before(report):
+                yield number, report
+
     def _seen_before(self, report: Report) -> bool:
-        if "arm" not in report:
-            return False
-        identity = (report["arm"], report["kind"], report.get("epoch"))
+        identity = (report.arm, report.kind, report.epoch if report.kind == "epoch" else None)
         seen = identity in self._seen
         self._seen.add(identity)
         return seen
 
 
-class Follower(Thread):
-    """Hands reports over while the training holds the caller's thread."""
+class Follower(Thread, Generic[Item]):
+    """Hands items over while the training holds the caller's thread."""
 
-    def __init__(self, path: Path, on_report: Callable[[Report], None]) -> None:
+    def __init__(self, reader: LineReader[Item], on_item: Callable[[Item], None]) -> None:
         super().__init__(name="reports", daemon=True)
-        self._reader, self._on_report = ReportReader(path), on_report
+        self._reader, self._on_item = reader, on_item
         self._done = Event()
         self._failure: Exception | None = None
 
@@ -88,8 +104,8 @@ class Follower(Thread):
         while not last_round:
             last_round = self._done.wait(POLL_SECONDS)
             try:
-                for _, report in self._reader.new():
-                    self._on_report(report)
+                for _, item in self._reader.new():
+                    self._on_item(item)
             except Exception as error:
                 self._failure = error
                 return
@@ -105,10 +121,9 @@ class Follower(Thread):
 
 
 @contextmanager
-def followed(path: Path, on_report: Callable[[Report], None]) -> Iterator[None]:
+def followed(reader: LineReader[Item], on_item: Callable[[Item], None]) -> Iterator[None]:
     """Hand over what the block appends to the file, and what was in it before; all of it when the block has ended."""
-    path.touch()
-    follower = Follower(path, on_report)
+    follower = Follower(reader, on_item)
     follower.start()
     try:
         yield

@@ -12,9 +12,11 @@ from dynst.devices import random_state, set_random_state
 from dynst.errors import CheckpointError
 from dynst.experiment.arms import Arm, ArmKind
 from dynst.training.checkpoints import Checkpoints
+from dynst.training.loop import EpochResult
 from dynst.training.recipe import Recipe
 from dynst.training.world import World
-from dynst_platform.tracking.report_file import Report, now_ms
+from dynst_platform.reports import ArmReport, EpochReport, MaskChange, Report, read_report
+from dynst_platform.tracking.report_file import now_ms
 from dynst_platform.workers.process_memory import peak_memory_mib
 
 __all__ = ["JobPosition", "JobRun", "TellsReport"]
@@ -62,7 +64,7 @@ class JobRun:
     def advance(self, arm: Arm, until_epoch: int | None = None) -> Arm:
         """Train from wherever the arm is, to its end or an earlier epoch."""
         for epoch in arm.training.run(until_epoch, pause=lambda: self.keep(arm)):
-            self.tell(_epoch_report(arm, epoch) | self._of_the_workers())
+            self.tell(self._epoch_report(arm, epoch))
             if epoch.epoch % self._recipe.checkpoint_every == 0:
                 self.keep(arm, best=arm.kind == ArmKind.LEARNED and _is_best(arm, epoch.val_mae))
         return arm
@@ -81,7 +83,7 @@ class JobRun:
         self.position.training = arm.training.state_dict() if self.world.rank == 0 else None
         self._save(best)
 
-    def end(self, arm: Arm, report: Report) -> None:
+    def end(self, arm: Arm, report: ArmReport) -> None:
         """Tell of the arm's end, and never train it again."""
         self.position.ended.append(arm.name)
         self.position.arm, self.position.training = "", None
@@ -89,16 +91,31 @@ class JobRun:
         self._save()
 
     def tell(self, report: Report) -> None:
-        report = {"time": now_ms()} | report  # whoever writes it down may do so seconds later
-        if self._note:
-            report, self._note = report | {"note": self._note}, ""
+        told = {"time": now_ms(), "note": self._note or None}  # whoever writes it down may do so seconds later
+        report, self._note = report.model_copy(update=told), ""
         self.position.told = [*self.position.told, report][-RETOLD:]
         self._hand_on(report)
 
-    def _of_the_workers(self) -> Report:
-        """How many there are, and the MiB that each has held at most; every rank takes part."""
+    def _epoch_report(self, arm: Arm, epoch: EpochResult) -> EpochReport:
+        """Every rank takes part, since each has held memory of its own."""
         peaks = self.world.every(torch.tensor(peak_memory_mib())).tolist()
-        return {"workers": self.world.size, "peak_memory_mib": max(peaks), "peaks_mib": peaks}
+        return EpochReport(
+            arm=arm.name,
+            arm_kind=arm.kind,
+            step=epoch.step,
+            epoch=epoch.epoch,
+            epochs=arm.training.recipe.epochs,
+            train_loss=epoch.train_loss,
+            val_mae=epoch.val_mae,
+            sparsity=epoch.sparsity,
+            exchanged=epoch.exchanged,
+            seconds=epoch.seconds,
+            windows_per_second=epoch.windows_per_second,
+            workers=self.world.size,
+            peak_memory_mib=max(peaks),
+            peaks_mib=tuple(peaks),
+            updates=tuple(MaskChange.of(update) for update in epoch.updates),
+        )
 
     def _hand_on(self, report: Report) -> None:
         """All ranks at once. One that has failed is noticed here; Ray Train would wait for its report for ever."""
@@ -109,7 +126,10 @@ class JobRun:
         """The first rank alone writes; every rank takes part, since each has random numbers of its own."""
         random = self.world.every(random_state(self.world.device))
         if self.world.rank == 0:
-            state = vars(self.position) | {"told": json.dumps(self.position.told), "random": random}
+            state = vars(self.position) | {
+                "told": json.dumps([report.model_dump() for report in self.position.told]),
+                "random": random,
+            }
             self._checkpoints.save(state, best)
 
     def _load(self) -> None:
@@ -120,7 +140,8 @@ class JobRun:
         state = found.state
         self._random = random = state.pop("random")
         self._check_workers(found.name, len(random))
-        self.position = JobPosition(**state | {"told": json.loads(state["told"])})
+        told = [read_report(json.dumps(report).encode()) for report in json.loads(state["told"])]
+        self.position = JobPosition(**state | {"told": told})
         self._draw_on()
         for report in self.position.told:
             self._hand_on(report)
@@ -142,15 +163,3 @@ class JobRun:
 
 def _is_best(arm: Arm, val_mae: float) -> bool:
     return arm.training.best is not None and arm.training.best[0] == val_mae
-
-
-def _epoch_report(arm: Arm, epoch: Any) -> Report:
-    figures = {name: value for name, value in vars(epoch).items() if name != "updates"}
-    updates = [
-        vars(update) | {"active": update.active.tolist(), "importance": update.importance.tolist()} for update in epoch.updates
-    ]
-    return (
-        {"kind": "epoch", "arm": arm.name, "arm_kind": arm.kind, "epochs": arm.training.recipe.epochs}
-        | figures
-        | {"updates": updates}
-    )

@@ -13,8 +13,9 @@ import torch
 
 from dynst.devices import CPU
 from dynst_platform.gpus import device_here, workers_on_gpus
+from dynst_platform.reports import Report
 from dynst_platform.spec import JobSpec
-from dynst_platform.tracking.report_file import REPORTS, Report, append_report, followed
+from dynst_platform.tracking.report_file import REPORTS, ReportReader, append_report, followed
 from dynst_platform.workers.last_words import ends_at_once
 from dynst_platform.workers.local_ray import cpus_here, local_ray
 from dynst_platform.workers.worker import run_job
@@ -22,7 +23,7 @@ from dynst_platform.workers.worker_group import GroupShape, run_on_workers
 
 __all__ = ["OnReport", "launch", "usable_workers"]
 
-OnReport = Callable[[Report], None]  # a report that ends an arm carries "artifact", the folder of its model
+OnReport = Callable[[Report], None]
 START_FAILURES = 5  # while Ray still counts on a node that is gone
 
 
@@ -51,7 +52,7 @@ def launch(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) ->
 
 
 def _run_here(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
-    with followed(folder / REPORTS, on_report):
+    with followed(ReportReader(folder / REPORTS), on_report):
         device = device_here(job.cluster.use_gpu)
         run_job(job, store_path, folder, lambda report: append_report(folder / REPORTS, report), device)
 
@@ -61,7 +62,7 @@ def _run_on_ray(job: JobSpec, store_path: Path, folder: Path, on_report: OnRepor
         shape = _group_of(job)
         config = {"job": job.model_dump(mode="json"), "store": str(store_path), "folder": str(folder), "gpu": shape.gpu > 0}
         try:
-            run_on_workers(_train_on_worker, config, shape, folder, on_report)
+            run_on_workers(_train_on_worker, config, shape, ReportReader(folder / REPORTS), on_report)
         except SystemExit as stopped:  # what Ray Train makes of Ctrl-C, after it has stopped the workers
             raise KeyboardInterrupt from stopped
 
@@ -101,4 +102,5 @@ def _train_on_worker(config: dict[str, Any]) -> None:
     folder = Path(config["folder"])
     device = ray.train.torch.get_device() if config["gpu"] else CPU
     with ends_at_once(folder):
-        run_job(JobSpec.model_validate(config["job"]), Path(config["store"]), folder, ray.train.report, device)
+        job = JobSpec.model_validate(config["job"])
+        run_job(job, Path(config["store"]), folder, lambda report: ray.train.report(report.model_dump()), device)

@@ -13,21 +13,22 @@ from dynst.artifact import artifact_digest
 from dynst.breakdown import errors_by_step, overall_errors, sensor_groups
 from dynst.data.store import SensorStore
 from dynst.devices import CPU
+from dynst.efficiency import Efficiency
 from dynst.experiment.arms import Arm, ArmKind
 from dynst.experiment.dataset import Dataset
 from dynst.experiment.experiment import Experiment
-from dynst.experiment.protocol import evaluate, prepare, save_arm, time_inference
+from dynst.experiment.protocol import Evaluation, evaluate, prepare, save_arm, time_inference
 from dynst.metrics import ErrorTable
 from dynst.naive import persistence_errors, seasonal_naive_errors
 from dynst.training.checkpoints import Checkpoints
 from dynst.training.world import current_world
 from dynst_platform.experiments import experiment_of
 from dynst_platform.given import read_choice
+from dynst_platform.reports import ArmReport
 from dynst_platform.spec import JobSpec
-from dynst_platform.tracking.report_file import Report
 from dynst_platform.workers.job_position import JobRun, TellsReport
 
-__all__ = ["Report", "checkpoints_of", "run_job"]
+__all__ = ["checkpoints_of", "run_job"]
 
 
 def run_job(job: JobSpec, store_path: Path, folder: Path, tell: TellsReport, device: torch.device = CPU) -> None:
@@ -41,24 +42,16 @@ def run_job(job: JobSpec, store_path: Path, folder: Path, tell: TellsReport, dev
     """
     world = current_world(device)
     experiment = experiment_of(job, store_path, world)
-    store, dataset = experiment.store, experiment.dataset
-    run = JobRun(checkpoints_of(job, store, folder), job.training, tell, world)
+    run = JobRun(checkpoints_of(job, experiment.store, folder), job.training, tell, world)
     for arm in _trained_arms(job, experiment, run):
         found = evaluate(experiment, arm)
         if arm.kind == ArmKind.DENSE:
             run.position.dense = {"errors": vars(found.errors), "frames": found.images}
-        dense = run.position.dense
-        learned = arm.kind == ArmKind.LEARNED
-        final = _final_report(arm, found.errors, _references(dataset, dense) if learned else {}, store)
-        final["metrics"] |= _named("test", found.images)
-        if learned:
-            final["metrics"] |= _named("dense", dense["frames"]) if dense else {}
-            timed = time_inference(experiment, arm)
-            final["efficiency"] = {} if timed is None else vars(timed)
+        efficiency = time_inference(experiment, arm) if arm.kind == ArmKind.LEARNED else None
         target = folder / "models" / arm.name
         if world.rank == 0:  # whose report is the one that counts
             target = _keep_model(target, experiment, arm)
-        run.end(arm, final | {"artifact": str(target)})
+        run.end(arm, _arm_report(experiment, arm, found, run.position.dense, efficiency, target))
 
 
 def checkpoints_of(job: JobSpec, store: SensorStore, folder: Path) -> Checkpoints:
@@ -116,33 +109,41 @@ def _others(job: JobSpec, experiment: Experiment) -> dict[str, Callable[[], Arm]
     return others
 
 
-def _final_report(arm: Arm, errors: ErrorTable, references: dict[str, ErrorTable], store: SensorStore) -> Report:
+def _arm_report(
+    experiment: Experiment,
+    arm: Arm,
+    found: Evaluation,
+    dense: dict[str, Any] | None,
+    efficiency: Efficiency | None,
+    artifact: Path,
+) -> ArmReport:
     """How the arm ended, and what the references reach at the very sensors that its mask keeps and switches off."""
-    groups = sensor_groups(arm.active)
+    store, groups = experiment.store, sensor_groups(arm.active)
+    learned = arm.kind == ArmKind.LEARNED
+    tables = {"test": found.errors} | (_references(experiment.dataset, dense) if learned else {})
     channels = _target_names(arm, store)
     minutes = store.manifest.step_seconds / 60 if store.manifest.timed else None
-    return {
-        "kind": "arm",
-        "arm": arm.name,
-        "arm_kind": arm.kind,
-        "step": arm.training.step,
-        "active": arm.active.tolist(),
-        "importance": arm.training.scheme.criterion.scores(arm.active).tolist(),
-        "mae_by_sensor": errors.mae_by_sensor().tolist(),
-        "metrics": _horizon_metrics(errors)
-        | {
-            f"{name}/{key}": value
-            for name, table in ({"test": errors} | references).items()
-            for key, value in overall_errors(table, groups, channels).items()
-        },
-        "errors": []
-        if arm.kind == ArmKind.DENSE
-        else [
-            vars(row)
-            for name, table in ({arm.name: errors} | references).items()
-            for row in errors_by_step(name, table, groups, channels, minutes)
-        ],
-    }
+    metrics = _horizon_metrics(found.errors)
+    for name, table in tables.items():
+        metrics |= _named(name, overall_errors(table, groups, channels))
+    metrics |= _named("test", found.images) | (_named("dense", dense["frames"]) if learned and dense else {})
+    rows = [
+        row
+        for name, table in tables.items()
+        for row in errors_by_step(arm.name if name == "test" else name, table, groups, channels, minutes)
+    ]
+    return ArmReport(
+        arm=arm.name,
+        arm_kind=arm.kind,
+        step=arm.training.step,
+        active=tuple(arm.active.tolist()),
+        importance=tuple(arm.training.scheme.criterion.scores(arm.active).tolist()),
+        mae_by_sensor=tuple(found.errors.mae_by_sensor().tolist()),
+        metrics=metrics,
+        errors=() if arm.kind == ArmKind.DENSE else tuple(rows),
+        efficiency={} if efficiency is None else vars(efficiency),
+        artifact=str(artifact),
+    )
 
 
 def _target_names(arm: Arm, store: SensorStore) -> list[str]:

@@ -3,18 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 import ray.train
 import ray.train.torch
 
 from dynst_platform.errors import RunError
-from dynst_platform.tracking.report_file import REPORTS, Report, append_report, followed
+from dynst_platform.tracking.report_file import LineReader, append_line, followed
 from dynst_platform.workers.last_words import LAST_WORDS, last_words
 
 __all__ = ["GroupShape", "run_on_workers"]
 
+Item = TypeVar("Item")
 RESIZE_SECONDS = 60.0  # between two looks at whether there is room for more workers; each change is a start anew
 
 
@@ -47,22 +48,23 @@ def run_on_workers(
     function: Callable[[dict[str, Any]], None],
     config: dict[str, Any],
     shape: GroupShape,
-    folder: Path,
-    on_report: Callable[[Report], None],
+    reports: LineReader[Item],
+    on_report: Callable[[Item], None],
 ) -> None:
-    """Call ``function(config)`` on each worker; a report that came with a checkpoint carries its folder as ``artifact``.
+    """Call ``function(config)`` on each worker.
 
     Args:
-        folder: seen by every node; holds what Ray Train keeps.
+        reports: reads the file that rank 0's reports are left in; its folder is seen by every node, and holds what Ray Train keeps.
+        on_report: is handed each of them, those of earlier processes first.
 
     Raises:
         RunError: the function failed, or more workers were lost than ``shape`` allows, or Ray Train failed.
     """
-    reports = folder / REPORTS
+    folder = reports.path.parent
     (folder / LAST_WORDS).unlink(missing_ok=True)
     with followed(reports, on_report):
         try:
-            _fit(function, config, shape, folder, reports)
+            _fit(function, config, shape, reports.path)
         except ray.train.v2.api.exceptions.TrainingFailedError as error:
             raise RunError(f"the training failed: {last_words(folder) or _root_cause(error)}") from error
         except ray.exceptions.RayActorError as error:
@@ -72,7 +74,8 @@ def run_on_workers(
             raise RunError(f"the training failed: {reason}")
 
 
-def _fit(function: Callable[..., None], config: dict[str, Any], shape: GroupShape, folder: Path, reports: Path) -> None:
+def _fit(function: Callable[..., None], config: dict[str, Any], shape: GroupShape, reports: Path) -> None:
+    folder = reports.parent
     each = {"CPU": shape.cpu} | ({"GPU": shape.gpu} if shape.gpu else {})
     trainer = ray.train.torch.TorchTrainer(
         function,
@@ -101,8 +104,8 @@ class _ReportFile(ray.train.UserCallback):  # type: ignore[misc]
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def after_report(self, run_context: Any, metrics: list[Report], checkpoint: Any) -> None:
-        append_report(self._path, metrics[0] if checkpoint is None else metrics[0] | {"artifact": checkpoint.path})
+    def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:
+        append_line(self._path, metrics[0])
 
 
 def _root_cause(error: BaseException) -> str:

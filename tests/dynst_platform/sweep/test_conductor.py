@@ -9,6 +9,7 @@ import pytest
 
 from dynst_platform.sweep.conductor import SweepConductor, jobs_of
 from dynst_platform.sweep.records import Records
+from dynst_platform.sweep.reports import TrialReport, TrialResult
 from dynst_platform.sweep.spec import SweepSpec
 from tests.dynst_platform.sweep.samples import make_sweep
 
@@ -41,14 +42,13 @@ def conduct(folder: Path, sweep: SweepSpec, tracker: NoTracker | None = None) ->
     return SweepConductor(sweep, Records(folder), tracker or NoTracker(), "parent", lambda record, figures: None)  # type: ignore[arg-type]
 
 
-def figures(error: float, sparsity: float, epoch: int) -> dict[str, Any]:
-    return {"mae_all": error, "sparsity": sparsity, "train_mae": 1.0, "epoch": epoch, "steps": 4 * epoch, "settled": 0}
+def figures(error: float, sparsity: float, epoch: int) -> TrialReport:
+    return TrialReport(mae_all=error, sparsity=sparsity, train_mae=1.0, epoch=epoch, steps=4 * epoch)
 
 
-def result(error: float, sparsity: float) -> dict[str, Any]:
+def result(error: float, sparsity: float) -> TrialResult:
     objectives = {"mae_all": error, "sparsity": sparsity, "cost": 1.0, "latency_ms": 1.0}
-    rest = {"metrics": {"test/mae_all": error}, "active": [True], "importance": [0.0], "seconds": 1.0}
-    return figures(error, sparsity, 6) | {"objectives": objectives} | rest
+    return TrialResult(objectives=objectives, metrics={"test/mae_all": error}, active=(True,), importance=(0.0,), seconds=1.0)
 
 
 class Killed(Exception):
@@ -69,7 +69,7 @@ def play(conductor: SweepConductor, die_after: int | None = None) -> int:
         for epoch in (1, 2):
             conductor.reported(number, figures(share, share, epoch))
             event()
-        conductor.finished(number, result(share, share))
+        conductor.finished(number, figures(share, share, 6), result(share, share))
         event()
 
     while (found := conductor.next()) is not None:

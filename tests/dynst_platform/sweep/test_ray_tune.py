@@ -16,6 +16,7 @@ from dynst_platform.spec import JobSpec
 from dynst_platform.sweep.conductor import SweepConductor
 from dynst_platform.sweep.ray_tune import run_trials
 from dynst_platform.sweep.records import Record, Records
+from dynst_platform.sweep.reports import TrialReport, TrialResult
 from dynst_platform.sweep.spec import SweepSpec
 from dynst_platform.sweep.trial_process import Setting
 from tests.dynst_platform.sweep.samples import make_sweep
@@ -33,12 +34,12 @@ class Faulty:
         self.final = jobs[0].sparsity.final or 0.0
         self.marker = Path(store_path) / "was-here"
 
-    def epochs(self) -> Iterator[dict[str, Any]]:
+    def epochs(self) -> Iterator[TrialReport]:
         for epoch in range(1, EPOCHS + 1):
             if epoch == 2:
                 self.misbehave()
-            steps = {"steps": epoch, "exchanged": 0, "train_mae": 1.0}
-            yield {"epoch": epoch, "settled": epoch, "mae_all": self.final + 1 / epoch, "sparsity": self.final} | steps
+            known = {"epoch": epoch, "settled": epoch, "steps": epoch}
+            yield TrialReport(mae_all=self.final + 1 / epoch, sparsity=self.final, train_mae=1.0, **known)
 
     def misbehave(self) -> None:
         if self.final == RAISES:
@@ -53,9 +54,9 @@ class Faulty:
             self.marker.touch()
             raise OSError("only once")
 
-    def result(self, model_folder: Path) -> dict[str, Any]:
+    def result(self, model_folder: Path) -> TrialResult:
         objectives = {"mae_all": self.final, "sparsity": self.final, "cost": 1.0, "latency_ms": 1.0}
-        return {"objectives": objectives, "metrics": {"test/mae_all": 1.0}, "active": [True], "importance": [0.0], "seconds": 1.0}
+        return TrialResult(objectives=objectives, metrics={"test/mae_all": 1.0}, active=(True,), importance=(0.0,), seconds=1.0)
 
 
 def run(folder: Path, address: str, shares: list[float], **changes: Any) -> dict[float, Record]:
@@ -70,7 +71,7 @@ def conducted(folder: Path, sweep: SweepSpec, make_trial: Any, address: str | No
     records = Records(folder / "trials")
     screen = RLock()  # what a real listener holds cannot be pickled, and need not be
 
-    def listen(record: Record, figures: dict[str, Any]) -> None:
+    def listen(record: Record, report: TrialReport | None) -> None:
         with screen:
             assert record.number >= 0
 
@@ -150,21 +151,20 @@ class Member:
         self.rates: list[float] = states[0]["rates"] if states else []
         self.broken = Path(store_path) / "broken"
 
-    def epochs(self) -> Iterator[dict[str, Any]]:
+    def epochs(self) -> Iterator[TrialReport]:
         for epoch in range(len(self.rates) + 1, EPOCHS + 1):
             if epoch == 3 and self.rate == LAZY:
                 raise ValueError("no luck")
             self.rates = [*self.rates, self.rate]
-            steps = {"steps": epoch, "exchanged": 0, "train_mae": 1.0}
-            yield {"epoch": epoch, "settled": 0, "mae_all": 9 - sum(self.rates), "sparsity": 0.5} | steps
+            yield TrialReport(epoch=epoch, mae_all=9 - sum(self.rates), train_mae=1.0, sparsity=0.5, steps=epoch)
 
     def state_dict(self) -> Any:
         return [{"rates": self.rates}]
 
-    def result(self, model_folder: Path) -> dict[str, Any]:
+    def result(self, model_folder: Path) -> TrialResult:
         objectives = {"mae_all": 9 - sum(self.rates), "sparsity": 0.5, "cost": 1.0, "latency_ms": 1.0}
         metrics = {f"rate_{epoch}": rate for epoch, rate in enumerate(self.rates, start=1)}
-        return {"objectives": objectives, "metrics": metrics, "active": [True], "importance": [0.0], "seconds": 1.0}
+        return TrialResult(objectives=objectives, metrics=metrics, active=(True,), importance=(0.0,), seconds=1.0)
 
 
 LAZY = 0.2  # fails for good in the middle, while all others wait for it

@@ -9,9 +9,11 @@ import torch
 from dynst.data.store import SensorStore
 from dynst_platform.errors import RunError
 from dynst_platform.spec import JobSpec
+from dynst_platform.sweep.reports import TrialReport, TrialResult
 from dynst_platform.sweep.trial import Trial
 from dynst_platform.sweep.warm_up import warm_cell
 from dynst_platform.workers.worker import run_job
+from tests.dynst_platform.reports import plain
 from tests.dynst_platform.test_train import small_job
 
 
@@ -22,8 +24,10 @@ def job_of(network: SensorStore, **sparsity: Any) -> JobSpec:
     return small_job(network, sparsity=shares | sparsity, references=references, search=search)
 
 
-def run(trial: Trial, folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    return list(trial.epochs()), trial.result(folder / "model")
+def run(trial: Trial, folder: Path) -> tuple[list[TrialReport], TrialResult]:
+    epochs, result = list(trial.epochs()), trial.result(folder / "model")
+    assert result is not None
+    return epochs, result
 
 
 @pytest.mark.parametrize("scheme", ["dynamic", "judged"])
@@ -31,22 +35,22 @@ def run(trial: Trial, folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any
 def test_a_trial_gives_what_a_training_gives(network: SensorStore, tmp_path: Path, scheme: str, shared: bool) -> None:
     job = job_of(network, scheme=scheme)
     said: list[dict[str, Any]] = []
-    run_job(job, network.path, tmp_path / "run", said.append)
+    run_job(job, network.path, tmp_path / "run", lambda report: said.append(plain(report)))
     epochs, result = run(Trial([job], str(network.path), tmp_path if shared else None), tmp_path)
     after = [report for report in said if report["kind"] == "epoch"][2:]  # two of five epochs are warm-up
-    assert [figures["mae_all"] for figures in epochs] == [report["val_mae"] for report in after]
-    assert result["active"] == said[-1]["active"]
-    assert result["metrics"]["test/mae_all"] == said[-1]["metrics"]["test/mae_all"]
-    assert result["objectives"]["sparsity"] == 0.5
-    assert result["objectives"]["cost"] == 4
-    assert epochs[-1]["steps"] == (3 if shared else 5) * 6, "without a warm-up that others use too"
+    assert [report.mae_all for report in epochs] == [report["val_mae"] for report in after]
+    assert result.active == said[-1]["active"]
+    assert result.metrics["test/mae_all"] == said[-1]["metrics"]["test/mae_all"]
+    assert result.objectives["sparsity"] == 0.5
+    assert result.objectives["cost"] == 4
+    assert epochs[-1].steps == (3 if shared else 5) * 6, "without a warm-up that others use too"
     assert (tmp_path / "model" / "weights.safetensors").exists()
 
 
 def test_the_clock_of_a_trial_begins_when_its_mask_is_final(network: SensorStore, tmp_path: Path) -> None:
     early, late = (list(Trial([job_of(network, stop=stop)], str(network.path), tmp_path).epochs()) for stop in (0.5, 0.9))
-    assert [figures["settled"] for figures in early] == [1, 2, 3]
-    assert [figures["settled"] for figures in late] == [0, 0, 1]
+    assert [figures.settled for figures in early] == [1, 2, 3]
+    assert [figures.settled for figures in late] == [0, 0, 1]
 
 
 def test_trials_share_a_warm_up_whatever_follows_it(network: SensorStore, tmp_path: Path) -> None:
@@ -64,9 +68,9 @@ def test_figures_are_means_over_seeds(network: SensorStore, tmp_path: Path) -> N
     alone = [run(Trial([job], str(network.path), tmp_path), tmp_path) for job in jobs]
     together, result = run(Trial(jobs, str(network.path), tmp_path), tmp_path)
     for figures, first, second in zip(together, alone[0][0], alone[1][0], strict=True):
-        assert figures["mae_all"] == pytest.approx((first["mae_all"] + second["mae_all"]) / 2)
-    assert result["active"] == alone[0][1]["active"], "whose model is kept"
-    assert together[-1]["steps"] == 2 * alone[0][0][-1]["steps"]
+        assert figures.mae_all == pytest.approx((first.mae_all + second.mae_all) / 2)
+    assert result.active == alone[0][1].active, "whose model is kept"
+    assert together[-1].steps == 2 * alone[0][0][-1].steps
 
 
 @pytest.mark.parametrize("scheme", ["dynamic", "judged"])
@@ -78,7 +82,7 @@ def test_a_trial_goes_on_where_another_has_come_to(network: SensorStore, tmp_pat
     state = first.state_dict()
     second = Trial([job], str(network.path), tmp_path, states=state)
     assert list(second.epochs()) == list(reported)
-    assert run(second, tmp_path / "2")[1]["active"] == run(first, tmp_path / "1")[1]["active"]
+    assert run(second, tmp_path / "2")[1].active == run(first, tmp_path / "1")[1].active
     assert all(isinstance(value, dict) for value in state)
     torch.save(state, tmp_path / "state.pt")
     torch.load(tmp_path / "state.pt", weights_only=True)

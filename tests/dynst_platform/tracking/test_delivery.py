@@ -11,11 +11,12 @@ import pytest
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform.errors import BusyError, TrackingError, UnreachableError
+from dynst_platform.reports import EpochReport
 from dynst_platform.tracking import delivery as module
 from dynst_platform.tracking.cursor import Cursor, Ending, alone_in, queued
 from dynst_platform.tracking.delivery import Backlog, Delivery, delivered
 from dynst_platform.tracking.report_file import REPORTS, append_report
-from tests.dynst_platform.tracking.test_report_file import epoch
+from tests.dynst_platform.reports import epoch
 
 
 class Store:
@@ -28,13 +29,13 @@ class Store:
         self.closed: list[tuple[str, str]] = []
         self._before = before
 
-    def recall(self, report: dict) -> None:
-        self.recalled.append(report["epoch"])
+    def recall(self, report: EpochReport) -> None:
+        self.recalled.append(report.epoch)
 
-    def on_report(self, report: dict) -> None:
+    def on_report(self, report: EpochReport) -> None:
         self._before()
-        self.runs.setdefault(report["arm"], f"run of {report['arm']}")
-        self.taken.append(report["epoch"])
+        self.runs.setdefault(report.arm, f"run of {report.arm}")
+        self.taken.append(report.epoch)
 
     def close(self, status: str, reason: str = "", at: int | None = None) -> None:
         self._before()

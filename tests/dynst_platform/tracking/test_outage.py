@@ -8,6 +8,7 @@ from mlflow.tracking import MlflowClient
 
 from benchmarks.tracking_server import TrackingServer
 from dynst.data.store import SensorStore
+from dynst_platform.reports import Report
 from dynst_platform.tracking.report_file import append_report
 from dynst_platform.train import train
 from dynst_platform.workers import launch
@@ -25,13 +26,13 @@ def test_a_server_that_is_away_for_a_while(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
     longest, told = 0.0, []
 
-    def timed(path: Path, report: dict) -> None:
+    def timed(path: Path, report: Report) -> None:
         """The training's side of a report: MLflow comes and goes between two of them."""
         nonlocal longest
         began = time.monotonic()
         append_report(path, report)
         longest = max(longest, time.monotonic() - began)
-        told.append((report["arm"], report["kind"], report.get("epoch")))
+        told.append((report.arm, report.kind, getattr(report, "epoch", None)))
         if told[-1] == ("dynst", "epoch", 2):
             server.kill()
         if told[-1] == ("dynst", "epoch", 4):

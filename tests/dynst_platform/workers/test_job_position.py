@@ -12,6 +12,7 @@ from dynst.training.checkpoints import Checkpoints
 from dynst.training.recipe import Recipe
 from dynst.training.world import World
 from dynst_platform.workers.job_position import JobRun
+from tests.dynst_platform.reports import arm_end
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,12 @@ def test_nothing_is_told_where_another_rank_has_failed(tmp_path: Path) -> None:
     told: list[Any] = []
     run = run_of(tmp_path, told, LostPeer())
     with pytest.raises(RuntimeError, match="closed by peer"):
-        run.tell({"kind": "arm", "arm": "dense"})
+        run.tell(arm_end())
     assert told == []
 
 
 def test_nor_is_anything_told_again(tmp_path: Path) -> None:
-    run_of(tmp_path, [], World()).end(SimpleNamespace(name="dense"), {"kind": "arm", "arm": "dense"})
+    run_of(tmp_path, [], World()).end(SimpleNamespace(name="dense"), arm_end())
     told: list[Any] = []
     with pytest.raises(RuntimeError, match="closed by peer"):
         run_of(tmp_path, told, LostPeer())
@@ -48,8 +49,8 @@ def test_nor_is_anything_told_again(tmp_path: Path) -> None:
 
 def test_a_report_keeps_the_moment_at_which_it_was_made(tmp_path: Path) -> None:
     first: list[Any] = []
-    run_of(tmp_path, first, World()).end(SimpleNamespace(name="dense"), {"kind": "arm", "arm": "dense"})
+    run_of(tmp_path, first, World()).end(SimpleNamespace(name="dense"), arm_end())
     again: list[Any] = []
     run_of(tmp_path, again, World())
     assert again == first
-    assert first[0]["time"] > 1_600_000_000_000
+    assert first[0].time > 1_600_000_000_000

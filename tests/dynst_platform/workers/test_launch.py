@@ -11,6 +11,7 @@ from dynst.data.store import SensorStore
 from dynst_platform.spec import JobSpec
 from dynst_platform.workers.launch import _own_interrupt, launch, usable_workers
 from dynst_platform.workers.worker_group import GroupShape
+from tests.dynst_platform.reports import plain
 from tests.dynst_platform.test_train import small_job
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
 def collect(job: JobSpec, network: SensorStore, folder: Path) -> list[dict]:
     reports: list[dict] = []
     folder.mkdir()
-    launch(job, network.path, folder, reports.append)
+    launch(job, network.path, folder, lambda report: reports.append(plain(report)))
     return reports
 
 

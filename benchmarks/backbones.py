@@ -56,7 +56,7 @@ def trained(job: str, backbone: str, out: Path, settings: list[str]) -> dict[str
     kept = out / f"{job}-{backbone}.json"
     if not kept.exists():
         words = [part for setting in (f"model.backbone={backbone}", *settings) for part in ("--set", setting)]
-        command = [sys.executable, "-m", "dynst_platform.cli.main", "train", str(JOBS / f"{job}.yaml"), "--format", "json", *words]
+        command = [sys.executable, "-m", "dynst_platform.main", "train", str(JOBS / f"{job}.yaml"), "--format", "json", *words]
         environment = os.environ | {"DYNST_HOME": str((out / f"{job}-{backbone}").resolve()), "OMP_NUM_THREADS": "1"}
         environment.pop("MLFLOW_TRACKING_URI", None)
         done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)

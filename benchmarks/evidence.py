@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dynst_platform.studies.curve_tables import REFERENCES, STAGES
+from dynst_platform.commands.curve.summary import REFERENCES, STAGES
 
 SIGNIFICANT = 0.05
 

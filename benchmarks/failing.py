@@ -9,10 +9,10 @@ from statistics import fmean, stdev
 
 import torch
 
-from dynst.training.evaluate import evaluate
-from dynst_platform.experiments import experiment_of
-from dynst_platform.home import tracking_uri
-from dynst_platform.registry.models import client_of, fetched, model_id_of, store_that_fits
+from dynst.evaluation.evaluate import evaluate
+from dynst_platform.config.experiment import experiment_of
+from dynst_platform.config.locations import tracking_uri
+from dynst_platform.model_registry.references import client_of, fetched, model_id_of, store_that_fits
 
 
 def main() -> None:

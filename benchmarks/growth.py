@@ -24,7 +24,7 @@ from stopwatch import by_clock
 
 from dynst.data.edges import nearest_neighbour_edges
 from dynst.data.scaler import SEASONS, SeasonalScaler
-from dynst.model import ModelConfig, build_forecaster
+from dynst.models.factory import ModelConfig, build_forecaster
 
 SIZES = (1_000, 10_000, 100_000)
 NEIGHBOURS = 16  # at every size, also where all pairs would be the default

@@ -20,7 +20,7 @@ import resource, sys, time
 from pathlib import Path
 kind, source, store = sys.argv[1:]
 if kind == "dynst":
-    from dynst.data.importing import import_store
+    from dynst.data.importers.import_store import import_store
     work = lambda: import_store(Path(source), Path(store))
 elif kind == "pandas":
     import pandas

@@ -16,12 +16,12 @@ import torch
 from stopwatch import by_clock
 from torch import Tensor
 
-from dynst.backbones.catalogue import BACKBONES, backbone_class, traits_of
 from dynst.data.edges import Edges, nearest_neighbour_edges
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.devices import moved, wait_for
-from dynst.forecaster import SparseForecaster
-from dynst.model import ModelConfig, build_forecaster
+from dynst.models.factory import ModelConfig, build_forecaster
+from dynst.models.forecaster import SparseForecaster
+from dynst.models.registry import BACKBONES, backbone_class, traits_of
 
 COMPACT = [name for name in BACKBONES if traits_of(backbone_class(name)).compact]
 SIZES, BATCHES, SPARSITIES = (207, 2_000, 20_000), (1, 64), (0.3, 0.5, 0.6, 0.7, 0.8)

@@ -12,9 +12,9 @@ from time import process_time
 import torch
 from training import JOB, arms_of
 
-from dynst.choice import search
+from dynst.evaluation.evaluate import evaluate
 from dynst.experiment import protocol
-from dynst.training.evaluate import evaluate
+from dynst.selection import search
 
 WAYS = {"every window": (1, 1), "as it is": (search.FEW, search.FEWER), "every eighth": (8, 8)}
 

@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def tune(words: list[str]) -> list[str]:
-    return [sys.executable, "-m", "dynst_platform.cli.main", "tune", *words, "--format", "json"]
+    return [sys.executable, "-m", "dynst_platform.main", "tune", *words, "--format", "json"]
 
 
 def finish(words: list[str], home: str) -> dict[str, Any]:

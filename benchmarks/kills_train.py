@@ -25,7 +25,7 @@ from mlflow.tracking import MlflowClient
 from ray_nodes import PATIENCE, Failed, Nodes, first_node, folders, reports, started, train, wait_for
 from timed_runs import JOB, words
 
-from dynst.artifact import artifact_digest
+from dynst.models.artifact import artifact_digest
 
 SMALL = ["training.epochs=6", "training.steps_per_epoch=40", "sparsity.scheme=dynamic"]
 KINDS = ("worker", "node", "driver")

@@ -83,7 +83,7 @@ def told(way: str, options: argparse.Namespace) -> bool:
 def disturbed(way: str, server: TrackingServer, home: Path, options: argparse.Namespace) -> tuple[Reports, Outage, dict[str, Any]]:
     leave, come_back = WAYS[way]
     settings = [*ONE_ARM, f"training.epochs={options.steps}", "training.steps_per_epoch=1", "cluster.num_workers=1"]
-    command = [sys.executable, "-m", "dynst_platform.cli.main", "train", str(JOB), *words(settings), "--quiet", "--format", "json"]
+    command = [sys.executable, "-m", "dynst_platform.main", "train", str(JOB), *words(settings), "--quiet", "--format", "json"]
     known = environment(str(home)) | {"MLFLOW_TRACKING_URI": server.address}
     with subprocess.Popen(command, env=known, stdout=subprocess.PIPE, text=True) as process:
         folder = wait_for(process, lambda: next((path.parent for path in home.glob("*/*/reports.jsonl")), None))

@@ -19,10 +19,10 @@ import torch
 from timed_runs import ALONE, ONE_ARM, TimedRun, environment, medians, options_for, timed, train, words
 
 from dynst.experiment.protocol import select
-from dynst.training.loop import EpochResult
-from dynst_platform.experiments import experiment_of
-from dynst_platform.jobfile import load_job
-from dynst_platform.stores import store_for
+from dynst.training.trainer import EpochResult
+from dynst_platform.config.experiment import experiment_of
+from dynst_platform.config.files import load_job
+from dynst_platform.config.stores import store_for
 
 BARE, TO_REACH = "bare loop", 1.05
 WAYS = {"Ray Train": ["--offline"], "Ray Train and MLflow": []}

@@ -26,16 +26,16 @@ import torch
 from peer_environments import CACHE, PeerError, python_with, run
 from peer_task import PeerTask
 
-from dynst.data.importing import GraphOptions, import_store
+from dynst.data.importers.import_store import GraphOptions, import_store
 from dynst.data.store import SensorStore, open_store
+from dynst.distributed.world import World
+from dynst.evaluation.evaluate import evaluate
 from dynst.experiment.dataset import Dataset, forecaster_for, make_dataset, plan_dataset
-from dynst.model import ModelConfig
+from dynst.models.factory import ModelConfig
 from dynst.sparsity.scheme import dense_scheme
-from dynst.training.evaluate import evaluate
-from dynst.training.loop import Training, TrainingData
-from dynst.training.recipe import Recipe
-from dynst.training.sampling import epoch_batches
-from dynst.training.world import World
+from dynst.training.config import Recipe
+from dynst.training.sampler import epoch_batches
+from dynst.training.trainer import Training, TrainingData
 
 WINDOW, HORIZON = 12, 12
 SHOWN_STEPS = (3, 6, 12)

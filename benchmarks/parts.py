@@ -20,12 +20,12 @@ import torch.multiprocessing as mp
 
 from dynst.data.store import SensorStore, open_store
 from dynst.data.synthetic import write_synthetic_field
+from dynst.distributed.world import current_world
 from dynst.experiment.config import ExperimentConfig
 from dynst.experiment.experiment import Experiment
-from dynst.model import ModelConfig
+from dynst.models.factory import ModelConfig
 from dynst.sparsity.config import SparsityConfig
-from dynst.training.recipe import Recipe
-from dynst.training.world import current_world
+from dynst.training.config import Recipe
 
 MODEL = ModelConfig(window=12, horizon=3, hidden=16)
 STEPS = 2  # of each of two epochs

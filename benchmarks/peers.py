@@ -20,18 +20,18 @@ from stopwatch import of_processor
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from dynst.data.importing import GraphOptions
+from dynst.data.importers.import_store import GraphOptions
 from dynst.data.store import SensorStore, open_store
 from dynst.data.synthetic import write_synthetic_field
 from dynst.data.windows import Windows
+from dynst.distributed.world import World
 from dynst.experiment.dataset import forecaster_for
-from dynst.forecaster import SparseForecaster
+from dynst.models.forecaster import SparseForecaster
 from dynst.sparsity.config import SparsityConfig, make_scheme
 from dynst.sparsity.criteria import RandomScore
 from dynst.sparsity.scheme import Scheme, dense_scheme
-from dynst.training.loop import Training, TrainingData
-from dynst.training.recipe import Recipe
-from dynst.training.world import World
+from dynst.training.config import Recipe
+from dynst.training.trainer import Training, TrainingData
 
 SPARSITY = 0.5
 NUM_SENSORS, STEPS = 207, 2016

@@ -102,7 +102,7 @@ def started(words: list[str], environment: dict[str, str]) -> "subprocess.Popen[
 
 
 def train(words: list[str]) -> list[str]:
-    return [sys.executable, "-m", "dynst_platform.cli.main", "train", *words, "--format", "json"]
+    return [sys.executable, "-m", "dynst_platform.main", "train", *words, "--format", "json"]
 
 
 def folders(environment: dict[str, str]) -> set[Path]:

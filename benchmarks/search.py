@@ -37,7 +37,7 @@ def sweep(settings: dict[str, str], seed: int, trials: int) -> tuple[float, int]
     """The best error of a sweep, and the steps that all its trials took."""
     with TemporaryDirectory() as home:
         words = [f"{key}={value}" for key, value in (settings | {"seed": str(seed), "trials": str(trials)}).items()]
-        command = [sys.executable, "-m", "dynst_platform.cli.main", "tune", str(SWEEP), "--format", "json"]
+        command = [sys.executable, "-m", "dynst_platform.main", "tune", str(SWEEP), "--format", "json"]
         command += [part for word in words for part in ("--set", word)]
         done = subprocess.run(command, env=environment(home), check=True, stdout=subprocess.PIPE, text=True)
     outcome: dict[str, Any] = json.loads(done.stdout)

@@ -67,7 +67,7 @@ def timed(began: float, epochs: list[dict[str, Any]]) -> TimedRun:
 
 def train(job: Path, settings: list[str], options: list[str], home: str) -> TimedRun:
     """``dynst train`` with one arm."""
-    command = [sys.executable, "-m", "dynst_platform.cli.main", "train", str(job), *words(settings), *options]
+    command = [sys.executable, "-m", "dynst_platform.main", "train", str(job), *words(settings), *options]
     began = time()
     done = subprocess.run([*command, "--quiet", "--format", "json"], env=environment(home), **ALONE)
     reports = Path(json.loads(done.stdout)["artifacts"]["folder"], "reports.jsonl").read_text(encoding="utf-8").splitlines()

@@ -21,9 +21,9 @@ from dynst.experiment.arms import Arm
 from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import select
 from dynst.sparsity.scheme import StepSensors
-from dynst_platform.experiments import experiment_of
-from dynst_platform.jobfile import load_job
-from dynst_platform.stores import store_for
+from dynst_platform.config.experiment import experiment_of
+from dynst_platform.config.files import load_job
+from dynst_platform.config.stores import store_for
 
 JOB = Path(__file__).parents[1] / "jobs" / "quickstart.yaml"
 COUNTED = 19  # a step in so many has its products counted; a prime, so that probes are met as often as they come

@@ -9,10 +9,10 @@ from time import perf_counter
 
 import torch
 
-from dynst_platform.jobfile import load_sweep
-from dynst_platform.stores import sweep_store_for
-from dynst_platform.sweep.conductor import jobs_of
-from dynst_platform.sweep.trial import Trial
+from dynst_platform.commands.tune.trial import Trial
+from dynst_platform.commands.tune.trial_driver import jobs_of
+from dynst_platform.config.files import load_sweep
+from dynst_platform.config.stores import sweep_store_for
 
 SWEEP = Path(__file__).parents[1] / "jobs" / "sweeps" / "quickstart.yaml"
 

@@ -20,13 +20,13 @@ from benchmarks.ray_nodes import write_token
 from dynst.data.edges import nearest_neighbour_edges
 from dynst.data.lattice import cell_ids, cell_positions, grid_edges
 from dynst.data.manifest import Channel, Grid
-from dynst.data.sensors import Sensors
+from dynst.data.sensor_table import Sensors
 from dynst.data.store import SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
 from infra.local.postgres import Database, NoPostgres, database
 
 HOUR = 3600
-SHARED = ("ray_head", "registry.conftest")  # words of the files that share a Ray, or a few trainings
+SHARED = ("ray_head", "model_registry.conftest")  # words of the files that share a Ray, or a few trainings
 MEMORY_EACH = 2 * 2**30  # of a process that runs tests, with what it starts
 SMALL = {"name": "morph_graph", "options": {"blocks": 1}}  # a backbone that trains in a moment
 ONE_PIXEL = base64.b64decode(  # a PNG

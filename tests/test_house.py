@@ -23,12 +23,12 @@ def test_wheel_holds_both_packages_and_nothing_else(tmp_path: Path) -> None:
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
     assert tops == {"dynst", "dynst_platform"}
-    assert {"dynst/py.typed", "dynst_platform/py.typed", "dynst_platform/cli/main.py"} <= set(names)
+    assert {"dynst/py.typed", "dynst_platform/py.typed", "dynst_platform/main.py"} <= set(names)
 
 
 def test_help_imports_nothing_heavy() -> None:
     heavy = "{'torch', 'ray', 'mlflow', 'pandas', 'pydantic', 'pyarrow', 'matplotlib', 'rich'}"
-    code = f"import sys, dynst_platform.cli.main; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, dynst_platform.main; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

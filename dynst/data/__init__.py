@@ -2,7 +2,7 @@
 
 from dynst.data.edges import Edges, nearest_neighbour_edges
 from dynst.data.manifest import Channel
-from dynst.data.sensors import Sensors
+from dynst.data.sensor_table import Sensors
 from dynst.data.store import SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
 

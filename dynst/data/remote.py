@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import fs
 
-from dynst.addresses import is_remote, problem_with, without_credentials
 from dynst.data.store import EDGES, MANIFEST, READINGS, SENSORS, read_manifest
 from dynst.errors import DataError
+from dynst.storage.addresses import is_remote, problem_with, without_credentials
 
 __all__ = ["fetch_store", "opened", "publish_store"]
 

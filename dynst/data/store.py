@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from dynst.data.edges import Edges
 from dynst.data.manifest import FORMAT_VERSION, Manifest
-from dynst.data.sensors import Sensors
+from dynst.data.sensor_table import Sensors
 from dynst.errors import DataError
 
 __all__ = ["EDGES", "MANIFEST", "READINGS", "SENSORS", "Readings", "SensorStore", "open_store", "read_manifest"]

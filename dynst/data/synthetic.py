@@ -11,7 +11,7 @@ from scipy.spatial import Delaunay
 
 from dynst.data.edges import Edges
 from dynst.data.manifest import Channel
-from dynst.data.sensors import Sensors
+from dynst.data.sensor_table import Sensors
 from dynst.data.writer import Origin, StoreWriter
 from dynst.errors import DataError
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from dynst.data.edges import Edges
 from dynst.data.manifest import Channel, Grid, Manifest, Patching
-from dynst.data.sensors import Sensors
+from dynst.data.sensor_table import Sensors
 from dynst.data.spool import Spool, write_record_batch
 from dynst.data.store import EDGES, MANIFEST, READINGS, SENSORS
 from dynst.errors import DataError

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from torch import Tensor
 
-from dynst.training.loop import Training
+from dynst.training.trainer import Training
 
 __all__ = ["Arm", "ArmKind"]
 

@@ -2,11 +2,11 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from dynst.choice.search import SearchConfig
 from dynst.data.scaler import SeasonName
-from dynst.model import ModelConfig
+from dynst.models.factory import ModelConfig
+from dynst.selection.search import SearchConfig
 from dynst.sparsity.config import SparsityConfig
-from dynst.training.recipe import Recipe
+from dynst.training.config import Recipe
 
 __all__ = ["ExperimentConfig"]
 

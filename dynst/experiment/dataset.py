@@ -9,21 +9,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dynst.backbones.geometry import NEIGHBOURS
-from dynst.data.candidates import neighbour_lists
-from dynst.data.departures import departures, leading_modes
+from dynst.data.anomalies import departures, leading_modes
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
-from dynst.data.parts import Part, cut_into_parts
+from dynst.data.neighbor_lists import neighbour_lists
+from dynst.data.partition import Part, cut_into_parts
 from dynst.data.patches import target_channels
 from dynst.data.scaler import Season, SeasonalScaler, SeasonName, fit_scaler, season_for
 from dynst.data.store import SensorStore
 from dynst.data.windows import Windows, chronological_splits, make_series, window_starts
 from dynst.errors import ConfigError
-from dynst.forecaster import SparseForecaster
-from dynst.model import ModelConfig, build_forecaster, check_forecast
-from dynst.sparsity.network import Network, network_of
-from dynst.training.recipe import Recipe
+from dynst.models.factory import ModelConfig, build_forecaster, check_forecast
+from dynst.models.forecaster import SparseForecaster
+from dynst.models.layers.topology import NEIGHBOURS
+from dynst.sparsity.constraints.sensor_layout import Network, network_of
+from dynst.training.config import Recipe
 
 __all__ = [
     "Dataset",

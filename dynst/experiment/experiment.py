@@ -4,22 +4,22 @@ from functools import cached_property
 
 from torch import Tensor
 
-from dynst.choice.chooser import Chooser
-from dynst.data.parts import Part
+from dynst.data.partition import Part
 from dynst.data.store import SensorStore
+from dynst.distributed.world import World
+from dynst.evaluation.image_metrics import value_ranges
 from dynst.experiment.arms import Arm, ArmKind
 from dynst.experiment.config import ExperimentConfig
 from dynst.experiment.dataset import Dataset, DatasetPlan, check_parts, forecaster_for, make_dataset, parts_of, plan_dataset
-from dynst.forecaster import SparseForecaster
+from dynst.models.forecaster import SparseForecaster
+from dynst.selection.selector import Chooser
 from dynst.sparsity.config import SparsityConfig, make_scheme, rewind_step
-from dynst.sparsity.constraints import Constraints
+from dynst.sparsity.constraints.base import Constraints
+from dynst.sparsity.constraints.sensor_layout import network_of
 from dynst.sparsity.criteria import Criterion, Given, RandomScore
-from dynst.sparsity.network import network_of
 from dynst.sparsity.scheme import Scheme, dense_scheme
-from dynst.training.frames import value_ranges
-from dynst.training.loop import Training, TrainingData
-from dynst.training.recipe import Recipe
-from dynst.training.world import World
+from dynst.training.config import Recipe
+from dynst.training.trainer import Training, TrainingData
 
 __all__ = ["Experiment"]
 

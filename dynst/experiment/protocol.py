@@ -13,19 +13,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dynst.artifact import Description, save_artifact
-from dynst.breakdown import overall_errors, sensor_groups
-from dynst.choice.judge import Judge
-from dynst.choice.search import Found
 from dynst.data.store import SensorStore
-from dynst.efficiency import Efficiency, measure_efficiency
+from dynst.evaluation.efficiency import Efficiency, measure_efficiency
+from dynst.evaluation.error_table import ErrorTable
+from dynst.evaluation.evaluate import evaluate as evaluate_windows
+from dynst.evaluation.image_metrics import evaluate_frames
+from dynst.evaluation.summary import overall_errors, sensor_groups
 from dynst.experiment.arms import Arm
 from dynst.experiment.experiment import Experiment
-from dynst.forecaster import SparseForecaster
-from dynst.metrics import ErrorTable
-from dynst.training.evaluate import evaluate as evaluate_windows
-from dynst.training.frames import evaluate_frames
-from dynst.training.loop import EpochResult
+from dynst.models.artifact import Description, save_artifact
+from dynst.models.forecaster import SparseForecaster
+from dynst.selection.search import Found
+from dynst.selection.subset_evaluator import Judge
+from dynst.training.trainer import EpochResult
 
 __all__ = [
     "Evaluation",

@@ -7,17 +7,17 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
-from dynst.choice.judge import Judge
+from dynst.evaluation.error_table import ErrorTable
 from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import model_errors
-from dynst.forecaster import SparseForecaster
-from dynst.metrics import ErrorTable
+from dynst.models.forecaster import SparseForecaster
+from dynst.selection.subset_evaluator import Judge
 from dynst.sparsity.config import at_sparsity, make_constraints, with_marks
-from dynst.sparsity.constrained import Marked
-from dynst.sparsity.constraints import Constraints
+from dynst.sparsity.constraints.base import Constraints
+from dynst.sparsity.constraints.constrained import Marked
 from dynst.sparsity.mask import num_active_at
 from dynst.sparsity.scheme import SensorDropout, fixed_scheme, shared_scheme
-from dynst.training.loop import Training
+from dynst.training.trainer import Training
 
 __all__ = ["GIVEN", "LEARNED", "Choice", "Point", "Supernet"]
 

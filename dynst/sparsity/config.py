@@ -10,13 +10,13 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dynst.errors import ConfigError
-from dynst.sparsity.constrained import Constrained, Marked
-from dynst.sparsity.constraints import Constraints, Unconstrained
+from dynst.sparsity.constraints.base import Constraints, Unconstrained
+from dynst.sparsity.constraints.constrained import Constrained, Marked
+from dynst.sparsity.constraints.feasibility import check_marks, check_reachable
+from dynst.sparsity.constraints.sensor_layout import Network, plain_network
+from dynst.sparsity.constraints.spec import make_demands
 from dynst.sparsity.criteria import AbsoluteGradient, Coverage, Criterion, Given, LearnedGate, Redrawn, SignedFirstOrder
-from dynst.sparsity.demands import make_demands
 from dynst.sparsity.drops import ConstantDrop, CosineDrop, Drop, LinearDrop
-from dynst.sparsity.feasible import check_marks, check_reachable
-from dynst.sparsity.network import Network, plain_network
 from dynst.sparsity.schedules import Constant, Cubic, Geometric, Linear, OneShot, Ramp, Schedule
 from dynst.sparsity.scheme import Probes, Scheme, SensorDropout
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dynst.errors import ConfigError
-from dynst.sparsity.constraints import Constraints, Unconstrained
+from dynst.sparsity.constraints.base import Constraints, Unconstrained
 from dynst.sparsity.criteria import Criterion, Given
 from dynst.sparsity.drops import Drop
 from dynst.sparsity.mask import MaskUpdate, random_subset

@@ -9,11 +9,11 @@ from torch import Tensor
 from dynst.data.scaler import SeasonalScaler
 from dynst.data.windows import Windows
 from dynst.devices import sent
-from dynst.forecaster import SparseForecaster
-from dynst.metrics import masked_mae
+from dynst.distributed.world import World
+from dynst.evaluation.error_table import masked_mae
+from dynst.models.forecaster import SparseForecaster
 from dynst.sparsity.scheme import StepSensors
-from dynst.training.precision import Arithmetic
-from dynst.training.world import World
+from dynst.training.amp import Arithmetic
 
 __all__ = ["Gradients"]
 

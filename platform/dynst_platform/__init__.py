@@ -5,7 +5,7 @@ Ray and MLflow read their settings from the environment when they are imported, 
 
 import os
 
-from dynst_platform.carried import take_up
+from dynst_platform.config.submission_context import take_up
 
 __all__ = ["QUIET_AND_QUICK"]
 

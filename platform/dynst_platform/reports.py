@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from dynst.breakdown import StepError
 from dynst.errors import DataError
+from dynst.evaluation.summary import StepError
 from dynst.experiment.arms import ArmKind
 from dynst.sparsity.mask import MaskUpdate
 

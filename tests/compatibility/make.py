@@ -97,11 +97,11 @@ def make_models(target: Path) -> None:
 
 
 def make_model(folder: Path, store_path: Path, model: dict[str, Any], every_target: bool = False) -> None:
-    from dynst.artifact import load_artifact
     from dynst.data.store import open_store
     from dynst.experiment.protocol import save_arm
-    from dynst_platform.experiments import experiment_of
-    from dynst_platform.jobfile import check_job
+    from dynst.models.artifact import load_artifact
+    from dynst_platform.config.experiment import experiment_of
+    from dynst_platform.config.files import check_job
 
     store = open_store(store_path)
     targets = [channel.name for channel in store.manifest.channels] if every_target else []
@@ -128,10 +128,10 @@ def disturb(model: torch.nn.Module) -> None:
 
 def make_interrupted_run(target: Path, home: Path) -> None:
     """The folder of a training that died after its sixth checkpoint, MLflow not told."""
-    from dynst_platform import train as use_case
-    from dynst_platform.jobfile import check_job
-    from dynst_platform.stores import store_for
-    from dynst_platform.workers import worker
+    from dynst_platform.commands.train import workflow as use_case
+    from dynst_platform.config.files import check_job
+    from dynst_platform.config.stores import store_for
+    from dynst_platform.execution import worker
 
     job = check_job(JOB | {"name": "interrupted"})
     save, saved = worker.JobRun._save, list[bool]()
@@ -157,11 +157,11 @@ def make_tracked_run(target: Path, home: Path) -> None:
     """What MLflow has of a finished, promoted training, as plain data, and its logged model."""
     from mlflow.tracking import MlflowClient
 
-    from dynst_platform import train as use_case
-    from dynst_platform.home import tracking_uri
-    from dynst_platform.jobfile import check_job
-    from dynst_platform.registry.promote import promote
-    from dynst_platform.stores import store_for
+    from dynst_platform.commands.promote.workflow import promote
+    from dynst_platform.commands.train import workflow as use_case
+    from dynst_platform.config.files import check_job
+    from dynst_platform.config.locations import tracking_uri
+    from dynst_platform.config.stores import store_for
 
     job = check_job(JOB)
     outcome = use_case.train(job, store_for(job), lambda report: None)
@@ -192,9 +192,9 @@ def make_tracked_run(target: Path, home: Path) -> None:
 
 def make_sweep(target: Path, home: Path) -> None:
     """The records of a sweep of two trials, of which one failed; its own folder alone."""
-    from dynst_platform.stores import sweep_store_for
-    from dynst_platform.sweep.run import tune
-    from dynst_platform.sweep.spec import SweepSpec
+    from dynst_platform.commands.tune.workflow import tune
+    from dynst_platform.config.stores import sweep_store_for
+    from dynst_platform.config.sweep import SweepSpec
 
     spec = SweepSpec.model_validate(SWEEP)
     tune(spec, sweep_store_for(spec), lambda cell, product: None, lambda record, figures: None, resume=None)

@@ -12,19 +12,19 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 from safetensors.numpy import load_file
 
-from dynst.artifact import load_artifact
 from dynst.data.store import open_store
-from dynst_platform.home import tracking_uri
-from dynst_platform.jobfile import load_job, load_sweep
-from dynst_platform.registry.runs import trainings_of
-from dynst_platform.registry.versions import champion_of, history_of
+from dynst.models.artifact import load_artifact
+from dynst_platform.commands.train.workflow import train
+from dynst_platform.commands.tune.records import Records
+from dynst_platform.config.files import load_job, load_sweep
+from dynst_platform.config.locations import tracking_uri
+from dynst_platform.config.stores import find_store, store_for
+from dynst_platform.model_registry.runs import trainings_of
+from dynst_platform.model_registry.versions import champion_of, history_of
 from dynst_platform.reports import EpochReport, Report
-from dynst_platform.stores import find_store, store_for
-from dynst_platform.sweep.records import Records
 from dynst_platform.tracking.cursor import Cursor, queued
 from dynst_platform.tracking.run_folder import find_run, resumed_job
 from dynst_platform.tracking.sync import sync
-from dynst_platform.train import train
 
 FORMS = Path(__file__).parent / "forms"
 VERSIONS = sorted(path.name for path in FORMS.iterdir())

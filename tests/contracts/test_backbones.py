@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from dynst.backbones.catalogue import BACKBONES, backbone_class, traits_of
 from dynst.data.edges import Edges
 from dynst.data.manifest import Channel, Grid, Patching
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.errors import ConfigError
-from dynst.forecaster import InputGatedForecaster, SparseForecaster
-from dynst.model import ModelConfig, build_forecaster
-from dynst.served import ServedForecaster
+from dynst.models.factory import ModelConfig, build_forecaster
+from dynst.models.forecaster import InputGatedForecaster, SparseForecaster
+from dynst.models.inference import ServedForecaster
+from dynst.models.registry import BACKBONES, backbone_class, traits_of
 
 B, T, H, S, C, F = 3, 6, 4, 12, 2, 6
 FEW_STEPS = 3

@@ -9,16 +9,16 @@ import torch
 
 from dynst.data.edges import Edges
 from dynst.data.manifest import Channel
-from dynst.data.sensors import Sensors
+from dynst.data.sensor_table import Sensors
 from dynst.data.store import open_store
 from dynst.data.writer import Origin, StoreWriter
 from dynst.errors import ConfigError
 from dynst.sparsity.config import SparsityConfig, make_constraints, make_scheme
-from dynst.sparsity.constrained import Constrained
+from dynst.sparsity.constraints.constrained import Constrained
+from dynst.sparsity.constraints.sensor_layout import Network, network_of
+from dynst.sparsity.constraints.spec import make_demands
 from dynst.sparsity.criteria import Given, RandomScore
-from dynst.sparsity.demands import make_demands
 from dynst.sparsity.mask import drop_and_grow, num_active_at, prune_to
-from dynst.sparsity.network import Network, network_of
 from dynst.sparsity.scheme import Scheme
 
 S, STEPS = 24, 80

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from dynst.forecaster import InputGatedForecaster, SparseForecaster
+from dynst.models.forecaster import InputGatedForecaster, SparseForecaster
 from tests.contracts.test_backbones import VARIANTS, S, compact, inputs, made
 
 # Operator calls of a compact step (forward and backward), of a probe, and products of a dense forecast of the batch, in kFLOP.

@@ -7,12 +7,12 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dynst.data.store import SensorStore
+from dynst.distributed.world import World
 from dynst.experiment.dataset import Dataset, forecaster_for, make_dataset
-from dynst.model import ModelConfig
+from dynst.models.factory import ModelConfig
 from dynst.sparsity.scheme import StepSensors, dense_scheme
-from dynst.training.loop import Training, TrainingData
-from dynst.training.recipe import Recipe
-from dynst.training.world import World
+from dynst.training.config import Recipe
+from dynst.training.trainer import Training, TrainingData
 from tests.conftest import write_grid
 from tests.contracts.test_backbones import VARIANTS
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from dynst.backbones.catalogue import BACKBONES
-from dynst.served import ServedForecaster
+from dynst.models.inference import ServedForecaster
+from dynst.models.registry import BACKBONES
 from tests.contracts.test_backbones import CLOSE, C, T, forms, made, random_active
 
 onnxruntime = pytest.importorskip("onnxruntime")

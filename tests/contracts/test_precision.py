@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dynst.forecaster import SparseForecaster
+from dynst.models.forecaster import SparseForecaster
 from tests.contracts.test_backbones import VARIANTS, S, inputs, made
 
 GATES = (torch.arange(S) % 3 > 0).float()

@@ -7,7 +7,7 @@ import pytest
 
 from dynst.errors import ConfigError
 from dynst.sparsity.config import SparsityConfig, make_constraints, make_scheme
-from dynst.sparsity.network import Network
+from dynst.sparsity.constraints.sensor_layout import Network
 from tests.contracts.test_constraints import STEPS, S, make_network
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from dynst.data.sensors import Sensors
+from dynst.data.sensor_table import Sensors
 from dynst.errors import ConfigError
 from dynst.sparsity.config import SparsityConfig, make_scheme
+from dynst.sparsity.constraints.sensor_layout import Network
 from dynst.sparsity.criteria import Given
 from dynst.sparsity.mask import num_active_at
-from dynst.sparsity.network import Network
 from dynst.sparsity.scheme import Scheme
 
 S, STEPS = 23, 120

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from dynst_platform.cli.main import main
+from dynst_platform.main import main
 
 __all__ = ["COMMAND", "JOB", "clean_environment", "dynst", "dynst_here"]
 
-COMMAND = [sys.executable, "-m", "dynst_platform.cli.main"]
+COMMAND = [sys.executable, "-m", "dynst_platform.main"]
 JOB = """\
 name: small
 data: {{store: "{store}"}}

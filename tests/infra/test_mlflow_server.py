@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from dynst.data.store import SensorStore
+from dynst_platform.commands.train.workflow import train
 from dynst_platform.errors import TrackingError
-from dynst_platform.train import train
-from tests.dynst_platform.test_train import small_job
+from tests.dynst_platform.commands.train.test_train import small_job
 from tests.infra.documents import INFRA
 from tests.infra.test_docker import SERVICES
 from tests.storage.conftest import ObjectStore, _served, object_store

@@ -8,14 +8,14 @@ from mlflow.tracking import MlflowClient
 
 from dynst.data.store import SensorStore
 from dynst.errors import CheckpointError, ConfigError
+from dynst_platform.commands.train.workflow import train
+from dynst_platform.config.files import check_job, with_overrides
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.locations import home
 from dynst_platform.errors import TrackingError
-from dynst_platform.home import home
-from dynst_platform.jobfile import check_job, with_overrides
-from dynst_platform.spec import JobSpec
 from dynst_platform.tracking.reaching import as_tracking_error
 from dynst_platform.tracking.sync import sync, waiting_folders
-from dynst_platform.train import train
-from tests.dynst_platform.test_train import small_job
+from tests.dynst_platform.commands.train.test_train import small_job
 from tests.storage.conftest import BUCKET, ObjectStore
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]

@@ -7,12 +7,12 @@ import torch
 
 from dynst.data.store import SensorStore
 from dynst.errors import CheckpointError, DataError
-from dynst.training.checkpoints import Checkpoints
-from dynst_platform.jobfile import check_job
+from dynst.training.checkpoint_store import Checkpoints
+from dynst_platform.config.files import check_job
+from dynst_platform.config.stores import find_store
+from dynst_platform.execution.worker import run_job
 from dynst_platform.reports import Report
-from dynst_platform.stores import find_store
-from dynst_platform.workers.worker import run_job
-from tests.dynst_platform.test_interrupted import (
+from tests.dynst_platform.execution.test_interrupted import (
     facts,
     job_of,
     killed_after_every_checkpoint,

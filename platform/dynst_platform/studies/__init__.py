@@ -1,1 +1,1 @@
-"""Many trainings of one question: ablations and sparsity–error curves."""
+"""What the commands share that run many trainings of one question: tasks that resume, references, tables and plots over seeds."""

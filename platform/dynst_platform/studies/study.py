@@ -1,172 +1,112 @@
-"""Many independent pieces of work, spread over Ray, that resume where they stopped: each finished piece is a folder."""
+"""A study and its MLflow run: pieces done, rows gathered, and the run closed with the reason where that fails."""
 
-import hashlib
-import json
-import os
-import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
-import ray
-import torch
+import pandas as pd
 
-import dynst
+from dynst.data.store import SensorStore
+from dynst.storage.addresses import without_credentials
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.locations import artifact_root, home, tracking_uri
+from dynst_platform.config.stores import first_unit
 from dynst_platform.errors import RunError
-from dynst_platform.workers.local_ray import local_ray
+from dynst_platform.quiet import quiet_libraries
+from dynst_platform.studies.references import reference_errors
+from dynst_platform.studies.tasks import Cell, Product, run_cells
+from dynst_platform.tracking.mlflow_runs import Tracker
 
-__all__ = ["Cell", "Files", "OnDone", "Product", "load_product", "run_cells", "save_product"]
+__all__ = ["OnPiece", "StudyOutcome", "carried_out", "closed_on_failure", "outcome_facts", "plain_rows", "tidy"]
 
-Files = dict[str, bytes]
-ROWS = "rows.json"
-
-
-@dataclass(frozen=True)
-class Product:
-    """What a cell leaves: tidy rows, and files for the cells that need it."""
-
-    rows: list[dict[str, Any]]
-    files: Files = field(default_factory=dict)
+OnPiece = Callable[[str, int, int], None]  # name of the piece that is done, how many are, of how many
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A pure piece of work. Two cells of the same name and identity are the same work, in whatever study they stand.
+@dataclass(frozen=True, kw_only=True)
+class StudyOutcome:
+    """What every study gives beside its own lines: plain data for the screen, for ``--format json`` and for tests."""
 
-    Args:
-        work: called with ``arguments`` and, where the cell ``needs`` another, that one's files.
-        identity: everything that the result depends on but the code, as JSON would have it.
-    """
-
-    name: str
-    work: Callable[..., Product]
-    arguments: tuple[Any, ...]
-    identity: dict[str, Any]
-    needs: str | None = None  # the name of another cell
-
-    @property
-    def folder(self) -> str:
-        facts = self.identity | {"code": _code_digest(self.work.__module__)}
-        return f"{self.name}-{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]}"
+    run_id: str
+    experiment: str
+    num_sensors: int
+    unit: str
+    references: dict[str, float]
+    artifacts: dict[str, str]
+    attribution: str
 
 
-@cache
-def _code_digest(module: str) -> str:
-    """Of the method and of the module that does the work; with other code the work is done anew."""
-    digest, own = hashlib.sha256(), sys.modules[module].__file__
-    for path in [*sorted(Path(dynst.__file__).parent.rglob("*.py")), *([Path(own)] if own else [])]:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-OnDone = Callable[[Cell, Product], None]
-
-
-def run_cells(cells: Sequence[Cell], root: Path, workers: int, on_done: OnDone, address: str | None = None) -> None:
-    """Do what is not done yet, at most ``workers`` cells at once (0: in the calling process), and hand over every product.
-
-    A cell that fails does not stop the others.
-
-    Args:
-        address: of a Ray cluster that runs already, whose nodes see what cells read; by default a Ray of our own.
+@contextmanager
+def carried_out(
+    kind: str, job: JobSpec, store: SensorStore, cells: Sequence[Cell], on_piece: OnPiece
+) -> Iterator[tuple[Tracker, pd.DataFrame]]:
+    """Do what is left of a study and hand over its rows; the MLflow run stays open until the block ends it.
 
     Raises:
-        RunError: at least one cell failed; names each, with its reason.
+        RunError: a piece, the tracking store or the disk failed; what was finished stays, and the run says why.
     """
-    products: dict[str, Product] = {}
-    for cell in cells:
-        if (root / cell.folder).exists():
-            products[cell.name] = load_product(root / cell.folder)
-            on_done(cell, products[cell.name])
-    failures: dict[str, str] = {}
-    left = [cell for cell in cells if cell.name not in products]
-    finish = _here(left, products) if workers == 0 else _on_ray(left, products, workers, address)
-    for cell, outcome in finish if left else ():
-        if isinstance(outcome, BaseException):
-            failures[cell.name] = _reason(outcome)
-            continue
-        try:
-            save_product(root / cell.folder, outcome)
-        except OSError as error:
-            failures[cell.name] = _reason(error)
-            continue
-        products[cell.name] = outcome
-        on_done(cell, outcome)
-    if failures:
-        listed = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
-        raise RunError(
-            f"{len(failures)} of {len(cells)} pieces failed ({listed}); the others are kept, and the same command does the rest"
-        )
+    quiet_libraries()
+    tracker = Tracker(tracking_uri(), artifact_root(), job, store)
+    tracker.start(kind, kind)
+    rows: list[dict[str, Any]] = []
+    done: list[str] = []
+
+    def on_done(cell: Cell, product: Product) -> None:
+        rows.extend(product.rows)
+        done.append(cell.name)
+        on_piece(cell.name, len(done), len(cells))
+
+    with closed_on_failure(tracker, "start again"):
+        run_cells(cells, home() / job.name / "pieces", job.cluster.most_workers, on_done, job.cluster.address)
+        yield tracker, tidy(rows, store.sensors.ids)
 
 
-def _reason(error: BaseException) -> str:
-    """The last line, which is the error itself where Ray puts a worker's traceback before it."""
-    return " ".join(str(error).split("\n")[-1].split()) or type(error).__name__
-
-
-Outcomes = Iterator[tuple[Cell, Product | Exception]]
-
-
-def _here(cells: Sequence[Cell], products: dict[str, Product]) -> Outcomes:
-    for cell in cells:
-        if cell.needs is not None and cell.needs not in products:
-            continue
-        try:
-            yield cell, _call(cell, products[cell.needs].files if cell.needs else None)
-        except Exception as error:
-            yield cell, error
-
-
-def _on_ray(cells: Sequence[Cell], products: dict[str, Product], workers: int, address: str | None) -> Outcomes:
-    with local_ray(address=address):
-        remote = ray.remote(num_cpus=1, max_retries=2)(_call_on_worker)
-        waiting, running, shared = list(cells), dict[Any, Cell](), dict[str, Any]()
-        while waiting or running:
-            ready = [cell for cell in waiting if cell.needs is None or cell.needs in products]
-            for cell in ready[: workers - len(running)]:
-                waiting.remove(cell)
-                if cell.needs is not None and cell.needs not in shared:
-                    shared[cell.needs] = ray.put(products[cell.needs].files)
-                running[remote.remote(cell, shared.get(cell.needs or ""))] = cell
-            if not running:
-                return  # what is left waits for a cell that failed
-            done, _ = ray.wait(list(running))
-            cell = running.pop(done[0])
-            try:
-                yield cell, ray.get(done[0])
-            except ray.exceptions.RayError as error:
-                yield cell, error
-
-
-def _call_on_worker(cell: Cell, files: Files | None) -> Product:
-    torch.set_num_threads(1)
-    return _call(cell, files)
-
-
-def _call(cell: Cell, files: Files | None) -> Product:
-    return cell.work(*cell.arguments) if cell.needs is None else cell.work(*cell.arguments, files)
-
-
-def save_product(folder: Path, product: Product) -> None:
-    """Whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(mkdtemp(prefix=".draft-", dir=folder.parent))
+@contextmanager
+def closed_on_failure(tracker: Tracker, then: str) -> Iterator[None]:
+    """Close what is open in MLflow with the reason where the block fails; ``then`` is what to do once a full disk has room."""
     try:
-        for name, content in product.files.items():
-            (draft / name).write_bytes(content)
-        (draft / ROWS).write_text(json.dumps(product.rows), encoding="utf-8")
-        os.rename(draft, folder)
-    except OSError:
-        if not folder.exists():  # else another run of the same study was faster
-            raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        yield
+    except OSError as error:
+        tracker.close("FAILED", str(error))
+        raise RunError(f"the results cannot be written ({error}); make room under {home()} and {then}") from error
+    except BaseException as error:
+        tracker.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", str(error))
+        raise
 
 
-def load_product(folder: Path) -> Product:
-    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ROWS}
-    return Product(json.loads((folder / ROWS).read_text(encoding="utf-8")), files)
+def tidy(rows: Sequence[dict[str, Any]], sensors: tuple[str, ...]) -> pd.DataFrame:
+    """All rows as one table, sorted by what identifies them; ``active`` names the kept sensors, separated by bars."""
+    table = pd.DataFrame(rows)
+    if "active" in table:
+        table["active"] = [
+            "|".join(sensors[index] for index in kept) if isinstance(kept, list) else None for kept in table["active"]
+        ]
+    known = [name for name in ("stage", "seed", "sparsity", "scheme", "criterion", "choice", "number") if name in table]
+    rest = [name for name in table if name not in known]
+    return table[known + rest].sort_values(known, ignore_index=True)
+
+
+def outcome_facts(
+    kind: str, job: JobSpec, store: SensorStore, tracker: Tracker, table: pd.DataFrame, folder: Path
+) -> dict[str, Any]:
+    """The fields of a ``StudyOutcome`` whose files lie in ``folder``, the picture under the name of the study."""
+    return {
+        "run_id": tracker.runs[kind],
+        "experiment": job.name,
+        "num_sensors": len(store.sensors),
+        "unit": first_unit(job, store),
+        "references": reference_errors(table),
+        "artifacts": {
+            "folder": str(folder),
+            "picture": str(folder / f"{kind}.png"),
+            "tracking_uri": without_credentials(tracker.uri),
+        },
+        "attribution": store.manifest.attribution,
+    }
+
+
+def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """For JSON, which has no NaN: what is unknown is None."""
+    known = table.astype(object).where(table.notna(), None)
+    return [dict(zip(known.columns, line, strict=True)) for line in known.itertuples(index=False)]

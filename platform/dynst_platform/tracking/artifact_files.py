@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dynst.breakdown import StepError
 from dynst.data.store import SensorStore
-from dynst_platform.pictures.errors import draw_errors_by_step
-from dynst_platform.pictures.masks import draw_mask
+from dynst.evaluation.summary import StepError
+from dynst_platform.plots.errors import draw_errors_by_step
+from dynst_platform.plots.masks import draw_mask
 
 __all__ = ["write_errors", "write_sensors"]
 

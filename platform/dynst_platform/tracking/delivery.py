@@ -8,10 +8,10 @@ from functools import partial
 from threading import Event, Thread
 from typing import Protocol
 
-from dynst.addresses import without_credentials
 from dynst.errors import DynstError
+from dynst.storage.addresses import without_credentials
+from dynst_platform.config.locations import shown
 from dynst_platform.errors import RunError, UnreachableError
-from dynst_platform.home import shown
 from dynst_platform.reports import Report
 from dynst_platform.tracking.cursor import Cursor, Ending, queued
 from dynst_platform.tracking.report_file import REPORTS, ReportReader

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dynst.data.sensors import Sensors
+from dynst.data.sensor_table import Sensors
 from dynst.sparsity.diagnostics import MaskHistory, churn, ever_active, overlap, share_of_time_on
-from dynst_platform.pictures.mask_history import draw_mask_history
+from dynst_platform.plots.mask_history import draw_mask_history
 from dynst_platform.reports import MaskChange
 
 __all__ = ["history_of", "mask_series", "write_history"]

@@ -17,15 +17,15 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 import dynst
-from dynst.addresses import without_credentials
-from dynst.artifact import artifact_digest, load_artifact
-from dynst.backbones.catalogue import own_code
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
+from dynst.models.artifact import artifact_digest, load_artifact
+from dynst.models.registry import own_code
+from dynst.storage.addresses import without_credentials
+from dynst_platform.config.files import dump_document, dump_spec
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.job_id import new_job_id, run_name
 from dynst_platform.errors import TrackingError
-from dynst_platform.job_id import new_job_id, run_name
-from dynst_platform.jobfile import dump_document, dump_spec
-from dynst_platform.spec import JobSpec
 from dynst_platform.tracking import serving_model
 from dynst_platform.tracking.artifact_files import write_sensors
 from dynst_platform.tracking.reaching import as_tracking_error

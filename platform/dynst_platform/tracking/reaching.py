@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import requests
 from mlflow.exceptions import MlflowException
 
-from dynst.addresses import problem_with, without_credentials
+from dynst.storage.addresses import problem_with, without_credentials
 from dynst_platform.errors import TrackingError, UnreachableError
 
 __all__ = ["as_tracking_error"]

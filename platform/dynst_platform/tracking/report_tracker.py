@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from mlflow.entities import Metric
 
-from dynst.breakdown import StepError
+from dynst.evaluation.summary import StepError
 from dynst.experiment.arms import ArmKind
+from dynst_platform.config.stores import target_units
 from dynst_platform.reports import ArmReport, EpochReport, MaskChange, Report
-from dynst_platform.stores import target_units
 from dynst_platform.tracking.artifact_files import write_errors, write_sensors
 from dynst_platform.tracking.mask_history import history_of, mask_series, write_history
 from dynst_platform.tracking.mlflow_runs import MAX_METRICS, Tracker, metrics_at

@@ -2,7 +2,7 @@
 
 from mlflow.tracking import MlflowClient
 
-from dynst.addresses import without_credentials
+from dynst.storage.addresses import without_credentials
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["run_address"]

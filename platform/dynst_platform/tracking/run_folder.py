@@ -7,16 +7,16 @@ from typing import Any
 
 from mlflow.tracking import MlflowClient
 
-from dynst.addresses import without_credentials
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
-from dynst.training.checkpoint import differences
+from dynst.storage.addresses import without_credentials
+from dynst.training.checkpoint_format import differences
+from dynst_platform.config.files import dump_spec, load_job
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.locations import home, tracking_uri
+from dynst_platform.config.stores import from_anywhere
 from dynst_platform.errors import TrackingError, UnreachableError
-from dynst_platform.home import home, tracking_uri
-from dynst_platform.jobfile import dump_spec, load_job
 from dynst_platform.quiet import quiet_libraries
-from dynst_platform.spec import JobSpec
-from dynst_platform.stores import from_anywhere
 from dynst_platform.tracking.cursor import Cursor
 from dynst_platform.tracking.reaching import as_tracking_error
 

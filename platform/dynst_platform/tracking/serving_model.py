@@ -13,8 +13,8 @@ import mlflow
 import numpy as np
 import pandas as pd
 
-from dynst.artifact import Artifact, Description, load_artifact
 from dynst.errors import ArtifactError
+from dynst.models.artifact import Artifact, Description, load_artifact
 
 __all__ = ["ServingModel", "forecast_table", "input_columns", "output_columns", "reading_columns"]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from dynst.data.store import SensorStore, open_store
 from dynst.errors import ConfigError
-from dynst_platform.home import artifact_root, home, tracking_uri
-from dynst_platform.jobfile import load_job
+from dynst_platform.config.files import load_job
+from dynst_platform.config.locations import artifact_root, home, tracking_uri
 from dynst_platform.quiet import quiet_libraries
 from dynst_platform.tracking.cursor import CURSOR, Cursor, alone_in, queued
 from dynst_platform.tracking.delivery import Backlog

@@ -7,7 +7,7 @@ import pytest
 from dynst.data.remote import fetch_store, publish_store
 from dynst.data.store import MANIFEST, READINGS, SensorStore, open_store
 from dynst.errors import DataError
-from dynst_platform.stores import find_store
+from dynst_platform.config.stores import find_store
 
 
 def test_a_published_store_comes_back_the_same_and_is_cached(tmp_path: Path, network: SensorStore) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from dynst.data.edges import Edges, nearest_neighbour_edges
 from dynst.data.manifest import Channel
-from dynst.data.sensors import Sensors
+from dynst.data.sensor_table import Sensors
 from dynst.data.store import EDGES, MANIFEST, READINGS, SENSORS, SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
 from dynst.errors import DataError

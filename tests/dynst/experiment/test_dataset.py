@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from dynst.backbones.all_pairs import AllPairs
-from dynst.backbones.geometry import make_geometry
-from dynst.backbones.neighbours import NeighbourLists
-from dynst.backbones.protocol import Traits
 from dynst.data.edges import Edges, nearest_neighbour_edges
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.errors import ConfigError
-from dynst.model import ModelConfig, build_forecaster
+from dynst.models.factory import ModelConfig, build_forecaster
+from dynst.models.layers.dense_topology import AllPairs
+from dynst.models.layers.sparse_topology import NeighbourLists
+from dynst.models.layers.topology import make_geometry
+from dynst.models.protocol import Traits
 
 COMPACT = Traits(compact=True)
 DRAWN = 3530.6216  # sum of the absolute initial weights

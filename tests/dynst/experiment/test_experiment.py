@@ -3,17 +3,17 @@
 import pytest
 import torch
 
-from dynst.choice.rankings import RANKINGS
-from dynst.choice.search import SearchConfig
 from dynst.data.store import SensorStore
 from dynst.experiment.arms import Arm
 from dynst.experiment.config import ExperimentConfig
 from dynst.experiment.dataset import Dataset, make_dataset
 from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import select
-from dynst.model import ModelConfig
+from dynst.models.factory import ModelConfig
+from dynst.selection.baselines import RANKINGS
+from dynst.selection.search import SearchConfig
 from dynst.sparsity.config import SparsityConfig
-from dynst.training.recipe import Recipe
+from dynst.training.config import Recipe
 from tests.conftest import SMALL
 
 MODEL = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)

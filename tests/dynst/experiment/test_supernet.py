@@ -3,19 +3,19 @@
 import pytest
 import torch
 
-from dynst.choice.judge import Judge
-from dynst.choice.rankings import RANKINGS
-from dynst.choice.search import SearchConfig
 from dynst.data.store import SensorStore
+from dynst.evaluation.evaluate import evaluate
 from dynst.experiment.config import ExperimentConfig
 from dynst.experiment.dataset import Dataset, make_dataset
 from dynst.experiment.experiment import Experiment
 from dynst.experiment.supernet import Supernet
-from dynst.forecaster import SparseForecaster
-from dynst.model import ModelConfig
+from dynst.models.factory import ModelConfig
+from dynst.models.forecaster import SparseForecaster
+from dynst.selection.baselines import RANKINGS
+from dynst.selection.search import SearchConfig
+from dynst.selection.subset_evaluator import Judge
 from dynst.sparsity.config import SparsityConfig
-from dynst.training.evaluate import evaluate
-from dynst.training.recipe import Recipe
+from dynst.training.config import Recipe
 from tests.conftest import SMALL
 
 MODEL = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)

@@ -5,11 +5,11 @@ import torch
 
 from dynst.errors import ConfigError
 from dynst.sparsity.config import SparsityConfig, at_sparsity, make_constraints, make_scheme
-from dynst.sparsity.constrained import Marked
-from dynst.sparsity.constraints import Unconstrained
+from dynst.sparsity.constraints.base import Unconstrained
+from dynst.sparsity.constraints.constrained import Marked
+from dynst.sparsity.constraints.sensor_layout import Network
 from dynst.sparsity.criteria import LearnedGate
 from dynst.sparsity.mask import num_active_at
-from dynst.sparsity.network import Network
 from dynst.sparsity.scheme import Scheme, SensorDropout, dense_scheme, fixed_scheme, shared_scheme
 from tests.contracts.test_constraints import KINDS, STEPS, S, make_network
 

@@ -7,11 +7,11 @@ from dynst.data.store import SensorStore
 from dynst.experiment.config import ExperimentConfig
 from dynst.experiment.dataset import make_dataset
 from dynst.experiment.experiment import Experiment
-from dynst.model import ModelConfig
+from dynst.models.factory import ModelConfig
 from dynst.sparsity.config import SparsityConfig
 from dynst.sparsity.scheme import StepSensors
-from dynst.training.loop import Training
-from dynst.training.recipe import Recipe
+from dynst.training.config import Recipe
+from dynst.training.trainer import Training
 from tests.conftest import SMALL
 
 

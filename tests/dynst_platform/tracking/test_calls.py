@@ -7,8 +7,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from dynst.data.store import SensorStore
-from dynst_platform import train as use_case
-from tests.dynst_platform.test_train import small_job
+from dynst_platform.commands.train import workflow as use_case
+from tests.dynst_platform.commands.train.test_train import small_job
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"),

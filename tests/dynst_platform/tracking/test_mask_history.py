@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from dynst.data.sensors import Sensors
+from dynst.data.sensor_table import Sensors
 from dynst_platform.reports import MaskChange
 from dynst_platform.tracking.mask_history import history_of, mask_series, write_history
 from tests.dynst_platform.reports import change

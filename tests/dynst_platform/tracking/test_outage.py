@@ -8,11 +8,11 @@ from mlflow.tracking import MlflowClient
 
 from benchmarks.tracking_server import TrackingServer
 from dynst.data.store import SensorStore
+from dynst_platform.commands.train.workflow import train
+from dynst_platform.execution import launch
 from dynst_platform.reports import Report
 from dynst_platform.tracking.report_file import append_report
-from dynst_platform.train import train
-from dynst_platform.workers import launch
-from tests.dynst_platform.test_train import small_job
+from tests.dynst_platform.commands.train.test_train import small_job
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 AWAY_SECONDS = 5

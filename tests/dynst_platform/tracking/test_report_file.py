@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dynst.errors import DataError
+from dynst_platform.commands.tune.reports import TrialReport
 from dynst_platform.reports import EpochReport, read_report
-from dynst_platform.sweep.reports import TrialReport
 from dynst_platform.tracking.report_file import LineReader, ReportReader, append_line, append_report, followed
 from tests.dynst_platform.reports import arm_end, change, epoch
 

@@ -14,18 +14,18 @@ from mlflow.tracking import MlflowClient
 
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
-from dynst_platform.cli.sync import sync as sync_command
+from dynst_platform.commands.sync import sync as sync_command
+from dynst_platform.commands.train.workflow import Outcome, train
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.locations import artifact_root, shown, tracking_uri
 from dynst_platform.errors import BusyError, UnreachableError
-from dynst_platform.home import artifact_root, shown, tracking_uri
-from dynst_platform.spec import JobSpec
 from dynst_platform.tracking import mlflow_runs, report_tracker
 from dynst_platform.tracking.cursor import Cursor, Ending, alone_in, queued
 from dynst_platform.tracking.delivery import Backlog
 from dynst_platform.tracking.report_file import REPORTS
 from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.sync import sync, waiting_folders
-from dynst_platform.train import Outcome, train
-from tests.dynst_platform.test_train import small_job
+from tests.dynst_platform.commands.train.test_train import small_job
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"),

@@ -3,9 +3,9 @@
 import pytest
 
 from dynst.data.store import SensorStore
-from dynst_platform.home import artifact_root, tracking_uri
+from dynst_platform.config.locations import artifact_root, tracking_uri
 from dynst_platform.tracking.mlflow_runs import Tracker
-from tests.dynst_platform.test_train import small_job
+from tests.dynst_platform.commands.train.test_train import small_job
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"),

@@ -1,1 +1,0 @@
-"""Which sensors to keep: rankings from the data alone, a trained network as judge, and the search that it judges."""

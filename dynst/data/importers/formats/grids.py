@@ -1,0 +1,39 @@
+"""From a block of cells to a row of sensors."""
+
+import numpy as np
+
+from dynst.data.importers.source import Source, array_blocks
+from dynst.data.lattice import cell_ids, cell_positions, grid_edges
+from dynst.data.manifest import Channel, Grid
+from dynst.errors import DataError
+
+__all__ = ["grid_source"]
+
+
+def grid_source(
+    kind: str,
+    time: np.ndarray,
+    values: np.ndarray,
+    channels: tuple[Channel, ...],
+    *,
+    timed: bool = True,
+    notes: tuple[str, ...] = (),
+) -> Source:
+    """A source over ``values [N, height, width, C]``; cell (row, column) becomes sensor ``row * width + column``."""
+    if values.ndim != 4 or not all(values.shape):
+        raise DataError(
+            f"a grid must have the axes time, row, column and channel, none of them empty, but has the shape {values.shape}"
+        )
+    steps, height, width, count = values.shape
+    return Source(
+        kind,
+        cell_ids(height, width),
+        channels,
+        array_blocks(time, values.reshape(steps, height * width, count)),
+        positions=cell_positions(height, width),
+        geometry="plane",
+        edges=grid_edges(height, width),
+        grid=Grid(height=height, width=width),
+        timed=timed,
+        notes=notes,
+    )

@@ -1,0 +1,1 @@
+"""How good a forecast is: tables of errors, image metrics, naive references, and what inference costs."""

@@ -1,0 +1,73 @@
+"""Errors of a forecaster over a set of windows, every location counted."""
+
+import torch
+from torch import Tensor
+
+from dynst.data.scaler import is_zero
+from dynst.data.windows import Batch, Windows
+from dynst.devices import device_of, on_host, sent
+from dynst.distributed.world import World
+from dynst.evaluation.error_table import ErrorTable
+from dynst.models.forecaster import SparseForecaster
+
+__all__ = ["evaluate", "forecast_windows", "windows_at_once"]
+
+LOCATIONS_AT_ONCE = 256 * 4096  # windows times sensors
+
+
+def windows_at_once(num_sensors: int, parts: int = 1) -> int:
+    """So many that memory does not grow with the network; fewer where even that is too large to be trained on in one piece."""
+    return max(1, min(256, LOCATIONS_AT_ONCE // num_sensors) // max(1, parts))
+
+
+def forecast_windows(model: SparseForecaster, windows: Windows, index: Tensor, sensors: Tensor) -> Tensor:
+    """Forecasts in raw units ``[B, H, S, targets]`` for the windows ``index``, reading ``sensors`` alone."""
+    windows = windows.on(device_of(model))
+    batch = windows.batch(index, sensors)
+    scaled = model(batch.readings, batch.observed, batch.calendar, batch.sensors)
+    raw: Tensor = model.scaler.restore(scaled, windows.target_times(index), sent(windows.targets, windows.device))
+    return raw
+
+
+@torch.no_grad()
+def evaluate(
+    model: SparseForecaster,
+    windows: Windows,
+    active: Tensor,
+    world: World | None = None,
+    batch_size: int | None = None,
+    failing: Tensor | None = None,
+) -> ErrorTable:
+    """Errors over ALL locations when only ``active`` (bool ``[S]``) sensors are read; ranks share the windows.
+
+    The readings of ``failing`` ones (bool ``[S]``) are all missing, as if they had broken down after the training.
+
+    It is computed in float32 where the model is, and comes back to main memory once, at the end. By default memory does not grow
+    with the network: a batch has 256 windows up to 4,096 sensors, 10 at 100,000.
+    """
+    world, windows = world or World(), windows.on(device_of(model))
+    batch_size = batch_size or windows_at_once(len(active))
+    was_training = model.training
+    model.eval()
+    sensors, targets = active.nonzero().squeeze(1), sent(windows.targets, windows.device)
+    table = ErrorTable.zeros(windows.horizon, len(active), len(targets), model.scaler.to_first(targets))
+    scale = model.scaler.scale[:, targets]
+    lost = None if failing is None else sent(failing[sensors], windows.device)
+    for index in world.share(torch.arange(len(windows))).split(batch_size):
+        if not len(index):  # more ranks than windows
+            continue
+        batch = windows.batch(index, sensors)
+        readings, observed = (batch.readings, batch.observed) if lost is None else _without(batch, lost)
+        scaled = model(readings, observed, batch.calendar, batch.sensors)
+        truth = model.scaler.restore(batch.target, windows.target_times(index), targets)
+        zero = is_zero(truth, batch.target * scale)
+        table.add((scaled - batch.target) * scale, truth, batch.target_observed, zero)
+    for part in table.sums:
+        world.total(part)
+    model.train(was_training)
+    return table.on_host().by_quantity(on_host(model.scaler.quantity[targets]))
+
+
+def _without(batch: Batch, lost: Tensor) -> tuple[Tensor, Tensor]:
+    here = ~lost[:, None]  # [K, 1]
+    return batch.readings * here, batch.observed & here

@@ -1,0 +1,162 @@
+"""A trained sparse model on disk: weights without pickle, and a description that rebuilds the network around them."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from dynst.data.edges import Edges
+from dynst.data.manifest import Patching
+from dynst.data.scaler import Season, SeasonalScaler
+from dynst.devices import on_host
+from dynst.errors import ArtifactError
+from dynst.models.factory import ModelConfig, build_forecaster
+from dynst.models.forecaster import SparseForecaster
+from dynst.models.inference import ServedForecaster
+
+__all__ = ["Artifact", "Description", "artifact_digest", "load_artifact", "save_artifact"]
+
+WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
+EDGE_PREFIX, POSITIONS = "edges.", "positions"
+
+
+class Description(BaseModel):
+    """All that is not a tensor. Sensor ids are the user's own, in the order of the store."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["dynst-model"] = "dynst-model"
+    version: Literal[3] = 3  # 1 had no linear path in its readout, 2 the options of the backbone beside its name
+    model: ModelConfig
+    sensors: tuple[str, ...]
+    active: tuple[bool, ...]
+    importance: tuple[float, ...]
+    channels: tuple[str, ...]
+    targets: tuple[int, ...]
+    season_period: int
+    season_slots: int
+    season_step: int | None = None
+    step_seconds: int
+    data_digest: str
+    patching: Patching | None = Field(None, description="of a grid, whose patches the sensors are; patches.to_frames undoes it")
+    blank: tuple[tuple[int, int], ...] = Field((), description="sensor and channel of what no patch holds: padding, no data")
+
+    @property
+    def active_sensors(self) -> list[str]:
+        return [name for name, on in zip(self.sensors, self.active, strict=True) if on]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A forecaster ready to run, and who its sensors are."""
+
+    model: SparseForecaster
+    description: Description
+
+    @torch.inference_mode()
+    def forecast(self, time: np.ndarray, readings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Forecast every location from the latest readings of the active sensors.
+
+        Args:
+            time: ``[T]`` seconds since 1970-01-01, one step apart.
+            readings: ``[T, K, C]`` raw, sensors in the order of ``description.active_sensors``; NaN where missing, which is
+                read as the location's seasonal profile. A sensor without any reading is left out, as if it were off.
+
+        Returns:
+            Times ``[H]`` and forecasts ``[H, S, targets]`` in the channel's unit.
+        """
+        config = self.description.model
+        shape = (config.window, sum(self.description.active), len(self.description.channels))
+        if readings.shape != shape or len(time) != config.window:
+            raise ArtifactError(
+                f"the model reads {shape[0]} steps of {shape[1]} active sensors and {shape[2]} channels, but got readings of "
+                f"shape {readings.shape} and {len(time)} times"
+            )
+        past = torch.tensor(np.asarray(time, np.int64))
+        raw = torch.tensor(np.asarray(readings, np.float32)).nan_to_num(torch.nan, torch.nan, torch.nan)  # nothing infinite is read
+        heard = ~raw.isnan().all(2).all(0)
+        heard |= not heard.any()
+        served = self.served(heard)
+        return served.times_ahead(past).numpy(), served(past, raw[:, heard]).numpy()
+
+    def served(self, heard: torch.Tensor | None = None) -> ServedForecaster:
+        """What ``forecast`` calls, as a module that reads those of the active sensors that are ``heard`` (bool ``[K]``)."""
+        description = self.description
+        active, targets = torch.tensor(description.active), torch.tensor(description.targets)
+        if heard is not None:
+            active[active.clone()] = heard
+        return ServedForecaster(self.model, active, targets, description.step_seconds).eval()
+
+
+def save_artifact(
+    folder: Path, model: SparseForecaster, description: Description, edges: Edges, positions: np.ndarray | None = None
+) -> None:
+    """``edges`` and ``positions [S, 2]`` go with the model, which is made from them again when it is loaded."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state: dict[str, Tensor] = on_host(dict(model.state_dict()))  # where a module stands twice, its tensors share memory
+    tensors = {name: value.clone(memory_format=torch.contiguous_format) for name, value in state.items()}
+    tensors |= {f"{EDGE_PREFIX}{name}": torch.tensor(getattr(edges, name)) for name in ("source", "target", "weight")}
+    if positions is not None:
+        tensors[POSITIONS] = torch.tensor(positions)
+    save_file(tensors, folder / WEIGHTS)
+    (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2))
+
+
+def _upgraded(document: dict[str, Any]) -> dict[str, Any]:
+    """A description of version 2 as one of today."""
+    if document.get("version") != 2:
+        return document
+    model = dict(document["model"])
+    old = {"blocks": model.pop("blocks"), "heads": model.pop("heads")}
+    options = old if model["backbone"] == "patch_transformer" else {"blocks": old["blocks"]}
+    return document | {"version": 3, "model": model | {"backbone": {"name": model["backbone"], "options": options}}}
+
+
+def artifact_digest(folder: Path) -> str:
+    """Of weights and description: what tells a saved model from any other, and from one that somebody changed.
+
+    Raises:
+        ArtifactError: a file is absent.
+    """
+    digest = hashlib.sha256()
+    try:
+        for name in (DESCRIPTION, WEIGHTS):
+            digest.update((folder / name).read_bytes())
+    except OSError as error:
+        raise ArtifactError(f"no usable model in {folder} ({error.strerror}); it must hold {DESCRIPTION} and {WEIGHTS}") from error
+    return digest.hexdigest()
+
+
+def load_artifact(folder: Path) -> Artifact:
+    """Rebuild the network and load its weights.
+
+    Raises:
+        ArtifactError: a file is absent, damaged, or does not fit the other.
+    """
+    try:
+        description = Description.model_validate(_upgraded(json.loads((folder / DESCRIPTION).read_bytes())))
+        tensors = load_file(folder / WEIGHTS)
+        edges = Edges(*(tensors.pop(f"{EDGE_PREFIX}{name}").numpy() for name in ("source", "target", "weight")))
+    except (OSError, ValueError, SafetensorError, KeyError, TypeError, AttributeError) as error:  # pydantic's, JSON's: ValueErrors
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error).splitlines()[0]
+        raise ArtifactError(
+            f"no usable model in {folder} ({reason}); it must hold {DESCRIPTION} and {WEIGHTS} of one run"
+        ) from error
+    season = Season(description.season_period, description.season_slots, description.season_step)
+    scaler = SeasonalScaler(season, len(description.sensors), len(description.channels))
+    place = {"positions": tensors.pop(POSITIONS, None), "layout": description.patching}
+    model = build_forecaster(description.model, scaler, edges, targets=description.targets, seed=0, **place)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ArtifactError(f"the weights in {folder} do not fit its {DESCRIPTION}; both must come from one run") from error
+    model.eval()
+    return Artifact(model, description)

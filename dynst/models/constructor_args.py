@@ -1,0 +1,84 @@
+"""What a constructor of a backbone gets, by the names of its parameters; every other parameter is an option of the job."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dynst.data.edges import Edges
+from dynst.data.manifest import Patching
+from dynst.data.windows import calendar_features
+from dynst.errors import ConfigError
+from dynst.models.graph.patch_transformer import place_features
+from dynst.models.grid.adapter import frame_shape
+from dynst.models.layers.topology import make_geometry
+from dynst.models.protocol import FrameShape, Geometry, Shape, Traits
+
+__all__ = ["PARTS", "Blueprint"]
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """All that the parts of a forecaster are made from."""
+
+    shape: Shape
+    traits: Traits
+    neighbours: int | None
+    edges: Edges
+    targets: tuple[int, ...]
+    identity: Tensor  # [S, E]
+    positions: Tensor | None  # [S, 2]
+    layout: Patching | None
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """One object, so that backbone and readout share its memory."""
+        return make_geometry(self.edges, self.shape.num_sensors, self.traits, self.neighbours)
+
+    @property
+    def everywhere(self) -> Geometry:
+        """For the readout, which compares all pairs of a small network also where the backbone keeps to lists."""
+        if self.traits.max_all_pairs:
+            return self.geometry
+        return make_geometry(self.edges, self.shape.num_sensors, Traits(compact=True), self.neighbours)
+
+    @cached_property
+    def backward(self) -> Geometry:
+        return make_geometry(self.edges.backward(), self.shape.num_sensors, self.traits, self.neighbours)
+
+    @property
+    def frames(self) -> FrameShape:
+        if self.layout is None:
+            raise ConfigError(
+                "the backbone reads pictures of a grid, but the store has no grid; import the data as one, or take another backbone"
+            )
+        return frame_shape(self.layout, self.shape)
+
+    @property
+    def edge_index(self) -> Tensor:
+        return torch.tensor(np.stack([self.edges.source, self.edges.target]))
+
+
+PARTS: dict[str, Callable[[Blueprint], Any]] = {
+    "shape": lambda blueprint: blueprint.shape,
+    "window": lambda blueprint: blueprint.shape.window,
+    "horizon": lambda blueprint: blueprint.shape.horizon,
+    "num_sensors": lambda blueprint: blueprint.shape.num_sensors,
+    "num_channels": lambda blueprint: blueprint.shape.num_channels,
+    "num_targets": lambda blueprint: blueprint.shape.num_targets,
+    "hidden": lambda blueprint: blueprint.shape.hidden,
+    "targets": lambda blueprint: list(blueprint.targets),
+    "num_calendar": lambda blueprint: calendar_features(torch.zeros(1, dtype=torch.int64)).shape[-1],
+    "identity": lambda blueprint: blueprint.identity,
+    "positions": lambda blueprint: None if blueprint.positions is None else blueprint.positions.float(),
+    "places": lambda blueprint: place_features(blueprint.positions, blueprint.shape.num_sensors),
+    "geometry": lambda blueprint: blueprint.geometry,
+    "backward": lambda blueprint: blueprint.backward,
+    "frames": lambda blueprint: blueprint.frames,
+    "edge_index": lambda blueprint: blueprint.edge_index,  # [2, M] int64
+    "edge_weight": lambda blueprint: torch.tensor(blueprint.edges.weight),  # [M], a copy: a store's own may not be written to
+}

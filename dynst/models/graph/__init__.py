@@ -1,0 +1,1 @@
+"""Backbones over sensors: they read active sensors only."""

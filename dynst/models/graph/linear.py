@@ -1,0 +1,55 @@
+"""The honest linear model: forecasts affine in the readings, for locations that are on and for those that are off."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dynst.models.layers.gated_aggregation import widened
+from dynst.models.layers.location_attention import Listening, last_reading
+from dynst.models.protocol import Geometry, Shape, Traits
+
+__all__ = ["LinearModel", "LinearReadout"]
+
+LEANING = 0.1  # on the others, of a location that is on, before anything is learned
+
+
+class LinearReadout(Listening):
+    """Each active sensor extrapolates its own window, at first by its last reading (as the linear models of Zeng et al. 2023).
+
+    A location that is off mixes what the others extrapolate; one that is on leans on that mixture by a share for each horizon step,
+    since what the neighbours see helps the later steps. Each location adds a constant for each step. The states of the
+    backbone are not looked at.
+    """
+
+    def __init__(self, shape: Shape, geometry: Geometry, targets: Sequence[int], location: Tensor, *, heads: int = 4) -> None:
+        """``location [S, E]`` is what the embeddings begin as; each location listens most to those with a large dot product."""
+        super().__init__(shape, geometry, location, heads)
+        steps = shape.horizon * shape.num_targets
+        self.leaning = nn.Parameter(torch.full((steps,), LEANING))
+        self.constant = nn.Parameter(torch.zeros(shape.num_sensors, steps))
+        self.extrapolate = last_reading(shape, targets)
+
+    def forward(
+        self, hidden: Tensor, morphed: Tensor, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
+    ) -> Tensor:
+        """``morphed [B, K, T·2C]`` to scaled forecasts ``[B, H, L, targets]`` of all locations, or of these."""
+        shape = self.shape
+        extrapolated = self.extrapolate(morphed)  # [B, K, H·targets]
+        guessed = self.hearing(sensors, gates, locations).on_average(extrapolated[:, None]).squeeze(1)  # [B, L, H·targets]
+        here, which = self.standing(sensors, locations)
+        own = (1 - self.leaning) * (extrapolated[:, which] - guessed[:, here])
+        on = own if gates is None else own * gates[which, None]
+        constant = self.constant if locations is None else self.constant[locations]
+        out: Tensor = widened(guessed).index_add(1, here, widened(on)) + constant
+        return out.view(len(morphed), -1, shape.horizon, shape.num_targets).transpose(1, 2)
+
+
+class LinearModel(nn.Module):
+    """Hands the window on as it is: all of the model is in its readout."""
+
+    traits = Traits(compact=True)
+    readout = LinearReadout
+
+    def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
+        return morphed

@@ -1,0 +1,90 @@
+"""A compact transformer: the default backbone for grids cut into patches; on a graph, every sensor is a token."""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from dynst.models.protocol import Geometry, Links, Shape, Traits
+
+__all__ = ["PatchTransformer", "place_features"]
+
+OCTAVES = 4
+NEAREST = 6.0  # initial score of the nearest neighbour in the most local head; the first head starts without any preference
+
+
+class PatchTransformer(nn.Module):
+    """Pre-norm self-attention over the active tokens alone, so that a switched-off patch costs nothing and is heard by nobody.
+
+    A token is what a Vision Transformer makes of a patch (Dosovitskiy et al. 2021), over all timestamps of the window at once, with
+    a learned identity, its row and column, and the calendar.
+    """
+
+    traits = Traits(compact=True, max_all_pairs=4096, takes_lists=False)
+
+    def __init__(
+        self,
+        shape: Shape,
+        geometry: Geometry,
+        num_calendar: int,
+        places: Tensor,
+        identity: Tensor,
+        *,
+        blocks: Annotated[int, Field(ge=1)] = 2,
+        heads: Literal[1, 2, 4] = 4,
+    ) -> None:
+        """``places [S, F]`` are features of where each token stands; ``identity [S, E]`` is what the embeddings begin as."""
+        super().__init__()
+        hidden = shape.hidden
+        self.geometry = geometry
+        self.register_buffer("places", places)  # saved: a loaded model does not know the store
+        self.identity = nn.Parameter(identity.clone())
+        self.encode = nn.Linear(shape.window * 2 * shape.num_channels, hidden)
+        self.encode_token = nn.Linear(identity.shape[1] + places.shape[1], hidden, bias=False)
+        self.encode_calendar = nn.Linear(num_calendar, hidden, bias=False)
+        self.blocks = nn.ModuleList(_Block(hidden, heads) for _ in range(blocks))
+        self.norm = nn.LayerNorm(hidden)
+
+    places: Tensor
+
+    def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
+        token = torch.cat([self.identity, self.places], dim=-1)[sensors]  # [K, E + F]
+        links = self.geometry.among(sensors, gates)
+        hidden: Tensor = self.encode(morphed) + self.encode_token(token) + self.encode_calendar(calendar)[:, None]  # [B, K, D]
+        for block in self.blocks:
+            hidden = block(hidden, links)
+        out: Tensor = self.norm(hidden)
+        return out
+
+
+class _Block(nn.Module):
+    def __init__(self, hidden: int, heads: int) -> None:
+        super().__init__()
+        if hidden % heads:
+            raise ValueError(f"hidden must be a multiple of {heads} heads, but got {hidden}")
+        self.heads = heads
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(2))
+        self.project = nn.Linear(hidden, 3 * hidden)
+        self.nearness = nn.Parameter(torch.linspace(0, NEAREST, heads)[:, None, None])
+        self.join = nn.Linear(hidden, hidden)
+        self.alone = nn.Sequential(nn.Linear(hidden, 2 * hidden), nn.GELU(), nn.Linear(2 * hidden, hidden))
+
+    def forward(self, hidden: Tensor, links: Links) -> Tensor:
+        """``[B, K, D]`` to the same."""
+        state = self.project(self.norms[0](hidden)).unflatten(-1, (3 * self.heads, -1)).transpose(1, 2)  # [B, 3·heads, K, E]
+        query, key, value = state.chunk(3, dim=1)
+        heard = links.attend(query / query.shape[-1] ** 0.5, key, self.nearness)(value)  # [B, heads, K, E]
+        hidden = hidden + self.join(heard.transpose(1, 2).flatten(2))
+        changed: Tensor = hidden + self.alone(self.norms[1](hidden))
+        return changed
+
+
+def place_features(positions: Tensor | None, num_sensors: int) -> Tensor:
+    """Sines and cosines of both coordinates over a few octaves of the network's extent, ``[S, 4 · OCTAVES]``; 0 where unknown."""
+    if positions is None:
+        return torch.zeros(num_sensors, 4 * OCTAVES)
+    low, high = positions.amin(0), positions.amax(0)
+    share = (positions - low) / (high - low).max().clamp(min=1e-9)  # [S, 2]
+    angles = share[..., None] * torch.pi * 2.0 ** torch.arange(OCTAVES)  # [S, 2, OCTAVES]
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1).float()

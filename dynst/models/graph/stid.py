@@ -1,0 +1,42 @@
+"""STID: each sensor alone, told apart by its identity and the calendar."""
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from dynst.models.protocol import Shape, Traits
+
+__all__ = ["Stid"]
+
+
+class Stid(nn.Module):
+    """A perceptron with residual blocks over the window, the sensor's identity and the calendar (Shao et al. 2022).
+
+    No sensor hears another here; a location that is off hears the others in the readout, as it does with every backbone. The three
+    embeddings are added instead of laid side by side, so that each has the full width; the published form is the special case
+    in which each keeps to its own columns.
+    """
+
+    traits = Traits(compact=True)
+
+    def __init__(self, shape: Shape, num_calendar: int, identity: Tensor, *, blocks: Annotated[int, Field(ge=1)] = 3) -> None:
+        """``identity [S, E]`` is what the embeddings begin as."""
+        super().__init__()
+        hidden = shape.hidden
+        self.identity = nn.Parameter(identity.clone())
+        self.encode = nn.Linear(shape.window * 2 * shape.num_channels, hidden)
+        self.encode_identity = nn.Linear(identity.shape[1], hidden, bias=False)
+        self.encode_calendar = nn.Linear(num_calendar, hidden, bias=False)
+        self.blocks = nn.ModuleList(_block(hidden) for _ in range(blocks))
+
+    def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
+        identity = self.encode_identity(self.identity[sensors])  # [K, D]
+        hidden: Tensor = self.encode(morphed) + identity + self.encode_calendar(calendar)[:, None]  # [B, K, D]
+        for block in self.blocks:
+            hidden = hidden + block(hidden)
+        return hidden
+
+
+def _block(hidden: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, hidden))

@@ -1,0 +1,63 @@
+"""A stream-morph graph network: the default backbone for sensor graphs."""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from dynst.models.layers.gated_aggregation import scores_by_product
+from dynst.models.protocol import Geometry, Mixing, Shape, Traits
+
+__all__ = ["MorphGraphNet"]
+
+SHARPNESS = 5.0
+
+
+class MorphGraphNet(nn.Module):
+    """Each block mixes sensors over the known graph and over one learned from sensor embeddings, then transforms each alone.
+
+    The learned graph is the adaptive adjacency of Graph WaveNet (Wu et al. 2019); the identity embeddings are those of STID
+    (Shao et al. 2022).
+    """
+
+    traits = Traits(compact=True)
+
+    def __init__(
+        self, shape: Shape, geometry: Geometry, num_calendar: int, identity: Tensor, *, blocks: Annotated[int, Field(ge=1)] = 2
+    ) -> None:
+        """``identity [S, E]`` is what the embeddings begin as; where its dot products are large, sensors hear one another."""
+        super().__init__()
+        hidden, embedding = shape.hidden, identity.shape[1]
+        self.geometry = geometry
+        self.identity = nn.Parameter(identity.clone())
+        self.encode = nn.Linear(shape.window * 2 * shape.num_channels, hidden)
+        self.encode_identity = nn.Linear(embedding, hidden, bias=False)
+        self.encode_calendar = nn.Linear(num_calendar, hidden, bias=False)
+        self.query, self.key = scores_by_product(embedding, [SHARPNESS]), scores_by_product(embedding, [SHARPNESS])
+        self.blocks = nn.ModuleList(_Block(hidden) for _ in range(blocks))
+
+    def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
+        identity = self.identity[sensors]  # [K, E]
+        links = self.geometry.among(sensors, gates)
+        known, learned = links.average(), links.attend(self.query(identity), self.key(identity))
+        hidden: Tensor = (
+            self.encode(morphed) + self.encode_identity(identity) + self.encode_calendar(calendar)[:, None]
+        )  # [B, K, D]
+        for block in self.blocks:
+            hidden = block(hidden, known, learned)
+        return hidden
+
+
+class _Block(nn.Module):
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(hidden)
+        self.mix = nn.Linear(3 * hidden, hidden)
+        self.out = nn.Linear(hidden, hidden)
+
+    def forward(self, hidden: Tensor, known: Mixing, learned: Mixing) -> Tensor:
+        state = self.norm(hidden)
+        mixed = self.mix(torch.cat([state, known(state), learned(state)], dim=-1))
+        change: Tensor = self.out(nn.functional.gelu(mixed))
+        return hidden + change

@@ -1,0 +1,88 @@
+"""ConvLSTM: recurrent cells whose states are pictures."""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from dynst.models.grid.padding import padded
+from dynst.models.protocol import FrameShape, Traits
+
+__all__ = ["ConvLSTM"]
+
+State = tuple[Tensor, Tensor]
+"""What a cell says and what it remembers, ``[B, D, rows, columns]`` each."""
+
+
+class ConvLSTM(nn.Module):
+    """One stack of cells reads the window, another one takes over its states and tells the horizon (Shi et al. 2015).
+
+    As in the paper, the second stack stands the other way round, runs on its states alone, without its own forecasts as input,
+    and a 1 × 1 convolution over the states of all its layers makes each frame; and blocks of ``patch`` × ``patch`` cells are
+    stacked into channels first. Peephole connections are left out: they have a weight for each cell of the grid.
+    """
+
+    traits = Traits(compact=False)
+
+    def __init__(
+        self,
+        frames: FrameShape,
+        *,
+        layers: Annotated[int, Field(ge=1)] = 2,
+        kernel: Literal[1, 3, 5, 7] = 3,
+        patch: Annotated[int, Field(ge=1)] = 2,
+    ) -> None:
+        super().__init__()
+        hidden, area = frames.hidden, patch**2
+        self.frames, self.patch = frames, patch
+        inputs = [frames.channels_in * area, *[hidden] * (layers - 1)]
+        self.reading = nn.ModuleList(_Cell(channels, hidden, kernel) for channels in inputs)
+        self.telling = nn.ModuleList(_Cell(hidden if layer else 0, hidden, kernel) for layer in range(layers))
+        self.forecast = nn.Conv2d(layers * hidden, frames.channels_out * area, 1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """``[B, T, channels_in, rows, columns]`` to ``[B, H, channels_out, rows, columns]``."""
+        frames, batch = self.frames, pictures.shape[0]
+        blocks = nn.functional.pixel_unshuffle(padded(pictures.flatten(0, 1), self.patch), self.patch)
+        states = self._read(blocks.unflatten(0, (batch, frames.window)))
+        told = self._tell(states[::-1])  # [B, H, layers · D, rows / patch, columns / patch]
+        frame = nn.functional.pixel_shuffle(self.forecast(told.flatten(0, 1)), self.patch)
+        out: Tensor = frame.unflatten(0, (batch, frames.horizon))  # [B, H, channels_out, rows, columns], padded
+        return out[..., : frames.rows, : frames.columns]
+
+    def _read(self, blocks: Tensor) -> list[State]:
+        blank = blocks.new_zeros(blocks.shape[0], self.frames.hidden, *blocks.shape[-2:])
+        states = [(blank, blank)] * len(self.reading)
+        for frame in blocks.unbind(1):
+            states = _step(self.reading, frame, states)
+        return states
+
+    def _tell(self, states: list[State]) -> Tensor:
+        told = []
+        for _ in range(self.frames.horizon):
+            states = _step(self.telling, None, states)
+            told.append(torch.cat([said for said, _ in states], dim=1))
+        return torch.stack(told, dim=1)
+
+
+class _Cell(nn.Module):
+    def __init__(self, channels_in: int, hidden: int, kernel: int) -> None:
+        super().__init__()
+        self.convolve = nn.Conv2d(channels_in + hidden, 4 * hidden, kernel, padding=kernel // 2)
+
+    def forward(self, heard: Tensor | None, state: State) -> State:
+        said, kept = state
+        gates = self.convolve(said if heard is None else torch.cat([heard, said], dim=1))
+        enter, keep, tell, new = gates.chunk(4, dim=1)
+        kept = (keep + 1).sigmoid() * kept + enter.sigmoid() * new.tanh()  # 1: at first it remembers
+        return tell.sigmoid() * kept.tanh(), kept
+
+
+def _step(cells: nn.ModuleList, heard: Tensor | None, states: list[State]) -> list[State]:
+    """One step of a stack, each cell hearing the one below."""
+    after: list[State] = []
+    for cell, state in zip(cells, states, strict=True):
+        after.append(cell(heard, state))
+        heard = after[-1][0]
+    return after

@@ -1,0 +1,40 @@
+"""A forecaster as it is put into service: raw readings of its active sensors in, forecasts of all locations out."""
+
+import torch
+from torch import Tensor, nn
+
+from dynst.data.windows import calendar_features
+from dynst.models.forecaster import SparseForecaster
+
+__all__ = ["ServedForecaster"]
+
+
+class ServedForecaster(nn.Module):
+    """Scaling, network and its undoing as one module of two tensors, so that it can be exported whole.
+
+    Args:
+        active: bool ``[S]``.
+        targets: channels that are forecast.
+        step_seconds: between two readings.
+    """
+
+    def __init__(self, model: SparseForecaster, active: Tensor, targets: Tensor, step_seconds: int) -> None:
+        super().__init__()
+        self.model, self.step_seconds = model, step_seconds
+        self.sensors: Tensor
+        self.targets: Tensor
+        self.register_buffer("sensors", active.nonzero().squeeze(1))
+        self.register_buffer("targets", targets)
+
+    def times_ahead(self, time: Tensor) -> Tensor:
+        """``[H]`` after the last of ``time``, seconds since 1970-01-01."""
+        return time[-1] + self.step_seconds * torch.arange(1, self.model.shape.horizon + 1)
+
+    def forward(self, time: Tensor, readings: Tensor) -> Tensor:
+        """``[H, S, targets]`` from ``time [T]`` int64 and ``readings [T, K, C]``; NaN is read as the location's profile."""
+        scaler, observed = self.model.scaler, ~readings.isnan()
+        scaled = (readings - scaler.profile_at(time)[:, self.sensors]) / scaler.scale[self.sensors]
+        scaled = torch.where(observed, scaled, 0.0)
+        ahead = self.times_ahead(time)
+        out = self.model(scaled[None], observed[None], calendar_features(ahead[:1]), self.sensors)
+        return scaler.restore(out, ahead[None], self.targets)[0]

@@ -1,0 +1,92 @@
+"""Every location may hear every sensor: exact and simple, with memory that grows with the square of the network."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from torch.utils.checkpoint import checkpoint
+
+from dynst.models.layers.gated_aggregation import gated_attention, gated_average
+from dynst.models.protocol import Geometry, Hearing, Links, Mixing, Pairs
+
+__all__ = ["AllPairs"]
+
+PIECE = 2**20  # scores held at once, where each window has its own; larger pieces leave the processor's cache
+
+
+class AllPairs(Geometry):
+    """``proximity[l, j]`` ≥ 0 is how near sensor j is to location l, 0 where unknown."""
+
+    proximity: Tensor
+
+    def __init__(self, proximity: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("proximity", proximity, persistent=False)  # [S, S]
+
+    def among(self, sensors: Tensor, gates: Tensor | None) -> Links:
+        return _PairLinks(self.proximity[sensors][:, sensors], gates)
+
+    def everywhere(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> Links:
+        listeners = torch.arange(len(self.proximity), device=sensors.device) if locations is None else locations
+        near = self.proximity if locations is None else self.proximity[locations]
+        return _PairLinks(near[:, sensors], gates, listeners[:, None] == sensors)
+
+
+@dataclass(frozen=True)
+class _PairLinks:
+    proximity: Tensor  # [L, K]
+    gates: Tensor | None  # [K]
+    deaf: Tensor | None = None  # [L, K] bool, pairs that never mix by learned scores
+
+    def average(self) -> Mixing:
+        return partial(_mix, gated_average(self.proximity, self.gates))
+
+    def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Mixing:
+        if query.dim() == 4 and nearness is None and self.deaf is None:
+            return partial(self._attend_in_pieces, query, key)
+        return partial(_mix, self._weight(query, key, nearness))
+
+    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> Hearing:
+        weight = self._weight(query, key, nearness)
+        return Hearing(partial(_mix, weight), partial(_mix, weight.mean(0, keepdim=True)))
+
+    def _weight(self, query: Tensor, key: Tensor, nearness: Tensor | None) -> Tensor:
+        scores = query @ key.mT
+        if nearness is not None:
+            scores = scores + nearness * self.proximity
+        if self.deaf is not None:
+            scores = scores.masked_fill(self.deaf, -torch.inf)
+        return gated_attention(scores, self.gates)
+
+    def _attend_in_pieces(self, query: Tensor, key: Tensor, values: Tensor) -> Tensor:
+        """``[B, heads, K, E]`` thrice; the scores of all windows together, ``[B, heads, L, K]``, are never kept.
+
+        Torch's own attention does so where nobody is gated and sizes are equal; else pieces are made, and again on the way back.
+        """
+        if self.gates is None and query.shape == values.shape:
+            return scaled_dot_product_attention(query, key, values, scale=1.0)
+        windows = max(1, PIECE // (query[0, ..., 0].numel() * key.shape[-2]))
+        pieces = zip(*(part.split(windows) for part in (query, key, values)), strict=True)
+        return torch.cat([checkpoint(self._piece, *piece, use_reentrant=False, preserve_rng_state=False) for piece in pieces])
+
+    def _piece(self, query: Tensor, key: Tensor, values: Tensor) -> Tensor:
+        return gated_attention(query @ key.mT, self.gates) @ values
+
+    def neighbours(self) -> Pairs:
+        index = torch.arange(self.proximity.shape[1], device=self.proximity.device).expand_as(self.proximity)
+        return Pairs(index, gated_average(self.proximity, self.gates), self.proximity)
+
+
+def _mix(weight: Tensor, values: Tensor) -> Tensor:
+    """``[..., L, K] @ [B, ..., K, D]``.
+
+    Heads have the windows of a batch laid side by side, ``[heads, L, K] @ [heads, K, B·D]``: else each window would get its own
+    copy of all weights, and of their gradients. Without heads torch copies no weights, while laying windows side by side is a copy.
+    """
+    if weight.dim() == 3 and values.dim() == 4:
+        beside = values.permute(1, 2, 0, 3)  # [heads, K, B, D]
+        heard: Tensor = (weight @ beside.flatten(2)).unflatten(-1, beside.shape[2:])  # [heads, L, B, D]
+        return heard.permute(2, 0, 1, 3)
+    return weight.expand(*values.shape[:-2], -1, -1) @ values

@@ -1,0 +1,50 @@
+"""From K hidden states to forecasts for all S locations, the switched-off ones included."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from dynst.models.layers.gated_aggregation import widened
+from dynst.models.layers.location_attention import Listening, last_reading
+from dynst.models.protocol import Geometry, Shape
+
+__all__ = ["Readout"]
+
+
+class Readout(Listening):
+    """Each location mixes the other active sensors' states and adds its own state where it is itself active.
+
+    Beside the states runs a linear path: each active sensor extrapolates its own window, at first by its last reading (as the
+    linear models of Zeng et al. 2023), and a location that is off mixes what the others extrapolate by the same weights.
+    """
+
+    def __init__(self, shape: Shape, geometry: Geometry, targets: Sequence[int], location: Tensor, *, heads: int = 4) -> None:
+        """``location [S, E]`` is what the embeddings begin as; each location listens most to those with a large dot product."""
+        if shape.hidden % heads:
+            raise ValueError(f"hidden must be a multiple of {heads} heads, but got {shape.hidden}")
+        super().__init__(shape, geometry, location, heads)
+        self.others = nn.Linear(shape.hidden, shape.hidden)
+        self.own = nn.Linear(shape.hidden, shape.hidden)
+        self.place = nn.Linear(location.shape[1], shape.hidden)
+        self.forecast = nn.Linear(shape.hidden, shape.horizon * shape.num_targets)
+        self.extrapolate = last_reading(shape, targets)
+
+    def forward(
+        self, hidden: Tensor, morphed: Tensor, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
+    ) -> Tensor:
+        """``hidden [B, K, D]`` and ``morphed [B, K, T·2C]`` to scaled ``[B, H, L, targets]``, of all locations or these."""
+        batch, shape, size = len(hidden), self.shape, self.shape.hidden // self.heads
+        extrapolated = self.extrapolate(morphed)  # [B, K, H·targets]
+        values = self.others(hidden).unflatten(-1, (self.heads, size)).transpose(1, 2)  # [B, heads, K, D/heads]
+        hearing = self.hearing(sensors, gates, locations)
+        mixed = hearing.by_head(values).transpose(1, 2).flatten(2)  # [B, L, D]
+        guessed = hearing.on_average(extrapolated[:, None]).squeeze(1)  # [B, L, H·targets]
+        here, which = self.standing(sensors, locations)
+        own, beyond = self.own(hidden[:, which]), extrapolated[:, which] - guessed[:, here]
+        if gates is not None:
+            share = gates[which, None]
+            own, beyond = own * share, beyond * share
+        state = widened(mixed + self.place(self.among(locations))).index_add(1, here, widened(own))
+        straight = widened(guessed).index_add(1, here, widened(beyond))
+        out: Tensor = self.forecast(nn.functional.gelu(state)) + straight  # [B, L, H·targets]
+        return out.view(batch, -1, shape.horizon, shape.num_targets).transpose(1, 2)

@@ -1,0 +1,61 @@
+"""Who may hear whom: made from edges and settings alone, so that a saved model is rebuilt with the same lists."""
+
+from typing import NoReturn
+
+import torch
+from torch import Tensor
+
+from dynst.data.edges import Edges
+from dynst.data.neighbor_lists import neighbour_lists
+from dynst.errors import ConfigError
+from dynst.models.layers.dense_topology import AllPairs
+from dynst.models.layers.sparse_topology import NeighbourLists
+from dynst.models.protocol import Geometry, Traits
+
+__all__ = ["NEIGHBOURS", "make_geometry", "proximity"]
+
+NEIGHBOURS = 16  # saved models rely on it
+
+
+def make_geometry(edges: Edges, num_sensors: int, traits: Traits, neighbours: int | None = None) -> Geometry:
+    """All pairs of a small network, or lists of neighbours.
+
+    Raises:
+        ConfigError: the network needs neighbour lists, but has no edges to make them from, or the backbone takes none.
+    """
+    if neighbours is None and num_sensors <= traits.max_all_pairs:
+        return AllPairs(proximity(edges, num_sensors))
+    if not traits.takes_lists:
+        _refuse_lists(num_sensors, traits, neighbours)
+    if not len(edges):
+        raise ConfigError(
+            f"each of the {num_sensors} locations listens to its neighbours, but the store has no edges that tell who they are; "
+            f"import it with edges or positions{_or_all_pairs(traits)}"
+        )
+    return NeighbourLists(*neighbour_lists(edges, num_sensors, neighbours or NEIGHBOURS))
+
+
+def _or_all_pairs(traits: Traits) -> str:
+    return f", or leave model.neighbours out for at most {traits.max_all_pairs} sensors" if traits.max_all_pairs else ""
+
+
+def _refuse_lists(num_sensors: int, traits: Traits, neighbours: int | None) -> NoReturn:
+    if neighbours is not None:
+        raise ConfigError(
+            f"model.neighbours must be left out for a backbone that attends to all sensors, but got {neighbours}; "
+            "remove it, or use the backbone morph_graph"
+        )
+    raise ConfigError(
+        f"the backbone attends to at most {traits.max_all_pairs} sensors, but the store has {num_sensors}; "
+        "raise data.patch, or use the backbone morph_graph"
+    )
+
+
+def proximity(edges: Edges, num_sensors: int) -> Tensor:
+    """Edge weights as ``[location, sensor]``, largest 1; parallel edges keep the larger weight."""
+    dense = torch.zeros(num_sensors, num_sensors)
+    if not len(edges):
+        return dense
+    flat = torch.from_numpy(edges.target * num_sensors + edges.source)
+    dense.view(-1).scatter_reduce_(0, flat, torch.tensor(edges.weight), "amax")
+    return dense / dense.max().clamp(min=1e-12)

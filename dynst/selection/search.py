@@ -1,0 +1,104 @@
+"""Judged search: scores propose which sensors to exchange, a trained network decides."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from dynst.selection.subset_evaluator import Judge, key_of
+from dynst.sparsity.constraints.base import Constraints
+
+__all__ = ["Found", "SearchConfig", "eliminate", "find_choice", "judged_search"]
+
+HEAT = 1 / 3  # of the rounds, which every start may have
+FEW = 4  # every fourth window tells which proposal is worth a whole judgement
+FEWER = 8  # and every eighth what an elimination needs, which is a start and no more
+
+
+class SearchConfig(BaseModel):
+    """How long to search. A round looks at ``proposals`` exchanges on few of the judge's windows and judges the best one on all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    windows: int | None = Field(
+        None, ge=1, description="of the validation and of the training part, to judge by; by default 1,024, on large networks fewer"
+    )
+    elimination_rounds: int = Field(5, ge=1, description="rounds in which sensors go, by importance alone")
+    rounds: int = Field(12, ge=0, description="rounds of judged exchanges after it")
+    proposals: int = Field(10, ge=1, description="exchanges that are looked at in a round")
+
+
+@dataclass(frozen=True)
+class Found:
+    active: Tensor  # [S] bool
+    loss: float  # of the judge, in raw units
+    losses: tuple[float, ...]  # after each round
+
+
+def find_choice(
+    judge: Judge, constraints: Constraints, rankings: Sequence[Tensor], sparsity: float, config: SearchConfig, seed: int
+) -> Found:
+    """The whole search: judged exchanges from an elimination and from the best choice by one of the ``rankings``; after the
+    first rounds only the better one goes on.
+
+    The elimination sees the judge's last part alone, the training windows, so that the other one can still tell what generalises,
+    and few of them.
+    """
+    ranked = [constraints.prune(constraints.allowed(), scores, sparsity) for scores in rankings]
+    starts = [ranked[int(judge.losses(ranked).argmin())]] if ranked else []
+    starts.append(eliminate(judge.on(-1).every(FEWER), constraints, sparsity, config.elimination_rounds))
+    first = round(config.rounds * HEAT)
+    heats = [judged_search(judge, constraints, start, first, config.proposals, seed) for start in starts]
+    leader = min(heats, key=lambda heat: heat.loss)
+    return judged_search(judge, constraints, leader.active, config.rounds - first, config.proposals, seed + 1)
+
+
+def eliminate(judge: Judge, constraints: Constraints, sparsity: float, rounds: int) -> Tensor:
+    """Switch sensors off in rounds, each a share of those that remain; after each one up to a tenth may be exchanged.
+
+    Importance is measured anew each time, since two neighbours both look dispensable until one of them is gone.
+    """
+    active = constraints.allowed()
+    for number in range(1, rounds + 1):
+        share = 1 - (1 - sparsity) ** (number / rounds)
+        active = constraints.prune(active, judge.importance(active), sparsity if number == rounds else share)
+        active = constraints.exchange(active, judge.importance(active), max(1, int(active.sum()) // 10))
+    return active
+
+
+def judged_search(judge: Judge, constraints: Constraints, start: Tensor, rounds: int, proposals: int, seed: int) -> Found:
+    """Improve a choice by exchanges that lower the judge's loss; the result is never worse than ``start``.
+
+    A round proposes exchanges of one to a sixteenth of the sensors, by importance at the present choice with noise that grows
+    from one proposal to the next. The new ones are judged on few windows, the best of them on all windows, and it is taken if it is
+    better than what there is. After a round without success the exchanges get smaller.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    few = judge.every(FEW)
+    active, loss = start, float(judge.losses([start])[0])
+    importance = few.importance(active)
+    reach = max(1, int(active.sum()) // 16)
+    losses, seen = [loss], {key_of(start)}  # what all windows have judged cannot be better again
+    for _ in range(rounds):
+        proposed = [
+            constraints.exchange(active, _noisy(importance, number / proposals, generator), 1 + number % reach)
+            for number in range(proposals)
+        ]
+        new = [choice for choice in proposed if key_of(choice) not in seen]
+        best = new[int(few.losses(new).argmin())] if new else active
+        seen.add(key_of(best))
+        judged = float(judge.losses([best])[0])
+        if judged < loss:
+            active, loss = best, judged
+            importance = few.importance(active)
+        else:
+            reach = max(1, reach // 2)
+        losses.append(loss)
+    return Found(active, loss, tuple(losses))
+
+
+def _noisy(importance: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+    noise = torch.randn(len(importance), generator=generator, dtype=importance.dtype)
+    return importance + temperature * importance.std(correction=0) * noise

@@ -1,0 +1,97 @@
+"""A trained network as judge: what it loses, on fixed windows, when only some sensors are read."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dynst.data.windows import Windows
+from dynst.devices import device_of, sent
+from dynst.distributed.world import World
+from dynst.evaluation.error_table import masked_mae
+from dynst.models.forecaster import SparseForecaster
+
+__all__ = ["Judge", "evenly", "key_of"]
+
+LOCATIONS_AT_ONCE = 2**19  # windows times sensors, all of them heard at once for a gradient
+
+
+def key_of(choice: Tensor) -> bytes:
+    """Equal for equal choices, which tensors are not."""
+    return choice.numpy().tobytes()
+
+
+def evenly(count: int, most: int) -> Tensor:
+    """At most ``most`` of ``count`` windows, spread over the whole part."""
+    return torch.linspace(0, count - 1, min(most, count)).round().long()
+
+
+class Judge:
+    """Mean absolute error over ALL locations, in the unit of the first target, of a network that was trained to serve any subset.
+
+    The network must not change meanwhile: a choice that was asked about before is not looked at again.
+
+    Args:
+        parts: windows to judge by, and which of them.
+        world: ranks share the choices that are asked about together, and the windows of a gradient.
+    """
+
+    def __init__(
+        self,
+        model: SparseForecaster,
+        parts: Sequence[tuple[Windows, Tensor]],
+        world: World | None = None,
+        batch_size: int | None = None,
+    ) -> None:
+        batch_size = batch_size or max(1, min(128, LOCATIONS_AT_ONCE // model.shape.num_sensors))
+        self.model, self.world = model, world or World()
+        self.num_sensors = model.shape.num_sensors
+        self._parts, self._batch_size, self._device = parts, batch_size, device_of(model)
+        self._batches = [(windows.on(self._device), some) for windows, index in parts for some in index.split(batch_size)]
+        targets = sent(parts[0][0].targets, self._device)
+        self._weight = model.scaler.scale[:, targets] * model.scaler.to_first(targets)
+        self._known: dict[bytes, float] = {}  # losses of choices
+
+    def on(self, part: int) -> "Judge":
+        """The same network on one of its parts alone."""
+        return Judge(self.model, [self._parts[part]], self.world, self._batch_size)
+
+    def every(self, step: int) -> "Judge":
+        """The same network on each ``step``-th of its windows."""
+        return Judge(self.model, [(windows, index[::step]) for windows, index in self._parts], self.world, self._batch_size)
+
+    @torch.no_grad()
+    def loss(self, active: Tensor) -> float:
+        sensors = active.nonzero().squeeze(1)
+        sums = [torch.stack(self._errors(windows, index, sensors, None)) for windows, index in self._batches]
+        total, count = torch.stack(sums).sum(0)
+        return float(total / count)
+
+    def losses(self, choices: Sequence[Tensor]) -> Tensor:
+        """``[N]`` float64, one for each choice; every rank judges its share of the new ones and learns all of them."""
+        keys = [key_of(choice) for choice in choices]
+        new = {key: choice for key, choice in zip(keys, choices, strict=True) if key not in self._known}
+        found, asked = torch.zeros(len(new), dtype=torch.float64), list(new.values())
+        for number in self.world.share(torch.arange(len(new))).tolist():
+            found[number] = self.loss(asked[number])
+        self._known |= zip(new, self.world.total(found).tolist(), strict=True)
+        return torch.tensor([self._known[key] for key in keys], dtype=torch.float64)
+
+    def importance(self, active: Tensor) -> Tensor:
+        """``−∂L/∂g`` ``[S]`` of every sensor, on or off, with exactly the sensors ``active`` on."""
+        gates = sent(active.float(), self._device).requires_grad_()
+        everyone = torch.arange(self.num_sensors)
+        sums = torch.zeros(
+            self.num_sensors + 1, dtype=torch.float64, device=self._device
+        )  # of the gradient, and the number of entries
+        for windows, index in self._batches[self.world.rank :: self.world.size]:
+            total, count = self._errors(windows, index, everyone, gates)
+            sums[:-1] += torch.autograd.grad(total, gates)[0].double()
+            sums[-1] += count
+        sums = self.world.total(sums).cpu()
+        return -sums[:-1] / sums[-1]
+
+    def _errors(self, windows: Windows, index: Tensor, sensors: Tensor, gates: Tensor | None) -> tuple[Tensor, Tensor]:
+        batch = windows.batch(index, sensors)
+        forecast = self.model(batch.readings, batch.observed, batch.calendar, batch.sensors, gates)
+        return masked_mae(forecast, batch.target, batch.target_observed, self._weight)

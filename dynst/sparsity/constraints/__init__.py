@@ -1,0 +1,1 @@
+"""What every choice of sensors must satisfy beside importance."""

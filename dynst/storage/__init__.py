@@ -1,0 +1,1 @@
+"""Paths and addresses: how they are shown, opened, and why one cannot be used."""

@@ -1,0 +1,252 @@
+"""The training loop: one step is one batch over the sensors that the scheme says exist."""
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from itertools import chain, count, islice
+from statistics import fmean
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dynst.data.partition import Part
+from dynst.data.windows import Windows
+from dynst.devices import CPU, moved, on_host
+from dynst.distributed.consensus import check_consensus
+from dynst.distributed.world import World
+from dynst.evaluation.evaluate import evaluate, windows_at_once
+from dynst.models.forecaster import SparseForecaster
+from dynst.sparsity.mask import MaskUpdate
+from dynst.sparsity.scheme import Scheme, StepSensors
+from dynst.training.amp import Arithmetic
+from dynst.training.config import Recipe
+from dynst.training.gradients import Gradients
+from dynst.training.partition_sampler import Rotation, Turns, within
+from dynst.training.sampler import epoch_batches
+
+__all__ = ["EpochResult", "Training", "TrainingData"]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Windows to train on and to choose the best epoch by; the ``parts`` of a network that is too large for one step."""
+
+    train: Windows
+    val: Windows
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """What one epoch did; plain figures, the same on every rank."""
+
+    epoch: int
+    step: int
+    train_loss: float  # MAE in the unit of the first target, over the sensors of each step
+    val_mae: float  # ALL locations, with the mask as it stands; in the warm-up the mean over a few random choices
+    sparsity: float
+    exchanged: int
+    seconds: float
+    windows_per_second: float  # of all ranks, while they trained: validation is not counted
+    updates: tuple[MaskUpdate, ...] = field(default=())
+
+
+class Training:
+    """Model, optimizer and scheme, advanced together; ``state_dict`` holds all that a resumed training needs.
+
+    Args:
+        rewind: the step whose weights every pruning goes back to (Frankle et al. 2020); None keeps on training.
+    """
+
+    def __init__(
+        self,
+        model: SparseForecaster,
+        scheme: Scheme,
+        recipe: Recipe,
+        data: TrainingData,
+        seed: int,
+        world: World,
+        rewind: int | None = None,
+    ) -> None:
+        self.model, self.scheme, self.recipe = moved(model, world.device), scheme, recipe
+        self.train, self.val, self.seed, self.world = data.train.on(world.device), data.val.on(world.device), seed, world
+        self.rotation = Rotation(data.parts, scheme.num_sensors, seed, world)
+        self.windows_at_once = windows_at_once(scheme.num_sensors, len(data.parts))
+        self.steps_per_epoch = recipe.steps_in_epoch(len(data.train))
+        self.total_steps = recipe.epochs * self.steps_per_epoch
+        self.rewind, self.rewound_to = rewind, dict[str, Tensor]()
+        self._updates: list[MaskUpdate] = []  # since the last report
+        self._loss = torch.zeros(2, dtype=torch.float64, device=world.device)  # since the last report: sum and entries of this rank
+        self.step = 0
+        self.best: tuple[float, dict[str, Tensor]] | None = None
+        self._arithmetic = Arithmetic(recipe.precision, world.device)
+        self._gradients = Gradients(self.model, self.train, model.scaler, world, self._arithmetic, recipe.accumulate)
+        # One call for all weights: a third faster here, and on a GPU it alone then knows whether gradients are finite.
+        self._fused = True if world.device.type in ("cpu", "cuda") else None
+        rates: Any = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay, "fused": self._fused}
+        self._optimizer = torch.optim.AdamW(self.model.parameters(), **rates)
+
+    def run(self, until_epoch: int | None = None, pause: Callable[[], None] | None = None) -> Iterator[EpochResult]:
+        """Train to the end, or to an earlier epoch; yields after each one. At the end the best settled weights are restored.
+
+        Args:
+            pause: called inside epochs, after every ``recipe.checkpoint_every_steps`` steps, where the state may be kept.
+        """
+        last = self.recipe.epochs if until_epoch is None else until_epoch
+        while self.step < last * self.steps_per_epoch:
+            yield self._run_epoch(pause)
+        if self.step == self.total_steps and self.best is not None:
+            self.model.load_state_dict(self.best[1])
+
+    def state_dict(self) -> dict[str, Any]:
+        """A deep copy in main memory: later steps do not change it, and any device can go on from it."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "arithmetic": self._arithmetic.state_dict(),
+            "scheme": self.scheme.state_dict(),
+            "step": self.step,
+            "best": self.best,
+            "rewound_to": self.rewound_to,
+            "updates": [vars(update) for update in self._updates],
+            "loss": self._loss,
+        }
+        return deepcopy(state if self.world.device == CPU else on_host(state))
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        state = deepcopy(state)
+        self.model.load_state_dict(state["model"])
+        for group in state["optimizer"]["param_groups"]:
+            group["fused"] = self._fused  # here, wherever it was kept
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._arithmetic.load_state_dict(state["arithmetic"])
+        self.scheme.load_state_dict(state["scheme"])
+        self.step, self.best, self.rewound_to = state["step"], state["best"], state["rewound_to"]
+        self._updates = [MaskUpdate(**update) for update in state["updates"]]
+        self._loss = state["loss"].to(self.world.device)
+        if self.world.rank > 0:
+            self._loss = torch.zeros_like(self._loss)
+
+    def decide(self, active: Tensor, importance: Tensor) -> None:
+        """Fix the choice of sensors between two epochs; the next report tells of it."""
+        update = self.scheme.decide(self.step, active, importance)
+        self._updates.append(update)
+        check_consensus(self.step, self.scheme.active, self.world)
+        self._go_back(update)
+
+    def continue_from(self, warm: "Training") -> None:
+        """Take over another training's weights, optimizer and position, but not its mask or scores: a shared warm-up."""
+        self.continue_from_state(warm.state_dict())
+
+    def continue_from_state(self, warm: dict[str, Any]) -> None:
+        """The same from what its ``state_dict`` gave."""
+        self.load_state_dict(warm | {"scheme": self.scheme.state_dict(), "best": None, "updates": []})
+
+    def _run_epoch(self, pause: Callable[[], None] | None) -> EpochResult:
+        started = perf_counter()
+        first, epoch = self.step, self.step // self.steps_per_epoch
+        self.model.train()
+        for index in self._batches(epoch):
+            self._updates += self._update()
+            self._loss += self._train_step(index)
+            self.step += 1
+            if pause is not None and self._may_pause():
+                pause()
+        loss_sum, updates = self.world.total(self._loss), self._updates
+        windows, trained = (self.step - first) * min(self.recipe.batch_size, len(self.train)), perf_counter()
+        self._loss, self._updates = torch.zeros_like(loss_sum), []
+        choices = self.scheme.val_choices(self.step)
+        val_mae = fmean(evaluate(self.model, self.val, choice, self.world, self.windows_at_once).mae() for choice in choices)
+        self._keep_best(val_mae)
+        return EpochResult(
+            epoch=epoch + 1,
+            step=self.step,
+            train_loss=float(loss_sum[0] / loss_sum[1]) * self._gradients.unit,
+            val_mae=val_mae,
+            sparsity=self.scheme.sparsity,
+            exchanged=sum(len(update.grown) for update in updates),
+            seconds=perf_counter() - started,
+            windows_per_second=windows / (trained - started),
+            updates=tuple(updates),
+        )
+
+    def _may_pause(self) -> bool:
+        """Whether it is time to, inside an epoch; the first rank then holds the loss of all, since its state is the one kept."""
+        every = self.recipe.checkpoint_every_steps
+        if every is None or self.step % every or self.step % self.steps_per_epoch == 0:
+            return False
+        total = self.world.total(self._loss)
+        self._loss = total if self.world.rank == 0 else torch.zeros_like(total)
+        return True
+
+    def _update(self) -> list[MaskUpdate]:
+        """Move the mask if it is time; where sensors were pruned, go back to the weights of ``rewind`` with a fresh optimizer."""
+        if self.step == self.rewind:
+            self.rewound_to = deepcopy(self.model.state_dict())
+        probes = (sensors for sensors in self.scheme.first_probes(self.step) for _ in range(self.rotation.turns))
+        for turn, (sensors, index) in enumerate(zip(probes, self._fresh_batches(), strict=False)):
+            self._measure(index, sensors, self.rotation.part_at(turn, Turns.FIRST_PROBES))
+        update = self.scheme.update(self.step)
+        if update is None:
+            return []
+        check_consensus(self.step, self.scheme.active, self.world)
+        self._go_back(update)
+        return [update]
+
+    def _go_back(self, update: MaskUpdate) -> None:
+        if update.pruned and self.rewound_to:
+            self.model.load_state_dict(self.rewound_to)
+            self._optimizer.state.clear()
+
+    def _batches(self, epoch: int) -> Iterator[Tensor]:
+        """What is left of the epoch's steps for this rank."""
+        return islice(self._shuffled(epoch), self.step % self.steps_per_epoch, self.steps_per_epoch)
+
+    def _fresh_batches(self) -> Iterator[Tensor]:
+        """Without end, in shuffles that no epoch of the training has."""
+        return chain.from_iterable(self._shuffled(epoch) for epoch in count(self.recipe.epochs))
+
+    def _shuffled(self, epoch: int) -> Iterator[Tensor]:
+        return epoch_batches(len(self.train), self.recipe.batch_size, self.seed, epoch, self.world, self.recipe.sharding)
+
+    def _train_step(self, index: Tensor) -> Tensor:
+        """One optimizer step; returns (sum of errors, number of observed entries) of this rank."""
+        sensors = self.scheme.sensors_at(self.step)
+        errors = self._measure(index, sensors, self._part_for(sensors))
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.recipe.learning_rate_at(self.step, self.total_steps)
+        self._arithmetic.step(self._optimizer, self.model, self.recipe.clip_norm)
+        return errors
+
+    def _part_for(self, sensors: StepSensors) -> Part | None:
+        if sensors.gates is None:
+            return self.rotation.part_at(self.step, Turns.TRAINING)
+        return self.rotation.part_at(self.step // self.scheme.probes.every, Turns.PROBES)
+
+    def _measure(self, index: Tensor, sensors: StepSensors, part: Part | None) -> Tensor:
+        """Gradients of one batch on one part; those of gates go to the scheme. Returns what ``_train_step`` returns."""
+        if part is None:
+            errors, of_gates = self._gradients.measure(index, sensors)
+            together = None if of_gates is None else self.world.total(of_gates) / self.world.size
+        else:
+            mine = within(sensors, part, self.scheme.num_sensors)
+            errors, of_gates = self._gradients.measure(index, mine, part.locations)
+            together = None if of_gates is None else self.rotation.together(mine, of_gates, part)[sensors.index]
+        if together is not None:
+            self._observe(sensors, together)
+        return errors
+
+    def _observe(self, sensors: StepSensors, of_gates: Tensor) -> None:
+        """The one place inside an epoch that waits for the device: at a probe, whose gradients are read here."""
+        gradient = (of_gates * self._gradients.unit).cpu()
+        spoilt = gradient.isinf() if self.rotation.cut else ~gradient.isfinite()  # parts leave NaN where nobody measured
+        if self.recipe.precision != "float16" or not spoilt.any():  # one that overflowed says nothing of any sensor
+            self.scheme.observe(sensors, gradient)
+
+    def _keep_best(self, val_mae: float) -> None:
+        if not self.scheme.is_settled(self.step):
+            return
+        if self.best is None or val_mae < self.best[0]:
+            self.best = (val_mae, deepcopy(self.model.state_dict()))

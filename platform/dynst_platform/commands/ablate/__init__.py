@@ -1,0 +1,1 @@
+"""``dynst ablate``: schemes, criteria, sparsities and seeds crossed."""

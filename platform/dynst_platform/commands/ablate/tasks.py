@@ -1,0 +1,67 @@
+"""The pieces of an ablation: one whole training for each scheme, criterion, sparsity and seed, and the dense one."""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import product
+from math import nan
+from time import perf_counter
+from typing import Any
+
+from dynst.data.store import SensorStore
+from dynst.experiment.protocol import error_figures, evaluate, run_epochs, train
+from dynst.sparsity.config import at_sparsity
+from dynst.sparsity.mask import MaskUpdate
+from dynst_platform.config.experiment import experiment_of
+from dynst_platform.config.job import JobSpec
+from dynst_platform.studies.references import FIGURES, dense_cell, study_basis
+from dynst_platform.studies.tasks import Cell, Product
+
+__all__ = ["TRAINED", "ablation_cells"]
+
+TRAINED = "trained"
+NO_CRITERION = "none"  # of a judged choice
+
+
+def ablation_cells(job: JobSpec, store: SensorStore) -> list[Cell]:
+    return [cell for seed in job.ablation.seeds for cell in _seed_cells(job, store, seed)]
+
+
+def _seed_cells(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Cell]:
+    yield dense_cell(job, store, seed, job.training.epochs)
+    for scheme, criterion, sparsity in _variants(job):
+        settings = at_sparsity(job.sparsity, sparsity).model_copy(update={"scheme": scheme})
+        own = {"dropout": True} if criterion == NO_CRITERION else {"criterion": criterion}
+        settings = settings.model_copy(update=own)
+        document = job.model_copy(update={"sparsity": settings, "seed": seed}).model_dump(mode="json")
+        identity = study_basis(job, store) | {"seed": seed, "sparsity": document["sparsity"], "search": document["search"]}
+        name = f"seed-{seed}/{scheme}-{criterion}-{sparsity:g}"
+        yield Cell(name, _train, (document, str(store.path), criterion), identity)
+
+
+def _variants(job: JobSpec) -> Iterator[tuple[str, str, float]]:
+    """A judged choice asks no criterion and stands there once, with the sensor dropout that makes a judge of its network."""
+    spec = job.ablation
+    for scheme in spec.schemes:
+        yield from product([scheme], [NO_CRITERION] if scheme == "judged" else spec.criteria, spec.sparsities)
+
+
+def _train(document: dict[str, Any], store_path: str, criterion: str) -> Product:
+    job = JobSpec.model_validate(document)
+    experiment = experiment_of(job, store_path)
+    updates: list[MaskUpdate] = []
+    run = partial(run_epochs, on_epoch=lambda epoch: updates.extend(epoch.updates))
+    arm, started = experiment.learned(), perf_counter()
+    train(experiment, arm, run=run)
+    errors = error_figures(evaluate(experiment, arm).errors, arm.active)
+    row = {
+        "stage": TRAINED,
+        "seed": job.seed,
+        "sparsity": job.sparsity.final,
+        "scheme": job.sparsity.scheme,
+        "criterion": criterion,
+        **{name: errors.get(name, nan) for name in FIGURES},
+        "exchanged": sum(len(update.grown) for update in updates),
+        "seconds": perf_counter() - started,
+        "active": arm.active.nonzero().squeeze(1).tolist(),
+    }
+    return Product([row])

@@ -1,0 +1,45 @@
+"""The use case behind ``dynst ablate``: schemes, criteria, sparsities and seeds crossed; a tidy table, a picture, an MLflow run."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dynst.data.store import SensorStore
+from dynst_platform.commands.ablate.plot import draw_ablation
+from dynst_platform.commands.ablate.summary import ablation_summary
+from dynst_platform.commands.ablate.tasks import ablation_cells
+from dynst_platform.config.files import dump_spec
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.locations import home
+from dynst_platform.config.stores import first_unit
+from dynst_platform.studies.study import OnPiece, StudyOutcome, carried_out, outcome_facts, plain_rows
+
+__all__ = ["AblationOutcome", "ablate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationOutcome(StudyOutcome):
+    variants: list[dict[str, Any]]  # one for each scheme, criterion and sparsity, over seeds
+
+
+def ablate(job: JobSpec, store: SensorStore, on_piece: OnPiece) -> AblationOutcome:
+    """Train every variant that no earlier call has trained.
+
+    Raises:
+        RunError: a piece or the tracking store failed; what was finished stays.
+    """
+    with carried_out("ablation", job, store, ablation_cells(job, store), on_piece) as (tracker, table):
+        variants = ablation_summary(table, store.sensors.ids)
+        folder = home() / job.name / f"ablation-{tracker.job_id}"
+        folder.mkdir(parents=True)
+        table.to_parquet(folder / "ablation.parquet")
+        variants.to_csv(folder / "variants.csv", index=False)
+        (folder / "job.yaml").write_text(dump_spec(job), encoding="utf-8")
+        draw_ablation(
+            folder / "ablation.png", table, f"{store.manifest.name}: {len(store.sensors)} sensors", first_unit(job, store)
+        )
+        series = [
+            (round(100 * row["sparsity"]), {f"ablation/{row['scheme']}/{row['criterion']}/mae_all": row["mae_all"]})
+            for row in variants.to_dict("records")
+        ]
+        tracker.finish_study("ablation", series, folder)
+    return AblationOutcome(**outcome_facts("ablation", job, store, tracker, table, folder), variants=plain_rows(variants))

@@ -1,0 +1,1 @@
+"""``dynst compare``: the trainings of an experiment as rows and a page."""

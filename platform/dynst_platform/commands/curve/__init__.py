@@ -1,0 +1,1 @@
+"""``dynst curve``: error against sparsity on one supernet for each seed."""

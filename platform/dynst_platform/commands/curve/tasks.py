@@ -1,0 +1,111 @@
+"""The pieces of a sparsity–error curve, each a pure function that Ray may run anywhere; rows are tidy and plain."""
+
+from collections.abc import Iterator
+from math import nan
+from typing import Any
+
+from safetensors.torch import load, save
+
+from dynst.data.store import SensorStore
+from dynst.experiment.experiment import Experiment
+from dynst.experiment.protocol import error_figures
+from dynst.experiment.supernet import LEARNED, Choice, Point, Supernet
+from dynst.models.forecaster import SparseForecaster
+from dynst_platform.config.experiment import experiment_of
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.sensor_choice import read_choice
+from dynst_platform.studies.references import FIGURES, dense_cell, errors_of_all, run_to_the_end, study_basis
+from dynst_platform.studies.tasks import Cell, Files, Product
+
+__all__ = ["curve_cells"]
+
+NETWORK = "network.safetensors"
+Row = dict[str, Any]
+
+
+def curve_cells(job: JobSpec, store: SensorStore) -> list[Cell]:
+    """Everything that ``job.curve`` asks for: for each seed the networks, then the choices at each sparsity."""
+    return [cell for seed in job.curve.seeds for cell in _seed_cells(job, store, seed)]
+
+
+def _seed_cells(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Cell]:
+    spec, where = job.curve, (job.model_dump(mode="json"), str(store.path), seed)
+    basis = study_basis(job, store) | {"seed": seed}
+    shared = f"seed-{seed}/shared"
+    if spec.dense:
+        yield dense_cell(job, store, seed, job.training.epochs + spec.fine_tune_epochs)
+    yield Cell(shared, _shared, where, basis)
+    for sparsity in spec.sparsities:
+        tuned = spec.fine_tune_epochs if sparsity in (spec.fine_tune_at or spec.sparsities) else 0
+        identity = basis | {"sparsity": sparsity, "fine_tune_epochs": tuned}
+        for choice in (LEARNED, *spec.baselines):
+            own = job.search.model_dump() if choice == LEARNED else {"windows": job.search.windows, "random": spec.random}
+            name = f"seed-{seed}/{choice}-{sparsity:g}"
+            yield Cell(name, _choice, (*where, choice, sparsity, tuned), identity | {"choice": choice, "own": own}, shared)
+    if spec.given is not None:
+        active = read_choice(spec.given, store.sensors.ids).nonzero().squeeze(1).tolist()
+        identity = basis | {"given": active, "sparsities": spec.sparsities, "windows": job.search.windows}
+        identity |= {"fine_tune_epochs": spec.fine_tune_epochs}
+        yield Cell(f"seed-{seed}/given", _given, (*where, active, spec.fine_tune_epochs), identity, shared)
+
+
+def _shared(job: dict[str, Any], store: str, seed: int) -> Product:
+    supernet = _supernet(job, store, seed)
+    training = supernet.training()
+    row = {"stage": "shared", "seed": seed, "seconds": run_to_the_end(training)}
+    row |= errors_of_all(supernet.experiment, training.model, training.scheme.active)
+    return Product([row], {NETWORK: save(training.model.state_dict())})
+
+
+def _choice(job: dict[str, Any], store: str, seed: int, choice: str, sparsity: float, epochs: int, files: Files) -> Product:
+    supernet = _supernet(job, store, seed)
+    network = _load(supernet.experiment, files)
+    judge = supernet.judge(network)
+    if choice == LEARNED:
+        found = [supernet.learned(judge, sparsity)]
+    else:
+        draws = JobSpec.model_validate(job).curve.random if choice == "random" else 1
+        found = [supernet.ranked(choice, number, judge, sparsity) for number in range(draws)]
+    return Product(_points(supernet, network, found, epochs))
+
+
+def _given(job: dict[str, Any], store: str, seed: int, active: list[int], epochs: int, files: Files) -> Product:
+    supernet = _supernet(job, store, seed)
+    network = _load(supernet.experiment, files)
+    choice = supernet.given(active, supernet.judge(network), JobSpec.model_validate(job).curve.sparsities)
+    return Product(_points(supernet, network, [choice], epochs))
+
+
+def _points(supernet: Supernet, network: SparseForecaster, found: list[Choice], epochs: int) -> list[Row]:
+    seed = supernet.experiment.config.seed
+    rows = [_row("as it is", seed, supernet.as_it_is(network, choice)) for choice in found]
+    if epochs:
+        rows += [_row("fine-tuned", seed, supernet.fine_tuned(network, choice, epochs)) for choice in found]
+    return rows
+
+
+def _supernet(job: dict[str, Any], store: str, seed: int) -> Supernet:
+    return Supernet(experiment_of(JobSpec.model_validate(job | {"seed": seed}), store))
+
+
+def _load(experiment: Experiment, files: Files) -> SparseForecaster:
+    network = experiment.forecaster()
+    network.load_state_dict(load(files[NETWORK]))
+    return network
+
+
+def _row(stage: str, seed: int, point: Point) -> Row:
+    errors = error_figures(point.errors, point.choice.active)
+    own = {"stage": stage, "seed": seed, "tuning_seconds": point.seconds}
+    return _choice_row(point.choice) | own | {name: errors.get(name, nan) for name in FIGURES}
+
+
+def _choice_row(choice: Choice) -> Row:
+    return {
+        "choice": choice.name,
+        "number": choice.number,
+        "sparsity": choice.sparsity,
+        "judged": choice.judged,
+        "choice_seconds": choice.seconds,
+        "active": choice.active.nonzero().squeeze(1).tolist(),
+    }

@@ -1,0 +1,59 @@
+"""The use case behind ``dynst curve``: one network for each seed, every choice judged on it, a table, a picture, an MLflow run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dynst.data.store import SensorStore
+from dynst_platform.commands.curve.plot import draw_curve
+from dynst_platform.commands.curve.summary import STAGES, summary
+from dynst_platform.commands.curve.tasks import curve_cells
+from dynst_platform.config.files import dump_spec
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.locations import home
+from dynst_platform.config.stores import first_unit
+from dynst_platform.studies.study import OnPiece, StudyOutcome, carried_out, outcome_facts, plain_rows
+
+__all__ = ["CurveOutcome", "curve"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveOutcome(StudyOutcome):
+    points: list[dict[str, Any]]  # one for each stage, sparsity and choice, over seeds
+
+
+def curve(job: JobSpec, store: SensorStore, on_piece: OnPiece) -> CurveOutcome:
+    """Draw the job's sparsity–error curve; pieces that an earlier call finished are taken as they are.
+
+    Raises:
+        RunError: a piece or the tracking store failed; what was finished stays.
+    """
+    with carried_out("curve", job, store, curve_cells(job, store), on_piece) as (tracker, table):
+        folder = home() / job.name / f"curve-{tracker.job_id}"
+        points = summary(table, store.sensors.ids)
+        _write(folder, table, points, job, store)
+        tracker.finish_study("curve", _series(points), folder)
+    return CurveOutcome(**outcome_facts("curve", job, store, tracker, table, folder), points=plain_rows(points))
+
+
+def _write(folder: Path, table: pd.DataFrame, points: pd.DataFrame, job: JobSpec, store: SensorStore) -> None:
+    folder.mkdir(parents=True)
+    table.to_parquet(folder / "rows.parquet")
+    table.to_csv(folder / "rows.csv", index=False)
+    points.to_csv(folder / "curve.csv", index=False)
+    (folder / "job.yaml").write_text(dump_spec(job), encoding="utf-8")
+    draw_curve(folder / "curve.png", table, f"{store.manifest.name}: {len(store.sensors)} sensors", first_unit(job, store))
+
+
+def _series(points: pd.DataFrame) -> list[tuple[int, dict[str, float]]]:
+    """For MLflow's charts: the share of sensors off in percent takes the place of the step."""
+    return [
+        (round(100 * point["sparsity"]), {f"curve/{point['choice']}/{_short(point['stage'])}_mae_all": point["mae_all"]})
+        for point in points.to_dict("records")
+    ]
+
+
+def _short(stage: str) -> str:
+    return "shared" if stage == STAGES[0] else "tuned"

@@ -1,0 +1,1 @@
+"""``dynst doctor``: whether a cluster can run a job."""

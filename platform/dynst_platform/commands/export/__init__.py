@@ -1,0 +1,1 @@
+"""``dynst export``: a model as an ONNX file."""

@@ -1,0 +1,1 @@
+"""``dynst forecast``: what a model says of the next hours."""

@@ -1,0 +1,47 @@
+"""``dynst forecast``: a model in service on new readings."""
+
+from pathlib import Path
+
+import click
+
+__all__ = ["forecast"]
+
+FORMS = (".csv", ".parquet")
+NAMED = 5
+
+
+@click.command()
+@click.argument("model")
+@click.argument("store")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file that ends with .csv or .parquet.")
+def forecast(model: str, store: str, out: Path | None) -> None:
+    """Forecast all locations from the last readings of STORE, of which MODEL reads its active sensors alone.
+
+    MODEL is a registered name (its champion), NAME/3 (a version), or the id of an MLflow run.
+    """
+    import sys
+
+    if out is not None and out.suffix not in FORMS:
+        raise click.UsageError(f"--out must end with {' or '.join(FORMS)}, but got '{out.name}'")
+
+    from dynst_platform.terminal.output import check_folder
+
+    if out is not None:
+        check_folder(out)
+
+    from dynst_platform.commands.forecast import workflow as use_case
+
+    found = use_case.forecast(model, store)
+    if found.absent:
+        names = ", ".join(found.absent[:NAMED]) + (", …" if len(found.absent) > NAMED else "")
+        click.echo(f"{len(found.absent)} active sensors are not in the store and are forecast without: {names}", err=True)
+    if found.missing:
+        click.echo(f"{found.missing:.1%} of the readings up to {found.until} UTC are missing; expect larger errors", err=True)
+    if out is None:
+        found.table.to_csv(sys.stdout, index=False)
+        return
+    if out.suffix == ".csv":
+        found.table.to_csv(out, index=False)
+    else:
+        found.table.to_parquet(out, index=False)
+    click.echo(f"{len(found.table)} steps ahead of {found.until} UTC for {len(found.table.columns) - 1} locations: {out}")

@@ -1,0 +1,1 @@
+"""``dynst promote``: the best sparse model into service, if it deserves it."""

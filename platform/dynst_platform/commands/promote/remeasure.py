@@ -1,0 +1,68 @@
+"""A saved model measured anew, in a process that has not trained it."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from dynst.data.store import SensorStore, open_store
+from dynst.errors import ConfigError
+from dynst.experiment.protocol import error_figures, model_errors
+from dynst.models.artifact import load_artifact
+from dynst_platform.config.experiment import experiment_of
+from dynst_platform.config.files import dump_spec, load_job
+from dynst_platform.config.job import JobSpec
+from dynst_platform.errors import RunError
+from dynst_platform.model_registry.policy import Figures
+
+__all__ = ["examine", "examined"]
+
+
+def examined(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
+    """What ``examine`` gives in a process of its own.
+
+    Raises:
+        RunError: that process failed.
+    """
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / "job.yaml"
+        path.write_text(dump_spec(job), encoding="utf-8")
+        command = [sys.executable, "-m", "dynst_platform.commands.promote.remeasure", str(folder), str(path), str(store.path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        raise RunError(f"the model could not be measured anew: {lines[-1] if lines else f'exit code {done.returncode}'}")
+    figures = json.loads(done.stdout)
+    return Figures(**figures | {"targets": tuple(figures["targets"])})
+
+
+def examine(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
+    artifact = load_artifact(folder)
+    experiment = experiment_of(job.model_copy(update={"model": artifact.description.model}), store.path)
+    targets = experiment.dataset.test.targets.tolist()
+    if tuple(targets) != artifact.description.targets:
+        raise ConfigError("the model forecasts other channels than the job; measure it with its own job")
+    active = torch.tensor(artifact.description.active)
+    errors = error_figures(model_errors(experiment, artifact.model, active), active)
+    return Figures(
+        mae_all=errors["mae_all"],
+        mae_active=errors["mae_active"],
+        mae_inactive=errors.get("mae_inactive"),
+        sparsity=1 - float(active.double().mean()),
+        cost=float(store.sensors.cost[active.numpy()].sum()),
+        horizon=artifact.description.model.horizon,
+        targets=tuple(artifact.description.channels[target] for target in targets),
+    )
+
+
+def main() -> None:
+    folder, job, store = (Path(word) for word in sys.argv[1:])
+    print(json.dumps(asdict(examine(folder, load_job(job), open_store(store)))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""The use case behind ``dynst promote``: choose, measure anew, compare with the champion, decide with reasons, move the alias."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mlflow.tracking import MlflowClient
+
+from dynst.errors import ArtifactError, ConfigError, DataError
+from dynst_platform.commands.promote.remeasure import examined
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.locations import tracking_uri
+from dynst_platform.model_registry.policy import Candidate, Figures, candidates_of, shortfalls, why_not_instead
+from dynst_platform.model_registry.references import client_of, fetched, store_that_fits
+from dynst_platform.model_registry.runs import trainings_of
+from dynst_platform.model_registry.versions import Version, alone_with, champion_of, register
+from dynst_platform.quiet import quiet_libraries
+from dynst_platform.tracking.reaching import as_tracking_error
+
+__all__ = ["Decision", "promote"]
+
+AGAIN = 1e-4  # relative; logged and new figures may differ by the order of sums
+NAMED = 3  # candidates whose shortfalls are told
+MAX_TAG = 4000
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What came out: plain data for the screen, for ``--format json`` and for tests."""
+
+    promoted: bool
+    model: str
+    experiment: str
+    reasons: list[str]
+    run_id: str = ""
+    version: int | None = None
+    champion_before: int | None = None
+    dry_run: bool = False
+    policy: dict[str, Any] = field(default_factory=dict)
+    candidate: dict[str, Any] = field(default_factory=dict)  # figures, measured anew
+    champion: dict[str, Any] = field(default_factory=dict)
+    dense: float | None = None
+
+
+@dataclass(frozen=True)
+class _Measured:
+    candidate: Figures | None
+    champion: Figures | None
+    refusals: list[str]
+
+
+def promote(experiment: str, model: str, flags: dict[str, Any], store: str | None, dry_run: bool) -> Decision:
+    """Put the best training of ``experiment`` into service as the champion of ``model``, if it deserves it.
+
+    Args:
+        flags: rules that take the place of the job's own.
+        store: where the data lie now; by default where the job says.
+
+    Raises:
+        ConfigError: no such experiment, or it has no model that could be promoted.
+        RunError: the tracking server cannot be reached, or somebody else is promoting.
+    """
+    quiet_libraries()
+    uri = tracking_uri()
+    client = client_of(uri)
+    candidates = candidates_of(trainings_of(client, uri, experiment), flags)
+    if not candidates:
+        raise ConfigError(f"experiment '{experiment}' has no finished sparse training with model and dense reference; train first")
+    best = next((candidate for candidate in candidates if not shortfalls(candidate)), None)
+    if best is None:
+        return Decision(False, model, experiment, _nobody(candidates), policy=candidates[0].policy.model_dump(), dry_run=dry_run)
+    while True:
+        with as_tracking_error(uri):
+            champion = champion_of(client, model)
+        measured = _measure(client, uri, best, champion, store)
+        outcome = _decision(best, champion, measured, model, experiment, dry_run)
+        if measured.refusals or dry_run:
+            return outcome
+        with as_tracking_error(uri), alone_with(client, model):
+            if champion_of(client, model) != champion:
+                continue  # somebody was faster; compare with the new one
+            version = _register(client, best, measured, outcome)
+        return Decision(**vars(outcome) | {"version": version.number})
+
+
+def _nobody(candidates: list[Candidate]) -> list[str]:
+    nearest = sorted(candidates, key=lambda candidate: (len(shortfalls(candidate)), candidate.over_dense))
+    reasons = [f"none of {len(candidates)} trainings meets the policy"]
+    return reasons + [f"run {each.training.name}: {'; '.join(shortfalls(each))}" for each in nearest[:NAMED]]
+
+
+def _measure(client: MlflowClient, uri: str, best: Candidate, champion: Version | None, store: str | None) -> _Measured:
+    """Both models in fresh processes on the same test part. What is not as it was logged is a refusal."""
+    training = best.training
+    try:
+        with fetched(client, uri, str(training.model_id)) as found:
+            data = store_that_fits(found, store)
+            new, job = examined(found.folder, found.job, data), found.job
+    except (ArtifactError, ConfigError) as error:
+        return _Measured(None, None, [f"run {training.name} cannot be measured anew: {error}"])
+    logged = training.metrics.get("model/mae_all", training.mae_all or 0.0)
+    if abs(new.mae_all - logged) > AGAIN * logged:
+        return _Measured(new, None, [f"its error is {new.mae_all:.6g} when measured anew, but {logged:.6g} was logged"])
+    if champion is None:
+        return _Measured(new, None, [])
+    if champion.run_id == training.run_id:
+        return _Measured(new, new, [f"run {training.name} is the champion already, as version {champion.number}"])
+    try:
+        old = _champion_figures(client, uri, champion, job, store)
+    except (ArtifactError, ConfigError, DataError) as error:
+        return _Measured(new, None, [f"the champion, version {champion.number}, cannot be compared: {error}"])
+    return _Measured(new, old, why_not_instead(new, old, float(training.dense or 0), best.policy))
+
+
+def _champion_figures(client: MlflowClient, uri: str, champion: Version, job: JobSpec, store: str | None) -> Figures:
+    with fetched(client, uri, champion.model_id) as found:
+        data = store_that_fits(found, store or job.data.store)
+        return examined(found.folder, found.job.model_copy(update={"data": job.data}), data)
+
+
+def _decision(
+    best: Candidate, champion: Version | None, measured: _Measured, model: str, experiment: str, dry_run: bool
+) -> Decision:
+    return Decision(
+        promoted=not measured.refusals,
+        model=model,
+        experiment=experiment,
+        reasons=measured.refusals or _merits(best, measured),
+        run_id=best.training.run_id,
+        champion_before=None if champion is None else champion.number,
+        dry_run=dry_run,
+        policy=best.policy.model_dump(),
+        candidate={} if measured.candidate is None else asdict(measured.candidate),
+        champion={} if measured.champion is None else asdict(measured.champion),
+        dense=best.training.dense,
+    )
+
+
+def _merits(best: Candidate, measured: _Measured) -> list[str]:
+    assert measured.candidate is not None  # else it would have been refused
+    spread = "" if best.deviation is None else f" ± {best.deviation:.1%}"
+    found = [
+        f"{best.sparsity:.1%} of the sensors are off; those that stay cost {best.cost:g}",
+        f"its error over all locations is {best.over_dense:+.1%}{spread} against dense ({best.seeds} seed{'s' * (best.seeds > 1)})",
+        f"measured anew it errs by {measured.candidate.mae_all:.4g}, as was logged",
+    ]
+    if measured.champion is None:
+        return [*found, "there was no champion"]
+    return [*found, f"the champion errs by {measured.champion.mae_all:.4g} and its sensors cost {measured.champion.cost:g}"]
+
+
+def _register(client: MlflowClient, best: Candidate, measured: _Measured, outcome: Decision) -> Version:
+    training = best.training
+    errors = {} if measured.candidate is None else {"dynst.mae_all": f"{measured.candidate.mae_all:.8g}"}
+    tags = errors | {
+        "dynst.policy": best.policy.model_dump_json(),
+        "dynst.reasons": json.dumps(outcome.reasons)[:MAX_TAG],
+        "dynst.data_digest": training.data_digest,
+        "dynst.experiment": outcome.experiment,
+        "dynst.runs": ",".join(best.runs)[:MAX_TAG],
+        "dynst.sparsity": f"{best.sparsity:.6g}",
+        "dynst.over_dense": f"{best.over_dense:.6g}",
+    }
+    return register(client, outcome.model, training.run_id, str(training.model_id), tags, "; ".join(outcome.reasons))

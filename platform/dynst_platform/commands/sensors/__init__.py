@@ -1,0 +1,1 @@
+"""``dynst sensors``: which sensors a model reads, and what each is worth."""

@@ -1,0 +1,129 @@
+"""The deployment plan: which sensors a model needs, what each is worth, and how well a location is forecast without its own."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from dynst.data.store import SensorStore
+from dynst.experiment.protocol import error_figures, model_errors
+from dynst.models.artifact import Artifact
+from dynst.selection.subset_evaluator import Judge, evenly
+from dynst_platform.config.experiment import experiment_of
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.locations import tracking_uri
+from dynst_platform.config.stores import first_unit
+from dynst_platform.model_registry.references import client_of, fetched, model_id_of, store_that_fits
+from dynst_platform.quiet import quiet_libraries
+
+__all__ = ["Plan", "plan_of"]
+
+WINDOWS = 512  # of the test part, to judge the loss of a sensor by
+MOST_LOST_ONE_BY_ONE = 512  # sensors; beyond, a first-order estimate
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``sensors`` has one row a sensor, in the order of the store.
+
+    ``sensor`` (the user's own id), ``on``, ``importance``, ``cost``, ``group``, ``mae`` at its location over all steps of the test
+    part, ``mae_all_if_lost`` where it is on: the error over ALL locations without it; ``x`` and ``y`` where positions are known.
+    """
+
+    model: str
+    store: SensorStore
+    unit: str
+    mae_all: float
+    mae_active: float
+    mae_inactive: float | None
+    exact_losses: bool
+    sensors: pd.DataFrame
+
+    @property
+    def cost(self) -> float:
+        return float(self.sensors["cost"][self.sensors["on"]].sum())
+
+    @property
+    def cost_before(self) -> float:
+        return float(self.sensors["cost"].sum())
+
+    def summary(self) -> dict[str, Any]:
+        """Plain data."""
+        on = self.sensors["on"]
+        return {
+            "model": self.model,
+            "sensors": len(on),
+            "on": int(on.sum()),
+            "off": self.sensors["sensor"][~on].tolist(),
+            "cost_before": self.cost_before,
+            "cost": self.cost,
+            "mae_all": self.mae_all,
+            "mae_active": self.mae_active,
+            "mae_inactive": self.mae_inactive,
+            "unit": self.unit,
+        }
+
+
+def plan_of(reference: str, store_name: str | None) -> Plan:
+    """The plan of a champion, a version or a run's model, measured on the test part of its data.
+
+    Raises:
+        ConfigError: no such model, or the store holds other data.
+        ArtifactError: the model's files were changed.
+    """
+    quiet_libraries()
+    uri = tracking_uri()
+    client = client_of(uri)
+    with fetched(client, uri, model_id_of(client, uri, reference)) as found:
+        store = store_that_fits(found, store_name)
+        return _plan(reference, found.artifact, found.job, store)
+
+
+def _plan(reference: str, artifact: Artifact, job: JobSpec, store: SensorStore) -> Plan:
+    experiment = experiment_of(job.model_copy(update={"model": artifact.description.model}), store.path)
+    test, active = experiment.dataset.test, torch.tensor(artifact.description.active)
+    errors = model_errors(experiment, artifact.model, active)
+    figures = error_figures(errors, active)
+    judge = Judge(artifact.model, [(test, evenly(len(test), WINDOWS))])
+    exact = int(active.sum()) <= MOST_LOST_ONE_BY_ONE
+    lost = _lost(judge, active) if exact else _lost_about(judge, active)
+    sensors = pd.DataFrame(
+        {
+            "sensor": store.sensors.ids,
+            "on": active.numpy(),
+            "importance": artifact.description.importance,
+            "cost": store.sensors.cost,
+            "group": store.sensors.group,
+            "mae": errors.mae_by_sensor().numpy(),
+            "mae_all_if_lost": lost + (errors.mae() - judge.loss(active)),
+        }
+    )
+    if store.sensors.positions is not None:
+        sensors[["x", "y"]] = store.sensors.positions
+    return Plan(
+        model=reference,
+        store=store,
+        unit=first_unit(job, store),
+        mae_all=figures["mae_all"],
+        mae_active=figures["mae_active"],
+        mae_inactive=figures.get("mae_inactive"),
+        exact_losses=exact,
+        sensors=sensors,
+    )
+
+
+def _lost(judge: Judge, active: torch.Tensor) -> np.ndarray:
+    """``[S]``; NaN for a sensor that is off, or the last one that is on."""
+    out = np.full(len(active), np.nan)
+    on = active.nonzero().squeeze(1).tolist() if active.sum() > 1 else []
+    out[on] = judge.losses([active & (torch.arange(len(active)) != sensor) for sensor in on])
+    return out
+
+
+def _lost_about(judge: Judge, active: torch.Tensor) -> np.ndarray:
+    """To first order, for networks where one evaluation for each sensor would take too long."""
+    estimate = judge.loss(active) + judge.importance(active)
+    found: np.ndarray = torch.where(active, estimate, torch.nan).numpy()
+    return found

@@ -1,0 +1,1 @@
+"""``dynst submit`` and its like: a job on a cluster elsewhere."""

@@ -1,0 +1,154 @@
+"""The use case behind ``dynst submit``: the same job file, on a cluster that runs elsewhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from getpass import getuser
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from dynst.data import auckland
+from dynst.data.store import SensorStore
+from dynst.errors import ConfigError
+from dynst.storage.addresses import is_remote
+from dynst_platform import QUIET_AND_QUICK
+from dynst_platform.config.cluster_profile import Profile
+from dynst_platform.config.files import value_at, with_overrides
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.job_id import fresh_job_id, run_name
+from dynst_platform.config.stores import from_anywhere, store_for, sweep_store_for
+from dynst_platform.config.submission_context import Carried
+from dynst_platform.config.sweep import SweepSpec
+from dynst_platform.errors import RunError
+from dynst_platform.execution.job_package import JOB, make_package
+from dynst_platform.execution.ray_jobs import Cluster, RemoteJob
+from dynst_platform.execution.submission import environment_of, other_ray
+from dynst_platform.execution.versions import installed, requirements
+
+__all__ = [
+    "Wishes",
+    "check_here",
+    "find_job",
+    "on_cluster",
+    "store_here",
+    "submit",
+]
+
+ARMS = {"train": "dynst", "tune": "sweep"}  # whose MLflow run is the job's
+STOPS = {"RAY_JOB_STOP_SIGNAL": "SIGINT", "RAY_JOB_STOP_WAIT_TIME_S": "60"}  # as by Ctrl-C, with time to close MLflow's runs
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What flags ask of a submission.
+
+    Args:
+        variables: for every process of the job, and never shown.
+        num_gpus: workers on a GPU each; by default what the job says.
+        any_versions: whether the cluster's packages may be others than those here.
+        install: whether Ray shall install those of this machine for the job.
+        width: of the user's screen.
+    """
+
+    variables: Mapping[str, str]
+    num_gpus: int | None = None
+    any_versions: bool = False
+    install: bool = False
+    width: int = 80
+
+
+def submit(cluster: Cluster, profile: Profile, spec: JobSpec | SweepSpec, wishes: Wishes) -> RemoteJob:
+    """Send the job and everything that it needs but the data, and start it.
+
+    Raises:
+        ConfigError: the job cannot be sent as it is.
+        RunError: the cluster has another Ray, or refuses.
+    """
+    sentence = None if wishes.any_versions else other_ray(cluster)
+    if sentence is not None:
+        raise RunError(sentence)
+    kind, job_id = "train" if isinstance(spec, JobSpec) else "tune", fresh_job_id()
+    name = f"{spec.name}-{job_id}"
+    brought = Carried(job_id, environment_of(profile) | dict(wishes.variables), {} if wishes.any_versions else installed())
+    with TemporaryDirectory(prefix="dynst-") as folder:
+        make_package(Path(folder), on_cluster(spec, wishes.num_gpus), brought)
+        cluster.submit(
+            name,
+            f"exec python -m dynst_platform.main {kind} {JOB}",
+            Path(folder),
+            QUIET_AND_QUICK | STOPS | {"COLUMNS": str(wishes.width)},
+            {"name": spec.name, "kind": kind, "run": run_name(ARMS[kind], job_id), "user": _user()},
+            requirements() if wishes.install else (),
+        )
+    return cluster.job(name)
+
+
+def on_cluster(spec: JobSpec | SweepSpec, num_gpus: int | None) -> JobSpec | SweepSpec:
+    """The same job on the Ray that it will find itself in."""
+    document = spec.model_dump(mode="json") if isinstance(spec, JobSpec) else spec.job
+    changes: dict[str, Any] = {"cluster.address": "auto", "data.store": from_anywhere(str(value_at(document, "data.store")))}
+    if isinstance(spec, SweepSpec):
+        if num_gpus:
+            raise ConfigError("--num-gpus is for trainings; trials of a sweep train on the CPU, so leave it out")
+        alone = {"references.given": None}  # a trial has no use for it, and the file stays here
+        return spec.model_copy(update={"job": with_overrides(document, changes | alone)})
+    if num_gpus:
+        changes |= {"cluster.use_gpu": True, "cluster.num_workers": num_gpus}
+    elif spec.cluster.num_workers == 0:  # else the driver would train, wherever the cluster runs it
+        changes |= {"cluster.num_workers": 1}
+    if num_gpus == 0:
+        changes |= {"cluster.use_gpu": False}
+    return JobSpec.model_validate(with_overrides(document, changes))
+
+
+def check_here(spec: JobSpec | SweepSpec) -> bool:
+    """Hold the job against its data where they are on this machine too; says whether they are.
+
+    Raises:
+        DynstError: they do not fit each other.
+    """
+    name = _store_name(spec)
+    if is_remote(name) or (name != auckland.NAME and not Path(name).expanduser().exists()):
+        return False
+    store_here(spec)
+    return True
+
+
+def store_here(spec: JobSpec | SweepSpec) -> SensorStore:
+    """The job's data on this machine, fetched where they are behind an address.
+
+    Raises:
+        DynstError: there are none, or they do not fit the job.
+    """
+    return sweep_store_for(spec) if isinstance(spec, SweepSpec) else store_for(spec)
+
+
+def _store_name(spec: JobSpec | SweepSpec) -> str:
+    return str(value_at(spec.job, "data.store")) if isinstance(spec, SweepSpec) else spec.data.store
+
+
+def find_job(jobs: list[RemoteJob], word: str) -> RemoteJob:
+    """By its id, the end of it, the name of its MLflow run, or that of its job file, of which the newest counts.
+
+    Args:
+        jobs: the newest first.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for job in jobs:
+        if word in (job.id, job.run) or (len(word) > 4 and job.id.endswith(f"-{word}")):
+            return job
+    for job in jobs:
+        if word == job.name:
+            return job
+    known = ", ".join(job.id for job in jobs[:5]) or "none"
+    raise ConfigError(f"the cluster must have a job '{word}', but its newest are {known}; see dynst jobs list")
+
+
+def _user() -> str:
+    """Empty where the system knows no name for this process's user, as in many containers."""
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return ""

@@ -1,0 +1,1 @@
+"""``dynst train``: one job from its file to its end."""

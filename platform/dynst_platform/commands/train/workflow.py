@@ -1,0 +1,200 @@
+"""The use case behind ``dynst train``: check everything, train every arm, remember it, and say what came out."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from dynst.data.store import SensorStore
+from dynst.errors import DynstError
+from dynst.experiment.arms import ArmKind
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.job_id import new_job_id
+from dynst_platform.config.locations import artifact_root, home, shown, shown_tracking_uri, tracking_uri
+from dynst_platform.config.stores import first_unit, target_units
+from dynst_platform.errors import UnreachableError
+from dynst_platform.execution.launch import launch
+from dynst_platform.execution.nodes import check_cluster
+from dynst_platform.execution.worker import checkpoints_of
+from dynst_platform.plots.masks import draw_mask
+from dynst_platform.quiet import quiet_libraries
+from dynst_platform.reports import ArmReport, Report
+from dynst_platform.tracking.cursor import Cursor, alone_in
+from dynst_platform.tracking.delivery import Left, delivered
+from dynst_platform.tracking.mlflow_runs import origin_tags
+from dynst_platform.tracking.report_tracker import ReportTracker
+from dynst_platform.tracking.run_folder import JOB_FILE, mark_finished, new_folder, resumed_cursor
+
+__all__ = ["JOB_FILE", "Listener", "Outcome", "train"]
+
+Listener = Callable[[Report], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job gave: plain data for the screen, for ``--format json`` and for tests."""
+
+    run_id: str | None  # None where MLflow was not told of it
+    experiment: str
+    sensors: dict[str, Any]
+    sparsity: float
+    metrics: dict[str, float | None]
+    efficiency: dict[str, float]
+    references: dict[str, dict[str, Any]]
+    artifacts: dict[str, str]
+    mask_updates: int = 0
+    exchanged: int = 0
+    unit: str = ""  # of the first target, and so of the overall errors
+    errors_by_step: list[dict[str, Any]] = field(default_factory=list)
+    targets: dict[str, str] = field(default_factory=dict)  # with their units
+    attribution: str = ""
+    queued: int = 0  # reports that MLflow does not have yet
+    queued_note: str = ""  # why, and how to send them
+
+
+@dataclass
+class _Collected:
+    finals: dict[str, ArmReport] = field(default_factory=dict)
+    updates: int = 0
+    exchanged: int = 0
+
+    def add(self, report: Report) -> None:
+        if isinstance(report, ArmReport):
+            self.finals[report.arm] = report
+        elif report.arm_kind == ArmKind.LEARNED:
+            self.updates += sum(1 for update in report.updates if update.pruned or update.grown)
+            self.exchanged += report.exchanged
+
+
+def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = False, resume: Path | None = None) -> Outcome:
+    """Run a job to its end on the store that ``stores.store_for`` has checked it against.
+
+    MLflow may go away meanwhile: what it was not told stays in the run's folder for ``dynst sync``.
+
+    Args:
+        offline: tell MLflow nothing, and leave all of it there.
+        resume: the folder of a run of this job that was interrupted, which goes on from its last checkpoint.
+
+    Raises:
+        RunError: a worker failed, and its MLflow runs are marked FAILED; or the tracking store does not answer at the start.
+            Notes say how to go on.
+        ConfigError: the run to resume had other data.
+        CheckpointError: ``cluster.checkpoints`` cannot be written.
+    """
+    quiet_libraries()
+    if job.cluster.address is not None and job.cluster.num_workers:
+        check_cluster(job.cluster.address, home(), [store.path])
+    if resume is not None:
+        with alone_in(resume):
+            cursor = resumed_cursor(resume, store)
+            tracker = None if offline else _opened(job, store, resume.name, cursor.state.origin, cursor.state.runs)
+            return _run(job, store, listener, cursor, tracker)
+    job_id, origin = new_job_id(), origin_tags()
+    if job.cluster.checkpoints is not None:
+        checkpoints_of(job, store, home() / job.name / job_id).check_writable()
+    tracker = None if offline else _opened(job, store, job_id, origin, None)
+    folder, job = new_folder(job, job_id)
+    with alone_in(folder):
+        return _run(job, store, listener, Cursor.begin(folder, store, origin), tracker)
+
+
+def _run(job: JobSpec, store: SensorStore, listener: Listener, cursor: Cursor, tracker: ReportTracker | None) -> Outcome:
+    collected = _Collected()
+
+    def on_report(report: Report) -> None:
+        collected.add(report)
+        listener(report)
+
+    if tracker is not None:
+        cursor.move(runs=dict(tracker.runs))
+    with delivered(cursor, tracker) as finish, _says_how_to_go_on(cursor.folder):
+        launch(job, store.path, cursor.folder, on_report)
+        mark_finished(cursor.folder)
+    left = finish()
+    return _outcome(job, store, cursor, collected, left)
+
+
+@contextmanager
+def _says_how_to_go_on(folder: Path) -> Iterator[None]:
+    """What a user can mend by other settings is not worth resuming; everything else is."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, DynstError):
+            error.add_note(f"go on with: dynst train --resume {shown(folder)}")
+        raise
+
+
+def _opened(job: JobSpec, store: SensorStore, job_id: str, origin: dict[str, str], runs: dict[str, str] | None) -> ReportTracker:
+    """With the first run open, so that it can be seen while workers start; ``runs`` are those that an earlier process noted."""
+    try:
+        tracker = ReportTracker(tracking_uri(), artifact_root(), job, store, job_id, origin)
+        if runs is not None:
+            tracker.take_up(runs)
+            tracker.reopen()
+        tracker.start("dynst", "learned")
+    except UnreachableError as error:
+        raise UnreachableError(f"{error}, or train with --offline and send the run later") from error
+    return tracker
+
+
+def _outcome(job: JobSpec, store: SensorStore, cursor: Cursor, collected: _Collected, left: Left) -> Outcome:
+    folder, runs = cursor.folder, cursor.state.runs
+    final, units = collected.finals["dynst"], target_units(job, store)
+    active = np.array(final.active)
+    picture = folder / "sensor_map.png"
+    title = f"{store.manifest.name}: {active.sum()} of {len(active)} sensors kept"
+    draw_mask(picture, store, active, np.array(final.importance), title)
+    ids = np.array(store.sensors.ids)
+    finals = collected.finals.values()
+    randoms = [report.metrics["test/mae_all"] for report in finals if report.arm_kind == ArmKind.RANDOM]
+    metrics = final.metrics | ({"random/mae_all": fmean(randoms)} if randoms else {})
+    return Outcome(
+        run_id=runs.get("dynst"),
+        experiment=job.name,
+        sensors={
+            "total": len(active),
+            "active": int(active.sum()),
+            "kept": ids[active].tolist(),
+            "off": ids[~active].tolist(),
+        },
+        sparsity=float(1 - active.mean()),
+        metrics={key: _known(value) for key, value in metrics.items()},
+        efficiency=final.efficiency,
+        references={
+            arm: {"run_id": runs.get(arm), "kind": str(report.arm_kind), "active": sum(report.active)}
+            | {key: _known(report.metrics.get(f"test/{key}")) for key in ("mae_all", "mae_active", "mae_inactive")}
+            for arm, report in collected.finals.items()
+            if arm != "dynst"
+        },
+        artifacts={
+            "folder": str(folder),
+            "sensor_map": str(picture),
+            "model": final.artifact if left.queued else f"runs:/{runs['dynst']}/model",
+            "tracking_uri": shown_tracking_uri(),
+        },
+        mask_updates=collected.updates,
+        exchanged=collected.exchanged,
+        errors_by_step=_rows(collected),
+        targets=units,
+        unit=first_unit(job, store),
+        attribution=store.manifest.attribution,
+        queued=left.queued,
+        queued_note=str(left) if left.command else "",
+    )
+
+
+def _known(value: float | None) -> float | None:
+    """JSON has no NaN: what was never observed is None."""
+    return value if value is not None and isfinite(value) else None
+
+
+def _rows(collected: _Collected) -> list[dict[str, Any]]:
+    """Errors by step of all forecasters, ready for JSON."""
+    rows = [vars(row) for report in collected.finals.values() for row in report.errors]
+    return [{key: _known(value) if isinstance(value, float) else value for key, value in row.items()} for row in rows]

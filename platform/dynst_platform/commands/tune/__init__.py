@@ -1,0 +1,1 @@
+"""``dynst tune``: many trials of one job, searched by Ray Tune."""

@@ -1,0 +1,63 @@
+"""``dynst tune``: search schedules, rates and sparsities for the best trade between accuracy and sensors kept."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from dynst_platform.config.sweep import SweepSpec
+
+__all__ = ["tune"]
+
+
+@click.command()
+@click.argument("sweep", type=click.Path(path_type=Path), required=False)
+@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Override a setting, e.g. trials=30 or job.seed=1.")
+@click.option("--resume", metavar="RUN", help="Go on with the sweep of this MLflow run; finished trials are kept.")
+@click.option("--extend", metavar="N", type=click.IntRange(min=1), help="With --resume: add N trials.")
+@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="What goes to standard output.")
+@click.option("--quiet", is_flag=True, help="Show no progress: the result and errors alone.")
+def tune(
+    sweep: Path | None, assignments: tuple[str, ...], resume: str | None, extend: int | None, output: str, quiet: bool
+) -> None:
+    """Run the trials of SWEEP and show which of them no other one beats in every objective."""
+    if (sweep is None) == (resume is None):
+        raise click.UsageError("name a sweep file, or with --resume the MLflow run of a sweep that was started before")
+    if resume is not None and assignments:
+        raise click.UsageError("a sweep goes on as it was started; leave --set out, or start a new one")
+    if extend is not None and resume is None:
+        raise click.UsageError("--extend adds trials to a sweep that was started before; name its run with --resume")
+    spec, known = (_new(sweep, assignments), None) if sweep is not None else _started(str(resume), extend or 0)
+
+    from dynst_platform.config.stores import sweep_store_for
+
+    store = sweep_store_for(spec)  # before anything heavy is imported
+
+    from dynst_platform.commands.tune import workflow as use_case
+    from dynst_platform.commands.tune.progress import SweepProgress
+    from dynst_platform.commands.tune.table import print_sweep
+    from dynst_platform.terminal.output import print_json
+
+    with SweepProgress(spec, quiet) as progress:
+        outcome = use_case.tune(spec, store, progress.on_piece, progress.on_trial, known)
+    (print_json if output == "json" else print_sweep)(outcome)
+
+
+def _new(path: Path, assignments: tuple[str, ...]) -> "SweepSpec":
+    from dynst_platform.commands.tune.proposals import with_trials
+    from dynst_platform.config.files import load_sweep, with_overrides
+    from dynst_platform.config.stores import from_anywhere
+
+    spec = load_sweep(path, assignments)
+    store = from_anywhere(spec.job["data"]["store"])  # it may be resumed from another folder
+    return with_trials(spec.model_copy(update={"job": with_overrides(spec.job, {"data.store": store})}))
+
+
+def _started(run_id: str, extend: int) -> "tuple[SweepSpec, tuple[str, str]]":
+    from dynst_platform.commands.tune.proposals import with_trials
+    from dynst_platform.commands.tune.workflow import find_sweep
+    from dynst_platform.config.files import load_sweep
+
+    path, job_id = find_sweep(run_id)
+    return with_trials(load_sweep(path), extend), (run_id, job_id)

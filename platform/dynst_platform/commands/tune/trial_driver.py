@@ -1,0 +1,141 @@
+"""The driver's view of a sweep: which trial comes next, what became of each, kept on disk and told to MLflow and the screen."""
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+from dynst.errors import ConfigError
+from dynst_platform.commands.tune.population import perturbed
+from dynst_platform.commands.tune.proposals import Proposals
+from dynst_platform.commands.tune.records import Record, Records
+from dynst_platform.commands.tune.reports import TrialReport, TrialResult
+from dynst_platform.config.files import check_job, with_overrides
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.sweep import SweepSpec
+from dynst_platform.tracking.mlflow_runs import Tracker
+
+__all__ = ["Listener", "SweepConductor", "jobs_of"]
+
+Listener = Callable[[Record, TrialReport | None], None]
+"""(the record of a trial, its report if there is a new one), whenever something happens to it."""
+
+
+def jobs_of(sweep: SweepSpec, overrides: dict[str, Any]) -> list[JobSpec]:
+    """The base job with overrides, once for each seed; without references, of which the sweep has its own.
+
+    Raises:
+        ConfigError: the overrides do not go together.
+    """
+    alone = {"references": {"dense": False, "random": 0}, "cluster.num_workers": 0, "name": sweep.name}
+    return [check_job(with_overrides(sweep.job, alone | overrides | {"seed": seed})) for seed in sweep.seeds]
+
+
+class SweepConductor:
+    """Trials that a killed driver left behind come first, with the settings that they had."""
+
+    def __init__(
+        self, sweep: SweepSpec, records: Records, tracker: Tracker, parent: str, listener: Listener, dense: float = float("nan")
+    ) -> None:
+        self.sweep, self._records, self._tracker, self._parent, self._listener = sweep, records, tracker, parent, listener
+        self._dense = dense  # the reference's error on the test part
+        known = records.all()
+        self.trials = {record.number: record for record in known}
+        self._interrupted = [record for record in known if not record.ended]
+        self._proposals = Proposals(sweep, known)
+
+    @property
+    def left(self) -> int:
+        """How many trials may still start."""
+        return max(0, self.sweep.trials - len(self.trials)) + len(self._interrupted)
+
+    def next(self) -> tuple[int, list[dict[str, Any]]] | None:
+        while self.left:
+            record = self._interrupted.pop(0) if self._interrupted else self._new()
+            try:
+                jobs = jobs_of(self.sweep, record.overrides)
+            except ConfigError as error:  # each value is right alone, but not all together
+                self._start_run(record)
+                self._end(record, "failed", str(error))
+                continue
+            return record.number, _plain(jobs)
+        return None
+
+    def started(self, number: int) -> None:
+        record = self.trials[number]
+        record.attempts += 1
+        self._start_run(record)
+        self._records.save(record)
+        self._listener(record, None)
+
+    def reported(self, number: int, report: TrialReport) -> None:
+        record = self.trials[number]
+        self._take(record, report)
+        series = {"val/mae": report.mae_all, "train/mae": report.train_mae, "mask/sparsity": report.sparsity}
+        if self.sweep.scheduler == "pbt":
+            series |= _rates(record)
+        self._tracker.log(record.run_id, series, report.epoch)
+        self._listener(record, report)
+
+    def finished(self, number: int, report: TrialReport, result: TrialResult) -> None:
+        record = self.trials[number]
+        self._take(record, report)
+        record.objectives, record.metrics = dict(result.objectives), dict(result.metrics)
+        record.active, record.seconds = list(result.active), result.seconds
+        shown = {f"objective/{name}": value for name, value in record.objectives.items()} | record.metrics
+        mask = {"mask/final_sparsity": record.objectives["sparsity"], "mask/cost": record.objectives["cost"]}
+        shown |= mask | {"dense/mae_all": self._dense}
+        self._tracker.log(record.run_id, shown, report.epoch)
+        self._tracker.log_active(record.run_id, f"trial {number}", record.active, result.importance)
+        self._end(record, "finished", "")
+
+    def stopped(self, number: int, reason: str) -> None:
+        self._end(self.trials[number], "stopped", reason)
+
+    def failed(self, number: int, reason: str) -> None:
+        self._end(self.trials[number], "failed", reason)
+
+    def followed(self, number: int, leader: int, epoch: int, random: Random) -> list[dict[str, Any]]:
+        """The jobs with which a trial goes on from another one's state; its rates until now are remembered."""
+        record = self.trials[number]
+        record.history.append({"until": epoch, "overrides": record.overrides, "then_from": leader})
+        record.overrides = perturbed(self.sweep, self.trials[leader].overrides, random)
+        self._records.save(record)
+        self._listener(record, None)
+        return _plain(jobs_of(self.sweep, record.overrides))
+
+    def _new(self) -> Record:
+        number = len(self.trials)
+        record = self.trials[number] = Record(number, self._proposals.propose(number))
+        self._records.save(record)
+        return record
+
+    def _take(self, record: Record, report: TrialReport) -> None:
+        record.steps = report.steps
+        record.seconds = record.seconds if report.time_total_s is None else report.time_total_s
+        record.objectives = {"mae_all": report.mae_all, "sparsity": report.sparsity}
+
+    def _start_run(self, record: Record) -> None:
+        """A retry goes on in the same run."""
+        if not record.run_id:
+            params = record.overrides | {"trial": record.number, "seeds": len(self.sweep.seeds)}
+            job = with_overrides(self.sweep.job, record.overrides | {"seed": self.sweep.seeds[0]})
+            record.run_id = self._tracker.start_trial(record.number, self._parent, params, job)
+        elif record.run_id not in self._tracker.runs.values():
+            self._tracker.go_on(f"trial-{record.number}", record.run_id)
+
+    def _end(self, record: Record, state: Any, reason: str) -> None:
+        self._start_run(record)
+        record.state, record.reason = state, reason
+        self._records.save(record)
+        self._proposals.learn(record)
+        status = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}[state]
+        self._tracker.end(record.run_id, status, reason)
+        self._listener(record, None)
+
+
+def _plain(jobs: Sequence[JobSpec]) -> list[dict[str, Any]]:
+    return [job.model_dump(mode="json") for job in jobs]
+
+
+def _rates(record: Record) -> dict[str, float]:
+    return {f"rate/{key}": value for key, value in record.overrides.items()}

@@ -1,0 +1,200 @@
+"""The use case behind ``dynst tune``: shared work first, then the trials, then the front; stopped anywhere, it goes on there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+
+from dynst.data.store import SensorStore
+from dynst.errors import ConfigError
+from dynst.storage.addresses import without_credentials
+from dynst_platform.commands.tune.front import chosen_of, front_of, hypervolumes
+from dynst_platform.commands.tune.plot import draw_front
+from dynst_platform.commands.tune.ray_tune import run_trials
+from dynst_platform.commands.tune.records import Record, Records, trial_path
+from dynst_platform.commands.tune.trial_driver import Listener, SweepConductor, jobs_of
+from dynst_platform.commands.tune.trial_process import Setting
+from dynst_platform.commands.tune.warm_up import WARM_KEYS, warm_cell
+from dynst_platform.config.files import dump_spec
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.locations import artifact_root, home, tracking_uri
+from dynst_platform.config.stores import first_unit
+from dynst_platform.config.sweep import SweepSpec
+from dynst_platform.errors import RunError
+from dynst_platform.execution.nodes import check_cluster
+from dynst_platform.execution.worker_group import GroupShape
+from dynst_platform.quiet import quiet_libraries
+from dynst_platform.studies.references import dense_cell
+from dynst_platform.studies.study import closed_on_failure
+from dynst_platform.studies.tasks import OnDone, run_cells
+from dynst_platform.tracking.mlflow_runs import Tracker, sweep_of_run
+
+__all__ = ["SweepOutcome", "find_sweep", "tune"]
+
+SWEEP_FILE = "sweep.yaml"
+PARENT = "sweep"
+START_FAILURES = 20  # of a trial's workers, while those of a stopped trial make room
+LINE = ("number", "state", "reason", "attempts", "steps", "seconds", "overrides", "objectives", "metrics", "history")
+
+
+@dataclass(frozen=True)
+class SweepOutcome:
+    """What a sweep gave: plain data for the screen, for ``--format json`` and for tests."""
+
+    run_id: str
+    experiment: str
+    num_sensors: int
+    unit: str
+    dense: dict[str, float]  # the reference's mae_all on the validation part, and on the test part
+    trials: list[dict[str, Any]]
+    front: list[int]  # numbers of the trials that no other one beats in every objective
+    chosen: int | None
+    hypervolume: list[tuple[int, float]]
+    artifacts: dict[str, str]
+    attribution: str
+
+
+def sweep_folder(name: str, job_id: str) -> Path:
+    return home() / name / f"sweep-{job_id}"
+
+
+def find_sweep(run_id: str) -> tuple[Path, str]:
+    """The sweep file and the job id of a sweep's MLflow run.
+
+    Raises:
+        ConfigError: there is no such run, it is of no sweep, or its folder is not here.
+    """
+    job_id, experiment = sweep_of_run(tracking_uri(), run_id)
+    path = sweep_folder(experiment, job_id) / SWEEP_FILE
+    if not path.is_file():
+        raise ConfigError(f"the sweep of run {run_id} has no folder at {path.parent}; set DYNST_HOME to where it was started")
+    return path, job_id
+
+
+def tune(
+    sweep: SweepSpec, store: SensorStore, on_piece: OnDone, listener: Listener, resume: tuple[str, str] | None
+) -> SweepOutcome:
+    """Run a sweep to its end, or what is left of one.
+
+    Args:
+        on_piece: told of each piece of shared work: the dense reference, and warm-ups.
+        resume: MLflow run and job id of a sweep to go on with.
+
+    Raises:
+        RunError: shared work, Tune or the tracking store failed; all that ended is kept.
+    """
+    quiet_libraries()
+    base = jobs_of(sweep, {})[0]
+    address = base.cluster.address
+    if address is not None:
+        check_cluster(address, home(), [store.path])
+    tracker = Tracker(tracking_uri(), artifact_root(), base, store, job_id=resume[1] if resume else None)
+    if resume is None:
+        tracker.start(PARENT, PARENT)
+    else:
+        tracker.go_on(PARENT, resume[0])
+    folder = sweep_folder(sweep.name, tracker.job_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SWEEP_FILE).write_text(dump_spec(sweep), encoding="utf-8")
+    records = Records(folder / "trials")
+    with closed_on_failure(tracker, "go on with --resume"):
+        dense = _shared_work(sweep, store, on_piece)
+        conductor = SweepConductor(sweep, records, tracker, tracker.runs[PARENT], listener, dense["test"])
+        if conductor.left:
+            run_trials(sweep, _setting(sweep, store, records), conductor.left, folder / "ray", conductor, address)
+        return _outcome(sweep, store, tracker, folder, records.all(), dense)
+
+
+def _shared_work(sweep: SweepSpec, store: SensorStore, on_piece: OnDone) -> dict[str, float]:
+    """The dense reference of each seed, and its warm-up where all trials have the same; returns the reference's errors."""
+    jobs = jobs_of(sweep, {})
+    cells = [dense_cell(job, store, job.seed, job.training.epochs) for job in jobs]
+    if _one_warm_up(sweep):
+        cells += [warm_cell(job, store) for job in jobs]
+    rows: list[dict[str, Any]] = []
+
+    def on_done(cell: Any, product: Any) -> None:
+        rows.extend(product.rows)
+        on_piece(cell, product)
+
+    run_cells(cells, _pieces(sweep), min(2, len(cells)), on_done, jobs[0].cluster.address)
+    dense = [row for row in rows if row["stage"] == "dense"]
+    return {name: fmean(row[key] for row in dense) for name, key in (("val", "val_mae"), ("test", "mae_all"))}
+
+
+def _one_warm_up(sweep: SweepSpec) -> bool:
+    return not any(key.startswith(warm) for key in sweep.space for warm in WARM_KEYS) and _base_warms_up(sweep)
+
+
+def _base_warms_up(sweep: SweepSpec) -> bool:
+    job = JobSpec.model_validate(sweep.job)
+    return job.sparsity.dropout and int(job.sparsity.start * job.training.epochs) >= 1
+
+
+def _setting(sweep: SweepSpec, store: SensorStore, records: Records) -> Setting:
+    return Setting(
+        store=str(store.path),
+        warm_ups=str(_pieces(sweep)),
+        trials=str(records.folder),
+        hung_after=60 * sweep.hung_after_minutes,
+        group=GroupShape(sweep.resources.workers, sweep.resources.cpu, sweep.resources.gpu, START_FAILURES),
+        state_every=sweep.perturb_every if sweep.scheduler == "pbt" else None,
+    )
+
+
+def _pieces(sweep: SweepSpec) -> Path:
+    return home() / sweep.name / "pieces"
+
+
+def _outcome(
+    sweep: SweepSpec, store: SensorStore, tracker: Tracker, folder: Path, records: Sequence[Record], dense: dict[str, float]
+) -> SweepOutcome:
+    front = front_of(records, sweep.objectives)
+    if not front:
+        reasons = "; ".join(f"trial {record.number}: {record.reason}" for record in records if record.reason)
+        raise RunError(
+            f"none of {len(records)} trials finished ({reasons or 'none started in time'}); mend the sweep and go on with --resume"
+        )
+    chosen, unit = chosen_of(front, dense["val"], sweep.within), first_unit(JobSpec.model_validate(sweep.job), store)
+    title = f"{store.manifest.name}: {len(store.sensors)} sensors, {len(records)} trials"
+    result = folder / "result"
+    result.mkdir(exist_ok=True)
+    (result / SWEEP_FILE).write_text(dump_spec(sweep), encoding="utf-8")
+    draw_front(result / "front.png", records, front, chosen, dense["val"], title, unit)
+    lines = [_line(record) | {"front": record in front, "chosen": record is chosen} for record in records]
+    pd.json_normalize(lines).to_csv(result / "trials.csv", index=False)
+    for record in front:
+        tracker.log_model(record.run_id, trial_path(folder / "trials", record.number), record.steps, record.metrics)
+    volumes = hypervolumes(records, sweep.objectives)
+    _finish(tracker, result, volumes, chosen, dense)
+    return SweepOutcome(
+        run_id=tracker.runs[PARENT],
+        experiment=sweep.name,
+        num_sensors=len(store.sensors),
+        unit=unit,
+        dense=dense,
+        trials=lines,
+        front=[record.number for record in front],
+        chosen=None if chosen is None else chosen.number,
+        hypervolume=volumes,
+        artifacts={"folder": str(folder), "picture": str(result / "front.png"), "tracking_uri": without_credentials(tracker.uri)},
+        attribution=store.manifest.attribution,
+    )
+
+
+def _line(record: Record) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in LINE}
+
+
+def _finish(
+    tracker: Tracker, result: Path, volumes: list[tuple[int, float]], chosen: Record | None, dense: dict[str, float]
+) -> None:
+    series = [(number, {"sweep/hypervolume": volume}) for number, volume in volumes]
+    last = {f"dense/{part}_mae_all": error for part, error in dense.items()}
+    if chosen is not None:
+        last |= {f"chosen/{name}": value for name, value in (chosen.objectives | chosen.metrics).items()}
+    series.append((len(volumes), last))
+    tracker.finish_study(PARENT, series, result)

@@ -1,0 +1,29 @@
+"""``dynst ui``: the MLflow UI on the store that the runs went to."""
+
+import click
+
+__all__ = ["ui"]
+
+
+@click.command()
+@click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
+def ui(port: int) -> None:
+    """Open the MLflow UI on 127.0.0.1; stop it with Ctrl-C."""
+    import os
+    import sys
+    from pathlib import Path
+
+    from dynst.errors import ConfigError
+    from dynst_platform.config.locations import artifact_root, shown_tracking_uri, tracking_uri
+
+    uri = tracking_uri()
+    if uri.startswith("http"):
+        raise ConfigError(f"runs go to the tracking server {shown_tracking_uri()}; open that address in a browser instead")
+    if uri.startswith("sqlite:") and not Path(uri.removeprefix("sqlite:///")).is_file():
+        raise ConfigError(f"no runs in {uri}, which does not exist; train a job first, or set DYNST_HOME to where yours are")
+    click.echo(f"MLflow UI: http://127.0.0.1:{port}  (Ctrl-C stops it)", err=True)
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--default-artifact-root", artifact_root() or "mlruns"]
+    secrets = {"MLFLOW_BACKEND_STORE_URI": uri}  # among the arguments any user of the machine would see a password
+    environment = os.environ | secrets | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    os.execve(sys.executable, command, environment)

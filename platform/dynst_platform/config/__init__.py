@@ -1,0 +1,1 @@
+"""What files and the environment may say: jobs, sweeps, cluster profiles, and where everything lies."""

@@ -1,0 +1,40 @@
+"""From a job to the experiment that it describes."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from dynst.data.store import open_store
+from dynst.distributed.world import World
+from dynst.experiment.config import ExperimentConfig
+from dynst.experiment.dataset import Dataset
+from dynst.experiment.experiment import Experiment
+from dynst_platform.config.job import JobSpec
+
+__all__ = ["config_of", "experiment_of"]
+
+
+def config_of(job: JobSpec) -> ExperimentConfig:
+    """Those settings of a job that change a figure."""
+    return ExperimentConfig(
+        targets=job.data.targets,
+        season=job.data.season,
+        split=job.data.split,
+        model=job.model,
+        training=job.training,
+        sparsity=job.sparsity,
+        search=job.search,
+        seed=job.seed,
+    )
+
+
+def experiment_of(job: JobSpec, store_path: str | Path, world: World | None = None) -> Experiment:
+    """On the store at a path. A process scales the series once for all jobs that see it alike, one after another."""
+    config, store = config_of(job), open_store(Path(store_path))
+    seen_alike = config.model_dump_json(include={"targets", "season", "split", "model"})
+    return Experiment(store, config, world, _scaled(str(store_path), store.manifest.digest, seen_alike))
+
+
+@lru_cache(maxsize=1)
+def _scaled(store_path: str, digest: str, settings: str) -> Dataset:
+    """``digest`` tells a store from another that took its place."""
+    return Experiment(open_store(Path(store_path)), ExperimentConfig.model_validate_json(settings)).dataset

@@ -1,0 +1,175 @@
+"""Job and sweep files: YAML in, checked settings out. The only place that knows YAML, and the only one that applies overrides."""
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from dynst.errors import ConfigError
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.sweep import Dimension, SweepSpec
+
+__all__ = [
+    "check_job",
+    "check_space",
+    "dump_document",
+    "dump_spec",
+    "load_either",
+    "load_job",
+    "load_sweep",
+    "parse_assignment",
+    "value_at",
+    "with_overrides",
+]
+
+Spec = TypeVar("Spec", bound=BaseModel)
+
+
+def load_job(path: Path, assignments: Iterable[str] = ()) -> JobSpec:
+    """Read a job file and apply ``key.path=value`` assignments.
+
+    Raises:
+        ConfigError: the file is absent, no YAML mapping, or breaks the job's schema.
+    """
+    return check_job(_assigned(_mapping(path, "job"), assignments), where=str(path))
+
+
+def load_sweep(path: Path, assignments: Iterable[str] = ()) -> SweepSpec:
+    """Read a sweep file, put its base job in place of the job's path, and apply assignments.
+
+    Raises:
+        ConfigError: as for a job; or a key of the space or one of its values does not fit the job.
+    """
+    document = _mapping(path, "sweep")
+    if isinstance(document.get("job"), str):
+        document["job"] = _mapping(path.parent / document["job"], "job")
+    if isinstance(document.get("job"), dict) and isinstance(document.get("set"), dict):
+        document["job"] = with_overrides(document["job"], document.pop("set"))
+    document = _assigned(document, assignments)
+    sweep = _check(SweepSpec, document, str(path))
+    check_space(sweep, str(path))
+    return sweep
+
+
+def load_either(path: Path, assignments: Iterable[str] = ()) -> JobSpec | SweepSpec:
+    """A sweep where the file has a space to search, a job otherwise.
+
+    Raises:
+        ConfigError: as for each of them.
+    """
+    is_sweep = "space" in _mapping(path, "job or sweep")
+    return load_sweep(path, assignments) if is_sweep else load_job(path, assignments)
+
+
+def check_space(sweep: SweepSpec, where: str = "sweep") -> None:
+    """Try every key of the space with the ends of its range, or all its values, on the base job."""
+    check_job(sweep.job, f"{where}: job")
+    for key, dimension in sweep.space.items():
+        for value in dimension.extremes:
+            needed = {other: wanted[0] if isinstance(wanted, list) else wanted for other, wanted in dimension.when.items()}
+            check_job(with_overrides(sweep.job, needed | {key: value}), f"{where}: space: {key}")
+
+
+def value_at(document: Mapping[str, Any], key: str) -> Any:
+    """What stands at a dotted key; None where nothing does."""
+    for part in key.split("."):
+        document = document.get(part) if isinstance(document, Mapping) else None  # type: ignore[assignment]
+    return document
+
+
+def _mapping(path: Path, kind: str) -> dict[str, Any]:
+    if not path.is_file():
+        near = sorted(str(other) for other in path.parent.glob("*.yaml"))
+        hint = f"; beside it: {', '.join(near)}" if near else ""
+        raise ConfigError(f"no {kind} file at {path}{hint}; name an existing one")
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path} must hold a mapping of {kind} settings, but holds {type(document).__name__}")
+    return document
+
+
+def _assigned(document: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+    return with_overrides(document, dict(parse_assignment(text) for text in assignments))
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """``training.epochs=5`` to ``("training.epochs", 5)``; the value is read as YAML."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set must be key=value, for instance training.epochs=5, but got '{text}'")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {key}: '{value}' is no YAML value; quote it") from error
+
+
+def with_overrides(document: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a job document with dotted keys replaced; the same function serves the command line, sweeps and tests."""
+    result = dict(document)
+    for key, value in overrides.items():
+        head, dot, rest = key.partition(".")
+        if not dot:
+            result[head] = value
+            continue
+        inner = result.get(head)
+        result[head] = with_overrides(inner if isinstance(inner, Mapping) else {}, {rest: value})
+    return result
+
+
+def check_job(document: Mapping[str, Any], where: str = "job") -> JobSpec:
+    """Raises ConfigError with one sentence about the first thing that is wrong, and how many more there are."""
+    return _check(JobSpec, document, where)
+
+
+def _check(model: type[Spec], document: Mapping[str, Any], where: str) -> Spec:
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        problems = [_sentence(model, detail) for detail in error.errors()]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise ConfigError(f"{where}: {problems[0]}{more}") from error
+
+
+def dump_spec(spec: BaseModel) -> str:
+    """The resolved job or sweep as YAML, every default written out."""
+    return dump_document(spec.model_dump(mode="json", by_alias=True))
+
+
+def dump_document(document: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(document), sort_keys=False)
+
+
+def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
+    place = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        known = _keys_at(model, detail["loc"][:-1])
+        near = get_close_matches(str(detail["loc"][-1]), known, n=1, cutoff=0.4)
+        hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
+        return f"unknown key '{place}'; {hint}"
+    if detail["type"] == "missing":
+        return f"'{place}' is required, but absent; add it"
+    of_several = detail["type"] == "value_error" and isinstance(detail["input"], Mapping)  # settings, whose sentence is whole
+    if of_several or not place:
+        return detail["msg"].removeprefix("Value error, ")
+    message = re.sub(r"^\w+ should", "must", detail["msg"].removeprefix("Value error, "))
+    message = message.replace("must be a valid", "must be a").split(", unable to")[0]
+    message = message.replace("a integer", "an integer")
+    return f"'{place}' {message}, but got {detail['input']!r}"
+
+
+def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    for part in location:
+        field = model.model_fields.get(str(part))
+        if field is None:  # an entry of a mapping
+            model = Dimension
+            continue
+        model = field.annotation if isinstance(field.annotation, type) else model
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -1,0 +1,37 @@
+"""Where things lie: one visible folder for stores and runs, and the tracking store beside them."""
+
+import os
+from pathlib import Path
+
+from dynst.storage.addresses import is_remote, without_credentials
+
+__all__ = ["artifact_root", "home", "shown", "shown_tracking_uri", "tracking_uri"]
+
+
+def home() -> Path:
+    """``$DYNST_HOME``, or ``runs`` in the current folder."""
+    return Path(os.environ.get("DYNST_HOME", "runs")).resolve()
+
+
+def shown(path: Path) -> str:
+    """As short as it can be typed here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def tracking_uri() -> str:
+    """``$MLFLOW_TRACKING_URI``, or a SQLite file in the home folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+
+
+def shown_tracking_uri() -> str:
+    """For the screen, for files and for errors: without credentials."""
+    return without_credentials(tracking_uri())
+
+
+def artifact_root() -> str | None:
+    """Where a new experiment's artifacts go: ``$DYNST_ARTIFACTS``, else the home folder or, with a server, where that likes."""
+    given = os.environ.get("DYNST_ARTIFACTS")
+    if given:
+        return given.rstrip("/") if is_remote(given) else Path(given).expanduser().resolve().as_uri()
+    return (home() / "artifacts").as_uri() if tracking_uri().startswith("sqlite:") else None

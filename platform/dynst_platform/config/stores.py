@@ -1,0 +1,140 @@
+"""From a job to an open sensor store that fits it."""
+
+from itertools import product
+from pathlib import Path
+
+from dynst.data import auckland
+from dynst.data.patches import patched_store
+from dynst.data.remote import fetch_store
+from dynst.data.store import SensorStore, open_store
+from dynst.errors import ConfigError
+from dynst.experiment.dataset import DatasetPlan, check_model
+from dynst.experiment.experiment import Experiment
+from dynst.selection.baselines import check_size
+from dynst.sparsity.config import at_sparsity, make_constraints, make_scheme
+from dynst.sparsity.constraints.sensor_layout import network_of
+from dynst.storage.addresses import is_remote
+from dynst_platform.config.experiment import config_of
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.locations import home
+from dynst_platform.config.sensor_choice import read_choice
+from dynst_platform.config.sweep import SweepSpec
+
+__all__ = [
+    "ablation_store_for",
+    "curve_store_for",
+    "find_store",
+    "first_unit",
+    "from_anywhere",
+    "in_patches",
+    "store_for",
+    "store_of",
+    "sweep_store_for",
+    "target_units",
+]
+
+
+def find_store(name: str) -> SensorStore:
+    """Open the store at a path or address, or an embedded data set. The latter two come into the home folder at their first use.
+
+    Raises:
+        DataError: there is no usable store.
+    """
+    if is_remote(name):
+        return open_store(fetch_store(name, home() / "stores"))
+    if name != auckland.NAME:
+        return open_store(Path(name).expanduser().resolve())
+    path = home() / "stores" / auckland.NAME
+    if not path.exists():
+        auckland.import_auckland(path)
+    return open_store(path)
+
+
+def from_anywhere(name: str) -> str:
+    """The same store's name for a process that was started in another folder."""
+    return name if is_remote(name) or name == auckland.NAME else str(Path(name).expanduser().resolve())
+
+
+def store_for(job: JobSpec) -> SensorStore:
+    """Open the job's store and refuse here, before any run exists, whatever the two make impossible together.
+
+    Raises:
+        DynstError: no usable store, or windows, targets, season, schedule or constraints that do not fit it.
+    """
+    store = store_of(job)
+    plan = _checked_plan(job, store)
+    steps = job.training.epochs * job.training.steps_in_epoch(len(plan.starts[0]))
+    make_scheme(job.sparsity, len(store.sensors), steps, job.seed, network=network_of(store))
+    if job.sparsity.scheme == "judged" and int(job.sparsity.start * job.training.epochs) < 1:
+        raise ConfigError(
+            f"a judged choice must have at least one whole epoch of warm-up, but sparsity.start {job.sparsity.start:g} of "
+            f"{job.training.epochs} epochs leaves none; raise sparsity.start or training.epochs"
+        )
+    check_size(job.references.baselines, len(store.sensors))
+    if job.references.given is not None:
+        read_choice(job.references.given, store.sensors.ids)
+    return store
+
+
+def curve_store_for(job: JobSpec) -> SensorStore:
+    """The same for ``dynst curve``: each of its sparsities must be possible, and each baseline feasible on a network of this size.
+
+    Raises:
+        DynstError: as for ``store_for``.
+    """
+    store = store_of(job)
+    _checked_plan(job, store)
+    check_size(job.curve.baselines, len(store.sensors))
+    for sparsity in job.curve.sparsities:
+        make_constraints(at_sparsity(job.sparsity, sparsity), network_of(store))
+    if job.curve.given is not None:
+        read_choice(job.curve.given, store.sensors.ids)
+    return store
+
+
+def ablation_store_for(job: JobSpec) -> SensorStore:
+    """The same for ``dynst ablate``: each scheme must be possible at each sparsity.
+
+    Raises:
+        DynstError: as for ``store_for``.
+    """
+    for scheme, sparsity in product(job.ablation.schemes, job.ablation.sparsities):
+        settings = at_sparsity(job.sparsity, sparsity).model_copy(update={"scheme": scheme, "dropout": scheme == "judged"})
+        store = store_for(job.model_copy(update={"sparsity": settings}))
+    return store
+
+
+def sweep_store_for(sweep: SweepSpec) -> SensorStore:
+    """The same for ``dynst tune``: its base job must be possible. What single trials make impossible is said by each.
+
+    Raises:
+        DynstError: as for ``store_for``.
+    """
+    return store_for(JobSpec.model_validate(sweep.job))
+
+
+def store_of(job: JobSpec) -> SensorStore:
+    """The job's store, or the store of its patches."""
+    return in_patches(find_store(job.data.store), job.data.patch)
+
+
+def in_patches(store: SensorStore, patch: tuple[int, int] | None) -> SensorStore:
+    return store if patch is None else patched_store(store, patch, home() / "stores")
+
+
+def _checked_plan(job: JobSpec, store: SensorStore) -> DatasetPlan:
+    """How the job scales and cuts its store, and whether its model can be made for that."""
+    plan = Experiment(store, config_of(job)).plan
+    check_model(job.model, store, plan)
+    return plan
+
+
+def target_units(job: JobSpec, store: SensorStore) -> dict[str, str]:
+    """The unit of each channel that the job forecasts, the first target first."""
+    units = {channel.name: channel.unit for channel in store.manifest.quantities}
+    return {name: units[name] for name in job.data.targets or list(units)[:1]}
+
+
+def first_unit(job: JobSpec, store: SensorStore) -> str:
+    """The unit of the first target, and so of the overall errors."""
+    return next(iter(target_units(job, store).values()))

@@ -1,0 +1,1 @@
+"""Where work runs: Ray Train, Ray tasks, a Ray of our own, or the calling process."""

@@ -1,0 +1,54 @@
+"""What a worker leaves behind when its own code failed: a retry would fail the same way, so the run ends with the reason."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import torch.distributed as dist
+
+from dynst.storage.addresses import without_credentials
+
+__all__ = ["LAST_WORDS", "ends_at_once", "last_words"]
+
+LAST_WORDS = "failed.txt"  # in a run's folder
+LOST_PEER = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Socket")
+
+
+@contextmanager
+def ends_at_once(folder: Path) -> Iterator[None]:
+    """Write down what the block raises and swallow it, so that Ray Train sees no failure that it would retry.
+
+    What comes of a lost peer, or of a group that is being replaced, is raised: a new group of workers goes on from the last
+    checkpoint. Other ranks that wait for this one are woken by the end of its connections.
+    """
+    grouped = dist.is_initialized()
+    try:
+        yield
+    except Exception as error:
+        disbanded = grouped and not dist.is_initialized()  # Ray Train takes the group from those that are left
+        if (disbanded or _is_lost_peer(error)) and not (folder / LAST_WORDS).exists():
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        _write_once(folder / LAST_WORDS, without_credentials(f"{reason}\n\n{traceback.format_exc()}"))
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def last_words(folder: Path) -> str | None:
+    """The reason in one line, if there is one; the file goes on with where it happened."""
+    path = folder / LAST_WORDS
+    if not path.exists():
+        return None
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return lines[0] if lines else "a worker failed and died before it could say why"
+
+
+def _is_lost_peer(error: Exception) -> bool:
+    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and any(word in str(error) for word in LOST_PEER))
+
+
+def _write_once(path: Path, reason: str) -> None:
+    """The first rank to fail tells why; the others fail because of it."""
+    with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+        file.write(reason)

@@ -1,0 +1,106 @@
+"""Where a job's workers run: under Ray Train, or in the calling process. Reports become lines of a file either way."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import current_thread, main_thread
+from typing import Any
+
+import ray.train
+import ray.train.torch
+import torch
+
+from dynst.devices import CPU
+from dynst_platform.config.job import JobSpec
+from dynst_platform.execution.failure_file import ends_at_once
+from dynst_platform.execution.gpus import device_here, workers_on_gpus
+from dynst_platform.execution.local_ray import cpus_here, local_ray
+from dynst_platform.execution.worker import run_job
+from dynst_platform.execution.worker_group import GroupShape, run_on_workers
+from dynst_platform.reports import Report
+from dynst_platform.tracking.report_file import REPORTS, ReportReader, append_report, followed
+
+__all__ = ["OnReport", "launch", "usable_workers"]
+
+OnReport = Callable[[Report], None]
+START_FAILURES = 5  # while Ray still counts on a node that is gone
+
+
+def usable_workers(job: JobSpec) -> int:
+    """At most: no more workers than this process may use cores; the result does not depend on their number beyond float tolerance.
+
+    A cluster that runs already has its own machines.
+    """
+    most = job.cluster.most_workers
+    return most if job.cluster.address else min(most, cpus_here())
+
+
+def launch(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
+    """Run the job, or what is left of it, and hand every report of it to ``on_report``, those of earlier processes first.
+
+    Returns when the last one has been handed over. A worker or node that is lost is replaced, and the training goes on from its
+    last checkpoint; no report is handed over twice.
+
+    Raises:
+        RunError: the training failed, or more workers were lost than ``cluster.max_failures``.
+    """
+    if job.cluster.num_workers == 0:
+        _run_here(job, store_path, folder, on_report)
+    else:
+        _run_on_ray(job, store_path, folder, on_report)
+
+
+def _run_here(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
+    with followed(ReportReader(folder / REPORTS), on_report):
+        device = device_here(job.cluster.use_gpu)
+        run_job(job, store_path, folder, lambda report: append_report(folder / REPORTS, report), device)
+
+
+def _run_on_ray(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
+    with _own_interrupt(), local_ray(address=job.cluster.address):
+        shape = _group_of(job)
+        config = {"job": job.model_dump(mode="json"), "store": str(store_path), "folder": str(folder), "gpu": shape.gpu > 0}
+        try:
+            run_on_workers(_train_on_worker, config, shape, ReportReader(folder / REPORTS), on_report)
+        except SystemExit as stopped:  # what Ray Train makes of Ctrl-C, after it has stopped the workers
+            raise KeyboardInterrupt from stopped
+
+
+@contextmanager
+def _own_interrupt() -> Iterator[None]:
+    """Ray Train replaces the handler of Ctrl-C, where this is the main thread; other threads have none to give back."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _group_of(job: JobSpec) -> GroupShape:
+    """For the Ray that this process is attached to. A group that may grow asks for as many GPUs as there will ever be."""
+    cluster = job.cluster
+    found = int(ray.cluster_resources().get("GPU", 0))
+    room, gpu = workers_on_gpus(usable_workers(job), cluster.use_gpu, found, grows=cluster.address is not None)
+    elastic = cluster.address is not None and cluster.fewest_workers < cluster.most_workers
+    workers = cluster.most_workers if elastic else room
+    return GroupShape(
+        workers,
+        gpu=gpu,
+        start_failures=START_FAILURES,
+        max_failures=cluster.max_failures,
+        spread=cluster.address is not None,
+        fewest=min(cluster.fewest_workers, room) if elastic else workers,
+    )
+
+
+def _train_on_worker(config: dict[str, Any]) -> None:
+    torch.set_num_threads(1)
+    folder = Path(config["folder"])
+    device = ray.train.torch.get_device() if config["gpu"] else CPU
+    with ends_at_once(folder):
+        job = JobSpec.model_validate(config["job"])
+        run_job(job, Path(config["store"]), folder, lambda report: ray.train.report(report.model_dump()), device)

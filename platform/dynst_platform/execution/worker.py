@@ -1,0 +1,191 @@
+"""What runs on every worker: the job's arms, one after another. Knows neither Ray nor MLflow; figures leave as plain reports."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dynst.data.store import SensorStore
+from dynst.devices import CPU
+from dynst.distributed.world import current_world
+from dynst.evaluation.efficiency import Efficiency
+from dynst.evaluation.error_table import ErrorTable
+from dynst.evaluation.naive import persistence_errors, seasonal_naive_errors
+from dynst.evaluation.summary import errors_by_step, overall_errors, sensor_groups
+from dynst.experiment.arms import Arm, ArmKind
+from dynst.experiment.dataset import Dataset
+from dynst.experiment.experiment import Experiment
+from dynst.experiment.protocol import Evaluation, evaluate, prepare, save_arm, time_inference
+from dynst.models.artifact import artifact_digest
+from dynst.training.checkpoint_store import Checkpoints
+from dynst_platform.config.experiment import experiment_of
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.sensor_choice import read_choice
+from dynst_platform.execution.run_state import JobRun, TellsReport
+from dynst_platform.reports import ArmReport
+
+__all__ = ["checkpoints_of", "run_job"]
+
+
+def run_job(job: JobSpec, store_path: Path, folder: Path, tell: TellsReport, device: torch.device = CPU) -> None:
+    """Train every arm of the job and tell of epochs as they end; goes on from the last checkpoint, if the run has one.
+
+    Every rank tells equally often. What was told before an interruption may be told again.
+
+    Args:
+        folder: of the run, seen by every worker: checkpoints, unless the job has another place for them, and ``models/<arm>``.
+        device: what this worker computes on.
+    """
+    world = current_world(device)
+    experiment = experiment_of(job, store_path, world)
+    run = JobRun(checkpoints_of(job, experiment.store, folder), job.training, tell, world)
+    for arm in _trained_arms(job, experiment, run):
+        found = evaluate(experiment, arm)
+        if arm.kind == ArmKind.DENSE:
+            run.position.dense = {"errors": vars(found.errors), "frames": found.images}
+        efficiency = time_inference(experiment, arm) if arm.kind == ArmKind.LEARNED else None
+        target = folder / "models" / arm.name
+        if world.rank == 0:  # whose report is the one that counts
+            target = _keep_model(target, experiment, arm)
+        run.end(arm, _arm_report(experiment, arm, found, run.position.dense, efficiency, target))
+
+
+def checkpoints_of(job: JobSpec, store: SensorStore, folder: Path) -> Checkpoints:
+    """Of the run in ``folder``; where the job runs is no part of what they belong to."""
+    address = f"{job.cluster.checkpoints.rstrip('/')}/{folder.name}" if job.cluster.checkpoints else str(folder / "checkpoints")
+    spec = job.model_dump(mode="json", exclude={"cluster"}) | {"data_digest": store.manifest.digest}
+    return Checkpoints(address, spec, job.cluster.keep_checkpoints)
+
+
+def _trained_arms(job: JobSpec, experiment: Experiment, run: JobRun) -> Iterator[Arm]:
+    """Dense first, so that the others can be held against it; fixed choices start from the learned one's warm-up."""
+    ended = set(run.position.ended)
+    if job.references.dense and "dense" not in ended:
+        dense = experiment.dense()
+        run.take_up(dense)
+        yield run.advance(dense)
+    if "dynst" not in ended:
+        yield _learned(job, experiment, run)
+    for name, make in _others(job, experiment).items():
+        if name in ended:
+            continue
+        arm = make()
+        if not run.take_up(arm):
+            assert run.position.warm is not None
+            arm.training.continue_from_state(run.position.warm)
+        yield run.advance(arm)
+
+
+def _learned(job: JobSpec, experiment: Experiment, run: JobRun) -> Arm:
+    """The shared warm-up, the selection, and the rest."""
+    learned, position = experiment.learned(), run.position
+    run.take_up(learned)
+    if not position.warmed:
+        shared = bool(_others(job, experiment))
+
+        def keep_warm(arm: Arm) -> None:
+            position.warm = arm.training.state_dict() if shared else None
+
+        prepare(experiment, learned, run=run.advance, on_warm=keep_warm)
+        position.warmed = True
+        run.keep(learned)
+    return run.advance(learned)
+
+
+def _others(job: JobSpec, experiment: Experiment) -> dict[str, Callable[[], Arm]]:
+    """The arms that share the warm-up, each made when it is its turn."""
+    others: dict[str, Callable[[], Arm]] = {}
+    for number in range(job.references.random):
+        others[f"random-{number}"] = partial(experiment.random, number)
+    for name in job.references.baselines:
+        others[name] = partial(experiment.ranked, name)
+    if job.references.given is not None:
+        choice = read_choice(job.references.given, experiment.store.sensors.ids)
+        others["given"] = partial(experiment.given, choice)
+    return others
+
+
+def _arm_report(
+    experiment: Experiment,
+    arm: Arm,
+    found: Evaluation,
+    dense: dict[str, Any] | None,
+    efficiency: Efficiency | None,
+    artifact: Path,
+) -> ArmReport:
+    """How the arm ended, and what the references reach at the very sensors that its mask keeps and switches off."""
+    store, groups = experiment.store, sensor_groups(arm.active)
+    learned = arm.kind == ArmKind.LEARNED
+    tables = {"test": found.errors} | (_references(experiment.dataset, dense) if learned else {})
+    channels = _target_names(arm, store)
+    minutes = store.manifest.step_seconds / 60 if store.manifest.timed else None
+    metrics = _horizon_metrics(found.errors)
+    for name, table in tables.items():
+        metrics |= _named(name, overall_errors(table, groups, channels))
+    metrics |= _named("test", found.images) | (_named("dense", dense["frames"]) if learned and dense else {})
+    rows = [
+        row
+        for name, table in tables.items()
+        for row in errors_by_step(arm.name if name == "test" else name, table, groups, channels, minutes)
+    ]
+    return ArmReport(
+        arm=arm.name,
+        arm_kind=arm.kind,
+        step=arm.training.step,
+        active=tuple(arm.active.tolist()),
+        importance=tuple(arm.training.scheme.criterion.scores(arm.active).tolist()),
+        mae_by_sensor=tuple(found.errors.mae_by_sensor().tolist()),
+        metrics=metrics,
+        errors=() if arm.kind == ArmKind.DENSE else tuple(rows),
+        efficiency={} if efficiency is None else vars(efficiency),
+        artifact=str(artifact),
+    )
+
+
+def _target_names(arm: Arm, store: SensorStore) -> list[str]:
+    """What is forecast, once for all cells of a patch."""
+    training, quantities = arm.training, store.manifest.quantities
+    measured = training.model.scaler.quantity[training.train.targets].tolist()
+    return [quantities[number].name for number in dict.fromkeys(measured)]
+
+
+def _references(dataset: Dataset, dense: dict[str, Any] | None) -> dict[str, ErrorTable]:
+    """What stands beside the learned arm in its own report; random arms report for themselves."""
+    tables = {
+        "dense": None if dense is None else ErrorTable(**dense["errors"]),
+        "persistence": persistence_errors(dataset.test, dataset.scaler),
+        "seasonal_naive": seasonal_naive_errors(dataset.test, dataset.scaler),
+    }
+    return {name: table for name, table in tables.items() if table is not None}
+
+
+def _named(prefix: str, figures: dict[str, float]) -> dict[str, float]:
+    return {f"{prefix}/{name}": value for name, value in figures.items()}
+
+
+def _horizon_metrics(errors: ErrorTable) -> dict[str, float]:
+    """Numbered so that names sort as the steps do."""
+    horizon = errors.count.shape[0]
+    digits = max(2, len(str(horizon)))
+    return {f"test/mae_all_h{step + 1:0{digits}d}": errors.mae(step=step) for step in range(horizon)}
+
+
+def _keep_model(folder: Path, experiment: Experiment, arm: Arm) -> Path:
+    """Whole or not at all, and never changed again: where the arm had ended before, its report may be on its way to MLflow with
+    the folder's name in it. The same model stays in its place, another one, which a GPU may make, gets a place of its own."""
+    draft = folder.with_name(f".{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    save_arm(draft, experiment, arm)
+    places = chain([folder], (folder.with_name(f"{folder.name}.{number}") for number in count(2)))
+    for place in places:
+        if not place.exists():
+            draft.rename(place)
+            return place
+        if artifact_digest(place) == artifact_digest(draft):
+            break
+    shutil.rmtree(draft)
+    return place

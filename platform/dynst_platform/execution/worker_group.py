@@ -1,0 +1,114 @@
+"""A function on several workers under Ray Train. What rank 0 reports reaches the caller in order, while the group runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import ray
+import ray.train
+import ray.train.torch
+
+from dynst_platform.errors import RunError
+from dynst_platform.execution.failure_file import LAST_WORDS, last_words
+from dynst_platform.tracking.report_file import LineReader, append_line, followed
+
+__all__ = ["GroupShape", "run_on_workers"]
+
+Item = TypeVar("Item")
+RESIZE_SECONDS = 60.0  # between two looks at whether there is room for more workers; each change is a start anew
+
+
+@dataclass(frozen=True)
+class GroupShape:
+    """How many workers, and what each of them takes of the cluster.
+
+    Args:
+        start_failures: how often the group may find no room before that counts as a failure.
+        max_failures: how often the group is started anew after it lost a worker.
+        spread: over as many nodes as there are, rather than few.
+        fewest: as many workers as the cluster has room for, from so many on; by default all of them.
+    """
+
+    workers: int
+    cpu: float = 1
+    gpu: float = 0
+    start_failures: int = 0
+    max_failures: int = 0
+    spread: bool = False
+    fewest: int | None = None
+
+    @property
+    def num_workers(self) -> int | tuple[int, int]:
+        """As Ray Train wants it: a pair may be resized on the way."""
+        return self.workers if self.fewest is None or self.fewest == self.workers else (self.fewest, self.workers)
+
+
+def run_on_workers(
+    function: Callable[[dict[str, Any]], None],
+    config: dict[str, Any],
+    shape: GroupShape,
+    reports: LineReader[Item],
+    on_report: Callable[[Item], None],
+) -> None:
+    """Call ``function(config)`` on each worker.
+
+    Args:
+        reports: reads the file that rank 0's reports are left in; its folder is seen by every node, and holds what Ray Train keeps.
+        on_report: is handed each of them, those of earlier processes first.
+
+    Raises:
+        RunError: the function failed, or more workers were lost than ``shape`` allows, or Ray Train failed.
+    """
+    folder = reports.path.parent
+    (folder / LAST_WORDS).unlink(missing_ok=True)
+    with followed(reports, on_report):
+        try:
+            _fit(function, config, shape, reports.path)
+        except ray.train.v2.api.exceptions.TrainingFailedError as error:
+            raise RunError(f"the training failed: {last_words(folder) or _root_cause(error)}") from error
+        except ray.exceptions.RayActorError as error:
+            raise RunError("the training failed: Ray Train's controller died") from error
+        reason = last_words(folder)
+        if reason is not None:
+            raise RunError(f"the training failed: {reason}")
+
+
+def _fit(function: Callable[..., None], config: dict[str, Any], shape: GroupShape, reports: Path) -> None:
+    folder = reports.parent
+    each = {"CPU": shape.cpu} | ({"GPU": shape.gpu} if shape.gpu else {})
+    trainer = ray.train.torch.TorchTrainer(
+        function,
+        train_loop_config=config,
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=shape.num_workers,
+            elastic_resize_monitor_interval_s=RESIZE_SECONDS,
+            use_gpu=bool(shape.gpu),
+            resources_per_worker=each,
+            placement_strategy="SPREAD" if shape.spread else "PACK",
+        ),
+        run_config=ray.train.RunConfig(
+            name=f"train-{len(list(folder.glob('train-*')))}",  # a known name would resume what Ray Train keeps
+            storage_path=str(folder),
+            callbacks=[_ReportFile(reports)],
+            failure_config=ray.train.FailureConfig(max_failures=shape.max_failures, controller_failure_limit=shape.start_failures),
+            logging_config=ray.train.LoggingConfig(log_level="ERROR"),
+        ),
+    )
+    trainer.fit()
+
+
+class _ReportFile(ray.train.UserCallback):  # type: ignore[misc]
+    """Runs in Ray Train's controller process and leaves each report of rank 0 as a line in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:
+        append_line(self._path, metrics[0])
+
+
+def _root_cause(error: BaseException) -> str:
+    """The last line of what a worker raised, without Ray's frames around it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

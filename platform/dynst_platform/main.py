@@ -1,0 +1,82 @@
+"""The root command, and what every command has in common: how errors end."""
+
+import sys
+
+import click
+
+from dynst import __version__
+from dynst.errors import DynstError
+from dynst.storage.addresses import without_credentials
+from dynst_platform.commands.ablate.command import ablate
+from dynst_platform.commands.compare.command import compare
+from dynst_platform.commands.curve.command import curve
+from dynst_platform.commands.data import data
+from dynst_platform.commands.doctor.command import doctor
+from dynst_platform.commands.export.command import export
+from dynst_platform.commands.forecast.command import forecast
+from dynst_platform.commands.promote.command import promote
+from dynst_platform.commands.registry import registry
+from dynst_platform.commands.sensors.command import sensors
+from dynst_platform.commands.submit.command import submit
+from dynst_platform.commands.submit.jobs import jobs
+from dynst_platform.commands.sync import sync
+from dynst_platform.commands.train.command import train
+from dynst_platform.commands.tune.command import tune
+from dynst_platform.commands.ui import ui
+from dynst_platform.errors import RunError
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dynst")
+def cli() -> None:
+    """Learn which sensors of a network can be switched off, and what that costs in forecast accuracy."""
+
+
+for command in (
+    train,
+    tune,
+    submit,
+    jobs,
+    doctor,
+    sync,
+    curve,
+    ablate,
+    compare,
+    promote,
+    registry,
+    sensors,
+    forecast,
+    export,
+    data,
+    ui,
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Exit codes: 0 done, 1 a run failed, 2 wrong input, 3 a promotion was refused, 130 stopped from the keyboard."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except DynstError as error:
+        _end(error, f"{error}", 2)
+    except RunError as error:
+        _end(error, f"{error}", 1)
+    except (KeyboardInterrupt, click.Abort) as error:
+        _end(error, "stopped", 130)
+
+
+def _end(error: BaseException, sentence: str, code: int) -> None:
+    """Say what happened and what was noted on the way; click hides a Ctrl-C behind an error of its own."""
+    notes = [note for known in (error, error.__cause__) for note in getattr(known, "__notes__", ())]
+    for line in (sentence, *notes):
+        click.echo(f"dynst: {without_credentials(line)}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Models and versions in MLflow, and the runs that made them."""

@@ -1,0 +1,72 @@
+"""What every study is held against: the training that reads every sensor, and forecasts that need none."""
+
+from math import nan
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from dynst.data.store import SensorStore
+from dynst.evaluation.naive import persistence_errors, seasonal_naive_errors
+from dynst.experiment.experiment import Experiment
+from dynst.experiment.protocol import error_figures, model_errors
+from dynst.models.forecaster import SparseForecaster
+from dynst.training.config import HOW_KEPT
+from dynst.training.trainer import Training
+from dynst_platform.config.experiment import experiment_of
+from dynst_platform.config.job import JobSpec
+from dynst_platform.studies.tasks import Cell, Product
+
+__all__ = ["FIGURES", "REFERENCES", "dense_cell", "errors_of_all", "reference_errors", "run_to_the_end", "study_basis"]
+
+FIGURES = ("mae_all", "mae_active", "mae_inactive", "rmse_all", "wape_all")  # of a choice
+REFERENCES = ("dense", "persistence", "seasonal_naive")
+
+
+def dense_cell(job: JobSpec, store: SensorStore, seed: int, epochs: int) -> Cell:
+    """The reference that reads everything, and the naive ones beside it."""
+    where = (job.model_dump(mode="json"), str(store.path), seed, epochs)
+    return Cell(f"seed-{seed}/dense", _dense, where, study_basis(job, store) | {"seed": seed, "epochs": epochs})
+
+
+def study_basis(job: JobSpec, store: SensorStore) -> dict[str, Any]:
+    """What every piece of a study depends on."""
+    settings = job.model_dump(mode="json", include={"data", "model", "training"}, exclude={"training": HOW_KEPT})
+    demands = {"dropout_density", "min_distance", "pinned", "excluded"}
+    return settings | job.sparsity.model_dump(mode="json", include=demands) | {"digest": store.manifest.digest}
+
+
+def _dense(job: dict[str, Any], store: str, seed: int, epochs: int) -> Product:
+    experiment = experiment_of(JobSpec.model_validate(job | {"seed": seed}), store)
+    training = experiment.dense(epochs).training
+    row = {"stage": "dense", "seconds": run_to_the_end(training)}
+    row |= {"val_mae": training.best[0] if training.best else nan}
+    row |= errors_of_all(experiment, training.model, training.scheme.active)
+    dataset = experiment.dataset
+    naive = {"persistence": persistence_errors, "seasonal_naive": seasonal_naive_errors}
+    rows = [row | {"seed": seed}]
+    for name, errors_of in naive.items():
+        errors = errors_of(dataset.test, dataset.scaler)
+        if errors is not None:
+            rows.append({"stage": name, "seed": seed, "mae_all": errors.mae(), "rmse_all": errors.rmse()})
+    return Product(rows)
+
+
+def errors_of_all(experiment: Experiment, model: SparseForecaster, active: Tensor) -> dict[str, Any]:
+    errors = error_figures(model_errors(experiment, model, active), active)
+    return {name: errors[name] for name in FIGURES if name.endswith("_all")}
+
+
+def run_to_the_end(training: Training) -> float:
+    """Train; returns the seconds that it took."""
+    started = perf_counter()
+    for _ in training.run():
+        pass
+    return perf_counter() - started
+
+
+def reference_errors(table: pd.DataFrame) -> dict[str, float]:
+    """Mean ALL-MAE over seeds of what reads every sensor."""
+    return {name: float(found) for name in REFERENCES if np.isfinite(found := table.loc[table.stage == name, "mae_all"].mean())}

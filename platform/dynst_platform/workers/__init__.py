@@ -1,1 +1,0 @@
-"""Where and how a job's arms are trained: under Ray Train, or in the calling process."""

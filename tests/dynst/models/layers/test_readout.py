@@ -1,0 +1,70 @@
+"""The linear path of the readout: what a forecaster says before it has learned anything."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from dynst.data.scaler import SEASONS, SeasonalScaler
+from dynst.models.forecaster import CompactForecaster, SparseForecaster
+from dynst.models.graph.stream_morph import MorphGraphNet
+from dynst.models.layers.dense_topology import AllPairs
+from dynst.models.layers.readout import Readout
+from dynst.models.protocol import Shape
+
+B, T, H, S, C = 2, 5, 3, 6, 2
+
+
+def straight(targets: list[int]) -> SparseForecaster:
+    """Untrained, and with the path of the states cut."""
+    torch.manual_seed(0)
+    shape = Shape(window=T, horizon=H, num_sensors=S, num_channels=C, num_targets=len(targets), hidden=8)
+    geometry = AllPairs(torch.rand(S, S))
+    identity = torch.randn(S, 4) / 2
+    readout = Readout(shape, geometry, targets, identity)
+    torch.nn.init.zeros_(readout.forecast.weight)
+    torch.nn.init.zeros_(readout.forecast.bias)
+    backbone = MorphGraphNet(shape, geometry, 6, identity, blocks=1)
+    return CompactForecaster(shape, backbone, readout, SeasonalScaler(SEASONS["none"], S, C))
+
+
+def readings() -> Tensor:
+    return torch.randn(B, T, S, C, generator=torch.Generator().manual_seed(1))
+
+
+def forecast(model: SparseForecaster, values: Tensor, active: Tensor, gated: bool) -> Tensor:
+    seen, calendar = torch.ones_like(values, dtype=torch.bool), torch.zeros(B, 6)
+    if gated:
+        return model(values, seen, calendar, torch.arange(S), active.float())
+    sensors = active.nonzero().squeeze(1)
+    return model(values[:, :, sensors], seen[:, :, sensors], calendar, sensors)
+
+
+@pytest.mark.parametrize("targets", [[0], [1], [1, 0]], ids=str)
+@pytest.mark.parametrize("gated", [False, True])
+def test_an_active_sensor_repeats_its_last_reading_of_each_target(targets: list[int], gated: bool) -> None:
+    active, values = torch.tensor([True, False, True, True, False, False]), readings()
+    found = forecast(straight(targets), values, active, gated)
+    expected = values[:, -1, :, targets][:, None].expand(B, H, S, len(targets))
+    torch.testing.assert_close(found[:, :, active], expected[:, :, active])
+
+
+def test_a_location_that_is_off_is_told_a_mean_of_the_others() -> None:
+    active, values = torch.tensor([True, False, True, True, False, False]), readings()
+    last = values[:, -1, active, 0]
+    found = forecast(straight([0]), values, active, gated=False)[:, 0, ~active, 0]
+    assert (found > last.amin(1, keepdim=True)).all()
+    assert (found < last.amax(1, keepdim=True)).all()
+    everywhere = torch.full_like(values, 2.5)
+    torch.testing.assert_close(forecast(straight([0]), everywhere, active, False), torch.full((B, H, S, 1), 2.5))
+
+
+def test_the_nearest_sensor_says_most() -> None:
+    model, active = straight([0]), torch.tensor([True, True, False, False, False, False])
+    proximity = torch.zeros(S, S)
+    proximity[2, 1] = 1
+    model.readout.geometry = AllPairs(proximity)
+    torch.nn.init.zeros_(model.readout.location)  # all alike, but for who is near
+    values = torch.zeros(B, T, S, C)
+    values[:, :, 1] = 1
+    found = forecast(model, values, active, gated=False)
+    assert (found[:, :, 2] > found[:, :, 3] + 0.1).all()

@@ -1,0 +1,142 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dynst.data.store import SensorStore
+from dynst.errors import ArtifactError
+from dynst.evaluation.evaluate import forecast_windows
+from dynst.experiment.dataset import Dataset, make_dataset
+from dynst.models.artifact import DESCRIPTION, WEIGHTS, Artifact, Description, load_artifact, save_artifact
+from dynst.models.factory import BackboneConfig, ModelConfig, build_forecaster
+from tests.conftest import SMALL
+
+MODEL = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
+MODELS = {
+    "all_pairs": MODEL,
+    "neighbour_lists": MODEL.model_copy(update={"neighbours": 3}),
+    "rolled_out": MODEL.model_copy(update={"steps_at_once": 1}),
+    "patch_transformer": MODEL.model_copy(update={"backbone": BackboneConfig(name="patch_transformer")}),
+}
+ACTIVE = torch.tensor([True, False] * 4)
+
+
+@pytest.fixture
+def dataset(network: SensorStore) -> Dataset:
+    return make_dataset(network, MODEL)
+
+
+@pytest.fixture(params=sorted(MODELS))
+def config(request: pytest.FixtureRequest) -> ModelConfig:
+    return MODELS[request.param]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, network: SensorStore, dataset: Dataset, config: ModelConfig) -> Path:
+    model = build_forecaster(config, dataset.scaler, network.edges, targets=[0], seed=3, positions=dataset.positions)
+    season = dataset.scaler.season
+    description = Description(
+        model=config,
+        sensors=network.sensors.ids,
+        active=tuple(ACTIVE.tolist()),
+        importance=(0.0,) * 8,
+        channels=("flow",),
+        targets=(0,),
+        season_period=season.period,
+        season_slots=season.slots,
+        season_step=season.step,
+        step_seconds=3600,
+        data_digest=network.manifest.digest,
+    )
+    save_artifact(tmp_path / "model", model, description, network.edges)
+    return tmp_path / "model"
+
+
+def test_a_loaded_model_forecasts_what_the_trained_one_does(
+    folder: Path, network: SensorStore, dataset: Dataset, config: ModelConfig
+) -> None:
+    artifact = load_artifact(folder)
+    original = build_forecaster(config, dataset.scaler, network.edges, targets=[0], seed=3, positions=dataset.positions)
+    index, sensors = torch.tensor([7]), ACTIVE.nonzero().squeeze(1)
+    with torch.inference_mode():
+        expected = forecast_windows(original, dataset.test, index, sensors)[0].numpy()
+    first = int(dataset.test.starts[7])
+    rows, readings = slice(first, first + 6), network.readings
+    raw = np.where(readings.observed[rows], readings.values[rows], np.nan)[:, ACTIVE.numpy()]
+    time, forecast = artifact.forecast(readings.time[rows], raw)
+    np.testing.assert_allclose(forecast, expected, rtol=1e-5, atol=1e-4)
+    assert time.tolist() == (readings.time[first + 5] + 3600 * np.arange(1, 4)).tolist()
+
+
+def test_a_sensor_without_any_reading_is_left_out(folder: Path, network: SensorStore) -> None:
+    """And one with gaps is not; without any reading at all the forecast is still one."""
+    artifact = load_artifact(folder)
+    time, readings = network.readings.time[:6], np.nan_to_num(network.readings.values[:6][:, ACTIVE.numpy()], nan=20.0)
+    lost, gaps = readings.copy(), readings.copy()
+    lost[:, 1] = gaps[3:, 1] = np.nan
+    fewer = artifact.served(torch.tensor([True, False, True, True]))
+    with torch.inference_mode():
+        expected = fewer(torch.tensor(time), torch.tensor(readings[:, [0, 2, 3]])).numpy()
+    np.testing.assert_array_equal(artifact.forecast(time, lost)[1], expected)
+    assert not np.allclose(artifact.forecast(time, gaps)[1], expected)
+    assert np.isfinite(artifact.forecast(time, np.full_like(readings, np.nan))[1]).all()
+
+
+def test_it_cannot_be_given_the_readings_of_inactive_sensors(folder: Path, network: SensorStore) -> None:
+    artifact: Artifact = load_artifact(folder)
+    with pytest.raises(ArtifactError, match="reads 6 steps of 4 active sensors"):
+        artifact.forecast(network.readings.time[:6], network.readings.values[:6])
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, DESCRIPTION])
+@pytest.mark.parametrize("damage", [None, b"", b"{}", b"[3]", b"\x00" * 100])
+def test_damage_is_one_clear_error(folder: Path, name: str, damage: bytes | None) -> None:
+    (folder / name).unlink()
+    if damage is not None:
+        (folder / name).write_bytes(damage)
+    with pytest.raises(ArtifactError, match="no usable model"):
+        load_artifact(folder)
+
+
+def test_weights_of_another_network_are_refused(folder: Path) -> None:
+    text = (folder / DESCRIPTION).read_text().replace('"hidden": 16', '"hidden": 32')
+    (folder / DESCRIPTION).write_text(text)
+    with pytest.raises(ArtifactError, match="do not fit"):
+        load_artifact(folder)
+
+
+def as_version_2(document: dict[str, Any]) -> dict[str, Any]:
+    """The same model as it was described then: the backbone's options beside its name, and nothing of several steps at once."""
+    then = {name: value for name, value in document["model"].items() if name != "steps_at_once"}
+    backbone = then.pop("backbone")
+    return document | {"version": 2, "model": {"backbone": backbone["name"], "heads": 4} | backbone["options"] | then}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [MODEL, MODEL.model_copy(update={"backbone": BackboneConfig(name="patch_transformer", options={"blocks": 1, "heads": 2})})],
+    ids=lambda config: config.backbone.name,
+)
+def test_a_model_of_version_2_is_still_read(folder: Path, config: ModelConfig, network: SensorStore) -> None:
+    today, path = load_artifact(folder), folder / DESCRIPTION
+    path.write_text(json.dumps(as_version_2(json.loads(path.read_text()))))
+    with pytest.raises(ValueError, match="version"):
+        Description.model_validate_json(path.read_text())
+    read = load_artifact(folder)
+    assert read.description.model == config
+    time, readings = network.readings.time[:6], network.readings.values[:6][:, ACTIVE.numpy()]
+    np.testing.assert_array_equal(read.forecast(time, readings)[1], today.forecast(time, readings)[1])
+
+
+def test_a_model_of_version_1_is_refused(folder: Path) -> None:
+    path = folder / DESCRIPTION
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 1}))
+    with pytest.raises(ArtifactError, match="no usable model"):
+        load_artifact(folder)
+
+
+def test_no_pickle_inside(folder: Path) -> None:
+    assert all(b"torch_utils" not in file.read_bytes() and file.suffix in {".safetensors", ".json"} for file in folder.iterdir())

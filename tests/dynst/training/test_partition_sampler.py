@@ -1,0 +1,176 @@
+"""Which part is whose turn, who is heard in it, and that parts together measure what the whole network would."""
+
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dynst.data.edges import Edges
+from dynst.data.partition import Part, cut_into_parts
+from dynst.data.store import SensorStore, open_store
+from dynst.data.synthetic import write_synthetic_field
+from dynst.distributed.world import World
+from dynst.errors import ConfigError
+from dynst.evaluation.peak_memory import peak_memory
+from dynst.experiment.config import ExperimentConfig
+from dynst.experiment.dataset import check_parts, make_dataset, parts_of
+from dynst.experiment.experiment import Experiment
+from dynst.models.factory import ModelConfig
+from dynst.sparsity.config import SparsityConfig
+from dynst.sparsity.constraints.sensor_layout import Network, network_of
+from dynst.sparsity.scheme import StepSensors
+from dynst.training.config import Recipe
+from dynst.training.partition_sampler import Rotation, Turns, within
+from tests.conftest import SMALL, write_network
+
+S = 8
+MODEL = ModelConfig(window=6, horizon=3, hidden=8, backbone=SMALL, embedding=4, neighbours=3)
+RECIPE = Recipe(epochs=3, steps_per_epoch=4, batch_size=16, parts=3, halo=1)
+SPARSITY = SparsityConfig(final=0.5, rounds=3, probe_every=2)
+
+
+def parts(count: int = 3) -> tuple[Part, ...]:
+    return cut_into_parts(torch.arange(S)[:, None] - 1, np.arange(S)[:, None], count, hops=1)
+
+
+def rotation(count: int = 3, world: World | None = None, seed: int = 0) -> Rotation:
+    return Rotation(parts(count), S, seed, world or World())
+
+
+def turn(one: Rotation, number: int, kind: Turns = Turns.TRAINING) -> tuple[int, ...]:
+    part = one.part_at(number, kind)
+    assert part is not None
+    return tuple(part.locations.tolist())
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_all_parts_have_their_turn_equally_often(size: int) -> None:
+    ranks = [rotation(world=World(rank, size)) for rank in range(size)]
+    for kind in Turns:
+        drawn = Counter(turn(rank, number, kind) for number in range(3) for rank in ranks)
+        assert set(drawn.values()) == {size}
+        assert ranks[0].turns == -(-3 // size)
+
+
+def test_turns_depend_on_seed_turn_and_kind_alone() -> None:
+    orders = [[turn(rotation(8, seed=seed), number, kind) for number in range(8)] for seed in (0, 1) for kind in Turns]
+    assert orders[0] == [turn(rotation(8), number) for number in range(8)]
+    assert len({tuple(order) for order in orders}) == 6
+
+
+def test_a_whole_network_has_no_part() -> None:
+    assert Rotation((), S, 0, World()).part_at(3, Turns.PROBES) is None
+    assert Rotation((), S, 0, World()).turns == 1
+
+
+def test_a_part_hears_the_steps_sensors_that_it_holds() -> None:
+    part = Part(torch.tensor([2, 3]), torch.tensor([1, 2, 3]))
+    index = torch.tensor([0, 1, 3, 6])
+    assert within(StepSensors(index, None), part, S).index.tolist() == [1, 3]
+    found = within(StepSensors(index, torch.tensor([1.0, 0, 0.5, 0])), part, S)
+    assert found.gates is not None
+    assert (found.index.tolist(), found.gates.tolist()) == ([1, 3], [0, 0.5])
+
+
+def test_where_all_of_a_part_are_off_some_active_ones_stand_in() -> None:
+    part = Part(torch.tensor([3]), torch.tensor([3, 4]))
+    assert within(StepSensors(torch.tensor([0, 1, 2, 5, 6, 7]), None), part, S).index.tolist() == [0, 5]
+    found = within(StepSensors(torch.arange(S), (torch.arange(S) == 7).float()), part, S)
+    assert found.gates is not None
+    assert (found.index.tolist(), found.gates.tolist()) == ([3, 4, 7], [0, 0, 1])
+
+
+def test_parts_estimate_each_gates_gradient_without_bias() -> None:
+    """By hand: part p moves sensor j by effect[p, j]; the whole loss is the mean of the parts' losses."""
+    one = rotation()
+    effect = torch.stack([torch.rand(S) * torch.isin(torch.arange(S), part.sensors) for part in one.parts])
+    seen = [one.together(StepSensors(part.sensors, None), effect[p, part.sensors], part) for p, part in enumerate(one.parts)]
+    for part, estimate in zip(one.parts, seen, strict=True):
+        assert torch.equal((~estimate.isnan()).nonzero().squeeze(1), part.sensors)
+    torch.testing.assert_close(torch.stack(seen).nanmean(0), effect.mean(0))
+
+
+def test_who_stands_in_is_not_measured() -> None:
+    one, part = rotation(), parts()[0]
+    mine = StepSensors(torch.cat([part.sensors, torch.tensor([S - 1])]), None)
+    assert one.together(mine, torch.ones(len(mine.index)), part)[-1].isnan()
+
+
+def experiment(network: SensorStore, recipe: Recipe, sparsity: SparsityConfig = SPARSITY, world: World | None = None) -> Experiment:
+    dataset = make_dataset(network, MODEL)
+    return Experiment(network, ExperimentConfig(model=MODEL, training=recipe, sparsity=sparsity), world, dataset=dataset)
+
+
+def test_one_part_is_the_whole_network(network: SensorStore) -> None:
+    whole, one = (experiment(network, RECIPE.model_copy(update={"parts": 1, "halo": halo})).learned() for halo in (0, 2))
+    for arm in (whole, one):
+        list(arm.training.run())
+    assert torch.equal(whole.active, one.active)
+    assert all(torch.equal(a, b) for a, b in zip(whole.training.model.parameters(), one.training.model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("criterion", ["signed_first_order", "learned_gate"])
+def test_a_training_on_parts_ends_with_the_sensors_asked_for_and_resumes(network: SensorStore, criterion: str) -> None:
+    sparsity = SPARSITY.model_copy(update={"criterion": criterion, "candidates": 2})
+    whole, first, second = (experiment(network, RECIPE, sparsity).learned().training for _ in range(3))
+    list(whole.run())
+    list(first.run(2))
+    second.load_state_dict(first.state_dict())
+    list(second.run())
+    assert int(whole.scheme.active.sum()) == 4
+    assert whole.scheme.criterion.scores(whole.scheme.active).isfinite().all()
+    assert torch.equal(whole.scheme.active, second.scheme.active)
+    assert all(torch.equal(a, b) for a, b in zip(whole.model.parameters(), second.model.parameters(), strict=True))
+
+
+def test_a_halo_of_all_gives_the_gradients_of_the_whole_network(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Two parts that hear everybody: the mean of their gradients is that of the network, of weights and of gates."""
+    network = write_network(tmp_path_factory.mktemp("stores") / "even", num_sensors=6, num_steps=24 * 21)
+    arms = [experiment(network, RECIPE.model_copy(update={"parts": parts, "halo": 6})).learned().training for parts in (1, 2)]
+    cut = arms[1].rotation.parts
+    assert [len(part.sensors) for part in cut] == [6, 6]
+    probe = StepSensors(torch.arange(6), torch.tensor([1.0, 0, 1, 1, 0, 1]))
+    index = torch.tensor(
+        [window for window in range(200) if arms[0].train.batch(torch.tensor([window]), probe.index).target_observed.all()][:4]
+    )
+    seen: list[torch.Tensor] = []
+    for training, parts in zip(arms, [[None], cut], strict=True):
+        training.scheme.observe = lambda sensors, gradient: seen.append(gradient)  # type: ignore[method-assign]
+        weights = []
+        for part in parts:
+            training._measure(index, probe, part)
+            weights.append(training.model.readout.forecast.weight.grad.clone())
+        seen.append(torch.stack(weights).mean(0))
+    whole, of_whole, one, other, of_parts = seen
+    torch.testing.assert_close((one + other) / 2, whole, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(of_parts, of_whole, rtol=1e-4, atol=1e-6)
+
+
+def test_a_probe_of_a_part_needs_the_memory_of_the_part(tmp_path: Path) -> None:
+    """Quarters with their halo: what stays whole is the table of embeddings and its gradient."""
+    write_synthetic_field(tmp_path / "field", 2_000, 160)
+    network, peaks = open_store(tmp_path / "field"), []
+    for number in (1, 4):
+        training = experiment(network, RECIPE.model_copy(update={"parts": number, "batch_size": 8})).learned().training
+        probe, part = StepSensors(torch.arange(2_000), torch.ones(2_000)), training.rotation.part_at(0, Turns.PROBES)
+        peaks.append(peak_memory(partial(training._measure, torch.arange(8), probe, part)))
+    assert peaks[1] < 0.4 * peaks[0]
+
+
+def test_what_cannot_be_cut_is_refused(network: SensorStore) -> None:
+    known, recipe = network_of(network), RECIPE.model_copy(update={"parts": 9})
+    with pytest.raises(ConfigError, match="at most the 8 sensors, but got 9; lower it"):
+        check_parts(known, MODEL, network.edges, recipe)
+    with pytest.raises(ConfigError, match=r"training\.parts 3 needs to know who listens to whom"):
+        check_parts(known, MODEL, Edges.none(), RECIPE)
+    pictures = MODEL.model_copy(update={"backbone": ModelConfig.model_validate({"backbone": "unet"}).backbone})
+    with pytest.raises(ConfigError, match="must be 1 for a backbone that reads every location, but got 3 with unet"):
+        check_parts(known, pictures, network.edges, RECIPE)
+
+
+def test_without_positions_the_graph_is_cut(network: SensorStore) -> None:
+    known = Network(network.sensors, None)
+    assert len(parts_of(known, MODEL, network.edges, RECIPE)) == 3

@@ -1,0 +1,182 @@
+"""The driver of a sweep, killed anywhere: nothing lost, nothing twice, the same trials."""
+
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from dynst_platform.commands.tune.records import Records
+from dynst_platform.commands.tune.reports import TrialReport, TrialResult
+from dynst_platform.commands.tune.trial_driver import SweepConductor, jobs_of
+from dynst_platform.config.sweep import SweepSpec
+from tests.dynst_platform.commands.tune.samples import make_sweep
+
+
+class NoTracker:
+    """Remembers which runs were opened and how they ended."""
+
+    def __init__(self) -> None:
+        self.opened: list[int] = []
+        self.runs: dict[str, str] = {}
+        self.ended: dict[str, tuple[str, str]] = {}
+
+    def start_trial(self, number: int, parent: str, params: dict[str, Any], job: dict[str, Any]) -> str:
+        self.opened.append(number)
+        self.runs[f"trial-{number}"] = f"run-{number}"
+        return f"run-{number}"
+
+    def go_on(self, name: str, run_id: str) -> None:
+        self.runs[name] = run_id
+
+    def end(self, run_id: str, status: str, reason: str = "") -> None:
+        self.ended[run_id] = (status, reason)
+
+    def log(self, run_id: str, figures: dict[str, float], step: int) -> None: ...
+
+    def log_active(self, run_id: str, name: str, active: list[bool], importance: list[float]) -> None: ...
+
+
+def conduct(folder: Path, sweep: SweepSpec, tracker: NoTracker | None = None) -> SweepConductor:
+    return SweepConductor(sweep, Records(folder), tracker or NoTracker(), "parent", lambda record, figures: None)  # type: ignore[arg-type]
+
+
+def figures(error: float, sparsity: float, epoch: int) -> TrialReport:
+    return TrialReport(mae_all=error, sparsity=sparsity, train_mae=1.0, epoch=epoch, steps=4 * epoch)
+
+
+def result(error: float, sparsity: float) -> TrialResult:
+    objectives = {"mae_all": error, "sparsity": sparsity, "cost": 1.0, "latency_ms": 1.0}
+    return TrialResult(objectives=objectives, metrics={"test/mae_all": error}, active=(True,), importance=(0.0,), seconds=1.0)
+
+
+class Killed(Exception):
+    pass
+
+
+def play(conductor: SweepConductor, die_after: int | None = None) -> int:
+    """Run every trial, two at a time, and return the number of events; or be killed after so many of them."""
+    events, running = 0, []
+
+    def event() -> None:
+        nonlocal events
+        events += 1
+        if events == die_after:
+            raise Killed
+
+    def advance(number: int, share: float) -> None:
+        for epoch in (1, 2):
+            conductor.reported(number, figures(share, share, epoch))
+            event()
+        conductor.finished(number, figures(share, share, 6), result(share, share))
+        event()
+
+    while (found := conductor.next()) is not None:
+        event()
+        conductor.started(found[0])
+        event()
+        running.append((found[0], found[1][0]["sparsity"]["final"]))
+        if len(running) == 2:
+            advance(*running.pop(0))
+    for trial in running:
+        advance(*trial)
+    return events
+
+
+def settings(folder: Path) -> list[tuple[int, str, dict[str, Any]]]:
+    return [(record.number, record.state, record.overrides) for record in Records(folder).all()]
+
+
+def test_a_killed_sweep_goes_on_with_the_same_trials(tmp_path: Path) -> None:
+    """Killed after each event in turn, and again after as many more, and then let go on."""
+    sweep = make_sweep()
+    total = play(conduct(tmp_path / "whole", sweep))
+    whole = settings(tmp_path / "whole")
+    assert len(whole) == 6
+    for die_after in range(1, total):
+        folder = tmp_path / f"killed-{die_after}"
+        for _ in range(2):
+            before = {record.number for record in Records(folder).all() if record.ended}
+            with suppress(Killed):
+                play(conduct(folder, sweep), die_after)
+            assert before <= {record.number for record in Records(folder).all() if record.ended}, "nothing that ended is lost"
+        play(conduct(folder, sweep))
+        assert settings(folder) == whole
+
+
+def test_what_ended_is_not_run_again(tmp_path: Path) -> None:
+    play(conduct(tmp_path, make_sweep()))
+    tracker = NoTracker()
+    conductor = conduct(tmp_path, make_sweep(), tracker)
+    assert conductor.left == 0
+    assert conductor.next() is None
+    more = conduct(tmp_path, make_sweep(trials=8), tracker)
+    assert more.left == 2
+    play(more)
+    assert tracker.opened == [6, 7]
+    assert [record.number for record in Records(tmp_path).all()] == list(range(8))
+
+
+def test_an_interrupted_trial_keeps_its_run_in_mlflow(tmp_path: Path) -> None:
+    tracker = NoTracker()
+    conductor = conduct(tmp_path, make_sweep(), tracker)
+    found = conductor.next()
+    conductor.started(0)
+    again = conduct(tmp_path, make_sweep(), tracker)
+    assert again.next() == found
+    again.started(0)
+    assert tracker.opened == [0]
+    assert again.trials[0].attempts == 2
+
+
+def test_a_trial_that_follows_another_remembers_its_rates(tmp_path: Path) -> None:
+    space = {"sparsity.drop_fraction": {"uniform": [0.1, 0.5]}}
+    conductor = conduct(tmp_path, make_sweep(scheduler="pbt", objectives=["mae_all"], space=space, trials=2))
+    shares = [jobs[0]["sparsity"]["drop_fraction"] for _, jobs in (conductor.next() or (9, []), conductor.next() or (9, []))]
+    for number in range(2):
+        conductor.started(number)
+    (job,) = conductor.followed(1, 0, 2, Random(0))
+    record = Records(tmp_path).all()[1]
+    assert record.history == [{"until": 2, "overrides": {"sparsity.drop_fraction": shares[1]}, "then_from": 0}]
+    assert job["sparsity"]["drop_fraction"] == record.overrides["sparsity.drop_fraction"]
+    assert job["sparsity"]["drop_fraction"] not in shares
+    again = conduct(tmp_path, conductor.sweep)
+    again.next()
+    assert (again.next() or (9, []))[1] == [job], "where it goes on after a restart"
+
+
+def test_settings_that_do_not_go_together_fail_alone(tmp_path: Path) -> None:
+    space = {"sparsity.start": {"choice": [0.5]}, "sparsity.stop": {"grid": [0.4, 0.8]}}
+    base = make_sweep().job | {"sparsity": {"scheme": "one_shot"}}
+    sweep = make_sweep(space=space | {"sparsity.scheme": {"choice": ["dynamic"]}}, searcher="grid", trials=2, job=base)
+    tracker = NoTracker()
+    conductor = conduct(tmp_path, sweep, tracker)
+    found = conductor.next()
+    assert found is not None
+    assert found[0] == 1, "trial 0 cannot run"
+    assert conductor.next() is None
+    status, reason = tracker.ended["run-0"]
+    assert status == "FAILED"
+    assert "sparsity.start must be below sparsity.stop" in reason
+
+
+@pytest.mark.parametrize(("state", "status"), [("stopped", "KILLED"), ("failed", "FAILED")])
+def test_a_trial_that_did_not_finish_says_why(tmp_path: Path, state: str, status: str) -> None:
+    tracker = NoTracker()
+    conductor = conduct(tmp_path, make_sweep(), tracker)
+    number, _ = conductor.next() or (9, [])
+    conductor.started(number)
+    conductor.reported(number, figures(3.0, 0.5, 1))
+    getattr(conductor, state)(number, "a good reason")
+    (record,) = Records(tmp_path).all()
+    assert (record.state, record.reason, record.steps) == (state, "a good reason", 4)
+    assert tracker.ended == {"run-0": (status, "a good reason")}
+
+
+def test_a_trial_has_a_job_for_each_seed_and_no_references() -> None:
+    jobs = jobs_of(make_sweep(seeds=[3, 5]), {"sparsity.final": 0.25})
+    assert [job.seed for job in jobs] == [3, 5]
+    assert {(job.sparsity.final, job.references.dense, job.references.random, job.name) for job in jobs} == {
+        (0.25, False, 0, "sweep")
+    }

@@ -1,0 +1,199 @@
+"""Pieces of work that resume where they stopped: pure functions on scraps of data, no training."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dynst_platform.errors import RunError
+from dynst_platform.studies.tasks import Cell, Files, Product, run_cells
+
+calls: list[str] = []  # of the work below, where it runs in this process
+
+
+@pytest.fixture(autouse=True)
+def forget() -> None:
+    calls.clear()
+
+
+def double(name: str, number: int) -> Product:
+    calls.append(name)
+    return Product([{"name": name, "number": 2 * number}], {"number.txt": str(number).encode()})
+
+
+def add(name: str, number: int, files: Files) -> Product:
+    calls.append(name)
+    return Product([{"name": name, "number": number + int(files["number.txt"])}])
+
+
+def fail(name: str) -> Product:
+    calls.append(name)
+    raise ValueError(f"no luck with {name}")
+
+
+def basis(number: int = 5) -> Cell:
+    return Cell("s/basis", double, ("basis", number), {"number": number})
+
+
+def sum_of(name: str, number: int, needs: str = "s/basis") -> Cell:
+    return Cell(f"s/{name}", add, (name, number), {"name": name, "number": number}, needs)
+
+
+def failing(name: str) -> Cell:
+    return Cell(f"s/{name}", fail, (name,), {"name": name})
+
+
+def run(cells: list[Cell], root: Path, workers: int = 0, address: str | None = None) -> dict[str, list[dict[str, Any]]]:
+    done: dict[str, list[dict[str, Any]]] = {}
+
+    def on_done(cell: Cell, product: Product) -> None:
+        assert cell.name not in done, "handed over once"
+        done[cell.name] = product.rows
+
+    run_cells(cells, root, workers, on_done, address)
+    return done
+
+
+def folders(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_dir() and path.parent != root}
+
+
+def test_products_reach_whom_they_are_for_and_stay(tmp_path: Path) -> None:
+    cells = [basis(), sum_of("a", 1), sum_of("b", 2)]
+    done = run(cells, tmp_path)
+    assert done == {
+        "s/basis": [{"name": "basis", "number": 10}],
+        "s/a": [{"name": "a", "number": 6}],
+        "s/b": [{"name": "b", "number": 7}],
+    }
+    assert folders(tmp_path) == {cell.folder for cell in cells}
+    assert json.loads((tmp_path / cells[0].folder / "rows.json").read_text()) == done["s/basis"]
+    assert (tmp_path / cells[0].folder / "number.txt").read_bytes() == b"5"
+
+
+def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
+    cells = [basis(), sum_of("a", 1)]
+    first = run(cells, tmp_path)
+    calls.clear()
+    assert run(cells, tmp_path) == first
+    assert calls == []
+    more = run([basis(), sum_of("a", 1), sum_of("c", 3)], tmp_path)
+    assert calls == ["c"], "which got the files of a piece that an earlier run did"
+    assert more == first | {"s/c": [{"name": "c", "number": 8}]}
+
+
+def test_other_settings_are_other_work(tmp_path: Path) -> None:
+    run([basis()], tmp_path)
+    assert run([basis(6)], tmp_path) == {"s/basis": [{"name": "basis", "number": 12}]}
+    assert calls == ["basis", "basis"]
+    assert basis().folder == Cell("s/basis", fail, (), {"number": 5}).folder
+    assert basis().folder != basis(6).folder
+
+
+def test_a_failure_stops_only_what_needs_it(tmp_path: Path) -> None:
+    cells = [failing("bad"), sum_of("child", 1, needs="s/bad"), basis(), sum_of("a", 1), failing("worse")]
+    with pytest.raises(RunError) as caught:
+        run(cells, tmp_path)
+    assert calls == ["bad", "basis", "a", "worse"]
+    text = str(caught.value)
+    assert "2 of 5 pieces failed" in text
+    assert "s/bad: no luck with bad; s/worse: no luck with worse" in text
+    assert "\n" not in text
+    assert folders(tmp_path) == {basis().folder, sum_of("a", 1).folder}
+    calls.clear()
+    mended = [Cell(cell.name, double, (cell.name, 3), cell.identity) if cell.work is fail else cell for cell in cells]
+    done = run(mended, tmp_path)
+    assert calls == ["s/bad", "child", "s/worse"], "only what was left"
+    assert list(done) == ["s/basis", "s/a", "s/bad", "s/child", "s/worse"]
+
+
+def test_a_failure_without_words_is_named_by_its_kind(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="s/stop: StopIteration"):
+        run([Cell("s/stop", lambda: next(iter(())), (), {})], tmp_path)
+
+
+def test_stopped_by_hand_it_keeps_what_is_done(tmp_path: Path) -> None:
+    def stop() -> Product:
+        raise KeyboardInterrupt
+
+    cells = [basis(), Cell("s/stop", stop, (), {}), sum_of("a", 1)]
+    with pytest.raises(KeyboardInterrupt):
+        run(cells, tmp_path)
+    assert folders(tmp_path) == {basis().folder}
+
+
+def test_a_half_written_piece_is_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the process had died between writing and renaming."""
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", die)
+        with pytest.raises(KeyboardInterrupt):
+            run([basis()], tmp_path)
+    assert not (tmp_path / basis().folder).exists()
+    assert run([basis()], tmp_path) == {"s/basis": [{"name": "basis", "number": 10}]}
+    assert calls == ["basis", "basis"]
+    assert folders(tmp_path) == {basis().folder}, "no draft is left"
+
+
+def test_a_draft_of_a_killed_process_is_no_result(tmp_path: Path) -> None:
+    draft = tmp_path / "s" / ".draft-x1"
+    draft.mkdir(parents=True)
+    (draft / "rows.json").write_text('[{"name": "wrong"}]')
+    for _ in range(2):
+        assert run([basis()], tmp_path) == {"s/basis": [{"name": "basis", "number": 10}]}
+    assert calls == ["basis"]
+
+
+def test_a_full_disk_fails_the_piece_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if content == b"6":
+            raise OSError(28, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    cells = [Cell("s/large", double, ("large", 6), {}), sum_of("child", 1, needs="s/large"), basis()]
+    with pytest.raises(RunError, match=r"1 of 3 pieces failed \(s/large: \[Errno 28\] No space left on device\)"):
+        run(cells, tmp_path)
+    assert calls == ["large", "basis"]
+    assert folders(tmp_path) == {basis().folder}
+
+
+def test_two_runs_of_one_piece_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """The other run is done while this one works."""
+
+    def slow() -> Product:
+        run([Cell("s/one", double, ("inner", 1), {})], tmp_path)
+        return Product([{"name": "outer"}])
+
+    cell = Cell("s/one", slow, (), {})
+    assert run([cell], tmp_path) == {"s/one": [{"name": "outer"}]}
+    assert run([cell], tmp_path) == {"s/one": [{"name": "inner", "number": 2}]}
+    assert folders(tmp_path) == {cell.folder}
+
+
+@pytest.mark.process
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray", "ignore::FutureWarning:ray", "ignore::ResourceWarning")
+def test_ray_gives_what_one_process_gives(tmp_path: Path, ray_head: str) -> None:
+    cells = [failing("bad"), sum_of("child", 1, needs="s/bad"), basis(), *(sum_of(f"n{number}", number) for number in range(5))]
+    messages = []
+    for workers, root in ((0, tmp_path / "here"), (2, tmp_path / "there")):
+        with pytest.raises(RunError) as caught:
+            run(cells, root, workers, ray_head)
+        messages.append(str(caught.value))
+    assert "1 of 8 pieces failed (s/bad: " in messages[1]
+    assert "no luck with bad" in messages[1]
+    assert "\n" not in messages[1]
+    here, there = (
+        {path.relative_to(root): path.read_bytes() for path in root.rglob("*.*") if path.is_file()}
+        for root in (tmp_path / "here", tmp_path / "there")
+    )
+    assert here == there
+    assert len(here) == 7
+    assert "bad" not in calls[calls.index("n4") + 1 :], "the second run was elsewhere"

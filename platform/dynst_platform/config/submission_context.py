@@ -30,7 +30,7 @@ class Carried:
 @cache
 def carried() -> Carried | None:
     """None where this process belongs to no submitted job."""
-    path = Path(__file__).parents[1] / FILE
+    path = Path(__file__).parents[2] / FILE  # beside the packages
     return Carried(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
 

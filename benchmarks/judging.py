@@ -16,7 +16,7 @@ from dynst.evaluation.evaluate import evaluate
 from dynst.experiment import protocol
 from dynst.selection import search
 
-WAYS = {"every window": (1, 1), "as it is": (search.FEW, search.FEWER), "every eighth": (8, 8)}
+WAYS = {"every window": (1, 1), "as it is": (search.PROPOSAL_STRIDE, search.ELIMINATION_STRIDE), "every eighth": (8, 8)}
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def rows(job: Path, settings: list[str]) -> list[str]:
     found: list[str] = []
     first: tuple[float, torch.Tensor] | None = None
     for way, (few, fewer) in WAYS.items():
-        search.FEW, search.FEWER = few, fewer
+        search.PROPOSAL_STRIDE, search.ELIMINATION_STRIDE = few, fewer
         began = process_time()
         _, choice = protocol.search(experiment, arms.learned)
         seconds = process_time() - began

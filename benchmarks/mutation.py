@@ -78,7 +78,7 @@ def main() -> None:
         found = [one for one in known if one.name in sample and one.status == "killed"]
         asked = sorted(sample.keys() - {mutant.name for mutant in found})
         run_mutmut(asked)
-        found += [examined(name, sample[name]) for name in asked]
+        found += [remeasured_apart(name, sample[name]) for name in asked]
         os.chdir(ROOT)
     found.sort(key=lambda mutant: (mutant.file, mutant.line, mutant.name))
     if out is not None:
@@ -147,7 +147,7 @@ def run_mutmut(names: list[str]) -> None:
     subprocess.run(command, env=environment, stdout=sys.stderr, check=True)
 
 
-def examined(name: str, file: Path) -> Mutant:
+def remeasured_apart(name: str, file: Path) -> Mutant:
     exit_codes = json.loads(Path(f"mutants/{file}.meta").read_text())["exit_code_by_key"]
     diff = get_diff_for_mutant(name, path=file).splitlines()[2:]
     start = int(diff[0].split()[1].split(",")[0][1:])  # of the first hunk, in the function

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-__all__ = ["CPU", "device_of", "has_room", "moved", "on_host", "random_state", "sent", "set_random_state", "wait_for"]
+__all__ = ["CPU", "device_of", "fits", "module_on", "random_state", "set_random_state", "synchronize", "to_cpu", "to_device"]
 
 Module = TypeVar("Module", bound=nn.Module)
 CPU = torch.device("cpu")
 SHARE_OF_MEMORY = 0.5  # of what is free on a device, for the series; the rest is for weights and steps
 
 
-def sent(values: Tensor, device: torch.device) -> Tensor:
+def to_device(values: Tensor, device: torch.device) -> Tensor:
     """``values`` on ``device``. The copy is under way when this returns, and whatever the device does later comes after it."""
     if values.device == device:
         return values
@@ -24,7 +24,7 @@ def sent(values: Tensor, device: torch.device) -> Tensor:
     return values.to(device)
 
 
-def moved(module: Module, device: torch.device) -> Module:
+def module_on(module: Module, device: torch.device) -> Module:
     """The module itself where it is there already; else a copy, so that nothing that it shares with others leaves them."""
     return module if device_of(module) == device else deepcopy(module).to(device)
 
@@ -34,17 +34,17 @@ def device_of(module: nn.Module) -> torch.device:
     return next((tensor.device for tensor in chain(module.parameters(), module.buffers())), CPU)
 
 
-def on_host(state: Any) -> Any:
+def to_cpu(state: Any) -> Any:
     """The same nested state with its tensors in main memory; itself where they are there."""
     return tree_map(lambda value: value.cpu() if isinstance(value, Tensor) else value, state)
 
 
-def has_room(device: torch.device, num_bytes: int) -> bool:
+def fits(device: torch.device, num_bytes: int) -> bool:
     """Whether so much may stay on the device for good."""
     return device.type != "cuda" or num_bytes <= SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]
 
 
-def wait_for(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     """Until the device has done all that it was given: for whoever measures time."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

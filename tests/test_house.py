@@ -1,5 +1,6 @@
 """Rules of the house that no linter keeps."""
 
+import ast
 import subprocess
 import sys
 import zipfile
@@ -39,3 +40,56 @@ def test_every_module_names_what_it_offers() -> None:
             text = file.read_text(encoding="utf-8")
             assert text.startswith('"""'), f"{file} has no docstring"
             assert file.name == "__init__.py" or "__all__ = [" in text, f"{file} has no __all__"
+
+
+PRIVATE = {  # names that meant nothing to anybody else, by what has taken their place
+    "Hearing": "HeadAggregation",
+    "Listening": "LocationAttention",
+    "Mixing": "Aggregation",
+    "Links": "Neighborhood",
+    "Geometry": "Topology",
+    "Judge": "SubsetEvaluator",
+    "Chooser": "SensorSelector",
+    "Known": "BaselineInputs",
+    "Given": "FixedScores",
+    "Found": "SelectionResult, FoundCheckpoint",
+    "FEW": "PROPOSAL_STRIDE",
+    "FEWER": "ELIMINATION_STRIDE",
+    "Demands": "ConstraintSpec",
+    "Marked": "PinExclude",
+    "worth": "objective",
+    "Part": "Subgraph",
+    "Rotation": "PartitionSampler",
+    "Turns": "StepKind",
+    "sent": "to_device",
+    "moved": "module_on",
+    "on_host": "to_cpu",
+    "JobPosition": "RunState",
+    "RETOLD": "REPLAY_WINDOW",
+    "last_words": "read_failure",
+    "ends_at_once": "record_failure",
+    "Left": "Undelivered",
+    "Backlog": "Outbox",
+    "alone_in": "folder_lock",
+    "Carried": "SubmissionContext",
+    "Wishes": "SubmitOptions",
+    "Conductor": "TrialDriver",
+    "Cell": "Task",
+    "Product": "TaskResult",
+    "carried_out": "study_run",
+    "why_not_instead": "reasons_to_keep_champion",
+    "QUIET_AND_QUICK": "ENV_DEFAULTS",
+}
+
+
+def test_no_definition_has_a_private_name() -> None:
+    """Neither a class, nor a function or method, nor a constant of a module."""
+    for package in ("dynst", "platform/dynst_platform"):
+        for file in (ROOT / package).rglob("*.py"):
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+            defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+            for node in tree.body:
+                targets = node.targets if isinstance(node, ast.Assign) else []
+                defined |= {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+            for name in defined & set(PRIVATE):
+                raise AssertionError(f"{file} defines {name}; the word for it is {PRIVATE[name]}")

@@ -8,11 +8,11 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 from torch import Tensor
 
-__all__ = ["Part", "cut_into_parts"]
+__all__ = ["Subgraph", "cut_into_subgraphs"]
 
 
 @dataclass(frozen=True)
-class Part:
+class Subgraph:
     """What one training step sees of the network; both in ascending order.
 
     Args:
@@ -24,7 +24,7 @@ class Part:
     sensors: Tensor
 
 
-def cut_into_parts(neighbours: Tensor, points: np.ndarray | None, parts: int, hops: int) -> tuple[Part, ...]:
+def cut_into_subgraphs(neighbours: Tensor, points: np.ndarray | None, parts: int, hops: int) -> tuple[Subgraph, ...]:
     """Parts whose sizes differ by at most one.
 
     With ``points [S, 2 or 3]`` the longest side is halved again and again (recursive coordinate bisection, Berger and Bokhari
@@ -34,7 +34,7 @@ def cut_into_parts(neighbours: Tensor, points: np.ndarray | None, parts: int, ho
     order = np.arange(len(neighbours)) if points is not None else _close_together(neighbours)
     pieces = np.array_split(order, parts) if points is None else _bisected(order, points, parts)
     cores = [torch.from_numpy(np.sort(piece)) for piece in pieces]
-    return tuple(Part(core, _reached(core, neighbours, hops)) for core in cores)
+    return tuple(Subgraph(core, _reached(core, neighbours, hops)) for core in cores)
 
 
 def _bisected(index: np.ndarray, points: np.ndarray, parts: int) -> list[np.ndarray]:

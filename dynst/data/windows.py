@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dynst.data.scaler import SeasonalScaler
 from dynst.data.store import Readings
-from dynst.devices import CPU, has_room, sent
+from dynst.devices import CPU, fits, to_device
 from dynst.errors import ConfigError
 
 __all__ = [
@@ -58,7 +58,7 @@ class Series:
             return self
         if device not in self._copies:
             num_bytes = self.values.nbytes + (0 if self.complete else self.observed.nbytes)
-            self._copies[device] = self._copied(device) if has_room(device, num_bytes) else self
+            self._copies[device] = self._copied(device) if fits(device, num_bytes) else self
         return self._copies[device]
 
     def _copied(self, device: torch.device) -> "Series":
@@ -85,7 +85,7 @@ class Batch:
     target_observed: Tensor  # [B, H, L, len(targets)] bool
 
     def on(self, device: torch.device) -> "Batch":
-        return Batch(**{name: sent(values, device) for name, values in vars(self).items()})
+        return Batch(**{name: to_device(values, device) for name, values in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,8 @@ class Windows:
     def batch(self, index: Tensor, sensors: Tensor, locations: Tensor | None = None) -> Batch:
         """Copy the windows ``index [B]`` for the active ``sensors [K]``, with targets of all locations or of these; all are told in
         main memory."""
-        series, first = self.series, sent(self.starts[index], self.series.device)
-        sensors = sent(sensors, series.device)
+        series, first = self.series, to_device(self.starts[index], self.series.device)
+        sensors = to_device(sensors, series.device)
         ahead = first + self.window
         readings = _past(series.values, first, self.window, sensors)
         target = self._ahead(series.values, ahead, locations)
@@ -127,20 +127,20 @@ class Windows:
         if self.series.complete:
             width = self.series.values.shape[1] if locations is None else len(locations)
             return self.starts.new_tensor(len(index) * self.horizon * width * len(self.targets))
-        ahead = sent(self.starts[index], self.series.device) + self.window
+        ahead = to_device(self.starts[index], self.series.device) + self.window
         return self._ahead(self.series.observed, ahead, locations).sum()
 
     def target_times(self, index: Tensor) -> Tensor:
         """Times of the forecast steps ``[B, H]``, where batches are."""
         ahead = self.starts[index][:, None] + torch.arange(self.window, self.window + self.horizon)
-        return sent(self.series.time[ahead], self.device)
+        return to_device(self.series.time[ahead], self.device)
 
     def _ahead(self, rows: Tensor, first: Tensor, locations: Tensor | None) -> Tensor:
         """``[N, S, C]`` to ``[B, H, L, len(targets)]``: all locations, or these, from each row ``first`` on."""
         if locations is not None:
-            return _past(rows, first, self.horizon, sent(locations, rows.device))[..., sent(self.targets, rows.device)]
+            return _past(rows, first, self.horizon, to_device(locations, rows.device))[..., to_device(self.targets, rows.device)]
         if self._neighbours is None:
-            return _blocks(rows, first, self.horizon)[..., sent(self.targets, rows.device)]
+            return _blocks(rows, first, self.horizon)[..., to_device(self.targets, rows.device)]
         return _blocks(rows[..., self._neighbours], first, self.horizon)
 
     @cached_property

@@ -23,7 +23,7 @@ def check_consensus(step: int, active: Tensor, world: World) -> None:
     if world.size == 1:
         return
     mask = crc32(active.to(torch.uint8).numpy().tobytes())
-    facts = world.every(torch.tensor([step, mask]))  # [size, 2]
+    facts = world.all_gather(torch.tensor([step, mask]))  # [size, 2]
     strays = (facts != facts[0]).any(1).nonzero().squeeze(1).tolist()
     if strays:
         named = ", ".join(f"rank {rank} at step {int(facts[rank, 0])}" for rank in strays)

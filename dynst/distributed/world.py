@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from dynst.devices import CPU, sent
+from dynst.devices import CPU, to_device
 
 __all__ = ["World", "current_world"]
 
@@ -25,38 +25,38 @@ class World:
         """Average parameter gradients over ranks. Every step uses every parameter, so no search for unused ones is needed."""
         return model if self.size == 1 else nn.parallel.DistributedDataParallel(model)
 
-    def total(self, value: Tensor) -> Tensor:
+    def all_reduce(self, value: Tensor) -> Tensor:
         """The sum over ranks, the same on each; ``value`` itself is changed."""
         if self.size > 1:
             self._together(dist.all_reduce, value)
         return value
 
-    def same(self, value: Tensor) -> Tensor:
+    def broadcast(self, value: Tensor) -> Tensor:
         """What the first rank has, on every rank; ``value`` itself is changed."""
         if self.size > 1:
             self._together(partial(dist.broadcast, src=0), value)
         return value
 
-    def every(self, value: Tensor) -> Tensor:
+    def all_gather(self, value: Tensor) -> Tensor:
         """What each rank has, ``[size, ...]``, on every rank."""
         if self.size == 1:
             return value[None].clone()
-        there = sent(value, self.device)
+        there = to_device(value, self.device)
         parts = [torch.empty_like(there) for _ in range(self.size)]
         dist.all_gather(parts, there)
         return torch.stack(parts).to(value.device)
 
-    def agree(self, fact: bool) -> bool:
+    def broadcast_bool(self, fact: bool) -> bool:
         """What the first rank says, on every rank."""
-        return bool(self.same(torch.tensor(float(fact))))
+        return bool(self.broadcast(torch.tensor(float(fact))))
 
-    def share(self, items: Tensor) -> Tensor:
+    def shard(self, items: Tensor) -> Tensor:
         """This rank's part of ``items``: every ``size``-th, so parts differ in length by at most one."""
         return items[self.rank :: self.size]
 
     def _together(self, collective: Callable[[Tensor], object], value: Tensor) -> None:
         """On this process's device, since nccl reaches no main memory."""
-        there = sent(value, self.device)
+        there = to_device(value, self.device)
         collective(there)
         if there is not value:
             value.copy_(there)

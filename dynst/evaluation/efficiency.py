@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from dynst.data.windows import Windows
-from dynst.devices import device_of, wait_for
+from dynst.devices import device_of, synchronize
 from dynst.evaluation.peak_memory import peak_memory
 from dynst.models.forecaster import SparseForecaster
 
@@ -100,7 +100,7 @@ def _call(model: SparseForecaster, windows: Windows, size: int, sensors: Tensor)
 
     def call() -> object:
         out = model(batch.readings, batch.observed, batch.calendar, batch.sensors)
-        wait_for(out.device)
+        synchronize(out.device)
         return out
 
     return call

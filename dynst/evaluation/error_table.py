@@ -6,7 +6,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from dynst.devices import on_host
+from dynst.devices import to_cpu
 
 __all__ = ["ErrorTable", "masked_mae"]
 
@@ -46,9 +46,9 @@ class ErrorTable:
         sums = (weight.new_zeros(horizon, num_sensors, num_channels, dtype=torch.float64) for _ in range(6))
         return cls(weight.double(), *sums)
 
-    def on_host(self) -> "ErrorTable":
+    def to_cpu(self) -> "ErrorTable":
         """In main memory, where any figure may be asked for."""
-        return ErrorTable(**on_host(vars(self)))
+        return ErrorTable(**to_cpu(vars(self)))
 
     @property
     def sums(self) -> tuple[Tensor, ...]:

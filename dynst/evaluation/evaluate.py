@@ -5,7 +5,7 @@ from torch import Tensor
 
 from dynst.data.scaler import is_zero
 from dynst.data.windows import Batch, Windows
-from dynst.devices import device_of, on_host, sent
+from dynst.devices import device_of, to_cpu, to_device
 from dynst.distributed.world import World
 from dynst.evaluation.error_table import ErrorTable
 from dynst.models.forecaster import SparseForecaster
@@ -25,7 +25,7 @@ def forecast_windows(model: SparseForecaster, windows: Windows, index: Tensor, s
     windows = windows.on(device_of(model))
     batch = windows.batch(index, sensors)
     scaled = model(batch.readings, batch.observed, batch.calendar, batch.sensors)
-    raw: Tensor = model.scaler.restore(scaled, windows.target_times(index), sent(windows.targets, windows.device))
+    raw: Tensor = model.scaler.restore(scaled, windows.target_times(index), to_device(windows.targets, windows.device))
     return raw
 
 
@@ -49,11 +49,11 @@ def evaluate(
     batch_size = batch_size or windows_at_once(len(active))
     was_training = model.training
     model.eval()
-    sensors, targets = active.nonzero().squeeze(1), sent(windows.targets, windows.device)
+    sensors, targets = active.nonzero().squeeze(1), to_device(windows.targets, windows.device)
     table = ErrorTable.zeros(windows.horizon, len(active), len(targets), model.scaler.to_first(targets))
     scale = model.scaler.scale[:, targets]
-    lost = None if failing is None else sent(failing[sensors], windows.device)
-    for index in world.share(torch.arange(len(windows))).split(batch_size):
+    lost = None if failing is None else to_device(failing[sensors], windows.device)
+    for index in world.shard(torch.arange(len(windows))).split(batch_size):
         if not len(index):  # more ranks than windows
             continue
         batch = windows.batch(index, sensors)
@@ -63,9 +63,9 @@ def evaluate(
         zero = is_zero(truth, batch.target * scale)
         table.add((scaled - batch.target) * scale, truth, batch.target_observed, zero)
     for part in table.sums:
-        world.total(part)
+        world.all_reduce(part)
     model.train(was_training)
-    return table.on_host().by_quantity(on_host(model.scaler.quantity[targets]))
+    return table.to_cpu().by_quantity(to_cpu(model.scaler.quantity[targets]))
 
 
 def _without(batch: Batch, lost: Tensor) -> tuple[Tensor, Tensor]:

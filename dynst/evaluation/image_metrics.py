@@ -11,7 +11,7 @@ from dynst.data.manifest import Patching
 from dynst.data.patches import to_frames
 from dynst.data.store import Readings
 from dynst.data.windows import Windows
-from dynst.devices import CPU, device_of, on_host, sent
+from dynst.devices import CPU, device_of, to_cpu, to_device
 from dynst.distributed.world import World
 from dynst.models.forecaster import SparseForecaster
 
@@ -84,10 +84,10 @@ def evaluate_frames(
     windows, world = windows.on(device_of(model)), world or World()
     scores, was_training = FrameScores.zeros(windows.device), model.training
     model.eval()
-    sensors, targets = active.nonzero().squeeze(1), sent(windows.targets, windows.device)
-    unit = sent(ranges, windows.device)[:, None, None]
+    sensors, targets = active.nonzero().squeeze(1), to_device(windows.targets, windows.device)
+    unit = to_device(ranges, windows.device)[:, None, None]
     size = max(1, min(256, CELLS_AT_ONCE // (layout.grid.height * layout.grid.width * windows.horizon)))
-    for index in world.share(torch.arange(len(windows))).split(size):
+    for index in world.shard(torch.arange(len(windows))).split(size):
         if not len(index):  # more ranks than windows
             continue
         batch = windows.batch(index, sensors)
@@ -96,9 +96,9 @@ def evaluate_frames(
         observed = _pictures(batch.target_observed, layout)
         scores.add(_pictures(forecast, layout) / unit, _pictures(truth, layout) / unit, observed)
     for part in (scores.similarity, scores.squared, scores.count):
-        world.total(part)
+        world.all_reduce(part)
     model.train(was_training)
-    return FrameScores(**on_host(vars(scores)))
+    return FrameScores(**to_cpu(vars(scores)))
 
 
 def value_ranges(readings: Readings, rows: slice, layout: Patching, targets: Tensor) -> Tensor:

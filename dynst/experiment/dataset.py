@@ -13,7 +13,7 @@ from dynst.data.anomalies import departures, leading_modes
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
 from dynst.data.neighbor_lists import neighbour_lists
-from dynst.data.partition import Part, cut_into_parts
+from dynst.data.partition import Subgraph, cut_into_subgraphs
 from dynst.data.patches import target_channels
 from dynst.data.scaler import Season, SeasonalScaler, SeasonName, fit_scaler, season_for
 from dynst.data.store import SensorStore
@@ -103,7 +103,7 @@ def forecaster_for(dataset: Dataset, model: ModelConfig, edges: Edges, seed: int
     return build_forecaster(model, dataset.scaler, edges, targets=dataset.train.targets.tolist(), seed=seed, **place)
 
 
-def parts_of(network: Network, model: ModelConfig, edges: Edges, recipe: Recipe) -> tuple[Part, ...]:
+def parts_of(network: Network, model: ModelConfig, edges: Edges, recipe: Recipe) -> tuple[Subgraph, ...]:
     """What the recipe cuts the network into, along the lists that the model listens by; nothing where it stays whole.
 
     Raises:
@@ -113,7 +113,7 @@ def parts_of(network: Network, model: ModelConfig, edges: Edges, recipe: Recipe)
     if recipe.parts == 1:
         return ()
     neighbours, _ = neighbour_lists(edges, len(network), model.neighbours or NEIGHBOURS)
-    return cut_into_parts(neighbours, network.points, recipe.parts, recipe.halo)
+    return cut_into_subgraphs(neighbours, network.points, recipe.parts, recipe.halo)
 
 
 def check_parts(network: Network, model: ModelConfig, edges: Edges, recipe: Recipe) -> None:

@@ -4,7 +4,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from dynst.data.partition import Part
+from dynst.data.partition import Subgraph
 from dynst.data.store import SensorStore
 from dynst.distributed.world import World
 from dynst.evaluation.image_metrics import value_ranges
@@ -12,11 +12,11 @@ from dynst.experiment.arms import Arm, ArmKind
 from dynst.experiment.config import ExperimentConfig
 from dynst.experiment.dataset import Dataset, DatasetPlan, check_parts, forecaster_for, make_dataset, parts_of, plan_dataset
 from dynst.models.forecaster import SparseForecaster
-from dynst.selection.selector import Chooser
+from dynst.selection.selector import SensorSelector
 from dynst.sparsity.config import SparsityConfig, make_scheme, rewind_step
 from dynst.sparsity.constraints.base import Constraints
 from dynst.sparsity.constraints.sensor_layout import network_of
-from dynst.sparsity.criteria import Criterion, Given, RandomScore
+from dynst.sparsity.criteria import Criterion, FixedScores, RandomScore
 from dynst.sparsity.scheme import Scheme, dense_scheme
 from dynst.training.config import Recipe
 from dynst.training.trainer import Training, TrainingData
@@ -73,12 +73,12 @@ class Experiment:
         return len(self.store.sensors)
 
     @cached_property
-    def chooser(self) -> Chooser:
+    def chooser(self) -> SensorSelector:
         data = self.dataset
-        return Chooser(data.train, data.val, data.scaler, data.network, self.store.edges)
+        return SensorSelector(data.train, data.val, data.scaler, data.network, self.store.edges)
 
     @cached_property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[Subgraph, ...]:
         """What a large network is cut into; empty where it stays whole."""
         return parts_of(self.dataset.network, self.config.model, self.store.edges, self.config.training)
 
@@ -109,7 +109,7 @@ class Experiment:
     def ranked(self, name: str) -> Arm:
         """A baseline's choice, made without any training, at the same moment."""
         constraints, sparsity = self.final_constraints()
-        ranking = Given(self.chooser.ranked(name, constraints, sparsity, self.config.seed))
+        ranking = FixedScores(self.chooser.ranked(name, constraints, sparsity, self.config.seed))
         return Arm(name, ArmKind.BASELINE, self._pruned(self._scheme(self._at_once, ranking)))
 
     def given(self, active: Tensor) -> Arm:
@@ -117,7 +117,7 @@ class Experiment:
         sparsity = 1 - float(active.sum()) / self.num_sensors
         kept = self.config.sparsity.model_dump(include={"start", "dropout", "dropout_density"})
         config = SparsityConfig(scheme="one_shot", final=sparsity, **kept)
-        scheme = make_scheme(config, self.num_sensors, self.total_steps, self.config.seed, criterion=Given(active.double()))
+        scheme = make_scheme(config, self.num_sensors, self.total_steps, self.config.seed, criterion=FixedScores(active.double()))
         return Arm("given", ArmKind.BASELINE, self._pruned(scheme))
 
     def warm_epochs(self, arm: Arm) -> int:

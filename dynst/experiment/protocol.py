@@ -23,8 +23,8 @@ from dynst.experiment.arms import Arm
 from dynst.experiment.experiment import Experiment
 from dynst.models.artifact import Description, save_artifact
 from dynst.models.forecaster import SparseForecaster
-from dynst.selection.search import Found
-from dynst.selection.subset_evaluator import Judge
+from dynst.selection.search import SelectionResult
+from dynst.selection.subset_evaluator import SubsetEvaluator
 from dynst.training.trainer import EpochResult
 
 __all__ = [
@@ -83,11 +83,11 @@ def select(experiment: Experiment, arm: Arm) -> None:
     if experiment.config.sparsity.scheme != "judged":
         return
     judge, found = search(experiment, arm)
-    active = experiment.world.same(found.active.float()).bool()
-    arm.training.decide(active, experiment.world.same(judge.importance(active)))
+    active = experiment.world.broadcast(found.active.float()).bool()
+    arm.training.decide(active, experiment.world.broadcast(judge.importance(active)))
 
 
-def search(experiment: Experiment, arm: Arm) -> tuple[Judge, Found]:
+def search(experiment: Experiment, arm: Arm) -> tuple[SubsetEvaluator, SelectionResult]:
     """What the search finds by the arm's network as it is, and who judged it; nothing is fixed. Ranks share the work."""
     config = experiment.config
     judge = experiment.chooser.judge(arm.training.model, config.search, experiment.world)
@@ -143,7 +143,7 @@ def time_inference(experiment: Experiment, arm: Arm, **limits: Any) -> Efficienc
     timed = None
     if world.rank == 0:
         timed = measure_efficiency(arm.training.model, experiment.dataset.test, arm.active, **limits)
-    world.total(torch.zeros(1))  # nobody goes on before the first rank has come here too
+    world.all_reduce(torch.zeros(1))  # nobody goes on before the first rank has come here too
     return timed
 
 

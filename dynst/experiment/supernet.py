@@ -11,12 +11,12 @@ from dynst.evaluation.error_table import ErrorTable
 from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import model_errors
 from dynst.models.forecaster import SparseForecaster
-from dynst.selection.subset_evaluator import Judge
+from dynst.selection.subset_evaluator import SubsetEvaluator
 from dynst.sparsity.config import at_sparsity, make_constraints, with_marks
 from dynst.sparsity.constraints.base import Constraints
-from dynst.sparsity.constraints.constrained import Marked
+from dynst.sparsity.constraints.constrained import PinExclude
 from dynst.sparsity.mask import num_active_at
-from dynst.sparsity.scheme import SensorDropout, fixed_scheme, shared_scheme
+from dynst.sparsity.scheme import SensorDropout, fixed_scheme, supernet_scheme
 from dynst.training.trainer import Training
 
 __all__ = ["GIVEN", "LEARNED", "Choice", "Point", "Supernet"]
@@ -71,8 +71,8 @@ class Supernet:
         sensors = with_marks(config, experiment.dataset.network).sensors
         pinned = tuple(sensors.pinned.nonzero()[0].tolist())
         dropout = SensorDropout(experiment.total_steps, config.dropout_density, pinned)
-        readable = Marked(torch.tensor(sensors.pinned), torch.tensor(sensors.excluded))
-        return experiment.training(shared_scheme(readable, dropout, experiment.config.seed))
+        readable = PinExclude(torch.tensor(sensors.pinned), torch.tensor(sensors.excluded))
+        return experiment.training(supernet_scheme(readable, dropout, experiment.config.seed))
 
     def fine_tuning(self, network: SparseForecaster, active: Tensor, epochs: int) -> Training:
         """Of a copy of ``network`` on the sensors ``active`` alone."""
@@ -82,7 +82,7 @@ class Supernet:
         training.model.load_state_dict(network.state_dict())
         return training
 
-    def judge(self, network: SparseForecaster) -> Judge:
+    def judge(self, network: SparseForecaster) -> SubsetEvaluator:
         return self.experiment.chooser.judge(network, self.experiment.config.search)
 
     def constraints(self, sparsity: float) -> Constraints:
@@ -90,12 +90,12 @@ class Supernet:
         config = at_sparsity(self.experiment.config.sparsity, sparsity)
         return make_constraints(config, self.experiment.dataset.network)
 
-    def learned(self, judge: Judge, sparsity: float) -> Choice:
+    def learned(self, judge: SubsetEvaluator, sparsity: float) -> Choice:
         started, config = perf_counter(), self.experiment.config
         found = self.experiment.chooser.judged(judge, self.constraints(sparsity), sparsity, config.search, config.seed)
         return Choice(LEARNED, 0, sparsity, found.active, found.loss, perf_counter() - started)
 
-    def ranked(self, name: str, number: int, judge: Judge, sparsity: float) -> Choice:
+    def ranked(self, name: str, number: int, judge: SubsetEvaluator, sparsity: float) -> Choice:
         """A baseline's choice; ``number`` draws another one where the ranking is random."""
         started, constraints = perf_counter(), self.constraints(sparsity)
         seed = self.experiment.config.seed * 1000 + number
@@ -103,7 +103,7 @@ class Supernet:
         active = constraints.prune(constraints.allowed(), scores, sparsity)
         return Choice(name, number, sparsity, active, judge.loss(active), perf_counter() - started)
 
-    def given(self, sensors: list[int], judge: Judge, sparsities: Sequence[float]) -> Choice:
+    def given(self, sensors: list[int], judge: SubsetEvaluator, sparsities: Sequence[float]) -> Choice:
         """Exactly these sensors, at the one of ``sparsities`` that keeps as many: so it stands beside the other choices."""
         num_sensors = self.experiment.num_sensors
         same = (share for share in sparsities if num_active_at(share, num_sensors) == len(sensors))

@@ -16,7 +16,7 @@ from torch import Tensor
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
 from dynst.data.scaler import Season, SeasonalScaler
-from dynst.devices import on_host
+from dynst.devices import to_cpu
 from dynst.errors import ArtifactError
 from dynst.models.factory import ModelConfig, build_forecaster
 from dynst.models.forecaster import SparseForecaster
@@ -101,7 +101,7 @@ def save_artifact(
 ) -> None:
     """``edges`` and ``positions [S, 2]`` go with the model, which is made from them again when it is loaded."""
     folder.mkdir(parents=True, exist_ok=True)
-    state: dict[str, Tensor] = on_host(dict(model.state_dict()))  # where a module stands twice, its tensors share memory
+    state: dict[str, Tensor] = to_cpu(dict(model.state_dict()))  # where a module stands twice, its tensors share memory
     tensors = {name: value.clone(memory_format=torch.contiguous_format) for name, value in state.items()}
     tensors |= {f"{EDGE_PREFIX}{name}": torch.tensor(getattr(edges, name)) for name in ("source", "target", "weight")}
     if positions is not None:

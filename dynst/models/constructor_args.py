@@ -15,8 +15,8 @@ from dynst.data.windows import calendar_features
 from dynst.errors import ConfigError
 from dynst.models.graph.patch_transformer import place_features
 from dynst.models.grid.adapter import frame_shape
-from dynst.models.layers.topology import make_geometry
-from dynst.models.protocol import FrameShape, Geometry, Shape, Traits
+from dynst.models.layers.topology import make_topology
+from dynst.models.protocol import FrameShape, Shape, Topology, Traits
 
 __all__ = ["PARTS", "Blueprint"]
 
@@ -35,20 +35,20 @@ class Blueprint:
     layout: Patching | None
 
     @cached_property
-    def geometry(self) -> Geometry:
+    def geometry(self) -> Topology:
         """One object, so that backbone and readout share its memory."""
-        return make_geometry(self.edges, self.shape.num_sensors, self.traits, self.neighbours)
+        return make_topology(self.edges, self.shape.num_sensors, self.traits, self.neighbours)
 
     @property
-    def everywhere(self) -> Geometry:
+    def everywhere(self) -> Topology:
         """For the readout, which compares all pairs of a small network also where the backbone keeps to lists."""
         if self.traits.max_all_pairs:
             return self.geometry
-        return make_geometry(self.edges, self.shape.num_sensors, Traits(compact=True), self.neighbours)
+        return make_topology(self.edges, self.shape.num_sensors, Traits(compact=True), self.neighbours)
 
     @cached_property
-    def backward(self) -> Geometry:
-        return make_geometry(self.edges.backward(), self.shape.num_sensors, self.traits, self.neighbours)
+    def backward(self) -> Topology:
+        return make_topology(self.edges.backward(), self.shape.num_sensors, self.traits, self.neighbours)
 
     @property
     def frames(self) -> FrameShape:

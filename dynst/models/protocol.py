@@ -6,13 +6,23 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
 
-__all__ = ["CompactBackbone", "FrameShape", "Geometry", "Hearing", "Links", "Mixing", "Pairs", "Shape", "Traits"]
+__all__ = [
+    "Aggregation",
+    "CompactBackbone",
+    "FrameShape",
+    "HeadAggregation",
+    "Neighborhood",
+    "Pairs",
+    "Shape",
+    "Topology",
+    "Traits",
+]
 
-Mixing = Callable[[Tensor], Tensor]
+Aggregation = Callable[[Tensor], Tensor]
 """From one message of each sensor, ``[B, ..., K, D]``, to what each location hears, ``[B, ..., L, D]``."""
 
 
-class Hearing(NamedTuple):
+class HeadAggregation(NamedTuple):
     """Attention whose scores all windows share, ``[heads, L, K]``.
 
     Args:
@@ -20,8 +30,8 @@ class Hearing(NamedTuple):
         on_average: what is said to all heads alike, ``[B, 1, K, D]``, to the mean of what they hear, ``[B, 1, L, D]``.
     """
 
-    by_head: Mixing
-    on_average: Mixing
+    by_head: Aggregation
+    on_average: Aggregation
 
 
 @dataclass(frozen=True)
@@ -80,30 +90,30 @@ class Pairs:
     proximity: Tensor
 
 
-class Links(Protocol):
+class Neighborhood(Protocol):
     """Who of K given sensors each of L locations may hear, gates included."""
 
-    def average(self) -> Mixing:
+    def average(self) -> Aggregation:
         """By proximity alone: the known graph."""
 
-    def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Mixing:
+    def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Aggregation:
         """By learned scores, ``query [..., L, E] · key [..., K, E]``, plus ``nearness [..., 1, 1]`` times the proximity."""
 
-    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> Hearing:
+    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> HeadAggregation:
         """By scores as those of ``attend``, from ``query [heads, L, E]`` and ``key [heads, K, E]``."""
 
     def neighbours(self) -> Pairs:
         """The known graph pair by pair."""
 
 
-class Geometry(nn.Module):
+class Topology(nn.Module):
     """What is known of who is near whom among all S locations. Its buffers are made from edges and never saved."""
 
-    def among(self, sensors: Tensor, gates: Tensor | None) -> Links:
+    def among(self, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
         """The given ``sensors [K]`` to one another, L = K. ``gates`` None means all 1."""
         raise NotImplementedError
 
-    def everywhere(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> Links:
+    def everywhere(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> Neighborhood:
         """The given ``sensors [K]`` to all locations, L = S, or to ``locations [L]`` alone; none listens to itself."""
         raise NotImplementedError
 

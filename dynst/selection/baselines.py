@@ -16,32 +16,34 @@ from dynst.data.windows import Windows
 from dynst.errors import ConfigError
 from dynst.sparsity.constraints.sensor_layout import Network
 
-__all__ = ["CHEAP", "MAX_PAIRED", "RANKINGS", "Known", "Ranking", "check_size", "distances_from", "known_of"]
+__all__ = ["CHEAP", "MAX_PAIRED", "RANKINGS", "BaselineInputs", "Ranking", "baseline_inputs", "check_size", "distances_from"]
 
 MAX_PAIRED = 5_000  # sensors, for rankings that compare every pair
 CHEAP = {"random", "variance"}  # the others compare pairs
 
 
 @dataclass(frozen=True)
-class Known:
+class BaselineInputs:
     """What is known of a network before any training; the training part alone."""
 
     readings: np.ndarray  # [N, S] departures from the seasonal profile, scaled, 0 where unobserved
     spread: np.ndarray  # [S] of the departures, in the channel's unit; 0 for a sensor that never varies
     distance_from: Callable[[int], np.ndarray]  # of a sensor to all, [S]
 
-    def among(self, sensors: np.ndarray) -> "Known":
+    def among(self, sensors: np.ndarray) -> "BaselineInputs":
         """The same of some sensors alone, by index."""
-        return Known(self.readings[:, sensors], self.spread[sensors], lambda own: self.distance_from(int(sensors[own]))[sensors])
+        return BaselineInputs(
+            self.readings[:, sensors], self.spread[sensors], lambda own: self.distance_from(int(sensors[own]))[sensors]
+        )
 
 
-Ranking = Callable[[Known, int, int], Tensor]
+Ranking = Callable[[BaselineInputs, int, int], Tensor]
 """(known, number of sensors to keep, seed) to scores ``[S]`` float64."""
 
 
-def known_of(network: Network, edges: Edges, train: Windows, scaler: SeasonalScaler) -> Known:
+def baseline_inputs(network: Network, edges: Edges, train: Windows, scaler: SeasonalScaler) -> BaselineInputs:
     departed = departures(train, scaler)
-    return Known(departed.by_location().numpy(), departed.spread().numpy(), distances_from(network, edges))
+    return BaselineInputs(departed.by_location().numpy(), departed.spread().numpy(), distances_from(network, edges))
 
 
 def distances_from(network: Network, edges: Edges) -> Callable[[int], np.ndarray]:
@@ -67,17 +69,17 @@ def check_size(names: Iterable[str], num_sensors: int) -> None:
         )
 
 
-def random(known: Known, count: int, seed: int) -> Tensor:
+def random(known: BaselineInputs, count: int, seed: int) -> Tensor:
     """Chance, which every choice must beat."""
     return torch.rand(len(known.spread), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def variance(known: Known, count: int, seed: int) -> Tensor:
+def variance(known: BaselineInputs, count: int, seed: int) -> Tensor:
     """Keep the sensors whose departures from their season vary most."""
     return torch.tensor(known.spread, dtype=torch.float64)
 
 
-def farthest_point(known: Known, count: int, seed: int) -> Tensor:
+def farthest_point(known: BaselineInputs, count: int, seed: int) -> Tensor:
     """Spread over the area: each next sensor is the one farthest from those taken (Gonzalez 1985), from a random first one."""
     first = int(np.random.default_rng(seed).integers(len(known.spread)))
     order, nearest = [first], known.distance_from(first)
@@ -88,7 +90,7 @@ def farthest_point(known: Known, count: int, seed: int) -> Tensor:
     return _by_order(np.array(order))
 
 
-def qr_pivoting(known: Known, count: int, seed: int) -> Tensor:
+def qr_pivoting(known: BaselineInputs, count: int, seed: int) -> Tensor:
     """Pivots of a QR decomposition of the first ``count`` singular modes (Manohar et al. 2018), by python-sensors."""
     from pysensors.basis import SVD  # noqa: PLC0415 (half a second that only this ranking needs)
     from pysensors.optimizers import QR  # noqa: PLC0415
@@ -100,7 +102,7 @@ def qr_pivoting(known: Known, count: int, seed: int) -> Tensor:
     return _by_order(QR().fit(basis).get_sensors())
 
 
-def facility_location(known: Known, count: int, seed: int) -> Tensor:
+def facility_location(known: BaselineInputs, count: int, seed: int) -> Tensor:
     """Greedy: each next sensor adds most to Σ over locations of the best correlation with a kept sensor (Krause & Golovin 2014)."""
     size = len(known.spread)
     noise = np.random.default_rng(seed).standard_normal(known.readings.shape)

@@ -7,14 +7,14 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from dynst.selection.subset_evaluator import Judge, key_of
+from dynst.selection.subset_evaluator import SubsetEvaluator, key_of
 from dynst.sparsity.constraints.base import Constraints
 
-__all__ = ["Found", "SearchConfig", "eliminate", "find_choice", "judged_search"]
+__all__ = ["SearchConfig", "SelectionResult", "eliminate", "find_choice", "judged_search"]
 
-HEAT = 1 / 3  # of the rounds, which every start may have
-FEW = 4  # every fourth window tells which proposal is worth a whole judgement
-FEWER = 8  # and every eighth what an elimination needs, which is a start and no more
+FIRST_ROUNDS = 1 / 3  # of the rounds, which every start may have
+PROPOSAL_STRIDE = 4  # every fourth window tells which proposal is worth a whole judgement
+ELIMINATION_STRIDE = 8  # and every eighth what an elimination needs, which is a start and no more
 
 
 class SearchConfig(BaseModel):
@@ -31,15 +31,15 @@ class SearchConfig(BaseModel):
 
 
 @dataclass(frozen=True)
-class Found:
+class SelectionResult:
     active: Tensor  # [S] bool
     loss: float  # of the judge, in raw units
     losses: tuple[float, ...]  # after each round
 
 
 def find_choice(
-    judge: Judge, constraints: Constraints, rankings: Sequence[Tensor], sparsity: float, config: SearchConfig, seed: int
-) -> Found:
+    judge: SubsetEvaluator, constraints: Constraints, rankings: Sequence[Tensor], sparsity: float, config: SearchConfig, seed: int
+) -> SelectionResult:
     """The whole search: judged exchanges from an elimination and from the best choice by one of the ``rankings``; after the
     first rounds only the better one goes on.
 
@@ -48,14 +48,14 @@ def find_choice(
     """
     ranked = [constraints.prune(constraints.allowed(), scores, sparsity) for scores in rankings]
     starts = [ranked[int(judge.losses(ranked).argmin())]] if ranked else []
-    starts.append(eliminate(judge.on(-1).every(FEWER), constraints, sparsity, config.elimination_rounds))
-    first = round(config.rounds * HEAT)
+    starts.append(eliminate(judge.on(-1).every(ELIMINATION_STRIDE), constraints, sparsity, config.elimination_rounds))
+    first = round(config.rounds * FIRST_ROUNDS)
     heats = [judged_search(judge, constraints, start, first, config.proposals, seed) for start in starts]
     leader = min(heats, key=lambda heat: heat.loss)
     return judged_search(judge, constraints, leader.active, config.rounds - first, config.proposals, seed + 1)
 
 
-def eliminate(judge: Judge, constraints: Constraints, sparsity: float, rounds: int) -> Tensor:
+def eliminate(judge: SubsetEvaluator, constraints: Constraints, sparsity: float, rounds: int) -> Tensor:
     """Switch sensors off in rounds, each a share of those that remain; after each one up to a tenth may be exchanged.
 
     Importance is measured anew each time, since two neighbours both look dispensable until one of them is gone.
@@ -68,7 +68,9 @@ def eliminate(judge: Judge, constraints: Constraints, sparsity: float, rounds: i
     return active
 
 
-def judged_search(judge: Judge, constraints: Constraints, start: Tensor, rounds: int, proposals: int, seed: int) -> Found:
+def judged_search(
+    judge: SubsetEvaluator, constraints: Constraints, start: Tensor, rounds: int, proposals: int, seed: int
+) -> SelectionResult:
     """Improve a choice by exchanges that lower the judge's loss; the result is never worse than ``start``.
 
     A round proposes exchanges of one to a sixteenth of the sensors, by importance at the present choice with noise that grows
@@ -76,7 +78,7 @@ def judged_search(judge: Judge, constraints: Constraints, start: Tensor, rounds:
     better than what there is. After a round without success the exchanges get smaller.
     """
     generator = torch.Generator().manual_seed(seed)
-    few = judge.every(FEW)
+    few = judge.every(PROPOSAL_STRIDE)
     active, loss = start, float(judge.losses([start])[0])
     importance = few.importance(active)
     reach = max(1, int(active.sum()) // 16)
@@ -96,7 +98,7 @@ def judged_search(judge: Judge, constraints: Constraints, start: Tensor, rounds:
         else:
             reach = max(1, reach // 2)
         losses.append(loss)
-    return Found(active, loss, tuple(losses))
+    return SelectionResult(active, loss, tuple(losses))
 
 
 def _noisy(importance: Tensor, temperature: float, generator: torch.Generator) -> Tensor:

@@ -10,20 +10,20 @@ from dynst.data.scaler import SeasonalScaler
 from dynst.data.windows import Windows
 from dynst.distributed.world import World
 from dynst.models.forecaster import SparseForecaster
-from dynst.selection.baselines import CHEAP, MAX_PAIRED, RANKINGS, Known, known_of
-from dynst.selection.search import Found, SearchConfig, find_choice
-from dynst.selection.subset_evaluator import Judge, evenly
+from dynst.selection.baselines import CHEAP, MAX_PAIRED, RANKINGS, BaselineInputs, baseline_inputs
+from dynst.selection.search import SearchConfig, SelectionResult, find_choice
+from dynst.selection.subset_evaluator import SubsetEvaluator, evenly
 from dynst.sparsity.constraints.base import Constraints
 from dynst.sparsity.constraints.sensor_layout import Network
 
-__all__ = ["Chooser"]
+__all__ = ["SensorSelector"]
 
 LOCATIONS_JUDGED = 60_000  # windows times sensors of each part, within these bounds of windows
 FEWEST, MOST = 192, 1024
 STARTS = ("farthest_point", "qr_pivoting", "variance")  # rankings that the search begins from, beside elimination
 
 
-class Chooser:
+class SensorSelector:
     """Knows the training and the validation part, never the test part."""
 
     def __init__(self, train: Windows, val: Windows, scaler: SeasonalScaler, network: Network, edges: Edges) -> None:
@@ -36,17 +36,19 @@ class Chooser:
         own = RANKINGS[name](self._known.among(allowed.nonzero().squeeze(1).numpy()), count, seed)
         return torch.full(allowed.shape, float(own.min()), dtype=own.dtype).masked_scatter(allowed, own)
 
-    def judge(self, model: SparseForecaster, config: SearchConfig, world: World | None = None) -> Judge:
+    def judge(self, model: SparseForecaster, config: SearchConfig, world: World | None = None) -> SubsetEvaluator:
         """As many windows of the validation as of the training part."""
         windows = config.windows or min(MOST, max(FEWEST, LOCATIONS_JUDGED // len(self._network)))
-        return Judge(model.eval(), [(part, evenly(len(part), windows)) for part in (self._val, self._train)], world)
+        return SubsetEvaluator(model.eval(), [(part, evenly(len(part), windows)) for part in (self._val, self._train)], world)
 
-    def judged(self, judge: Judge, constraints: Constraints, sparsity: float, config: SearchConfig, seed: int) -> Found:
+    def judged(
+        self, judge: SubsetEvaluator, constraints: Constraints, sparsity: float, config: SearchConfig, seed: int
+    ) -> SelectionResult:
         """The judged search; the same on every rank."""
         few = len(self._network) <= MAX_PAIRED
         rankings = [self.ranked(name, constraints, sparsity, seed) for name in STARTS if few or name in CHEAP]
         return find_choice(judge, constraints, rankings, sparsity, config, seed)
 
     @cached_property
-    def _known(self) -> Known:
-        return known_of(self._network, self._edges, self._train, self._scaler)
+    def _known(self) -> BaselineInputs:
+        return baseline_inputs(self._network, self._edges, self._train, self._scaler)

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from dynst.data.windows import Windows
-from dynst.devices import device_of, sent
+from dynst.devices import device_of, to_device
 from dynst.distributed.world import World
 from dynst.evaluation.error_table import masked_mae
 from dynst.models.forecaster import SparseForecaster
 
-__all__ = ["Judge", "evenly", "key_of"]
+__all__ = ["SubsetEvaluator", "evenly", "key_of"]
 
 LOCATIONS_AT_ONCE = 2**19  # windows times sensors, all of them heard at once for a gradient
 
@@ -26,7 +26,7 @@ def evenly(count: int, most: int) -> Tensor:
     return torch.linspace(0, count - 1, min(most, count)).round().long()
 
 
-class Judge:
+class SubsetEvaluator:
     """Mean absolute error over ALL locations, in the unit of the first target, of a network that was trained to serve any subset.
 
     The network must not change meanwhile: a choice that was asked about before is not looked at again.
@@ -48,17 +48,19 @@ class Judge:
         self.num_sensors = model.shape.num_sensors
         self._parts, self._batch_size, self._device = parts, batch_size, device_of(model)
         self._batches = [(windows.on(self._device), some) for windows, index in parts for some in index.split(batch_size)]
-        targets = sent(parts[0][0].targets, self._device)
+        targets = to_device(parts[0][0].targets, self._device)
         self._weight = model.scaler.scale[:, targets] * model.scaler.to_first(targets)
         self._known: dict[bytes, float] = {}  # losses of choices
 
-    def on(self, part: int) -> "Judge":
+    def on(self, part: int) -> "SubsetEvaluator":
         """The same network on one of its parts alone."""
-        return Judge(self.model, [self._parts[part]], self.world, self._batch_size)
+        return SubsetEvaluator(self.model, [self._parts[part]], self.world, self._batch_size)
 
-    def every(self, step: int) -> "Judge":
+    def every(self, step: int) -> "SubsetEvaluator":
         """The same network on each ``step``-th of its windows."""
-        return Judge(self.model, [(windows, index[::step]) for windows, index in self._parts], self.world, self._batch_size)
+        return SubsetEvaluator(
+            self.model, [(windows, index[::step]) for windows, index in self._parts], self.world, self._batch_size
+        )
 
     @torch.no_grad()
     def loss(self, active: Tensor) -> float:
@@ -72,14 +74,14 @@ class Judge:
         keys = [key_of(choice) for choice in choices]
         new = {key: choice for key, choice in zip(keys, choices, strict=True) if key not in self._known}
         found, asked = torch.zeros(len(new), dtype=torch.float64), list(new.values())
-        for number in self.world.share(torch.arange(len(new))).tolist():
+        for number in self.world.shard(torch.arange(len(new))).tolist():
             found[number] = self.loss(asked[number])
-        self._known |= zip(new, self.world.total(found).tolist(), strict=True)
+        self._known |= zip(new, self.world.all_reduce(found).tolist(), strict=True)
         return torch.tensor([self._known[key] for key in keys], dtype=torch.float64)
 
     def importance(self, active: Tensor) -> Tensor:
         """``−∂L/∂g`` ``[S]`` of every sensor, on or off, with exactly the sensors ``active`` on."""
-        gates = sent(active.float(), self._device).requires_grad_()
+        gates = to_device(active.float(), self._device).requires_grad_()
         everyone = torch.arange(self.num_sensors)
         sums = torch.zeros(
             self.num_sensors + 1, dtype=torch.float64, device=self._device
@@ -88,7 +90,7 @@ class Judge:
             total, count = self._errors(windows, index, everyone, gates)
             sums[:-1] += torch.autograd.grad(total, gates)[0].double()
             sums[-1] += count
-        sums = self.world.total(sums).cpu()
+        sums = self.world.all_reduce(sums).cpu()
         return -sums[:-1] / sums[-1]
 
     def _errors(self, windows: Windows, index: Tensor, sensors: Tensor, gates: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dynst.errors import ConfigError
 from dynst.sparsity.constraints.base import Constraints, Unconstrained
-from dynst.sparsity.constraints.constrained import Constrained, Marked
+from dynst.sparsity.constraints.constrained import Constrained, PinExclude
 from dynst.sparsity.constraints.feasibility import check_marks, check_reachable
 from dynst.sparsity.constraints.sensor_layout import Network, plain_network
-from dynst.sparsity.constraints.spec import make_demands
-from dynst.sparsity.criteria import AbsoluteGradient, Coverage, Criterion, Given, LearnedGate, Redrawn, SignedFirstOrder
+from dynst.sparsity.constraints.spec import make_constraint_spec
+from dynst.sparsity.criteria import AbsoluteGradient, Coverage, Criterion, FixedScores, LearnedGate, Redrawn, SignedFirstOrder
 from dynst.sparsity.drops import ConstantDrop, CosineDrop, Drop, LinearDrop
 from dynst.sparsity.schedules import Constant, Cubic, Geometric, Linear, OneShot, Ramp, Schedule
 from dynst.sparsity.scheme import Probes, Scheme, SensorDropout
@@ -136,7 +136,7 @@ def at_sparsity(config: SparsityConfig, sparsity: float) -> SparsityConfig:
 def _criterion(config: SparsityConfig, num_sensors: int, seed: int) -> Criterion:
     """A judged choice needs no scores from the training."""
     if config.scheme == "judged":
-        return Given(torch.zeros(num_sensors))
+        return FixedScores(torch.zeros(num_sensors))
     return CRITERIA[config.criterion](num_sensors, seed)
 
 
@@ -148,13 +148,13 @@ def make_constraints(config: SparsityConfig, network: Network) -> Constraints:
     """
     network = with_marks(config, network)
     check_marks(network, config.budget, config.min_distance)
-    demands = make_demands(network, _final(config, network), config.budget, config.min_distance)
+    demands = make_constraint_spec(network, _final(config, network), config.budget, config.min_distance)
     check_reachable(network, demands, config.min_distance)
     sensors = network.sensors
     if config.budget is not None or config.min_distance is not None or any(sensors.group):
         return Constrained(demands)
     if sensors.pinned.any() or sensors.excluded.any():
-        return Marked(torch.tensor(sensors.pinned), torch.tensor(sensors.excluded))
+        return PinExclude(torch.tensor(sensors.pinned), torch.tensor(sensors.excluded))
     return Unconstrained(len(network))
 
 

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from dynst.errors import ConfigError
 from dynst.sparsity.constraints.base import Constraints, Unconstrained
-from dynst.sparsity.criteria import Criterion, Given
+from dynst.sparsity.criteria import Criterion, FixedScores
 from dynst.sparsity.drops import Drop
 from dynst.sparsity.mask import MaskUpdate, random_subset
 from dynst.sparsity.schedules import OneShot, Schedule
 
-__all__ = ["Probes", "Scheme", "SensorDropout", "StepSensors", "dense_scheme", "fixed_scheme", "shared_scheme"]
+__all__ = ["Probes", "Scheme", "SensorDropout", "StepSensors", "dense_scheme", "fixed_scheme", "supernet_scheme"]
 
 
 VAL_CHOICES = 4
@@ -150,7 +150,7 @@ class Scheme:
 
     def decide(self, step: int, active: Tensor, importance: Tensor) -> MaskUpdate:
         """Take over a choice that was found outside; later updates find nothing left to prune."""
-        self.criterion, self._was_decided = Given(importance), True
+        self.criterion, self._was_decided = FixedScores(importance), True
         return self._move(step, importance, active, active)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -164,7 +164,7 @@ class Scheme:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         self.active, self.ever_active = state["active"].clone(), state["ever_active"].clone()
         if state["was_decided"] and not self._was_decided:
-            self.criterion, self._was_decided = Given(torch.zeros(self.num_sensors)), True
+            self.criterion, self._was_decided = FixedScores(torch.zeros(self.num_sensors)), True
         prefix = "criterion."
         self.criterion.load_state_dict({name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)})
 
@@ -206,7 +206,7 @@ class Scheme:
 
 def dense_scheme(num_sensors: int) -> Scheme:
     """All sensors on, all the time: the reference."""
-    return Scheme(num_sensors, OneShot(0.0, 0), Given(torch.zeros(num_sensors)))
+    return Scheme(num_sensors, OneShot(0.0, 0), FixedScores(torch.zeros(num_sensors)))
 
 
 def fixed_scheme(active: Tensor) -> Scheme:
@@ -216,10 +216,10 @@ def fixed_scheme(active: Tensor) -> Scheme:
     return scheme
 
 
-def shared_scheme(constraints: Constraints, dropout: SensorDropout, seed: int) -> Scheme:
+def supernet_scheme(constraints: Constraints, dropout: SensorDropout, seed: int) -> Scheme:
     """Sensor dropout to the end: a network that serves any allowed choice, and is validated as such."""
     allowed = constraints.allowed()
-    still = Given(torch.zeros(len(allowed)))
+    still = FixedScores(torch.zeros(len(allowed)))
     return Scheme(len(allowed), OneShot(0.0, 0), still, dropout=dropout, seed=seed, constraints=constraints)
 
 

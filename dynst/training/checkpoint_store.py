@@ -13,7 +13,7 @@ from dynst.errors import CheckpointError
 from dynst.storage.addresses import problem_with, without_credentials
 from dynst.training.checkpoint_format import DamagedCheckpoint, pack, unpack
 
-__all__ = ["Checkpoints", "Found"]
+__all__ = ["Checkpoints", "FoundCheckpoint"]
 
 SUFFIX = ".ckpt"
 BEST = f"best{SUFFIX}"
@@ -21,7 +21,7 @@ TRIAL = "writable"
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundCheckpoint:
     """A usable checkpoint, and what had to be passed over to find it."""
 
     state: dict[str, Any]
@@ -70,7 +70,7 @@ class Checkpoints:
             for number in numbers[: max(0, len(numbers) + 1 - self.keep)]:
                 self._files.delete_file(self._path(f"{number:08d}{SUFFIX}"))
 
-    def load(self) -> Found | None:
+    def load(self) -> FoundCheckpoint | None:
         """The newest that is whole; where it is damaged the one before it, and at last the best. None where there is none.
 
         Raises:
@@ -80,7 +80,7 @@ class Checkpoints:
         for name in self._names():
             where = f"checkpoint {self.address}/{name}"
             try:
-                return Found(unpack(self._read(name), self.spec, where), name, tuple(damaged))
+                return FoundCheckpoint(unpack(self._read(name), self.spec, where), name, tuple(damaged))
             except DamagedCheckpoint as error:
                 damaged.append(str(error))
         if damaged:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dynst.data.scaler import SeasonalScaler
 from dynst.data.windows import Windows
-from dynst.devices import sent
+from dynst.devices import to_device
 from dynst.distributed.world import World
 from dynst.evaluation.error_table import masked_mae
 from dynst.models.forecaster import SparseForecaster
@@ -42,7 +42,7 @@ class Gradients:
         self.train, self._parallel = train, world.wrap(model)
         spread = scaler.spread_of(train.targets)
         self.unit = float(spread[0])  # of the first target, for one of the loss
-        self._weight = sent(scaler.scale[:, train.targets] / spread[None], world.device)  # [S, targets]
+        self._weight = to_device(scaler.scale[:, train.targets] / spread[None], world.device)  # [S, targets]
 
     def measure(self, index: Tensor, sensors: StepSensors, locations: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """This rank's (sum of errors, number of observed entries), and the gradient of the loss by the gates, ``[K]`` of this rank,
@@ -53,7 +53,7 @@ class Gradients:
             locations: ``[L]``, where this rank's errors count; everywhere by default.
         """
         parts = index.tensor_split(max(1, min(self.accumulate, len(index))))
-        gates = None if sensors.gates is None else sent(sensors.gates, self.world.device).clone().requires_grad_()
+        gates = None if sensors.gates is None else to_device(sensors.gates, self.world.device).clone().requires_grad_()
         self._parallel.zero_grad(set_to_none=True)
         entries, everyone = self._counted(index, locations) if len(parts) > 1 else (None, None)
         sums = []
@@ -69,21 +69,21 @@ class Gradients:
     ) -> tuple[Tensor, Tensor]:
         """Adds the gradient of a few windows, as their share of the entries of all; ``everyone`` None counts them here."""
         batch = self.train.batch(index, sensors, locations)
-        asked = None if locations is None else sent(locations, self.world.device)
+        asked = None if locations is None else to_device(locations, self.world.device)
         weight = self._weight if asked is None else self._weight[asked]
         with self.arithmetic.forward():
             forecast = self._parallel(batch.readings, batch.observed, batch.calendar, batch.sensors, gates, asked)
         total, entries = masked_mae(forecast.to(weight.dtype), batch.target, batch.target_observed, weight)
         if everyone is None:
-            everyone = self.world.total(entries.clone().float())
+            everyone = self.world.all_reduce(entries.clone().float())
         loss = total * self.world.size / everyone.clamp(min=1)  # ranks are averaged: this makes it the mean over all entries
         self.arithmetic.backward(loss)
         return total.detach(), entries
 
     def _counted(self, index: Tensor, locations: Tensor | None) -> tuple[Tensor, Tensor]:
         """Observed entries of this rank's part of the batch, and of all ranks'."""
-        entries = sent(self.train.num_observed(index, locations), self.world.device)
-        return entries, self.world.total(entries.clone().float())
+        entries = to_device(self.train.num_observed(index, locations), self.world.device)
+        return entries, self.world.all_reduce(entries.clone().float())
 
     def _alone(self, alone: bool) -> AbstractContextManager[Any]:
         """Ranks average their gradients once for a batch, after its last part."""

@@ -6,15 +6,15 @@ from enum import IntEnum
 import torch
 from torch import Tensor
 
-from dynst.data.partition import Part
-from dynst.devices import sent
+from dynst.data.partition import Subgraph
+from dynst.devices import to_device
 from dynst.distributed.world import World
 from dynst.sparsity.scheme import StepSensors
 
-__all__ = ["Rotation", "Turns", "within"]
+__all__ = ["PartitionSampler", "StepKind", "within"]
 
 
-class Turns(IntEnum):
+class StepKind(IntEnum):
     """Each kind of step goes round by itself, so that probes meet every part however often they come."""
 
     TRAINING = 0
@@ -22,10 +22,10 @@ class Turns(IntEnum):
     FIRST_PROBES = 2
 
 
-class Rotation:
+class PartitionSampler:
     """All parts are trained on equally often: ranks draw the next ones from a shuffle, and shuffle anew when it is used up."""
 
-    def __init__(self, parts: Sequence[Part], num_sensors: int, seed: int, world: World) -> None:
+    def __init__(self, parts: Sequence[Subgraph], num_sensors: int, seed: int, world: World) -> None:
         self.parts, self.seed, self.world = parts, seed, world
         self._held = torch.zeros(num_sensors)  # in how many parts each sensor is
         for part in parts:
@@ -40,15 +40,15 @@ class Rotation:
         """Steps until every part has been trained on by some rank."""
         return max(1, -(-len(self.parts) // self.world.size))
 
-    def part_at(self, turn: int, kind: Turns) -> Part | None:
+    def part_at(self, turn: int, kind: StepKind) -> Subgraph | None:
         """This rank's part, a pure function of (seed, turn, kind); None where the network is whole."""
         if not self.cut:
             return None
         lap, place = divmod(turn * self.world.size + self.world.rank, len(self.parts))
-        generator = torch.Generator().manual_seed((self.seed * len(Turns) + kind) * 1_000_003 + lap)
+        generator = torch.Generator().manual_seed((self.seed * len(StepKind) + kind) * 1_000_003 + lap)
         return self.parts[int(torch.randperm(len(self.parts), generator=generator)[place])]
 
-    def together(self, mine: StepSensors, gradient: Tensor, part: Part) -> Tensor:
+    def together(self, mine: StepSensors, gradient: Tensor, part: Subgraph) -> Tensor:
         """Of the gates' gradients ``[K]`` of every rank one vector ``[S]``, the same on each; NaN where no rank has measured.
 
         The whole network's loss is the mean of the parts' losses, and a sensor moves those of all parts that hold it, in their
@@ -58,14 +58,14 @@ class Rotation:
         held = torch.zeros_like(self._held, dtype=torch.bool)
         held[part.sensors] = True
         inside = held[mine.index].nonzero().squeeze(1)  # those that stand in are measured where they belong
-        index, sums = sent(mine.index[inside], gradient.device), gradient.new_zeros(2, len(held))
-        sums[0, index], sums[1, index] = gradient[sent(inside, gradient.device)], 1
-        total, measured = self.world.total(sums).cpu()
+        index, sums = to_device(mine.index[inside], gradient.device), gradient.new_zeros(2, len(held))
+        sums[0, index], sums[1, index] = gradient[to_device(inside, gradient.device)], 1
+        total, measured = self.world.all_reduce(sums).cpu()
         estimate: Tensor = total / measured * self._held / len(self.parts)
         return estimate
 
 
-def within(sensors: StepSensors, part: Part, num_sensors: int) -> StepSensors:
+def within(sensors: StepSensors, part: Subgraph, num_sensors: int) -> StepSensors:
     """Those of a step's sensors that the part holds.
 
     Where all of these are off, a location hears the average of all active sensors; some of them, spread evenly and no more than the

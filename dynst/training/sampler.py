@@ -26,16 +26,16 @@ def epoch_batches(
     if sharding == "windows":
         order = torch.randperm(num_windows, generator=generator)
         for batch in order.split(batch_size):
-            yield world.share(batch)
+            yield world.shard(batch)
         return
     stretch = torch.arange(num_windows).split(_stretches(num_windows, batch_size, world.size))[world.rank]
     shuffled = stretch[torch.randperm(len(stretch), generator=generator)]
-    yield from shuffled.split(max(1, len(world.share(torch.arange(batch_size)))))
+    yield from shuffled.split(max(1, len(world.shard(torch.arange(batch_size)))))
 
 
 def _stretches(num_windows: int, batch_size: int, size: int) -> list[int]:
     """Windows of each rank, in proportion to its share of a batch: equally many whole batches, and the rest to the last."""
-    shares = [len(World(rank, size).share(torch.arange(batch_size))) for rank in range(size)]
+    shares = [len(World(rank, size).shard(torch.arange(batch_size))) for rank in range(size)]
     whole = num_windows // batch_size
     if whole == 0:
         return [len(part) for part in torch.arange(num_windows).tensor_split(size)]

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dynst.data.partition import Part
+from dynst.data.partition import Subgraph
 from dynst.data.windows import Windows
-from dynst.devices import CPU, moved, on_host
+from dynst.devices import CPU, module_on, to_cpu
 from dynst.distributed.consensus import check_consensus
 from dynst.distributed.world import World
 from dynst.evaluation.evaluate import evaluate, windows_at_once
@@ -23,7 +23,7 @@ from dynst.sparsity.scheme import Scheme, StepSensors
 from dynst.training.amp import Arithmetic
 from dynst.training.config import Recipe
 from dynst.training.gradients import Gradients
-from dynst.training.partition_sampler import Rotation, Turns, within
+from dynst.training.partition_sampler import PartitionSampler, StepKind, within
 from dynst.training.sampler import epoch_batches
 
 __all__ = ["EpochResult", "Training", "TrainingData"]
@@ -35,7 +35,7 @@ class TrainingData:
 
     train: Windows
     val: Windows
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Subgraph, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class Training:
         world: World,
         rewind: int | None = None,
     ) -> None:
-        self.model, self.scheme, self.recipe = moved(model, world.device), scheme, recipe
+        self.model, self.scheme, self.recipe = module_on(model, world.device), scheme, recipe
         self.train, self.val, self.seed, self.world = data.train.on(world.device), data.val.on(world.device), seed, world
-        self.rotation = Rotation(data.parts, scheme.num_sensors, seed, world)
+        self.rotation = PartitionSampler(data.parts, scheme.num_sensors, seed, world)
         self.windows_at_once = windows_at_once(scheme.num_sensors, len(data.parts))
         self.steps_per_epoch = recipe.steps_in_epoch(len(data.train))
         self.total_steps = recipe.epochs * self.steps_per_epoch
@@ -113,7 +113,7 @@ class Training:
             "updates": [vars(update) for update in self._updates],
             "loss": self._loss,
         }
-        return deepcopy(state if self.world.device == CPU else on_host(state))
+        return deepcopy(state if self.world.device == CPU else to_cpu(state))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         state = deepcopy(state)
@@ -154,7 +154,7 @@ class Training:
             self.step += 1
             if pause is not None and self._may_pause():
                 pause()
-        loss_sum, updates = self.world.total(self._loss), self._updates
+        loss_sum, updates = self.world.all_reduce(self._loss), self._updates
         windows, trained = (self.step - first) * min(self.recipe.batch_size, len(self.train)), perf_counter()
         self._loss, self._updates = torch.zeros_like(loss_sum), []
         choices = self.scheme.val_choices(self.step)
@@ -177,7 +177,7 @@ class Training:
         every = self.recipe.checkpoint_every_steps
         if every is None or self.step % every or self.step % self.steps_per_epoch == 0:
             return False
-        total = self.world.total(self._loss)
+        total = self.world.all_reduce(self._loss)
         self._loss = total if self.world.rank == 0 else torch.zeros_like(total)
         return True
 
@@ -187,7 +187,7 @@ class Training:
             self.rewound_to = deepcopy(self.model.state_dict())
         probes = (sensors for sensors in self.scheme.first_probes(self.step) for _ in range(self.rotation.turns))
         for turn, (sensors, index) in enumerate(zip(probes, self._fresh_batches(), strict=False)):
-            self._measure(index, sensors, self.rotation.part_at(turn, Turns.FIRST_PROBES))
+            self._measure(index, sensors, self.rotation.part_at(turn, StepKind.FIRST_PROBES))
         update = self.scheme.update(self.step)
         if update is None:
             return []
@@ -220,16 +220,16 @@ class Training:
         self._arithmetic.step(self._optimizer, self.model, self.recipe.clip_norm)
         return errors
 
-    def _part_for(self, sensors: StepSensors) -> Part | None:
+    def _part_for(self, sensors: StepSensors) -> Subgraph | None:
         if sensors.gates is None:
-            return self.rotation.part_at(self.step, Turns.TRAINING)
-        return self.rotation.part_at(self.step // self.scheme.probes.every, Turns.PROBES)
+            return self.rotation.part_at(self.step, StepKind.TRAINING)
+        return self.rotation.part_at(self.step // self.scheme.probes.every, StepKind.PROBES)
 
-    def _measure(self, index: Tensor, sensors: StepSensors, part: Part | None) -> Tensor:
+    def _measure(self, index: Tensor, sensors: StepSensors, part: Subgraph | None) -> Tensor:
         """Gradients of one batch on one part; those of gates go to the scheme. Returns what ``_train_step`` returns."""
         if part is None:
             errors, of_gates = self._gradients.measure(index, sensors)
-            together = None if of_gates is None else self.world.total(of_gates) / self.world.size
+            together = None if of_gates is None else self.world.all_reduce(of_gates) / self.world.size
         else:
             mine = within(sensors, part, self.scheme.num_sensors)
             errors, of_gates = self._gradients.measure(index, mine, part.locations)

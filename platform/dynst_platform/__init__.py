@@ -5,11 +5,11 @@ Ray and MLflow read their settings from the environment when they are imported, 
 
 import os
 
-from dynst_platform.config.submission_context import take_up
+from dynst_platform.config.submission_context import apply_context
 
-__all__ = ["QUIET_AND_QUICK"]
+__all__ = ["ENV_DEFAULTS"]
 
-QUIET_AND_QUICK = {
+ENV_DEFAULTS = {
     "RAY_TRAIN_V2_ENABLED": "1",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.05",  # a report waits for the next poll: 1.6 s an epoch by default, 0.17 s at 0.2
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
@@ -26,6 +26,6 @@ QUIET_AND_QUICK = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the default blocks for 246 s when the server is away
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
 }
-take_up()
-for _name, _value in QUIET_AND_QUICK.items():
+apply_context()
+for _name, _value in ENV_DEFAULTS.items():
     os.environ.setdefault(_name, _value)

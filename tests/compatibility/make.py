@@ -134,7 +134,7 @@ def make_interrupted_run(target: Path, home: Path) -> None:
     from dynst_platform.execution import worker
 
     job = check_job(JOB | {"name": "interrupted"})
-    save, saved = worker.JobRun._save, list[bool]()
+    save, saved = worker.ResumableRun._save, list[bool]()
 
     def save_and_end(run: Any, best: bool = False) -> None:
         save(run, best)
@@ -142,13 +142,13 @@ def make_interrupted_run(target: Path, home: Path) -> None:
         if len(saved) == 6:
             raise Lost
 
-    worker.JobRun._save = save_and_end  # type: ignore[method-assign]
+    worker.ResumableRun._save = save_and_end  # type: ignore[method-assign]
     try:
         use_case.train(job, store_for(job), lambda report: None, offline=True)
     except Lost:
         pass
     finally:
-        worker.JobRun._save = save  # type: ignore[method-assign]
+        worker.ResumableRun._save = save  # type: ignore[method-assign]
     (folder,) = (home / "interrupted").iterdir()
     keep(folder, target / "interrupted" / folder.name, home)
 

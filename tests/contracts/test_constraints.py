@@ -16,8 +16,8 @@ from dynst.errors import ConfigError
 from dynst.sparsity.config import SparsityConfig, make_constraints, make_scheme
 from dynst.sparsity.constraints.constrained import Constrained
 from dynst.sparsity.constraints.sensor_layout import Network, network_of
-from dynst.sparsity.constraints.spec import make_demands
-from dynst.sparsity.criteria import Given, RandomScore
+from dynst.sparsity.constraints.spec import make_constraint_spec
+from dynst.sparsity.criteria import FixedScores, RandomScore
 from dynst.sparsity.mask import drop_and_grow, num_active_at, prune_to
 from dynst.sparsity.scheme import Scheme
 
@@ -71,7 +71,7 @@ def case(request: pytest.FixtureRequest) -> tuple[SparsityConfig, Network]:
     return config, make_network(seed, **columns)  # type: ignore[arg-type]
 
 
-class Noise(Given):
+class Noise(FixedScores):
     """Importances that are drawn anew for each mask, half of them negative: the worst that a criterion can do."""
 
     def __init__(self) -> None:
@@ -187,7 +187,7 @@ def test_a_program_without_constraints_is_sorting(seed: int) -> None:
     rng = torch.Generator().manual_seed(seed)
     importance = torch.randint(-2, 3, (S,), generator=rng).double() if seed % 2 else torch.randn(S, generator=rng).double()
     final = (0.3, 0.5, 0.8)[seed % 3]
-    program = Constrained(make_demands(make_network(seed), final, None, None))
+    program = Constrained(make_constraint_spec(make_network(seed), final, None, None))
     everyone = torch.ones(S, dtype=torch.bool)
     for sparsity in (0.1, 0.25, final):
         if sparsity > final:
@@ -221,17 +221,17 @@ def test_no_choice_is_better(kind: str, seed: int) -> None:
     settings, columns = TINY_KINDS[kind]
     config, network = SparsityConfig.model_validate(settings), make_network(seed + 1, TINY, **columns)  # type: ignore[arg-type]
     importance = torch.randn(TINY, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    worth = importance if config.budget is None else importance.clamp(min=0)
+    objective = importance if config.budget is None else importance.clamp(min=0)
     constraints = make_constraints(config, network)
     possible = [choice for choice in all_choices(TINY) if choice.any() and not broken(config, network, choice)]
     pruned = constraints.prune(constraints.allowed(), importance, 0.999)
     assert not broken(config, network, pruned)
-    assert float(worth[pruned].sum()) == pytest.approx(max(float(worth[choice].sum()) for choice in possible), abs=1e-4)
+    assert float(objective[pruned].sum()) == pytest.approx(max(float(objective[choice].sum()) for choice in possible), abs=1e-4)
     for start in possible[:: max(1, len(possible) // 4)]:
         near = [choice for choice in possible if int((start & ~choice).sum()) <= 1]
         found = constraints.exchange(start, importance, 1)
         assert int((start & ~found).sum()) <= 1
-        assert float(worth[found].sum()) == pytest.approx(max(float(worth[choice].sum()) for choice in near), abs=1e-4)
+        assert float(objective[found].sum()) == pytest.approx(max(float(objective[choice].sum()) for choice in near), abs=1e-4)
 
 
 def test_a_round_of_the_ramp_keeps_the_best_that_still_holds_a_final_choice() -> None:

@@ -10,7 +10,7 @@ from dynst.data.sensor_table import Sensors
 from dynst.errors import ConfigError
 from dynst.sparsity.config import SparsityConfig, make_scheme
 from dynst.sparsity.constraints.sensor_layout import Network
-from dynst.sparsity.criteria import Given
+from dynst.sparsity.criteria import FixedScores
 from dynst.sparsity.mask import num_active_at
 from dynst.sparsity.scheme import Scheme
 
@@ -96,7 +96,7 @@ def test_nothing_changes_after_the_mask_is_settled(config: SparsityConfig) -> No
 
 
 def test_equal_scores_are_settled_by_index(config: SparsityConfig) -> None:
-    scheme = make_scheme(config.model_copy(update={"coverage": 0.0}), S, STEPS, 0, criterion=Given(torch.zeros(S)))
+    scheme = make_scheme(config.model_copy(update={"coverage": 0.0}), S, STEPS, 0, criterion=FixedScores(torch.zeros(S)))
     assert play(scheme)[-1].nonzero().squeeze(1).tolist() == list(range(num_active_at(0.6, S)))
 
 

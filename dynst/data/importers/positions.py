@@ -19,10 +19,10 @@ AXES = (
     ("easting", "northing", "plane"),
     ("x", "y", "plane"),
 )
-Geometry = Literal["lonlat", "plane"]
+PositionKind = Literal["lonlat", "plane"]
 
 
-def read_positions(path: Path, ids: tuple[str, ...]) -> tuple[np.ndarray, Geometry]:
+def read_positions(path: Path, ids: tuple[str, ...]) -> tuple[np.ndarray, PositionKind]:
     """``[S, 2]`` in the order of ``ids``, and whether they are longitude and latitude or lie in a plane.
 
     A CSV with named columns, or without a header: id, latitude, longitude.

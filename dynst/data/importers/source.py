@@ -15,7 +15,7 @@ from dynst.errors import DataError
 __all__ = [
     "BLOCK_BYTES",
     "Block",
-    "Geometry",
+    "PositionKind",
     "ReadOptions",
     "Reader",
     "Source",
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 BLOCK_BYTES = 32 * 2**20
-Geometry = Literal["lonlat", "plane", "none"]
+PositionKind = Literal["lonlat", "plane", "none"]
 Block = tuple[np.ndarray, np.ndarray]  # times [N] int64 seconds, values [N, S, C]
 
 
@@ -51,7 +51,7 @@ class Source:
     channels: tuple[Channel, ...]
     blocks: Callable[[], Iterator[Block]]
     positions: np.ndarray | None = None  # [S, 2]
-    geometry: Geometry = "none"
+    geometry: PositionKind = "none"
     edges: Edges | None = None
     grid: Grid | None = None
     timed: bool = True

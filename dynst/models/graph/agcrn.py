@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dynst.models.layers.gated_aggregation import scores_by_product
 from dynst.models.layers.temporal import StepEncoder
-from dynst.models.protocol import Geometry, Mixing, Shape, Traits
+from dynst.models.protocol import Aggregation, Shape, Topology, Traits
 
 __all__ = ["AGCRN"]
 
@@ -27,7 +27,7 @@ class AGCRN(nn.Module):
     def __init__(
         self,
         shape: Shape,
-        geometry: Geometry,
+        geometry: Topology,
         num_calendar: int,
         identity: Tensor,
         *,
@@ -66,7 +66,7 @@ class _Recurrence(nn.Module):
         self.of_state = _PooledLinear(pool, 2 * hidden, 2 * hidden)
         self.of_kept = _PooledLinear(pool, 2 * hidden, hidden)
 
-    def forward(self, inputs: Tensor, share: Tensor, learned: Mixing) -> Tensor:
+    def forward(self, inputs: Tensor, share: Tensor, learned: Aggregation) -> Tensor:
         """``[K, T, B, D]`` to the same, ``share [K, P]`` of the pool."""
         told = _beside_heard(inputs, learned).flatten(1, 2) @ self.of_inputs(share) + (share @ self.bias)[:, None]
         told_gates, told_content = told.unflatten(1, inputs.shape[1:3]).split([2 * self.hidden, self.hidden], dim=-1)
@@ -98,7 +98,7 @@ def _shares(embedding: int, pool: int) -> nn.Linear:
     return linear
 
 
-def _beside_heard(values: Tensor, learned: Mixing) -> Tensor:
+def _beside_heard(values: Tensor, learned: Aggregation) -> Tensor:
     """``[K, ..., D]`` to ``[K, ..., 2D]``."""
     heard = learned(values.reshape(1, len(values), -1)).reshape(values.shape)
     return torch.cat([values, heard], dim=-1)

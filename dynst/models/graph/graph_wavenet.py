@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dynst.errors import ConfigError
 from dynst.models.layers.gated_aggregation import scores_by_product
 from dynst.models.layers.temporal import StepEncoder, Taps, heard, shifted
-from dynst.models.protocol import Geometry, Mixing, Shape, Traits
+from dynst.models.protocol import Aggregation, Shape, Topology, Traits
 
 __all__ = ["GraphWaveNet"]
 
@@ -32,8 +32,8 @@ class GraphWaveNet(nn.Module):
     def __init__(
         self,
         shape: Shape,
-        geometry: Geometry,
-        backward: Geometry,
+        geometry: Topology,
+        backward: Topology,
         num_calendar: int,
         identity: Tensor,
         *,
@@ -72,7 +72,7 @@ class GraphWaveNet(nn.Module):
         hidden: Tensor = self.end(summed).relu().transpose(0, 1)  # [B, K, D]
         return hidden
 
-    def graphs(self, sensors: Tensor, gates: Tensor | None) -> list[Mixing]:
+    def graphs(self, sensors: Tensor, gates: Tensor | None) -> list[Aggregation]:
         identity = self.identity[None, sensors]  # [1, K, E]
         links = self.geometry.among(sensors, gates)
         against = self.against.among(sensors, gates)
@@ -99,7 +99,7 @@ class _Diffusion(nn.Module):
         self.convolve = Taps(1 + NUM_GRAPHS * hops, hidden, hidden)
         self.norm = nn.LayerNorm(hidden)
 
-    def forward(self, states: Tensor, convolved: Tensor, graphs: Sequence[Mixing]) -> Tensor:
+    def forward(self, states: Tensor, convolved: Tensor, graphs: Sequence[Aggregation]) -> Tensor:
         """What the layer began with is added, as far as ``convolved [T, K, B, D]`` reaches back."""
         taps = [convolved]
         for graph in graphs:
@@ -108,7 +108,7 @@ class _Diffusion(nn.Module):
         return out
 
 
-def _walk(graph: Mixing, states: Tensor, hops: int) -> list[Tensor]:
+def _walk(graph: Aggregation, states: Tensor, hops: int) -> list[Tensor]:
     reached = [states]
     for _ in range(hops):
         reached.append(heard(graph, reached[-1]))

@@ -6,15 +6,15 @@ import torch
 from torch import Tensor, nn
 
 from dynst.models.layers.gated_aggregation import widened
-from dynst.models.layers.location_attention import Listening, last_reading
-from dynst.models.protocol import Geometry, Shape, Traits
+from dynst.models.layers.location_attention import LocationAttention, last_reading
+from dynst.models.protocol import Shape, Topology, Traits
 
 __all__ = ["LinearModel", "LinearReadout"]
 
 LEANING = 0.1  # on the others, of a location that is on, before anything is learned
 
 
-class LinearReadout(Listening):
+class LinearReadout(LocationAttention):
     """Each active sensor extrapolates its own window, at first by its last reading (as the linear models of Zeng et al. 2023).
 
     A location that is off mixes what the others extrapolate; one that is on leans on that mixture by a share for each horizon step,
@@ -22,7 +22,7 @@ class LinearReadout(Listening):
     backbone are not looked at.
     """
 
-    def __init__(self, shape: Shape, geometry: Geometry, targets: Sequence[int], location: Tensor, *, heads: int = 4) -> None:
+    def __init__(self, shape: Shape, geometry: Topology, targets: Sequence[int], location: Tensor, *, heads: int = 4) -> None:
         """``location [S, E]`` is what the embeddings begin as; each location listens most to those with a large dot product."""
         super().__init__(shape, geometry, location, heads)
         steps = shape.horizon * shape.num_targets

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from dynst.models.protocol import Geometry, Pairs, Shape, Traits
+from dynst.models.protocol import Pairs, Shape, Topology, Traits
 
 __all__ = ["MeshGraphNet"]
 
@@ -26,7 +26,7 @@ class MeshGraphNet(nn.Module):
     def __init__(
         self,
         shape: Shape,
-        geometry: Geometry,
+        geometry: Topology,
         num_calendar: int,
         identity: Tensor,
         positions: Tensor | None,
@@ -91,7 +91,7 @@ def _edge_features(positions: Tensor, pairs: Pairs) -> Tensor:
     return torch.cat([relative, relative.norm(dim=-1, keepdim=True), pairs.proximity[..., None]], dim=-1)
 
 
-def _in_edge_lengths(positions: Tensor | None, geometry: Geometry, num_sensors: int) -> Tensor:
+def _in_edge_lengths(positions: Tensor | None, geometry: Topology, num_sensors: int) -> Tensor:
     """Positions about their centre in the unit of the mean edge, ``[S, 2]``, whatever they came in; 0 where unknown."""
     if positions is None:
         return torch.zeros(num_sensors, 2)

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from dynst.models.protocol import Geometry, Links, Shape, Traits
+from dynst.models.protocol import Neighborhood, Shape, Topology, Traits
 
 __all__ = ["PatchTransformer", "place_features"]
 
@@ -26,7 +26,7 @@ class PatchTransformer(nn.Module):
     def __init__(
         self,
         shape: Shape,
-        geometry: Geometry,
+        geometry: Topology,
         num_calendar: int,
         places: Tensor,
         identity: Tensor,
@@ -70,7 +70,7 @@ class _Block(nn.Module):
         self.join = nn.Linear(hidden, hidden)
         self.alone = nn.Sequential(nn.Linear(hidden, 2 * hidden), nn.GELU(), nn.Linear(2 * hidden, hidden))
 
-    def forward(self, hidden: Tensor, links: Links) -> Tensor:
+    def forward(self, hidden: Tensor, links: Neighborhood) -> Tensor:
         """``[B, K, D]`` to the same."""
         state = self.project(self.norms[0](hidden)).unflatten(-1, (3 * self.heads, -1)).transpose(1, 2)  # [B, 3·heads, K, E]
         query, key, value = state.chunk(3, dim=1)

@@ -9,7 +9,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from dynst.errors import ConfigError
 from dynst.models.layers.gated_aggregation import stream_unmorph
-from dynst.models.protocol import Geometry, Links, Shape, Traits
+from dynst.models.protocol import Neighborhood, Shape, Topology, Traits
 
 __all__ = ["Staeformer"]
 
@@ -30,7 +30,7 @@ class Staeformer(nn.Module):
     def __init__(
         self,
         shape: Shape,
-        geometry: Geometry,
+        geometry: Topology,
         num_calendar: int,
         identity: Tensor,
         *,
@@ -88,7 +88,7 @@ class _Layer(nn.Module):
         return out
 
 
-def _among(links: Links) -> Attend:
+def _among(links: Neighborhood) -> Attend:
     return lambda query, key, value: links.attend(query / query.shape[-1] ** 0.5, key)(value)
 
 

@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from dynst.models.layers.temporal import StepEncoder, Taps, heard, shifted
-from dynst.models.protocol import Geometry, Mixing, Shape, Traits
+from dynst.models.protocol import Aggregation, Shape, Topology, Traits
 
 __all__ = ["STGCN"]
 
@@ -26,7 +26,7 @@ class STGCN(nn.Module):
     def __init__(
         self,
         shape: Shape,
-        geometry: Geometry,
+        geometry: Topology,
         num_calendar: int,
         *,
         blocks: Annotated[int, Field(ge=1)] = 2,
@@ -62,7 +62,7 @@ class _Block(nn.Module):
         self.after = _GatedConvolution(narrow, hidden, kernel)
         self.norm = nn.LayerNorm(hidden)
 
-    def forward(self, states: Tensor, known: Mixing) -> Tensor:
+    def forward(self, states: Tensor, known: Aggregation) -> Tensor:
         early = self.before(states)
         spread = nn.functional.relu(self.graph(chebyshev(known, early, self.order)) + early)
         after: Tensor = self.norm(self.after(spread))
@@ -80,7 +80,7 @@ class _GatedConvolution(nn.Module):
         return nn.functional.glu(self.convolve(shifted(states, self.kernel)))
 
 
-def chebyshev(known: Mixing, states: Tensor, order: int) -> list[Tensor]:
+def chebyshev(known: Aggregation, states: Tensor, order: int) -> list[Tensor]:
     """The first ``order`` ≥ 2 polynomials of the walk, applied to ``[T, K, B, D]``."""
     terms = [states, heard(known, states)]
     while len(terms) < order:

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from dynst.models.layers.gated_aggregation import scores_by_product
-from dynst.models.protocol import Geometry, Mixing, Shape, Traits
+from dynst.models.protocol import Aggregation, Shape, Topology, Traits
 
 __all__ = ["MorphGraphNet"]
 
@@ -24,7 +24,7 @@ class MorphGraphNet(nn.Module):
     traits = Traits(compact=True)
 
     def __init__(
-        self, shape: Shape, geometry: Geometry, num_calendar: int, identity: Tensor, *, blocks: Annotated[int, Field(ge=1)] = 2
+        self, shape: Shape, geometry: Topology, num_calendar: int, identity: Tensor, *, blocks: Annotated[int, Field(ge=1)] = 2
     ) -> None:
         """``identity [S, E]`` is what the embeddings begin as; where its dot products are large, sensors hear one another."""
         super().__init__()
@@ -56,7 +56,7 @@ class _Block(nn.Module):
         self.mix = nn.Linear(3 * hidden, hidden)
         self.out = nn.Linear(hidden, hidden)
 
-    def forward(self, hidden: Tensor, known: Mixing, learned: Mixing) -> Tensor:
+    def forward(self, hidden: Tensor, known: Aggregation, learned: Aggregation) -> Tensor:
         state = self.norm(hidden)
         mixed = self.mix(torch.cat([state, known(state), learned(state)], dim=-1))
         change: Tensor = self.out(nn.functional.gelu(mixed))

@@ -9,14 +9,14 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
 from dynst.models.layers.gated_aggregation import gated_attention, gated_average
-from dynst.models.protocol import Geometry, Hearing, Links, Mixing, Pairs
+from dynst.models.protocol import Aggregation, HeadAggregation, Neighborhood, Pairs, Topology
 
-__all__ = ["AllPairs"]
+__all__ = ["DenseTopology"]
 
 PIECE = 2**20  # scores held at once, where each window has its own; larger pieces leave the processor's cache
 
 
-class AllPairs(Geometry):
+class DenseTopology(Topology):
     """``proximity[l, j]`` ≥ 0 is how near sensor j is to location l, 0 where unknown."""
 
     proximity: Tensor
@@ -25,32 +25,32 @@ class AllPairs(Geometry):
         super().__init__()
         self.register_buffer("proximity", proximity, persistent=False)  # [S, S]
 
-    def among(self, sensors: Tensor, gates: Tensor | None) -> Links:
-        return _PairLinks(self.proximity[sensors][:, sensors], gates)
+    def among(self, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
+        return _DenseNeighborhood(self.proximity[sensors][:, sensors], gates)
 
-    def everywhere(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> Links:
+    def everywhere(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> Neighborhood:
         listeners = torch.arange(len(self.proximity), device=sensors.device) if locations is None else locations
         near = self.proximity if locations is None else self.proximity[locations]
-        return _PairLinks(near[:, sensors], gates, listeners[:, None] == sensors)
+        return _DenseNeighborhood(near[:, sensors], gates, listeners[:, None] == sensors)
 
 
 @dataclass(frozen=True)
-class _PairLinks:
+class _DenseNeighborhood:
     proximity: Tensor  # [L, K]
     gates: Tensor | None  # [K]
     deaf: Tensor | None = None  # [L, K] bool, pairs that never mix by learned scores
 
-    def average(self) -> Mixing:
+    def average(self) -> Aggregation:
         return partial(_mix, gated_average(self.proximity, self.gates))
 
-    def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Mixing:
+    def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Aggregation:
         if query.dim() == 4 and nearness is None and self.deaf is None:
             return partial(self._attend_in_pieces, query, key)
         return partial(_mix, self._weight(query, key, nearness))
 
-    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> Hearing:
+    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> HeadAggregation:
         weight = self._weight(query, key, nearness)
-        return Hearing(partial(_mix, weight), partial(_mix, weight.mean(0, keepdim=True)))
+        return HeadAggregation(partial(_mix, weight), partial(_mix, weight.mean(0, keepdim=True)))
 
     def _weight(self, query: Tensor, key: Tensor, nearness: Tensor | None) -> Tensor:
         scores = query @ key.mT

@@ -6,20 +6,20 @@ import torch
 from torch import Tensor, nn
 
 from dynst.models.layers.gated_aggregation import scores_by_product
-from dynst.models.protocol import Geometry, Hearing, Shape
+from dynst.models.protocol import HeadAggregation, Shape, Topology
 
-__all__ = ["Listening", "last_reading"]
+__all__ = ["LocationAttention", "last_reading"]
 
 SHARPEST = 40.0  # head; each next one listens more widely
 
 
-class Listening(nn.Module):
+class LocationAttention(nn.Module):
     """Attention of all locations to the active sensors, by location embeddings and proximity; what is said is each readout's own.
 
     The weights do not depend on the readings: they are computed once for a batch, and what is heard is linear in what is said.
     """
 
-    def __init__(self, shape: Shape, geometry: Geometry, location: Tensor, heads: int) -> None:
+    def __init__(self, shape: Shape, geometry: Topology, location: Tensor, heads: int) -> None:
         """``location [S, E]`` is what the embeddings begin as; each location listens most to those with a large dot product."""
         super().__init__()
         embedding = location.shape[1]
@@ -30,7 +30,7 @@ class Listening(nn.Module):
         self.query, self.key = scores_by_product(embedding, sharpness), scores_by_product(embedding, sharpness)
         self.nearness = nn.Parameter(torch.full((heads, 1, 1), 2.0))
 
-    def hearing(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> Hearing:
+    def hearing(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> HeadAggregation:
         """How all locations, or these, listen to the active sensors."""
         query = self.query(self.among(locations)).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # [heads, L, E]
         key = self.key(self.location[sensors]).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # [heads, K, E]

@@ -5,20 +5,20 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from dynst.models.layers.gated_aggregation import widened
-from dynst.models.layers.location_attention import Listening, last_reading
-from dynst.models.protocol import Geometry, Shape
+from dynst.models.layers.location_attention import LocationAttention, last_reading
+from dynst.models.protocol import Shape, Topology
 
 __all__ = ["Readout"]
 
 
-class Readout(Listening):
+class Readout(LocationAttention):
     """Each location mixes the other active sensors' states and adds its own state where it is itself active.
 
     Beside the states runs a linear path: each active sensor extrapolates its own window, at first by its last reading (as the
     linear models of Zeng et al. 2023), and a location that is off mixes what the others extrapolate by the same weights.
     """
 
-    def __init__(self, shape: Shape, geometry: Geometry, targets: Sequence[int], location: Tensor, *, heads: int = 4) -> None:
+    def __init__(self, shape: Shape, geometry: Topology, targets: Sequence[int], location: Tensor, *, heads: int = 4) -> None:
         """``location [S, E]`` is what the embeddings begin as; each location listens most to those with a large dot product."""
         if shape.hidden % heads:
             raise ValueError(f"hidden must be a multiple of {heads} heads, but got {shape.hidden}")

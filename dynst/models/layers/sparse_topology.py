@@ -7,12 +7,12 @@ from torch import Tensor
 
 from dynst.models.layers.gated_aggregation import gated_attention, gated_average
 from dynst.models.layers.sparse_ops import Bags, dots, weighted_sum
-from dynst.models.protocol import Geometry, Hearing, Links, Mixing, Pairs
+from dynst.models.protocol import Aggregation, HeadAggregation, Neighborhood, Pairs, Topology
 
-__all__ = ["NeighbourLists"]
+__all__ = ["SparseTopology"]
 
 
-class NeighbourLists(Geometry):
+class SparseTopology(Topology):
     """``neighbours[l]`` lists whom location l may hear, never itself, and ``proximity[l]`` how near they are.
 
     The lists do not depend on which sensors are on, so gates on a superset and the active set alone meet in the same sums. Where
@@ -28,21 +28,21 @@ class NeighbourLists(Geometry):
         self.register_buffer("neighbours", neighbours, persistent=False)  # [S, N] int64, −1 fills short lists
         self.register_buffer("proximity", proximity, persistent=False)  # [S, N] ≥ 0, 0 where filled
 
-    def among(self, sensors: Tensor, gates: Tensor | None) -> Links:
+    def among(self, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
         return self._links(self.neighbours[sensors], self.proximity[sensors], sensors, gates)
 
-    def everywhere(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> Links:
+    def everywhere(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> Neighborhood:
         if locations is None:
             return self._links(self.neighbours, self.proximity, sensors, gates)
         return self._links(self.neighbours[locations], self.proximity[locations], sensors, gates)
 
-    def _links(self, neighbours: Tensor, proximity: Tensor, sensors: Tensor, gates: Tensor | None) -> Links:
+    def _links(self, neighbours: Tensor, proximity: Tensor, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
         place = sensors.new_full((len(self.neighbours) + 1,), -1)  # of each sensor among the given ones; the last slot is −1's
         place[sensors] = torch.arange(len(sensors), device=sensors.device)
-        return _ListLinks(place[neighbours], proximity, gates, len(sensors))
+        return _SparseNeighborhood(place[neighbours], proximity, gates, len(sensors))
 
 
-class _ListLinks:
+class _SparseNeighborhood:
     def __init__(self, places: Tensor, proximity: Tensor, gates: Tensor | None, num_sensors: int) -> None:
         self.present = places >= 0  # [L, N]
         self.proximity = proximity * self.present  # [L, N]
@@ -52,15 +52,15 @@ class _ListLinks:
         self.gate_of = None if gates is None else gates[self.index]  # [L, N]
         self._everyone = proximity.new_ones(1, num_sensors)
 
-    def average(self) -> Mixing:
+    def average(self) -> Aggregation:
         return self._near(gated_average(self.proximity, self.gate_of))
 
-    def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Mixing:
+    def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Aggregation:
         return self._with_far_field(self._weight(query, key, nearness))
 
-    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> Hearing:
+    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> HeadAggregation:
         weight = self._weight(query, key, nearness)
-        return Hearing(self._with_far_field(weight), self._with_far_field(weight.mean(0, keepdim=True)))
+        return HeadAggregation(self._with_far_field(weight), self._with_far_field(weight.mean(0, keepdim=True)))
 
     def _weight(self, query: Tensor, key: Tensor, nearness: Tensor | None) -> Tensor:
         """``[..., L, N + 1]``, the far field's last."""
@@ -71,7 +71,7 @@ class _ListLinks:
         gates = None if self.gate_of is None else torch.cat([self.gate_of, torch.ones_like(self.gate_of[:, :1])], dim=-1)
         return gated_attention(torch.cat([scores.masked_fill(~self.present, -torch.inf), far_score], dim=-1), gates)
 
-    def _with_far_field(self, weight: Tensor) -> Mixing:
+    def _with_far_field(self, weight: Tensor) -> Aggregation:
         near = self._near(weight[..., :-1])
         return lambda values: near(values) + weight[..., -1:] * (self._share @ values)
 
@@ -107,7 +107,7 @@ class _ListLinks:
     def _entries(self, weight: Tensor) -> Tensor:
         return weight.masked_select(self.present) if self._counts else (weight * self.present).flatten()
 
-    def _near(self, weight: Tensor) -> Mixing:
+    def _near(self, weight: Tensor) -> Aggregation:
         """The sum over each list by ``weight [..., L, N]``."""
         if torch.compiler.is_exporting():
             known = (weight * self.present)[..., None]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dynst.models.layers.gated_aggregation import stream_unmorph
-from dynst.models.protocol import Mixing, Shape
+from dynst.models.protocol import Aggregation, Shape
 
 __all__ = ["StepEncoder", "Taps", "heard", "shifted"]
 
@@ -58,6 +58,6 @@ def shifted(states: Tensor, kernel: int, dilation: int = 1) -> list[Tensor]:
     return [states[tap * dilation :][:steps] for tap in range(kernel)]
 
 
-def heard(mixing: Mixing, states: Tensor) -> Tensor:
+def heard(mixing: Aggregation, states: Tensor) -> Tensor:
     """What each sensor hears at each step, ``[T, K, B, D]`` to the same."""
     return mixing(states.flatten(2)).reshape(states.shape)

@@ -8,23 +8,23 @@ from torch import Tensor
 from dynst.data.edges import Edges
 from dynst.data.neighbor_lists import neighbour_lists
 from dynst.errors import ConfigError
-from dynst.models.layers.dense_topology import AllPairs
-from dynst.models.layers.sparse_topology import NeighbourLists
-from dynst.models.protocol import Geometry, Traits
+from dynst.models.layers.dense_topology import DenseTopology
+from dynst.models.layers.sparse_topology import SparseTopology
+from dynst.models.protocol import Topology, Traits
 
-__all__ = ["NEIGHBOURS", "make_geometry", "proximity"]
+__all__ = ["NEIGHBOURS", "make_topology", "proximity"]
 
 NEIGHBOURS = 16  # saved models rely on it
 
 
-def make_geometry(edges: Edges, num_sensors: int, traits: Traits, neighbours: int | None = None) -> Geometry:
+def make_topology(edges: Edges, num_sensors: int, traits: Traits, neighbours: int | None = None) -> Topology:
     """All pairs of a small network, or lists of neighbours.
 
     Raises:
         ConfigError: the network needs neighbour lists, but has no edges to make them from, or the backbone takes none.
     """
     if neighbours is None and num_sensors <= traits.max_all_pairs:
-        return AllPairs(proximity(edges, num_sensors))
+        return DenseTopology(proximity(edges, num_sensors))
     if not traits.takes_lists:
         _refuse_lists(num_sensors, traits, neighbours)
     if not len(edges):
@@ -32,7 +32,7 @@ def make_geometry(edges: Edges, num_sensors: int, traits: Traits, neighbours: in
             f"each of the {num_sensors} locations listens to its neighbours, but the store has no edges that tell who they are; "
             f"import it with edges or positions{_or_all_pairs(traits)}"
         )
-    return NeighbourLists(*neighbour_lists(edges, num_sensors, neighbours or NEIGHBOURS))
+    return SparseTopology(*neighbour_lists(edges, num_sensors, neighbours or NEIGHBOURS))
 
 
 def _or_all_pairs(traits: Traits) -> str:

@@ -5,14 +5,14 @@ import torch
 from torch import Tensor
 
 from dynst.sparsity.constraints.base import Constraints
-from dynst.sparsity.constraints.integer_program import Program, Swap, worth
-from dynst.sparsity.constraints.spec import Demands
+from dynst.sparsity.constraints.integer_program import Program, Swap, objective
+from dynst.sparsity.constraints.spec import ConstraintSpec
 from dynst.sparsity.mask import drop_and_grow, num_active_at, prune_to
 
-__all__ = ["Constrained", "Marked"]
+__all__ = ["Constrained", "PinExclude"]
 
 
-class Marked(Constraints):
+class PinExclude(Constraints):
     """Any choice of an exact number of sensors with the pinned ones and without the excluded ones."""
 
     def __init__(self, pinned: Tensor, excluded: Tensor) -> None:
@@ -38,7 +38,7 @@ class Constrained(Constraints):
     do not add up to a round's number, as many sensors as fit below it stay.
     """
 
-    def __init__(self, demands: Demands) -> None:
+    def __init__(self, demands: ConstraintSpec) -> None:
         self.demands = demands
 
     def allowed(self) -> Tensor:
@@ -64,6 +64,6 @@ class Constrained(Constraints):
         return units
 
     def _best(self, program: Program, importance: Tensor, active: np.ndarray) -> Tensor:
-        chosen = program.solve(worth(self.demands, importance.double().numpy(), program.within, active))
+        chosen = program.solve(objective(self.demands, importance.double().numpy(), program.within, active))
         assert chosen is not None, "the present choice was checked to hold a final one"
         return torch.from_numpy(chosen[self.demands.unit])

@@ -7,7 +7,7 @@ import numpy as np
 from dynst.errors import ConfigError
 from dynst.sparsity.constraints.integer_program import Program
 from dynst.sparsity.constraints.sensor_layout import Network
-from dynst.sparsity.constraints.spec import TOLERANCE, Demands, pairs_within, units_of
+from dynst.sparsity.constraints.spec import TOLERANCE, ConstraintSpec, pairs_within, units_of
 
 __all__ = ["check_marks", "check_reachable"]
 
@@ -25,7 +25,7 @@ def check_marks(network: Network, budget: float | None, min_distance: float | No
         _check_costs(network, budget)
 
 
-def check_reachable(network: Network, demands: Demands, min_distance: float | None) -> None:
+def check_reachable(network: Network, demands: ConstraintSpec, min_distance: float | None) -> None:
     """Solves the program once with everything, after each demand was looked at alone, to say which is to blame.
 
     Raises:
@@ -86,7 +86,7 @@ def _check_costs(network: Network, budget: float) -> None:
         )
 
 
-def _check_count(network: Network, demands: Demands) -> None:
+def _check_count(network: Network, demands: ConstraintSpec) -> None:
     """By the sizes of groups alone: which numbers of sensors can be put together at all."""
     asked, total = int(demands.limit), len(network)
     least, most = int(demands.size[demands.pinned].sum()), int(demands.size[~demands.excluded].sum())
@@ -107,7 +107,7 @@ def _check_count(network: Network, demands: Demands) -> None:
         )
 
 
-def _counts(demands: Demands) -> set[int]:
+def _counts(demands: ConstraintSpec) -> set[int]:
     """All numbers of sensors that some choice of units has; one bit of a whole number stands for each."""
     reached = 1 << int(demands.size[demands.pinned].sum())
     for size in demands.size[~demands.pinned & ~demands.excluded].tolist():
@@ -115,7 +115,7 @@ def _counts(demands: Demands) -> set[int]:
     return {count for count in range(reached.bit_length()) if reached >> count & 1}
 
 
-def _check_affordable(network: Network, demands: Demands) -> None:
+def _check_affordable(network: Network, demands: ConstraintSpec) -> None:
     if not (demands.weight[~demands.excluded] <= demands.limit + TOLERANCE).any():
         cost = network.sensors.cost
         cheapest = np.bincount(demands.unit, cost)[~demands.excluded].min(initial=np.inf)
@@ -125,7 +125,7 @@ def _check_affordable(network: Network, demands: Demands) -> None:
         )
 
 
-def _solved(demands: Demands) -> np.ndarray | None:
+def _solved(demands: ConstraintSpec) -> np.ndarray | None:
     """A final choice of as many sensors as possible."""
     free = ~demands.excluded
     return Program(demands, free, demands.limit, exact=demands.exact, last=True).solve(demands.size.astype(float))

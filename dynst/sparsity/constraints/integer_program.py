@@ -8,9 +8,9 @@ from scipy.sparse import coo_array, csr_array, hstack, identity
 
 from dynst.errors import ConfigError
 from dynst.sparsity.constraints.quiet_solver import quiet_stdout
-from dynst.sparsity.constraints.spec import Demands
+from dynst.sparsity.constraints.spec import ConstraintSpec
 
-__all__ = ["Program", "Swap", "worth"]
+__all__ = ["Program", "Swap", "objective"]
 
 SCALE = 1e6  # importances nearer to each other than a millionth of their range count as equal in a sum
 NODES = 20_000
@@ -30,7 +30,7 @@ class Swap:
 class Program:
     """Maximise the worth of units x, and during the ramp also of a final choice y ⊆ x, which keeps the end within reach."""
 
-    demands: Demands
+    demands: ConstraintSpec
     within: np.ndarray  # [U] bool: units that may be chosen
     limit: float  # of the weight of x
     exact: bool
@@ -38,7 +38,7 @@ class Program:
     swap: Swap | None = None
     _rows: list[LinearConstraint] = field(default_factory=list)
 
-    def solve(self, worth: np.ndarray) -> np.ndarray | None:
+    def solve(self, objective: np.ndarray) -> np.ndarray | None:
         """The chosen units ``[U]`` bool, or None where no choice is possible.
 
         Raises:
@@ -56,18 +56,18 @@ class Program:
         upper = self.within & ~self.demands.excluded
         with quiet_stdout():
             found = milp(
-                -np.tile(worth, blocks),
-                integrality=np.ones(blocks * len(worth)),
+                -np.tile(objective, blocks),
+                integrality=np.ones(blocks * len(objective)),
                 bounds=Bounds(np.tile(self.demands.pinned & upper, blocks), np.tile(upper, blocks)),
                 constraints=self._rows,
-                options={"node_limit": NODES, "mip_rel_gap": 0 if len(worth) <= EXACT_UNITS else RELATIVE_GAP},
+                options={"node_limit": NODES, "mip_rel_gap": 0 if len(objective) <= EXACT_UNITS else RELATIVE_GAP},
             )
         if found.x is None and found.status != INFEASIBLE:
             raise ConfigError(
                 f"the best choice of sensors was not found among {NODES} partial choices ({found.message}); "
                 "lower sparsity.min_distance, or put fewer sensors into groups"
             )
-        return None if found.x is None else found.x[: len(worth)] > 0.5
+        return None if found.x is None else found.x[: len(objective)] > 0.5
 
     def _add_final(self, block: int) -> None:
         demands = self.demands
@@ -93,7 +93,7 @@ class Program:
 INFEASIBLE = 2  # scipy's status
 
 
-def worth(demands: Demands, importance: np.ndarray, within: np.ndarray, active: np.ndarray) -> np.ndarray:
+def objective(demands: ConstraintSpec, importance: np.ndarray, within: np.ndarray, active: np.ndarray) -> np.ndarray:
     """What each unit adds to a choice, above 0 so that no place stays empty; ties go to sensors that are on, then by index.
 
     Where a number must be met, importances count from the least one on. With a budget that would favour cheap sensors, so they

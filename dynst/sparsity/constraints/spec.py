@@ -8,13 +8,13 @@ from scipy.spatial import cKDTree
 from dynst.sparsity.constraints.sensor_layout import Network
 from dynst.sparsity.mask import num_active_at
 
-__all__ = ["TOLERANCE", "Demands", "make_demands", "pairs_within", "units_of"]
+__all__ = ["TOLERANCE", "ConstraintSpec", "make_constraint_spec", "pairs_within", "units_of"]
 
 TOLERANCE = 1e-6  # of a sum of costs, that of the solver
 
 
 @dataclass(frozen=True)
-class Demands:
+class ConstraintSpec:
     """``weight`` adds up to the ``limit`` of the final choice: numbers of sensors, where it must be met exactly, or costs in units
     of their mean."""
 
@@ -48,7 +48,7 @@ class Demands:
         return bool(fits) and not chosen[self.too_close].all(axis=1).any()
 
 
-def make_demands(network: Network, final: float, budget: float | None, min_distance: float | None) -> Demands:
+def make_constraint_spec(network: Network, final: float, budget: float | None, min_distance: float | None) -> ConstraintSpec:
     """Members pin or exclude their whole group. ``final`` counts sensors, unless there is a budget."""
     sensors, unit = network.sensors, units_of(network)
     size = np.bincount(unit)
@@ -56,7 +56,7 @@ def make_demands(network: Network, final: float, budget: float | None, min_dista
     if min_distance is not None and network.points is not None:
         close = pairs_within(network.points, min_distance, unit)
     mean = float(sensors.cost.mean())
-    return Demands(
+    return ConstraintSpec(
         unit=unit,
         size=size,
         weight=size.astype(float) if budget is None else np.bincount(unit, sensors.cost / mean),

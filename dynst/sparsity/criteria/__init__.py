@@ -1,7 +1,7 @@
 """How much each sensor matters: one file for each kind of criterion."""
 
 from dynst.sparsity.criteria.coverage import Coverage
-from dynst.sparsity.criteria.fixed import Given, RandomScore
+from dynst.sparsity.criteria.fixed import FixedScores, RandomScore
 from dynst.sparsity.criteria.gradients import AbsoluteGradient, SignedFirstOrder
 from dynst.sparsity.criteria.learned_gate import LearnedGate
 from dynst.sparsity.criteria.protocol import Criterion
@@ -11,7 +11,7 @@ __all__ = [
     "AbsoluteGradient",
     "Coverage",
     "Criterion",
-    "Given",
+    "FixedScores",
     "LearnedGate",
     "RandomScore",
     "Redrawn",

@@ -5,10 +5,10 @@ from torch import Tensor
 
 from dynst.sparsity.criteria.protocol import Criterion
 
-__all__ = ["Given", "RandomScore"]
+__all__ = ["FixedScores", "RandomScore"]
 
 
-class Given(Criterion):
+class FixedScores(Criterion):
     """Scores fixed from outside: a mask from a file, or a baseline's ranking."""
 
     needs_probes = False
@@ -26,7 +26,7 @@ class Given(Criterion):
         self._scores = state["scores"].clone()
 
 
-class RandomScore(Given):
+class RandomScore(FixedScores):
     """A random ranking, drawn once: chance, the baseline that every choice must beat."""
 
     def __init__(self, num_sensors: int, seed: int) -> None:

@@ -3,14 +3,14 @@
 from datetime import UTC, datetime
 from secrets import token_hex
 
-from dynst_platform.config.submission_context import carried
+from dynst_platform.config.submission_context import submission_context
 
 __all__ = ["fresh_job_id", "new_job_id", "run_name"]
 
 
 def new_job_id() -> str:
     """Of a submitted job the one that it was sent with."""
-    brought = carried()
+    brought = submission_context()
     return brought.job_id if brought is not None else fresh_job_id()
 
 

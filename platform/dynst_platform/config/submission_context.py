@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 
-__all__ = ["Carried", "carried", "take_up", "write_carried"]
+__all__ = ["SubmissionContext", "apply_context", "submission_context", "write_context"]
 
 FILE = ".dynst-carried.json"
 
 
 @dataclass(frozen=True)
-class Carried:
+class SubmissionContext:
     """Args:
     job_id: of the run's folder and of its MLflow runs.
     environment: variables for every process of the job; some are secret.
@@ -28,20 +28,20 @@ class Carried:
 
 
 @cache
-def carried() -> Carried | None:
+def submission_context() -> SubmissionContext | None:
     """None where this process belongs to no submitted job."""
     path = Path(__file__).parents[2] / FILE  # beside the packages
-    return Carried(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+    return SubmissionContext(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
 
-def take_up() -> None:
+def apply_context() -> None:
     """Let the variables hold in this process."""
-    brought = carried()
-    if brought is not None:
-        os.environ.update(brought.environment)
+    context = submission_context()
+    if context is not None:
+        os.environ.update(context.environment)
 
 
-def write_carried(folder: Path, brought: Carried) -> None:
+def write_context(folder: Path, context: SubmissionContext) -> None:
     """Readable by nobody else."""
     with os.fdopen(os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(asdict(brought), file)
+        json.dump(asdict(context), file)

@@ -9,14 +9,14 @@ import torch.distributed as dist
 
 from dynst.storage.addresses import without_credentials
 
-__all__ = ["LAST_WORDS", "ends_at_once", "last_words"]
+__all__ = ["FAILURE_FILE", "read_failure", "record_failure"]
 
-LAST_WORDS = "failed.txt"  # in a run's folder
+FAILURE_FILE = "failed.txt"  # in a run's folder
 LOST_PEER = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Socket")
 
 
 @contextmanager
-def ends_at_once(folder: Path) -> Iterator[None]:
+def record_failure(folder: Path) -> Iterator[None]:
     """Write down what the block raises and swallow it, so that Ray Train sees no failure that it would retry.
 
     What comes of a lost peer, or of a group that is being replaced, is raised: a new group of workers goes on from the last
@@ -27,17 +27,17 @@ def ends_at_once(folder: Path) -> Iterator[None]:
         yield
     except Exception as error:
         disbanded = grouped and not dist.is_initialized()  # Ray Train takes the group from those that are left
-        if (disbanded or _is_lost_peer(error)) and not (folder / LAST_WORDS).exists():
+        if (disbanded or _is_lost_peer(error)) and not (folder / FAILURE_FILE).exists():
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
-        _write_once(folder / LAST_WORDS, without_credentials(f"{reason}\n\n{traceback.format_exc()}"))
+        _write_once(folder / FAILURE_FILE, without_credentials(f"{reason}\n\n{traceback.format_exc()}"))
         if dist.is_initialized():
             dist.destroy_process_group()
 
 
-def last_words(folder: Path) -> str | None:
+def read_failure(folder: Path) -> str | None:
     """The reason in one line, if there is one; the file goes on with where it happened."""
-    path = folder / LAST_WORDS
+    path = folder / FAILURE_FILE
     if not path.exists():
         return None
     lines = path.read_text(encoding="utf-8").splitlines()

@@ -10,7 +10,7 @@ from dynst.errors import ConfigError
 from dynst.models.registry import own_code
 from dynst_platform.config.files import dump_spec, value_at
 from dynst_platform.config.job import JobSpec
-from dynst_platform.config.submission_context import Carried, write_carried
+from dynst_platform.config.submission_context import SubmissionContext, write_context
 from dynst_platform.config.sweep import SweepSpec
 
 __all__ = ["JOB", "make_package"]
@@ -21,7 +21,7 @@ BACKBONES = ("model.backbone", "model.backbone.name")
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".venv")
 
 
-def make_package(folder: Path, spec: JobSpec | SweepSpec | None, brought: Carried) -> None:
+def make_package(folder: Path, spec: JobSpec | SweepSpec | None, brought: SubmissionContext) -> None:
     """Put everything into ``folder``, from where ``python -m dynst_platform.main train job.yaml`` runs.
 
     Args:
@@ -35,7 +35,7 @@ def make_package(folder: Path, spec: JobSpec | SweepSpec | None, brought: Carrie
         _copy(path, folder / path.name)
     if spec is not None:
         (folder / JOB).write_text(dump_spec(_with_choice(spec, folder)), encoding="utf-8")
-    write_carried(folder, brought)
+    write_context(folder, brought)
     sizes = {path.name: _size(path) for path in folder.iterdir()}
     if sum(sizes.values()) > LIMIT:
         largest = max(sizes, key=lambda name: sizes[name])

@@ -13,7 +13,7 @@ import torch
 
 from dynst.devices import CPU
 from dynst_platform.config.job import JobSpec
-from dynst_platform.execution.failure_file import ends_at_once
+from dynst_platform.execution.failure_file import record_failure
 from dynst_platform.execution.gpus import device_here, workers_on_gpus
 from dynst_platform.execution.local_ray import cpus_here, local_ray
 from dynst_platform.execution.worker import run_job
@@ -101,6 +101,6 @@ def _train_on_worker(config: dict[str, Any]) -> None:
     torch.set_num_threads(1)
     folder = Path(config["folder"])
     device = ray.train.torch.get_device() if config["gpu"] else CPU
-    with ends_at_once(folder):
+    with record_failure(folder):
         job = JobSpec.model_validate(config["job"])
         run_job(job, Path(config["store"]), folder, lambda report: ray.train.report(report.model_dump()), device)

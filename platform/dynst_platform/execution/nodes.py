@@ -13,7 +13,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from dynst.errors import ConfigError
-from dynst_platform.config.submission_context import carried
+from dynst_platform.config.submission_context import submission_context
 from dynst_platform.errors import RunError
 from dynst_platform.execution.local_ray import local_ray
 from dynst_platform.execution.versions import differences, installed
@@ -51,11 +51,11 @@ def check_cluster(address: str, home: Path, paths: Iterable[Path]) -> None:
     Raises:
         RunError: says which node lacks what, and the remedy.
     """
-    if carried() is not None and "DYNST_HOME" not in os.environ:
+    if submission_context() is not None and "DYNST_HOME" not in os.environ:
         raise RunError("where runs go is not known on the cluster; set home in the profile, or DYNST_HOME on the nodes")
     with local_ray(address=address):
         found = facts_of_nodes(home, paths)
-    brought = carried()
+    brought = submission_context()
     wanted = installed() if brought is None else brought.versions
     for sentence in refusal(found, wanted, home):
         raise RunError(sentence)

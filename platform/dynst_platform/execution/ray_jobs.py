@@ -95,7 +95,7 @@ class Cluster:
         environment: dict[str, Any] = {"working_dir": str(folder), "env_vars": dict(variables)}
         if packages:
             environment["pip"] = {"packages": list(packages), "pip_check": False}
-        with self._spoken():
+        with self._translate_errors():
             self._client.submit_job(
                 entrypoint=entrypoint,
                 submission_id=job_id,
@@ -105,20 +105,20 @@ class Cluster:
 
     def jobs(self) -> list[RemoteJob]:
         """Those that ``dynst submit`` started, the newest first."""
-        with self._spoken():
+        with self._translate_errors():
             found = [_job(details) for details in self._client.list_jobs() if _is_ours(details)]
         return sorted(found, key=lambda job: job.began or datetime.max.replace(tzinfo=UTC), reverse=True)
 
     def job(self, job_id: str) -> RemoteJob:
-        with self._spoken():
+        with self._translate_errors():
             return _job(self._client.get_job_info(job_id))
 
     def logs(self, job_id: str) -> str:
-        with self._spoken():
+        with self._translate_errors():
             return NOISE.sub("", self._client.get_job_logs(job_id))
 
     def stop(self, job_id: str) -> None:
-        with self._spoken():
+        with self._translate_errors():
             self._client.stop_job(job_id)
 
     def follow(self, job_id: str) -> Iterator[str]:
@@ -183,7 +183,7 @@ class Cluster:
                 runner.run(pieces.aclose())
 
     @contextmanager
-    def _spoken(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except AuthenticationError as error:
@@ -210,7 +210,7 @@ def connect(profile: Profile) -> Cluster:
     use_token(profile)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.ERROR)
-    _knock(url)
+    _check_reachable(url)
     try:
         return Cluster(url, _Client(url))
     except AuthenticationError as error:
@@ -221,7 +221,7 @@ def connect(profile: Profile) -> Cluster:
         ) from error
 
 
-def _knock(url: str) -> None:
+def _check_reachable(url: str) -> None:
     """Ray itself would wait for minutes."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)

@@ -1,4 +1,4 @@
-"""How far a job is, as plain data, and its way to disk and back: what a run that was interrupted goes on from."""
+"""The state of a run, as plain data, and its way to disk and back: what a run that was interrupted goes on from."""
 
 import json
 from collections.abc import Callable
@@ -19,14 +19,14 @@ from dynst_platform.execution.process_memory import peak_memory_mib
 from dynst_platform.reports import ArmReport, EpochReport, MaskChange, Report, read_report
 from dynst_platform.tracking.report_file import now_ms
 
-__all__ = ["JobPosition", "JobRun", "TellsReport"]
+__all__ = ["Publish", "ResumableRun", "RunState"]
 
-TellsReport = Callable[[Report], None]
-RETOLD = 8  # reports that may have been lost on their way when the last process died; Ray Train holds two at most
+Publish = Callable[[Report], None]
+REPLAY_WINDOW = 8  # reports that may have been lost on their way when the last process died; Ray Train holds two at most
 
 
 @dataclass
-class JobPosition:
+class RunState:
     """Everything between two moments of a job.
 
     Args:
@@ -47,58 +47,58 @@ class JobPosition:
     told: list[Report] = field(default_factory=list)
 
 
-class JobRun:
-    """A job under way: tells reports, and keeps its position so that another process can go on from there.
+class ResumableRun:
+    """A job under way: tells reports, and keeps its state so that another process can go on from there.
 
     Raises:
         CheckpointError: no checkpoint that is there can be used, or another number of workers must go on from it.
     """
 
-    def __init__(self, checkpoints: Checkpoints, recipe: Recipe, tell: TellsReport, world: World) -> None:
-        self.position, self.world = JobPosition(), world
-        self._checkpoints, self._recipe, self._tell = checkpoints, recipe, tell
+    def __init__(self, checkpoints: Checkpoints, recipe: Recipe, publish: Publish, world: World) -> None:
+        self.state, self.world = RunState(), world
+        self._checkpoints, self._recipe, self._publish = checkpoints, recipe, publish
         self._random: Tensor | None = None  # the state of every rank's generator at the checkpoint, [ranks, bytes]
         self._note = ""  # for the next report
         self._load()
 
     def advance(self, arm: Arm, until_epoch: int | None = None) -> Arm:
         """Train from wherever the arm is, to its end or an earlier epoch."""
-        for epoch in arm.training.run(until_epoch, pause=lambda: self.keep(arm)):
-            self.tell(self._epoch_report(arm, epoch))
+        for epoch in arm.training.run(until_epoch, pause=lambda: self.checkpoint(arm)):
+            self.report(self._epoch_report(arm, epoch))
             if epoch.epoch % self._recipe.checkpoint_every == 0:
-                self.keep(arm, best=arm.kind == ArmKind.LEARNED and _is_best(arm, epoch.val_mae))
+                self.checkpoint(arm, best=arm.kind == ArmKind.LEARNED and _is_best(arm, epoch.val_mae))
         return arm
 
-    def take_up(self, arm: Arm) -> bool:
+    def restore(self, arm: Arm) -> bool:
         """Put the arm where the checkpoint has it, if it is the one that was being trained."""
-        if self.position.arm != arm.name or self.position.training is None:
+        if self.state.arm != arm.name or self.state.training is None:
             return False
-        arm.training.load_state_dict(self.position.training)
-        self._draw_on()
+        arm.training.load_state_dict(self.state.training)
+        self._restore_random_state()
         return True
 
-    def keep(self, arm: Arm, best: bool = False) -> None:
+    def checkpoint(self, arm: Arm, best: bool = False) -> None:
         """A checkpoint in the middle of an arm."""
-        self.position.arm = arm.name
-        self.position.training = arm.training.state_dict() if self.world.rank == 0 else None
+        self.state.arm = arm.name
+        self.state.training = arm.training.state_dict() if self.world.rank == 0 else None
         self._save(best)
 
     def end(self, arm: Arm, report: ArmReport) -> None:
         """Tell of the arm's end, and never train it again."""
-        self.position.ended.append(arm.name)
-        self.position.arm, self.position.training = "", None
-        self.tell(report)
+        self.state.ended.append(arm.name)
+        self.state.arm, self.state.training = "", None
+        self.report(report)
         self._save()
 
-    def tell(self, report: Report) -> None:
+    def report(self, report: Report) -> None:
         told = {"time": now_ms(), "note": self._note or None}  # whoever writes it down may do so seconds later
         report, self._note = report.model_copy(update=told), ""
-        self.position.told = [*self.position.told, report][-RETOLD:]
-        self._hand_on(report)
+        self.state.told = [*self.state.told, report][-REPLAY_WINDOW:]
+        self._publish_together(report)
 
     def _epoch_report(self, arm: Arm, epoch: EpochResult) -> EpochReport:
         """Every rank takes part, since each has held memory of its own."""
-        peaks = self.world.every(torch.tensor(peak_memory_mib())).tolist()
+        peaks = self.world.all_gather(torch.tensor(peak_memory_mib())).tolist()
         return EpochReport(
             arm=arm.name,
             arm_kind=arm.kind,
@@ -117,17 +117,17 @@ class JobRun:
             updates=tuple(MaskChange.of(update) for update in epoch.updates),
         )
 
-    def _hand_on(self, report: Report) -> None:
+    def _publish_together(self, report: Report) -> None:
         """All ranks at once. One that has failed is noticed here; Ray Train would wait for its report for ever."""
-        self.world.total(torch.zeros(1))
-        self._tell(report)
+        self.world.all_reduce(torch.zeros(1))
+        self._publish(report)
 
     def _save(self, best: bool = False) -> None:
         """The first rank alone writes; every rank takes part, since each has random numbers of its own."""
-        random = self.world.every(random_state(self.world.device))
+        random = self.world.all_gather(random_state(self.world.device))
         if self.world.rank == 0:
-            state = vars(self.position) | {
-                "told": json.dumps([report.model_dump() for report in self.position.told]),
+            state = vars(self.state) | {
+                "told": json.dumps([report.model_dump() for report in self.state.told]),
                 "random": random,
             }
             self._checkpoints.save(state, best)
@@ -141,10 +141,10 @@ class JobRun:
         self._random = random = state.pop("random")
         self._check_workers(found.name, len(random))
         told = [read_report(json.dumps(report).encode()) for report in json.loads(state["told"])]
-        self.position = JobPosition(**state | {"told": told})
-        self._draw_on()
-        for report in self.position.told:
-            self._hand_on(report)
+        self.state = RunState(**state | {"told": told})
+        self._restore_random_state()
+        for report in self.state.told:
+            self._publish_together(report)
         if found.damaged:
             self._note = f"{'; '.join(found.damaged)}; the training went on from {found.name}"
 
@@ -155,7 +155,7 @@ class JobRun:
                 f"them, but there are {self.world.size}; set cluster.num_workers={were} where so many find room"
             )
 
-    def _draw_on(self) -> None:
+    def _restore_random_state(self) -> None:
         """Random numbers go on where they were; a rank that was not there then begins anew."""
         if self._random is not None and self.world.rank < len(self._random):
             set_random_state(self._random[self.world.rank], self.world.device)

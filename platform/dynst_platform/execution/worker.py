@@ -25,16 +25,16 @@ from dynst.training.checkpoint_store import Checkpoints
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sensor_choice import read_choice
-from dynst_platform.execution.run_state import JobRun, TellsReport
+from dynst_platform.execution.run_state import Publish, ResumableRun
 from dynst_platform.reports import ArmReport
 
 __all__ = ["checkpoints_of", "run_job"]
 
 
-def run_job(job: JobSpec, store_path: Path, folder: Path, tell: TellsReport, device: torch.device = CPU) -> None:
-    """Train every arm of the job and tell of epochs as they end; goes on from the last checkpoint, if the run has one.
+def run_job(job: JobSpec, store_path: Path, folder: Path, publish: Publish, device: torch.device = CPU) -> None:
+    """Train every arm of the job and report epochs as they end; goes on from the last checkpoint, if the run has one.
 
-    Every rank tells equally often. What was told before an interruption may be told again.
+    Every rank reports equally often. What was told before an interruption may be told again.
 
     Args:
         folder: of the run, seen by every worker: checkpoints, unless the job has another place for them, and ``models/<arm>``.
@@ -42,16 +42,16 @@ def run_job(job: JobSpec, store_path: Path, folder: Path, tell: TellsReport, dev
     """
     world = current_world(device)
     experiment = experiment_of(job, store_path, world)
-    run = JobRun(checkpoints_of(job, experiment.store, folder), job.training, tell, world)
+    run = ResumableRun(checkpoints_of(job, experiment.store, folder), job.training, publish, world)
     for arm in _trained_arms(job, experiment, run):
         found = evaluate(experiment, arm)
         if arm.kind == ArmKind.DENSE:
-            run.position.dense = {"errors": vars(found.errors), "frames": found.images}
+            run.state.dense = {"errors": vars(found.errors), "frames": found.images}
         efficiency = time_inference(experiment, arm) if arm.kind == ArmKind.LEARNED else None
         target = folder / "models" / arm.name
         if world.rank == 0:  # whose report is the one that counts
             target = _keep_model(target, experiment, arm)
-        run.end(arm, _arm_report(experiment, arm, found, run.position.dense, efficiency, target))
+        run.end(arm, _arm_report(experiment, arm, found, run.state.dense, efficiency, target))
 
 
 def checkpoints_of(job: JobSpec, store: SensorStore, folder: Path) -> Checkpoints:
@@ -61,12 +61,12 @@ def checkpoints_of(job: JobSpec, store: SensorStore, folder: Path) -> Checkpoint
     return Checkpoints(address, spec, job.cluster.keep_checkpoints)
 
 
-def _trained_arms(job: JobSpec, experiment: Experiment, run: JobRun) -> Iterator[Arm]:
+def _trained_arms(job: JobSpec, experiment: Experiment, run: ResumableRun) -> Iterator[Arm]:
     """Dense first, so that the others can be held against it; fixed choices start from the learned one's warm-up."""
-    ended = set(run.position.ended)
+    ended = set(run.state.ended)
     if job.references.dense and "dense" not in ended:
         dense = experiment.dense()
-        run.take_up(dense)
+        run.restore(dense)
         yield run.advance(dense)
     if "dynst" not in ended:
         yield _learned(job, experiment, run)
@@ -74,25 +74,25 @@ def _trained_arms(job: JobSpec, experiment: Experiment, run: JobRun) -> Iterator
         if name in ended:
             continue
         arm = make()
-        if not run.take_up(arm):
-            assert run.position.warm is not None
-            arm.training.continue_from_state(run.position.warm)
+        if not run.restore(arm):
+            assert run.state.warm is not None
+            arm.training.continue_from_state(run.state.warm)
         yield run.advance(arm)
 
 
-def _learned(job: JobSpec, experiment: Experiment, run: JobRun) -> Arm:
+def _learned(job: JobSpec, experiment: Experiment, run: ResumableRun) -> Arm:
     """The shared warm-up, the selection, and the rest."""
-    learned, position = experiment.learned(), run.position
-    run.take_up(learned)
-    if not position.warmed:
+    learned, state = experiment.learned(), run.state
+    run.restore(learned)
+    if not state.warmed:
         shared = bool(_others(job, experiment))
 
         def keep_warm(arm: Arm) -> None:
-            position.warm = arm.training.state_dict() if shared else None
+            state.warm = arm.training.state_dict() if shared else None
 
         prepare(experiment, learned, run=run.advance, on_warm=keep_warm)
-        position.warmed = True
-        run.keep(learned)
+        state.warmed = True
+        run.checkpoint(learned)
     return run.advance(learned)
 
 

@@ -10,7 +10,7 @@ import ray.train
 import ray.train.torch
 
 from dynst_platform.errors import RunError
-from dynst_platform.execution.failure_file import LAST_WORDS, last_words
+from dynst_platform.execution.failure_file import FAILURE_FILE, read_failure
 from dynst_platform.tracking.report_file import LineReader, append_line, followed
 
 __all__ = ["GroupShape", "run_on_workers"]
@@ -61,15 +61,15 @@ def run_on_workers(
         RunError: the function failed, or more workers were lost than ``shape`` allows, or Ray Train failed.
     """
     folder = reports.path.parent
-    (folder / LAST_WORDS).unlink(missing_ok=True)
+    (folder / FAILURE_FILE).unlink(missing_ok=True)
     with followed(reports, on_report):
         try:
             _fit(function, config, shape, reports.path)
         except ray.train.v2.api.exceptions.TrainingFailedError as error:
-            raise RunError(f"the training failed: {last_words(folder) or _root_cause(error)}") from error
+            raise RunError(f"the training failed: {read_failure(folder) or _root_cause(error)}") from error
         except ray.exceptions.RayActorError as error:
             raise RunError("the training failed: Ray Train's controller died") from error
-        reason = last_words(folder)
+        reason = read_failure(folder)
         if reason is not None:
             raise RunError(f"the training failed: {reason}")
 

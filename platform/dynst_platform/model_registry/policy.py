@@ -8,7 +8,7 @@ from typing import Any
 from dynst_platform.config.job import PromotionSpec
 from dynst_platform.model_registry.runs import Training
 
-__all__ = ["Candidate", "Figures", "candidates_of", "shortfalls", "why_not_instead"]
+__all__ = ["Candidate", "Figures", "candidates_of", "reasons_to_keep_champion", "shortfalls"]
 
 SAME_ERROR = 1e-4  # relative; below it two errors are one
 
@@ -104,7 +104,7 @@ def shortfalls(candidate: Candidate) -> list[str]:
     return found
 
 
-def why_not_instead(new: Figures, old: Figures, dense: float, policy: PromotionSpec) -> list[str]:
+def reasons_to_keep_champion(new: Figures, old: Figures, dense: float, policy: PromotionSpec) -> list[str]:
     """Why the champion stays, both measured on the same test part; empty where the new one takes its place.
 
     It does if the champion breaks the policy, or costs more, or costs the same and errs more.

@@ -6,10 +6,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from dynst_platform.terminal.screen import progress_console
 
-__all__ = ["PieceProgress"]
+__all__ = ["TaskProgress"]
 
 
-class PieceProgress:
+class TaskProgress:
     """One bar over the pieces of a study, or a line for each in a file."""
 
     def __init__(self, name: str, quiet: bool = False) -> None:
@@ -26,7 +26,7 @@ class PieceProgress:
         )
         self._bar: TaskID | None = None
 
-    def __enter__(self) -> "PieceProgress":
+    def __enter__(self) -> "TaskProgress":
         self._progress.start()
         return self
 

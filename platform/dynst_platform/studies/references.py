@@ -17,18 +17,18 @@ from dynst.training.config import HOW_KEPT
 from dynst.training.trainer import Training
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
-from dynst_platform.studies.tasks import Cell, Product
+from dynst_platform.studies.tasks import Task, TaskResult
 
-__all__ = ["FIGURES", "REFERENCES", "dense_cell", "errors_of_all", "reference_errors", "run_to_the_end", "study_basis"]
+__all__ = ["FIGURES", "REFERENCES", "dense_task", "errors_of_all", "reference_errors", "run_to_the_end", "study_basis"]
 
 FIGURES = ("mae_all", "mae_active", "mae_inactive", "rmse_all", "wape_all")  # of a choice
 REFERENCES = ("dense", "persistence", "seasonal_naive")
 
 
-def dense_cell(job: JobSpec, store: SensorStore, seed: int, epochs: int) -> Cell:
+def dense_task(job: JobSpec, store: SensorStore, seed: int, epochs: int) -> Task:
     """The reference that reads everything, and the naive ones beside it."""
     where = (job.model_dump(mode="json"), str(store.path), seed, epochs)
-    return Cell(f"seed-{seed}/dense", _dense, where, study_basis(job, store) | {"seed": seed, "epochs": epochs})
+    return Task(f"seed-{seed}/dense", _dense, where, study_basis(job, store) | {"seed": seed, "epochs": epochs})
 
 
 def study_basis(job: JobSpec, store: SensorStore) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def study_basis(job: JobSpec, store: SensorStore) -> dict[str, Any]:
     return settings | job.sparsity.model_dump(mode="json", include=demands) | {"digest": store.manifest.digest}
 
 
-def _dense(job: dict[str, Any], store: str, seed: int, epochs: int) -> Product:
+def _dense(job: dict[str, Any], store: str, seed: int, epochs: int) -> TaskResult:
     experiment = experiment_of(JobSpec.model_validate(job | {"seed": seed}), store)
     training = experiment.dense(epochs).training
     row = {"stage": "dense", "seconds": run_to_the_end(training)}
@@ -51,7 +51,7 @@ def _dense(job: dict[str, Any], store: str, seed: int, epochs: int) -> Product:
         errors = errors_of(dataset.test, dataset.scaler)
         if errors is not None:
             rows.append({"stage": name, "seed": seed, "mae_all": errors.mae(), "rmse_all": errors.rmse()})
-    return Product(rows)
+    return TaskResult(rows)
 
 
 def errors_of_all(experiment: Experiment, model: SparseForecaster, active: Tensor) -> dict[str, Any]:

@@ -16,12 +16,12 @@ from dynst_platform.config.stores import first_unit
 from dynst_platform.errors import RunError
 from dynst_platform.quiet import quiet_libraries
 from dynst_platform.studies.references import reference_errors
-from dynst_platform.studies.tasks import Cell, Product, run_cells
+from dynst_platform.studies.tasks import Task, TaskResult, run_tasks
 from dynst_platform.tracking.mlflow_runs import Tracker
 
-__all__ = ["OnPiece", "StudyOutcome", "carried_out", "closed_on_failure", "outcome_facts", "plain_rows", "tidy"]
+__all__ = ["OnTask", "StudyOutcome", "closed_on_failure", "outcome_facts", "plain_rows", "study_run", "tidy"]
 
-OnPiece = Callable[[str, int, int], None]  # name of the piece that is done, how many are, of how many
+OnTask = Callable[[str, int, int], None]  # name of the piece that is done, how many are, of how many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +38,8 @@ class StudyOutcome:
 
 
 @contextmanager
-def carried_out(
-    kind: str, job: JobSpec, store: SensorStore, cells: Sequence[Cell], on_piece: OnPiece
+def study_run(
+    kind: str, job: JobSpec, store: SensorStore, cells: Sequence[Task], on_piece: OnTask
 ) -> Iterator[tuple[Tracker, pd.DataFrame]]:
     """Do what is left of a study and hand over its rows; the MLflow run stays open until the block ends it.
 
@@ -52,13 +52,13 @@ def carried_out(
     rows: list[dict[str, Any]] = []
     done: list[str] = []
 
-    def on_done(cell: Cell, product: Product) -> None:
+    def on_done(cell: Task, product: TaskResult) -> None:
         rows.extend(product.rows)
         done.append(cell.name)
         on_piece(cell.name, len(done), len(cells))
 
     with closed_on_failure(tracker, "start again"):
-        run_cells(cells, home() / job.name / "pieces", job.cluster.most_workers, on_done, job.cluster.address)
+        run_tasks(cells, home() / job.name / "pieces", job.cluster.most_workers, on_done, job.cluster.address)
         yield tracker, tidy(rows, store.sensors.ids)
 
 

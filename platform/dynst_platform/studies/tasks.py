@@ -19,14 +19,14 @@ import dynst
 from dynst_platform.errors import RunError
 from dynst_platform.execution.local_ray import local_ray
 
-__all__ = ["Cell", "Files", "OnDone", "Product", "load_product", "run_cells", "save_product"]
+__all__ = ["Files", "OnDone", "Task", "TaskResult", "load_result", "run_tasks", "save_result"]
 
 Files = dict[str, bytes]
 ROWS = "rows.json"
 
 
 @dataclass(frozen=True)
-class Product:
+class TaskResult:
     """What a cell leaves: tidy rows, and files for the cells that need it."""
 
     rows: list[dict[str, Any]]
@@ -34,7 +34,7 @@ class Product:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Task:
     """A pure piece of work. Two cells of the same name and identity are the same work, in whatever study they stand.
 
     Args:
@@ -43,7 +43,7 @@ class Cell:
     """
 
     name: str
-    work: Callable[..., Product]
+    work: Callable[..., TaskResult]
     arguments: tuple[Any, ...]
     identity: dict[str, Any]
     needs: str | None = None  # the name of another cell
@@ -63,10 +63,10 @@ def _code_digest(module: str) -> str:
     return digest.hexdigest()
 
 
-OnDone = Callable[[Cell, Product], None]
+OnDone = Callable[[Task, TaskResult], None]
 
 
-def run_cells(cells: Sequence[Cell], root: Path, workers: int, on_done: OnDone, address: str | None = None) -> None:
+def run_tasks(cells: Sequence[Task], root: Path, workers: int, on_done: OnDone, address: str | None = None) -> None:
     """Do what is not done yet, at most ``workers`` cells at once (0: in the calling process), and hand over every product.
 
     A cell that fails does not stop the others.
@@ -77,10 +77,10 @@ def run_cells(cells: Sequence[Cell], root: Path, workers: int, on_done: OnDone, 
     Raises:
         RunError: at least one cell failed; names each, with its reason.
     """
-    products: dict[str, Product] = {}
+    products: dict[str, TaskResult] = {}
     for cell in cells:
         if (root / cell.folder).exists():
-            products[cell.name] = load_product(root / cell.folder)
+            products[cell.name] = load_result(root / cell.folder)
             on_done(cell, products[cell.name])
     failures: dict[str, str] = {}
     left = [cell for cell in cells if cell.name not in products]
@@ -90,7 +90,7 @@ def run_cells(cells: Sequence[Cell], root: Path, workers: int, on_done: OnDone, 
             failures[cell.name] = _reason(outcome)
             continue
         try:
-            save_product(root / cell.folder, outcome)
+            save_result(root / cell.folder, outcome)
         except OSError as error:
             failures[cell.name] = _reason(error)
             continue
@@ -108,10 +108,10 @@ def _reason(error: BaseException) -> str:
     return " ".join(str(error).split("\n")[-1].split()) or type(error).__name__
 
 
-Outcomes = Iterator[tuple[Cell, Product | Exception]]
+Outcomes = Iterator[tuple[Task, TaskResult | Exception]]
 
 
-def _here(cells: Sequence[Cell], products: dict[str, Product]) -> Outcomes:
+def _here(cells: Sequence[Task], products: dict[str, TaskResult]) -> Outcomes:
     for cell in cells:
         if cell.needs is not None and cell.needs not in products:
             continue
@@ -121,10 +121,10 @@ def _here(cells: Sequence[Cell], products: dict[str, Product]) -> Outcomes:
             yield cell, error
 
 
-def _on_ray(cells: Sequence[Cell], products: dict[str, Product], workers: int, address: str | None) -> Outcomes:
+def _on_ray(cells: Sequence[Task], products: dict[str, TaskResult], workers: int, address: str | None) -> Outcomes:
     with local_ray(address=address):
         remote = ray.remote(num_cpus=1, max_retries=2)(_call_on_worker)
-        waiting, running, shared = list(cells), dict[Any, Cell](), dict[str, Any]()
+        waiting, running, shared = list(cells), dict[Any, Task](), dict[str, Any]()
         while waiting or running:
             ready = [cell for cell in waiting if cell.needs is None or cell.needs in products]
             for cell in ready[: workers - len(running)]:
@@ -142,16 +142,16 @@ def _on_ray(cells: Sequence[Cell], products: dict[str, Product], workers: int, a
                 yield cell, error
 
 
-def _call_on_worker(cell: Cell, files: Files | None) -> Product:
+def _call_on_worker(cell: Task, files: Files | None) -> TaskResult:
     torch.set_num_threads(1)
     return _call(cell, files)
 
 
-def _call(cell: Cell, files: Files | None) -> Product:
+def _call(cell: Task, files: Files | None) -> TaskResult:
     return cell.work(*cell.arguments) if cell.needs is None else cell.work(*cell.arguments, files)
 
 
-def save_product(folder: Path, product: Product) -> None:
+def save_result(folder: Path, product: TaskResult) -> None:
     """Whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(mkdtemp(prefix=".draft-", dir=folder.parent))
@@ -167,6 +167,6 @@ def save_product(folder: Path, product: Product) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def load_product(folder: Path) -> Product:
+def load_result(folder: Path) -> TaskResult:
     files = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ROWS}
-    return Product(json.loads((folder / ROWS).read_text(encoding="utf-8")), files)
+    return TaskResult(json.loads((folder / ROWS).read_text(encoding="utf-8")), files)

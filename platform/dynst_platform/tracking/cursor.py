@@ -15,7 +15,7 @@ from dynst.errors import ConfigError
 from dynst_platform.errors import BusyError
 from dynst_platform.tracking.report_file import REPORTS, ReportReader, now_ms
 
-__all__ = ["CURSOR", "Cursor", "Ending", "State", "alone_in", "queued"]
+__all__ = ["CURSOR", "Cursor", "Ending", "State", "folder_lock", "queued"]
 
 CURSOR = "delivered.json"
 
@@ -89,7 +89,7 @@ def queued(cursor: Cursor) -> int:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path) -> Iterator[None]:
     """Keep other processes out of a run's folder; ends with the process at the latest.
 
     Raises:

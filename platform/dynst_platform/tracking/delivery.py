@@ -16,7 +16,7 @@ from dynst_platform.reports import Report
 from dynst_platform.tracking.cursor import Cursor, Ending, queued
 from dynst_platform.tracking.report_file import REPORTS, ReportReader
 
-__all__ = ["Backlog", "Delivery", "Destination", "Left", "delivered"]
+__all__ = ["Delivery", "Destination", "Outbox", "Undelivered", "delivered"]
 
 POLL_SECONDS = 0.2
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0  # seconds between two attempts
@@ -40,7 +40,7 @@ class Destination(Protocol):
 
 
 @dataclass(frozen=True)
-class Left:
+class Undelivered:
     """What MLflow was not told when a run ended, and why."""
 
     queued: int = 0
@@ -52,7 +52,7 @@ class Left:
         return f"{what} not in MLflow yet ({self.reason}); send what is left with: {self.command}"
 
 
-class Backlog:
+class Outbox:
     """What the run folder of a cursor holds and MLflow does not."""
 
     def __init__(self, cursor: Cursor, destination: Destination) -> None:
@@ -81,7 +81,7 @@ class Delivery(Thread):
 
     def __init__(self, cursor: Cursor, destination: Destination) -> None:
         super().__init__(name="delivery", daemon=True)
-        self._cursor, self._backlog = cursor, Backlog(cursor, destination)
+        self._cursor, self._backlog = cursor, Outbox(cursor, destination)
         self._last_call, self._given_up = Event(), Event()
         self._last_taken = time.monotonic()
         self._away: UnreachableError | None = None
@@ -96,7 +96,7 @@ class Delivery(Thread):
         except Exception as error:
             self._failure = error
 
-    def finish(self, patience: float = PATIENCE) -> Left:
+    def finish(self, patience: float = PATIENCE) -> Undelivered:
         """Wait for the rest, ``patience`` seconds while the server is away; says what is left then. Ctrl-C ends the wait alone."""
         self._last_call.set()
         stopped = ""
@@ -145,15 +145,15 @@ class Delivery(Thread):
         return text if text and isinstance(problem, RunError | DynstError) else f"{kind}: {text}".removesuffix(": ")
 
 
-def left(cursor: Cursor, reason: str) -> Left:
+def left(cursor: Cursor, reason: str) -> Undelivered:
     number = queued(cursor)
     if not number and cursor.state.ending is None:
-        return Left()
-    return Left(number, reason, f"dynst sync {shown(cursor.folder)}")
+        return Undelivered()
+    return Undelivered(number, reason, f"dynst sync {shown(cursor.folder)}")
 
 
 @contextmanager
-def delivered(cursor: Cursor, destination: Destination | None) -> Iterator[Callable[[], Left]]:
+def delivered(cursor: Cursor, destination: Destination | None) -> Iterator[Callable[[], Undelivered]]:
     """Deliver what the block reports; yields what says how much is left. Without a destination all of it is.
 
     Where the block fails, its runs end as FAILED or KILLED with the reason, and what MLflow was not told is a note of the error.
@@ -162,7 +162,7 @@ def delivered(cursor: Cursor, destination: Destination | None) -> Iterator[Calla
     if delivery is not None:
         delivery.start()
 
-    def finish(patience: float = PATIENCE) -> Left:
+    def finish(patience: float = PATIENCE) -> Undelivered:
         return left(cursor, "trained with --offline") if delivery is None else delivery.finish(patience)
 
     try:

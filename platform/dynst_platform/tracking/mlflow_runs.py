@@ -60,7 +60,7 @@ class Tracker:
         self.job_id = job_id or new_job_id()
         self.runs: dict[str, str] = {}
         self._origin = origin_tags() if origin is None else origin
-        self._doubtful = False  # whether what is about to be written may be there already
+        self._maybe_duplicate = False  # whether what is about to be written may be there already
         with as_tracking_error(uri):
             mlflow.set_tracking_uri(uri)
             self._client = MlflowClient(uri)
@@ -90,7 +90,7 @@ class Tracker:
 
     def go_on(self, name: str, run_id: str) -> None:
         """Take up a run that an earlier process left, whatever state it is in; from now on what is begun may be there already."""
-        self._doubtful = True
+        self._maybe_duplicate = True
         self.runs[name] = run_id
         with as_tracking_error(self.uri):
             self._client.update_run(run_id, status="RUNNING")
@@ -146,7 +146,7 @@ class Tracker:
             "dynst.data": self._store.manifest.name,
             "dynst.promotion": self._job.promotion.model_dump_json(),
         }
-        run_id = self._left(arm) if self._doubtful else None
+        run_id = self._left(arm) if self._maybe_duplicate else None
         if run_id is None:
             run = self._client.create_run(self.experiment_id, start_time=began, tags=known | self._origin | tags)
             run_id = str(run.info.run_id)
@@ -179,7 +179,7 @@ class Tracker:
             self._client.log_artifacts(run_id, folder, artifact_path=path)
 
     def _log_model(self, run_id: str, folder: Path, step: int, metrics: Sequence[Metric]) -> None:
-        model_id = self._left_model(run_id) if self._doubtful else None
+        model_id = self._left_model(run_id) if self._maybe_duplicate else None
         if model_id is None:
             with mlflow.start_run(run_id=run_id, log_system_metrics=False):
                 model_id = _logged_model(self._store, folder, step)

@@ -33,7 +33,7 @@ NOT_IN_METRIC = r"[^\w/.\- :]"  # what MLflow takes in no metric's name; channel
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Totals:
     """What the reports until now add up to."""
 
     rounds: Mapping[str, int] = field(default_factory=dict)  # by arm
@@ -41,7 +41,7 @@ class _Told:
     updates: tuple[MaskChange, ...] = ()  # of the learned mask
     errors: tuple[StepError, ...] = ()  # by step, of all forecasters that have ended
 
-    def and_(self, report: Report) -> "_Told":
+    def and_(self, report: Report) -> "_Totals":
         if isinstance(report, ArmReport):
             return replace(self, errors=self.errors + report.errors)
         arm, learned = report.arm, report.arm_kind == ArmKind.LEARNED
@@ -56,12 +56,12 @@ class _Told:
 class ReportTracker(Tracker):
     """Turns each report into what MLflow shows. A report that failed may be given again: what MLflow has of it is not doubled."""
 
-    _told = _Told()
+    _totals = _Totals()
 
-    def take_up(self, runs: Mapping[str, str]) -> None:
+    def resume(self, runs: Mapping[str, str]) -> None:
         """Go on with what an earlier process opened, and perhaps wrote without hearing so."""
         self.runs |= runs
-        self._doubtful = True
+        self._maybe_duplicate = True
 
     def reopen(self) -> None:
         """Let the runs that did not finish run again."""
@@ -73,7 +73,7 @@ class ReportTracker(Tracker):
 
     def recall(self, report: Report) -> None:
         """Take note of a report that MLflow has already."""
-        self._told = self._told.and_(report)
+        self._totals = self._totals.and_(report)
 
     def on_report(self, report: Report) -> None:
         """Write an epoch, or the end of an arm, at the time that the report carries.
@@ -82,23 +82,23 @@ class ReportTracker(Tracker):
             UnreachableError: give the same report again later.
             TrackingError: the store refuses.
         """
-        told = self._told.and_(report)
+        totals = self._totals.and_(report)
         try:
             seconds = report.seconds if isinstance(report, EpochReport) else 0.0
             run_id = self.start(report.arm, report.arm_kind, report.time - int(1000 * seconds))
             with as_tracking_error(self.uri):
                 if isinstance(report, EpochReport):
-                    self._log_epoch(run_id, report, told)
+                    self._log_epoch(run_id, report, totals)
                 else:
-                    self._log_end(run_id, report, told)
+                    self._log_end(run_id, report, totals)
         except Exception:
-            self._doubtful = True
+            self._maybe_duplicate = True
             raise
-        self._told, self._doubtful = told, False
+        self._totals, self._maybe_duplicate = totals, False
 
     def _send(self, run_id: str, metrics: list[Metric]) -> None:
         """Only what the run lacks, where some of it may be there."""
-        lacking = self._lacking(run_id, metrics) if self._doubtful else metrics
+        lacking = self._lacking(run_id, metrics) if self._maybe_duplicate else metrics
         for first in range(0, len(lacking), MAX_METRICS):
             self._client.log_batch(run_id, metrics=lacking[first : first + MAX_METRICS])
 
@@ -111,13 +111,13 @@ class ReportTracker(Tracker):
         }
         return [metric for metric in metrics if (metric.key, metric.step) not in there]
 
-    def _log_epoch(self, run_id: str, report: EpochReport, told: _Told) -> None:
+    def _log_epoch(self, run_id: str, report: EpochReport, totals: _Totals) -> None:
         known = {name: getattr(report, field) for field, name in SERIES.items()}
         figures = {name: float(value) for name, value in known.items() if value is not None}
-        masks = _mask_metrics(report, told) if report.arm_kind == ArmKind.LEARNED and report.updates else []
+        masks = _mask_metrics(report, totals) if report.arm_kind == ArmKind.LEARNED and report.updates else []
         self._send(run_id, metrics_at(report.step, figures, report.time) + masks)
         pruned = _pruned(report.updates)
-        for number, update in enumerate(pruned, told.rounds[report.arm] - len(pruned) + 1):
+        for number, update in enumerate(pruned, totals.rounds[report.arm] - len(pruned) + 1):
             self._log_mask(run_id, update, number)
 
     def _log_mask(self, run_id: str, update: MaskChange, number: int) -> None:
@@ -128,41 +128,41 @@ class ReportTracker(Tracker):
             columns = {"active": update.active, "importance": update.importance}
             write_sensors(folder / f"round_{number:02d}", self._store, title, columns)
 
-    def _log_end(self, run_id: str, report: ArmReport, told: _Told) -> None:
+    def _log_end(self, run_id: str, report: ArmReport, totals: _Totals) -> None:
         errors = {re.sub(NOT_IN_METRIC, "_", key): value for key, value in report.metrics.items()}
         errors["model/mae_all"] = errors["test/mae_all"]
         step, time = report.step, report.time
-        self._send(run_id, metrics_at(step, errors | self._facts(report, told), time))
-        self._log_sensors(run_id, report, told)
+        self._send(run_id, metrics_at(step, errors | self._facts(report, totals), time))
+        self._log_sensors(run_id, report, totals)
         if report.errors:  # the learned run's table of errors, written anew when another arm joins it
             with self._folder(self.runs["dynst"]) as folder:
-                write_errors(folder, told.errors, target_units(self._job, self._store))
+                write_errors(folder, totals.errors, target_units(self._job, self._store))
         self._log_model(run_id, Path(report.artifact), step, metrics_at(step, errors, time))
         self.end(run_id, "FINISHED", at=time)
 
-    def _facts(self, report: ArmReport, told: _Told) -> dict[str, float]:
+    def _facts(self, report: ArmReport, totals: _Totals) -> dict[str, float]:
         """What an arm's end says beside its errors."""
         active = np.array(report.active)
         facts = {f"efficiency/{key}": value for key, value in report.efficiency.items()}
-        facts["train/total_seconds"] = told.seconds[report.arm]
+        facts["train/total_seconds"] = totals.seconds[report.arm]
         return facts | {"mask/final_sparsity": 1 - active.mean(), "mask/cost": self._store.sensors.cost[active].sum()}
 
-    def _log_sensors(self, run_id: str, report: ArmReport, told: _Told) -> None:
+    def _log_sensors(self, run_id: str, report: ArmReport, totals: _Totals) -> None:
         title = f"{report.arm}: {sum(report.active)} of {len(report.active)} sensors on"
         with self._folder(run_id) as folder:
             columns = {"active": report.active, "importance": report.importance, "mae_by_sensor": report.mae_by_sensor}
             write_sensors(folder / "sensors", self._store, title, columns)
-            if report.arm_kind == ArmKind.LEARNED and told.updates:
+            if report.arm_kind == ArmKind.LEARNED and totals.updates:
                 (folder / "masks").mkdir()
-                write_history(folder / "masks", self._store.sensors, history_of(told.updates), report.step)
+                write_history(folder / "masks", self._store.sensors, history_of(totals.updates), report.step)
 
 
 def _pruned(updates: Sequence[MaskChange]) -> list[MaskChange]:
     return [update for update in updates if update.pruned]
 
 
-def _mask_metrics(report: EpochReport, told: _Told) -> list[Metric]:
+def _mask_metrics(report: EpochReport, totals: _Totals) -> list[Metric]:
     """How the learned mask moved at the report's updates."""
     new = report.updates
-    series = mask_series(told.updates)[-len(new) :]
+    series = mask_series(totals.updates)[-len(new) :]
     return [metric for update, figures in zip(new, series, strict=True) for metric in metrics_at(update.step, figures, report.time)]

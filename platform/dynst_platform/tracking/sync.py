@@ -8,8 +8,8 @@ from dynst.errors import ConfigError
 from dynst_platform.config.files import load_job
 from dynst_platform.config.locations import artifact_root, home, tracking_uri
 from dynst_platform.quiet import quiet_libraries
-from dynst_platform.tracking.cursor import CURSOR, Cursor, alone_in, queued
-from dynst_platform.tracking.delivery import Backlog
+from dynst_platform.tracking.cursor import CURSOR, Cursor, folder_lock, queued
+from dynst_platform.tracking.delivery import Outbox
 from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.run_folder import JOB_FILE
 
@@ -39,7 +39,7 @@ def sync(folder: Path) -> int:
     """
     folder = folder.resolve()
     Cursor.open(folder)
-    with alone_in(folder):
+    with folder_lock(folder):
         cursor = Cursor.open(folder)  # as the process before this one left it
         number = queued(cursor)
         if _waits(cursor):
@@ -56,10 +56,10 @@ def _send(cursor: Cursor) -> None:
     folder, state = cursor.folder, cursor.state
     job, store = load_job(folder / JOB_FILE), _store(cursor)
     tracker = ReportTracker(tracking_uri(), artifact_root(), job, store, folder.name, state.origin)
-    tracker.take_up(state.runs)
+    tracker.resume(state.runs)
     tracker.reopen()  # what an earlier process told of their end no longer holds
     tracker.start("dynst", "learned", state.began)
-    backlog = Backlog(cursor, tracker)
+    backlog = Outbox(cursor, tracker)
     backlog.hand_over(_once)
     backlog.end(_once)
 

@@ -5,9 +5,9 @@ from dynst.data.edges import Edges, nearest_neighbour_edges
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.errors import ConfigError
 from dynst.models.factory import ModelConfig, build_forecaster
-from dynst.models.layers.dense_topology import AllPairs
-from dynst.models.layers.sparse_topology import NeighbourLists
-from dynst.models.layers.topology import make_geometry
+from dynst.models.layers.dense_topology import DenseTopology
+from dynst.models.layers.sparse_topology import SparseTopology
+from dynst.models.layers.topology import make_topology
 from dynst.models.protocol import Traits
 
 COMPACT = Traits(compact=True)
@@ -19,22 +19,22 @@ def edges(num_sensors: int) -> Edges:
 
 
 def test_a_small_network_compares_all_pairs_and_a_large_one_neighbours() -> None:
-    assert isinstance(make_geometry(edges(50), 50, COMPACT), AllPairs)
-    large = make_geometry(edges(3000), 3000, COMPACT)
-    assert isinstance(large, NeighbourLists)
+    assert isinstance(make_topology(edges(50), 50, COMPACT), DenseTopology)
+    large = make_topology(edges(3000), 3000, COMPACT)
+    assert isinstance(large, SparseTopology)
     assert large.neighbours.shape == (3000, 16)
 
 
 def test_a_small_network_gets_lists_where_the_settings_say_so() -> None:
-    small = make_geometry(edges(50), 50, COMPACT, neighbours=5)
-    assert isinstance(small, NeighbourLists)
+    small = make_topology(edges(50), 50, COMPACT, neighbours=5)
+    assert isinstance(small, SparseTopology)
     assert small.proximity.shape == (50, 5)
 
 
 def test_a_large_network_without_edges_is_refused() -> None:
     with pytest.raises(ConfigError, match="no edges that tell who they are"):
-        make_geometry(Edges.none(), 3000, COMPACT)
-    assert isinstance(make_geometry(Edges.none(), 50, COMPACT), AllPairs)
+        make_topology(Edges.none(), 3000, COMPACT)
+    assert isinstance(make_topology(Edges.none(), 50, COMPACT), DenseTopology)
 
 
 def test_weights_of_the_default_backbone_do_not_move_with_the_choice_of_backbones() -> None:

@@ -13,7 +13,7 @@ from dynst.models.factory import ModelConfig
 from dynst.models.forecaster import SparseForecaster
 from dynst.selection.baselines import RANKINGS
 from dynst.selection.search import SearchConfig
-from dynst.selection.subset_evaluator import Judge
+from dynst.selection.subset_evaluator import SubsetEvaluator
 from dynst.sparsity.config import SparsityConfig
 from dynst.training.config import Recipe
 from tests.conftest import SMALL
@@ -44,7 +44,7 @@ def shared(network: SensorStore, dataset: Dataset) -> SparseForecaster:
 
 
 @pytest.fixture(scope="module")
-def judge(network: SensorStore, dataset: Dataset, shared: SparseForecaster) -> Judge:
+def judge(network: SensorStore, dataset: Dataset, shared: SparseForecaster) -> SubsetEvaluator:
     return make(network, dataset).experiment.chooser.judge(shared, SearchConfig())
 
 
@@ -65,7 +65,7 @@ def test_dense_reads_everything_as_long_as_all_else_takes(network: SensorStore, 
 
 @pytest.mark.parametrize("sparsity", [0.25, 0.5, 0.8])
 def test_all_choices_keep_the_constraints_at_each_sparsity(
-    network: SensorStore, dataset: Dataset, judge: Judge, sparsity: float
+    network: SensorStore, dataset: Dataset, judge: SubsetEvaluator, sparsity: float
 ) -> None:
     supernet = make(network, dataset, budget=2.0, pinned=["s1"], excluded=["s2"])
     found = [supernet.learned(judge, sparsity), *(supernet.ranked(name, 0, judge, sparsity) for name in RANKINGS)]
@@ -78,7 +78,7 @@ def test_all_choices_keep_the_constraints_at_each_sparsity(
         assert one.sparsity == sparsity
 
 
-def test_draws_differ_and_can_be_repeated(network: SensorStore, dataset: Dataset, judge: Judge) -> None:
+def test_draws_differ_and_can_be_repeated(network: SensorStore, dataset: Dataset, judge: SubsetEvaluator) -> None:
     supernet = make(network, dataset)
     draws = [supernet.ranked("random", number, judge, 0.5).active for number in (0, 1, 2, 3)]
     assert len({tuple(draw.tolist()) for draw in draws}) > 1
@@ -86,7 +86,7 @@ def test_draws_differ_and_can_be_repeated(network: SensorStore, dataset: Dataset
 
 
 def test_a_given_choice_stands_at_the_sparsity_that_keeps_as_many_or_at_its_own(
-    network: SensorStore, dataset: Dataset, judge: Judge
+    network: SensorStore, dataset: Dataset, judge: SubsetEvaluator
 ) -> None:
     chosen = make(network, dataset, excluded=["s2"]).given([2, 5], judge, [0.3, 0.6])
     assert chosen.active.nonzero().squeeze(1).tolist() == [2, 5]
@@ -96,7 +96,7 @@ def test_a_given_choice_stands_at_the_sparsity_that_keeps_as_many_or_at_its_own(
 
 
 def test_fine_tuning_starts_from_the_shared_weights_and_leaves_them_alone(
-    network: SensorStore, dataset: Dataset, shared: SparseForecaster, judge: Judge
+    network: SensorStore, dataset: Dataset, shared: SparseForecaster, judge: SubsetEvaluator
 ) -> None:
     supernet = make(network, dataset)
     chosen = supernet.ranked("variance", 0, judge, 0.5)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from dynst.models.protocol import Geometry, Traits
+from dynst.models.protocol import Topology, Traits
 
 __all__ = ["Compact", "Lost", "Normalised", "OnGraph", "Simple", "WrongShape"]
 
@@ -30,7 +30,7 @@ class Compact(nn.Module):
 
     traits = Traits(compact=True)
 
-    def __init__(self, window: int, num_channels: int, hidden: int, geometry: Geometry) -> None:
+    def __init__(self, window: int, num_channels: int, hidden: int, geometry: Topology) -> None:
         super().__init__()
         self.encode = nn.Linear(window * 2 * num_channels, hidden)
         self.geometry = geometry

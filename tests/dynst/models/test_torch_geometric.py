@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from dynst.models.graph.graph_wavenet import GraphWaveNet
 from dynst.models.graph.patch_transformer import PatchTransformer, place_features
-from dynst.models.layers.dense_topology import AllPairs
-from dynst.models.layers.sparse_topology import NeighbourLists
-from dynst.models.protocol import Geometry, Shape
+from dynst.models.layers.dense_topology import DenseTopology
+from dynst.models.layers.sparse_topology import SparseTopology
+from dynst.models.protocol import Shape, Topology
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -36,9 +36,9 @@ def as_matrix() -> Tensor:
     return matrix.scatter(1, NEIGHBOURS % (K + 1), PROXIMITY)[:, :K]
 
 
-@pytest.mark.parametrize("geometry", [AllPairs(as_matrix()), NeighbourLists(NEIGHBOURS, PROXIMITY)], ids=["pairs", "lists"])
+@pytest.mark.parametrize("geometry", [DenseTopology(as_matrix()), SparseTopology(NEIGHBOURS, PROXIMITY)], ids=["pairs", "lists"])
 @pytest.mark.parametrize("gates", [None, torch.tensor([1.0, 0, 1, 1, 0, 1])], ids=["compact", "gated"])
-def test_the_known_graph_is_a_weighted_sum_over_the_edges_from_those_who_are_on(geometry: Geometry, gates: Tensor | None) -> None:
+def test_the_known_graph_is_a_weighted_sum_over_the_edges_from_those_who_are_on(geometry: Topology, gates: Tensor | None) -> None:
     matrix = as_matrix() if gates is None else as_matrix() * gates
     walk = matrix / matrix.sum(1, keepdim=True).clamp(min=1e-12)
     values = torch.randn(B, K, D)
@@ -50,7 +50,7 @@ def test_the_known_graph_is_a_weighted_sum_over_the_edges_from_those_who_are_on(
 def test_a_diffusion_is_a_topology_adaptive_convolution_over_each_graph() -> None:
     """Those of Graph WaveNet: along the edges, against them, and over the learned graph; all of them share the tap of no hop."""
     matrix, identity = as_matrix(), torch.randn(K, 3)
-    backbone = GraphWaveNet(SHAPE, AllPairs(matrix), AllPairs(matrix.T), F, identity)
+    backbone = GraphWaveNet(SHAPE, DenseTopology(matrix), DenseTopology(matrix.T), F, identity)
     layer, states = backbone.diffuse[0], torch.randn(1, K, B, D)
     learned = (backbone.query(identity) @ backbone.key(identity).T).softmax(-1)
     walks = [weight / weight.sum(1, keepdim=True).clamp(min=1e-12) for weight in (matrix, matrix.T)] + [learned]
@@ -71,7 +71,7 @@ def test_a_diffusion_is_a_topology_adaptive_convolution_over_each_graph() -> Non
 @pytest.mark.parametrize("gated", [False, True], ids=["compact", "gated"])
 def test_attention_is_that_of_a_graph_transformer_over_all_pairs_of_those_who_are_on(active: Tensor, gated: bool) -> None:
     backbone = PatchTransformer(
-        SHAPE, AllPairs(torch.zeros(K, K)), F, torch.randn(K, 3), place_features(None, K), blocks=1, heads=2
+        SHAPE, DenseTopology(torch.zeros(K, K)), F, torch.randn(K, 3), place_features(None, K), blocks=1, heads=2
     )
     block, hidden = backbone.blocks[0], torch.randn(B, K, D)
     gates = torch.zeros(K).index_fill(0, active, 1.0)

@@ -9,23 +9,23 @@ from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.experiment.dataset import make_dataset
 from dynst.models.factory import ModelConfig
-from dynst.selection.baselines import MAX_PAIRED, RANKINGS, Known, check_size, distances_from, known_of
+from dynst.selection.baselines import MAX_PAIRED, RANKINGS, BaselineInputs, baseline_inputs, check_size, distances_from
 from dynst.sparsity.constraints.base import Unconstrained
 from dynst.sparsity.constraints.sensor_layout import Network, network_of, plain_network
 
 
-def known(readings: np.ndarray, points: np.ndarray | None = None) -> Known:
+def known(readings: np.ndarray, points: np.ndarray | None = None) -> BaselineInputs:
     size = readings.shape[1]
     points = np.arange(float(size))[:, None] if points is None else points
     network = Network(plain_network(size).sensors, points)
-    return Known(readings, readings.std(0), distances_from(network, Edges.none()))
+    return BaselineInputs(readings, readings.std(0), distances_from(network, Edges.none()))
 
 
 def noise(num_signals: int, num_steps: int = 2000) -> np.ndarray:
     return np.random.default_rng(0).standard_normal((num_steps, num_signals))
 
 
-def order(name: str, known: Known, count: int, seed: int = 0) -> list[int]:
+def order(name: str, known: BaselineInputs, count: int, seed: int = 0) -> list[int]:
     return RANKINGS[name](known, count, seed).argsort(descending=True).tolist()
 
 
@@ -125,9 +125,9 @@ def test_only_the_training_part_is_known(network: SensorStore) -> None:
     dataset = make_dataset(network, model)
     train, everything = dataset.train, dataset.train.series.values
     seen = int(train.starts[-1]) + model.window + model.horizon
-    before = known_of(dataset.network, network.edges, train, dataset.scaler)
+    before = baseline_inputs(dataset.network, network.edges, train, dataset.scaler)
     everything[seen:] = 1e6
-    after = known_of(dataset.network, network.edges, train, dataset.scaler)
+    after = baseline_inputs(dataset.network, network.edges, train, dataset.scaler)
     assert np.array_equal(before.readings, after.readings)
     assert np.array_equal(before.readings, everything[:seen, :, 0].numpy()), "short enough to be known whole"
     assert before.spread == pytest.approx(before.readings.std(0) * dataset.scaler.scale[:, 0].numpy(), rel=1e-4)
@@ -145,18 +145,18 @@ def test_a_table_of_all_pairs_of_too_many_sensors_is_refused() -> None:
 def test_a_sensor_that_never_varies_is_the_last_to_be_kept(name: str) -> None:
     readings = np.random.default_rng(0).normal(size=(50, 4))
     readings[:, 2] = 0
-    known = Known(readings, readings.std(0), lambda sensor: np.abs(np.arange(4.0) - sensor))
+    known = BaselineInputs(readings, readings.std(0), lambda sensor: np.abs(np.arange(4.0) - sensor))
     assert int(RANKINGS[name](known, 3, 0).argmin()) == 2
 
 
 def test_a_network_of_one_sensor_has_a_ranking_of_one() -> None:
-    known = Known(np.ones((5, 1)), np.ones(1), lambda sensor: np.zeros(1))
+    known = BaselineInputs(np.ones((5, 1)), np.ones(1), lambda sensor: np.zeros(1))
     assert all(ranking(known, 1, 0).shape == (1,) for ranking in RANKINGS.values())
 
 
 def test_a_ranking_among_some_sensors_is_that_of_a_network_of_them_alone() -> None:
     points = np.array([0.0, 1.0, 5.0, 9.0])
-    known = Known(np.zeros((3, 4)), np.ones(4), lambda sensor: np.abs(points - points[sensor]))
+    known = BaselineInputs(np.zeros((3, 4)), np.ones(4), lambda sensor: np.abs(points - points[sensor]))
     few = known.among(np.array([0, 2, 3]))
     assert few.readings.shape == (3, 3)
     assert few.distance_from(1).tolist() == [5.0, 0.0, 4.0]

@@ -19,10 +19,10 @@ from dynst.experiment.dataset import Dataset, make_dataset, plan_dataset
 from dynst.models.factory import ModelConfig, build_forecaster
 from dynst.models.forecaster import CompactForecaster, SparseForecaster
 from dynst.models.graph.stream_morph import MorphGraphNet
-from dynst.models.layers.dense_topology import AllPairs
+from dynst.models.layers.dense_topology import DenseTopology
 from dynst.models.layers.readout import Readout
 from dynst.models.protocol import Shape
-from dynst.selection.subset_evaluator import Judge, evenly
+from dynst.selection.subset_evaluator import SubsetEvaluator, evenly
 from tests.conftest import SMALL, write_network
 
 MODEL = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
@@ -39,9 +39,9 @@ def dataset(network: SensorStore) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def judge(network: SensorStore, dataset: Dataset) -> Judge:
+def judge(network: SensorStore, dataset: Dataset) -> SubsetEvaluator:
     parts = [(dataset.val, evenly(len(dataset.val), 20)), (dataset.train, evenly(len(dataset.train), 30))]
-    return Judge(forecaster(network, dataset), parts, batch_size=7)
+    return SubsetEvaluator(forecaster(network, dataset), parts, batch_size=7)
 
 
 def some(windows: Windows, most: int) -> Windows:
@@ -54,14 +54,14 @@ def test_windows_are_spread_over_the_whole_part() -> None:
     assert evenly(1, 5).tolist() == [0]
 
 
-def test_a_coarser_judge_keeps_every_third_window_of_each_part(judge: Judge, dataset: Dataset) -> None:
+def test_a_coarser_judge_keeps_every_third_window_of_each_part(judge: SubsetEvaluator, dataset: Dataset) -> None:
     parts = [(dataset.val, evenly(len(dataset.val), 20)[::3]), (dataset.train, evenly(len(dataset.train), 30)[::3])]
-    same = Judge(judge.model, parts)
+    same = SubsetEvaluator(judge.model, parts)
     assert judge.every(3).loss(ACTIVE) == pytest.approx(same.loss(ACTIVE), rel=1e-6)
     assert judge.every(3).loss(ACTIVE) != judge.loss(ACTIVE)
 
 
-def test_the_loss_is_the_error_of_an_evaluation(judge: Judge, dataset: Dataset) -> None:
+def test_the_loss_is_the_error_of_an_evaluation(judge: SubsetEvaluator, dataset: Dataset) -> None:
     val, train = some(dataset.val, 20), some(dataset.train, 30)
     tables = [evaluate(judge.model, windows, ACTIVE) for windows in (val, train)]
     both = sum(float(table.absolute.sum()) for table in tables) / sum(float(table.count.sum()) for table in tables)
@@ -69,7 +69,7 @@ def test_the_loss_is_the_error_of_an_evaluation(judge: Judge, dataset: Dataset) 
     assert judge.loss(ACTIVE) != pytest.approx(judge.loss(~ACTIVE), rel=1e-3)
 
 
-def test_one_part_can_be_asked_alone(judge: Judge, dataset: Dataset) -> None:
+def test_one_part_can_be_asked_alone(judge: SubsetEvaluator, dataset: Dataset) -> None:
     for part, windows in ((0, some(dataset.val, 20)), (-1, some(dataset.train, 30))):
         assert judge.on(part).loss(ACTIVE) == pytest.approx(evaluate(judge.model, windows, ACTIVE).mae(), rel=1e-5)
     assert judge.on(0).loss(ACTIVE) != pytest.approx(judge.on(1).loss(ACTIVE), rel=1e-3)
@@ -80,12 +80,12 @@ def test_several_targets_weigh_as_in_an_evaluation(tmp_path: Path, targets: tupl
     """The second channel is twice the first; overall errors are in the unit of the first target."""
     store = write_network(tmp_path / "two", num_steps=400, channels=2)
     dataset = make_dataset(store, MODEL, plan_dataset(store, MODEL, targets=targets))
-    judge = Judge(forecaster(store, dataset), [(dataset.val, evenly(len(dataset.val), 10))])
+    judge = SubsetEvaluator(forecaster(store, dataset), [(dataset.val, evenly(len(dataset.val), 10))])
     expected = evaluate(judge.model, some(dataset.val, 10), ACTIVE).mae()
     assert judge.loss(ACTIVE) == pytest.approx(expected, rel=1e-5)
 
 
-def test_importance_is_the_gradient_of_the_loss(judge: Judge) -> None:
+def test_importance_is_the_gradient_of_the_loss(judge: SubsetEvaluator) -> None:
     """At a choice, of one forward pass over all windows at once."""
     gates = ACTIVE.float().requires_grad_()
     everyone = torch.arange(8)
@@ -105,7 +105,7 @@ def test_importance_is_what_a_switch_changes_where_forecasts_are_linear() -> Non
     size, steps = 5, 40
     shape = Shape(window=3, horizon=1, num_sensors=size, num_channels=1, num_targets=1, hidden=8)
     torch.manual_seed(0)
-    geometry = AllPairs(torch.rand(size, size))
+    geometry = DenseTopology(torch.rand(size, size))
     identity = torch.randn(size, 4) / 5  # nobody hears one sensor almost alone, where the factor of a switch is bounded
     readout = Readout(shape, geometry, [0], identity)
     torch.nn.init.zeros_(readout.forecast.weight)
@@ -115,7 +115,7 @@ def test_importance_is_what_a_switch_changes_where_forecasts_are_linear() -> Non
     values = 10.0 * torch.arange(steps)[:, None, None] + 5 * torch.rand(steps, size, 1)
     series = Series(torch.arange(steps), values, torch.ones_like(values, dtype=torch.bool), torch.zeros(steps, 6))
     windows = Windows(series, torch.arange(steps - 3), 3, 1, torch.tensor([0]))
-    judge = Judge(model.eval(), [(windows, torch.arange(len(windows)))])
+    judge = SubsetEvaluator(model.eval(), [(windows, torch.arange(len(windows)))])
     active = torch.tensor([True, True, False, True, False])
     for sensor, importance in enumerate(judge.importance(active).tolist()):
         on, off = active.clone(), active.clone()
@@ -136,7 +136,7 @@ class Rank(World):
     size: int = 2
     meeting: Meeting = field(default_factory=Meeting)
 
-    def total(self, value: Tensor) -> Tensor:
+    def all_reduce(self, value: Tensor) -> Tensor:
         self.meeting.brought[self.rank] = value.clone()
         self.meeting.barrier.wait()
         value.copy_(self.meeting.brought[0] + self.meeting.brought[1])
@@ -144,29 +144,29 @@ class Rank(World):
         return value
 
 
-def on_two_ranks(judge: Judge, ask: Callable[[Judge], Tensor]) -> list[Tensor]:
+def on_two_ranks(judge: SubsetEvaluator, ask: Callable[[SubsetEvaluator], Tensor]) -> list[Tensor]:
     meeting = Meeting()
-    ranks = [Judge(judge.model, judge._parts, Rank(rank, meeting=meeting), batch_size=7) for rank in range(2)]
+    ranks = [SubsetEvaluator(judge.model, judge._parts, Rank(rank, meeting=meeting), batch_size=7) for rank in range(2)]
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(ask, ranks))
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])
-def test_two_ranks_share_choices_and_learn_all_losses(judge: Judge, number: int) -> None:
+def test_two_ranks_share_choices_and_learn_all_losses(judge: SubsetEvaluator, number: int) -> None:
     choices = [ACTIVE.roll(shift) for shift in range(number)]
     alone = judge.losses(choices)
     assert alone.tolist() == [judge.loss(choice) for choice in choices]
     assert all(torch.equal(alone, found) for found in on_two_ranks(judge, lambda rank: rank.losses(choices)))
 
 
-def test_two_ranks_know_the_same_importance(judge: Judge) -> None:
+def test_two_ranks_know_the_same_importance(judge: SubsetEvaluator) -> None:
     one, other = on_two_ranks(judge, lambda rank: rank.importance(ACTIVE))
     assert torch.equal(one, other)
     torch.testing.assert_close(one, judge.importance(ACTIVE))
 
 
-def test_a_choice_that_was_judged_is_not_looked_at_again(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh, looked = Judge(judge.model, judge._parts), list[Tensor]()
+def test_a_choice_that_was_judged_is_not_looked_at_again(judge: SubsetEvaluator, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh, looked = SubsetEvaluator(judge.model, judge._parts), list[Tensor]()
     loss = fresh.loss
     monkeypatch.setattr(fresh, "loss", lambda active: looked.append(active) or loss(active))
     first = fresh.losses([ACTIVE, ~ACTIVE, ACTIVE])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from dynst.sparsity.criteria import AbsoluteGradient, Coverage, Given, LearnedGate, RandomScore, Redrawn, SignedFirstOrder
+from dynst.sparsity.criteria import AbsoluteGradient, Coverage, FixedScores, LearnedGate, RandomScore, Redrawn, SignedFirstOrder
 from dynst.sparsity.criteria.coverage import isolation
 
 ALL = torch.ones(3, dtype=torch.bool)
@@ -93,6 +93,6 @@ def test_isolation_of_sensors_at_one_place_or_alone_favours_nobody() -> None:
 def test_coverage_is_measured_in_spreads_of_the_inner_scores() -> None:
     active = torch.tensor([True, True, True, True])
     inner = torch.tensor([0.0, 2.0, 0.0, 2.0], dtype=torch.float64)  # spread 1
-    scores = Coverage(Given(inner), LINE, 0.5).scores(active)
+    scores = Coverage(FixedScores(inner), LINE, 0.5).scores(active)
     assert torch.allclose(scores, inner + 0.5 * isolation(LINE, active))
-    assert torch.equal(Coverage(Given(inner), LINE, 0.0).scores(active), inner)
+    assert torch.equal(Coverage(FixedScores(inner), LINE, 0.0).scores(active), inner)

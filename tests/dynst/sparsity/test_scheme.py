@@ -6,11 +6,11 @@ import torch
 from dynst.errors import ConfigError
 from dynst.sparsity.config import SparsityConfig, at_sparsity, make_constraints, make_scheme
 from dynst.sparsity.constraints.base import Unconstrained
-from dynst.sparsity.constraints.constrained import Marked
+from dynst.sparsity.constraints.constrained import PinExclude
 from dynst.sparsity.constraints.sensor_layout import Network
 from dynst.sparsity.criteria import LearnedGate
 from dynst.sparsity.mask import num_active_at
-from dynst.sparsity.scheme import Scheme, SensorDropout, dense_scheme, fixed_scheme, shared_scheme
+from dynst.sparsity.scheme import Scheme, SensorDropout, dense_scheme, fixed_scheme, supernet_scheme
 from tests.contracts.test_constraints import KINDS, STEPS, S, make_network
 
 START = 0.4 * STEPS
@@ -100,7 +100,7 @@ def test_a_fixed_scheme_keeps_its_choice() -> None:
 
 def test_a_shared_scheme_trains_on_subsets_to_the_end() -> None:
     marks = torch.arange(S)
-    scheme = shared_scheme(Marked(marks == 7, marks == 2), SensorDropout(STEPS, (0.2, 0.8), (7,)), seed=0)
+    scheme = supernet_scheme(PinExclude(marks == 7, marks == 2), SensorDropout(STEPS, (0.2, 0.8), (7,)), seed=0)
     subsets = []
     for step in range(STEPS):
         scheme.update(step)
@@ -118,7 +118,7 @@ def test_a_shared_scheme_trains_on_subsets_to_the_end() -> None:
 
 
 def test_two_seeds_see_other_subsets() -> None:
-    one, other = (shared_scheme(Unconstrained(S), SensorDropout(STEPS), seed) for seed in (0, 1))
+    one, other = (supernet_scheme(Unconstrained(S), SensorDropout(STEPS), seed) for seed in (0, 1))
     assert one.sensors_at(3).index.tolist() != other.sensors_at(3).index.tolist()
 
 

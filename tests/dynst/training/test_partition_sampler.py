@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dynst.data.edges import Edges
-from dynst.data.partition import Part, cut_into_parts
+from dynst.data.partition import Subgraph, cut_into_subgraphs
 from dynst.data.store import SensorStore, open_store
 from dynst.data.synthetic import write_synthetic_field
 from dynst.distributed.world import World
@@ -23,7 +23,7 @@ from dynst.sparsity.config import SparsityConfig
 from dynst.sparsity.constraints.sensor_layout import Network, network_of
 from dynst.sparsity.scheme import StepSensors
 from dynst.training.config import Recipe
-from dynst.training.partition_sampler import Rotation, Turns, within
+from dynst.training.partition_sampler import PartitionSampler, StepKind, within
 from tests.conftest import SMALL, write_network
 
 S = 8
@@ -32,15 +32,15 @@ RECIPE = Recipe(epochs=3, steps_per_epoch=4, batch_size=16, parts=3, halo=1)
 SPARSITY = SparsityConfig(final=0.5, rounds=3, probe_every=2)
 
 
-def parts(count: int = 3) -> tuple[Part, ...]:
-    return cut_into_parts(torch.arange(S)[:, None] - 1, np.arange(S)[:, None], count, hops=1)
+def parts(count: int = 3) -> tuple[Subgraph, ...]:
+    return cut_into_subgraphs(torch.arange(S)[:, None] - 1, np.arange(S)[:, None], count, hops=1)
 
 
-def rotation(count: int = 3, world: World | None = None, seed: int = 0) -> Rotation:
-    return Rotation(parts(count), S, seed, world or World())
+def rotation(count: int = 3, world: World | None = None, seed: int = 0) -> PartitionSampler:
+    return PartitionSampler(parts(count), S, seed, world or World())
 
 
-def turn(one: Rotation, number: int, kind: Turns = Turns.TRAINING) -> tuple[int, ...]:
+def turn(one: PartitionSampler, number: int, kind: StepKind = StepKind.TRAINING) -> tuple[int, ...]:
     part = one.part_at(number, kind)
     assert part is not None
     return tuple(part.locations.tolist())
@@ -49,25 +49,25 @@ def turn(one: Rotation, number: int, kind: Turns = Turns.TRAINING) -> tuple[int,
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 def test_all_parts_have_their_turn_equally_often(size: int) -> None:
     ranks = [rotation(world=World(rank, size)) for rank in range(size)]
-    for kind in Turns:
+    for kind in StepKind:
         drawn = Counter(turn(rank, number, kind) for number in range(3) for rank in ranks)
         assert set(drawn.values()) == {size}
         assert ranks[0].turns == -(-3 // size)
 
 
 def test_turns_depend_on_seed_turn_and_kind_alone() -> None:
-    orders = [[turn(rotation(8, seed=seed), number, kind) for number in range(8)] for seed in (0, 1) for kind in Turns]
+    orders = [[turn(rotation(8, seed=seed), number, kind) for number in range(8)] for seed in (0, 1) for kind in StepKind]
     assert orders[0] == [turn(rotation(8), number) for number in range(8)]
     assert len({tuple(order) for order in orders}) == 6
 
 
 def test_a_whole_network_has_no_part() -> None:
-    assert Rotation((), S, 0, World()).part_at(3, Turns.PROBES) is None
-    assert Rotation((), S, 0, World()).turns == 1
+    assert PartitionSampler((), S, 0, World()).part_at(3, StepKind.PROBES) is None
+    assert PartitionSampler((), S, 0, World()).turns == 1
 
 
 def test_a_part_hears_the_steps_sensors_that_it_holds() -> None:
-    part = Part(torch.tensor([2, 3]), torch.tensor([1, 2, 3]))
+    part = Subgraph(torch.tensor([2, 3]), torch.tensor([1, 2, 3]))
     index = torch.tensor([0, 1, 3, 6])
     assert within(StepSensors(index, None), part, S).index.tolist() == [1, 3]
     found = within(StepSensors(index, torch.tensor([1.0, 0, 0.5, 0])), part, S)
@@ -76,7 +76,7 @@ def test_a_part_hears_the_steps_sensors_that_it_holds() -> None:
 
 
 def test_where_all_of_a_part_are_off_some_active_ones_stand_in() -> None:
-    part = Part(torch.tensor([3]), torch.tensor([3, 4]))
+    part = Subgraph(torch.tensor([3]), torch.tensor([3, 4]))
     assert within(StepSensors(torch.tensor([0, 1, 2, 5, 6, 7]), None), part, S).index.tolist() == [0, 5]
     found = within(StepSensors(torch.arange(S), (torch.arange(S) == 7).float()), part, S)
     assert found.gates is not None
@@ -155,7 +155,7 @@ def test_a_probe_of_a_part_needs_the_memory_of_the_part(tmp_path: Path) -> None:
     network, peaks = open_store(tmp_path / "field"), []
     for number in (1, 4):
         training = experiment(network, RECIPE.model_copy(update={"parts": number, "batch_size": 8})).learned().training
-        probe, part = StepSensors(torch.arange(2_000), torch.ones(2_000)), training.rotation.part_at(0, Turns.PROBES)
+        probe, part = StepSensors(torch.arange(2_000), torch.ones(2_000)), training.rotation.part_at(0, StepKind.PROBES)
         peaks.append(peak_memory(partial(training._measure, torch.arange(8), probe, part)))
     assert peaks[1] < 0.4 * peaks[0]
 

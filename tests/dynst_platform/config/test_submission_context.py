@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 import dynst_platform
-from dynst_platform.config import submission_context as carried
+from dynst_platform.config import submission_context as module
 from dynst_platform.config.job_id import new_job_id, run_name
-from dynst_platform.config.submission_context import Carried, write_carried
+from dynst_platform.config.submission_context import SubmissionContext, write_context
 from dynst_platform.execution.versions import differences, installed
 
 
 def test_nothing_is_carried_where_nothing_was_submitted() -> None:
-    assert carried.carried() is None
+    assert module.submission_context() is None
     assert new_job_id() != "20260101-000000-ab12"
 
 
@@ -24,7 +24,7 @@ def test_variables_and_id_hold_in_every_process_of_the_job(tmp_path: Path) -> No
     """The package is copied as it travels; a variable of the process gives way."""
     package = Path(dynst_platform.__file__).parent
     shutil.copytree(package, tmp_path / package.name, ignore=shutil.ignore_patterns("__pycache__"))
-    write_carried(tmp_path, Carried("20260101-000000-ab12", {"PLANTED": "secret"}))
+    write_context(tmp_path, SubmissionContext("20260101-000000-ab12", {"PLANTED": "secret"}))
     code = "import os; from dynst_platform.config.job_id import new_job_id; print(os.environ['PLANTED'], new_job_id())"
     environment = {"PATH": os.environ["PATH"], "PLANTED": "before"}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
@@ -32,7 +32,7 @@ def test_variables_and_id_hold_in_every_process_of_the_job(tmp_path: Path) -> No
 
 
 def test_it_is_readable_by_nobody_else(tmp_path: Path) -> None:
-    write_carried(tmp_path, Carried("id", {"A": "b"}, {"torch": "1"}))
+    write_context(tmp_path, SubmissionContext("id", {"A": "b"}, {"torch": "1"}))
     (file,) = tmp_path.iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert json.loads(file.read_text()) == {"job_id": "id", "environment": {"A": "b"}, "versions": {"torch": "1"}}

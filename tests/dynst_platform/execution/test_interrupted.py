@@ -17,7 +17,7 @@ from dynst.training.config import Recipe
 from dynst.training.trainer import Training
 from dynst_platform.config.job import JobSpec
 from dynst_platform.execution import worker
-from dynst_platform.execution.run_state import JobPosition, JobRun
+from dynst_platform.execution.run_state import ResumableRun, RunState
 from dynst_platform.execution.worker import run_job
 from dynst_platform.reports import Report
 from tests.dynst_platform.commands.train.test_train import small_job
@@ -152,12 +152,12 @@ def test_every_rank_has_its_own_random_numbers_back(tmp_path: Path) -> None:
         states.append(torch.get_rng_state())
         drawn.append(torch.rand(()).item())
     checkpoints = Checkpoints(str(tmp_path), {})
-    checkpoints.save(vars(JobPosition()) | {"told": "[]", "random": torch.stack(states)})
+    checkpoints.save(vars(RunState()) | {"told": "[]", "random": torch.stack(states)})
     for rank in range(2):
-        JobRun(checkpoints, Recipe(), lambda report: None, World(rank, 2))
+        ResumableRun(checkpoints, Recipe(), lambda report: None, World(rank, 2))
         assert torch.rand(()).item() == drawn[rank]
     own = torch.get_rng_state()
-    JobRun(checkpoints, Recipe(), lambda report: None, World(2, 3))
+    ResumableRun(checkpoints, Recipe(), lambda report: None, World(2, 3))
     assert torch.equal(torch.get_rng_state(), own)
 
 
@@ -180,12 +180,12 @@ def test_killed_between_a_report_and_its_checkpoint(network: SensorStore, tmp_pa
 
 def test_another_number_of_workers_goes_on_only_where_batches_stay_the_same(tmp_path: Path) -> None:
     checkpoints = Checkpoints(str(tmp_path), {})
-    checkpoints.save(vars(JobPosition()) | {"told": "[]", "random": torch.stack([torch.get_rng_state()] * 2)})
+    checkpoints.save(vars(RunState()) | {"told": "[]", "random": torch.stack([torch.get_rng_state()] * 2)})
     for recipe in (Recipe(sharding="time"), Recipe(parts=4)):
-        JobRun(checkpoints, recipe, lambda report: None, World(1, 2))
+        ResumableRun(checkpoints, recipe, lambda report: None, World(1, 2))
         with pytest.raises(CheckpointError, match=r"00000001\.ckpt must go on with 2 workers, .* but there are 3; set"):
-            JobRun(checkpoints, recipe, lambda report: None, World(1, 3))
-    JobRun(checkpoints, Recipe(), lambda report: None, World(0, 1))
+            ResumableRun(checkpoints, recipe, lambda report: None, World(1, 3))
+    ResumableRun(checkpoints, Recipe(), lambda report: None, World(0, 1))
 
 
 def test_a_model_that_was_told_is_never_touched_again(network: SensorStore, tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_a_model_that_was_told_is_never_touched_again(network: SensorStore, tmp_
 def test_a_job_that_is_done_trains_nothing_again(network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = job_of(network, "one_shot")
     first = whole(job, network, tmp_path)
-    monkeypatch.setattr(worker.JobRun, "advance", lambda *_: pytest.fail("an arm that ended was trained again"))
+    monkeypatch.setattr(worker.ResumableRun, "advance", lambda *_: pytest.fail("an arm that ended was trained again"))
     assert facts(whole(job, network, tmp_path)) == facts(first)[-8:], "the last reports may have been lost on their way"
 
 

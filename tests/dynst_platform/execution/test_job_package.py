@@ -10,7 +10,7 @@ import pytest
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform.config.files import load_job, load_sweep
-from dynst_platform.config.submission_context import Carried
+from dynst_platform.config.submission_context import SubmissionContext
 from dynst_platform.execution import job_package as package
 from dynst_platform.execution.job_package import JOB, make_package
 from tests.dynst_platform.commands.train.test_train import small_job
@@ -33,7 +33,7 @@ class Net(nn.Module):
 
 def test_it_holds_our_packages_the_job_and_no_data(network: SensorStore, tmp_path: Path) -> None:
     job = small_job(network)
-    make_package(tmp_path, job, Carried("id"))
+    make_package(tmp_path, job, SubmissionContext("id"))
     assert {path.name for path in tmp_path.iterdir()} == {"dynst", "dynst_platform", JOB, ".dynst-carried.json"}
     assert load_job(tmp_path / JOB) == job
     assert not list(tmp_path.rglob("__pycache__"))
@@ -41,7 +41,7 @@ def test_it_holds_our_packages_the_job_and_no_data(network: SensorStore, tmp_pat
 
 
 def test_the_command_line_runs_from_it(network: SensorStore, tmp_path: Path) -> None:
-    make_package(tmp_path, small_job(network), Carried("id"))
+    make_package(tmp_path, small_job(network), SubmissionContext("id"))
     words = [sys.executable, "-c", "import dynst, dynst_platform.main; print(dynst.__file__)"]
     done = subprocess.run(words, cwd=tmp_path, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(tmp_path / "dynst" / "__init__.py")
@@ -49,7 +49,7 @@ def test_the_command_line_runs_from_it(network: SensorStore, tmp_path: Path) -> 
 
 def test_a_sweep_comes_back_as_it_was(tmp_path: Path) -> None:
     sweep = make_sweep()
-    make_package(tmp_path, sweep, Carried("id"))
+    make_package(tmp_path, sweep, SubmissionContext("id"))
     assert load_sweep(tmp_path / JOB) == sweep
 
 
@@ -59,7 +59,7 @@ def test_a_network_of_the_users_own_travels(network: SensorStore, tmp_path: Path
     monkeypatch.syspath_prepend(tmp_path / "code")
     sent = tmp_path / "sent"
     sent.mkdir()
-    make_package(sent, small_job(network, model={"backbone": "own_net:Net", "window": 6, "horizon": 3}), Carried("id"))
+    make_package(sent, small_job(network, model={"backbone": "own_net:Net", "window": 6, "horizon": 3}), SubmissionContext("id"))
     assert (sent / OWN).read_text() == CODE
 
 
@@ -69,7 +69,7 @@ def test_a_choice_of_sensors_travels(network: SensorStore, tmp_path: Path) -> No
     job = small_job(network, references={"dense": False, "random": 0, "given": str(choice)})
     sent = tmp_path / "sent"
     sent.mkdir()
-    make_package(sent, job, Carried("id"))
+    make_package(sent, job, SubmissionContext("id"))
     assert (sent / "choice.csv").read_text() == "sensor\ns1\n"
     assert "given: choice.csv" in (sent / JOB).read_text()
 
@@ -77,4 +77,4 @@ def test_a_choice_of_sensors_travels(network: SensorStore, tmp_path: Path) -> No
 def test_more_than_ray_takes_is_one_sentence(network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package, "LIMIT", 2**20 // 4)
     with pytest.raises(ConfigError, match=r"must be at most 0 MiB, but is \d MiB, most of it dynst"):
-        make_package(tmp_path, small_job(network), Carried("id"))
+        make_package(tmp_path, small_job(network), SubmissionContext("id"))

@@ -11,7 +11,7 @@ from torch import Tensor
 from dynst.distributed.world import World
 from dynst.training.checkpoint_store import Checkpoints
 from dynst.training.config import Recipe
-from dynst_platform.execution.run_state import JobRun
+from dynst_platform.execution.run_state import ResumableRun
 from tests.dynst_platform.reports import arm_end
 
 
@@ -22,12 +22,12 @@ class LostPeer(World):
     rank: int = 1
     size: int = 2
 
-    def total(self, value: Tensor) -> Tensor:
+    def all_reduce(self, value: Tensor) -> Tensor:
         raise RuntimeError("Connection closed by peer")
 
 
-def run_of(folder: Path, told: list[Any], world: World) -> JobRun:
-    return JobRun(Checkpoints(str(folder), {}), Recipe(), told.append, world)
+def run_of(folder: Path, told: list[Any], world: World) -> ResumableRun:
+    return ResumableRun(Checkpoints(str(folder), {}), Recipe(), told.append, world)
 
 
 def test_nothing_is_told_where_another_rank_has_failed(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_nothing_is_told_where_another_rank_has_failed(tmp_path: Path) -> None:
     told: list[Any] = []
     run = run_of(tmp_path, told, LostPeer())
     with pytest.raises(RuntimeError, match="closed by peer"):
-        run.tell(arm_end())
+        run.report(arm_end())
     assert told == []
 
 

@@ -9,7 +9,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from dynst.data.store import SensorStore
-from dynst_platform.commands.promote.remeasure import examine
+from dynst_platform.commands.promote.remeasure import remeasure
 from dynst_platform.commands.train import workflow as use_case
 from tests.conftest import save_one_pixel, with_tracking_store
 from tests.dynst_platform.commands.train.test_train import small_job
@@ -51,7 +51,7 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory, network: SensorStore,
 @pytest.fixture
 def measured_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models are measured anew in this process and not in one of their own, for tests of what follows from the figures."""
-    monkeypatch.setattr("dynst_platform.commands.promote.workflow.examined", examine)
+    monkeypatch.setattr("dynst_platform.commands.promote.workflow.remeasured_apart", remeasure)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dynst_platform.config.job import PromotionSpec
-from dynst_platform.model_registry.policy import Candidate, Figures, candidates_of, shortfalls, why_not_instead
+from dynst_platform.model_registry.policy import Candidate, Figures, candidates_of, reasons_to_keep_champion, shortfalls
 from tests.dynst_platform.model_registry.samples import training
 
 
@@ -78,6 +78,6 @@ def figures(**changes: Any) -> Figures:
     ],
 )
 def test_when_the_champion_stays(new: dict[str, Any], old: dict[str, Any], stays: str | None) -> None:
-    reasons = why_not_instead(figures(**new), figures(**old), 10.0, PromotionSpec())
+    reasons = reasons_to_keep_champion(figures(**new), figures(**old), 10.0, PromotionSpec())
     assert bool(reasons) == (stays is not None)
     assert stays is None or stays in reasons[0]

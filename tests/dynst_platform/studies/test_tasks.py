@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dynst_platform.errors import RunError
-from dynst_platform.studies.tasks import Cell, Files, Product, run_cells
+from dynst_platform.studies.tasks import Files, Task, TaskResult, run_tasks
 
 calls: list[str] = []  # of the work below, where it runs in this process
 
@@ -18,41 +18,41 @@ def forget() -> None:
     calls.clear()
 
 
-def double(name: str, number: int) -> Product:
+def double(name: str, number: int) -> TaskResult:
     calls.append(name)
-    return Product([{"name": name, "number": 2 * number}], {"number.txt": str(number).encode()})
+    return TaskResult([{"name": name, "number": 2 * number}], {"number.txt": str(number).encode()})
 
 
-def add(name: str, number: int, files: Files) -> Product:
+def add(name: str, number: int, files: Files) -> TaskResult:
     calls.append(name)
-    return Product([{"name": name, "number": number + int(files["number.txt"])}])
+    return TaskResult([{"name": name, "number": number + int(files["number.txt"])}])
 
 
-def fail(name: str) -> Product:
+def fail(name: str) -> TaskResult:
     calls.append(name)
     raise ValueError(f"no luck with {name}")
 
 
-def basis(number: int = 5) -> Cell:
-    return Cell("s/basis", double, ("basis", number), {"number": number})
+def basis(number: int = 5) -> Task:
+    return Task("s/basis", double, ("basis", number), {"number": number})
 
 
-def sum_of(name: str, number: int, needs: str = "s/basis") -> Cell:
-    return Cell(f"s/{name}", add, (name, number), {"name": name, "number": number}, needs)
+def sum_of(name: str, number: int, needs: str = "s/basis") -> Task:
+    return Task(f"s/{name}", add, (name, number), {"name": name, "number": number}, needs)
 
 
-def failing(name: str) -> Cell:
-    return Cell(f"s/{name}", fail, (name,), {"name": name})
+def failing(name: str) -> Task:
+    return Task(f"s/{name}", fail, (name,), {"name": name})
 
 
-def run(cells: list[Cell], root: Path, workers: int = 0, address: str | None = None) -> dict[str, list[dict[str, Any]]]:
+def run(cells: list[Task], root: Path, workers: int = 0, address: str | None = None) -> dict[str, list[dict[str, Any]]]:
     done: dict[str, list[dict[str, Any]]] = {}
 
-    def on_done(cell: Cell, product: Product) -> None:
+    def on_done(cell: Task, product: TaskResult) -> None:
         assert cell.name not in done, "handed over once"
         done[cell.name] = product.rows
 
-    run_cells(cells, root, workers, on_done, address)
+    run_tasks(cells, root, workers, on_done, address)
     return done
 
 
@@ -88,7 +88,7 @@ def test_other_settings_are_other_work(tmp_path: Path) -> None:
     run([basis()], tmp_path)
     assert run([basis(6)], tmp_path) == {"s/basis": [{"name": "basis", "number": 12}]}
     assert calls == ["basis", "basis"]
-    assert basis().folder == Cell("s/basis", fail, (), {"number": 5}).folder
+    assert basis().folder == Task("s/basis", fail, (), {"number": 5}).folder
     assert basis().folder != basis(6).folder
 
 
@@ -103,7 +103,7 @@ def test_a_failure_stops_only_what_needs_it(tmp_path: Path) -> None:
     assert "\n" not in text
     assert folders(tmp_path) == {basis().folder, sum_of("a", 1).folder}
     calls.clear()
-    mended = [Cell(cell.name, double, (cell.name, 3), cell.identity) if cell.work is fail else cell for cell in cells]
+    mended = [Task(cell.name, double, (cell.name, 3), cell.identity) if cell.work is fail else cell for cell in cells]
     done = run(mended, tmp_path)
     assert calls == ["s/bad", "child", "s/worse"], "only what was left"
     assert list(done) == ["s/basis", "s/a", "s/bad", "s/child", "s/worse"]
@@ -111,14 +111,14 @@ def test_a_failure_stops_only_what_needs_it(tmp_path: Path) -> None:
 
 def test_a_failure_without_words_is_named_by_its_kind(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="s/stop: StopIteration"):
-        run([Cell("s/stop", lambda: next(iter(())), (), {})], tmp_path)
+        run([Task("s/stop", lambda: next(iter(())), (), {})], tmp_path)
 
 
 def test_stopped_by_hand_it_keeps_what_is_done(tmp_path: Path) -> None:
-    def stop() -> Product:
+    def stop() -> TaskResult:
         raise KeyboardInterrupt
 
-    cells = [basis(), Cell("s/stop", stop, (), {}), sum_of("a", 1)]
+    cells = [basis(), Task("s/stop", stop, (), {}), sum_of("a", 1)]
     with pytest.raises(KeyboardInterrupt):
         run(cells, tmp_path)
     assert folders(tmp_path) == {basis().folder}
@@ -158,7 +158,7 @@ def test_a_full_disk_fails_the_piece_alone(tmp_path: Path, monkeypatch: pytest.M
         return write(path, content)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    cells = [Cell("s/large", double, ("large", 6), {}), sum_of("child", 1, needs="s/large"), basis()]
+    cells = [Task("s/large", double, ("large", 6), {}), sum_of("child", 1, needs="s/large"), basis()]
     with pytest.raises(RunError, match=r"1 of 3 pieces failed \(s/large: \[Errno 28\] No space left on device\)"):
         run(cells, tmp_path)
     assert calls == ["large", "basis"]
@@ -168,11 +168,11 @@ def test_a_full_disk_fails_the_piece_alone(tmp_path: Path, monkeypatch: pytest.M
 def test_two_runs_of_one_piece_do_not_disturb_each_other(tmp_path: Path) -> None:
     """The other run is done while this one works."""
 
-    def slow() -> Product:
-        run([Cell("s/one", double, ("inner", 1), {})], tmp_path)
-        return Product([{"name": "outer"}])
+    def slow() -> TaskResult:
+        run([Task("s/one", double, ("inner", 1), {})], tmp_path)
+        return TaskResult([{"name": "outer"}])
 
-    cell = Cell("s/one", slow, (), {})
+    cell = Task("s/one", slow, (), {})
     assert run([cell], tmp_path) == {"s/one": [{"name": "outer"}]}
     assert run([cell], tmp_path) == {"s/one": [{"name": "inner", "number": 2}]}
     assert folders(tmp_path) == {cell.folder}

@@ -13,8 +13,8 @@ from dynst.errors import ConfigError
 from dynst_platform.errors import BusyError, TrackingError, UnreachableError
 from dynst_platform.reports import EpochReport
 from dynst_platform.tracking import delivery as module
-from dynst_platform.tracking.cursor import Cursor, Ending, alone_in, queued
-from dynst_platform.tracking.delivery import Backlog, Delivery, delivered
+from dynst_platform.tracking.cursor import Cursor, Ending, folder_lock, queued
+from dynst_platform.tracking.delivery import Delivery, Outbox, delivered
 from dynst_platform.tracking.report_file import REPORTS, append_report
 from tests.dynst_platform.reports import epoch
 
@@ -126,12 +126,12 @@ def test_a_refusal_ends_the_delivery_and_is_said(cursor: Cursor) -> None:
 
 def test_the_next_process_goes_on_after_the_cursor(cursor: Cursor) -> None:
     add(cursor, 1, 2, 2)
-    Backlog(cursor, Store()).hand_over(once)
+    Outbox(cursor, Store()).hand_over(once)
     add(cursor, 1, 3)
     second = Store()
     later = Cursor.open(cursor.folder)
     assert queued(later) == 1
-    Backlog(later, second).hand_over(once)
+    Outbox(later, second).hand_over(once)
     assert (second.recalled, second.taken) == ([1, 2], [3])
     assert queued(later) == 0
 
@@ -143,8 +143,8 @@ def test_a_process_that_dies_before_the_cursor_moved_gives_the_report_again(curs
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cursor, "move", lambda **changes: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            Backlog(cursor, store).hand_over(once)
-    Backlog(Cursor.open(cursor.folder), store).hand_over(once)
+            Outbox(cursor, store).hand_over(once)
+    Outbox(Cursor.open(cursor.folder), store).hand_over(once)
     assert store.taken == [1, 1, 2]
 
 
@@ -165,7 +165,7 @@ def test_an_ending_that_could_not_be_told_is_kept_and_noted(cursor: Cursor, monk
     later = Cursor.open(cursor.folder)
     assert isinstance(later.state.ending, Ending)
     store = Store()
-    Backlog(later, store).end(once)
+    Outbox(later, store).end(once)
     assert store.closed == [("KILLED", "stopped from the keyboard")]
     assert Cursor.open(cursor.folder).state.ending is None
 
@@ -191,9 +191,9 @@ def test_without_a_destination_everything_is_left(cursor: Cursor) -> None:
 
 
 def test_a_folder_has_one_process_at_a_time(tmp_path: Path) -> None:
-    with alone_in(tmp_path), pytest.raises(BusyError, match=f"belongs to process {os.getpid()}"), alone_in(tmp_path):
+    with folder_lock(tmp_path), pytest.raises(BusyError, match=f"belongs to process {os.getpid()}"), folder_lock(tmp_path):
         pass
-    with alone_in(tmp_path):
+    with folder_lock(tmp_path):
         pass
 
 

@@ -20,8 +20,8 @@ from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import artifact_root, shown, tracking_uri
 from dynst_platform.errors import BusyError, UnreachableError
 from dynst_platform.tracking import mlflow_runs, report_tracker
-from dynst_platform.tracking.cursor import Cursor, Ending, alone_in, queued
-from dynst_platform.tracking.delivery import Backlog
+from dynst_platform.tracking.cursor import Cursor, Ending, folder_lock, queued
+from dynst_platform.tracking.delivery import Outbox
 from dynst_platform.tracking.report_file import REPORTS
 from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.sync import sync, waiting_folders
@@ -175,7 +175,7 @@ def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def lossy_tracker(cursor: Cursor, network: SensorStore) -> ReportTracker:
     tracker = ReportTracker(tracking_uri(), artifact_root(), short_job(network), network, cursor.folder.name, cursor.state.origin)
-    tracker.take_up(cursor.state.runs)
+    tracker.resume(cursor.state.runs)
     tracker._client = Lossy(tracker._client)
     return tracker
 
@@ -194,7 +194,7 @@ def take_one(cursor: Cursor, tracker: ReportTracker) -> None:
         raise AssertionError("the report is never taken")
 
     with contextlib.suppress(KeyboardInterrupt):
-        Backlog(cursor, tracker).hand_over(attempt)
+        Outbox(cursor, tracker).hand_over(attempt)
 
 
 def test_answers_that_are_lost_double_nothing(folder: Path, network: SensorStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,7 +248,7 @@ def test_a_run_that_cannot_be_read_does_not_stop_the_others(folder: Path, own_ho
 
 
 def test_a_run_that_goes_on_is_left_alone(folder: Path) -> None:
-    with alone_in(folder), pytest.raises(BusyError, match="wait for its end"):
+    with folder_lock(folder), pytest.raises(BusyError, match="wait for its end"):
         sync(folder)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from dynst.data.importers.formats.grids import grid_source
 from dynst.data.importers.graph_files import read_graph
-from dynst.data.importers.source import Geometry, ReadOptions, Source, array_blocks, numbered, step_times
+from dynst.data.importers.source import PositionKind, ReadOptions, Source, array_blocks, numbered, step_times
 from dynst.data.importers.times import to_seconds
 from dynst.data.importers.zip_safety import refuse_bombs
 from dynst.data.manifest import Channel
@@ -103,7 +103,7 @@ def _channels(fields: dict[str, np.ndarray], count: int) -> tuple[Channel, ...]:
     return tuple(Channel(name=name) for name in names)
 
 
-def _positions(fields: dict[str, np.ndarray]) -> tuple[np.ndarray | None, Geometry]:
+def _positions(fields: dict[str, np.ndarray]) -> tuple[np.ndarray | None, PositionKind]:
     for x, y in (("lon", "lat"), ("easting", "northing"), ("x", "y")):
         if x in fields and y in fields:
             return np.stack([fields[x], fields[y]], axis=1).astype(float), "lonlat" if x == "lon" else "plane"

@@ -13,21 +13,21 @@ from dynst.sparsity.config import at_sparsity
 from dynst.sparsity.mask import MaskUpdate
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
-from dynst_platform.studies.references import FIGURES, dense_cell, study_basis
-from dynst_platform.studies.tasks import Cell, Product
+from dynst_platform.studies.references import FIGURES, dense_task, study_basis
+from dynst_platform.studies.tasks import Task, TaskResult
 
-__all__ = ["TRAINED", "ablation_cells"]
+__all__ = ["TRAINED", "ablation_tasks"]
 
 TRAINED = "trained"
 NO_CRITERION = "none"  # of a judged choice
 
 
-def ablation_cells(job: JobSpec, store: SensorStore) -> list[Cell]:
-    return [cell for seed in job.ablation.seeds for cell in _seed_cells(job, store, seed)]
+def ablation_tasks(job: JobSpec, store: SensorStore) -> list[Task]:
+    return [cell for seed in job.ablation.seeds for cell in _seed_tasks(job, store, seed)]
 
 
-def _seed_cells(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Cell]:
-    yield dense_cell(job, store, seed, job.training.epochs)
+def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
+    yield dense_task(job, store, seed, job.training.epochs)
     for scheme, criterion, sparsity in _variants(job):
         settings = at_sparsity(job.sparsity, sparsity).model_copy(update={"scheme": scheme})
         own = {"dropout": True} if criterion == NO_CRITERION else {"criterion": criterion}
@@ -35,7 +35,7 @@ def _seed_cells(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Cell]:
         document = job.model_copy(update={"sparsity": settings, "seed": seed}).model_dump(mode="json")
         identity = study_basis(job, store) | {"seed": seed, "sparsity": document["sparsity"], "search": document["search"]}
         name = f"seed-{seed}/{scheme}-{criterion}-{sparsity:g}"
-        yield Cell(name, _train, (document, str(store.path), criterion), identity)
+        yield Task(name, _train, (document, str(store.path), criterion), identity)
 
 
 def _variants(job: JobSpec) -> Iterator[tuple[str, str, float]]:
@@ -45,7 +45,7 @@ def _variants(job: JobSpec) -> Iterator[tuple[str, str, float]]:
         yield from product([scheme], [NO_CRITERION] if scheme == "judged" else spec.criteria, spec.sparsities)
 
 
-def _train(document: dict[str, Any], store_path: str, criterion: str) -> Product:
+def _train(document: dict[str, Any], store_path: str, criterion: str) -> TaskResult:
     job = JobSpec.model_validate(document)
     experiment = experiment_of(job, store_path)
     updates: list[MaskUpdate] = []
@@ -64,4 +64,4 @@ def _train(document: dict[str, Any], store_path: str, criterion: str) -> Product
         "seconds": perf_counter() - started,
         "active": arm.active.nonzero().squeeze(1).tolist(),
     }
-    return Product([row])
+    return TaskResult([row])

@@ -6,12 +6,12 @@ from typing import Any
 from dynst.data.store import SensorStore
 from dynst_platform.commands.ablate.plot import draw_ablation
 from dynst_platform.commands.ablate.summary import ablation_summary
-from dynst_platform.commands.ablate.tasks import ablation_cells
+from dynst_platform.commands.ablate.tasks import ablation_tasks
 from dynst_platform.config.files import dump_spec
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import home
 from dynst_platform.config.stores import first_unit
-from dynst_platform.studies.study import OnPiece, StudyOutcome, carried_out, outcome_facts, plain_rows
+from dynst_platform.studies.study import OnTask, StudyOutcome, outcome_facts, plain_rows, study_run
 
 __all__ = ["AblationOutcome", "ablate"]
 
@@ -21,13 +21,13 @@ class AblationOutcome(StudyOutcome):
     variants: list[dict[str, Any]]  # one for each scheme, criterion and sparsity, over seeds
 
 
-def ablate(job: JobSpec, store: SensorStore, on_piece: OnPiece) -> AblationOutcome:
+def ablate(job: JobSpec, store: SensorStore, on_piece: OnTask) -> AblationOutcome:
     """Train every variant that no earlier call has trained.
 
     Raises:
         RunError: a piece or the tracking store failed; what was finished stays.
     """
-    with carried_out("ablation", job, store, ablation_cells(job, store), on_piece) as (tracker, table):
+    with study_run("ablation", job, store, ablation_tasks(job, store), on_piece) as (tracker, table):
         variants = ablation_summary(table, store.sensors.ids)
         folder = home() / job.name / f"ablation-{tracker.job_id}"
         folder.mkdir(parents=True)

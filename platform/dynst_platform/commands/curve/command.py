@@ -25,9 +25,9 @@ def curve(job: Path, assignments: tuple[str, ...], output: str, quiet: bool) -> 
 
     from dynst_platform.commands.curve import workflow as use_case
     from dynst_platform.commands.curve.table import print_curve
-    from dynst_platform.studies.progress import PieceProgress
+    from dynst_platform.studies.progress import TaskProgress
     from dynst_platform.terminal.output import print_json
 
-    with PieceProgress(spec.name, quiet) as progress:
+    with TaskProgress(spec.name, quiet) as progress:
         outcome = use_case.curve(spec, store, progress.on_piece)
     (print_json if output == "json" else print_curve)(outcome)

@@ -14,50 +14,50 @@ from dynst.models.forecaster import SparseForecaster
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sensor_choice import read_choice
-from dynst_platform.studies.references import FIGURES, dense_cell, errors_of_all, run_to_the_end, study_basis
-from dynst_platform.studies.tasks import Cell, Files, Product
+from dynst_platform.studies.references import FIGURES, dense_task, errors_of_all, run_to_the_end, study_basis
+from dynst_platform.studies.tasks import Files, Task, TaskResult
 
-__all__ = ["curve_cells"]
+__all__ = ["curve_tasks"]
 
 NETWORK = "network.safetensors"
 Row = dict[str, Any]
 
 
-def curve_cells(job: JobSpec, store: SensorStore) -> list[Cell]:
+def curve_tasks(job: JobSpec, store: SensorStore) -> list[Task]:
     """Everything that ``job.curve`` asks for: for each seed the networks, then the choices at each sparsity."""
-    return [cell for seed in job.curve.seeds for cell in _seed_cells(job, store, seed)]
+    return [cell for seed in job.curve.seeds for cell in _seed_tasks(job, store, seed)]
 
 
-def _seed_cells(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Cell]:
+def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
     spec, where = job.curve, (job.model_dump(mode="json"), str(store.path), seed)
     basis = study_basis(job, store) | {"seed": seed}
     shared = f"seed-{seed}/shared"
     if spec.dense:
-        yield dense_cell(job, store, seed, job.training.epochs + spec.fine_tune_epochs)
-    yield Cell(shared, _shared, where, basis)
+        yield dense_task(job, store, seed, job.training.epochs + spec.fine_tune_epochs)
+    yield Task(shared, _shared, where, basis)
     for sparsity in spec.sparsities:
         tuned = spec.fine_tune_epochs if sparsity in (spec.fine_tune_at or spec.sparsities) else 0
         identity = basis | {"sparsity": sparsity, "fine_tune_epochs": tuned}
         for choice in (LEARNED, *spec.baselines):
             own = job.search.model_dump() if choice == LEARNED else {"windows": job.search.windows, "random": spec.random}
             name = f"seed-{seed}/{choice}-{sparsity:g}"
-            yield Cell(name, _choice, (*where, choice, sparsity, tuned), identity | {"choice": choice, "own": own}, shared)
+            yield Task(name, _choice, (*where, choice, sparsity, tuned), identity | {"choice": choice, "own": own}, shared)
     if spec.given is not None:
         active = read_choice(spec.given, store.sensors.ids).nonzero().squeeze(1).tolist()
         identity = basis | {"given": active, "sparsities": spec.sparsities, "windows": job.search.windows}
         identity |= {"fine_tune_epochs": spec.fine_tune_epochs}
-        yield Cell(f"seed-{seed}/given", _given, (*where, active, spec.fine_tune_epochs), identity, shared)
+        yield Task(f"seed-{seed}/given", _given, (*where, active, spec.fine_tune_epochs), identity, shared)
 
 
-def _shared(job: dict[str, Any], store: str, seed: int) -> Product:
+def _shared(job: dict[str, Any], store: str, seed: int) -> TaskResult:
     supernet = _supernet(job, store, seed)
     training = supernet.training()
     row = {"stage": "shared", "seed": seed, "seconds": run_to_the_end(training)}
     row |= errors_of_all(supernet.experiment, training.model, training.scheme.active)
-    return Product([row], {NETWORK: save(training.model.state_dict())})
+    return TaskResult([row], {NETWORK: save(training.model.state_dict())})
 
 
-def _choice(job: dict[str, Any], store: str, seed: int, choice: str, sparsity: float, epochs: int, files: Files) -> Product:
+def _choice(job: dict[str, Any], store: str, seed: int, choice: str, sparsity: float, epochs: int, files: Files) -> TaskResult:
     supernet = _supernet(job, store, seed)
     network = _load(supernet.experiment, files)
     judge = supernet.judge(network)
@@ -66,14 +66,14 @@ def _choice(job: dict[str, Any], store: str, seed: int, choice: str, sparsity: f
     else:
         draws = JobSpec.model_validate(job).curve.random if choice == "random" else 1
         found = [supernet.ranked(choice, number, judge, sparsity) for number in range(draws)]
-    return Product(_points(supernet, network, found, epochs))
+    return TaskResult(_points(supernet, network, found, epochs))
 
 
-def _given(job: dict[str, Any], store: str, seed: int, active: list[int], epochs: int, files: Files) -> Product:
+def _given(job: dict[str, Any], store: str, seed: int, active: list[int], epochs: int, files: Files) -> TaskResult:
     supernet = _supernet(job, store, seed)
     network = _load(supernet.experiment, files)
     choice = supernet.given(active, supernet.judge(network), JobSpec.model_validate(job).curve.sparsities)
-    return Product(_points(supernet, network, [choice], epochs))
+    return TaskResult(_points(supernet, network, [choice], epochs))
 
 
 def _points(supernet: Supernet, network: SparseForecaster, found: list[Choice], epochs: int) -> list[Row]:

@@ -9,12 +9,12 @@ import pandas as pd
 from dynst.data.store import SensorStore
 from dynst_platform.commands.curve.plot import draw_curve
 from dynst_platform.commands.curve.summary import STAGES, summary
-from dynst_platform.commands.curve.tasks import curve_cells
+from dynst_platform.commands.curve.tasks import curve_tasks
 from dynst_platform.config.files import dump_spec
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import home
 from dynst_platform.config.stores import first_unit
-from dynst_platform.studies.study import OnPiece, StudyOutcome, carried_out, outcome_facts, plain_rows
+from dynst_platform.studies.study import OnTask, StudyOutcome, outcome_facts, plain_rows, study_run
 
 __all__ = ["CurveOutcome", "curve"]
 
@@ -24,13 +24,13 @@ class CurveOutcome(StudyOutcome):
     points: list[dict[str, Any]]  # one for each stage, sparsity and choice, over seeds
 
 
-def curve(job: JobSpec, store: SensorStore, on_piece: OnPiece) -> CurveOutcome:
+def curve(job: JobSpec, store: SensorStore, on_piece: OnTask) -> CurveOutcome:
     """Draw the job's sparsity–error curve; pieces that an earlier call finished are taken as they are.
 
     Raises:
         RunError: a piece or the tracking store failed; what was finished stays.
     """
-    with carried_out("curve", job, store, curve_cells(job, store), on_piece) as (tracker, table):
+    with study_run("curve", job, store, curve_tasks(job, store), on_piece) as (tracker, table):
         folder = home() / job.name / f"curve-{tracker.job_id}"
         points = summary(table, store.sensors.ids)
         _write(folder, table, points, job, store)

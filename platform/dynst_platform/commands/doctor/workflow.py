@@ -9,10 +9,10 @@ from typing import Any
 
 from dynst.errors import ConfigError
 from dynst.storage.addresses import without_credentials
-from dynst_platform import QUIET_AND_QUICK
+from dynst_platform import ENV_DEFAULTS
 from dynst_platform.config.cluster_profile import Profile
 from dynst_platform.config.job_id import fresh_job_id
-from dynst_platform.config.submission_context import Carried
+from dynst_platform.config.submission_context import SubmissionContext
 from dynst_platform.errors import RunError, UnreachableError
 from dynst_platform.execution.job_package import make_package
 from dynst_platform.execution.nodes import NodeFacts, least_mib
@@ -125,8 +125,8 @@ def _seen_from_inside(cluster: Cluster, profile: Profile, variables: Mapping[str
     """
     job_id = f"doctor-{fresh_job_id()}"
     with TemporaryDirectory(prefix="dynst-") as folder:
-        make_package(Path(folder), None, Carried(job_id, environment_of(profile) | dict(variables)))
-        cluster.submit(job_id, PROBE, Path(folder), QUIET_AND_QUICK, {"name": "doctor", "kind": "doctor", "run": "doctor"})
+        make_package(Path(folder), None, SubmissionContext(job_id, environment_of(profile) | dict(variables)))
+        cluster.submit(job_id, PROBE, Path(folder), ENV_DEFAULTS, {"name": "doctor", "kind": "doctor", "run": "doctor"})
     ended = cluster.ended(job_id)
     lines = cluster.logs(job_id).strip().splitlines() or [ended.message.strip() or "it said nothing"]
     if ended.code or not lines[-1].startswith("{"):

@@ -19,10 +19,10 @@ from dynst_platform.config.job import JobSpec
 from dynst_platform.errors import RunError
 from dynst_platform.model_registry.policy import Figures
 
-__all__ = ["examine", "examined"]
+__all__ = ["remeasure", "remeasured_apart"]
 
 
-def examined(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
+def remeasured_apart(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
     """What ``examine`` gives in a process of its own.
 
     Raises:
@@ -40,7 +40,7 @@ def examined(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
     return Figures(**figures | {"targets": tuple(figures["targets"])})
 
 
-def examine(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
+def remeasure(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
     artifact = load_artifact(folder)
     experiment = experiment_of(job.model_copy(update={"model": artifact.description.model}), store.path)
     targets = experiment.dataset.test.targets.tolist()
@@ -61,7 +61,7 @@ def examine(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
 
 def main() -> None:
     folder, job, store = (Path(word) for word in sys.argv[1:])
-    print(json.dumps(asdict(examine(folder, load_job(job), open_store(store)))))
+    print(json.dumps(asdict(remeasure(folder, load_job(job), open_store(store)))))
 
 
 if __name__ == "__main__":

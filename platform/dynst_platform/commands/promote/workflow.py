@@ -7,10 +7,10 @@ from typing import Any
 from mlflow.tracking import MlflowClient
 
 from dynst.errors import ArtifactError, ConfigError, DataError
-from dynst_platform.commands.promote.remeasure import examined
+from dynst_platform.commands.promote.remeasure import remeasured_apart
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import tracking_uri
-from dynst_platform.model_registry.policy import Candidate, Figures, candidates_of, shortfalls, why_not_instead
+from dynst_platform.model_registry.policy import Candidate, Figures, candidates_of, reasons_to_keep_champion, shortfalls
 from dynst_platform.model_registry.references import client_of, fetched, store_that_fits
 from dynst_platform.model_registry.runs import trainings_of
 from dynst_platform.model_registry.versions import Version, alone_with, champion_of, register
@@ -95,7 +95,7 @@ def _measure(client: MlflowClient, uri: str, best: Candidate, champion: Version 
     try:
         with fetched(client, uri, str(training.model_id)) as found:
             data = store_that_fits(found, store)
-            new, job = examined(found.folder, found.job, data), found.job
+            new, job = remeasured_apart(found.folder, found.job, data), found.job
     except (ArtifactError, ConfigError) as error:
         return _Measured(None, None, [f"run {training.name} cannot be measured anew: {error}"])
     logged = training.metrics.get("model/mae_all", training.mae_all or 0.0)
@@ -109,13 +109,13 @@ def _measure(client: MlflowClient, uri: str, best: Candidate, champion: Version 
         old = _champion_figures(client, uri, champion, job, store)
     except (ArtifactError, ConfigError, DataError) as error:
         return _Measured(new, None, [f"the champion, version {champion.number}, cannot be compared: {error}"])
-    return _Measured(new, old, why_not_instead(new, old, float(training.dense or 0), best.policy))
+    return _Measured(new, old, reasons_to_keep_champion(new, old, float(training.dense or 0), best.policy))
 
 
 def _champion_figures(client: MlflowClient, uri: str, champion: Version, job: JobSpec, store: str | None) -> Figures:
     with fetched(client, uri, champion.model_id) as found:
         data = store_that_fits(found, store or job.data.store)
-        return examined(found.folder, found.job.model_copy(update={"data": job.data}), data)
+        return remeasured_apart(found.folder, found.job.model_copy(update={"data": job.data}), data)
 
 
 def _decision(

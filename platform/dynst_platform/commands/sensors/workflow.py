@@ -10,7 +10,7 @@ import torch
 from dynst.data.store import SensorStore
 from dynst.experiment.protocol import error_figures, model_errors
 from dynst.models.artifact import Artifact
-from dynst.selection.subset_evaluator import Judge, evenly
+from dynst.selection.subset_evaluator import SubsetEvaluator, evenly
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import tracking_uri
@@ -86,7 +86,7 @@ def _plan(reference: str, artifact: Artifact, job: JobSpec, store: SensorStore) 
     test, active = experiment.dataset.test, torch.tensor(artifact.description.active)
     errors = model_errors(experiment, artifact.model, active)
     figures = error_figures(errors, active)
-    judge = Judge(artifact.model, [(test, evenly(len(test), WINDOWS))])
+    judge = SubsetEvaluator(artifact.model, [(test, evenly(len(test), WINDOWS))])
     exact = int(active.sum()) <= MOST_LOST_ONE_BY_ONE
     lost = _lost(judge, active) if exact else _lost_about(judge, active)
     sensors = pd.DataFrame(
@@ -114,7 +114,7 @@ def _plan(reference: str, artifact: Artifact, job: JobSpec, store: SensorStore) 
     )
 
 
-def _lost(judge: Judge, active: torch.Tensor) -> np.ndarray:
+def _lost(judge: SubsetEvaluator, active: torch.Tensor) -> np.ndarray:
     """``[S]``; NaN for a sensor that is off, or the last one that is on."""
     out = np.full(len(active), np.nan)
     on = active.nonzero().squeeze(1).tolist() if active.sum() > 1 else []
@@ -122,7 +122,7 @@ def _lost(judge: Judge, active: torch.Tensor) -> np.ndarray:
     return out
 
 
-def _lost_about(judge: Judge, active: torch.Tensor) -> np.ndarray:
+def _lost_about(judge: SubsetEvaluator, active: torch.Tensor) -> np.ndarray:
     """To first order, for networks where one evaluation for each sensor would take too long."""
     estimate = judge.loss(active) + judge.importance(active)
     found: np.ndarray = torch.where(active, estimate, torch.nan).numpy()

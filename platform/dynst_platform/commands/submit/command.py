@@ -44,7 +44,7 @@ def submit(
         return
     profile = profile_of(flags)
 
-    from dynst_platform.commands.submit.workflow import Wishes, check_here
+    from dynst_platform.commands.submit.workflow import SubmitOptions, check_here
     from dynst_platform.commands.submit.workflow import submit as use_case
     from dynst_platform.config.files import load_either
     from dynst_platform.execution.submission import variables_to_carry
@@ -57,7 +57,7 @@ def submit(
     from dynst_platform.execution.ray_jobs import connect
 
     cluster = connect(profile)
-    wishes = Wishes(carried, num_gpus, any_versions, install, shutil.get_terminal_size().columns)
+    wishes = SubmitOptions(carried, num_gpus, any_versions, install, shutil.get_terminal_size().columns)
     started = use_case(cluster, profile, spec, wishes)
     click.echo(f"Started {started.id} on {cluster.url}. {how_to_find_again(started)}", err=True)
     if not detach:

@@ -11,13 +11,13 @@ from dynst.data import auckland
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.storage.addresses import is_remote
-from dynst_platform import QUIET_AND_QUICK
+from dynst_platform import ENV_DEFAULTS
 from dynst_platform.config.cluster_profile import Profile
 from dynst_platform.config.files import value_at, with_overrides
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.job_id import fresh_job_id, run_name
 from dynst_platform.config.stores import from_anywhere, store_for, sweep_store_for
-from dynst_platform.config.submission_context import Carried
+from dynst_platform.config.submission_context import SubmissionContext
 from dynst_platform.config.sweep import SweepSpec
 from dynst_platform.errors import RunError
 from dynst_platform.execution.job_package import JOB, make_package
@@ -26,7 +26,7 @@ from dynst_platform.execution.submission import environment_of, other_ray
 from dynst_platform.execution.versions import installed, requirements
 
 __all__ = [
-    "Wishes",
+    "SubmitOptions",
     "check_here",
     "find_job",
     "on_cluster",
@@ -39,7 +39,7 @@ STOPS = {"RAY_JOB_STOP_SIGNAL": "SIGINT", "RAY_JOB_STOP_WAIT_TIME_S": "60"}  # a
 
 
 @dataclass(frozen=True)
-class Wishes:
+class SubmitOptions:
     """What flags ask of a submission.
 
     Args:
@@ -57,7 +57,7 @@ class Wishes:
     width: int = 80
 
 
-def submit(cluster: Cluster, profile: Profile, spec: JobSpec | SweepSpec, wishes: Wishes) -> RemoteJob:
+def submit(cluster: Cluster, profile: Profile, spec: JobSpec | SweepSpec, wishes: SubmitOptions) -> RemoteJob:
     """Send the job and everything that it needs but the data, and start it.
 
     Raises:
@@ -69,14 +69,16 @@ def submit(cluster: Cluster, profile: Profile, spec: JobSpec | SweepSpec, wishes
         raise RunError(sentence)
     kind, job_id = "train" if isinstance(spec, JobSpec) else "tune", fresh_job_id()
     name = f"{spec.name}-{job_id}"
-    brought = Carried(job_id, environment_of(profile) | dict(wishes.variables), {} if wishes.any_versions else installed())
+    brought = SubmissionContext(
+        job_id, environment_of(profile) | dict(wishes.variables), {} if wishes.any_versions else installed()
+    )
     with TemporaryDirectory(prefix="dynst-") as folder:
         make_package(Path(folder), on_cluster(spec, wishes.num_gpus), brought)
         cluster.submit(
             name,
             f"exec python -m dynst_platform.main {kind} {JOB}",
             Path(folder),
-            QUIET_AND_QUICK | STOPS | {"COLUMNS": str(wishes.width)},
+            ENV_DEFAULTS | STOPS | {"COLUMNS": str(wishes.width)},
             {"name": spec.name, "kind": kind, "run": run_name(ARMS[kind], job_id), "user": _user()},
             requirements() if wishes.install else (),
         )

@@ -24,8 +24,8 @@ from dynst_platform.execution.worker import checkpoints_of
 from dynst_platform.plots.masks import draw_mask
 from dynst_platform.quiet import quiet_libraries
 from dynst_platform.reports import ArmReport, Report
-from dynst_platform.tracking.cursor import Cursor, alone_in
-from dynst_platform.tracking.delivery import Left, delivered
+from dynst_platform.tracking.cursor import Cursor, folder_lock
+from dynst_platform.tracking.delivery import Undelivered, delivered
 from dynst_platform.tracking.mlflow_runs import origin_tags
 from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.run_folder import JOB_FILE, mark_finished, new_folder, resumed_cursor
@@ -90,7 +90,7 @@ def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = 
     if job.cluster.address is not None and job.cluster.num_workers:
         check_cluster(job.cluster.address, home(), [store.path])
     if resume is not None:
-        with alone_in(resume):
+        with folder_lock(resume):
             cursor = resumed_cursor(resume, store)
             tracker = None if offline else _opened(job, store, resume.name, cursor.state.origin, cursor.state.runs)
             return _run(job, store, listener, cursor, tracker)
@@ -99,7 +99,7 @@ def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = 
         checkpoints_of(job, store, home() / job.name / job_id).check_writable()
     tracker = None if offline else _opened(job, store, job_id, origin, None)
     folder, job = new_folder(job, job_id)
-    with alone_in(folder):
+    with folder_lock(folder):
         return _run(job, store, listener, Cursor.begin(folder, store, origin), tracker)
 
 
@@ -135,7 +135,7 @@ def _opened(job: JobSpec, store: SensorStore, job_id: str, origin: dict[str, str
     try:
         tracker = ReportTracker(tracking_uri(), artifact_root(), job, store, job_id, origin)
         if runs is not None:
-            tracker.take_up(runs)
+            tracker.resume(runs)
             tracker.reopen()
         tracker.start("dynst", "learned")
     except UnreachableError as error:
@@ -143,7 +143,7 @@ def _opened(job: JobSpec, store: SensorStore, job_id: str, origin: dict[str, str
     return tracker
 
 
-def _outcome(job: JobSpec, store: SensorStore, cursor: Cursor, collected: _Collected, left: Left) -> Outcome:
+def _outcome(job: JobSpec, store: SensorStore, cursor: Cursor, collected: _Collected, left: Undelivered) -> Outcome:
     folder, runs = cursor.folder, cursor.state.runs
     final, units = collected.finals["dynst"], target_units(job, store)
     active = np.array(final.active)

@@ -11,7 +11,7 @@ from typing import Any
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 
-__all__ = ["KilledForMemory", "memory_is_no_end"]
+__all__ = ["KilledForMemory", "tolerate_oom_kills"]
 
 
 class KilledForMemory(RayActorError):  # type: ignore[misc]
@@ -19,7 +19,7 @@ class KilledForMemory(RayActorError):  # type: ignore[misc]
 
 
 @contextmanager
-def memory_is_no_end() -> Iterator[None]:
+def tolerate_oom_kills() -> Iterator[None]:
     """Inside, a trial that was killed for memory fails, and Tune goes on."""
     original = RayActorManager._actor_task_failed
 

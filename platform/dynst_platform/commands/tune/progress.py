@@ -11,7 +11,7 @@ from rich.text import Text
 from dynst_platform.commands.tune.records import Record
 from dynst_platform.commands.tune.reports import TrialReport
 from dynst_platform.config.sweep import SweepSpec
-from dynst_platform.studies.tasks import Cell, Product
+from dynst_platform.studies.tasks import Task, TaskResult
 from dynst_platform.terminal.output import settings_of
 from dynst_platform.terminal.screen import progress_console
 
@@ -41,7 +41,7 @@ class SweepProgress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._live.stop()
 
-    def on_piece(self, cell: Cell, product: Product) -> None:
+    def on_piece(self, cell: Task, product: TaskResult) -> None:
         self._note = f"shared work: {cell.name} done"
         self._show(f"{self._sweep.name}: {cell.name} done")
 

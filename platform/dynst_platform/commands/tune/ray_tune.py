@@ -12,7 +12,7 @@ from ray import cloudpickle, tune
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from dynst_platform.commands.tune.memory import KilledForMemory, memory_is_no_end
+from dynst_platform.commands.tune.memory import KilledForMemory, tolerate_oom_kills
 from dynst_platform.commands.tune.reports import TrialReport, TrialResult
 from dynst_platform.commands.tune.schedulers import Population, stopping
 from dynst_platform.commands.tune.trial_process import Setting, run_trial
@@ -20,12 +20,12 @@ from dynst_platform.config.sweep import Resources, SweepSpec
 from dynst_platform.errors import RunError
 from dynst_platform.execution.local_ray import local_ray
 
-__all__ = ["Conductor", "run_trials"]
+__all__ = ["TrialDriver", "run_trials"]
 
 STARTER_MEMORY = 64 * 2**20  # what a trial of several workers takes itself; asking for no CPU at all would be refused
 
 
-class Conductor(Protocol):
+class TrialDriver(Protocol):
     """Says which trial runs next, and is told what becomes of it; always in the driver."""
 
     def next(self) -> tuple[int, list[dict[str, Any]]] | None:
@@ -46,7 +46,7 @@ class Conductor(Protocol):
 
 
 def run_trials(
-    sweep: SweepSpec, setting: Setting, left: int, folder: Path, conductor: Conductor, address: str | None = None
+    sweep: SweepSpec, setting: Setting, left: int, folder: Path, conductor: TrialDriver, address: str | None = None
 ) -> None:
     """Run what the conductor has ``left``; returns when every trial has ended. Failed trials do not end it.
 
@@ -59,7 +59,7 @@ def run_trials(
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # whose trials fail is told by name
     dashboard = sweep.resources.workers > 1  # which frees what the group of a stopped trial had taken
     with local_ray(dashboard, address):
-        told = _Told(conductor, left)
+        told = _DriverSearcher(conductor, left)
         tuner = tune.Tuner(
             tune.with_resources(partial(run_trial, setting=setting), _for_one(sweep.resources)),
             tune_config=tune.TuneConfig(
@@ -76,13 +76,13 @@ def run_trials(
             run_config=tune.RunConfig(
                 name="tune",
                 storage_path=str(folder),
-                callbacks=[_Telling(conductor, setting)],
+                callbacks=[_DriverCallback(conductor, setting)],
                 failure_config=tune.FailureConfig(max_failures=sweep.retries),
                 verbose=0,
             ),
         )
         try:
-            with memory_is_no_end():
+            with tolerate_oom_kills():
                 tuner.fit()
         except tune.error.TuneError as error:
             raise RunError(f"the sweep stopped: {_last_line(error)}; go on with --resume") from error
@@ -108,7 +108,7 @@ def _at_once(sweep: SweepSpec) -> int | None:
     return most if sweep.at_once is None else min(most, sweep.at_once)
 
 
-def _scheduler(sweep: SweepSpec, setting: Setting, conductor: Conductor, told: "_Told") -> TrialScheduler | None:
+def _scheduler(sweep: SweepSpec, setting: Setting, conductor: TrialDriver, told: "_DriverSearcher") -> TrialScheduler | None:
     if sweep.scheduler != "pbt":
         return stopping(sweep)
 
@@ -118,10 +118,10 @@ def _scheduler(sweep: SweepSpec, setting: Setting, conductor: Conductor, told: "
     return Population(sweep, setting, follow, lambda: told.complete)
 
 
-class _Told(Searcher):  # type: ignore[misc]
+class _DriverSearcher(Searcher):  # type: ignore[misc]
     """Tune asks it what to run; it asks the conductor."""
 
-    def __init__(self, conductor: Conductor, left: int) -> None:
+    def __init__(self, conductor: TrialDriver, left: int) -> None:
         super().__init__()
         self._conductor, self._left = conductor, left
 
@@ -151,10 +151,10 @@ class _Told(Searcher):  # type: ignore[misc]
         return {}
 
 
-class _Telling(tune.Callback):  # type: ignore[misc]
+class _DriverCallback(tune.Callback):  # type: ignore[misc]
     """What the conductor raises, for instance because the disk is full, is no trial's fault: Tune would take it for one."""
 
-    def __init__(self, conductor: Conductor, setting: Setting) -> None:
+    def __init__(self, conductor: TrialDriver, setting: Setting) -> None:
         self._conductor, self._setting = conductor, setting
         self._error: Exception | None = None
         self._open: set[int] = set()
@@ -191,7 +191,7 @@ class _Telling(tune.Callback):  # type: ignore[misc]
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._open.discard(trial.config["number"])
-        hung = self._setting.last_words(trial.config["number"])
+        hung = self._setting.hung_file(trial.config["number"])
         self._tell(self._conductor.failed, trial, hung.read_text(encoding="utf-8") if hung.exists() else _reason(trial))
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:

@@ -14,7 +14,7 @@ from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sweep import SweepSpec
 from dynst_platform.tracking.mlflow_runs import Tracker
 
-__all__ = ["Listener", "SweepConductor", "jobs_of"]
+__all__ = ["Listener", "SweepDriver", "jobs_of"]
 
 Listener = Callable[[Record, TrialReport | None], None]
 """(the record of a trial, its report if there is a new one), whenever something happens to it."""
@@ -30,7 +30,7 @@ def jobs_of(sweep: SweepSpec, overrides: dict[str, Any]) -> list[JobSpec]:
     return [check_job(with_overrides(sweep.job, alone | overrides | {"seed": seed})) for seed in sweep.seeds]
 
 
-class SweepConductor:
+class SweepDriver:
     """Trials that a killed driver left behind come first, with the settings that they had."""
 
     def __init__(

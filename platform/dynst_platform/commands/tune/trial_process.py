@@ -49,7 +49,7 @@ class Setting:
     def model_folder(self, number: int) -> Path:
         return trial_path(Path(self.trials), number)
 
-    def last_words(self, number: int) -> Path:
+    def hung_file(self, number: int) -> Path:
         return trial_path(Path(self.trials), number, ".hung")
 
     def state(self, number: int) -> Path:
@@ -82,7 +82,7 @@ def _train(config: dict[str, Any], setting: Setting, report: Callable[[TrialRepo
     torch.set_num_threads(1)
     number = config["number"]
     last = TrialReport()
-    with _Watch(setting.last_words(number), setting.hung_after) as watch:
+    with _Watch(setting.hung_file(number), setting.hung_after) as watch:
         try:
             jobs = [JobSpec.model_validate(job) for job in config["jobs"]]
             warm_ups = None if setting.warm_ups is None else Path(setting.warm_ups)
@@ -116,12 +116,12 @@ def _save(states: States, path: Path) -> None:
 class _Watch:
     """Ends this process when there was no ``beat`` for too long: what hangs cannot say so itself."""
 
-    def __init__(self, last_words: Path, seconds: float) -> None:
-        self._last_words, self._seconds = last_words, seconds
+    def __init__(self, hung_file: Path, seconds: float) -> None:
+        self._hung_file, self._seconds = hung_file, seconds
         self._beaten, self._done = Event(), False
 
     def __enter__(self) -> "_Watch":
-        self._last_words.unlink(missing_ok=True)
+        self._hung_file.unlink(missing_ok=True)
         Thread(target=self._wait, daemon=True).start()
         return self
 
@@ -137,5 +137,5 @@ class _Watch:
             if self._done:
                 return
             self._beaten.clear()
-        self._last_words.write_text(f"no sign of life for {self._seconds / 60:g} minutes", encoding="utf-8")
+        self._hung_file.write_text(f"no sign of life for {self._seconds / 60:g} minutes", encoding="utf-8")
         os._exit(1)

@@ -13,40 +13,40 @@ from dynst.experiment.protocol import run_epochs
 from dynst.training.config import HOW_KEPT
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
-from dynst_platform.studies.tasks import Cell, Files, Product, load_product, save_product
+from dynst_platform.studies.tasks import Files, Task, TaskResult, load_result, save_result
 
-__all__ = ["WARM_KEYS", "warm_cell", "warm_state"]
+__all__ = ["WARM_KEYS", "warm_state", "warm_up_task"]
 
 STATE = "state.pt"
 OF_SPARSITY = ("start", "rewind", "dropout", "dropout_density", "pinned", "excluded")
 WARM_KEYS = ("data", "model", "training", *(f"sparsity.{name}" for name in OF_SPARSITY))
 
 
-def warm_cell(job: JobSpec, store: SensorStore) -> Cell:
+def warm_up_task(job: JobSpec, store: SensorStore) -> Task:
     """The piece of work of which ``state.pt`` is the training's state when the first sensor is about to go."""
     settings = job.model_dump(mode="json", include={"data", "model", "training", "seed"}, exclude={"training": HOW_KEPT})
     identity = settings | job.sparsity.model_dump(mode="json", include=set(OF_SPARSITY)) | {"digest": store.manifest.digest}
-    return Cell(f"seed-{job.seed}/warm-up", _warm_up, (job.model_dump(mode="json"), str(store.path)), identity)
+    return Task(f"seed-{job.seed}/warm-up", _warm_up, (job.model_dump(mode="json"), str(store.path)), identity)
 
 
 def warm_state(job: JobSpec, store: SensorStore, root: Path, beat: Callable[[], None]) -> dict[str, Any]:
     """The state to continue from; trained here and kept under ``root`` where no other trial has done it."""
-    folder, world = root / warm_cell(job, store).folder, current_world()
-    if world.agree(folder.exists()):
-        return _unpacked(load_product(folder).files)
+    folder, world = root / warm_up_task(job, store).folder, current_world()
+    if world.broadcast_bool(folder.exists()):
+        return _unpacked(load_result(folder).files)
     product = _warm_up(job.model_dump(mode="json"), str(store.path), beat)
     if world.rank == 0:
-        save_product(folder, product)
+        save_result(folder, product)
     return _unpacked(product.files)
 
 
-def _warm_up(document: dict[str, Any], store: str, beat: Callable[[], None] = lambda: None) -> Product:
+def _warm_up(document: dict[str, Any], store: str, beat: Callable[[], None] = lambda: None) -> TaskResult:
     experiment = experiment_of(JobSpec.model_validate(document), store, current_world())
     learned = experiment.learned()
     run_epochs(learned, experiment.warm_epochs(learned), lambda epoch: beat())
     packed = BytesIO()
     torch.save(learned.training.state_dict(), packed)
-    return Product([{"stage": "warm-up", "steps": learned.training.step}], {STATE: packed.getvalue()})
+    return TaskResult([{"stage": "warm-up", "steps": learned.training.step}], {STATE: packed.getvalue()})
 
 
 def _unpacked(files: Files) -> dict[str, Any]:

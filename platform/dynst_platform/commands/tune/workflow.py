@@ -15,9 +15,9 @@ from dynst_platform.commands.tune.front import chosen_of, front_of, hypervolumes
 from dynst_platform.commands.tune.plot import draw_front
 from dynst_platform.commands.tune.ray_tune import run_trials
 from dynst_platform.commands.tune.records import Record, Records, trial_path
-from dynst_platform.commands.tune.trial_driver import Listener, SweepConductor, jobs_of
+from dynst_platform.commands.tune.trial_driver import Listener, SweepDriver, jobs_of
 from dynst_platform.commands.tune.trial_process import Setting
-from dynst_platform.commands.tune.warm_up import WARM_KEYS, warm_cell
+from dynst_platform.commands.tune.warm_up import WARM_KEYS, warm_up_task
 from dynst_platform.config.files import dump_spec
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import artifact_root, home, tracking_uri
@@ -27,9 +27,9 @@ from dynst_platform.errors import RunError
 from dynst_platform.execution.nodes import check_cluster
 from dynst_platform.execution.worker_group import GroupShape
 from dynst_platform.quiet import quiet_libraries
-from dynst_platform.studies.references import dense_cell
+from dynst_platform.studies.references import dense_task
 from dynst_platform.studies.study import closed_on_failure
-from dynst_platform.studies.tasks import OnDone, run_cells
+from dynst_platform.studies.tasks import OnDone, run_tasks
 from dynst_platform.tracking.mlflow_runs import Tracker, sweep_of_run
 
 __all__ = ["SweepOutcome", "find_sweep", "tune"]
@@ -102,7 +102,7 @@ def tune(
     records = Records(folder / "trials")
     with closed_on_failure(tracker, "go on with --resume"):
         dense = _shared_work(sweep, store, on_piece)
-        conductor = SweepConductor(sweep, records, tracker, tracker.runs[PARENT], listener, dense["test"])
+        conductor = SweepDriver(sweep, records, tracker, tracker.runs[PARENT], listener, dense["test"])
         if conductor.left:
             run_trials(sweep, _setting(sweep, store, records), conductor.left, folder / "ray", conductor, address)
         return _outcome(sweep, store, tracker, folder, records.all(), dense)
@@ -111,16 +111,16 @@ def tune(
 def _shared_work(sweep: SweepSpec, store: SensorStore, on_piece: OnDone) -> dict[str, float]:
     """The dense reference of each seed, and its warm-up where all trials have the same; returns the reference's errors."""
     jobs = jobs_of(sweep, {})
-    cells = [dense_cell(job, store, job.seed, job.training.epochs) for job in jobs]
+    cells = [dense_task(job, store, job.seed, job.training.epochs) for job in jobs]
     if _one_warm_up(sweep):
-        cells += [warm_cell(job, store) for job in jobs]
+        cells += [warm_up_task(job, store) for job in jobs]
     rows: list[dict[str, Any]] = []
 
     def on_done(cell: Any, product: Any) -> None:
         rows.extend(product.rows)
         on_piece(cell, product)
 
-    run_cells(cells, _pieces(sweep), min(2, len(cells)), on_done, jobs[0].cluster.address)
+    run_tasks(cells, _pieces(sweep), min(2, len(cells)), on_done, jobs[0].cluster.address)
     dense = [row for row in rows if row["stage"] == "dense"]
     return {name: fmean(row[key] for row in dense) for name, key in (("val", "val_mae"), ("test", "mae_all"))}
 

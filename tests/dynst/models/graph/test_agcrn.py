@@ -2,7 +2,7 @@ import torch
 from torch import Tensor
 
 from dynst.models.graph.agcrn import AGCRN
-from dynst.models.layers.dense_topology import AllPairs
+from dynst.models.layers.dense_topology import DenseTopology
 from dynst.models.protocol import Shape
 
 K, T, F, D = 5, 6, 2, 8
@@ -12,7 +12,7 @@ IDENTITY = torch.nn.functional.normalize(torch.randn(K, 12, generator=torch.Gene
 
 def network(identity: Tensor = IDENTITY) -> AGCRN:
     torch.manual_seed(0)
-    return AGCRN(SHAPE, AllPairs(torch.rand(K, K)), F, identity)
+    return AGCRN(SHAPE, DenseTopology(torch.rand(K, K)), F, identity)
 
 
 def test_every_step_of_the_window_is_heard() -> None:
@@ -31,7 +31,7 @@ def test_sensors_with_the_same_past_differ_by_their_own_parameters_alone() -> No
 
 
 def test_half_of_the_weights_are_common_at_first_and_none_is_too_large() -> None:
-    backbone = AGCRN(Shape(T, 1, K, 1, 1, hidden=64), AllPairs(torch.rand(K, K)), F, IDENTITY, pool=200)
+    backbone = AGCRN(Shape(T, 1, K, 1, 1, hidden=64), DenseTopology(torch.rand(K, K)), F, IDENTITY, pool=200)
     weight = backbone.layers[0].of_inputs(backbone.share(IDENTITY)).flatten(1)  # [K, 128 · 192]
     assert (weight.std(1) * 128**0.5 - 1).abs().max() < 0.2
     between = torch.corrcoef(weight)[~torch.eye(K, dtype=torch.bool)]

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from dynst.errors import ConfigError
 from dynst.models.graph.graph_wavenet import GraphWaveNet
-from dynst.models.layers.dense_topology import AllPairs
+from dynst.models.layers.dense_topology import DenseTopology
 from dynst.models.protocol import Shape
 
 K, F = 5, 2
@@ -17,7 +17,7 @@ IDENTITY = torch.randn(K, 3, generator=torch.Generator().manual_seed(2))
 def network(window: int, **options: Any) -> GraphWaveNet:
     torch.manual_seed(0)
     shape = Shape(window, horizon=1, num_sensors=K, num_channels=1, num_targets=1, hidden=8)
-    return GraphWaveNet(shape, AllPairs(FORWARD), AllPairs(FORWARD.T), F, IDENTITY, **options)
+    return GraphWaveNet(shape, DenseTopology(FORWARD), DenseTopology(FORWARD.T), F, IDENTITY, **options)
 
 
 def heard_by_step(window: int, **options: Any) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.models.forecaster import CompactForecaster, SparseForecaster
 from dynst.models.graph.linear import LinearModel, LinearReadout
-from dynst.models.layers.dense_topology import AllPairs
+from dynst.models.layers.dense_topology import DenseTopology
 from dynst.models.protocol import Shape
 
 B, T, H, S, C = 2, 5, 3, 6, 2
@@ -18,7 +18,7 @@ def model(targets: tuple[int, ...] = (0,)) -> SparseForecaster:
     """With weights that no training would begin with, so that no term is 0 by chance."""
     torch.manual_seed(0)
     shape = Shape(window=T, horizon=H, num_sensors=S, num_channels=C, num_targets=len(targets), hidden=8)
-    readout = LinearReadout(shape, AllPairs(torch.rand(S, S)), targets, torch.randn(S, 4) / 2)
+    readout = LinearReadout(shape, DenseTopology(torch.rand(S, S)), targets, torch.randn(S, 4) / 2)
     for parameter in readout.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return CompactForecaster(shape, LinearModel(), readout, SeasonalScaler(SEASONS["none"], S, C))

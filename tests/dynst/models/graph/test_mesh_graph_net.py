@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from dynst.evaluation.peak_memory import peak_memory
 from dynst.models.graph.mesh_graph_net import MeshGraphNet
-from dynst.models.layers.dense_topology import AllPairs
-from dynst.models.layers.sparse_topology import NeighbourLists
-from dynst.models.protocol import Geometry, Shape
+from dynst.models.layers.dense_topology import DenseTopology
+from dynst.models.layers.sparse_topology import SparseTopology
+from dynst.models.protocol import Shape, Topology
 
 B, T, S, F, E, D = 2, 3, 4, 3, 4, 8
 SHAPE = Shape(window=T, horizon=2, num_sensors=S, num_channels=1, num_targets=1, hidden=D)
@@ -20,9 +20,9 @@ DENSE = torch.tensor([[0, 1.0, 0.5, 0], [0, 0, 0, 0.25], [0.5, 0.75, 0, 0], [0.1
 POSITIONS = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
 
 
-def network(geometry: Geometry | None = None, positions: Tensor | None = POSITIONS, steps: int = 2) -> MeshGraphNet:
+def network(geometry: Topology | None = None, positions: Tensor | None = POSITIONS, steps: int = 2) -> MeshGraphNet:
     torch.manual_seed(0)
-    geometry = NeighbourLists(NEIGHBOURS, PROXIMITY) if geometry is None else geometry
+    geometry = SparseTopology(NEIGHBOURS, PROXIMITY) if geometry is None else geometry
     return MeshGraphNet(SHAPE, geometry, F, torch.randn(S, E), positions, steps=steps, edge_hidden=E)
 
 
@@ -34,7 +34,7 @@ def inputs() -> tuple[Tensor, Tensor]:
 def test_both_geometries_give_the_same_pairs() -> None:
     sensors, gates, values = torch.tensor([3, 0, 2]), torch.tensor([1.0, 0.0, 1.0]), torch.randn(3, 5)
     for given in (None, gates):
-        links = [geometry.among(sensors, given) for geometry in (NeighbourLists(NEIGHBOURS, PROXIMITY), AllPairs(DENSE))]
+        links = [geometry.among(sensors, given) for geometry in (SparseTopology(NEIGHBOURS, PROXIMITY), DenseTopology(DENSE))]
         heard = [(pairs.weight[..., None] * values[pairs.index]).sum(1) for pairs in (link.neighbours() for link in links)]
         torch.testing.assert_close(heard[0], heard[1])
         torch.testing.assert_close(heard[0], links[0].average()(values[None])[0])
@@ -114,7 +114,7 @@ def test_where_a_neighbour_stands_matters_and_where_all_stand_does_not() -> None
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_a_message_travels_one_hop_a_step(steps: int) -> None:
     """On a line, 0 → 1 → 2 → 3."""
-    line = NeighbourLists(torch.tensor([[-1], [0], [1], [2]]), torch.tensor([[0.0], [1], [1], [1]]))
+    line = SparseTopology(torch.tensor([[-1], [0], [1], [2]]), torch.tensor([[0.0], [1], [1], [1]]))
     backbone, (morphed, calendar) = network(line, steps=steps), inputs()
     other = morphed.clone()
     other[:, 0] += 1.0
@@ -128,7 +128,7 @@ def test_memory_grows_with_the_network_and_not_with_its_square() -> None:
     def peak(num_sensors: int) -> int:
         shape = replace(SHAPE, num_sensors=num_sensors)
         ring = (torch.arange(num_sensors)[:, None] + torch.tensor([1, 2, 3])) % num_sensors
-        geometry, identity = NeighbourLists(ring, torch.ones(ring.shape)), torch.randn(num_sensors, E)
+        geometry, identity = SparseTopology(ring, torch.ones(ring.shape)), torch.randn(num_sensors, E)
         backbone = MeshGraphNet(shape, geometry, F, identity, torch.rand(num_sensors, 2), steps=2, edge_hidden=E)
         morphed, gates = torch.randn(B, num_sensors, T * 2), torch.ones(num_sensors, requires_grad=True)
         return peak_memory(lambda: backbone(morphed, torch.zeros(B, F), torch.arange(num_sensors), gates).sum().backward())

@@ -4,7 +4,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from dynst.errors import ConfigError
 from dynst.models.graph.staeformer import Staeformer
-from dynst.models.layers.dense_topology import AllPairs
+from dynst.models.layers.dense_topology import DenseTopology
 from dynst.models.protocol import Shape
 
 F, S = 3, 7
@@ -13,7 +13,7 @@ F, S = 3, 7
 def network(window: int, blocks: int = 1, heads: int = 4) -> Staeformer:
     torch.manual_seed(0)
     shape = Shape(window=window, horizon=3, num_sensors=S, num_channels=1, num_targets=1, hidden=8)
-    return Staeformer(shape, AllPairs(torch.zeros(S, S)), F, torch.randn(S, 4), blocks=blocks, heads=heads)
+    return Staeformer(shape, DenseTopology(torch.zeros(S, S)), F, torch.randn(S, 4), blocks=blocks, heads=heads)
 
 
 def test_is_plain_self_attention_over_each_window_then_over_the_sensors_at_each_step() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dynst.models.graph.stgcn import STGCN, chebyshev
-from dynst.models.layers.dense_topology import AllPairs
+from dynst.models.layers.dense_topology import DenseTopology
 from dynst.models.layers.temporal import Taps
 from dynst.models.protocol import Shape
 
@@ -26,7 +26,7 @@ def test_the_graph_convolution_is_the_chebyshev_one_of_the_random_walk_laplacian
         theirs.bias.copy_(ours.bias)
         for power, linear in enumerate(theirs.lins):
             linear.weight.copy_((-1) ** power * ours.weight[power].T)
-    known = AllPairs(weight).among(torch.arange(K), None).average()
+    known = DenseTopology(weight).among(torch.arange(K), None).average()
     expected = theirs(states.transpose(1, 2).flatten(0, 1), *dense_to_sparse(weight), lambda_max=torch.tensor(2.0))
     torch.testing.assert_close(ours(chebyshev(known, states, order)).transpose(1, 2).flatten(0, 1), expected, rtol=1e-4, atol=1e-5)
 
@@ -37,7 +37,7 @@ def test_the_graph_convolution_is_the_chebyshev_one_of_the_random_walk_laplacian
 def test_every_step_of_any_window_is_heard(window: int, kernel: int, blocks: int) -> None:
     torch.manual_seed(0)
     shape = Shape(window, horizon=1, num_sensors=K, num_channels=1, num_targets=1, hidden=16)
-    backbone = STGCN(shape, AllPairs(torch.rand(K, K)), 2, kernel=kernel, blocks=blocks)
+    backbone = STGCN(shape, DenseTopology(torch.rand(K, K)), 2, kernel=kernel, blocks=blocks)
     morphed = torch.randn(2, K, window * 2, requires_grad=True)
     hidden = backbone(morphed, torch.randn(2, 2), torch.arange(K), None)
     (hidden * torch.randn_like(hidden)).sum().backward()

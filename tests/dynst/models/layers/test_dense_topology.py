@@ -6,7 +6,7 @@ from torch import Tensor
 
 from dynst.evaluation.peak_memory import peak_memory
 from dynst.models.layers import dense_topology as all_pairs
-from dynst.models.layers.dense_topology import AllPairs
+from dynst.models.layers.dense_topology import DenseTopology
 
 B, HEADS, S, E, D = 5, 2, 12, 3, 4
 GATES = (torch.arange(S) % 3 > 0).float()
@@ -28,7 +28,7 @@ def test_pieces_are_the_whole_in_value_and_gradient(
     for nearness in (None, torch.zeros(HEADS, 1, 1)):  # any nearness takes the plain way
         given = None if gates is None else gates.clone().requires_grad_()
         query, key, values = inputs = parts(B, S, value_size)
-        out = AllPairs(torch.zeros(S, S)).among(torch.arange(S), given).attend(query, key, nearness)(values)
+        out = DenseTopology(torch.zeros(S, S)).among(torch.arange(S), given).attend(query, key, nearness)(values)
         wanted = inputs if given is None else [*inputs, given]
         found.append([out, *torch.autograd.grad(out.square().sum(), wanted)])
     for one, other in zip(*found, strict=True):
@@ -43,7 +43,7 @@ def test_the_scores_of_all_windows_are_never_in_memory_together(
     batch, sensors = 60, 50
     monkeypatch.setattr(all_pairs, "PIECE", HEADS * sensors**2)
     gates = torch.ones(sensors, requires_grad=True) if probe else None
-    links = AllPairs(torch.zeros(sensors, sensors)).among(torch.arange(sensors), gates)
+    links = DenseTopology(torch.zeros(sensors, sensors)).among(torch.arange(sensors), gates)
     query, key, values = parts(batch, sensors, value_size)
     peak = peak_memory(lambda: links.attend(query, key)(values).sum().backward())
     assert peak < batch * HEADS * sensors**2 * 4 / 2

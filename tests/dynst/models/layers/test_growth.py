@@ -9,12 +9,12 @@ from torch import Tensor
 from dynst.models.graph.agcrn import AGCRN
 from dynst.models.graph.graph_wavenet import GraphWaveNet
 from dynst.models.graph.stgcn import STGCN
-from dynst.models.layers.sparse_topology import NeighbourLists
+from dynst.models.layers.sparse_topology import SparseTopology
 from dynst.models.protocol import CompactBackbone, Shape
 from tests.dynst.models.layers.test_sparse_topology import Largest
 
 T, F, N = 4, 2, 5
-MAKE: dict[str, Callable[[Shape, NeighbourLists, Tensor], CompactBackbone]] = {
+MAKE: dict[str, Callable[[Shape, SparseTopology, Tensor], CompactBackbone]] = {
     "stgcn": lambda shape, lists, _: STGCN(shape, lists, F),
     "graph_wavenet": lambda shape, lists, identity: GraphWaveNet(shape, lists, lists, F, identity),
     "agcrn": lambda shape, lists, identity: AGCRN(shape, lists, F, identity, pool=2),
@@ -26,7 +26,7 @@ MAKE: dict[str, Callable[[Shape, NeighbourLists, Tensor], CompactBackbone]] = {
 def test_no_tensor_of_a_training_step_grows_faster_than_the_network(name: str, probe: bool) -> None:
     largest = []
     for num_sensors in (1000, 2000):
-        lists = NeighbourLists(torch.randint(num_sensors, (num_sensors, N)), torch.rand(num_sensors, N))
+        lists = SparseTopology(torch.randint(num_sensors, (num_sensors, N)), torch.rand(num_sensors, N))
         shape = Shape(T, horizon=1, num_sensors=num_sensors, num_channels=1, num_targets=1, hidden=4)
         backbone = MAKE[name](shape, lists, torch.randn(num_sensors, 3))
         gates = (torch.arange(num_sensors) % 2 == 0).float().requires_grad_() if probe else None

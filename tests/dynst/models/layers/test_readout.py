@@ -7,7 +7,7 @@ from torch import Tensor
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.models.forecaster import CompactForecaster, SparseForecaster
 from dynst.models.graph.stream_morph import MorphGraphNet
-from dynst.models.layers.dense_topology import AllPairs
+from dynst.models.layers.dense_topology import DenseTopology
 from dynst.models.layers.readout import Readout
 from dynst.models.protocol import Shape
 
@@ -18,7 +18,7 @@ def straight(targets: list[int]) -> SparseForecaster:
     """Untrained, and with the path of the states cut."""
     torch.manual_seed(0)
     shape = Shape(window=T, horizon=H, num_sensors=S, num_channels=C, num_targets=len(targets), hidden=8)
-    geometry = AllPairs(torch.rand(S, S))
+    geometry = DenseTopology(torch.rand(S, S))
     identity = torch.randn(S, 4) / 2
     readout = Readout(shape, geometry, targets, identity)
     torch.nn.init.zeros_(readout.forecast.weight)
@@ -62,7 +62,7 @@ def test_the_nearest_sensor_says_most() -> None:
     model, active = straight([0]), torch.tensor([True, True, False, False, False, False])
     proximity = torch.zeros(S, S)
     proximity[2, 1] = 1
-    model.readout.geometry = AllPairs(proximity)
+    model.readout.geometry = DenseTopology(proximity)
     torch.nn.init.zeros_(model.readout.location)  # all alike, but for who is near
     values = torch.zeros(B, T, S, C)
     values[:, :, 1] = 1

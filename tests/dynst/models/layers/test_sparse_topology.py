@@ -13,21 +13,21 @@ from dynst.data.edges import nearest_neighbour_edges
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.models.factory import ModelConfig, build_forecaster
 from dynst.models.forecaster import SparseForecaster
-from dynst.models.layers.dense_topology import AllPairs
-from dynst.models.layers.sparse_topology import NeighbourLists
+from dynst.models.layers.dense_topology import DenseTopology
+from dynst.models.layers.sparse_topology import SparseTopology
 
 S, N = 40, 5
 
 
-def lists() -> NeighbourLists:
+def lists() -> SparseTopology:
     generator = torch.Generator().manual_seed(0)
     index = torch.rand(S, S, generator=generator).fill_diagonal_(2).argsort(1)[:, :N]
-    return NeighbourLists(index, torch.rand(S, N, generator=generator))
+    return SparseTopology(index, torch.rand(S, N, generator=generator))
 
 
 def test_the_known_graph_mixes_as_all_pairs_do() -> None:
     near = lists()
-    dense = AllPairs(torch.zeros(S, S).scatter(1, near.neighbours, near.proximity))
+    dense = DenseTopology(torch.zeros(S, S).scatter(1, near.neighbours, near.proximity))
     sensors, values = torch.arange(0, S, 2), torch.randn(2, S // 2, 3)
     for gates in (None, (torch.arange(S // 2) % 3 > 0).float()):
         for place in ("among", "everywhere"):
@@ -40,7 +40,7 @@ def test_the_known_graph_mixes_as_all_pairs_do() -> None:
 @pytest.mark.parametrize("form", ["lists", "all pairs"])
 def test_what_is_heard_on_average_is_the_mean_of_what_heads_hear(form: str, locations: torch.Tensor | None, gated: bool) -> None:
     heads, sensors = 3, torch.arange(0, S, 2)
-    geometry = lists() if form == "lists" else AllPairs(torch.rand(S, S))
+    geometry = lists() if form == "lists" else DenseTopology(torch.rand(S, S))
     gates = (torch.arange(S // 2) % 3 > 0).float() if gated else None
     query, key = torch.randn(heads, S if locations is None else len(locations), 4), torch.randn(heads, len(sensors), 4)
     hearing = geometry.everywhere(sensors, gates, locations).listen(query, key, torch.ones(heads, 1, 1))
@@ -60,7 +60,7 @@ def test_a_location_whose_neighbours_are_off_hears_the_average_of_all() -> None:
 def test_learned_scores_grow_with_nearness() -> None:
     """By hand: without queries location 0 hears a neighbour of proximity ln 3 three times as loud as one of proximity 0, and three
     times as loud as the far field, the average of all three sensors."""
-    near = NeighbourLists(torch.tensor([[1, 2], [0, 2], [0, 1]]), torch.tensor([[math.log(3), 0.0]]).expand(3, 2))
+    near = SparseTopology(torch.tensor([[1, 2], [0, 2], [0, 1]]), torch.tensor([[math.log(3), 0.0]]).expand(3, 2))
     links = near.among(torch.arange(3), None)
     mixed = links.attend(torch.zeros(3, 4), torch.zeros(3, 4), torch.ones(1))(torch.tensor([[[0.0], [5.0], [10.0]]]))
     assert mixed[0, 0].item() == pytest.approx((3 * 5 + 10 + 5) / 5)
@@ -69,7 +69,7 @@ def test_learned_scores_grow_with_nearness() -> None:
 def test_what_is_known_of_the_places_is_no_part_of_a_checkpoint() -> None:
     """It comes from the store, and would grow each file with the network."""
     assert not lists().state_dict()
-    assert not AllPairs(torch.rand(S, S)).state_dict()
+    assert not DenseTopology(torch.rand(S, S)).state_dict()
 
 
 class Largest(TorchDispatchMode):

@@ -73,19 +73,19 @@ class LookingAround(FakeRay):
         return f"something else\n{self.said}\n"
 
 
-def examined(monkeypatch: pytest.MonkeyPatch, ray: FakeRay) -> list[Check]:
+def remeasured_apart(monkeypatch: pytest.MonkeyPatch, ray: FakeRay) -> list[Check]:
     monkeypatch.setattr(doctor, "connect", lambda profile: Cluster("http://host:8265", ray))
     return list(examine(PROFILE, {}))
 
 
 def test_from_the_address_to_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = json.dumps({"home": "/shared", "nodes": [asdict(GOOD)]})
-    links = [check.link for check in examined(monkeypatch, LookingAround(seen)) if check.holds]
+    links = [check.link for check in remeasured_apart(monkeypatch, LookingAround(seen)) if check.holds]
     assert links == ["address", "token", "Ray's version", "workers", "versions", "storage", "space", "tracking", "GPUs"]
 
 
 def test_another_ray_and_a_job_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = examined(monkeypatch, LookingAround("ModuleNotFoundError: No module named 'torch'", "FAILED", "2.1.0"))
+    found = remeasured_apart(monkeypatch, LookingAround("ModuleNotFoundError: No module named 'torch'", "FAILED", "2.1.0"))
     broken = {check.link: check for check in found if not check.holds}
     assert list(broken) == ["Ray's version", "workers"]
     assert broken["Ray's version"].found == f"the cluster at http://host:8265 has ray 2.1.0 instead of {installed()['ray']}"

@@ -11,7 +11,7 @@ import pytest
 
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError, DataError
-from dynst_platform.commands.submit.workflow import Wishes, check_here, find_job, on_cluster, submit
+from dynst_platform.commands.submit.workflow import SubmitOptions, check_here, find_job, on_cluster, submit
 from dynst_platform.config.cluster_profile import Profile
 from dynst_platform.config.files import load_job
 from dynst_platform.config.job import JobSpec
@@ -49,7 +49,7 @@ def details(job_id: str, **more: Any) -> SimpleNamespace:
 
 
 def sent(ray: FakeRay, job: JobSpec, variables: Mapping[str, str] = {}, **wishes: Any) -> RemoteJob:
-    return submit(Cluster("http://host:8265", ray), PROFILE, job, Wishes(variables, **wishes))
+    return submit(Cluster("http://host:8265", ray), PROFILE, job, SubmitOptions(variables, **wishes))
 
 
 def test_job_variables_and_versions_travel_and_nothing_secret_is_shown(network: SensorStore) -> None:

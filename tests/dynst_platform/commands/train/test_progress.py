@@ -7,7 +7,7 @@ from dynst_platform.commands.train.job_clock import JobClock
 from dynst_platform.commands.train.progress import TrainingProgress
 from dynst_platform.config.job import JobSpec
 from dynst_platform.reports import EpochReport
-from dynst_platform.studies.progress import PieceProgress
+from dynst_platform.studies.progress import TaskProgress
 from tests.dynst_platform.commands.train.test_train import small_job
 from tests.dynst_platform.reports import change, epoch
 
@@ -58,7 +58,7 @@ def test_a_file_gets_a_line_for_each_epoch_and_each_change_of_the_mask(
 
 def test_quiet_says_nothing(network: SensorStore, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(job_of(network), [*REPORTS, epoch(5, note="a checkpoint was damaged")], capsys, quiet=True) == []
-    with PieceProgress("study", quiet=True) as progress:
+    with TaskProgress("study", quiet=True) as progress:
         progress.on_piece("first", 1, 2)
     assert capsys.readouterr().err == ""
 

@@ -15,7 +15,7 @@ from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import home, tracking_uri
 from dynst_platform.errors import BusyError
 from dynst_platform.execution import worker
-from dynst_platform.tracking.cursor import Cursor, alone_in
+from dynst_platform.tracking.cursor import Cursor, folder_lock
 from dynst_platform.tracking.report_file import REPORTS
 from dynst_platform.tracking.run_folder import find_run, resumed_cursor, resumed_job
 from dynst_platform.tracking.sync import sync
@@ -51,16 +51,16 @@ def job(network: SensorStore, tmp_path: Path) -> JobSpec:
 
 def interrupted(job: JobSpec, network: SensorStore, after: int, error: type[BaseException] = Lost) -> pytest.ExceptionInfo:
     """A run that ended after so many checkpoints."""
-    save, saved = worker.JobRun._save, list[bool]()
+    save, saved = worker.ResumableRun._save, list[bool]()
 
-    def save_and_end(run: worker.JobRun, best: bool = False) -> None:
+    def save_and_end(run: worker.ResumableRun, best: bool = False) -> None:
         save(run, best)
         saved.append(best)
         if len(saved) == after:
             raise error
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker.JobRun, "_save", save_and_end)
+        patch.setattr(worker.ResumableRun, "_save", save_and_end)
         with pytest.raises(error) as raised:
             train(job, network, lambda report: None)
     return raised
@@ -200,7 +200,7 @@ def test_unknown_runs_and_runs_of_other_kinds_are_refused(job: JobSpec, network:
 def test_a_run_that_is_still_going_is_refused(job: JobSpec, network: SensorStore) -> None:
     interrupted(job, network, 1)
     folder = folder_of(job)
-    with alone_in(folder), pytest.raises(BusyError, match=r"belongs to process \d+, which still works in it"):
+    with folder_lock(folder), pytest.raises(BusyError, match=r"belongs to process \d+, which still works in it"):
         go_on(folder, network)
 
 

@@ -14,7 +14,7 @@ import pytest
 from dynst_platform.commands.tune.ray_tune import run_trials
 from dynst_platform.commands.tune.records import Record, Records
 from dynst_platform.commands.tune.reports import TrialReport, TrialResult
-from dynst_platform.commands.tune.trial_driver import SweepConductor
+from dynst_platform.commands.tune.trial_driver import SweepDriver
 from dynst_platform.commands.tune.trial_process import Setting
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sweep import SweepSpec
@@ -75,7 +75,7 @@ def conducted(folder: Path, sweep: SweepSpec, make_trial: Any, address: str | No
         with screen:
             assert record.number >= 0
 
-    conductor = SweepConductor(sweep, records, NoTracker(), "parent", listen)  # type: ignore[arg-type]
+    conductor = SweepDriver(sweep, records, NoTracker(), "parent", listen)  # type: ignore[arg-type]
     state_every = sweep.perturb_every if sweep.scheduler == "pbt" else None
     setting = Setting(str(folder), None, str(records.folder), hung_after, state_every=state_every, make_trial=make_trial)
     run_trials(sweep, setting, conductor.left, folder / "ray", conductor, address)

@@ -9,7 +9,7 @@ import torch
 from dynst.data.store import SensorStore
 from dynst_platform.commands.tune.reports import TrialReport, TrialResult
 from dynst_platform.commands.tune.trial import Trial
-from dynst_platform.commands.tune.warm_up import warm_cell
+from dynst_platform.commands.tune.warm_up import warm_up_task
 from dynst_platform.config.job import JobSpec
 from dynst_platform.errors import RunError
 from dynst_platform.execution.worker import run_job
@@ -55,12 +55,12 @@ def test_the_clock_of_a_trial_begins_when_its_mask_is_final(network: SensorStore
 
 def test_trials_share_a_warm_up_whatever_follows_it(network: SensorStore, tmp_path: Path) -> None:
     jobs = [job_of(network), job_of(network, final=0.25, criterion="random"), job_of(network, scheme="judged")]
-    assert len({warm_cell(job, network).folder for job in jobs}) == 1
+    assert len({warm_up_task(job, network).folder for job in jobs}) == 1
     for job in jobs:
         Trial([job], str(network.path), tmp_path)
     assert len(list((tmp_path / "seed-0").parent.rglob("state.pt"))) == 1
-    assert warm_cell(job_of(network, start=0.6, stop=0.8), network).folder != warm_cell(jobs[0], network).folder
-    assert warm_cell(jobs[0].model_copy(update={"seed": 1}), network).folder != warm_cell(jobs[0], network).folder
+    assert warm_up_task(job_of(network, start=0.6, stop=0.8), network).folder != warm_up_task(jobs[0], network).folder
+    assert warm_up_task(jobs[0].model_copy(update={"seed": 1}), network).folder != warm_up_task(jobs[0], network).folder
 
 
 def test_figures_are_means_over_seeds(network: SensorStore, tmp_path: Path) -> None:

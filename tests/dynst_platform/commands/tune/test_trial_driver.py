@@ -9,7 +9,7 @@ import pytest
 
 from dynst_platform.commands.tune.records import Records
 from dynst_platform.commands.tune.reports import TrialReport, TrialResult
-from dynst_platform.commands.tune.trial_driver import SweepConductor, jobs_of
+from dynst_platform.commands.tune.trial_driver import SweepDriver, jobs_of
 from dynst_platform.config.sweep import SweepSpec
 from tests.dynst_platform.commands.tune.samples import make_sweep
 
@@ -38,8 +38,8 @@ class NoTracker:
     def log_active(self, run_id: str, name: str, active: list[bool], importance: list[float]) -> None: ...
 
 
-def conduct(folder: Path, sweep: SweepSpec, tracker: NoTracker | None = None) -> SweepConductor:
-    return SweepConductor(sweep, Records(folder), tracker or NoTracker(), "parent", lambda record, figures: None)  # type: ignore[arg-type]
+def conduct(folder: Path, sweep: SweepSpec, tracker: NoTracker | None = None) -> SweepDriver:
+    return SweepDriver(sweep, Records(folder), tracker or NoTracker(), "parent", lambda record, figures: None)  # type: ignore[arg-type]
 
 
 def figures(error: float, sparsity: float, epoch: int) -> TrialReport:
@@ -55,7 +55,7 @@ class Killed(Exception):
     pass
 
 
-def play(conductor: SweepConductor, die_after: int | None = None) -> int:
+def play(conductor: SweepDriver, die_after: int | None = None) -> int:
     """Run every trial, two at a time, and return the number of events; or be killed after so many of them."""
     events, running = 0, []
 

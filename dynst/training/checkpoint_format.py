@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pickle import UnpicklingError
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -30,8 +31,13 @@ def pack(state: Mapping[str, Any], spec: Mapping[str, Any]) -> bytes:
     return json.dumps(head).encode() + b"\n" + body
 
 
-def unpack(content: bytes, spec: Mapping[str, Any], where: str) -> dict[str, Any]:
+def unpack(
+    content: bytes, spec: Mapping[str, Any], where: str, defaults: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     """The state that was packed under the same ``spec``.
+
+    Args:
+        defaults: what a setting was before it existed, for checkpoints of an earlier DynST that lack it.
 
     Raises:
         DamagedCheckpoint: the file is cut short, or some byte of it is another.
@@ -40,7 +46,7 @@ def unpack(content: bytes, spec: Mapping[str, Any], where: str) -> dict[str, Any
     head, _, body = content.partition(b"\n")
     _check_head(_json(head, where), body, where)
     settings, _, tensors = body.partition(b"\n")
-    found = differences(_json(settings, where), spec)
+    found = differences(_json(settings, where), spec, defaults)
     if found:
         raise CheckpointError(f"{where} belongs to other settings ({'; '.join(found)}); resume with the settings it was made with")
     try:
@@ -50,9 +56,10 @@ def unpack(content: bytes, spec: Mapping[str, Any], where: str) -> dict[str, Any
     return state
 
 
-def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def differences(was: Mapping[str, Any], now: Mapping[str, Any], defaults: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
     """One sentence for each dotted key that differs: ``training.epochs: 12 in the checkpoint, 20 in the job``."""
-    old, new = dict(_flat(was)), dict(_flat(now))
+    old, new, known = dict(_flat(was)), dict(_flat(now)), dict(_flat(defaults))
+    old |= {key: known[key] for key in new if key not in old and key in known}
     return [
         f"{key}: {json.dumps(old[key]) if key in old else ABSENT} in the checkpoint, "
         f"{json.dumps(new[key]) if key in new else ABSENT} in the job"

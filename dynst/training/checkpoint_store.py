@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -36,10 +37,14 @@ class Checkpoints:
         address: a path, or ``file://``, ``s3://``, ``gs://`` and whatever else Arrow's file systems reach.
         spec: settings, as JSON would have them, which a checkpoint shares with the run that goes on from it.
         keep: how many of the newest stay, beside the best.
+        defaults: of settings that checkpoints of an earlier DynST may lack.
     """
 
-    def __init__(self, address: str, spec: Mapping[str, Any], keep: int = 2) -> None:
+    def __init__(
+        self, address: str, spec: Mapping[str, Any], keep: int = 2, defaults: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         self.address, self.spec, self.keep = without_credentials(address.rstrip("/")), spec, keep
+        self._defaults = defaults
         with self._reachable():
             self._files, self._root = opened(address.rstrip("/"))
 
@@ -80,7 +85,7 @@ class Checkpoints:
         for name in self._names():
             where = f"checkpoint {self.address}/{name}"
             try:
-                return FoundCheckpoint(unpack(self._read(name), self.spec, where), name, tuple(damaged))
+                return FoundCheckpoint(unpack(self._read(name), self.spec, where, self._defaults), name, tuple(damaged))
             except DamagedCheckpoint as error:
                 damaged.append(str(error))
         if damaged:

@@ -23,7 +23,7 @@ from dynst.experiment.protocol import Evaluation, evaluate, prepare, save_arm, t
 from dynst.models.artifact import artifact_digest
 from dynst.training.checkpoint_store import Checkpoints
 from dynst_platform.config.experiment import experiment_of
-from dynst_platform.config.job import JobSpec
+from dynst_platform.config.job import DataSpec, JobSpec
 from dynst_platform.config.sensor_choice import read_choice
 from dynst_platform.execution.run_state import Publish, ResumableRun
 from dynst_platform.reports import ArmReport
@@ -57,8 +57,13 @@ def run_job(job: JobSpec, store_path: Path, folder: Path, publish: Publish, devi
 def checkpoints_of(job: JobSpec, store: SensorStore, folder: Path) -> Checkpoints:
     """Of the run in ``folder``; where the job runs is no part of what they belong to."""
     address = f"{job.cluster.checkpoints.rstrip('/')}/{folder.name}" if job.cluster.checkpoints else str(folder / "checkpoints")
-    spec = job.model_dump(mode="json", exclude={"cluster"}) | {"data_digest": store.manifest.digest}
-    return Checkpoints(address, spec, job.cluster.keep_checkpoints)
+    spec = _spec_of(job) | {"data_digest": store.manifest.digest}
+    defaults = _spec_of(JobSpec(name=job.name, data=DataSpec(store=job.data.store)))
+    return Checkpoints(address, spec, job.cluster.keep_checkpoints, defaults)
+
+
+def _spec_of(job: JobSpec) -> dict[str, Any]:
+    return job.model_dump(mode="json", exclude={"cluster"})
 
 
 def _trained_arms(job: JobSpec, experiment: Experiment, run: ResumableRun) -> Iterator[Arm]:

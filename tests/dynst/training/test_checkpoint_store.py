@@ -1,6 +1,7 @@
 """Checkpoint files: what is written comes back, and what is not whole, or of another job, does not."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from dynst.errors import CheckpointError
 from dynst.training.checkpoint_format import differences, pack, unpack
 from dynst.training.checkpoint_store import Checkpoints
 
-SPEC = {"name": "job", "training": {"epochs": 12, "clip": None}, "split": [0.7, 0.1, 0.2]}
+SPEC: dict[str, Any] = {"name": "job", "training": {"epochs": 12, "clip": None}, "split": [0.7, 0.1, 0.2]}
 
 
 def state(number: int) -> dict:
@@ -134,3 +135,16 @@ def test_an_address_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
         Checkpoints(str(tmp_path / "file" / "deeper"), SPEC).save(state(0))
     with pytest.raises(CheckpointError, match="check address"):
         Checkpoints("nowhere://bucket/checkpoints", SPEC)
+
+
+def test_a_setting_that_did_not_exist_yet_had_its_default(tmp_path: Path) -> None:
+    """A run that an earlier DynST began goes on, unless the new setting says otherwise."""
+    Checkpoints(str(tmp_path), SPEC).save(state(0))
+    defaults = {"training": {"later": {"deep": 3}}, "search": {"rounds": 12}}
+    now = SPEC | {"training": SPEC["training"] | {"later": {"deep": 3}}, "search": {"rounds": 12}}
+    assert Checkpoints(str(tmp_path), now, defaults=defaults).load() is not None
+    changed = now | {"search": {"rounds": 13}}
+    with pytest.raises(CheckpointError, match=r"search\.rounds: 12 in the checkpoint, 13 in the job"):
+        Checkpoints(str(tmp_path), changed, defaults=defaults).load()
+    with pytest.raises(CheckpointError, match=r"search\.rounds: nothing in the checkpoint, 12 in the job"):
+        Checkpoints(str(tmp_path), now).load()

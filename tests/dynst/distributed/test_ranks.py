@@ -109,4 +109,4 @@ def test_a_stray_mask_stops_every_rank_and_is_named(ranks: list[dict]) -> None:
 
 def test_what_every_rank_has_is_known_to_all(ranks: list[dict]) -> None:
     assert all(rank["every"].tolist() == [[0, 0, 0], [1, 1, 1]] for rank in ranks)
-    assert World().every(torch.arange(2)).tolist() == [[0, 1]]
+    assert World().all_gather(torch.arange(2)).tolist() == [[0, 1]]

@@ -99,7 +99,9 @@ def test_two_ray_workers_find_the_same_choice(
     there: list[dict[str, Any]] = []
     (tmp_path / "run").mkdir()
     cluster = {"num_workers": 2, "address": ray_head}
-    launch(judged_job(network, tmp_path, cluster=cluster), network.path, tmp_path / "run", there.append)
+    launch(
+        judged_job(network, tmp_path, cluster=cluster), network.path, tmp_path / "run", lambda report: there.append(plain(report))
+    )
     here, there_ends = finals(reports), finals(there)
     assert list(there_ends) == ARMS
     for name in ARMS:

@@ -17,6 +17,7 @@ from dynst.data.store import SensorStore
 from dynst_platform.config.job import JobSpec
 from dynst_platform.errors import RunError
 from dynst_platform.execution.launch import launch
+from dynst_platform.reports import Report
 from dynst_platform.tracking.report_file import REPORTS
 from tests.dynst_platform.command_line import COMMAND, clean_environment, dynst, dynst_here
 from tests.dynst_platform.commands.train.test_train import small_job
@@ -52,9 +53,9 @@ def train_workers(driver: int | None = None) -> list[psutil.Process]:
     return [process for process in found if any("RayTrainWorker" in word for word in process.cmdline())]
 
 
-def facts(report: dict[str, Any]) -> dict[str, Any]:
+def facts(report: Report) -> dict[str, Any]:
     clock = {"seconds", "windows_per_second", "peak_memory_mib", "peaks_mib", "time", "artifact", "efficiency"}
-    return {key: value for key, value in report.items() if key not in clock}
+    return {key: value for key, value in report.model_dump().items() if key not in clock}
 
 
 def same_models(one: Path, other: Path) -> None:
@@ -67,11 +68,11 @@ def same_models(one: Path, other: Path) -> None:
 def test_a_killed_worker_is_replaced_and_changes_nothing(network: SensorStore, tmp_path: Path, ray_head: str) -> None:
     """Killed while the learned arm trains; the reports are those of one undisturbed process."""
     alone, killed = tmp_path / "alone", tmp_path / "killed"
-    undisturbed: list[dict[str, Any]] = []
-    reports: list[dict[str, Any]] = []
+    undisturbed: list[Report] = []
+    reports: list[Report] = []
     victims: list[int] = []
 
-    def kill_at_the_eighth(report: dict[str, Any]) -> None:
+    def kill_at_the_eighth(report: Report) -> None:
         reports.append(report)
         if len(reports) == 8:
             (worker,) = train_workers()

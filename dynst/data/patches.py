@@ -14,7 +14,7 @@ from dynst.data.manifest import Channel, Patching
 from dynst.data.sensor_table import Sensors
 from dynst.data.store import MANIFEST, SENSORS, SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
-from dynst.errors import ConfigError, DataError
+from dynst.errors import ConfigError, DataError, in_one_line
 
 __all__ = ["cells_of", "make_patching", "patch_channels", "patched_store", "target_channels", "to_frames", "to_patches"]
 
@@ -38,7 +38,9 @@ def patched_store(cells: SensorStore, size: tuple[int, int], cache: Path) -> Sen
             _write(cells, patching, path)
         except (OSError, DataError) as error:
             if not path.exists():  # otherwise another process was faster
-                raise DataError(f"the patches of {cells.path} cannot be written to {path} ({error}); make room there") from error
+                raise DataError(
+                    f"the patches of {cells.path} cannot be written to {path} ({in_one_line(error)}); make room there"
+                ) from error
     return open_store(path)
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from dynst.data.edges import Edges
 from dynst.data.manifest import FORMAT_VERSION, Manifest
 from dynst.data.sensor_table import Sensors
-from dynst.errors import DataError
+from dynst.errors import DataError, in_one_line
 
 __all__ = ["EDGES", "MANIFEST", "READINGS", "SENSORS", "Readings", "SensorStore", "open_store", "read_manifest"]
 
@@ -64,7 +64,7 @@ class SensorStore:
             values = _flat(table["values"]).reshape(shape)
             observed = _flat(table["observed"]).view(bool).reshape(shape)
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-            raise DataError(f"{self.path / READINGS} cannot be read ({error}); import the data again") from error
+            raise DataError(f"{self.path / READINGS} cannot be read ({in_one_line(error)}); import the data again") from error
         if len(time) != self.manifest.num_steps:
             raise DataError(
                 f"{self.path / READINGS} must hold {self.manifest.num_steps} steps by its manifest, but holds {len(time)}; "
@@ -84,7 +84,7 @@ def open_store(path: Path) -> SensorStore:
         sensors = pq.read_table(path / SENSORS)
         edges = pq.read_table(path / EDGES)
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"sensor store {path} cannot be read ({error}); import the data again") from error
+        raise DataError(f"sensor store {path} cannot be read ({in_one_line(error)}); import the data again") from error
     store = SensorStore(
         path,
         manifest,

@@ -13,7 +13,7 @@ from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
 from dynst.data.scaler import SeasonalScaler
 from dynst.data.windows import calendar_features
-from dynst.errors import ConfigError, DynstError
+from dynst.errors import ConfigError, DynstError, in_one_line
 from dynst.models.constructor_args import PARTS, Blueprint
 from dynst.models.forecaster import CompactForecaster, InputGatedForecaster, SparseForecaster
 from dynst.models.grid.adapter import OnPictures
@@ -115,7 +115,7 @@ def check_forecast(made: SparseForecaster, name: str) -> None:
         forecast = made.eval()(readings, torch.ones_like(readings, dtype=torch.bool), calendar, torch.arange(shape.num_sensors))
     except Exception as error:  # whatever a user's network raises
         raise ConfigError(
-            f"model.backbone {name} cannot forecast from readings of shape {list(readings.shape)} ({error})"
+            f"model.backbone {name} cannot forecast from readings of shape {list(readings.shape)} ({in_one_line(error)})"
         ) from error
     wanted, got = [1, shape.horizon, shape.num_sensors, shape.num_targets], list(forecast.shape)
     if got != wanted:
@@ -143,7 +143,9 @@ def _network(kind: type[nn.Module], backbone: BackboneConfig, parts: Blueprint) 
     except DynstError:
         raise
     except Exception as error:  # whatever a user's network raises
-        raise ConfigError(f"model.backbone {backbone.name} cannot be made with these settings ({error}); mend model") from error
+        raise ConfigError(
+            f"model.backbone {backbone.name} cannot be made with these settings ({in_one_line(error)}); mend model"
+        ) from error
 
 
 def _check_rollout(model: ModelConfig, num_channels: int, targets: Sequence[int]) -> None:

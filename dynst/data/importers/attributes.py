@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dynst.data.sensor_table import Sensors
-from dynst.errors import DataError
+from dynst.errors import DataError, in_one_line
 
 __all__ = ["read_attributes"]
 
@@ -26,7 +26,9 @@ def read_attributes(path: Path, sensors: Sensors) -> Sensors:
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as a table of sensors ({error}); bring a CSV with a column id") from error
+        raise DataError(
+            f"{path} cannot be read as a table of sensors ({in_one_line(error)}); bring a CSV with a column id"
+        ) from error
     _check_columns(path, list(table.columns))
     index = [_find(path, name, sensors.ids) for name in table["id"]]
     columns = {name: _changed(path, name, table, index, sensors) for name in table.columns if name != "id"}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from dynst.data.importers.text_cells import is_number
-from dynst.errors import DataError
+from dynst.errors import DataError, in_one_line
 
 __all__ = ["read_positions"]
 
@@ -36,7 +36,7 @@ def read_positions(path: Path, ids: tuple[str, ...]) -> tuple[np.ndarray, Positi
             table = pd.read_csv(path, dtype=str, header=None, names=["sensor_id", "latitude", "longitude"])
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{path} cannot be read as a table of positions ({error}); bring a CSV of id, longitude and latitude"
+            f"{path} cannot be read as a table of positions ({in_one_line(error)}); bring a CSV of id, longitude and latitude"
         ) from error
     table = table.rename(columns=str.lower)
     axes = next((axes for axes in AXES if {axes[0], axes[1]} <= set(table.columns)), None)

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from dynst.data.store import SensorStore
+from dynst.errors import in_one_line
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import artifact_root, home, tracking_uri
@@ -69,7 +70,7 @@ def closed_on_failure(tracker: Tracker, then: str) -> Iterator[None]:
         yield
     except OSError as error:
         tracker.close("FAILED", str(error))
-        raise RunError(f"the results cannot be written ({error}); make room under {home()} and {then}") from error
+        raise RunError(f"the results cannot be written ({in_one_line(error)}); make room under {home()} and {then}") from error
     except BaseException as error:
         tracker.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", str(error))
         raise

@@ -20,7 +20,7 @@ from dynst.data.importers.formats import READERS, ReadOptions
 from dynst.data.importers.graph_files import read_graph
 from dynst.data.importers.import_store import GraphOptions, import_store
 from dynst.data.store import SensorStore, open_store
-from dynst.errors import DataError
+from dynst.errors import DataError, in_one_line
 
 STEPS, SENSORS = 12, 3
 VALUES = np.arange(STEPS * SENSORS, dtype=float).reshape(STEPS, SENSORS) + 1
@@ -435,3 +435,11 @@ def test_every_reader_keeps_the_protocol() -> None:
     assert len(set(kinds)) == len(kinds)
     for reader in READERS:
         assert not reader.matches(Path("/nowhere/at/all.xyz"))
+
+
+def test_a_reason_of_many_lines_becomes_one() -> None:
+    """Arrow breaks its sentences where a page of a Parquet file is damaged."""
+    broken = OSError("Couldn't deserialize thrift: No more data\nDeserializing page header failed.\n")
+    assert in_one_line(broken) == "Couldn't deserialize thrift: No more data Deserializing page header failed."
+    assert in_one_line(OSError(28, "No space left on device")) == "No space left on device"
+    assert in_one_line(MemoryError()) == "MemoryError"

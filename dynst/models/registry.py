@@ -44,7 +44,8 @@ def backbone_class(name: str) -> type[nn.Module]:
         found = getattr(import_module(module), attribute)
     except Exception as error:  # it is somebody else's code that runs
         raise ConfigError(
-            f"model.backbone '{name}' cannot be imported ({in_one_line(error)}); install its package, or put its folder on PYTHONPATH"
+            f"model.backbone '{name}' cannot be imported ({in_one_line(error)}); install its package, or put its folder on "
+            "PYTHONPATH"
         ) from error
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise ConfigError(f"model.backbone '{name}' must be a class derived from torch.nn.Module, but is {type(found).__name__}")
@@ -107,6 +108,7 @@ def _parameters(backbone: type[nn.Module]) -> Iterator[Parameter]:
         resolved = signature(backbone, eval_str=True).parameters.values()
     except NameError as error:
         raise ConfigError(
-            f"model.backbone {backbone.__name__} must have annotations that can be looked up, but {in_one_line(error)}; import it for good"
+            f"model.backbone {backbone.__name__} must have annotations that can be looked up, but {in_one_line(error)}; "
+            "import it for good"
         ) from error
     return (parameter for parameter in resolved if parameter.kind in known)

@@ -6,9 +6,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.process
 def test_platform_is_a_source_root_and_no_package() -> None:
     """With an __init__.py it would shadow the standard library's platform module for all that runs from the root."""
     assert not (ROOT / "platform" / "__init__.py").exists()
@@ -18,6 +21,7 @@ def test_platform_is_a_source_root_and_no_package() -> None:
     assert str(ROOT) not in done.stdout
 
 
+@pytest.mark.process
 def test_wheel_holds_both_packages_and_nothing_else(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True)
@@ -27,6 +31,7 @@ def test_wheel_holds_both_packages_and_nothing_else(tmp_path: Path) -> None:
     assert {"dynst/py.typed", "dynst_platform/py.typed", "dynst_platform/main.py"} <= set(names)
 
 
+@pytest.mark.process
 def test_help_imports_nothing_heavy() -> None:
     heavy = "{'torch', 'ray', 'mlflow', 'pandas', 'pydantic', 'pyarrow', 'matplotlib', 'rich'}"
     code = f"import sys, dynst_platform.main; print(sorted({heavy} & set(sys.modules)))"

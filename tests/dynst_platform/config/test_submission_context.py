@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import dynst_platform
 from dynst_platform.config import submission_context as module
 from dynst_platform.config.job_id import new_job_id, run_name
@@ -20,6 +22,7 @@ def test_nothing_is_carried_where_nothing_was_submitted() -> None:
     assert new_job_id() != "20260101-000000-ab12"
 
 
+@pytest.mark.process
 def test_variables_and_id_hold_in_every_process_of_the_job(tmp_path: Path) -> None:
     """The package is copied as it travels; a variable of the process gives way."""
     package = Path(dynst_platform.__file__).parent

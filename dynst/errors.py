@@ -32,5 +32,4 @@ class CheckpointError(DynstError):
 
 def in_one_line(error: BaseException) -> str:
     """What another library says of its error, for a sentence of ours: without line breaks, and never empty."""
-    reason = getattr(error, "strerror", None) or str(error)
-    return " ".join(str(reason).split()) or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__

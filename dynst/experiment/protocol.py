@@ -30,6 +30,7 @@ from dynst.training.trainer import EpochResult
 __all__ = [
     "Evaluation",
     "RunEpochs",
+    "arm_errors",
     "describe",
     "error_figures",
     "evaluate",
@@ -116,12 +117,16 @@ class Evaluation:
 
 def evaluate(experiment: Experiment, arm: Arm) -> Evaluation:
     """What the arm's network forecasts from the sensors that are on; every rank takes part."""
-    model, layout, ranges = arm.training.model, experiment.store.manifest.layout, experiment.image_ranges
-    errors = model_errors(experiment, model, arm.active, arm.training.windows_at_once)
+    errors, layout, ranges = arm_errors(experiment, arm), experiment.store.manifest.layout, experiment.image_ranges
     if layout is None or ranges is None:
         return Evaluation(errors, {})
-    scores = evaluate_frames(model, experiment.dataset.test, arm.active, layout, ranges, experiment.world)
+    scores = evaluate_frames(arm.training.model, experiment.dataset.test, arm.active, layout, ranges, experiment.world)
     return Evaluation(errors, {"ssim": scores.ssim, "psnr": scores.psnr})
+
+
+def arm_errors(experiment: Experiment, arm: Arm) -> ErrorTable:
+    """The errors alone, where nobody asks for image metrics."""
+    return model_errors(experiment, arm.training.model, arm.active, arm.training.windows_at_once)
 
 
 def model_errors(experiment: Experiment, model: SparseForecaster, active: Tensor, windows_at_once: int | None = None) -> ErrorTable:

@@ -58,7 +58,7 @@ class Point:
 class Supernet:
     """Choices of sensors, and what each costs on one network of the experiment.
 
-    The method's ``network`` is a forecaster trained by ``training``; a caller may train it once and keep its weights.
+    The ``network`` that methods take is a forecaster trained by ``training``; a caller may train it once and keep its weights.
     """
 
     def __init__(self, experiment: Experiment) -> None:

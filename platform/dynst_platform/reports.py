@@ -1,7 +1,7 @@
 """What a training tells of itself: one line of ``reports.jsonl`` for each epoch and for the end of each arm.
 
 Workers write them, the driver's progress and MLflow read them, and a run that is resumed or sent later reads those of earlier
-versions: what a version adds has a default, and what it renames is renamed in ``_upgraded``.
+versions: what a version adds has a default.
 """
 
 from typing import Annotated, Any, Literal, Self

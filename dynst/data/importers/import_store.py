@@ -113,8 +113,12 @@ def import_store(
         raise error if str(path) in text else type(error)(f"{path}: {text}") from error
     except OSError as error:
         if Path(error.filename or path).resolve().is_relative_to(path.resolve()):
-            raise DataError(f"{path} cannot be read ({in_one_line(error)}); check the file and your permissions") from error
-        raise DataError(f"{store} cannot be written ({in_one_line(error)}); choose another place or make room") from error
+            raise DataError(
+                f"{path} cannot be read ({error.strerror or in_one_line(error)}); check the file and your permissions"
+            ) from error
+        raise DataError(
+            f"{store} cannot be written ({error.strerror or in_one_line(error)}); choose another place or make room"
+        ) from error
     except Exception as error:  # third-party parsers raise what they like; to the user it is one thing
         reason = " ".join((str(error).splitlines() or [type(error).__name__])[0].split())
         raise DataError(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch.distributed as dist
 
+from dynst.errors import in_one_line
 from dynst.storage.addresses import without_credentials
 
 __all__ = ["FAILURE_FILE", "read_failure", "record_failure"]
@@ -29,8 +30,7 @@ def record_failure(folder: Path) -> Iterator[None]:
         disbanded = grouped and not dist.is_initialized()  # Ray Train takes the group from those that are left
         if (disbanded or _is_lost_peer(error)) and not (folder / FAILURE_FILE).exists():
             raise
-        reason = " ".join(str(error).split()) or type(error).__name__
-        _write_once(folder / FAILURE_FILE, without_credentials(f"{reason}\n\n{traceback.format_exc()}"))
+        _write_once(folder / FAILURE_FILE, without_credentials(f"{in_one_line(error)}\n\n{traceback.format_exc()}"))
         if dist.is_initialized():
             dist.destroy_process_group()
 

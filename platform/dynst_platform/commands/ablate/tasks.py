@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from dynst.data.store import SensorStore
-from dynst.experiment.protocol import error_figures, evaluate, run_epochs, train
+from dynst.experiment.protocol import arm_errors, error_figures, run_epochs, train
 from dynst.sparsity.config import at_sparsity
 from dynst.sparsity.mask import MaskUpdate
 from dynst_platform.config.experiment import experiment_of
@@ -52,7 +52,7 @@ def _train(document: dict[str, Any], store_path: str, criterion: str) -> TaskRes
     run = partial(run_epochs, on_epoch=lambda epoch: updates.extend(epoch.updates))
     arm, started = experiment.learned(), perf_counter()
     train(experiment, arm, run=run)
-    errors = error_figures(evaluate(experiment, arm).errors, arm.active)
+    errors = error_figures(arm_errors(experiment, arm), arm.active)
     row = {
         "stage": TRAINED,
         "seed": job.seed,

@@ -13,7 +13,7 @@ from typing import Any
 from dynst.distributed.world import current_world
 from dynst.experiment.arms import Arm
 from dynst.experiment.experiment import Experiment
-from dynst.experiment.protocol import error_figures, evaluate, prepare, run_epochs, save_arm, time_inference
+from dynst.experiment.protocol import arm_errors, error_figures, prepare, run_epochs, save_arm, time_inference
 from dynst.training.trainer import EpochResult
 from dynst_platform.commands.tune.reports import TrialReport, TrialResult
 from dynst_platform.commands.tune.warm_up import warm_state
@@ -80,7 +80,7 @@ class Trial:
         """
         first = self._runs[0]
         best = [run.arm.training.best[0] for run in self._runs if run.arm.training.best is not None]
-        tests = [error_figures(evaluate(run.experiment, run.arm).errors, run.arm.active) for run in self._runs]
+        tests = [error_figures(arm_errors(run.experiment, run.arm), run.arm.active) for run in self._runs]
         timed = time_inference(first.experiment, first.arm, seconds=TIMED_SECONDS)
         if timed is None:
             return None

@@ -441,5 +441,5 @@ def test_a_reason_of_many_lines_becomes_one() -> None:
     """Arrow breaks its sentences where a page of a Parquet file is damaged."""
     broken = OSError("Couldn't deserialize thrift: No more data\nDeserializing page header failed.\n")
     assert in_one_line(broken) == "Couldn't deserialize thrift: No more data Deserializing page header failed."
-    assert in_one_line(OSError(28, "No space left on device")) == "No space left on device"
+    assert in_one_line(OSError(2, "No such file", "readings")) == "[Errno 2] No such file: 'readings'", "which file is kept"
     assert in_one_line(MemoryError()) == "MemoryError"

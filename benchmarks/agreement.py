@@ -1,4 +1,5 @@
-"""Are the figures the same on another machine? python benchmarks/agreement.py [--job JOB] [--set KEY=VALUE]
+"""Are the figures the same on another machine? python benchmarks/agreement.py [--job JOB] [--set
+KEY=VALUE]
 
 Another processor has other kernels, which add the same numbers in another order. The settings of
 ``SETTINGS`` force such differences on one machine: vector widths of PyTorch, oneDNN and MKL, the
@@ -43,7 +44,9 @@ SETTINGS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     ),
     "another seed, for scale": ({}, ("cluster.num_workers=0", "seed=1")),
 }
-OF_ONE_PROCESS = [name for name, (_, settings) in SETTINGS.items() if settings == ("cluster.num_workers=0",)]
+OF_ONE_PROCESS = [
+    name for name, (_, settings) in SETTINGS.items() if settings == ("cluster.num_workers=0",)
+]
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,12 @@ class Result:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--job", type=Path, default=JOB)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the job")
-    parser.add_argument("--searches", type=Path, help=argparse.SUPPRESS)  # weights; for processes of its own
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="of the job"
+    )
+    parser.add_argument(
+        "--searches", type=Path, help=argparse.SUPPRESS
+    )  # weights; for processes of its own
     options = parser.parse_args()
     if options.searches is not None:
         print(json.dumps(searched(options.job, options.set, options.searches)))
@@ -73,7 +80,8 @@ def main() -> None:
 
 def trainings(job: Path, assignments: list[str]) -> str:
     lines = [
-        "| training | kept sensors that agree | dense | sparse | sparse to dense | difference of sparse |",
+        "| training | kept sensors that agree | dense | sparse | sparse to dense | difference of "
+        "sparse |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     first: Result | None = None
@@ -83,13 +91,17 @@ def trainings(job: Path, assignments: list[str]) -> str:
         print(f"{name}: {found.error}", file=sys.stderr, flush=True)
         lines.append(
             f"| {name} | {len(found.kept & first.kept)} of {len(first.kept)} | {found.dense:.4f} | "
-            f"{found.error:.4f} | {found.error / found.dense - 1:+.2%} | {difference(found.error, first.error)} |"
+            f"{found.error:.4f} | {found.error / found.dense - 1:+.2%} | "
+            f"{difference(found.error, first.error)} |"
         )
     return "\n".join(lines)
 
 
 def searches(job: Path, assignments: list[str]) -> str:
-    lines = ["| search by the same network | kept sensors that agree | judge's loss | difference |", "|---|---:|---:|---:|"]
+    lines = [
+        "| search by the same network | kept sensors that agree | judge's loss | difference |",
+        "|---|---:|---:|---:|",
+    ]
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "weights.pt"
         warm_up(job, assignments, weights)
@@ -112,9 +124,16 @@ def difference(one: float, other: float) -> str:
 def trained(job: Path, assignments: list[str], variables: dict[str, str]) -> Result:
     with tempfile.TemporaryDirectory() as home:
         settings = [word for assignment in assignments for word in ("--set", assignment)]
-        outcome = json.loads(said(train([str(job), "--offline", "--quiet", *settings]), {"DYNST_HOME": home} | variables))
+        outcome = json.loads(
+            said(
+                train([str(job), "--offline", "--quiet", *settings]),
+                {"DYNST_HOME": home} | variables,
+            )
+        )
     metrics = outcome["metrics"]
-    return Result(frozenset(outcome["sensors"]["kept"]), metrics["test/mae_all"], metrics["dense/mae_all"])
+    return Result(
+        frozenset(outcome["sensors"]["kept"]), metrics["test/mae_all"], metrics["dense/mae_all"]
+    )
 
 
 def warm_up(job: Path, assignments: list[str], weights: Path) -> None:

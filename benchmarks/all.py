@@ -1,8 +1,11 @@
-"""Every benchmark that fits half an hour on two cores, one after another, into one page: python benchmarks/all.py
+"""Every benchmark that fits half an hour on two cores, one after another, into one page.
 
-``make bench`` runs it. Each table is what the command above it printed; one that fails says so, and the others go on. What the page
-says before its first table is written by hand and kept. What takes longer (parity of errors, kills, searches, trainings of all
-backbones) has commands of its own in the documents.
+Run: python benchmarks/all.py
+
+``make bench`` runs it. Each table is what the command above it printed; one that fails says so, and
+the others go on. What the page says before its first table is written by hand and kept. What takes
+longer (parity of errors, kills, searches, trainings of all backbones) has commands of its own in
+the documents.
 """
 
 import argparse
@@ -51,7 +54,10 @@ TABLES = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--only", nargs="+", choices=sorted({table.script for table in TABLES}), help="the others keep what the page has"
+        "--only",
+        nargs="+",
+        choices=sorted({table.script for table in TABLES}),
+        help="the others keep what the page has",
     )
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
@@ -60,7 +66,9 @@ def main() -> None:
     done = kept if options.only else {}
     for table in wanted:
         print(f"{table.command} …", file=sys.stderr, flush=True)
-        done[table.command] = f"{TABLE}{table.command}`\n\n{machine()}\n\n{outcome(table)}\n".lstrip()
+        done[table.command] = (
+            f"{TABLE}{table.command}`\n\n{machine()}\n\n{outcome(table)}\n".lstrip()
+        )
         options.out.write_text(page(head, done), encoding="utf-8")
 
 
@@ -73,28 +81,46 @@ def parts_of(path: Path) -> tuple[str, dict[str, str]]:
 
 
 def page(head: str, done: dict[str, str]) -> str:
-    return "\n".join([f"{head.rstrip()}\n", *(done[table.command] for table in TABLES if table.command in done)])
+    return "\n".join(
+        [f"{head.rstrip()}\n", *(done[table.command] for table in TABLES if table.command in done)]
+    )
 
 
 def machine() -> str:
     known = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
     load = f"load {os.getloadavg()[0]:.1f} before it began"
-    return f"{date.today()}, {processor()}, {os.cpu_count()} cores, {load}; Python {platform.python_version()}, {known}."
+    return (
+        f"{date.today()}, {processor()}, {os.cpu_count()} cores, {load}; Python "
+        f"{platform.python_version()}, {known}."
+    )
 
 
 def processor() -> str:
     """Its name, where the system tells."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )
 
 
 def outcome(table: Table) -> str:
     """What it printed, and how long it took; or the last line of why it failed."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths())}
-    command, started = [sys.executable, str(HERE / table.script), *table.words.split()], perf_counter()
+    command, started = (
+        [sys.executable, str(HERE / table.script), *table.words.split()],
+        perf_counter(),
+    )
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=table.seconds, check=False)
+        done = subprocess.run(
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=table.seconds,
+            check=False,
+        )
     except subprocess.TimeoutExpired as error:
         return f"{(error.stdout or b'').decode().strip()}\n\nIt was ended after {table.seconds} s."
     if done.returncode:
@@ -103,7 +129,11 @@ def outcome(table: Table) -> str:
 
 
 def paths() -> list[str]:
-    return [str(HERE.parent), str(HERE.parent / "platform"), *filter(None, [os.environ.get("PYTHONPATH", "")])]
+    return [
+        str(HERE.parent),
+        str(HERE.parent / "platform"),
+        *filter(None, [os.environ.get("PYTHONPATH", "")]),
+    ]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""Every backbone through ``dynst train``, dense and with half of the sensors off: the tables of docs/backbones.md.
+"""Every backbone through ``dynst train``, dense and with half of the sensors off: the tables of
+docs/backbones.md.
 
-``python benchmarks/backbones.py auckland sea_level_pressure --out runs/backbones`` trains what ``--out`` does not hold yet, two
-at a time with ``--at-once 2``, and prints a table for each job of ``jobs/backbones``.
+``python benchmarks/backbones.py auckland sea_level_pressure --out runs/backbones`` trains what
+``--out`` does not hold yet, two at a time with ``--at-once 2``, and prints a table for each job of
+``jobs/backbones``.
 """
 
 import argparse
@@ -18,8 +20,24 @@ from mlflow.tracking import MlflowClient
 
 JOBS = Path(__file__).parents[1] / "jobs" / "backbones"
 BACKBONES = {
-    "auckland": ("linear", "stid", "morph_graph", "stgcn", "graph_wavenet", "agcrn", "staeformer", "mesh_graph_net"),
-    "sea_level_pressure": ("linear", "morph_graph", "patch_transformer", "unet", "simvp", "conv_lstm"),
+    "auckland": (
+        "linear",
+        "stid",
+        "morph_graph",
+        "stgcn",
+        "graph_wavenet",
+        "agcrn",
+        "staeformer",
+        "mesh_graph_net",
+    ),
+    "sea_level_pressure": (
+        "linear",
+        "morph_graph",
+        "patch_transformer",
+        "unet",
+        "simvp",
+        "conv_lstm",
+    ),
 }
 COLUMNS = (
     "backbone",
@@ -39,11 +57,19 @@ def main() -> None:
     parser.add_argument("jobs", nargs="*", default=list(BACKBONES), choices=list(BACKBONES))
     parser.add_argument("--out", type=Path, default=Path("runs/backbones"))
     parser.add_argument("--at-once", type=int, default=1)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for every job, for instance another store")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="for every job, for instance another store",
+    )
     arguments = parser.parse_args()
     pieces = [(job, backbone) for job in arguments.jobs for backbone in BACKBONES[job]]
     with ThreadPoolExecutor(arguments.at_once) as pool:
-        outcomes = list(pool.map(lambda piece: trained(*piece, arguments.out, arguments.set), pieces))
+        outcomes = list(
+            pool.map(lambda piece: trained(*piece, arguments.out, arguments.set), pieces)
+        )
     for job in arguments.jobs:
         print(f"\n{job}\n\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
         for (name, backbone), outcome in zip(pieces, outcomes, strict=True):
@@ -55,15 +81,36 @@ def trained(job: str, backbone: str, out: Path, settings: list[str]) -> dict[str
     """What the training says of itself, and what MLflow knows of its time; kept in ``out``."""
     kept = out / f"{job}-{backbone}.json"
     if not kept.exists():
-        words = [part for setting in (f"model.backbone={backbone}", *settings) for part in ("--set", setting)]
-        command = [sys.executable, "-m", "dynst_platform.main", "train", str(JOBS / f"{job}.yaml"), "--format", "json", *words]
-        environment = os.environ | {"DYNST_HOME": str((out / f"{job}-{backbone}").resolve()), "OMP_NUM_THREADS": "1"}
+        words = [
+            part
+            for setting in (f"model.backbone={backbone}", *settings)
+            for part in ("--set", setting)
+        ]
+        command = [
+            sys.executable,
+            "-m",
+            "dynst_platform.main",
+            "train",
+            str(JOBS / f"{job}.yaml"),
+            "--format",
+            "json",
+            *words,
+        ]
+        environment = os.environ | {
+            "DYNST_HOME": str((out / f"{job}-{backbone}").resolve()),
+            "OMP_NUM_THREADS": "1",
+        }
         environment.pop("MLFLOW_TRACKING_URI", None)
-        done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            command, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        )
         outcome = json.loads(done.stdout)
         client = MlflowClient(outcome["artifacts"]["tracking_uri"])
         runs = {"dense": outcome["references"]["dense"]["run_id"], "sparse": outcome["run_id"]}
-        outcome["seconds"] = {name: client.get_run(run).data.metrics["train/total_seconds"] for name, run in runs.items()}
+        outcome["seconds"] = {
+            name: client.get_run(run).data.metrics["train/total_seconds"]
+            for name, run in runs.items()
+        }
         outcome["steps"] = client.get_metric_history(runs["dense"], "train/mae")[-1].step
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(outcome), encoding="utf-8")

@@ -1,10 +1,14 @@
-"""Windows served per second, ours against a DataLoader over numpy windows, in one run: ``python benchmarks/data.py``.
+"""Windows served per second, ours against a DataLoader over numpy windows, in one run.
 
-Both serve the same shuffled windows of synthetic readings, 12 steps to read and 12 to forecast, 64 at a time. The DataLoader's
-dataset slices arrays; the active sensors were cut out for it beforehand, and it knows no masks. Ours chooses the active sensors in
-each batch and adds the calendar and the masks, of a complete series and of one with one reading in a hundred missing. A share of
-the copy bandwidth counts the bytes of readings and targets (and of masks, where there are any) once, as the copy does; a batch that
-fits into the cache can exceed 100 %. On a busy machine threads wait for each other: set ``OMP_NUM_THREADS=1`` there.
+Run: ``python benchmarks/data.py``.
+
+Both serve the same shuffled windows of synthetic readings, 12 steps to read and 12 to forecast, 64
+at a time. The DataLoader's dataset slices arrays; the active sensors were cut out for it
+beforehand, and it knows no masks. Ours chooses the active sensors in each batch and adds the
+calendar and the masks, of a complete series and of one with one reading in a hundred missing. A
+share of the copy bandwidth counts the bytes of readings and targets (and of masks, where there are
+any) once, as the copy does; a batch that fits into the cache can exceed 100 %. On a busy machine
+threads wait for each other: set ``OMP_NUM_THREADS=1`` there.
 """
 
 import platform
@@ -28,7 +32,8 @@ ROUNDS, BATCHES = 7, 60
 QUIET = 0.3  # seconds in which workers finish what they fetch ahead, so that it disturbs no other
 COPY_BYTES = 2**27  # far beyond the caches
 COLUMNS = (
-    "sensors", "active", "DataLoader, 0 workers", "DataLoader, 2 workers", "ours", "ratio to 0", "ratio to 2",
+    "sensors", "active", "DataLoader, 0 workers", "DataLoader, 2 workers", "ours", "ratio to 0",
+    "ratio to 2",
     "share of copy bandwidth", "ours, 1 % missing", "its share",
 )  # fmt: skip
 
@@ -63,9 +68,13 @@ class Case:
 
 def main() -> None:
     print(
-        f"python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, {torch.get_num_threads()} threads;"
+        f"python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, "
+        f"{torch.get_num_threads()} threads;"
     )
-    print(f"windows per second, medians of {ROUNDS} interleaved rounds of {BATCHES} batches of {BATCH}\n")
+    print(
+        f"windows per second, medians of {ROUNDS} interleaved rounds of {BATCHES} batches of "
+        f"{BATCH}\n"
+    )
     print("| " + " | ".join(COLUMNS) + " |\n|" + "---:|" * len(COLUMNS))
     for num_sensors in STEPS:
         for share in (1.0, 0.5):
@@ -86,9 +95,21 @@ def measure(num_sensors: int, share: float) -> list[str]:
         ours(windows(values, rng.random(values.shape) >= 0.01), active),
         memory_copy(),
     ]
-    plain, workers, complete, masked, copy = (median(column) for column in zip(*rounds(contenders), strict=True))
-    figures = [f"{num_sensors:,}", f"{share:.0%}", f"{plain:,.0f}", f"{workers:,.0f}", f"{complete:,.0f}"]
-    figures += [f"{complete / plain:.1f} ×", f"{complete / workers:.1f} ×", f"{complete * case.window_bytes / copy:.0%}"]
+    plain, workers, complete, masked, copy = (
+        median(column) for column in zip(*rounds(contenders), strict=True)
+    )
+    figures = [
+        f"{num_sensors:,}",
+        f"{share:.0%}",
+        f"{plain:,.0f}",
+        f"{workers:,.0f}",
+        f"{complete:,.0f}",
+    ]
+    figures += [
+        f"{complete / plain:.1f} ×",
+        f"{complete / workers:.1f} ×",
+        f"{complete * case.window_bytes / copy:.0%}",
+    ]
     return [*figures, f"{masked:,.0f}", f"{masked * case.window_bytes * 5 / 4 / copy:.0%}"]
 
 
@@ -107,8 +128,17 @@ def windows(values: np.ndarray, observed: np.ndarray) -> Windows:
 
 
 def loader(dataset: NumpyWindows, workers: int) -> Contender:
-    """Started workers are kept, and the clock starts at the second batch: neither start-up nor the first wait counts."""
-    batches = DataLoader(dataset, BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0, drop_last=True)
+    """Started workers are kept, and the clock starts at the second batch: neither start-up nor the
+    first wait counts.
+    """
+    batches = DataLoader(
+        dataset,
+        BATCH,
+        shuffle=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        drop_last=True,
+    )
 
     def run() -> float:
         served = iter(batches)

@@ -1,10 +1,13 @@
-"""Does a training whose workers come and go train what a single worker does? python benchmarks/elastic.py
+"""Does a training whose workers come and go train what a single worker does? python
+benchmarks/elastic.py
 
-Starts a Ray node of one core, trains one arm there with one worker, and again with ``cluster.num_workers=[1,2]``: after a few
-epochs a second node of one core joins, and a while after the training has taken it in, it is killed. Prints how long it took until
-the first epoch with the new number of workers, and how far masks and errors are from those of the single worker, which trained on
-the same batches. Sums of two workers differ in their last bits, which a training carries on, so that it is the first epochs that
-tell. Ends with exit code 1 where an epoch before the change differs at all, or one of the first two after it by more than that.
+Starts a Ray node of one core, trains one arm there with one worker, and again with
+``cluster.num_workers=[1,2]``: after a few epochs a second node of one core joins, and a while after
+the training has taken it in, it is killed. Prints how long it took until the first epoch with the
+new number of workers, and how far masks and errors are from those of the single worker, which
+trained on the same batches. Sums of two workers differ in their last bits, which a training carries
+on, so that it is the first epochs that tell. Ends with exit code 1 where an epoch before the change
+differs at all, or one of the first two after it by more than that.
 """
 
 import argparse
@@ -43,10 +46,19 @@ def show(alone: Reports, both: Reports) -> None:
     before, after = around_the_change(alone, both)
     updates = [one == two for one, two in zip(masks(alone), masks(both), strict=True)]
     print(f"workers of the epochs: {in_a_row(both)}")
-    print(f"relative difference of {' and '.join(COMPARED)}: {before:.1e} before the change, {after:.1e} in two epochs after it")
-    print(f"in all epochs: {max(differences(alone, both)):.1e}; masks the same after {sum(updates)} of {len(updates)} updates")
+    print(
+        f"relative difference of {' and '.join(COMPARED)}: {before:.1e} before the change, "
+        f"{after:.1e} in two epochs after it"
+    )
+    print(
+        f"in all epochs: {max(differences(alone, both)):.1e}; masks the same after {sum(updates)} "
+        f"of {len(updates)} updates"
+    )
     ends = (report["metrics"]["test/mae_all"] for report in (alone[-1], both[-1]))
-    print("MAE on the test part, one worker and workers that came and went: " + ", ".join(f"{error:.4g}" for error in ends))
+    print(
+        "MAE on the test part, one worker and workers that came and went: "
+        + ", ".join(f"{error:.4g}" for error in ends)
+    )
 
 
 def around_the_change(alone: Reports, both: Reports) -> tuple[float, float]:
@@ -83,13 +95,19 @@ def come_and_go(nodes: Nodes, folder: Path) -> None:
     began = time.monotonic()
     nodes.add_second()
     wait_for(lambda: workers(folder) == 2)
-    print(f"a second node joined: first epoch of two workers after {time.monotonic() - began:.0f} s", flush=True)
+    print(
+        f"a second node joined: first epoch of two workers after {time.monotonic() - began:.0f} s",
+        flush=True,
+    )
     there = len(reports(folder))
     wait_for(lambda: len(reports(folder)) >= there + EPOCHS_BETWEEN)
     began = time.monotonic()
     nodes.raylet().kill()
     wait_for(lambda: workers(folder) == 1)
-    print(f"it was killed: first epoch of one worker after {time.monotonic() - began:.0f} s", flush=True)
+    print(
+        f"it was killed: first epoch of one worker after {time.monotonic() - began:.0f} s",
+        flush=True,
+    )
 
 
 def workers(folder: Path) -> int:
@@ -98,12 +116,16 @@ def workers(folder: Path) -> int:
 
 
 def masks(told: Reports) -> list[list[bool]]:
-    return [update["active"] for report in told for update in report.get("updates", ())] + [told[-1]["active"]]
+    return [update["active"] for report in told for update in report.get("updates", ())] + [
+        told[-1]["active"]
+    ]
 
 
 def in_a_row(told: Reports) -> str:
     counts = [report["workers"] for report in told if report["kind"] == "epoch"]
-    return ", then ".join(f"{len(list(epochs))} with {number}" for number, epochs in groupby(counts))
+    return ", then ".join(
+        f"{len(list(epochs))} with {number}" for number, epochs in groupby(counts)
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Markdown tables for docs/evidence.md from the latest curve of each evidence job: ``python benchmarks/evidence.py runs``."""
+"""Markdown tables for docs/evidence.md from the latest curve of each evidence job.
+
+Run: ``python benchmarks/evidence.py runs``.
+"""
 
 import sys
 from pathlib import Path
@@ -39,8 +42,15 @@ def print_stage(stage: str, points: pd.DataFrame) -> None:
     print("|---" * (len(sparsities) + 1) + "|")
     for choice in sorted(points.choice.unique(), key=lambda name: (name != "dynst", name)):
         of_choice = points[points.choice == choice].set_index("sparsity")
-        cells = [cell(of_choice.loc[sparsity]) if sparsity in of_choice.index else "" for sparsity in sparsities]
-        print(f"| {'**DynST**' if choice == 'dynst' else choice.replace('_', ' ')} | " + " | ".join(cells) + " |")
+        cells = [
+            cell(of_choice.loc[sparsity]) if sparsity in of_choice.index else ""
+            for sparsity in sparsities
+        ]
+        print(
+            f"| {'**DynST**' if choice == 'dynst' else choice.replace('_', ' ')} | "
+            + " | ".join(cells)
+            + " |"
+        )
     print()
 
 
@@ -54,12 +64,14 @@ def cell(point: pd.Series) -> str:
 
 def cost(rows: pd.DataFrame) -> str:
     """What a training and a point took; on shared cores, so only the ratios say something."""
-    seconds = {stage: rows.loc[rows.stage == stage, "seconds"].mean() for stage in ("dense", "shared")}
+    seconds = {
+        stage: rows.loc[rows.stage == stage, "seconds"].mean() for stage in ("dense", "shared")
+    }
     tuned = rows.loc[rows.stage == STAGES[1], "tuning_seconds"].mean()
     search = rows.loc[(rows.stage == STAGES[0]) & (rows.choice == "dynst"), "choice_seconds"].mean()
     return (
-        f"Of the dense training's time: shared network {seconds['shared'] / seconds['dense']:.2f}, a search "
-        f"{search / seconds['dense']:.2f}, a fine-tuning {tuned / seconds['dense']:.2f}."
+        f"Of the dense training's time: shared network {seconds['shared'] / seconds['dense']:.2f}, "
+        f"a search {search / seconds['dense']:.2f}, a fine-tuning {tuned / seconds['dense']:.2f}."
     )
 
 

@@ -1,7 +1,10 @@
-"""What if some of the kept sensors fail? The error over all locations with a random share of them lost for the whole test part.
+"""What if some of the kept sensors fail?
 
-``python benchmarks/failing.py MODEL --share 0.1``, where MODEL is what ``dynst sensors`` takes: a registered name, a version, or a
-run. Two ways to go on: read a lost sensor as missing (its location's profile, and told so), or leave it out as if it were off.
+The error over all locations with a random share of them lost for the whole test part.
+
+``python benchmarks/failing.py MODEL --share 0.1``, where MODEL is what ``dynst sensors`` takes: a
+registered name, a version, or a run. Two ways to go on: read a lost sensor as missing (its
+location's profile, and told so), or leave it out as if it were off.
 """
 
 import argparse
@@ -12,7 +15,12 @@ import torch
 from dynst.evaluation.evaluate import evaluate
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.locations import tracking_uri
-from dynst_platform.model_registry.references import client_of, fetched, model_id_of, store_that_fits
+from dynst_platform.model_registry.references import (
+    client_of,
+    fetched,
+    model_id_of,
+    store_that_fits,
+)
 
 
 def main() -> None:
@@ -22,7 +30,9 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=20)
     arguments = parser.parse_args()
     client = client_of(tracking_uri())
-    with fetched(client, tracking_uri(), model_id_of(client, tracking_uri(), arguments.model)) as found:
+    with fetched(
+        client, tracking_uri(), model_id_of(client, tracking_uri(), arguments.model)
+    ) as found:
         artifact, job, store = found.artifact, found.job, store_that_fits(found, None)
     test = experiment_of(job, store.path).dataset.test
     active = torch.tensor(artifact.description.active)
@@ -30,11 +40,17 @@ def main() -> None:
     lost = [draw(active, arguments.share, seed) for seed in range(arguments.draws)]
     missing = [evaluate(artifact.model, test, active, failing=some).mae() for some in lost]
     left_out = [evaluate(artifact.model, test, active & ~some).mae() for some in lost]
-    print(f"{int(active.sum())} sensors are read, {int(lost[0].sum())} of them fail, {arguments.draws} random draws")
+    print(
+        f"{int(active.sum())} sensors are read, {int(lost[0].sum())} of them fail, "
+        f"{arguments.draws} random draws"
+    )
     print(f"none fails         {whole:.4g}")
     for name, errors in (("read as missing", missing), ("left out", left_out)):
         mean, worst = fmean(errors) / whole - 1, max(errors) / whole - 1
-        print(f"{name:<18} {fmean(errors):.4g} ± {stdev(errors):.2g} ({mean:+.1%}, worst {worst:+.1%})")
+        print(
+            f"{name:<18} {fmean(errors):.4g} ± {stdev(errors):.2g} ({mean:+.1%}, worst "
+            f"{worst:+.1%})"
+        )
 
 
 def draw(active: torch.Tensor, share: float, seed: int) -> torch.Tensor:

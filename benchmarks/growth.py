@@ -1,8 +1,9 @@
 """How time and memory of a training step grow with the network: python benchmarks/growth.py
 
-One process for each size, so that each peak of memory is its own, counted above what the imports take. A step is forward, backward
-and optimizer of the default forecaster over short lists: compact with half of the sensors, and a probe, which reads all of them
-with gates. A graph is strewn at random; a grid has its patches in rows and columns. One thread, medians.
+One process for each size, so that each peak of memory is its own, counted above what the imports
+take. A step is forward, backward and optimizer of the default forecaster over short lists: compact
+with half of the sensors, and a probe, which reads all of them with gates. A graph is strewn at
+random; a grid has its patches in rows and columns. One thread, medians.
 """
 
 import argparse
@@ -54,12 +55,26 @@ def main() -> None:
         kind, size, batch = options.child
         print(json.dumps(measure(kind, int(size), int(batch), options.repeats)))
         return
-    print("| network | batch | what | " + " | ".join(f"{size:,}" for size in options.sizes) + " | ratios | exponent |")
+    print(
+        "| network | batch | what | "
+        + " | ".join(f"{size:,}" for size in options.sizes)
+        + " | ratios | exponent |"
+    )
     print("|---|---|---|" + "---:|" * (len(options.sizes) + 2))
     for kind, batch in product(options.kinds, options.batches):
         rows = [in_own_process(kind, size, batch, options.repeats) for size in options.sizes]
-        for what, unit in (("build", "s"), ("compact step", "s"), ("probe step", "s"), ("memory", "MiB")):
-            print(line(f"{kind} | {batch} | {what}, {unit}", options.sizes, [row[what] for row in rows]), flush=True)
+        for what, unit in (
+            ("build", "s"),
+            ("compact step", "s"),
+            ("probe step", "s"),
+            ("memory", "MiB"),
+        ):
+            print(
+                line(
+                    f"{kind} | {batch} | {what}, {unit}", options.sizes, [row[what] for row in rows]
+                ),
+                flush=True,
+            )
 
 
 def line(title: str, sizes: list[int], values: list[float]) -> str:
@@ -72,14 +87,30 @@ def exponent(sizes: list[int], values: list[float]) -> float:
     """The slope of a straight line through the logarithms: 1 is linear, 2 is square."""
     x, y = [log(size) for size in sizes], [log(value) for value in values]
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
-    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)
+    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum(
+        (a - mean_x) ** 2 for a in x
+    )
 
 
 def in_own_process(kind: str, size: int, batch: int, repeats: int) -> dict[str, float]:
     root = str(Path(__file__).parents[1])
     paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, __file__, "--child", kind, str(size), str(batch), "--repeats", str(repeats)]
-    done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths}, check=True, capture_output=True)
+    command = [
+        sys.executable,
+        __file__,
+        "--child",
+        kind,
+        str(size),
+        str(batch),
+        "--repeats",
+        str(repeats),
+    ]
+    done = subprocess.run(
+        command,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths},
+        check=True,
+        capture_output=True,
+    )
     figures: dict[str, float] = json.loads(done.stdout)
     return figures
 
@@ -90,7 +121,9 @@ def measure(kind: str, size: int, batch: int, repeats: int) -> dict[str, float]:
     edges = nearest_neighbour_edges(PLACED[kind](size), lonlat=False)
     started = perf_counter()
     config = ModelConfig(neighbours=NEIGHBOURS)
-    model = build_forecaster(config, SeasonalScaler(SEASONS["none"], size, 1), edges, targets=[0], seed=0)
+    model = build_forecaster(
+        config, SeasonalScaler(SEASONS["none"], size, 1), edges, targets=[0], seed=0
+    )
     built = perf_counter() - started
     optimizer = torch.optim.AdamW(model.parameters())
     readings, calendar = torch.randn(batch, config.window, size, 1), torch.randn(batch, 6)
@@ -105,7 +138,9 @@ def measure(kind: str, size: int, batch: int, repeats: int) -> dict[str, float]:
     return {
         "build": built,
         "compact step": seconds(lambda: step(compact, active.nonzero().squeeze(1), None), repeats),
-        "probe step": seconds(lambda: step(readings, torch.arange(size), active.float().requires_grad_()), repeats),
+        "probe step": seconds(
+            lambda: step(readings, torch.arange(size), active.float().requires_grad_()), repeats
+        ),
         "memory": peak_mib() - before,
     }
 

@@ -1,4 +1,6 @@
-"""Importing a large file: speed against pandas' plain read of the same file, and peak memory. Both sides run in child processes.
+"""Importing a large file: speed against pandas' plain read of the same file, and peak memory.
+
+Both sides run in child processes.
 
 python benchmarks/imports.py [--gigabytes 2]
 """
@@ -38,11 +40,20 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--gigabytes", type=float, default=2.0)
     size = parser.parse_args().gigabytes * 1e9
-    print(f"dynst against pandas {version('pandas')} and xarray {version('xarray')}; {SENSORS} sensors; a fresh process each\n")
-    print("| file | GB | ours, MB/s | plain read into memory, MB/s | ratio | our peak memory, MB | theirs, MB |")
+    print(
+        f"dynst against pandas {version('pandas')} and xarray {version('xarray')}; {SENSORS} "
+        f"sensors; a fresh process each\n"
+    )
+    print(
+        "| file | GB | ours, MB/s | plain read into memory, MB/s | ratio | our peak memory, MB | "
+        "theirs, MB |"
+    )
     print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        for file, other in ((write_csv(Path(folder), size), "pandas"), (write_netcdf(Path(folder), size), "xarray")):
+        for file, other in (
+            (write_csv(Path(folder), size), "pandas"),
+            (write_netcdf(Path(folder), size), "xarray"),
+        ):
             row(file, other)
             file.unlink()
 
@@ -53,7 +64,8 @@ def row(file: Path, other: str) -> None:
     ours, our_peak = measure("dynst", file, store)
     theirs, their_peak = measure(other, file, store)
     print(
-        f"| {file.suffix[1:]} | {megabytes / 1e3:.2f} | {megabytes / ours:.0f} | {megabytes / theirs:.0f} | {theirs / ours:.2f} "
+        f"| {file.suffix[1:]} | {megabytes / 1e3:.2f} | {megabytes / ours:.0f} | "
+        f"{megabytes / theirs:.0f} | {theirs / ours:.2f} "
         f"| {our_peak / 1e6:.0f} | {their_peak / 1e6:.0f} |",
         flush=True,
     )
@@ -62,20 +74,29 @@ def row(file: Path, other: str) -> None:
 
 def measure(kind: str, file: Path, store: Path) -> tuple[float, float]:
     """Seconds and peak resident bytes of a child process; imports of libraries are not timed."""
-    done = subprocess.run([sys.executable, "-c", CHILD, kind, str(file), str(store)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, kind, str(file), str(store)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     seconds, peak = map(float, done.stdout.split())
     return seconds, peak
 
 
 def write_csv(folder: Path, size: float) -> Path:
-    file, block = folder / "field.csv", np.random.default_rng(0).uniform(0, 70, (200, SENSORS)).round(3)
+    file, block = (
+        folder / "field.csv",
+        np.random.default_rng(0).uniform(0, 70, (200, SENSORS)).round(3),
+    )
     lines = [",".join(map(str, row)) for row in block]
     with file.open("w") as target:
         target.write("time," + ",".join(f"s{index}" for index in range(SENSORS)) + "\n")
         step = 0
         while target.tell() < size:
             for line in lines:
-                target.write(f"{np.datetime64('2020-01-01T00:00:00') + np.timedelta64(5 * step, 'm')},{line}\n")
+                moment = np.datetime64("2020-01-01T00:00:00") + np.timedelta64(5 * step, "m")
+                target.write(f"{moment},{line}\n")
                 step += 1
     return file
 

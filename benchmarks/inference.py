@@ -1,9 +1,11 @@
 """What switching sensors off saves at inference: python benchmarks/inference.py
 
-Every compact network forecasts all locations, once from all sensors and once from those that are left, turn by turn in one process
-and on one thread; a figure is the median ratio of a turn, all sensors over those left. Of the ideal: the speed-up over that of a
-network whose time is in proportion to its sensors. Where a batch of 64 does not fit, a smaller one is taken and named. With
-``--compile`` the calls go through ``torch.compile`` (static shapes), at the sizes and for the networks that are named.
+Every compact network forecasts all locations, once from all sensors and once from those that are
+left, turn by turn in one process and on one thread; a figure is the median ratio of a turn, all
+sensors over those left. Of the ideal: the speed-up over that of a network whose time is in
+proportion to its sensors. Where a batch of 64 does not fit, a smaller one is taken and named. With
+``--compile`` the calls go through ``torch.compile`` (static shapes), at the sizes and for the
+networks that are named.
 """
 
 import argparse
@@ -36,18 +38,26 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=BATCHES)
     parser.add_argument("--sparsities", type=float, nargs="+", default=SPARSITIES)
     parser.add_argument("--turns", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=6.0, help="for each row, whatever the number of turns")
+    parser.add_argument(
+        "--seconds", type=float, default=6.0, help="for each row, whatever the number of turns"
+    )
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(1)
     shares = " | ".join(f"{sparsity:.0%} off" for sparsity in options.sparsities)
-    print(f"| backbone | sensors | batch | {shares} | of the ideal |\n|---|" + "---:|" * (len(options.sparsities) + 3))
+    print(
+        f"| backbone | sensors | batch | {shares} | of the ideal |\n|---|"
+        + "---:|" * (len(options.sparsities) + 3)
+    )
     for name in options.backbones:
         for size in fitting(name, options.sensors):
             model = moved(forecaster(name, size), torch.device(options.device))
             for batch in sorted({min(batch, max(1, ROWS // size)) for batch in options.batches}):
-                calls = [call_of(model, size, batch, sparsity, options.compile) for sparsity in (0.0, *options.sparsities)]
+                calls = [
+                    call_of(model, size, batch, sparsity, options.compile)
+                    for sparsity in (0.0, *options.sparsities)
+                ]
                 ratios = speed_ups(calls, options.turns, options.seconds)
                 print(row(f"`{name}` | {size:,} | {batch}", ratios, options.sparsities), flush=True)
 
@@ -64,7 +74,10 @@ def row(title: str, ratios: list[float], sparsities: Sequence[float]) -> str:
 
 
 def forecaster(name: str, size: int) -> SparseForecaster:
-    """Twelve steps from twelve, over sensors that are strewn at random; over all pairs up to 512 of them, by lists above."""
+    """Twelve steps from twelve, over sensors that are strewn at random.
+
+    Over all pairs up to 512 of them, by lists above.
+    """
     positions = np.random.default_rng(0).random((size, 2))
     edges: Edges = nearest_neighbour_edges(positions, lonlat=False)
     config = ModelConfig.model_validate({"backbone": name})
@@ -72,12 +85,21 @@ def forecaster(name: str, size: int) -> SparseForecaster:
     return build_forecaster(config, scaler, edges, targets=[0], seed=0, positions=at).eval()
 
 
-def call_of(model: SparseForecaster, size: int, batch: int, sparsity: float, compiled: bool) -> Callable[[], None]:
+def call_of(
+    model: SparseForecaster, size: int, batch: int, sparsity: float, compiled: bool
+) -> Callable[[], None]:
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(0)
-    kept = torch.randperm(size, generator=generator)[: size - round(sparsity * size)].sort().values.to(device)
+    kept = (
+        torch.randperm(size, generator=generator)[: size - round(sparsity * size)]
+        .sort()
+        .values.to(device)
+    )
     readings = torch.randn(batch, model.shape.window, len(kept), 1, device=device)
-    observed, calendar = torch.ones_like(readings, dtype=torch.bool), torch.randn(batch, 6, device=device)
+    observed, calendar = (
+        torch.ones_like(readings, dtype=torch.bool),
+        torch.randn(batch, 6, device=device),
+    )
     forward: Callable[..., Tensor] = torch.compile(model, dynamic=False) if compiled else model
 
     @torch.no_grad()
@@ -94,7 +116,9 @@ def speed_ups(calls: Sequence[Callable[[], None]], turns: int, seconds: float) -
     return [median(times[:, 0] / column) for column in times[:, 1:].T]
 
 
-def timed_turns(calls: Sequence[Callable[[], None]], turns: int, seconds: float) -> Iterator[list[float]]:
+def timed_turns(
+    calls: Sequence[Callable[[], None]], turns: int, seconds: float
+) -> Iterator[list[float]]:
     for _ in range(WARM):
         for call in calls:
             call()

@@ -1,8 +1,11 @@
-"""What it costs the judged search to look at few windows: python benchmarks/judging.py --job jobs/evidence/auckland.yaml
+"""What it costs the judged search to look at few windows.
 
-One network is warmed up for each seed and judges three searches: proposals and elimination on every window, as they are, both on
-every eighth. Time is the processor's, on one thread, over that of the first, which judges the best of each round twice; the judge's
-loss and the test error are those of the choice that was found, read off the network as it is.
+Run: python benchmarks/judging.py --job jobs/evidence/auckland.yaml
+
+One network is warmed up for each seed and judges three searches: proposals and elimination on every
+window, as they are, both on every eighth. Time is the processor's, on one thread, over that of the
+first, which judges the best of each round twice; the judge's loss and the test error are those of
+the choice that was found, read off the network as it is.
 """
 
 import argparse
@@ -16,17 +19,26 @@ from dynst.evaluation.evaluate import evaluate
 from dynst.experiment import protocol
 from dynst.selection import search
 
-WAYS = {"every window": (1, 1), "as it is": (search.PROPOSAL_STRIDE, search.ELIMINATION_STRIDE), "every eighth": (8, 8)}
+WAYS = {
+    "every window": (1, 1),
+    "as it is": (search.PROPOSAL_STRIDE, search.ELIMINATION_STRIDE),
+    "every eighth": (8, 8),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--job", type=Path, default=JOB)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the job")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="of the job"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print("| seed | proposals and elimination on | time | judge's loss | test error | same choice as the first |")
+    print(
+        "| seed | proposals and elimination on | time | judge's loss | test error | same choice "
+        "as the first |"
+    )
     print("|---|---|---:|---:|---:|---|")
     for seed in options.seeds:
         settings = ["sparsity.final=0.5", "sparsity.scheme=judged", *options.set, f"seed={seed}"]
@@ -48,7 +60,13 @@ def rows(job: Path, settings: list[str]) -> list[str]:
         _, choice = protocol.search(experiment, arms.learned)
         seconds = process_time() - began
         first = first or (seconds, choice.active)
-        error = evaluate(training.model, experiment.dataset.test, choice.active, training.world, training.windows_at_once).mae()
+        error = evaluate(
+            training.model,
+            experiment.dataset.test,
+            choice.active,
+            training.world,
+            training.windows_at_once,
+        ).mae()
         same = "yes" if torch.equal(choice.active, first[1]) else "no"
         found.append(f"{way} | {seconds / first[0]:.2f} | {choice.loss:.4f} | {error:.4f} | {same}")
     return found

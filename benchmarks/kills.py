@@ -1,7 +1,10 @@
-"""Is anything lost when the driver of a sweep is killed? Kills it at random moments, resumes each time, and compares the end.
+"""Is anything lost when the driver of a sweep is killed?
 
-``python benchmarks/kills.py --kills 10`` runs a random search once undisturbed, and once killed (SIGKILL) so often and resumed. A
-moment lies within ``--longest`` seconds of the start of the process; choose trials so that every kill finds work to disturb.
+Kills it at random moments, resumes each time, and compares the end.
+
+``python benchmarks/kills.py --kills 10`` runs a random search once undisturbed, and once killed
+(SIGKILL) so often and resumed. A moment lies within ``--longest`` seconds of the start of the
+process; choose trials so that every kill finds work to disturb.
 """
 
 import argparse
@@ -29,7 +32,10 @@ def main() -> None:
     parser.add_argument("--longest", type=float, default=30, help="seconds")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     arguments = parser.parse_args()
-    start = [str(SWEEP), *(part for word in [*SEARCH, f"trials={arguments.trials}"] for part in ("--set", word))]
+    start = [
+        str(SWEEP),
+        *(part for word in [*SEARCH, f"trials={arguments.trials}"] for part in ("--set", word)),
+    ]
     with TemporaryDirectory() as home:
         began = time.perf_counter()
         whole = finish(start, home)
@@ -53,7 +59,12 @@ def tune(words: list[str]) -> list[str]:
 
 def finish(words: list[str], home: str) -> dict[str, Any]:
     done = subprocess.run(
-        tune(words), env=environment(home), check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        tune(words),
+        env=environment(home),
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     outcome: dict[str, Any] = json.loads(done.stdout)
     return outcome
@@ -61,15 +72,22 @@ def finish(words: list[str], home: str) -> dict[str, Any]:
 
 def kill(words: list[str], home: str, after: float) -> str:
     """What the records of the trials say at that moment."""
-    process = subprocess.Popen(tune(words), env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        tune(words), env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         process.wait(after)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    states = [json.loads(path.read_text())["state"] for path in sorted(Path(home).rglob("trials/*.json"))]
+    states = [
+        json.loads(path.read_text())["state"] for path in sorted(Path(home).rglob("trials/*.json"))
+    ]
     ended = "by itself" if process.returncode == 0 else "by the signal"
-    return f"ended {ended}, {states.count('finished')} trials finished, {states.count('running')} running"
+    return (
+        f"ended {ended}, {states.count('finished')} trials finished, {states.count('running')} "
+        f"running"
+    )
 
 
 def run_of(home: str) -> str | None:
@@ -77,7 +95,11 @@ def run_of(home: str) -> str | None:
         return None
     client = MlflowClient(f"sqlite:///{home}/mlflow.db")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    runs = [run.info.run_id for run in client.search_runs(experiments) if run.data.tags.get("dynst.kind") == "sweep"]
+    runs = [
+        run.info.run_id
+        for run in client.search_runs(experiments)
+        if run.data.tags.get("dynst.kind") == "sweep"
+    ]
     return runs[0] if runs else None
 
 
@@ -85,7 +107,8 @@ def report(whole: dict[str, Any], found: dict[str, Any]) -> None:
     same = {
         "trials": [[trial["number"], trial["overrides"]] for trial in found["trials"]]
         == [[trial["number"], trial["overrides"]] for trial in whole["trials"]],
-        "errors": [error(trial) for trial in found["trials"]] == [error(trial) for trial in whole["trials"]],
+        "errors": [error(trial) for trial in found["trials"]]
+        == [error(trial) for trial in whole["trials"]],
         "best": best(found) == best(whole),
     }
     for name, equal in same.items():

@@ -1,10 +1,14 @@
-"""Is anything lost when a worker, a node and the driver of a training are killed? Kills at random moments, and compares the ends.
+"""Is anything lost when a worker, a node and the driver of a training are killed?
 
-``python benchmarks/kills_train.py --runs 10`` starts two Ray nodes on this machine, trains the job once undisturbed, and then as
-often as asked while it kills (SIGKILL), each at a random report and in random order: a worker, the second node's raylet (another
-node takes its place), and the driver, which is resumed with ``dynst train --resume``. ``--kinds worker`` kills that alone. One line
-each: what was killed when, how long until the next new report, and whether mask, weights and every figure in MLflow are those of
-the undisturbed run. Moments are the same for the same seed, so a series may be run in pieces: ``--first 6 --runs 10``.
+Kills at random moments, and compares the ends.
+
+``python benchmarks/kills_train.py --runs 10`` starts two Ray nodes on this machine, trains the job
+once undisturbed, and then as often as asked while it kills (SIGKILL), each at a random report and
+in random order: a worker, the second node's raylet (another node takes its place), and the driver,
+which is resumed with ``dynst train --resume``. ``--kinds worker`` kills that alone. One line each:
+what was killed when, how long until the next new report, and whether mask, weights and every figure
+in MLflow are those of the undisturbed run. Moments are the same for the same seed, so a series may
+be run in pieces: ``--first 6 --runs 10``.
 """
 
 import argparse
@@ -22,7 +26,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mlflow.tracking import MlflowClient
-from ray_nodes import PATIENCE, Failed, Nodes, first_node, folders, reports, started, train, wait_for
+from ray_nodes import (
+    PATIENCE,
+    Failed,
+    Nodes,
+    first_node,
+    folders,
+    reports,
+    started,
+    train,
+    wait_for,
+)
 from timed_runs import JOB, words
 
 from dynst.models.artifact import artifact_digest
@@ -48,7 +62,11 @@ def main() -> None:
     options = asked()
     with TemporaryDirectory() as home, first_node(home, cpus=2) as nodes:
         nodes.add_second()
-        settings = ["cluster.address=" + nodes.address, f"cluster.num_workers={options.workers}", *SMALL]
+        settings = [
+            "cluster.address=" + nodes.address,
+            f"cluster.num_workers={options.workers}",
+            *SMALL,
+        ]
         start = [str(JOB), *words(settings)]
         began = time.perf_counter()
         whole = finish(start, nodes.environment)
@@ -71,20 +89,29 @@ def asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=2, help="number of the last run")
     parser.add_argument("--first", type=int, default=1, help="number of the first run that is made")
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="what is killed in each run")
+    parser.add_argument(
+        "--kinds", nargs="+", choices=KINDS, default=KINDS, help="what is killed in each run"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--workers", type=int, default=2)
     return parser.parse_args()
 
 
 def planned(drawn: random.Random, kinds: Sequence[str], total: int) -> list[tuple[str, int]]:
-    """What is killed after which report, in the order of time; something is left to do after the last."""
+    """What is killed after which report, in the order of time.
+
+    Something is left to do after the last.
+    """
     moments = sorted(drawn.sample(range(1, total - 1), len(kinds)))
     return list(zip(drawn.sample(list(kinds), len(kinds)), moments, strict=True))
 
 
-def point(start: list[str], nodes: Nodes, whole: dict[str, Any], plan: list[tuple[str, int]]) -> tuple[list[Kill], str, bool]:
-    """The kills of one run, what became of it in words, and whether it ended as the undisturbed one."""
+def point(
+    start: list[str], nodes: Nodes, whole: dict[str, Any], plan: list[tuple[str, int]]
+) -> tuple[list[Kill], str, bool]:
+    """The kills of one run, what became of it in words, and whether it ended as the undisturbed
+    one.
+    """
     nodes.mend()
     began = time.perf_counter()
     kills: list[Kill] = []
@@ -97,7 +124,9 @@ def point(start: list[str], nodes: Nodes, whole: dict[str, Any], plan: list[tupl
     return kills, f"whole run {time.perf_counter() - began:.0f} s: {ended}", not wrong
 
 
-def disturbed(start: list[str], nodes: Nodes, plan: list[tuple[str, int]], kills: list[Kill]) -> dict[str, Any]:
+def disturbed(
+    start: list[str], nodes: Nodes, plan: list[tuple[str, int]], kills: list[Kill]
+) -> dict[str, Any]:
     """What the run gave in spite of the kills, which are added to the list."""
     known = folders(nodes.environment)
     process = started(start, nodes.environment)
@@ -107,7 +136,11 @@ def disturbed(start: list[str], nodes: Nodes, plan: list[tuple[str, int]], kills
             wait_for(lambda after=after: len(reports(folder)) >= after)  # type: ignore[misc]
             seen, killed = len(reports(folder)), time.perf_counter()
             process = struck(kind, nodes, process, folder)
-            wait_for(lambda process=process, seen=seen: process.poll() is not None or len(reports(folder)) > seen)  # type: ignore[misc]
+            wait_for(
+                lambda process=process, seen=seen: (
+                    process.poll() is not None or len(reports(folder)) > seen
+                )
+            )  # type: ignore[misc]
             kills.append(Kill(kind, seen, time.perf_counter() - killed))
         said, _ = process.communicate(timeout=PATIENCE)
     finally:
@@ -121,7 +154,9 @@ def disturbed(start: list[str], nodes: Nodes, plan: list[tuple[str, int]], kills
     return outcome
 
 
-def struck(kind: str, nodes: Nodes, process: "subprocess.Popen[str]", folder: Path) -> "subprocess.Popen[str]":
+def struck(
+    kind: str, nodes: Nodes, process: "subprocess.Popen[str]", folder: Path
+) -> "subprocess.Popen[str]":
     """Kill one of these; returns the driver that goes on, another one where it was the driver."""
     if kind == "driver":
         process.send_signal(signal.SIGKILL)
@@ -147,25 +182,40 @@ def differences(whole: dict[str, Any], outcome: dict[str, Any]) -> list[str]:
     one, other = (Path(found["artifacts"]["folder"]) for found in (whole, outcome))
     arms = sorted(path.name for path in (one / "models").iterdir())
     weights = [
-        f"model of {arm}" for arm in arms if artifact_digest(one / "models" / arm) != artifact_digest(other / "models" / arm)
+        f"model of {arm}"
+        for arm in arms
+        if artifact_digest(one / "models" / arm) != artifact_digest(other / "models" / arm)
     ]
     series = [] if histories(whole) == histories(outcome) else ["series in MLflow"]
-    return [name for name in ("sensors", "metrics") if whole[name] != outcome[name]] + weights + series
+    return (
+        [name for name in ("sensors", "metrics") if whole[name] != outcome[name]] + weights + series
+    )
 
 
 def histories(outcome: dict[str, Any]) -> dict[str, list[tuple[int, float]]]:
     """Every step of every arm, as often as MLflow has it."""
     client = MlflowClient(outcome["artifacts"]["tracking_uri"])
-    runs = {arm: found["run_id"] for arm, found in outcome["references"].items()} | {"dynst": outcome["run_id"]}
+    runs = {arm: found["run_id"] for arm, found in outcome["references"].items()} | {
+        "dynst": outcome["run_id"]
+    }
     return {
-        f"{arm} {name}": [(metric.step, metric.value) for metric in client.get_metric_history(run_id, name)]
+        f"{arm} {name}": [
+            (metric.step, metric.value) for metric in client.get_metric_history(run_id, name)
+        ]
         for arm, run_id in runs.items()
         for name in SERIES
     }
 
 
 def finish(words: list[str], environment: dict[str, str]) -> dict[str, Any]:
-    done = subprocess.run(train(words), env=environment, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    done = subprocess.run(
+        train(words),
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     outcome: dict[str, Any] = json.loads(done.stdout)
     return outcome
 

@@ -1,7 +1,10 @@
-"""What laying the windows of a batch side by side saves a mixing, and where it saves nothing: python benchmarks/mixing.py
+"""What laying the windows of a batch side by side saves a mixing, and where it saves nothing.
 
-Milliseconds of the processor on one thread, the best of several, of ``weight @ values`` for every window, with the weights expanded
-to the windows and with the windows in one product. The first rows are the readout's, whose weights have heads.
+Run: python benchmarks/mixing.py
+
+Milliseconds of the processor on one thread, the best of several, of ``weight @ values`` for every
+window, with the weights expanded to the windows and with the windows in one product. The first rows
+are the readout's, whose weights have heads.
 """
 
 from collections.abc import Callable
@@ -11,7 +14,13 @@ import torch
 from torch import Tensor
 
 TURNS = 7
-SHAPES = [(64, 4, 207, 207, 24), (64, 4, 207, 103, 24), (256, 4, 207, 207, 24), (1, 4, 207, 207, 24), (32, 4, 21, 21, 8)]
+SHAPES = [
+    (64, 4, 207, 207, 24),
+    (64, 4, 207, 103, 24),
+    (256, 4, 207, 207, 24),
+    (1, 4, 207, 207, 24),
+    (32, 4, 21, 21, 8),
+]
 WITHOUT_HEADS = [(64, 1, 207, 207, 384), (64, 1, 207, 207, 96), (32, 1, 21, 21, 384)]
 Mix = Callable[[Tensor, Tensor], Tensor]
 
@@ -19,7 +28,8 @@ Mix = Callable[[Tensor, Tensor], Tensor]
 def main() -> None:
     torch.set_num_threads(1)
     print(
-        "| windows, heads, locations, sensors, width | training, expanded | side by side | | forecast, expanded | side by side | |"
+        "| windows, heads, locations, sensors, width | training, expanded | side by side | | "
+        "forecast, expanded | side by side | |"
     )
     print("|---|---:|---:|---:|---:|---:|---:|")
     for shape in SHAPES + WITHOUT_HEADS:
@@ -32,8 +42,14 @@ def compared(shape: tuple[int, ...], training: bool) -> list[str]:
     weight = torch.rand(heads, locations, sensors).softmax(-1).requires_grad_(training)
     values = torch.randn(windows, heads, sensors, width, requires_grad=training)
     if heads == 1:
-        weight, values = weight.detach()[0].requires_grad_(training), values.detach()[:, 0].requires_grad_(training)
-    times = {mix: 1e3 * min(seconds(mix, weight, values) for _ in range(TURNS)) for mix in (expanded, side_by_side)}
+        weight, values = (
+            weight.detach()[0].requires_grad_(training),
+            values.detach()[:, 0].requires_grad_(training),
+        )
+    times = {
+        mix: 1e3 * min(seconds(mix, weight, values) for _ in range(TURNS))
+        for mix in (expanded, side_by_side)
+    }
     before, after = times.values()
     return [f"{before:.2f}", f"{after:.2f}", f"{after / before:.2f}"]
 

@@ -36,13 +36,19 @@ ROOT = Path(__file__).parents[1]
 COPIED = {"dynst": "dynst", "platform/dynst_platform": "dynst_platform", "tests": "tests"}
 MUTATED = (
     "dynst/sparsity/**/*.py",
-    *(f"dynst/models/layers/{name}.py" for name in ("dense_topology", "sparse_ops", "gated_aggregation", "sparse_topology")),
+    *(
+        f"dynst/models/layers/{name}.py"
+        for name in ("dense_topology", "sparse_ops", "gated_aggregation", "sparse_topology")
+    ),
     *(f"dynst/data/{name}.py" for name in ("scaler", "windows")),
     *(f"dynst/evaluation/{name}.py" for name in ("summary", "error_table")),
     "dynst_platform/model_registry/policy.py",
 )
 TESTS = (
-    *(f"tests/dynst/{folder}" for folder in ("evaluation", "experiment", "models", "selection", "sparsity", "training")),
+    *(
+        f"tests/dynst/{folder}"
+        for folder in ("evaluation", "experiment", "models", "selection", "sparsity", "training")
+    ),
     *(f"tests/dynst/data/test_{name}.py" for name in ("anomalies", "patches", "scaler", "windows")),
     "tests/dynst_platform/model_registry/test_policy.py",
     "tests/contracts",

@@ -1,10 +1,13 @@
-"""What does a training notice of a tracking server that is away for a minute, and what is lost? python benchmarks/outage.py
+"""What does a training notice of a tracking server that is away for a minute, and what is lost?
+python benchmarks/outage.py
 
-Starts MLflow's server and trains one arm on a Ray worker, in epochs of a single step, so that the time between two reports is that
-of one step with its validation, checkpoint and report. In the middle the server goes away: killed and started again, and in a
-second training stopped and continued, so that it takes connections and answers nothing. Prints before, meanwhile and after the
-longest step, and the longest that anything lasted between two of them, where a report is handed on; then how many reports waited,
-when all had arrived, and what MLflow lacks or has twice. Ends with exit code 1 if it does.
+Starts MLflow's server and trains one arm on a Ray worker, in epochs of a single step, so that the
+time between two reports is that of one step with its validation, checkpoint and report. In the
+middle the server goes away: killed and started again, and in a second training stopped and
+continued, so that it takes connections and answers nothing. Prints before, meanwhile and after the
+longest step, and the longest that anything lasted between two of them, where a report is handed on;
+then how many reports waited, when all had arrived, and what MLflow lacks or has twice. Ends with
+exit code 1 if it does.
 """
 
 import argparse
@@ -24,7 +27,12 @@ from mlflow.tracking import MlflowClient
 from timed_runs import JOB, ONE_ARM, environment, words
 from tracking_server import TrackingServer
 
-SERIES = {"train_loss": "train/mae", "val_mae": "val/mae", "sparsity": "mask/sparsity", "exchanged": "mask/exchanged"}
+SERIES = {
+    "train_loss": "train/mae",
+    "val_mae": "val/mae",
+    "sparsity": "mask/sparsity",
+    "exchanged": "mask/exchanged",
+}
 WAYS: dict[str, tuple[Callable[[TrackingServer], None], Callable[[TrackingServer], None]]] = {
     "killed": (TrackingServer.kill, TrackingServer.start),
     "stopped": (TrackingServer.stop, TrackingServer.go_on),
@@ -37,7 +45,9 @@ Reports = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Outage:
-    """Moments in seconds since 1970: gone, to be back, and when MLflow had all that it had missed by then."""
+    """Moments in seconds since 1970: gone, to be back, and when MLflow had all that it had missed
+    by then.
+    """
 
     gone: float
     back: float
@@ -50,9 +60,14 @@ def main() -> None:
     parser.add_argument("--away", type=float, default=60, help="seconds")
     parser.add_argument("--before", type=int, default=60, help="steps until the server goes away")
     parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="in which it goes away")
+    parser.add_argument(
+        "--ways", nargs="+", choices=WAYS, default=list(WAYS), help="in which it goes away"
+    )
     options = parser.parse_args()
-    print(f"| server | steps | {' | '.join(f'{what}, s: before, away, after' for what in TIMES)} | {COLUMNS} |")
+    print(
+        f"| server | steps | {' | '.join(f'{what}, s: before, away, after' for what in TIMES)} | "
+        f"{COLUMNS} |"
+    )
     print("|---|" + "---:|" * 9)
     wrong = [way for way in options.ways if not told(way, options)]
     sys.exit(len(wrong))
@@ -76,17 +91,40 @@ def told(way: str, options: argparse.Namespace) -> bool:
     )
     told_times = " | ".join(", ".join(f"{seconds:.2f}" for seconds in row) for row in times)
     arrived = outage.caught_up - outage.back
-    print(f"| {way} | {len(reports)} | {told_times} | {outage.waiting} | {arrived:.0f} | {figures} | {lost} | {odd} |", flush=True)
+    print(
+        f"| {way} | {len(reports)} | {told_times} | {outage.waiting} | {arrived:.0f} | {figures} "
+        f"| {lost} | {odd} |",
+        flush=True,
+    )
     return not lost and not odd and not outcome["queued"]
 
 
-def disturbed(way: str, server: TrackingServer, home: Path, options: argparse.Namespace) -> tuple[Reports, Outage, dict[str, Any]]:
+def disturbed(
+    way: str, server: TrackingServer, home: Path, options: argparse.Namespace
+) -> tuple[Reports, Outage, dict[str, Any]]:
     leave, come_back = WAYS[way]
-    settings = [*ONE_ARM, f"training.epochs={options.steps}", "training.steps_per_epoch=1", "cluster.num_workers=1"]
-    command = [sys.executable, "-m", "dynst_platform.main", "train", str(JOB), *words(settings), "--quiet", "--format", "json"]
+    settings = [
+        *ONE_ARM,
+        f"training.epochs={options.steps}",
+        "training.steps_per_epoch=1",
+        "cluster.num_workers=1",
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "dynst_platform.main",
+        "train",
+        str(JOB),
+        *words(settings),
+        "--quiet",
+        "--format",
+        "json",
+    ]
     known = environment(str(home)) | {"MLFLOW_TRACKING_URI": server.address}
     with subprocess.Popen(command, env=known, stdout=subprocess.PIPE, text=True) as process:
-        folder = wait_for(process, lambda: next((path.parent for path in home.glob("*/*/reports.jsonl")), None))
+        folder = wait_for(
+            process, lambda: next((path.parent for path in home.glob("*/*/reports.jsonl")), None)
+        )
         wait_for(process, lambda: lines(folder) >= options.before)
         gone = time.time()
         leave(server)
@@ -108,8 +146,9 @@ def disturbed(way: str, server: TrackingServer, home: Path, options: argparse.Na
 
 
 def by_phase(reports: Reports, outage: Outage) -> list[list[tuple[float, float]]]:
-    """Of each step its own seconds, and those that passed between it and the one before: for steps before the outage, those that it
-    touches, and those after."""
+    """Of each step its own seconds, and those that passed between it and the one before: for steps
+    before the outage, those that it touches, and those after.
+    """
     phases: list[list[tuple[float, float]]] = [[], [], []]
     for before, report in pairwise(reports):
         one, next_one = before["time"] / 1000, report["time"] / 1000
@@ -118,15 +157,22 @@ def by_phase(reports: Reports, outage: Outage) -> list[list[tuple[float, float]]
     return phases
 
 
-def compared(client: MlflowClient, outcome: dict[str, Any], reports: Reports) -> tuple[int, int, int]:
-    """Figures that MLflow lacks or has otherwise, those that it has twice or out of order, and how many there are."""
+def compared(
+    client: MlflowClient, outcome: dict[str, Any], reports: Reports
+) -> tuple[int, int, int]:
+    """Figures that MLflow lacks or has otherwise, those that it has twice or out of order, and how
+    many there are.
+    """
     lost = odd = 0
     for key, name in SERIES.items():
         points = client.get_metric_history(outcome["run_id"], name)
         found = [(point.step, point.value) for point in points]
         lost += len({(report["step"], float(report[key])) for report in reports} - set(found))
         odd += len(found) - len(set(found))
-        odd += sum(later.timestamp < earlier.timestamp for earlier, later in pairwise(sorted(points, key=lambda point: point.step)))
+        odd += sum(
+            later.timestamp < earlier.timestamp
+            for earlier, later in pairwise(sorted(points, key=lambda point: point.step))
+        )
     ended = client.get_metric_history(outcome["run_id"], "test/mae_all")
     lost, odd = lost + (not ended), odd + max(0, len(ended) - 1)
     return lost, odd, len(SERIES) * len(reports) + 1
@@ -147,7 +193,9 @@ def wait_for(process: "subprocess.Popen[str]", ready: Callable[[], Any]) -> Any:
         if found := ready():
             return found
         if process.poll() is not None:
-            raise SystemExit(f"the training ended too early, with exit code {process.returncode}; raise --steps")
+            raise SystemExit(
+                f"the training ended too early, with exit code {process.returncode}; raise --steps"
+            )
         time.sleep(0.1)
     raise SystemExit("nothing moves any more")
 

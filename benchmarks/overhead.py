@@ -1,8 +1,10 @@
 """What Ray Train and MLflow cost on top of the loop: python benchmarks/overhead.py
 
-The same training three ways, each in a process of its own, one after the other and that several times: the bare loop of ``dynst``,
-``dynst train`` on one Ray worker with ``--offline``, and the same with MLflow. Start-up is told apart from the steady state, which
-is what stands between two reports of epochs: the epoch, its checkpoint and its way out. To reach: at most 1.05 of the bare loop.
+The same training three ways, each in a process of its own, one after the other and that several
+times: the bare loop of ``dynst``, ``dynst train`` on one Ray worker with ``--offline``, and the
+same with MLflow. Start-up is told apart from the steady state, which is what stands between two
+reports of epochs: the epoch, its checkpoint and its way out. To reach: at most 1.05 of the bare
+loop.
 """
 
 import json
@@ -16,7 +18,17 @@ from time import time
 from typing import Any
 
 import torch
-from timed_runs import ALONE, ONE_ARM, TimedRun, environment, medians, options_for, timed, train, words
+from timed_runs import (
+    ALONE,
+    ONE_ARM,
+    TimedRun,
+    environment,
+    medians,
+    options_for,
+    timed,
+    train,
+    words,
+)
 
 from dynst.experiment.protocol import select
 from dynst.training.trainer import EpochResult
@@ -41,7 +53,12 @@ def measured(job: Path, settings: list[str], repeats: int) -> dict[str, list[Tim
     """Interleaved, after a run that makes store and tracking database and is not counted."""
     runs: dict[str, list[TimedRun]] = {way: [] for way in (BARE, *WAYS)}
     with TemporaryDirectory() as home:
-        train(job, [*settings, "training.epochs=2", "training.steps_per_epoch=2", "cluster.num_workers=0"], [], home)
+        train(
+            job,
+            [*settings, "training.epochs=2", "training.steps_per_epoch=2", "cluster.num_workers=0"],
+            [],
+            home,
+        )
         for _ in range(repeats):
             runs[BARE].append(bare(job, settings, home))
             for way, options in WAYS.items():
@@ -50,10 +67,15 @@ def measured(job: Path, settings: list[str], repeats: int) -> dict[str, list[Tim
 
 
 def show(runs: dict[str, list[TimedRun]]) -> None:
-    print("| seconds, medians | start-up | an epoch | after the last epoch | whole run | an epoch / bare loop |")
+    print(
+        "| seconds, medians | start-up | an epoch | after the last epoch | whole run | an epoch / "
+        "bare loop |"
+    )
     print("|---|" + "---:|" * 5)
     for way, repeats in runs.items():
-        ratio = median(run.epoch / plain.epoch for run, plain in zip(repeats, runs[BARE], strict=True))
+        ratio = median(
+            run.epoch / plain.epoch for run, plain in zip(repeats, runs[BARE], strict=True)
+        )
         print(f"| {way} | {medians(repeats)} | {ratio:.3f} |")
     print(f"\nTo reach, in the steady state: at most {TO_REACH}")
 
@@ -69,7 +91,11 @@ def run_bare_loop(job: Path, settings: list[str]) -> None:
     """The learned arm in this process; prints a line for each epoch."""
     torch.set_num_threads(1)
     for epoch in bare_epochs(job, settings):
-        facts: dict[str, Any] = {"time": int(time() * 1000), "seconds": epoch.seconds, "train_loss": epoch.train_loss}
+        facts: dict[str, Any] = {
+            "time": int(time() * 1000),
+            "seconds": epoch.seconds,
+            "train_loss": epoch.train_loss,
+        }
         print(json.dumps(facts), flush=True)
 
 

@@ -1,12 +1,16 @@
-"""Does a backbone here forecast as well as the same model in an independent implementation? Same data, split, batches and budget.
+"""Does a backbone here forecast as well as the same model in an independent implementation?
 
-``python benchmarks/parity.py metr-la-week1.h5 --graph adj_mx.pkl --pairs stid`` makes the peer's virtual environment, trains both
-with every sensor on, three seeds each, and prints errors of the test part over all locations, in raw units, with their spread.
+Same data, split, batches and budget.
 
-A seed's batches and each step's learning rate are the same for both, and so are AdamW, clipping, the masked mean absolute error and
-the choice of the epoch by validation. Theirs is their model class with their defaults unless the table says otherwise, on readings
-z-scored over the whole network; ours is the job that a user would write. Seconds of an epoch, its validation included, are those of
-the processor, on one thread.
+``python benchmarks/parity.py metr-la-week1.h5 --graph adj_mx.pkl --pairs stid`` makes the peer's
+virtual environment, trains both with every sensor on, three seeds each, and prints errors of the
+test part over all locations, in raw units, with their spread.
+
+A seed's batches and each step's learning rate are the same for both, and so are AdamW, clipping,
+the masked mean absolute error and the choice of the epoch by validation. Theirs is their model
+class with their defaults unless the table says otherwise, on readings z-scored over the whole
+network; ours is the job that a user would write. Seconds of an epoch, its validation included, are
+those of the processor, on one thread.
 """
 
 import argparse
@@ -53,11 +57,19 @@ class Pair:
     ours: Options  # of model
 
 
-# No embedding of the day of the week: a single week is tested on other days than it is trained on, whose embeddings stay random.
+# No embedding of the day of the week: a single week is tested on other days than it is trained on,
+# whose embeddings stay random.
 PAIRS = {
-    "stid": Pair("basicts", "basicts.STID", {"num_layers": 3, "if_time_in_day": True}, {"backbone": "stid", "hidden": 96}),
+    "stid": Pair(
+        "basicts",
+        "basicts.STID",
+        {"num_layers": 3, "if_time_in_day": True},
+        {"backbone": "stid", "hidden": 96},
+    ),
     "stid-tsl": Pair("tsl", "tsl.STID", {}, {"backbone": "stid", "hidden": 96}),
-    "graph_wavenet": Pair("tsl", "tsl.GraphWaveNet", {}, {"backbone": "graph_wavenet", "hidden": 32}),
+    "graph_wavenet": Pair(
+        "tsl", "tsl.GraphWaveNet", {}, {"backbone": "graph_wavenet", "hidden": 32}
+    ),
     "agcrn": Pair("tsl", "tsl.AGCRN", {"n_layers": 2}, {"backbone": "agcrn", "hidden": 64}),
 }
 
@@ -75,7 +87,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Records:
-    """Outcomes by everything that was set, in a file of JSON lines, so that a long comparison may be stopped and goes on."""
+    """Outcomes by everything that was set, in a file of JSON lines, so that a long comparison may
+    be stopped and goes on.
+    """
 
     path: Path | None
 
@@ -106,14 +120,30 @@ class Bench:
     def outcomes(self, pair: Pair, side: str, seeds: range) -> list[Outcome]:
         """Of ``ours`` or ``theirs``."""
         train = {"ours": self.ours, "theirs": self.theirs}[side]
-        what = {"side": side, "options": getattr(pair, side), "model": pair.model, "recipe": self.recipe.model_dump()}
-        return [self.records.outcome(what | {"seed": seed}, partial(train, pair, seed)) for seed in seeds]
+        what = {
+            "side": side,
+            "options": getattr(pair, side),
+            "model": pair.model,
+            "recipe": self.recipe.model_dump(),
+        }
+        return [
+            self.records.outcome(what | {"seed": seed}, partial(train, pair, seed))
+            for seed in seeds
+        ]
 
     def task(self, seed: int) -> PeerTask:
         """The very batches and learning rates of our training."""
-        data, recipe, readings, edges = self.dataset, self.recipe, self.store.readings, self.store.edges
+        data, recipe, readings, edges = (
+            self.dataset,
+            self.recipe,
+            self.store.readings,
+            self.store.edges,
+        )
         steps = recipe.steps_in_epoch(len(data.train))
-        rates = [recipe.learning_rate_at(step, recipe.epochs * steps) for step in range(recipe.epochs * steps)]
+        rates = [
+            recipe.learning_rate_at(step, recipe.epochs * steps)
+            for step in range(recipe.epochs * steps)
+        ]
         return PeerTask(
             values=readings.values[..., 0],
             observed=readings.observed[..., 0],
@@ -133,13 +163,22 @@ class Bench:
         )
 
     def _batches(self, seed: int, epoch: int, steps: int) -> np.ndarray:
-        batches = epoch_batches(len(self.dataset.train), self.recipe.batch_size, seed, epoch, World())
+        batches = epoch_batches(
+            len(self.dataset.train), self.recipe.batch_size, seed, epoch, World()
+        )
         return torch.stack([batch for _, batch in zip(range(steps), batches, strict=False)]).numpy()
 
     def ours(self, pair: Pair, seed: int) -> Outcome:
         model = forecaster_for(self.dataset, model_config(pair.ours), self.store.edges, seed)
         scheme = dense_scheme(len(self.store.sensors))
-        training = Training(model, scheme, self.recipe, TrainingData(self.dataset.train, self.dataset.val), seed, World())
+        training = Training(
+            model,
+            scheme,
+            self.recipe,
+            TrainingData(self.dataset.train, self.dataset.val),
+            seed,
+            World(),
+        )
         reports, ends = [], [process_time()]
         for report in training.run():
             reports.append(report)
@@ -158,18 +197,33 @@ class Bench:
         with TemporaryDirectory() as scratch:
             task = Path(scratch) / "task.npz"
             self.task(seed).save(task)
-            command = [str(python), str(SCRIPT), str(task), pair.model, str(seed), json.dumps(pair.theirs)]
+            command = [
+                str(python),
+                str(SCRIPT),
+                str(task),
+                pair.model,
+                str(seed),
+                json.dumps(pair.theirs),
+            ]
             return Outcome(**json.loads(run(command, pair.model).splitlines()[-1]))
 
 
 def main() -> None:
     arguments = parse()
     torch.set_num_threads(1)
-    recipe = Recipe(epochs=arguments.epochs, learning_rate=arguments.learning_rate, batch_size=arguments.batch)
-    print("| model | implementation | MAE | " + " | ".join(f"step {step}" for step in SHOWN_STEPS) + " | parameters | s an epoch |")
+    recipe = Recipe(
+        epochs=arguments.epochs, learning_rate=arguments.learning_rate, batch_size=arguments.batch
+    )
+    print(
+        "| model | implementation | MAE | "
+        + " | ".join(f"step {step}" for step in SHOWN_STEPS)
+        + " | parameters | s an epoch |"
+    )
     print("|---|---|" + "---:|" * (3 + len(SHOWN_STEPS)))
     with TemporaryDirectory() as scratch:
-        store = imported(arguments.source, Path(scratch) / "store", GraphOptions(graph=arguments.graph))
+        store = imported(
+            arguments.source, Path(scratch) / "store", GraphOptions(graph=arguments.graph)
+        )
         bench = Bench(store, dataset_of(store), recipe, arguments.cache, Records(arguments.records))
         for name in arguments.pairs:
             for line in compared(bench, name, PAIRS[name], range(arguments.seeds)):
@@ -177,16 +231,26 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path, help="readings in any form that dynst imports, one quantity")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "source", type=Path, help="readings in any form that dynst imports, one quantity"
+    )
     parser.add_argument("--graph", type=Path, help="edge list or adjacency matrix")
     parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=list(PAIRS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=0.002)
-    parser.add_argument("--cache", type=Path, default=CACHE, help="where the peers' virtual environments are kept")
-    parser.add_argument("--records", type=Path, help="file of outcomes to go on from; they do not know of changes of code or data")
+    parser.add_argument(
+        "--cache", type=Path, default=CACHE, help="where the peers' virtual environments are kept"
+    )
+    parser.add_argument(
+        "--records",
+        type=Path,
+        help="file of outcomes to go on from; they do not know of changes of code or data",
+    )
     return parser.parse_args()
 
 
@@ -205,7 +269,10 @@ def model_config(options: Options) -> ModelConfig:
 
 
 def compared(bench: Bench, name: str, pair: Pair, seeds: range) -> Iterator[str]:
-    """Two lines of the table, and one for the ratio; a peer that does not run is said and costs nobody else."""
+    """Two lines of the table, and one for the ratio.
+
+    A peer that does not run is said and costs nobody else.
+    """
     ours = bench.outcomes(pair, "ours", seeds)
     yield row(name, "ours", ours)
     try:
@@ -215,16 +282,31 @@ def compared(bench: Bench, name: str, pair: Pair, seeds: range) -> Iterator[str]
         return
     yield row(name, pair.model, theirs)
     errors, seconds = (
-        fmean(getattr(outcome, what) for outcome in ours) / fmean(getattr(outcome, what) for outcome in theirs)
+        fmean(getattr(outcome, what) for outcome in ours)
+        / fmean(getattr(outcome, what) for outcome in theirs)
         for what in ("mae", "epoch_seconds")
     )
-    yield f"| {name} | ours / theirs | {errors:.3f} |" + " |" * (1 + len(SHOWN_STEPS)) + f" {seconds:.2f} |"
+    yield (
+        f"| {name} | ours / theirs | {errors:.3f} |"
+        + " |" * (1 + len(SHOWN_STEPS))
+        + f" {seconds:.2f} |"
+    )
 
 
 def row(name: str, implementation: str, outcomes: list[Outcome]) -> str:
-    steps = [with_spread([outcome.by_step[step - 1] for outcome in outcomes]) for step in SHOWN_STEPS]
-    figures = [with_spread([outcome.mae for outcome in outcomes]), *steps, f"{outcomes[0].parameters:,}"]
-    return f"| {name} | {implementation} | " + " | ".join(figures) + f" | {fmean(o.epoch_seconds for o in outcomes):.2f} |"
+    steps = [
+        with_spread([outcome.by_step[step - 1] for outcome in outcomes]) for step in SHOWN_STEPS
+    ]
+    figures = [
+        with_spread([outcome.mae for outcome in outcomes]),
+        *steps,
+        f"{outcomes[0].parameters:,}",
+    ]
+    return (
+        f"| {name} | {implementation} | "
+        + " | ".join(figures)
+        + f" | {fmean(o.epoch_seconds for o in outcomes):.2f} |"
+    )
 
 
 def with_spread(values: list[float]) -> str:

@@ -1,8 +1,9 @@
 """What cutting a network into parts saves each worker: python benchmarks/parts.py
 
-Writes a synthetic network, then trains it for a few steps with so many workers (processes that talk over gloo, one thread each):
-whole, and cut into parts. Half of the steps are probes. Memory is the peak of each worker while it trains and validates, resident,
-and what of it came on top of what it held when the training began: the series, the model, and the interpreter.
+Writes a synthetic network, then trains it for a few steps with so many workers (processes that talk
+over gloo, one thread each): whole, and cut into parts. Half of the steps are probes. Memory is the
+peak of each worker while it trains and validates, resident, and what of it came on top of what it
+held when the training began: the series, the model, and the interpreter.
 """
 
 import argparse
@@ -29,7 +30,9 @@ from dynst.training.config import Recipe
 
 MODEL = ModelConfig(window=12, horizon=3, hidden=16)
 STEPS = 2  # of each of two epochs
-SPARSITY = SparsityConfig(scheme="iterative", final=0.5, start=0.5, stop=0.8, rounds=1, dropout=False, probe_every=2)
+SPARSITY = SparsityConfig(
+    scheme="iterative", final=0.5, start=0.5, stop=0.8, rounds=1, dropout=False, probe_every=2
+)
 
 
 def main() -> None:
@@ -41,20 +44,34 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--batch", type=int, default=4, help="windows in a step, over all workers")
     options = parser.parse_args()
-    print("| parts | sensors of a part, mean | step, s | peak of each worker, MiB | on top, MiB | loss |")
+    print(
+        "| parts | sensors of a part, mean | step, s | peak of each worker, MiB | on top, MiB | "
+        "loss |"
+    )
     print("|---:|---:|---:|---:|---:|---:|", flush=True)
     with TemporaryDirectory() as folder:
         write_synthetic_field(Path(folder) / "store", options.sensors, options.steps)
         for parts in options.parts:
-            recipe = Recipe(epochs=2, steps_per_epoch=STEPS, batch_size=options.batch, parts=parts, halo=options.halo)
+            recipe = Recipe(
+                epochs=2,
+                steps_per_epoch=STEPS,
+                batch_size=options.batch,
+                parts=parts,
+                halo=options.halo,
+            )
             print(row(parts, measured(Path(folder), recipe, options.workers)), flush=True)
 
 
 def row(parts: int, workers: list[dict[str, Any]]) -> str:
-    peaks, on_top = (" and ".join(f"{worker[name]:,.0f}" for worker in workers) for name in ("peak", "on top"))
+    peaks, on_top = (
+        " and ".join(f"{worker[name]:,.0f}" for worker in workers) for name in ("peak", "on top")
+    )
     seconds, first = fmean(worker["step"] for worker in workers), workers[0]
     assert all(worker["mask"] == first["mask"] for worker in workers)
-    return f"| {parts} | {first['held']:,.0f} | {seconds:.2f} | {peaks} | {on_top} | {first['loss']:.3f} |"
+    return (
+        f"| {parts} | {first['held']:,.0f} | {seconds:.2f} | {peaks} | {on_top} | "
+        f"{first['loss']:.3f} |"
+    )
 
 
 def measured(folder: Path, recipe: Recipe, workers: int) -> list[dict[str, Any]]:
@@ -65,13 +82,17 @@ def measured(folder: Path, recipe: Recipe, workers: int) -> list[dict[str, Any]]
 
 def on_rank(rank: int, place: Path, store: Path, recipe: Recipe, workers: int) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{place}/meet", rank=rank, world_size=workers)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{place}/meet", rank=rank, world_size=workers
+    )
     (place / f"{rank}.json").write_text(json.dumps(trained(open_store(store), recipe)))
     dist.destroy_process_group()
 
 
 def trained(store: SensorStore, recipe: Recipe) -> dict[str, Any]:
-    experiment = Experiment(store, ExperimentConfig(model=MODEL, training=recipe, sparsity=SPARSITY), current_world())
+    experiment = Experiment(
+        store, ExperimentConfig(model=MODEL, training=recipe, sparsity=SPARSITY), current_world()
+    )
     training = experiment.learned().training
     before, seconds = status_mib("VmRSS"), []
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew

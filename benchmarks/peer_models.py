@@ -1,7 +1,8 @@
 """Other people's model classes behind one call; imported by the peer's own interpreter alone.
 
-Each reads scaled readings ``[B, T, S]`` and the clock ``[B, T, 2]`` (shares of the day and of the week that have passed) and
-gives scaled forecasts ``[B, H, S]``. What is written here is only how their arguments are called.
+Each reads scaled readings ``[B, T, S]`` and the clock ``[B, T, 2]`` (shares of the day and of the
+week that have passed) and gives scaled forecasts ``[B, H, S]``. What is written here is only how
+their arguments are called.
 """
 
 from collections.abc import Callable
@@ -25,8 +26,14 @@ class BasicStid(nn.Module):
     def __init__(self, task: PeerTask, options: Options) -> None:
         super().__init__()
         stid = import_module("basicts.models.STID")
-        sizes = {"input_len": task.window, "output_len": task.horizon, "num_features": task.num_sensors}
-        self.net = stid.STID(stid.STIDConfig(**sizes, num_time_in_day=steps_in_day(task), **options))
+        sizes = {
+            "input_len": task.window,
+            "output_len": task.horizon,
+            "num_features": task.num_sensors,
+        }
+        self.net = stid.STID(
+            stid.STIDConfig(**sizes, num_time_in_day=steps_in_day(task), **options)
+        )
 
     def forward(self, readings: Tensor, clock: Tensor) -> Tensor:
         forecast: Tensor = self.net(readings, clock)
@@ -39,7 +46,12 @@ class TslStid(nn.Module):
     def __init__(self, task: PeerTask, options: Options) -> None:
         super().__init__()
         self.steps_in_day = steps_in_day(task)
-        sizes = {"input_size": 1, "n_nodes": task.num_sensors, "window": task.window, "horizon": task.horizon}
+        sizes = {
+            "input_size": 1,
+            "n_nodes": task.num_sensors,
+            "window": task.window,
+            "horizon": task.horizon,
+        }
         self.net = tsl_model("STIDModel")(**sizes, n_exog_emb=[self.steps_in_day], **options)
 
     def forward(self, readings: Tensor, clock: Tensor) -> Tensor:
@@ -49,16 +61,27 @@ class TslStid(nn.Module):
 
 
 class TslGraphWaveNet(nn.Module):
-    """Graph WaveNet of tsl; it reads the time of the day beside the speed, as its authors' does. The graph is a sparse matrix."""
+    """Graph WaveNet of tsl; it reads the time of the day beside the speed, as its authors' does.
+
+    The graph is a sparse matrix.
+    """
 
     def __init__(self, task: PeerTask, options: Options) -> None:
         super().__init__()
-        sizes = {"input_size": 1, "output_size": 1, "exog_size": 1, "horizon": task.horizon, "n_nodes": task.num_sensors}
+        sizes = {
+            "input_size": 1,
+            "output_size": 1,
+            "exog_size": 1,
+            "horizon": task.horizon,
+            "n_nodes": task.num_sensors,
+        }
         self.net = tsl_model("GraphWaveNetModel")(**sizes, **options)
         ends = torch.from_numpy(task.targets), torch.from_numpy(task.sources)
         size = (task.num_sensors, task.num_sensors)
         sparse = import_module("torch_sparse").SparseTensor
-        self.graph = sparse(row=ends[0], col=ends[1], value=torch.from_numpy(task.weights), sparse_sizes=size)
+        self.graph = sparse(
+            row=ends[0], col=ends[1], value=torch.from_numpy(task.weights), sparse_sizes=size
+        )
 
     def forward(self, readings: Tensor, clock: Tensor) -> Tensor:
         forecast: Tensor = self.net(readings[..., None], self.graph, u=clock[..., :1]).squeeze(-1)
@@ -70,7 +93,12 @@ class TslAgcrn(nn.Module):
 
     def __init__(self, task: PeerTask, options: Options) -> None:
         super().__init__()
-        sizes = {"input_size": 1, "output_size": 1, "horizon": task.horizon, "n_nodes": task.num_sensors}
+        sizes = {
+            "input_size": 1,
+            "output_size": 1,
+            "horizon": task.horizon,
+            "n_nodes": task.num_sensors,
+        }
         self.net = tsl_model("AGCRNModel")(**sizes, **options)
 
     def forward(self, readings: Tensor, clock: Tensor) -> Tensor:

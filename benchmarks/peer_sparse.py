@@ -1,7 +1,9 @@
-"""Stands in for torch-sparse and torch-scatter where they are not installed: sparse matrices of torch itself, as far as tsl needs.
+"""Stands in for torch-sparse and torch-scatter where they are not installed: sparse matrices of
+torch itself, as far as tsl needs.
 
-Both come as source alone and take a long time to build, while tsl needs one class and one product of them for its diffusion, and
-merely imports the rest. The arithmetic is the same; only the kernel of that product is torch's.
+Both come as source alone and take a long time to build, while tsl needs one class and one product
+of them for its diffusion, and merely imports the rest. The arithmetic is the same; only the kernel
+of that product is torch's.
 """
 
 import sys
@@ -28,7 +30,9 @@ def provide_torch_sparse() -> None:
     if find_spec("torch_sparse") and find_spec("torch_scatter"):
         return
     warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
-    known = import_module("torch_geometric.typing").SparseTensor  # what it recognises sparse matrices by
+    known = import_module(
+        "torch_geometric.typing"
+    ).SparseTensor  # what it recognises sparse matrices by
     for name, functions in UNUSED.items():
         sys.modules[name] = ModuleType(name)
         for function in functions:
@@ -40,8 +44,12 @@ def provide_torch_sparse() -> None:
 class _Matrix:
     """A constant sparse matrix ``[to, from]``."""
 
-    def __init__(self, row: Tensor, col: Tensor, value: Tensor, sparse_sizes: tuple[int, int]) -> None:
-        coo = torch.sparse_coo_tensor(torch.stack([row, col]), value, sparse_sizes, check_invariants=True).coalesce()
+    def __init__(
+        self, row: Tensor, col: Tensor, value: Tensor, sparse_sizes: tuple[int, int]
+    ) -> None:
+        coo = torch.sparse_coo_tensor(
+            torch.stack([row, col]), value, sparse_sizes, check_invariants=True
+        ).coalesce()
         self.row, self.col, self.value = *coo.indices(), coo.values()
         self.csr_matrix, self.transposed = coo.to_sparse_csr(), coo.t().to_sparse_csr()
 
@@ -52,7 +60,11 @@ class _Matrix:
         return self.row, self.col, self.value
 
     def csr(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.csr_matrix.crow_indices(), self.csr_matrix.col_indices(), self.csr_matrix.values()
+        return (
+            self.csr_matrix.crow_indices(),
+            self.csr_matrix.col_indices(),
+            self.csr_matrix.values(),
+        )
 
     def t(self) -> "_Matrix":
         return type(self)(self.col, self.row, self.value, (self.size(1), self.size(0)))
@@ -63,7 +75,9 @@ class _Matrix:
 
     def __rmul__(self, factor: Tensor) -> "_Matrix":
         """``factor [to, 1]``."""
-        return type(self)(self.row, self.col, self.value * factor[self.row, 0], (self.size(0), self.size(1)))
+        return type(self)(
+            self.row, self.col, self.value * factor[self.row, 0], (self.size(0), self.size(1))
+        )
 
 
 class _Product(torch.autograd.Function):

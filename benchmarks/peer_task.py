@@ -1,4 +1,6 @@
-"""One training in plain arrays: what an independent implementation is given, so that it trains on what ours trains on."""
+"""One training in plain arrays: what an independent implementation is given, so that it trains on
+what ours trains on.
+"""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +12,9 @@ __all__ = ["PeerTask"]
 
 @dataclass(frozen=True)
 class PeerTask:
-    """Raw readings, the windows of the three parts, and every step's batch and learning rate; AdamW, gradients clipped by norm.
+    """Raw readings, the windows of the three parts, and every step's batch and learning rate.
+
+    AdamW, gradients clipped by norm.
 
     A peer's environment has numpy and torch, and not this project.
     """
@@ -41,4 +45,9 @@ class PeerTask:
     @classmethod
     def load(cls, path: Path) -> "PeerTask":
         with np.load(path) as arrays:
-            return cls(**{name: arrays[name] if arrays[name].ndim else arrays[name].item() for name in arrays.files})
+            return cls(
+                **{
+                    name: arrays[name] if arrays[name].ndim else arrays[name].item()
+                    for name in arrays.files
+                }
+            )

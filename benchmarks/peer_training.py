@@ -1,6 +1,9 @@
-"""Trains one model of an independent implementation in a plain loop; the peer's own interpreter runs it.
+"""Trains one model of an independent implementation in a plain loop.
 
-``python peer_training.py task.npz MODEL SEED OPTIONS`` prints a JSON object: test errors in raw units, parameters, seconds.
+The peer's own interpreter runs it.
+
+``python peer_training.py task.npz MODEL SEED OPTIONS`` prints a JSON object: test errors in raw
+units, parameters, seconds.
 """
 
 import json
@@ -22,7 +25,10 @@ EVALUATED_AT_ONCE = 256
 
 
 class Windows:
-    """Windows of z-scored readings, by mean and deviation of all that the training part observed; 0 where nothing was observed."""
+    """Windows of z-scored readings, by mean and deviation of all that the training part observed.
+
+    0 where nothing was observed.
+    """
 
     def __init__(self, task: PeerTask) -> None:
         seen = slice(int(task.train[0]), int(task.train[-1]) + task.window + task.horizon)
@@ -31,7 +37,9 @@ class Windows:
         self.observed = torch.from_numpy(task.observed)  # [N, S]
         scaled = (torch.from_numpy(task.values) - self.mean) / self.deviation
         self.scaled = scaled.masked_fill(~self.observed, 0.0)  # [N, S]
-        self.clock = torch.from_numpy(np.stack([task.time % span / span for span in (DAY, WEEK)], -1)).float()  # [N, 2]
+        self.clock = torch.from_numpy(
+            np.stack([task.time % span / span for span in (DAY, WEEK)], -1)
+        ).float()  # [N, 2]
         self.window, self.horizon = task.window, task.horizon
 
     def read(self, starts: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,7 +48,10 @@ class Windows:
         return self.scaled[rows], self.clock[rows]
 
     def error(self, forecast: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
-        """Absolute error in raw units where something was observed, and 0 elsewhere; what was observed; ``[B, H, S]`` both."""
+        """Absolute error in raw units where something was observed, and 0 elsewhere.
+
+        What was observed; ``[B, H, S]`` both.
+        """
         rows = starts[:, None] + torch.arange(self.window, self.window + self.horizon)
         observed = self.observed[rows]
         return (forecast - self.scaled[rows]).abs() * self.deviation * observed, observed
@@ -51,12 +62,20 @@ class Peer:
 
     def __init__(self, model: nn.Module, task: PeerTask) -> None:
         self.model, self.task, self.windows = model, task, Windows(task)
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, weight_decay=task.weight_decay)
-        self.best, self.weights, self.seconds = float("inf"), deepcopy(model.state_dict()), list[float]()
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=0.0, weight_decay=task.weight_decay
+        )
+        self.best, self.weights, self.seconds = (
+            float("inf"),
+            deepcopy(model.state_dict()),
+            list[float](),
+        )
 
     def train(self) -> None:
         val, starts = torch.from_numpy(self.task.val), torch.from_numpy(self.task.train)
-        for batches, rates in zip(torch.from_numpy(self.task.batches), self.task.rates, strict=True):
+        for batches, rates in zip(
+            torch.from_numpy(self.task.batches), self.task.rates, strict=True
+        ):
             began = process_time()
             self.model.train()
             for batch, rate in zip(batches, rates, strict=True):
@@ -78,7 +97,10 @@ class Peer:
 
     @torch.no_grad()
     def errors(self, starts: Tensor) -> Tensor:
-        """Absolute errors in raw units, summed, and how many there were; by horizon step, ``[2, H]``."""
+        """Absolute errors in raw units, summed, and how many there were.
+
+        By horizon step, ``[2, H]``.
+        """
         self.model.eval()
         total = torch.zeros(2, self.task.horizon, dtype=torch.float64)
         for some in starts.split(EVALUATED_AT_ONCE):

@@ -1,9 +1,13 @@
-"""An epoch of ours against one of independent implementations and of the loop that most write: python benchmarks/peers.py
+"""An epoch of ours against one of independent implementations and of the loop that most write.
 
-The same network, windows, batch size, optimizer and loss; validation included; seconds of the processor on one thread, the sides in
-turn, medians. *By hand* is our own network in a plain PyTorch loop: a DataLoader over numpy windows, and readings multiplied by a
-mask of 0 and 1, so that every sensor is computed whether it is on or not. Peers are BasicTS 1.1 and tsl 0.9.5, each in a virtual
-environment that is made at the first use. Without SOURCE the readings are synthetic: 207 sensors, a week of five minutes.
+Run: python benchmarks/peers.py
+
+The same network, windows, batch size, optimizer and loss; validation included; seconds of the
+processor on one thread, the sides in turn, medians. *By hand* is our own network in a plain PyTorch
+loop: a DataLoader over numpy windows, and readings multiplied by a mask of 0 and 1, so that every
+sensor is computed whether it is on or not. Peers are BasicTS 1.1 and tsl 0.9.5, each in a virtual
+environment that is made at the first use. Without SOURCE the readings are synthetic: 207 sensors, a
+week of five minutes.
 """
 
 import argparse
@@ -42,17 +46,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", type=Path, nargs="?")
     parser.add_argument("--graph", type=Path)
-    parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=["stid", "graph_wavenet", "agcrn"])
+    parser.add_argument(
+        "--pairs", nargs="+", choices=PAIRS, default=["stid", "graph_wavenet", "agcrn"]
+    )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--no-peers", action="store_true", help="leave out what has to be installed")
+    parser.add_argument(
+        "--no-peers", action="store_true", help="leave out what has to be installed"
+    )
     parser.add_argument("--cache", type=Path, default=CACHE)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print("| network | other side | parameters, ours / theirs | ours dense / theirs | ours, half of the sensors off / theirs |")
+    print(
+        "| network | other side | parameters, ours / theirs | ours dense / theirs | ours, half of "
+        "the sensors off / theirs |"
+    )
     print("|---|---|---:|---:|---:|")
     with TemporaryDirectory() as scratch:
         store = store_of(options.source, options.graph, Path(scratch) / "store")
-        bench = Bench(store, dataset_of(store), Recipe(epochs=1, batch_size=64), options.cache, Records(None))
+        bench = Bench(
+            store, dataset_of(store), Recipe(epochs=1, batch_size=64), options.cache, Records(None)
+        )
         for name in options.pairs:
             for line in compared(bench, name, PAIRS[name], options):
                 print(line, flush=True)
@@ -66,7 +79,10 @@ def store_of(source: Path | None, graph: Path | None, path: Path) -> SensorStore
 
 
 def compared(bench: Bench, name: str, pair: Pair, options: argparse.Namespace) -> Iterator[str]:
-    """A line for each other side: the hand-written loop, and the peer; one that does not run is said and costs nobody else."""
+    """A line for each other side: the hand-written loop, and the peer.
+
+    One that does not run is said and costs nobody else.
+    """
     ours = forecaster_for(bench.dataset, model_config(pair.ours), bench.store.edges, seed=0)
     size = sum(weight.numel() for weight in ours.parameters())
     sides: dict[str, Epoch] = {
@@ -113,13 +129,20 @@ def our_epoch(bench: Bench, pair: Pair, scheme: Scheme) -> Epoch:
 
 
 class ByHand:
-    """What stands in most repositories: a DataLoader, a mask that multiplies the readings, a loop."""
+    """What stands in most repositories: a DataLoader, a mask that multiplies the readings, a
+    loop.
+    """
 
     def __init__(self, model: SparseForecaster, bench: Bench) -> None:
         self.model, self.clip_norm = model, bench.recipe.clip_norm
         self.sensors = torch.arange(model.shape.num_sensors)
-        self.mask = (torch.rand(len(self.sensors), generator=torch.Generator().manual_seed(0)) < SPARSITY).float()[:, None]
-        self.train, self.val = (loader(windows, bench.recipe.batch_size) for windows in (bench.dataset.train, bench.dataset.val))
+        self.mask = (
+            torch.rand(len(self.sensors), generator=torch.Generator().manual_seed(0)) < SPARSITY
+        ).float()[:, None]
+        self.train, self.val = (
+            loader(windows, bench.recipe.batch_size)
+            for windows in (bench.dataset.train, bench.dataset.val)
+        )
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=bench.recipe.learning_rate)
 
     def epoch(self) -> float:
@@ -136,7 +159,9 @@ class ByHand:
         with torch.no_grad():
             fmean(self._error(*batch).item() for batch in self.val)
 
-    def _error(self, past: Tensor, known: Tensor, calendar: Tensor, ahead: Tensor, observed: Tensor) -> Tensor:
+    def _error(
+        self, past: Tensor, known: Tensor, calendar: Tensor, ahead: Tensor, observed: Tensor
+    ) -> Tensor:
         """Mean absolute error over what was observed; past and ahead are ``[B, ·, S, 1]``."""
         forecast = self.model(past * self.mask, known & (self.mask > 0), calendar, self.sensors)
         return ((forecast - ahead).abs() * observed).sum() / observed.sum().clamp(min=1)
@@ -147,16 +172,33 @@ class NumpyWindows(Dataset[tuple[np.ndarray, ...]]):
 
     def __init__(self, windows: Windows) -> None:
         series = windows.series
-        self.values, self.observed, self.calendar = series.values.numpy(), series.observed.numpy(), series.calendar.numpy()
-        self.starts, self.window, self.horizon = windows.starts.tolist(), windows.window, windows.horizon
+        self.values, self.observed, self.calendar = (
+            series.values.numpy(),
+            series.observed.numpy(),
+            series.calendar.numpy(),
+        )
+        self.starts, self.window, self.horizon = (
+            windows.starts.tolist(),
+            windows.window,
+            windows.horizon,
+        )
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         first = self.starts[index]
-        past, ahead = slice(first, first + self.window), slice(first + self.window, first + self.window + self.horizon)
-        return self.values[past], self.observed[past], self.calendar[ahead.start], self.values[ahead], self.observed[ahead]
+        past, ahead = (
+            slice(first, first + self.window),
+            slice(first + self.window, first + self.window + self.horizon),
+        )
+        return (
+            self.values[past],
+            self.observed[past],
+            self.calendar[ahead.start],
+            self.values[ahead],
+            self.observed[ahead],
+        )
 
 
 def loader(windows: Windows, batch_size: int) -> DataLoader[tuple[np.ndarray, ...]]:

@@ -1,4 +1,7 @@
-"""Ray nodes of a benchmark's own on this machine, and trainings on them; no other Ray is touched."""
+"""Ray nodes of a benchmark's own on this machine, and trainings on them.
+
+No other Ray is touched.
+"""
 
 import os
 import shutil
@@ -17,7 +20,18 @@ import psutil
 
 from dynst_platform.tracking.report_file import REPORTS, ReportReader
 
-__all__ = ["PATIENCE", "Failed", "Nodes", "first_node", "folders", "reports", "started", "train", "wait_for", "write_token"]
+__all__ = [
+    "PATIENCE",
+    "Failed",
+    "Nodes",
+    "first_node",
+    "folders",
+    "reports",
+    "started",
+    "train",
+    "wait_for",
+    "write_token",
+]
 
 PATIENCE = 900.0  # seconds for whatever is waited for
 STARTED = "Ray runtime started."  # what ray start says when the node is up
@@ -39,11 +53,18 @@ class Nodes:
 
     def add_second(self) -> None:
         """Also in the place of one that was killed."""
-        self.second = _start(["--address", self.address, "--num-cpus", str(self.cpus)], self.environment)
+        self.second = _start(
+            ["--address", self.address, "--num-cpus", str(self.cpus)], self.environment
+        )
 
     def worker(self) -> psutil.Process:
         """One of the training's workers, on the second node if there is one."""
-        found = [process for node in (self.second, self.head) if node for process in _named("RayTrainWorker", node)]
+        found = [
+            process
+            for node in (self.second, self.head)
+            if node
+            for process in _named("RayTrainWorker", node)
+        ]
         if not found:
             raise Failed("there was no worker to kill")
         return found[0]
@@ -56,7 +77,9 @@ class Nodes:
         return found[0]
 
     def mend(self) -> None:
-        """Add the second node again where it has ended by itself, as one does that a busy machine keeps from answering."""
+        """Add the second node again where it has ended by itself, as one does that a busy machine
+        keeps from answering.
+        """
         if not (self.second and _named("raylet/raylet", self.second)):
             self.add_second()
 
@@ -73,7 +96,11 @@ def first_node(home: str, cpus: int, token: Path | None = None) -> Iterator[Node
         token = folder / "token"
         write_token(token)
     known = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    environment = known | {"DYNST_HOME": home, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+    environment = known | {
+        "DYNST_HOME": home,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+    }
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -98,7 +125,9 @@ def write_token(path: Path) -> None:
 def started(words: list[str], environment: dict[str, str]) -> "subprocess.Popen[str]":
     """``dynst train`` with these words, which prints JSON."""
     with Path(environment["DYNST_HOME"], "stderr.txt").open("w") as stderr:
-        return subprocess.Popen(train(words), env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True)
+        return subprocess.Popen(
+            train(words), env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
+        )
 
 
 def train(words: list[str]) -> list[str]:
@@ -112,7 +141,9 @@ def folders(environment: dict[str, str]) -> set[Path]:
 
 def reports(folder: Path) -> list[dict[str, Any]]:
     """Of a run until now; those that were told twice count once."""
-    return [report.model_dump(exclude_none=True) for _, report in ReportReader(folder / REPORTS).new()]
+    return [
+        report.model_dump(exclude_none=True) for _, report in ReportReader(folder / REPORTS).new()
+    ]
 
 
 def wait_for(ready: Callable[[], Any]) -> Any:
@@ -125,8 +156,22 @@ def wait_for(ready: Callable[[], Any]) -> Any:
 
 
 def _start(words: list[str], environment: dict[str, str]) -> psutil.Process:
-    memory = ["--object-store-memory", str(128 * 2**20), "--disable-usage-stats", "--include-log-monitor", "false", "--block"]
-    ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", *words, *memory]
+    memory = [
+        "--object-store-memory",
+        str(128 * 2**20),
+        "--disable-usage-stats",
+        "--include-log-monitor",
+        "false",
+        "--block",
+    ]
+    ray = [
+        sys.executable,
+        "-c",
+        "from ray.scripts.scripts import main; main()",
+        "start",
+        *words,
+        *memory,
+    ]
     log = Path(mkdtemp(prefix="dk", dir="/tmp")) / "log"
     with log.open("wb") as said:
         process = psutil.Popen(ray, env=environment, stdout=said, stderr=said)

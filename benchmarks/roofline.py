@@ -1,10 +1,12 @@
-"""Where the time of a step goes: products, memory, or the number of calls? python benchmarks/roofline.py
+"""Where the time of a step goes: products, memory, or the number of calls? python
+benchmarks/roofline.py
 
-For a training step (forward, backward, AdamW) and a forecast, in seconds of the processor on one thread: what they must compute
-(products, multiply-adds twice), what their operators read and write, and how many operators are called; beside it what this machine
-can do, measured in the same process. The largest of the three shares is what bounds it: of the machine's rate of products, of its
-rate of copying, and of its rate of calling an operator that does next to nothing. Shares do not add up, since caches and calls
-overlap with work.
+For a training step (forward, backward, AdamW) and a forecast, in seconds of the processor on one
+thread: what they must compute (products, multiply-adds twice), what their operators read and write,
+and how many operators are called; beside it what this machine can do, measured in the same process.
+The largest of the three shares is what bounds it: of the machine's rate of products, of its rate of
+copying, and of its rate of calling an operator that does next to nothing. Shares do not add up,
+since caches and calls overlap with work.
 """
 
 import argparse
@@ -22,7 +24,20 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 SIZE, BATCH = 207, 64
-VIEWS = {"view", "expand", "permute", "transpose", "t", "select", "slice", "unsqueeze", "squeeze", "detach", "split", "as_strided"}
+VIEWS = {
+    "view",
+    "expand",
+    "permute",
+    "transpose",
+    "t",
+    "select",
+    "slice",
+    "unsqueeze",
+    "squeeze",
+    "detach",
+    "split",
+    "as_strided",
+}
 
 
 class Traffic(TorchDispatchMode):
@@ -36,7 +51,9 @@ class Traffic(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         self.calls += 1
         if func.overloadpacket.__name__ not in VIEWS:
-            tensors = [leaf for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, torch.Tensor)]
+            tensors = [
+                leaf for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, torch.Tensor)
+            ]
             self.num_bytes += sum(prod(tensor.shape) * tensor.element_size() for tensor in tensors)
         return out
 
@@ -57,10 +74,14 @@ def main() -> None:
     torch.set_num_threads(1)
     machine = measured_machine()
     print(
-        f"This machine: {machine.products / 1e9:.0f} GFLOP/s in a product of 1,024³, {machine.num_bytes / 1e9:.1f} GB/s read and "
+        f"This machine: {machine.products / 1e9:.0f} GFLOP/s in a product of 1,024³, "
+        f"{machine.num_bytes / 1e9:.1f} GB/s read and "
         f"written by a copy, {machine.calls / 1e3:.0f} thousand calls a second.\n"
     )
-    print("| backbone | what | ms | GFLOP | MB moved | operator calls | share of products | of memory | of calls |")
+    print(
+        "| backbone | what | ms | GFLOP | MB moved | operator calls | share of products | of "
+        "memory | of calls |"
+    )
     print("|---|---|" + "---:|" * 7)
     for name in options.backbones:
         for what, call in calls(name, options.sensors).items():
@@ -70,7 +91,11 @@ def main() -> None:
 def calls(name: str, size: int) -> dict[str, Callable[[], object]]:
     model = forecaster(name, size)
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    readings, calendar, everyone = torch.randn(BATCH, model.shape.window, size, 1), torch.randn(BATCH, 6), torch.arange(size)
+    readings, calendar, everyone = (
+        torch.randn(BATCH, model.shape.window, size, 1),
+        torch.randn(BATCH, 6),
+        torch.arange(size),
+    )
     observed = torch.ones_like(readings, dtype=torch.bool)
 
     def step() -> None:
@@ -89,9 +114,20 @@ def line(title: str, call: Callable[[], object], machine: Machine, repeats: int)
     with Traffic() as traffic:
         call()
     products = counter.get_total_flops()
-    shares = (products / machine.products, traffic.num_bytes / machine.num_bytes, traffic.calls / machine.calls)
-    figures = f"{1e3 * seconds:.1f} | {products / 1e9:.2f} | {traffic.num_bytes / 1e6:.0f} | {traffic.calls:,}"
-    return f"| {title} | {figures} | " + " | ".join(f"{share / seconds:.0%}" for share in shares) + " |"
+    shares = (
+        products / machine.products,
+        traffic.num_bytes / machine.num_bytes,
+        traffic.calls / machine.calls,
+    )
+    figures = (
+        f"{1e3 * seconds:.1f} | {products / 1e9:.2f} | {traffic.num_bytes / 1e6:.0f} | "
+        f"{traffic.calls:,}"
+    )
+    return (
+        f"| {title} | {figures} | "
+        + " | ".join(f"{share / seconds:.0%}" for share in shares)
+        + " |"
+    )
 
 
 def measured_machine() -> Machine:

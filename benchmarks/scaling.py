@@ -1,8 +1,9 @@
 """Do two workers train what one does, in half of the time? python benchmarks/scaling.py
 
-The same job with the same global batch on one and on two Ray workers, one thread each, interleaved, medians; an epoch is the steady
-state, after the first. On a machine with fewer cores than workers and their driver need, nothing can be gained. Ends with exit code
-1 where the first epoch's loss or error differs by more than float tolerance.
+The same job with the same global batch on one and on two Ray workers, one thread each, interleaved,
+medians; an epoch is the steady state, after the first. On a machine with fewer cores than workers
+and their driver need, nothing can be gained. Ends with exit code 1 where the first epoch's loss or
+error differs by more than float tolerance.
 """
 
 import sys
@@ -12,7 +13,11 @@ from tempfile import TemporaryDirectory
 
 from timed_runs import ONE_ARM, TimedRun, medians, options_for, train
 
-LARGE = ["training.batch_size=512", "training.steps_per_epoch=24", "model.hidden=64"]  # a step that is worth sharing
+LARGE = [
+    "training.batch_size=512",
+    "training.steps_per_epoch=24",
+    "model.hidden=64",
+]  # a step that is worth sharing
 WORKERS = (1, 2)
 TOLERANCE = 1e-4  # relative
 COMPARED = ("train_loss", "val_mae")
@@ -34,13 +39,18 @@ def measured(job: Path, settings: list[str], repeats: int) -> dict[int, list[Tim
     with TemporaryDirectory() as home:
         for _ in range(repeats):
             for workers in WORKERS:
-                runs[workers].append(train(job, [*settings, f"cluster.num_workers={workers}"], ["--offline"], home))
+                runs[workers].append(
+                    train(job, [*settings, f"cluster.num_workers={workers}"], ["--offline"], home)
+                )
     return runs
 
 
 def show(runs: dict[int, list[TimedRun]]) -> None:
     alone = median(run.epoch for run in runs[1])
-    print("| workers | start-up, s | an epoch, s | after the last epoch, s | whole run, s | ideal epoch, s | speed-up |")
+    print(
+        "| workers | start-up, s | an epoch, s | after the last epoch, s | whole run, s | ideal "
+        "epoch, s | speed-up |"
+    )
     print("|---|" + "---:|" * 6)
     for workers, repeats in runs.items():
         speed_up = median(one.epoch / run.epoch for one, run in zip(runs[1], repeats, strict=True))

@@ -1,6 +1,9 @@
-"""Does stopping early pay? ASHA with TPE against random search without stopping, at half of the sensors off, several seeds.
+"""Does stopping early pay?
 
-``python benchmarks/search.py --seeds 3`` prints for each the best error that was found and the training steps it took.
+ASHA with TPE against random search without stopping, at half of the sensors off, several seeds.
+
+``python benchmarks/search.py --seeds 3`` prints for each the best error that was found and the
+training steps it took.
 """
 
 import argparse
@@ -25,28 +28,53 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--trials", type=int, default=40)
     arguments = parser.parse_args()
-    found = {way: [sweep(settings, seed, arguments.trials) for seed in range(arguments.seeds)] for way, settings in WAYS.items()}
+    found = {
+        way: [sweep(settings, seed, arguments.trials) for seed in range(arguments.seeds)]
+        for way, settings in WAYS.items()
+    }
     for way, results in found.items():
         for seed, (error, steps) in enumerate(results):
             print(f"{way:<22} seed {seed}: best validation MAE {error:.4g} after {steps} steps")
     (plain_error, plain_steps), (error, steps) = (means(found[way]) for way in WAYS)
-    print(f"\nTPE with ASHA: {error / plain_error - 1:+.2%} in error, {steps / plain_steps:.2f} of the steps")
+    print(
+        f"\nTPE with ASHA: {error / plain_error - 1:+.2%} in error, {steps / plain_steps:.2f} of "
+        f"the steps"
+    )
 
 
 def sweep(settings: dict[str, str], seed: int, trials: int) -> tuple[float, int]:
     """The best error of a sweep, and the steps that all its trials took."""
     with TemporaryDirectory() as home:
-        words = [f"{key}={value}" for key, value in (settings | {"seed": str(seed), "trials": str(trials)}).items()]
-        command = [sys.executable, "-m", "dynst_platform.main", "tune", str(SWEEP), "--format", "json"]
+        words = [
+            f"{key}={value}"
+            for key, value in (settings | {"seed": str(seed), "trials": str(trials)}).items()
+        ]
+        command = [
+            sys.executable,
+            "-m",
+            "dynst_platform.main",
+            "tune",
+            str(SWEEP),
+            "--format",
+            "json",
+        ]
         command += [part for word in words for part in ("--set", word)]
-        done = subprocess.run(command, env=environment(home), check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            command, env=environment(home), check=True, stdout=subprocess.PIPE, text=True
+        )
     outcome: dict[str, Any] = json.loads(done.stdout)
-    finished = [trial["objectives"]["mae_all"] for trial in outcome["trials"] if trial["state"] == "finished"]
+    finished = [
+        trial["objectives"]["mae_all"]
+        for trial in outcome["trials"]
+        if trial["state"] == "finished"
+    ]
     return min(finished), sum(trial["steps"] for trial in outcome["trials"])
 
 
 def environment(home: str) -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"} | {"DYNST_HOME": home}
+    return {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"} | {
+        "DYNST_HOME": home
+    }
 
 
 def means(results: list[tuple[float, int]]) -> tuple[float, float]:

@@ -1,4 +1,6 @@
-"""Seconds of a call: by the clock, and of the processor alone, which other work on the machine does not lengthen."""
+"""Seconds of a call: by the clock, and of the processor alone, which other work on the machine does
+not lengthen.
+"""
 
 from collections.abc import Callable
 from time import perf_counter, process_time

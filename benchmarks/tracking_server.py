@@ -15,7 +15,9 @@ PATIENCE = 300.0  # seconds until it answers
 
 
 class TrackingServer:
-    """On a free port. It ignores SIGTERM, so its whole process group is killed, and stopped and continued.
+    """On a free port.
+
+    It ignores SIGTERM, so its whole process group is killed, and stopped and continued.
 
     Args:
         folder: for its database and artifacts, and so for what it still knows when it comes back.
@@ -31,8 +33,24 @@ class TrackingServer:
 
     def start(self) -> None:
         """Returns when it answers."""
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
-        command += ["--backend-store-uri", f"sqlite:///{self._folder}/server.db", "--artifacts-destination", str(self._folder)]
+        command = [
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--workers",
+            "1",
+        ]
+        command += [
+            "--backend-store-uri",
+            f"sqlite:///{self._folder}/server.db",
+            "--artifacts-destination",
+            str(self._folder),
+        ]
         known = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
         self._process = subprocess.Popen(
             command,

@@ -1,9 +1,12 @@
-"""What a whole DynST training costs against the dense one of as many steps: python benchmarks/training.py
+"""What a whole DynST training costs against the dense one of as many steps.
 
-Both arms of a job go on in turn, an epoch each, in one process on one thread; seconds are the processor's. DynST's include the
-warm-up, probes, the judged search and every validation. Products (multiply-adds twice) are those of the training steps, probes
-included; they are counted in every nineteenth step, whose time is left out on both sides since counting takes long. To reach with
-half of the sensors off: at most 0.75 of the dense training.
+Run: python benchmarks/training.py
+
+Both arms of a job go on in turn, an epoch each, in one process on one thread; seconds are the
+processor's. DynST's include the warm-up, probes, the judged search and every validation. Products
+(multiply-adds twice) are those of the training steps, probes included; they are counted in every
+nineteenth step, whose time is left out on both sides since counting takes long. To reach with half
+of the sensors off: at most 0.75 of the dense training.
 """
 
 import argparse
@@ -26,7 +29,8 @@ from dynst_platform.config.files import load_job
 from dynst_platform.config.stores import store_for
 
 JOB = Path(__file__).parents[1] / "jobs" / "quickstart.yaml"
-COUNTED = 19  # a step in so many has its products counted; a prime, so that probes are met as often as they come
+# a step in so many has its products counted; a prime, so that probes are met as often as they come
+COUNTED = 19
 
 
 @dataclass
@@ -41,7 +45,9 @@ class Spent:
     products: float = 0.0
 
     def watch(self, arm: Arm) -> None:
-        """From now on, gradients of that arm's batches are told apart: those of probes, and all others."""
+        """From now on, gradients of that arm's batches are told apart: those of probes, and all
+        others.
+        """
         measure = arm.training._gradients.measure
 
         def watched(index: torch.Tensor, sensors: StepSensors, *rest: Any) -> Any:
@@ -65,14 +71,24 @@ def main() -> None:
     parser.add_argument("--job", type=Path, default=JOB)
     parser.add_argument("--backbones", nargs="+", default=["morph_graph", "graph_wavenet", "stid"])
     parser.add_argument("--schemes", nargs="+", default=["judged", "dynamic"])
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the job")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="of the job"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print("| backbone | scheme | time, DynST / dense | products | probes, of its time | of its steps | search, of its time |")
+    print(
+        "| backbone | scheme | time, DynST / dense | products | probes, of its time | of its "
+        "steps | search, of its time |"
+    )
     print("|---|---|" + "---:|" * 5)
     for backbone in options.backbones:
         for scheme in options.schemes:
-            settings = [f"model.backbone={backbone}", f"sparsity.scheme={scheme}", "sparsity.final=0.5", *options.set]
+            settings = [
+                f"model.backbone={backbone}",
+                f"sparsity.scheme={scheme}",
+                "sparsity.final=0.5",
+                *options.set,
+            ]
             print(row(f"`{backbone}` | {scheme}", options.job, settings), flush=True)
 
 
@@ -80,10 +96,13 @@ def row(title: str, job: Path, settings: list[str]) -> str:
     arms, dense, ours = arms_of(job, settings), Spent(), Spent()
     dense.watch(arms.dense)
     ours.watch(arms.learned)
-    for _ in zip_longest(epochs(arms.dense.training.run(), dense), epochs(arms.learned_epochs(ours), ours)):
+    for _ in zip_longest(
+        epochs(arms.dense.training.run(), dense), epochs(arms.learned_epochs(ours), ours)
+    ):
         pass
     return (
-        f"| {title} | {ours.whole / dense.whole:.2f} | {ours.products / dense.products:.2f} | {ours.probes / ours.whole:.0%} "
+        f"| {title} | {ours.whole / dense.whole:.2f} | {ours.products / dense.products:.2f} | "
+        f"{ours.probes / ours.whole:.0%} "
         f"| {ours.probe_steps / ours.steps:.0%} | {ours.search / ours.whole:.0%} |"
     )
 

@@ -1,4 +1,6 @@
-"""What does the shared warm-up of a sweep save? One judged trial of the quickstart sweep, alone and after a warm-up that was there.
+"""What does the shared warm-up of a sweep save?
+
+One judged trial of the quickstart sweep, alone and after a warm-up that was there.
 
 ``python benchmarks/warm_up.py`` prints both and what it makes of the whole sweep.
 """
@@ -36,8 +38,14 @@ def main() -> None:
         seconds(warm_ups)  # makes the warm-up, and opens the store
         after, alone = seconds(warm_ups), seconds(None)
     both = (alone - after) + sweep.trials * after
-    print(f"a trial: {alone:.1f} s alone, {after:.1f} s after the shared warm-up ({after / alone:.2f})")
-    print(f"{sweep.trials} trials and one warm-up: {both / (sweep.trials * alone):.2f} of the time of {sweep.trials} trials alone")
+    print(
+        f"a trial: {alone:.1f} s alone, {after:.1f} s after the shared warm-up "
+        f"({after / alone:.2f})"
+    )
+    print(
+        f"{sweep.trials} trials and one warm-up: {both / (sweep.trials * alone):.2f} of the time "
+        f"of {sweep.trials} trials alone"
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""DynST: learn which sensors of a network can be switched off, together with the forecaster that does without them.
+"""DynST: learn which sensors of a network can be switched off, together with the forecaster that
+does without them.
 
-Shapes in this package: B batch, T window, H horizon, S sensors, K active sensors, C channels, D hidden width.
+Shapes in this package: B batch, T window, H horizon, S sensors, K active sensors, C channels, D
+hidden width.
 
 Example:
     >>> import dynst  # doctest: +SKIP
-    >>> experiment = dynst.Experiment(dynst.open_store("store"), dynst.ExperimentConfig())  # doctest: +SKIP
+    >>> store = dynst.open_store("store")  # doctest: +SKIP
+    >>> experiment = dynst.Experiment(store, dynst.ExperimentConfig())  # doctest: +SKIP
     >>> arm = dynst.train(experiment, experiment.learned())  # doctest: +SKIP
     >>> dynst.evaluate(experiment, arm).errors.mae()  # doctest: +SKIP
 """

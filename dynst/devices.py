@@ -1,4 +1,6 @@
-"""Between main memory and the device that computes: copies that nobody waits for, and what comes back."""
+"""Between main memory and the device that computes: copies that nobody waits for, and what comes
+back.
+"""
 
 from copy import deepcopy
 from itertools import chain
@@ -8,15 +10,30 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-__all__ = ["CPU", "device_of", "fits", "module_on", "random_state", "set_random_state", "synchronize", "to_cpu", "to_device"]
+__all__ = [
+    "CPU",
+    "device_of",
+    "fits",
+    "module_on",
+    "random_state",
+    "set_random_state",
+    "synchronize",
+    "to_cpu",
+    "to_device",
+]
 
 Module = TypeVar("Module", bound=nn.Module)
 CPU = torch.device("cpu")
-SHARE_OF_MEMORY = 0.5  # of what is free on a device, for the series; the rest is for weights and steps
+SHARE_OF_MEMORY = (
+    0.5  # of what is free on a device, for the series; the rest is for weights and steps
+)
 
 
 def to_device(values: Tensor, device: torch.device) -> Tensor:
-    """``values`` on ``device``. The copy is under way when this returns, and whatever the device does later comes after it."""
+    """``values`` on ``device``.
+
+    The copy is under way when this returns, and whatever the device does later comes after it.
+    """
     if values.device == device:
         return values
     if device.type == "cuda" and values.is_cpu:
@@ -25,7 +42,10 @@ def to_device(values: Tensor, device: torch.device) -> Tensor:
 
 
 def module_on(module: Module, device: torch.device) -> Module:
-    """The module itself where it is there already; else a copy, so that nothing that it shares with others leaves them."""
+    """The module itself where it is there already.
+
+    Else a copy, so that nothing that it shares with others leaves them.
+    """
     return module if device_of(module) == device else deepcopy(module).to(device)
 
 
@@ -41,7 +61,9 @@ def to_cpu(state: Any) -> Any:
 
 def fits(device: torch.device, num_bytes: int) -> bool:
     """Whether so much may stay on the device for good."""
-    return device.type != "cuda" or num_bytes <= SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]
+    return (
+        device.type != "cuda" or num_bytes <= SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]
+    )
 
 
 def synchronize(device: torch.device) -> None:
@@ -51,13 +73,18 @@ def synchronize(device: torch.device) -> None:
 
 
 def random_state(device: torch.device) -> Tensor:
-    """How far torch's random numbers are, in main memory and behind them on the device, as bytes."""
+    """How far torch's random numbers are, in main memory and behind them on the device, as
+    bytes.
+    """
     host = torch.get_rng_state()
     return host if device.type != "cuda" else torch.cat([host, torch.cuda.get_rng_state(device)])
 
 
 def set_random_state(state: Tensor, device: torch.device) -> None:
-    """Go on from there. What a device has no part in, since the state comes from one without, goes on as it is."""
+    """Go on from there.
+
+    What a device has no part in, since the state comes from one without, goes on as it is.
+    """
     host, there = state.tensor_split([len(torch.get_rng_state())])
     torch.set_rng_state(host.clone())  # torch 2.13 crashes on a view
     if device.type == "cuda" and len(there):

@@ -7,7 +7,14 @@ DynstError            one clear sentence: what was expected, what came, where, a
 └── CheckpointError   the state of a training that was interrupted
 """
 
-__all__ = ["ArtifactError", "CheckpointError", "ConfigError", "DataError", "DynstError", "in_one_line"]
+__all__ = [
+    "ArtifactError",
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "DynstError",
+    "in_one_line",
+]
 
 
 class DynstError(Exception):
@@ -27,9 +34,13 @@ class ArtifactError(DynstError):
 
 
 class CheckpointError(DynstError):
-    """A checkpoint is of another format version, of another job, or damaged with none left before it."""
+    """A checkpoint is of another format version, of another job, or damaged with none left before
+    it.
+    """
 
 
 def in_one_line(error: BaseException) -> str:
-    """What another library says of its error, for a sentence of ours: without line breaks, and never empty."""
+    """What another library says of its error, for a sentence of ours: without line breaks, and
+    never empty.
+    """
     return " ".join(str(error).split()) or type(error).__name__

@@ -26,7 +26,10 @@ from dynst.data.writer import Origin, StoreWriter
 from infra.local.postgres import Database, NoPostgres, database
 
 HOUR = 3600
-SHARED = ("ray_head", "model_registry.conftest")  # words of the files that share a Ray, or a few trainings
+SHARED = (
+    "ray_head",
+    "model_registry.conftest",
+)  # words of the files that share a Ray, or a few trainings
 MEMORY_EACH = 2 * 2**30  # of a process that runs tests, with what it starts
 SMALL = {"name": "morph_graph", "options": {"blocks": 1}}  # a backbone that trains in a moment
 ONE_PIXEL = base64.b64decode(  # a PNG
@@ -35,21 +38,37 @@ ONE_PIXEL = base64.b64decode(  # a PNG
 MONDAY = 1_672_617_600  # 2023-01-02 00:00
 
 
-def write_network(path: Path, num_sensors: int = 8, num_steps: int = 24 * 7 * 6, seed: int = 0, channels: int = 1) -> SensorStore:
-    """Hourly counts that share a daily cycle and two slow common waves; some readings are missing."""
+def write_network(
+    path: Path, num_sensors: int = 8, num_steps: int = 24 * 7 * 6, seed: int = 0, channels: int = 1
+) -> SensorStore:
+    """Hourly counts that share a daily cycle and two slow common waves.
+
+    Some readings are missing.
+    """
     rng = np.random.default_rng(seed)
     time = MONDAY + HOUR * np.arange(num_steps)
     wave = lfilter([1], [1, -0.9], rng.normal(size=(num_steps, 2)), axis=0)
     cycle = np.sin(2 * np.pi * np.arange(num_steps) / 24)[:, None]
     loads = rng.normal(size=(2, num_sensors))
-    values = 20 + 5 * cycle * rng.uniform(0.5, 2, num_sensors) + wave @ loads + rng.normal(size=(num_steps, num_sensors)) * 0.2
-    values = np.stack([values * (1 + channel) for channel in range(channels)], axis=-1).astype(np.float32)
+    values = (
+        20
+        + 5 * cycle * rng.uniform(0.5, 2, num_sensors)
+        + wave @ loads
+        + rng.normal(size=(num_steps, num_sensors)) * 0.2
+    )
+    values = np.stack([values * (1 + channel) for channel in range(channels)], axis=-1).astype(
+        np.float32
+    )
     values[rng.random(values.shape) < 0.02] = np.nan
     positions = rng.uniform(0, 1, (num_sensors, 2))
     sensors = Sensors(tuple(f"s{index}" for index in range(num_sensors)), positions)
     edges = nearest_neighbour_edges(positions, lonlat=False, neighbours=3)
-    names = [Channel(name=f"flow{index}" if index else "flow", unit="veh/h") for index in range(channels)]
-    with StoreWriter(path, Origin("test network", positions="plane"), names, sensors, edges) as store:
+    names = [
+        Channel(name=f"flow{index}" if index else "flow", unit="veh/h") for index in range(channels)
+    ]
+    with StoreWriter(
+        path, Origin("test network", positions="plane"), names, sensors, edges
+    ) as store:
         for block in np.array_split(np.arange(num_steps), 3):
             store.append(time[block], values[block])
     return open_store(path)
@@ -67,12 +86,19 @@ def write_grid(
     positions: Literal["lonlat", "plane"] = "plane",
     seed: int = 0,
 ) -> SensorStore:
-    """Hourly cells over which smooth waves travel; the cells ``blank`` are never observed, and some readings are missing."""
+    """Hourly cells over which smooth waves travel.
+
+    The cells ``blank`` are never observed, and some readings are missing.
+    """
     rng = np.random.default_rng(seed)
     row, column = np.divmod(np.arange(height * width), width)
     time = np.arange(num_steps)
-    phase = (row * 0.7 + column * 0.4)[None, :, None] + time[:, None, None] * 0.35 + np.arange(channels)
-    values = (50 + 10 * np.sin(phase) + rng.normal(size=(num_steps, height * width, channels))).astype(np.float32)
+    phase = (
+        (row * 0.7 + column * 0.4)[None, :, None] + time[:, None, None] * 0.35 + np.arange(channels)
+    )
+    values = (
+        50 + 10 * np.sin(phase) + rng.normal(size=(num_steps, height * width, channels))
+    ).astype(np.float32)
     values[rng.random(values.shape) < 0.01] = np.nan
     for place in blank:
         values[:, place[0] * width + place[1]] = np.nan
@@ -89,12 +115,18 @@ settings.register_profile("nightly", max_examples=2000, deadline=None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--nightly", action="store_true", help="Also run what is marked nightly, and property tests at length.")
+    parser.addoption(
+        "--nightly",
+        action="store_true",
+        help="Also run what is marked nightly, and property tests at length.",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("nightly" if config.getoption("--nightly") else "quick")
-    if "PYTEST_XDIST_WORKER" not in os.environ:  # processes of this one find the token in their environment
+    if (
+        "PYTEST_XDIST_WORKER" not in os.environ
+    ):  # processes of this one find the token in their environment
         folder = Path(tempfile.mkdtemp(prefix="dynst-token-"))
         config.add_cleanup(lambda: shutil.rmtree(folder))
         write_token(folder / "token")
@@ -104,20 +136,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes longest comes first."""
-    left_out = {item for item in items if item.get_closest_marker("nightly") and not config.getoption("--nightly")}
+    left_out = {
+        item
+        for item in items
+        if item.get_closest_marker("nightly") and not config.getoption("--nightly")
+    }
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = sorted((item for item in items if item not in left_out), key=_turn)
 
 
 def _turn(item: pytest.Item) -> int:
-    """The tests on the shared Ray come first, then other real processes, then the many quick ones."""
+    """The tests on the shared Ray come first, then other real processes, then the many quick
+    ones.
+    """
     if "ray_head" in getattr(item, "fixturenames", ()):
         return 0
     return 1 if item.get_closest_marker("process") or item.get_closest_marker("browser") else 2
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """A file's tests run in one process, and in one all files whose tests share what takes long to make.
+    """A file's tests run in one process, and in one all files whose tests share what takes long to
+    make.
 
     xdist's own marks of groups are lost under pytest 9.2.
     """
@@ -138,8 +177,14 @@ def _text_of(path: Path) -> str:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than this process may use CPUs, since real processes are waited for; fewer where memory is small."""
-    return max(1, min(len(os.sched_getaffinity(0)) + 1, int(psutil.virtual_memory().available / MEMORY_EACH)))
+    """One more than this process may use CPUs, since real processes are waited for.
+
+    Fewer where memory is small.
+    """
+    return max(
+        1,
+        min(len(os.sched_getaffinity(0)) + 1, int(psutil.virtual_memory().available / MEMORY_EACH)),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -190,7 +235,10 @@ def postgresql() -> Iterator[Database]:
 
 @pytest.fixture
 def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are put together as ever and saved as one pixel; for tests that do not look at them."""
+    """Figures are put together as ever and saved as one pixel.
+
+    For tests that do not look at them.
+    """
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", save_one_pixel)
 
 

@@ -13,17 +13,34 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.process
 def test_platform_is_a_source_root_and_no_package() -> None:
-    """With an __init__.py it would shadow the standard library's platform module for all that runs from the root."""
+    """With an __init__.py it would shadow the standard library's platform module for all that runs
+    from the root.
+    """
     assert not (ROOT / "platform" / "__init__.py").exists()
     done = subprocess.run(
-        [sys.executable, "-c", "import platform; print(platform.__file__)"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", "import platform; print(platform.__file__)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert str(ROOT) not in done.stdout
 
 
 @pytest.mark.process
 def test_wheel_holds_both_packages_and_nothing_else(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(ROOT)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(tmp_path),
+        str(ROOT),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
@@ -92,9 +109,18 @@ def test_no_definition_has_a_private_name() -> None:
     for package in ("dynst", "platform/dynst_platform"):
         for file in (ROOT / package).rglob("*.py"):
             tree = ast.parse(file.read_text(encoding="utf-8"))
-            defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+            defined = {
+                node.name
+                for node in ast.walk(tree)
+                if isinstance(node, ast.ClassDef | ast.FunctionDef)
+            }
             for node in tree.body:
                 targets = node.targets if isinstance(node, ast.Assign) else []
-                defined |= {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+                defined |= {
+                    name.id
+                    for target in targets
+                    for name in ast.walk(target)
+                    if isinstance(name, ast.Name)
+                }
             for name in defined & set(PRIVATE):
                 raise AssertionError(f"{file} defines {name}; the word for it is {PRIVATE[name]}")

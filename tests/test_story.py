@@ -1,4 +1,6 @@
-"""The README's second half, word for word, after a small sweep: compare, promote, plan, forecast."""
+"""The README's second half, word for word, after a small sweep: compare, promote, plan,
+forecast.
+"""
 
 import re
 import shlex
@@ -33,7 +35,14 @@ def run(words: list[str], folder: Path, *more: str) -> str:
     assert words[0] == ".venv/bin/dynst"
     paths = [str(ROOT / word) if word.startswith("jobs/") else word for word in words[1:]]
     environment = clean_environment(DYNST_HOME=str(folder))
-    done = subprocess.run([*COMMAND, *paths, *more], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*COMMAND, *paths, *more],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, f"{words}: {done.stdout[-1000:]} {done.stderr[-2000:]}"
     return done.stdout
 

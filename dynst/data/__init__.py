@@ -6,4 +6,13 @@ from dynst.data.sensor_table import Sensors
 from dynst.data.store import SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
 
-__all__ = ["Channel", "Edges", "Origin", "SensorStore", "Sensors", "StoreWriter", "nearest_neighbour_edges", "open_store"]
+__all__ = [
+    "Channel",
+    "Edges",
+    "Origin",
+    "SensorStore",
+    "Sensors",
+    "StoreWriter",
+    "nearest_neighbour_edges",
+    "open_store",
+]

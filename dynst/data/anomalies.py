@@ -1,4 +1,6 @@
-"""How the locations departed from their season in the training part, and which of them did so together."""
+"""How the locations departed from their season in the training part, and which of them did so
+together.
+"""
 
 from dataclasses import dataclass
 
@@ -35,20 +37,28 @@ class Departures:
 def departures(train: Windows, scaler: SeasonalScaler) -> Departures:
     measured = scaler.quantity[train.targets]
     cells = train.targets[measured == measured[0]]
-    series, first, last = train.series, int(train.starts[0]), int(train.starts[-1]) + train.window + train.horizon
+    series, first, last = (
+        train.series,
+        int(train.starts[0]),
+        int(train.starts[-1]) + train.window + train.horizon,
+    )
     steps = min(MOST_STEPS, last - first, max(2, MOST_READINGS // series.values[0].numel()))
     rows = torch.linspace(first, last - 1, steps).long()
-    return Departures(series.values[rows][:, :, cells], series.observed[rows][:, :, cells], scaler.scale[:, cells])
+    return Departures(
+        series.values[rows][:, :, cells], series.observed[rows][:, :, cells], scaler.scale[:, cells]
+    )
 
 
 def leading_modes(departed: Tensor, size: int) -> Tensor:
-    """Where each location stands among the leading singular modes: the dot product of two is near their correlation.
+    """Where each location stands among the leading singular modes: the dot product of two is near
+    their correlation.
 
     Args:
         departed: ``[N, S]``.
 
     Returns:
-        ``[S, size]`` of length 1; 0 for a location that never varies, and in modes that the data do not have.
+        ``[S, size]`` of length 1; 0 for a location that never varies, and in modes that the data do
+        not have.
     """
     centred = departed - departed.mean(0)
     alike = centred / centred.norm(dim=0).clamp(min=1e-6)
@@ -58,4 +68,6 @@ def leading_modes(departed: Tensor, size: int) -> Tensor:
         _, strength, modes = torch.svd_lowrank(alike, min(size + MORE, most), niter=4)
     places = (modes * strength)[:, :size]  # [S, ≤ size]
     length = places.norm(dim=1, keepdim=True)
-    return torch.nn.functional.pad(places / length.where(length > TINY, torch.inf), (0, size - places.shape[1]))
+    return torch.nn.functional.pad(
+        places / length.where(length > TINY, torch.inf), (0, size - places.shape[1])
+    )

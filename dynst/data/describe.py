@@ -20,19 +20,24 @@ def describe_store(store: SensorStore) -> dict[str, str]:
     manifest = store.manifest
     facts = {
         "name": manifest.name,
-        "size": f"{manifest.num_sensors} sensors × {manifest.num_steps} steps × {len(manifest.channels)} channels",
+        "size": f"{manifest.num_sensors} sensors × {manifest.num_steps} steps × "
+        f"{len(manifest.channels)} channels",
         "time": _time(store),
-        "positions": {"lonlat": "longitude and latitude", "plane": "x and y", "none": "unknown"}[manifest.positions],
+        "positions": {"lonlat": "longitude and latitude", "plane": "x and y", "none": "unknown"}[
+            manifest.positions
+        ],
         "graph": _graph(store),
     }
     if manifest.grid is not None:
         facts["grid"] = (
-            f"{manifest.grid.height} rows × {manifest.grid.width} columns, sensor = row × {manifest.grid.width} + column"
+            f"{manifest.grid.height} rows × {manifest.grid.width} columns, sensor = row × "
+            f"{manifest.grid.width} + column"
         )
     if manifest.patching is not None:
         patches, grid = manifest.patching, manifest.patching.grid
         facts["grid"] = (
-            f"{grid.height} rows × {grid.width} columns in patches of {patches.rows} × {patches.columns} cells, "
+            f"{grid.height} rows × {grid.width} columns in patches of {patches.rows} × "
+            f"{patches.columns} cells, "
             f"{len(patches.places)} of {patches.lattice.height * patches.lattice.width} with data"
         )
     facts |= _channels(store) | _oddities(store)
@@ -43,13 +48,19 @@ def describe_store(store: SensorStore) -> dict[str, str]:
 def _time(store: SensorStore) -> str:
     manifest, time = store.manifest, store.readings.time
     if not manifest.timed:
-        return f"{manifest.num_steps} steps without timestamps; import with --start and --step to give them times"
+        return (
+            f"{manifest.num_steps} steps without timestamps; import with --start and --step to "
+            f"give them times"
+        )
     steps = np.diff(time)
     gaps = steps[steps != manifest.step_seconds]
     text = (
-        f"{manifest.start} to {str(time[-1].astype('datetime64[s]')).replace('T', ' ')}, a step every {manifest.step_seconds} s, "
+        f"{manifest.start} to {str(time[-1].astype('datetime64[s]')).replace('T', ' ')}, a "
+        f"step every {manifest.step_seconds} s, "
     )
-    return text + (f"{len(gaps)} gaps, the longest {gaps.max() / 3600:.4g} h" if len(gaps) else "no gap")
+    return text + (
+        f"{len(gaps)} gaps, the longest {gaps.max() / 3600:.4g} h" if len(gaps) else "no gap"
+    )
 
 
 def _graph(store: SensorStore) -> str:
@@ -73,7 +84,9 @@ def _channels(store: SensorStore) -> dict[str, str]:
         known = readings.values[..., index][readings.observed[..., index]]
         share = 1 - known.size / (manifest.num_steps * manifest.num_sensors)
         spread = (
-            f"{known.min():.4g} to {known.max():.4g}, mean {known.mean(dtype=np.float64):.4g}" if known.size else "nothing observed"
+            f"{known.min():.4g} to {known.max():.4g}, mean {known.mean(dtype=np.float64):.4g}"
+            if known.size
+            else "nothing observed"
         )
         missing = f"{share:.2%} missing (NaN{markers})" if share else "none missing"
         facts[channel.name] = f"{spread} {channel.unit}".rstrip() + f"; {missing}"
@@ -87,7 +100,10 @@ def _oddities(store: SensorStore) -> dict[str, str]:
     for first in range(0, len(ids), BLOCK_SENSORS):
         values = np.array(readings.values[:, first : first + BLOCK_SENSORS])
         observed = readings.observed[:, first : first + BLOCK_SENSORS]
-        low, high = np.where(observed, values, np.inf).min((0, 2)), np.where(observed, values, -np.inf).max((0, 2))
+        low, high = (
+            np.where(observed, values, np.inf).min((0, 2)),
+            np.where(observed, values, -np.inf).max((0, 2)),
+        )
         single = values.shape[2] == 1
         for offset in range(values.shape[1]):
             name = ids[first + offset]
@@ -98,7 +114,11 @@ def _oddities(store: SensorStore) -> dict[str, str]:
                 constant.append(name)
             else:
                 prints[values[:, offset].tobytes()].append(name)
-    facts = {"never observed": _listed(silent), "constant": _listed(constant), "same readings": _groups(prints.values())}
+    facts = {
+        "never observed": _listed(silent),
+        "constant": _listed(constant),
+        "same readings": _groups(prints.values()),
+    }
     if store.sensors.positions is not None:
         places: dict[Hashable, list[str]] = defaultdict(list)
         for name, place in zip(ids, store.sensors.positions, strict=True):

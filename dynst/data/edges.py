@@ -37,11 +37,13 @@ class Edges:
         for name, ends in (("source", self.source), ("target", self.target)):
             if len(ends) and (ends.min() < 0 or ends.max() >= num_sensors):
                 raise DataError(
-                    f"edges: '{name}' must lie in 0..{num_sensors - 1}, but reaches from {ends.min()} to {ends.max()}; "
-                    "number the sensors in the order of the readings"
+                    f"edges: '{name}' must lie in 0..{num_sensors - 1}, but reaches from "
+                    f"{ends.min()} to {ends.max()}; number the sensors in the order of the readings"
                 )
         if not np.isfinite(self.weight).all() or (self.weight < 0).any():
-            raise DataError("edges: every weight must be a finite number of at least 0; remove the others")
+            raise DataError(
+                "edges: every weight must be a finite number of at least 0; remove the others"
+            )
 
     def to_table(self) -> pa.Table:
         return pa.table(
@@ -70,8 +72,9 @@ def unit_sphere(lonlat: np.ndarray) -> np.ndarray:
 def nearest_neighbour_edges(positions: np.ndarray, *, lonlat: bool, neighbours: int = 8) -> Edges:
     """Join every sensor to its nearest ones, weighted by a Gaussian kernel of the distance.
 
-    The kernel's width is the median distance over all neighbours taken, so weights do not depend on units.
-    Distances are chords of the sphere for longitude and latitude (Shuman et al. 2013 for the kernel).
+    The kernel's width is the median distance over all neighbours taken, so weights do not depend on
+    units. Distances are chords of the sphere for longitude and latitude (Shuman et al. 2013 for the
+    kernel).
     """
     points = unit_sphere(positions) if lonlat else positions
     count = min(neighbours, len(points) - 1)
@@ -82,4 +85,6 @@ def nearest_neighbour_edges(positions: np.ndarray, *, lonlat: bool, neighbours: 
     others = index.ravel() != rows
     source, target, distance = index.ravel()[others], rows[others], distance.ravel()[others]
     width = float(np.median(distance)) or 1.0
-    return Edges(source.astype(np.int64), target, np.exp(-((distance / width) ** 2)).astype(np.float32))
+    return Edges(
+        source.astype(np.int64), target, np.exp(-((distance / width) ** 2)).astype(np.float32)
+    )

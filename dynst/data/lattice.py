@@ -28,5 +28,7 @@ def grid_edges(height: int, width: int) -> Edges:
     ]
     source = np.concatenate([part.ravel() for one, other, _ in pairs for part in (one, other)])
     target = np.concatenate([part.ravel() for one, other, _ in pairs for part in (other, one)])
-    weight = np.concatenate([np.full(one.size, value, np.float32) for one, _, value in pairs for _ in range(2)])
+    weight = np.concatenate(
+        [np.full(one.size, value, np.float32) for one, _, value in pairs for _ in range(2)]
+    )
     return Edges(source, target, weight)

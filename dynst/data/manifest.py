@@ -29,10 +29,12 @@ class Grid(BaseModel):
 
 
 class Patching(BaseModel):
-    """The sensors are patches of a block's cells: ``rows × columns`` cells each, the last of a line padded.
+    """The sensors are patches of a block's cells: ``rows × columns`` cells each, the last of a line
+    padded.
 
-    A sensor's channels are its cells row by row, the block's own channels innermost. The patches form a lattice, and ``places`` has
-    the place of each sensor in it, row by row: a patch in which no cell was ever observed is no sensor.
+    A sensor's channels are its cells row by row, the block's own channels innermost. The patches
+    form a lattice, and ``places`` has the place of each sensor in it, row by row: a patch in which
+    no cell was ever observed is no sensor.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,13 +47,16 @@ class Patching(BaseModel):
 
     @property
     def lattice(self) -> Grid:
-        return Grid(height=-(-self.grid.height // self.rows), width=-(-self.grid.width // self.columns))
+        return Grid(
+            height=-(-self.grid.height // self.rows), width=-(-self.grid.width // self.columns)
+        )
 
 
 class Manifest(BaseModel):
     """What a store holds, without opening its readings.
 
-    ``digest`` is the SHA-256 of the content (times, values, observation mask, sensors, edges), not of the container.
+    ``digest`` is the SHA-256 of the content (times, values, observation mask, sensors, edges), not
+    of the container.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,20 +73,35 @@ class Manifest(BaseModel):
     positions: Literal["lonlat", "plane", "none"]
     grid: Grid | None = None
     patching: Patching | None = None
-    timed: bool = Field(True, description="False where the source had no timestamps, so that steps are only counted")
-    missing: tuple[float, ...] = Field((), description="values that were declared to mean missing, beside NaN")
+    timed: bool = Field(
+        True, description="False where the source had no timestamps, so that steps are only counted"
+    )
+    missing: tuple[float, ...] = Field(
+        (), description="values that were declared to mean missing, beside NaN"
+    )
     source: str = ""
     attribution: str = ""
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
 
     @property
     def quantities(self) -> tuple[Channel, ...]:
-        """What is measured at a node or a cell: the channels, but for patches those of their cells."""
+        """What is measured at a node or a cell: the channels, but for patches those of their
+        cells.
+        """
         return self.channels if self.patching is None else self.patching.channels
 
     @property
     def layout(self) -> Patching | None:
-        """How the sensors cover a block of cells, a single cell being the smallest patch; None where there is no block."""
+        """How the sensors cover a block of cells, a single cell being the smallest patch.
+
+        None where there is no block.
+        """
         if self.grid is None:
             return self.patching
-        return Patching(grid=self.grid, rows=1, columns=1, channels=self.channels, places=tuple(range(self.num_sensors)))
+        return Patching(
+            grid=self.grid,
+            rows=1,
+            columns=1,
+            channels=self.channels,
+            places=tuple(range(self.num_sensors)),
+        )

@@ -1,4 +1,6 @@
-"""A large network cut into parts that lie together, each with a halo of those that its locations listen to."""
+"""A large network cut into parts that lie together, each with a halo of those that its locations
+listen to.
+"""
 
 from dataclasses import dataclass
 
@@ -24,12 +26,15 @@ class Subgraph:
     sensors: Tensor
 
 
-def cut_into_subgraphs(neighbours: Tensor, points: np.ndarray | None, parts: int, hops: int) -> tuple[Subgraph, ...]:
+def cut_into_subgraphs(
+    neighbours: Tensor, points: np.ndarray | None, parts: int, hops: int
+) -> tuple[Subgraph, ...]:
     """Parts whose sizes differ by at most one.
 
-    With ``points [S, 2 or 3]`` the longest side is halved again and again (recursive coordinate bisection, Berger and Bokhari
-    1987), which gives tiles on a grid. Without them, an order in which neighbours are close together is cut into stretches
-    (reverse Cuthill–McKee, 1969). The halo is whom the lists ``neighbours [S, N]`` name, −1 for nobody, so many ``hops`` out.
+    With ``points [S, 2 or 3]`` the longest side is halved again and again (recursive coordinate
+    bisection, Berger and Bokhari 1987), which gives tiles on a grid. Without them, an order in
+    which neighbours are close together is cut into stretches (reverse Cuthill–McKee, 1969). The
+    halo is whom the lists ``neighbours [S, N]`` name, −1 for nobody, so many ``hops`` out.
     """
     order = np.arange(len(neighbours)) if points is not None else _close_together(neighbours)
     pieces = np.array_split(order, parts) if points is None else _bisected(order, points, parts)
@@ -52,7 +57,9 @@ def _close_together(neighbours: Tensor) -> np.ndarray:
     present = neighbours >= 0
     rows = torch.arange(len(neighbours))[:, None].expand_as(neighbours)[present].numpy()
     shape = (len(neighbours), len(neighbours))
-    graph = csr_array((np.ones(len(rows), np.int8), (rows, neighbours[present].numpy())), shape=shape)
+    graph = csr_array(
+        (np.ones(len(rows), np.int8), (rows, neighbours[present].numpy())), shape=shape
+    )
     order: np.ndarray = reverse_cuthill_mckee((graph + graph.T).tocsr(), symmetric_mode=True)
     return order.astype(np.int64)
 

@@ -1,4 +1,6 @@
-"""Sub-regions as sensors: from a store of cells to a store of patches, and from patches back to frames of the grid."""
+"""Sub-regions as sensors: from a store of cells to a store of patches, and from patches back to
+frames of the grid.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,17 +18,27 @@ from dynst.data.store import MANIFEST, SENSORS, SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
 from dynst.errors import ConfigError, DataError, in_one_line
 
-__all__ = ["cells_of", "make_patching", "patch_channels", "patched_store", "target_channels", "to_frames", "to_patches"]
+__all__ = [
+    "cells_of",
+    "make_patching",
+    "patch_channels",
+    "patched_store",
+    "target_channels",
+    "to_frames",
+    "to_patches",
+]
 
 BLOCK_VALUES = 2**23
 PADDING = -1
 
 
 def patched_store(cells: SensorStore, size: tuple[int, int], cache: Path) -> SensorStore:
-    """The store whose sensors are patches of ``size`` rows and columns of a grid's cells; derived once, then found in ``cache``.
+    """The store whose sensors are patches of ``size`` rows and columns of a grid's cells.
 
-    It costs what its cells cost that were ever observed; one pinned cell pins it, it is excluded where all cells are, and has
-    a group where they share one. Its position is their mean.
+    Derived once, then found in ``cache``.
+
+    It costs what its cells cost that were ever observed; one pinned cell pins it, it is excluded
+    where all cells are, and has a group where they share one. Its position is their mean.
 
     Raises:
         ConfigError: the store has no grid, or its grid is smaller than a patch.
@@ -39,7 +51,8 @@ def patched_store(cells: SensorStore, size: tuple[int, int], cache: Path) -> Sen
         except (OSError, DataError) as error:
             if not path.exists():  # otherwise another process was faster
                 raise DataError(
-                    f"the patches of {cells.path} cannot be written to {path} ({in_one_line(error)}); make room there"
+                    f"the patches of {cells.path} cannot be written to {path} "
+                    f"({in_one_line(error)}); make room there"
                 ) from error
     return open_store(path)
 
@@ -49,14 +62,17 @@ def make_patching(cells: SensorStore, size: tuple[int, int]) -> Patching:
     grid, (rows, columns) = cells.manifest.grid, size
     if grid is None:
         raise ConfigError(
-            f"data.patch must be left out for a network without a grid, but got {rows} × {columns} for {cells.path}; "
-            "remove data.patch, or import the data as a grid"
+            f"data.patch must be left out for a network without a grid, but got {rows} × {columns} "
+            f"for {cells.path}; remove data.patch, or import the data as a grid"
         )
     if rows > grid.height or columns > grid.width:
         raise ConfigError(
-            f"data.patch must be at most the grid's {grid.height} × {grid.width} cells, but got {rows} × {columns}; make it smaller"
+            f"data.patch must be at most the grid's {grid.height} × {grid.width} cells, but got "
+            f"{rows} × {columns}; make it smaller"
         )
-    whole = Patching(grid=grid, rows=rows, columns=columns, channels=cells.manifest.channels, places=(0,))
+    whole = Patching(
+        grid=grid, rows=rows, columns=columns, channels=cells.manifest.channels, places=(0,)
+    )
     lattice = whole.lattice
     whole = whole.model_copy(update={"places": tuple(range(lattice.height * lattice.width))})
     seen = to_patches(torch.from_numpy(cells.ever_observed), whole).any(-1)
@@ -67,13 +83,20 @@ def cells_of(patching: Patching) -> np.ndarray:
     """``[S, rows · columns]``: the cells of each patch, row by row, −1 for padding."""
     grid, lattice = patching.grid, patching.lattice
     block = np.full((lattice.height * patching.rows, lattice.width * patching.columns), PADDING)
-    block[: grid.height, : grid.width] = np.arange(grid.height * grid.width).reshape(grid.height, grid.width)
-    parts = block.reshape(lattice.height, patching.rows, lattice.width, patching.columns).swapaxes(1, 2)
+    block[: grid.height, : grid.width] = np.arange(grid.height * grid.width).reshape(
+        grid.height, grid.width
+    )
+    parts = block.reshape(lattice.height, patching.rows, lattice.width, patching.columns).swapaxes(
+        1, 2
+    )
     return parts.reshape(lattice.height * lattice.width, -1)[list(patching.places)]
 
 
 def to_patches(values: Tensor, patching: Patching, fill: float = 0) -> Tensor:
-    """``[..., H · W, C]``, the cells of frames, to ``[..., S, rows · columns · C]``; padding holds ``fill``."""
+    """``[..., H · W, C]``, the cells of frames, to ``[..., S, rows · columns · C]``.
+
+    Padding holds ``fill``.
+    """
     cells = torch.from_numpy(cells_of(patching))
     patches = values[..., cells.clamp(min=0), :]  # [..., S, rows · columns, C]
     filled: Tensor = patches.masked_fill((cells == PADDING)[..., None], fill).flatten(-2)
@@ -81,7 +104,9 @@ def to_patches(values: Tensor, patching: Patching, fill: float = 0) -> Tensor:
 
 
 def to_frames(patches: Tensor, patching: Patching, fill: float = torch.nan) -> Tensor:
-    """``[..., S, rows · columns · C]`` back to frames ``[..., H, W, C]``; a cell of no patch holds ``fill``.
+    """``[..., S, rows · columns · C]`` back to frames ``[..., H, W, C]``.
+
+    A cell of no patch holds ``fill``.
 
     ``C`` is what the patches have for each cell: all channels of the grid, or some.
     """
@@ -96,19 +121,30 @@ def to_frames(patches: Tensor, patching: Patching, fill: float = torch.nan) -> T
 
 
 def patch_channels(patching: Patching) -> tuple[Channel, ...]:
-    """``slp[0,1]``: a quantity at the patch's row 0, column 1; patches of one cell keep the plain name."""
+    """``slp[0,1]``: a quantity at the patch's row 0, column 1.
+
+    Patches of one cell keep the plain name.
+    """
     if patching.rows * patching.columns == 1:
         return patching.channels
     cells = [(row, column) for row in range(patching.rows) for column in range(patching.columns)]
     return tuple(
-        Channel(name=f"{channel.name}[{row},{column}]", unit=channel.unit) for row, column in cells for channel in patching.channels
+        Channel(name=f"{channel.name}[{row},{column}]", unit=channel.unit)
+        for row, column in cells
+        for channel in patching.channels
     )
 
 
 def target_channels(patching: Patching, quantities: Sequence[int]) -> list[int]:
-    """The channels of a patch that hold these quantities of its cells, in the order in which ``to_frames`` wants them."""
+    """The channels of a patch that hold these quantities of its cells, in the order in which
+    ``to_frames`` wants them.
+    """
     count = len(patching.channels)
-    return [cell * count + quantity for cell in range(patching.rows * patching.columns) for quantity in quantities]
+    return [
+        cell * count + quantity
+        for cell in range(patching.rows * patching.columns)
+        for quantity in quantities
+    ]
 
 
 def _write(cells: SensorStore, patching: Patching, path: Path) -> None:
@@ -123,11 +159,20 @@ def _write(cells: SensorStore, patching: Patching, path: Path) -> None:
         missing=manifest.missing,
     )
     rows = max(1, BLOCK_VALUES // cells.ever_observed.size)
-    with StoreWriter(path, origin, patch_channels(patching), _sensors(cells, patching), _edges(patching)) as store:
+    with StoreWriter(
+        path, origin, patch_channels(patching), _sensors(cells, patching), _edges(patching)
+    ) as store:
         for first in range(0, len(readings.time), rows):
             block = slice(first, first + rows)
-            values, observed = (torch.from_numpy(np.array(part[block])) for part in (readings.values, readings.observed))
-            store.append(readings.time[block], to_patches(values, patching).numpy(), to_patches(observed, patching).numpy())
+            values, observed = (
+                torch.from_numpy(np.array(part[block]))
+                for part in (readings.values, readings.observed)
+            )
+            store.append(
+                readings.time[block],
+                to_patches(values, patching).numpy(),
+                to_patches(observed, patching).numpy(),
+            )
 
 
 def _sensors(store: SensorStore, patching: Patching) -> Sensors:
@@ -139,7 +184,9 @@ def _sensors(store: SensorStore, patching: Patching) -> Sensors:
     names = cell_ids(patching.lattice.height, patching.lattice.width)
     return Sensors(
         ids=tuple(names[place] for place in patching.places),
-        positions=None if sensors.positions is None else np.stack([_centre(store, row[row != PADDING]) for row in cells]),
+        positions=None
+        if sensors.positions is None
+        else np.stack([_centre(store, row[row != PADDING]) for row in cells]),
         cost=np.array([sensors.cost[member].sum() for member in members]),
         group=tuple(group.pop() if len(group) == 1 else "" for group in groups),
         pinned=np.array([sensors.pinned[member].any() for member in members]),
@@ -170,5 +217,7 @@ def _edges(patching: Patching) -> Edges:
 
 def _name(cells: SensorStore, size: tuple[int, int]) -> str:
     """By content: the digest is in the manifest; costs and constraints can be edited beside it."""
-    content = hashlib.sha256(b"".join((cells.path / name).read_bytes() for name in (MANIFEST, SENSORS)))
+    content = hashlib.sha256(
+        b"".join((cells.path / name).read_bytes() for name in (MANIFEST, SENSORS))
+    )
     return f"patches-{size[0]}x{size[1]}-{content.hexdigest()[:20]}"

@@ -1,4 +1,6 @@
-"""Sensor stores in object storage: ``s3://``, ``gs://`` and whatever else Arrow's file systems reach, through a local cache."""
+"""Sensor stores in object storage: ``s3://``, ``gs://`` and whatever else Arrow's file systems
+reach, through a local cache.
+"""
 
 import shutil
 import tempfile
@@ -15,11 +17,18 @@ from dynst.storage.addresses import is_remote, problem_with, without_credentials
 
 __all__ = ["fetch_store", "opened", "publish_store"]
 
-PARTS = (READINGS, SENSORS, EDGES, MANIFEST)  # the manifest last: without it a half-written store does not open
+PARTS = (
+    READINGS,
+    SENSORS,
+    EDGES,
+    MANIFEST,
+)  # the manifest last: without it a half-written store does not open
 
 
 def opened(address: str) -> tuple[fs.FileSystem, str]:
-    """File system and path of a local path, or of ``file://``, ``s3://``, ``gs://`` and whatever else Arrow reaches."""
+    """File system and path of a local path, or of ``file://``, ``s3://``, ``gs://`` and whatever
+    else Arrow reaches.
+    """
     if not is_remote(address):
         return fs.LocalFileSystem(), str(Path(address).expanduser().resolve())
     files, root = fs.FileSystem.from_uri(address)
@@ -58,10 +67,16 @@ def publish_store(store: Path, uri: str) -> None:
     with _as_data_error(uri):
         files, root = opened(uri)
         if files.get_file_info(f"{root}/{MANIFEST}").type != fs.FileType.NotFound:
-            raise DataError(f"{without_credentials(uri)} holds a sensor store already; remove it or choose another address")
+            raise DataError(
+                f"{without_credentials(uri)} holds a sensor store already; remove it or choose "
+                f"another address"
+            )
         files.create_dir(root, recursive=True)
         for name in PARTS:
-            with (store / name).open("rb") as source, files.open_output_stream(f"{root}/{name}") as target:
+            with (
+                (store / name).open("rb") as source,
+                files.open_output_stream(f"{root}/{name}") as target,
+            ):
                 shutil.copyfileobj(source, target, 8 * 2**20)
 
 
@@ -75,4 +90,6 @@ def _as_data_error(uri: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"{without_credentials(uri)} cannot be used as a sensor store: {problem_with(error)}") from error
+        raise DataError(
+            f"{without_credentials(uri)} cannot be used as a sensor store: {problem_with(error)}"
+        ) from error

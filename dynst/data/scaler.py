@@ -1,4 +1,6 @@
-"""Forecasting departures: every location's own seasonal profile is taken out first, and put back at the end."""
+"""Forecasting departures: every location's own seasonal profile is taken out first, and put back at
+the end.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +12,15 @@ from torch import Tensor, nn
 from dynst.data.store import Readings
 from dynst.errors import ConfigError
 
-__all__ = ["SEASONS", "Season", "SeasonName", "SeasonalScaler", "fit_scaler", "is_zero", "season_for"]
+__all__ = [
+    "SEASONS",
+    "Season",
+    "SeasonName",
+    "SeasonalScaler",
+    "fit_scaler",
+    "is_zero",
+    "season_for",
+]
 
 SeasonName = Literal["auto", "none", "day", "week"]
 HOUR, DAY, WEEK = 3600, 86_400, 604_800
@@ -22,8 +32,11 @@ EPOCH_IS_THURSDAY = 3 * DAY  # 1970-01-01; a week starts on Monday
 
 @dataclass(frozen=True)
 class Season:
-    """A period cut into slots; ``slots == 1`` is no season at all. Of a series with several steps in a slot, the profile is linear
-    between the middles of the slots, so that it does not jump."""
+    """A period cut into slots; ``slots == 1`` is no season at all.
+
+    Of a series with several steps in a slot, the profile is linear between the middles of the
+    slots, so that it does not jump.
+    """
 
     period: int  # seconds
     slots: int
@@ -53,8 +66,9 @@ SEASONS = {"none": Season(1, 1), "day": Season(DAY, 24), "week": Season(WEEK, 16
 def season_for(name: SeasonName, *, step_seconds: int, train_seconds: int) -> Season:
     """The season to use; ``auto`` takes the longest one that the training data show often enough.
 
-    An hour of the week needs four weeks of training data, an hour of the day three days; steps of a day or more have no daily
-    season. Raises ConfigError where a named season is shorter than two steps.
+    An hour of the week needs four weeks of training data, an hour of the day three days; steps of a
+    day or more have no daily season. Raises ConfigError where a named season is shorter than two
+    steps.
     """
     if name == "auto":
         if step_seconds <= DAY and train_seconds >= WEEKS_NEEDED * WEEK:
@@ -66,21 +80,27 @@ def season_for(name: SeasonName, *, step_seconds: int, train_seconds: int) -> Se
     season = SEASONS[name]
     if name != "none" and season.period < 2 * step_seconds:
         raise ConfigError(
-            f"data.season must be longer than two steps, but '{name}' has {season.period} s and a step {step_seconds} s; "
-            "set data.season to 'auto' or 'none'"
+            f"data.season must be longer than two steps, but '{name}' has {season.period} s and a "
+            f"step {step_seconds} s; set data.season to 'auto' or 'none'"
         )
-    return Season(season.period, max(1, min(season.slots, season.period // step_seconds)), step_seconds)
+    return Season(
+        season.period, max(1, min(season.slots, season.period // step_seconds)), step_seconds
+    )
 
 
 class SeasonalScaler(nn.Module):
-    """``scaled = (value − profile[slot, sensor]) / scale[sensor]``; a location that is switched off keeps its profile.
+    """``scaled = (value − profile[slot, sensor]) / scale[sensor]``.
+
+    A location that is switched off keeps its profile.
 
     Raw values are in the channel's unit; scaled ones have none.
     """
 
     profile: Tensor  # [P, S, C]
     scale: Tensor  # [S, C]
-    quantity: Tensor  # [C], what each channel measures; several cells of a patch may measure one quantity
+    quantity: (
+        Tensor  # [C], what each channel measures; several cells of a patch may measure one quantity
+    )
 
     def __init__(self, season: Season, num_sensors: int, num_channels: int) -> None:
         super().__init__()
@@ -102,21 +122,28 @@ class SeasonalScaler(nn.Module):
         return scaled * self.scale[:, channels] + self.profile_at(time)[..., channels]
 
     def spread_of(self, channels: Tensor) -> Tensor:
-        """``[len(channels)]``: the mean scale of what each channel measures, in its unit; cells of a patch measure the same."""
+        """``[len(channels)]``: the mean scale of what each channel measures, in its unit.
+
+        Cells of a patch measure the same.
+        """
         quantity, scale = self.quantity[channels], self.scale[:, channels].mean(0)
         return torch.stack([scale[quantity == own].mean() for own in quantity])
 
     def to_first(self, channels: Tensor) -> Tensor:
-        """``[len(channels)]``: what brings an error in each channel to the unit of the first one, by the ratio of their spreads."""
+        """``[len(channels)]``: what brings an error in each channel to the unit of the first one,
+        by the ratio of their spreads.
+        """
         spread = self.spread_of(channels)
         return spread[0] / spread
 
 
 def fit_scaler(readings: Readings, season: Season, rows: slice) -> SeasonalScaler:
-    """Fit on ``rows`` (the training part) alone: the median of each slot, then the spread of what remains.
+    """Fit on ``rows`` (the training part) alone: the median of each slot, then the spread of what
+    remains.
 
-    A slot without any reading takes the sensor's overall median; a sensor without any takes the median over all sensors; the
-    sensor that never changes, or was never observed, takes the network's scale.
+    A slot without any reading takes the sensor's overall median; a sensor without any takes the
+    median over all sensors; the sensor that never changes, or was never observed, takes the
+    network's scale.
     """
     time = torch.tensor(readings.time[rows])
     slots = season.slot_of(time).numpy()
@@ -139,12 +166,16 @@ def fit_scaler(readings: Readings, season: Season, rows: slice) -> SeasonalScale
 
 
 def is_zero(raw: Tensor, departure: Tensor) -> Tensor:
-    """Where a reading is zero, but for what float32 left of it on its way through the scaled form: raw = departure + profile."""
+    """Where a reading is zero, but for what float32 left of it on its way through the scaled form:
+    raw = departure + profile.
+    """
     return raw.abs() <= ROUND_TRIP * departure.abs()
 
 
 def _sensor_blocks(num_sensors: int, sensor_bytes: int) -> list[slice]:
-    """Sensors are fitted a block at a time, because a median needs several copies of its readings."""
+    """Sensors are fitted a block at a time, because a median needs several copies of its
+    readings.
+    """
     many = max(1, BLOCK_BYTES // max(1, sensor_bytes))
     return [slice(sensor, sensor + many) for sensor in range(0, num_sensors, many)]
 
@@ -158,7 +189,9 @@ def _nanmean(values: np.ndarray) -> np.ndarray:
 
 
 def _over_observed(statistic: object, values: np.ndarray) -> np.ndarray:
-    """``statistic`` over the first axis, NaN where nothing was observed, without numpy's warning about it."""
+    """``statistic`` over the first axis, NaN where nothing was observed, without numpy's warning
+    about it.
+    """
     seen = ~np.isnan(values).all(axis=0) if len(values) else np.zeros(values.shape[1:], bool)
     out = np.full(values.shape[1:], np.nan, np.float32)
     if seen.any():

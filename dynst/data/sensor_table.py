@@ -14,9 +14,10 @@ __all__ = ["Sensors"]
 class Sensors:
     """One row a sensor, in the order of the readings' sensor axis.
 
-    ``positions`` is ``[S, 2]``: longitude and latitude in degrees, or x and y in metres; None where unknown.
-    A choice of sensors keeps the ``pinned`` ones, never reads the ``excluded`` ones, switches those of one ``group`` on and off
-    together ("" stands alone), and counts ``cost`` where there is a budget.
+    ``positions`` is ``[S, 2]``: longitude and latitude in degrees, or x and y in metres; None where
+    unknown. A choice of sensors keeps the ``pinned`` ones, never reads the ``excluded`` ones,
+    switches those of one ``group`` on and off together ("" stands alone), and counts ``cost`` where
+    there is a budget.
     """
 
     ids: tuple[str, ...]
@@ -47,19 +48,29 @@ class Sensors:
         count = len(self.ids)
         if len(set(self.ids)) < count:
             twice = next(name for name in self.ids if self.ids.count(name) > 1)
-            raise DataError(f"sensor ids must be unique, but '{twice}' stands there more than once; rename one of them")
+            raise DataError(
+                f"sensor ids must be unique, but '{twice}' stands there more than once; rename "
+                f"one of them"
+            )
         for name in ("cost", "group", "pinned", "excluded"):
             if len(getattr(self, name)) != count:
-                raise DataError(f"sensors: '{name}' must have {count} values, one a sensor, but has {len(getattr(self, name))}")
+                raise DataError(
+                    f"sensors: '{name}' must have {count} values, one a sensor, but has "
+                    f"{len(getattr(self, name))}"
+                )
         if self.positions is None:
             return
         if self.positions.shape != (count, 2):
-            raise DataError(f"sensor positions must have the shape ({count}, 2), but have {self.positions.shape}")
+            raise DataError(
+                f"sensor positions must have the shape ({count}, 2), but have "
+                f"{self.positions.shape}"
+            )
         lost = np.flatnonzero(~np.isfinite(self.positions).all(axis=1))
         if lost.size:
             raise DataError(
-                f"sensor positions must be finite numbers, but {lost.size} of {count} are not, the first at sensor "
-                f"'{self.ids[lost[0]]}' (row {lost[0]}); give its position, or leave all positions out"
+                f"sensor positions must be finite numbers, but {lost.size} of {count} are not, the "
+                f"first at sensor '{self.ids[lost[0]]}' (row {lost[0]}); give its position, or "
+                "leave all positions out"
             )
 
     def to_table(self) -> pa.Table:
@@ -78,7 +89,11 @@ class Sensors:
 
     @classmethod
     def from_table(cls, table: pa.Table, *, has_positions: bool) -> "Sensors":
-        positions = np.stack([table["x"].to_numpy(), table["y"].to_numpy()], axis=1) if has_positions else None
+        positions = (
+            np.stack([table["x"].to_numpy(), table["y"].to_numpy()], axis=1)
+            if has_positions
+            else None
+        )
         return cls(
             ids=tuple(table["id"].to_pylist()),
             positions=positions,

@@ -1,4 +1,6 @@
-"""Columns that are too large for memory: appended to plain files first, then copied into one Arrow record batch."""
+"""Columns that are too large for memory: appended to plain files first, then copied into one Arrow
+record batch.
+"""
 
 import mmap
 from pathlib import Path
@@ -28,26 +30,41 @@ class Spool:
     def array(self, mapped: mmap.mmap) -> pa.Array:
         """The column over its mapped file, without a copy."""
         count = len(mapped) // self.dtype.itemsize
-        flat = pa.Array.from_buffers(pa.from_numpy_dtype(self.dtype), count, [None, pa.py_buffer(mapped)])
+        flat = pa.Array.from_buffers(
+            pa.from_numpy_dtype(self.dtype), count, [None, pa.py_buffer(mapped)]
+        )
         return flat if self.width is None else pa.FixedSizeListArray.from_arrays(flat, self.width)
 
 
 def write_record_batch(path: Path, spools: dict[str, Spool]) -> None:
-    """Write an Arrow file of one record batch, so that a reader maps every column in one piece; the spools are removed."""
+    """Write an Arrow file of one record batch, so that a reader maps every column in one piece.
+
+    The spools are removed.
+    """
     maps = []
     for spool in spools.values():
         spool.close()
         with spool.path.open("rb") as file:
             maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    batch = pa.record_batch({name: spool.array(mapped) for (name, spool), mapped in zip(spools.items(), maps, strict=True)})
-    with path.open("wb") as target, pa.ipc.new_file(pa.PythonFile(_Forgetful(target, maps), "w"), batch.schema) as stream:
+    batch = pa.record_batch(
+        {
+            name: spool.array(mapped)
+            for (name, spool), mapped in zip(spools.items(), maps, strict=True)
+        }
+    )
+    with (
+        path.open("wb") as target,
+        pa.ipc.new_file(pa.PythonFile(_Forgetful(target, maps), "w"), batch.schema) as stream,
+    ):
         stream.write_batch(batch)
     for spool in spools.values():
         spool.path.unlink()
 
 
 class _Forgetful:
-    """A sink that drops the mapped pages that it has copied, so that the process never holds more than a slice of them."""
+    """A sink that drops the mapped pages that it has copied, so that the process never holds more
+    than a slice of them.
+    """
 
     closed = False
 

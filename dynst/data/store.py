@@ -14,9 +14,23 @@ from dynst.data.manifest import FORMAT_VERSION, Manifest
 from dynst.data.sensor_table import Sensors
 from dynst.errors import DataError, in_one_line
 
-__all__ = ["EDGES", "MANIFEST", "READINGS", "SENSORS", "Readings", "SensorStore", "open_store", "read_manifest"]
+__all__ = [
+    "EDGES",
+    "MANIFEST",
+    "READINGS",
+    "SENSORS",
+    "Readings",
+    "SensorStore",
+    "open_store",
+    "read_manifest",
+]
 
-MANIFEST, READINGS, SENSORS, EDGES = "manifest.json", "readings.arrow", "sensors.parquet", "edges.parquet"
+MANIFEST, READINGS, SENSORS, EDGES = (
+    "manifest.json",
+    "readings.arrow",
+    "sensors.parquet",
+    "edges.parquet",
+)
 BLOCK_BYTES = 2**25
 
 
@@ -64,11 +78,14 @@ class SensorStore:
             values = _flat(table["values"]).reshape(shape)
             observed = _flat(table["observed"]).view(bool).reshape(shape)
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-            raise DataError(f"{self.path / READINGS} cannot be read ({in_one_line(error)}); import the data again") from error
+            raise DataError(
+                f"{self.path / READINGS} cannot be read ({in_one_line(error)}); import the data "
+                f"again"
+            ) from error
         if len(time) != self.manifest.num_steps:
             raise DataError(
-                f"{self.path / READINGS} must hold {self.manifest.num_steps} steps by its manifest, but holds {len(time)}; "
-                "import the data again"
+                f"{self.path / READINGS} must hold {self.manifest.num_steps} steps by its "
+                f"manifest, but holds {len(time)}; import the data again"
             )
         return Readings(time, values, observed)
 
@@ -77,14 +94,17 @@ def open_store(path: Path) -> SensorStore:
     """Open a store; its readings stay on disk until they are asked for.
 
     Raises:
-        DataError: there is no store at this path, it is of another version, or its tables are damaged.
+        DataError: there is no store at this path, it is of another version, or its tables are
+            damaged.
     """
     manifest = read_manifest(path)
     try:
         sensors = pq.read_table(path / SENSORS)
         edges = pq.read_table(path / EDGES)
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"sensor store {path} cannot be read ({in_one_line(error)}); import the data again") from error
+        raise DataError(
+            f"sensor store {path} cannot be read ({in_one_line(error)}); import the data again"
+        ) from error
     store = SensorStore(
         path,
         manifest,
@@ -93,8 +113,8 @@ def open_store(path: Path) -> SensorStore:
     )
     if len(store.sensors) != manifest.num_sensors:
         raise DataError(
-            f"{path / SENSORS} must hold {manifest.num_sensors} sensors by its manifest, but holds {len(store.sensors)}; "
-            "import the data again"
+            f"{path / SENSORS} must hold {manifest.num_sensors} sensors by its manifest, but holds "
+            f"{len(store.sensors)}; import the data again"
         )
     store.edges.check(manifest.num_sensors)
     return store
@@ -104,14 +124,18 @@ def read_manifest(path: Path) -> Manifest:
     """Raises DataError where the folder has no manifest of this format version."""
     file = path / MANIFEST
     if not file.is_file():
-        raise DataError(f"no sensor store at {path} (it has no {MANIFEST}); name the folder that an import wrote")
+        raise DataError(
+            f"no sensor store at {path} (it has no {MANIFEST}); name the folder that an import "
+            f"wrote"
+        )
     try:
         return Manifest.model_validate_json(file.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "document"
         raise DataError(
-            f"{file} is no manifest of format version {FORMAT_VERSION}: at '{place}': {first['msg']}; import the data again"
+            f"{file} is no manifest of format version {FORMAT_VERSION}: at '{place}': "
+            f"{first['msg']}; import the data again"
         ) from error
 
 

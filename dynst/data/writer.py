@@ -43,13 +43,23 @@ class Origin:
 class StoreWriter:
     """Collects blocks of readings in a hidden folder and renames it at the end.
 
-    Used as a context manager; leaving it with an exception removes everything that was written. NaN, and the values that
-    ``origin.missing`` lists, are stored as unobserved. Memory does not grow with the number of steps.
+    Used as a context manager; leaving it with an exception removes everything that was written.
+    NaN, and the values that ``origin.missing`` lists, are stored as unobserved. Memory does not
+    grow with the number of steps.
     """
 
-    def __init__(self, path: Path, origin: Origin, channels: Sequence[Channel], sensors: Sensors, edges: Edges) -> None:
+    def __init__(
+        self,
+        path: Path,
+        origin: Origin,
+        channels: Sequence[Channel],
+        sensors: Sensors,
+        edges: Edges,
+    ) -> None:
         if path.exists():
-            raise DataError(f"{path} exists already; remove it or choose another path for the store")
+            raise DataError(
+                f"{path} exists already; remove it or choose another path for the store"
+            )
         edges.check(len(sensors))
         self.path, self.origin, self.channels = path, origin, tuple(channels)
         self.sensors, self.edges = sensors, edges
@@ -70,7 +80,9 @@ class StoreWriter:
         }
         return self
 
-    def append(self, time: np.ndarray, values: np.ndarray, observed: np.ndarray | None = None) -> None:
+    def append(
+        self, time: np.ndarray, values: np.ndarray, observed: np.ndarray | None = None
+    ) -> None:
         """Add steps in time order.
 
         Args:
@@ -83,17 +95,28 @@ class StoreWriter:
         """
         time = np.ascontiguousarray(time, np.int64)
         self._follow(time)
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
-            values = np.asarray(values).reshape(len(time), self._width).astype(np.float32, copy=False)
+        with np.errstate(
+            over="ignore"
+        ):  # what float32 cannot hold becomes infinite, and is refused as such
+            values = (
+                np.asarray(values).reshape(len(time), self._width).astype(np.float32, copy=False)
+            )
         seen = self._observed(values, self._count - len(time))
         if observed is not None:
             seen &= observed.reshape(values.shape)
         values = np.where(seen, values, np.float32(0))
-        for spool, digest, part in zip(self._spools.values(), self._hashes, (time, values, seen.view(np.uint8)), strict=True):
+        for spool, digest, part in zip(
+            self._spools.values(), self._hashes, (time, values, seen.view(np.uint8)), strict=True
+        ):
             digest.update(np.ascontiguousarray(part).data)
             spool.append(part)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         for spool in self._spools.values():
             spool.close()
         try:
@@ -108,8 +131,8 @@ class StoreWriter:
             step, column = (int(index[0]) for index in infinite.nonzero())
             name = self.sensors.ids[column // len(self.channels)]
             raise DataError(
-                f"readings must be finite or missing, but sensor '{name}' has an infinite value at step {first_step + step}; "
-                "replace it, or write NaN for missing"
+                f"readings must be finite or missing, but sensor '{name}' has an infinite value at "
+                f"step {first_step + step}; replace it, or write NaN for missing"
             )
         seen: np.ndarray = ~np.isnan(values)
         for marker in self.origin.missing:
@@ -123,9 +146,12 @@ class StoreWriter:
             place = self._count + int(np.argmax(steps <= 0)) + (self._last is None)
             what = "is repeated" if steps[np.argmax(steps <= 0)] == 0 else "goes back"
             raise DataError(
-                f"times must increase from step to step, but time {what} at step {place}; sort the rows and drop repeats"
+                f"times must increase from step to step, but time {what} at step {place}; sort "
+                f"the rows and drop repeats"
             )
-        self._steps.update(dict(zip(*map(np.ndarray.tolist, np.unique(steps, return_counts=True)), strict=True)))
+        self._steps.update(
+            dict(zip(*map(np.ndarray.tolist, np.unique(steps, return_counts=True)), strict=True))
+        )
         if self._first is None and len(time):
             self._first = int(time[0])
         if len(time):
@@ -134,17 +160,24 @@ class StoreWriter:
 
     def _publish(self) -> None:
         if self._first is None or not self._steps:
-            raise DataError(f"a store needs at least two steps, but {self.path} got {self._count}; bring a longer series")
+            raise DataError(
+                f"a store needs at least two steps, but {self.path} got {self._count}; bring a "
+                f"longer series"
+            )
         pq.write_table(self.sensors.to_table(), self._folder / SENSORS)
         pq.write_table(self.edges.to_table(), self._folder / EDGES)
         write_record_batch(self._folder / READINGS, self._spools)
-        (self._folder / MANIFEST).write_text(self._manifest(self._first, self._typical_step).model_dump_json(indent=2))
+        (self._folder / MANIFEST).write_text(
+            self._manifest(self._first, self._typical_step).model_dump_json(indent=2)
+        )
         self._folder.chmod(0o755)
         os.replace(self._folder, self.path)
 
     @property
     def _typical_step(self) -> int:
-        """The most frequent one, the shortest of equals: one odd timestamp does not make a gap of every other step."""
+        """The most frequent one, the shortest of equals: one odd timestamp does not make a gap of
+        every other step.
+        """
         return min(self._steps, key=lambda step: (-self._steps[step], step))
 
     def _manifest(self, first: int, step: int) -> Manifest:
@@ -171,5 +204,9 @@ class StoreWriter:
         whole = hashlib.sha256(b"".join(part.digest() for part in self._hashes))
         for table in (self.sensors.to_table(), self.edges.to_table()):
             for column in table.columns:
-                whole.update(repr(column.to_pylist()).encode() if column.type == pa.string() else column.to_numpy().tobytes())
+                whole.update(
+                    repr(column.to_pylist()).encode()
+                    if column.type == pa.string()
+                    else column.to_numpy().tobytes()
+                )
         return whole.hexdigest()

@@ -1,1 +1,3 @@
-"""Several processes that train one model: collectives, and proof that all took the same decision."""
+"""Several processes that train one model: collectives, and proof that all took the same
+decision.
+"""

@@ -1,4 +1,6 @@
-"""Proof that every rank took the same decision: a checksum of step and mask, compared after each update."""
+"""Proof that every rank took the same decision: a checksum of step and mask, compared after each
+update.
+"""
 
 from zlib import crc32
 
@@ -15,10 +17,13 @@ class RanksDiffer(RuntimeError):
 
 
 def check_consensus(step: int, active: Tensor, world: World) -> None:
-    """Compare ``active`` (bool ``[S]``) and ``step`` over ranks; every rank must call it, and each raises alike.
+    """Compare ``active`` (bool ``[S]``) and ``step`` over ranks.
+
+    Every rank must call it, and each raises alike.
 
     Raises:
-        RanksDiffer: names the step, and the ranks that have another mask or step than the first rank.
+        RanksDiffer: names the step, and the ranks that have another mask or step than the first
+            rank.
     """
     if world.size == 1:
         return
@@ -28,6 +33,7 @@ def check_consensus(step: int, active: Tensor, world: World) -> None:
     if strays:
         named = ", ".join(f"rank {rank} at step {int(facts[rank, 0])}" for rank in strays)
         raise RanksDiffer(
-            f"all ranks must hold the mask that rank 0 holds at step {int(facts[0, 0])}, but {named} "
+            f"all ranks must hold the mask that rank 0 holds at step {int(facts[0, 0])}, but "
+            f"{named} "
             f"{'holds' if len(strays) == 1 else 'hold'} another; go on from the last checkpoint"
         )

@@ -22,7 +22,10 @@ class World:
     device: torch.device = CPU
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """Average parameter gradients over ranks. Every step uses every parameter, so no search for unused ones is needed."""
+        """Average parameter gradients over ranks.
+
+        Every step uses every parameter, so no search for unused ones is needed.
+        """
         return model if self.size == 1 else nn.parallel.DistributedDataParallel(model)
 
     def all_reduce(self, value: Tensor) -> Tensor:
@@ -51,7 +54,9 @@ class World:
         return bool(self.broadcast(torch.tensor(float(fact))))
 
     def shard(self, items: Tensor) -> Tensor:
-        """This rank's part of ``items``: every ``size``-th, so parts differ in length by at most one."""
+        """This rank's part of ``items``: every ``size``-th, so parts differ in length by at most
+        one.
+        """
         return items[self.rank :: self.size]
 
     def _together(self, collective: Callable[[Tensor], object], value: Tensor) -> None:
@@ -63,7 +68,9 @@ class World:
 
 
 def current_world(device: torch.device = CPU) -> World:
-    """The process group that a launcher has started, or a world of one, on the device that this process was given."""
+    """The process group that a launcher has started, or a world of one, on the device that this
+    process was given.
+    """
     if device.type == "cuda":
         torch.cuda.set_device(device)
     if not (dist.is_available() and dist.is_initialized()):

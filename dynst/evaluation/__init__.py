@@ -1,1 +1,3 @@
-"""How good a forecast is: tables of errors, image metrics, naive references, and what inference costs."""
+"""How good a forecast is: tables of errors, image metrics, naive references, and what inference
+costs.
+"""

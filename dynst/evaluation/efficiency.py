@@ -1,4 +1,6 @@
-"""What a sparse model saves at inference, measured against the same network with every sensor on, in the same process."""
+"""What a sparse model saves at inference, measured against the same network with every sensor on,
+in the same process.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,11 +25,14 @@ READING_BYTES = 4
 
 @dataclass(frozen=True)
 class Efficiency:
-    """Of interleaved calls, compact (active sensors alone) and dense; ratios are dense over compact, so more than 1 is a saving.
+    """Of interleaved calls, compact (active sensors alone) and dense.
 
-    Times of a call: the median, ``p95`` of it the 95th percentile, ``single`` with one window instead of ``batch_size``.
-    ``flops`` and ``bytes`` are of one forecast of all locations in such a batch: of its products, and of the readings;
-    ``peak_bytes`` is what a call with the whole batch needs at once, beside weights and readings.
+    Ratios are dense over compact, so more than 1 is a saving.
+
+    Times of a call: the median, ``p95`` of it the 95th percentile, ``single`` with one window
+    instead of ``batch_size``. ``flops`` and ``bytes`` are of one forecast of all locations in such
+    a batch: of its products, and of the readings; ``peak_bytes`` is what a call with the whole
+    batch needs at once, beside weights and readings.
     """
 
     batch_size: int
@@ -56,16 +61,24 @@ class Efficiency:
 
 @torch.inference_mode()
 def measure_efficiency(
-    model: SparseForecaster, windows: Windows, active: Tensor, batch_size: int = 64, repeats: int = 40, seconds: float = 20.0
+    model: SparseForecaster,
+    windows: Windows,
+    active: Tensor,
+    batch_size: int = 64,
+    repeats: int = 40,
+    seconds: float = 20.0,
 ) -> Efficiency:
-    """Time a forecast of all locations from the ``active`` (bool ``[S]``) sensors and from all of them, turn by turn.
+    """Time a forecast of all locations from the ``active`` (bool ``[S]``) sensors and from all of
+    them, turn by turn.
 
     Large networks are timed on smaller batches, and no longer than about ``seconds``.
     """
     model.eval()
     size = min(batch_size, len(windows), max(1, LARGE_BATCH // len(active)))
     kept, everyone = active.nonzero().squeeze(1), torch.arange(len(active))
-    calls = [_call(model, windows, count, sensors) for count in (size, 1) for sensors in (kept, everyone)]
+    calls = [
+        _call(model, windows, count, sensors) for count in (size, 1) for sensors in (kept, everyone)
+    ]
     compact, dense, compact_one, dense_one = _times(calls, repeats, seconds).T
     compact_flops, dense_flops = (_flops(call) / size for call in calls[:2])
     window = model.shape.window * model.shape.num_channels * READING_BYTES
@@ -95,7 +108,9 @@ def measure_efficiency(
     )
 
 
-def _call(model: SparseForecaster, windows: Windows, size: int, sensors: Tensor) -> Callable[[], object]:
+def _call(
+    model: SparseForecaster, windows: Windows, size: int, sensors: Tensor
+) -> Callable[[], object]:
     batch = windows.on(device_of(model)).batch(torch.arange(size), sensors)
 
     def call() -> object:

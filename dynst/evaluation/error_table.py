@@ -1,4 +1,6 @@
-"""Masked errors, kept apart for every horizon step and location, so that any group of sensors can be asked about later."""
+"""Masked errors, kept apart for every horizon step and location, so that any group of sensors can
+be asked about later.
+"""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -11,7 +13,9 @@ from dynst.devices import to_cpu
 __all__ = ["ErrorTable", "masked_mae"]
 
 
-def masked_mae(forecast: Tensor, target: Tensor, observed: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+def masked_mae(
+    forecast: Tensor, target: Tensor, observed: Tensor, weight: Tensor
+) -> tuple[Tensor, Tensor]:
     """Weighted absolute error summed over the observed entries, in float64, and their number.
 
     Args:
@@ -25,10 +29,13 @@ def masked_mae(forecast: Tensor, target: Tensor, observed: Tensor, weight: Tenso
 
 @dataclass(frozen=True)
 class ErrorTable:
-    """Sums over windows in each channel's own unit, ``[H, S, C]`` float64; tables of several ranks add up.
+    """Sums over windows in each channel's own unit, ``[H, S, C]`` float64.
 
-    With several channels an error is the mean over all of them, each brought to the unit of the first by ``weight``: what the
-    training minimises. ``only`` gives a single channel in its own unit.
+    Tables of several ranks add up.
+
+    With several channels an error is the mean over all of them, each brought to the unit of the
+    first by ``weight``: what the training minimises. ``only`` gives a single channel in its own
+    unit.
     """
 
     weight: Tensor  # [C]; 1 for the first channel
@@ -40,10 +47,15 @@ class ErrorTable:
     nonzero: Tensor  # entries whose truth is not zero
 
     @classmethod
-    def zeros(cls, horizon: int, num_sensors: int, num_channels: int, weight: Tensor | None = None) -> "ErrorTable":
+    def zeros(
+        cls, horizon: int, num_sensors: int, num_channels: int, weight: Tensor | None = None
+    ) -> "ErrorTable":
         """It adds up where ``weight`` is."""
         weight = torch.ones(num_channels) if weight is None else weight
-        sums = (weight.new_zeros(horizon, num_sensors, num_channels, dtype=torch.float64) for _ in range(6))
+        sums = (
+            weight.new_zeros(horizon, num_sensors, num_channels, dtype=torch.float64)
+            for _ in range(6)
+        )
         return cls(weight.double(), *sums)
 
     def to_cpu(self) -> "ErrorTable":
@@ -55,8 +67,13 @@ class ErrorTable:
         """All that adds up over windows and ranks."""
         return self.absolute, self.squared, self.truth, self.count, self.relative, self.nonzero
 
-    def add(self, error: Tensor, truth: Tensor, observed: Tensor, zero: Tensor | None = None) -> None:
-        """Add a batch: ``[B, H, S, C]`` each, error and truth in raw units; ``zero`` says where the truth counts as zero."""
+    def add(
+        self, error: Tensor, truth: Tensor, observed: Tensor, zero: Tensor | None = None
+    ) -> None:
+        """Add a batch: ``[B, H, S, C]`` each, error and truth in raw units.
+
+        ``zero`` says where the truth counts as zero.
+        """
         error, truth = error.double() * observed, truth.double().abs() * observed
         nonzero = observed & (truth != 0 if zero is None else ~zero)
         self.absolute.add_(error.abs().sum(0))
@@ -72,27 +89,36 @@ class ErrorTable:
         return ErrorTable(torch.ones(1, dtype=torch.float64), *sums)
 
     def by_quantity(self, quantity: Tensor) -> "ErrorTable":
-        """One channel for each quantity, in the order of first appearance in ``quantity [C]``: the cells of a patch add up."""
+        """One channel for each quantity, in the order of first appearance in ``quantity [C]``: the
+        cells of a patch add up.
+        """
         first = [index for index, own in enumerate(quantity) if own not in quantity[:index]]
         if len(first) == len(quantity):
             return self
-        sums = (torch.stack([part[..., quantity == quantity[index]].sum(-1) for index in first], -1) for part in self.sums)
+        sums = (
+            torch.stack([part[..., quantity == quantity[index]].sum(-1) for index in first], -1)
+            for part in self.sums
+        )
         return ErrorTable(self.weight[first], *sums)
 
     def mae(self, sensors: Tensor | None = None, step: int | None = None) -> float:
-        """Mean absolute error over ``sensors`` (bool ``[S]``, all by default) and one horizon step (all by default); NaN where
-        nothing was observed."""
+        """Mean absolute error over ``sensors`` (bool ``[S]``, all by default) and one horizon step
+        (all by default); NaN where nothing was observed.
+        """
         return self._ratio(self.absolute * self.weight, self.count, sensors, step)
 
     def rmse(self, sensors: Tensor | None = None, step: int | None = None) -> float:
         return sqrt(self._ratio(self.squared * self.weight.square(), self.count, sensors, step))
 
     def wape(self, sensors: Tensor | None = None, step: int | None = None) -> float:
-        """Absolute error as a share of the absolute truth, so that zeros in the truth do no harm."""
+        """Absolute error as a share of the absolute truth, so that zeros in the truth do no
+        harm.
+        """
         return self._ratio(self.absolute * self.weight, self.truth * self.weight, sensors, step)
 
     def mape(self, sensors: Tensor | None = None, step: int | None = None) -> float:
-        """Mean of |error| / |truth| over observed entries whose truth is not zero, as a fraction: 0.1 is 10 %.
+        """Mean of |error| / |truth| over observed entries whose truth is not zero, as a fraction:
+        0.1 is 10 %.
 
         Small truths weigh heavily: where readings come near zero, WAPE says more.
         """

@@ -16,16 +16,25 @@ LOCATIONS_AT_ONCE = 256 * 4096  # windows times sensors
 
 
 def windows_at_once(num_sensors: int, parts: int = 1) -> int:
-    """So many that memory does not grow with the network; fewer where even that is too large to be trained on in one piece."""
+    """So many that memory does not grow with the network.
+
+    Fewer where even that is too large to be trained on in one piece.
+    """
     return max(1, min(256, LOCATIONS_AT_ONCE // num_sensors) // max(1, parts))
 
 
-def forecast_windows(model: SparseForecaster, windows: Windows, index: Tensor, sensors: Tensor) -> Tensor:
-    """Forecasts in raw units ``[B, H, S, targets]`` for the windows ``index``, reading ``sensors`` alone."""
+def forecast_windows(
+    model: SparseForecaster, windows: Windows, index: Tensor, sensors: Tensor
+) -> Tensor:
+    """Forecasts in raw units ``[B, H, S, targets]`` for the windows ``index``, reading ``sensors``
+    alone.
+    """
     windows = windows.on(device_of(model))
     batch = windows.batch(index, sensors)
     scaled = model(batch.readings, batch.observed, batch.calendar, batch.sensors)
-    raw: Tensor = model.scaler.restore(scaled, windows.target_times(index), to_device(windows.targets, windows.device))
+    raw: Tensor = model.scaler.restore(
+        scaled, windows.target_times(index), to_device(windows.targets, windows.device)
+    )
     return raw
 
 
@@ -38,26 +47,34 @@ def evaluate(
     batch_size: int | None = None,
     failing: Tensor | None = None,
 ) -> ErrorTable:
-    """Errors over ALL locations when only ``active`` (bool ``[S]``) sensors are read; ranks share the windows.
+    """Errors over ALL locations when only ``active`` (bool ``[S]``) sensors are read.
 
-    The readings of ``failing`` ones (bool ``[S]``) are all missing, as if they had broken down after the training.
+    Ranks share the windows.
 
-    It is computed in float32 where the model is, and comes back to main memory once, at the end. By default memory does not grow
-    with the network: a batch has 256 windows up to 4,096 sensors, 10 at 100,000.
+    The readings of ``failing`` ones (bool ``[S]``) are all missing, as if they had broken down
+    after the training.
+
+    It is computed in float32 where the model is, and comes back to main memory once, at the end. By
+    default memory does not grow with the network: a batch has 256 windows up to 4,096 sensors, 10
+    at 100,000.
     """
     world, windows = world or World(), windows.on(device_of(model))
     batch_size = batch_size or windows_at_once(len(active))
     was_training = model.training
     model.eval()
     sensors, targets = active.nonzero().squeeze(1), to_device(windows.targets, windows.device)
-    table = ErrorTable.zeros(windows.horizon, len(active), len(targets), model.scaler.to_first(targets))
+    table = ErrorTable.zeros(
+        windows.horizon, len(active), len(targets), model.scaler.to_first(targets)
+    )
     scale = model.scaler.scale[:, targets]
     lost = None if failing is None else to_device(failing[sensors], windows.device)
     for index in world.shard(torch.arange(len(windows))).split(batch_size):
         if not len(index):  # more ranks than windows
             continue
         batch = windows.batch(index, sensors)
-        readings, observed = (batch.readings, batch.observed) if lost is None else _without(batch, lost)
+        readings, observed = (
+            (batch.readings, batch.observed) if lost is None else _without(batch, lost)
+        )
         scaled = model(readings, observed, batch.calendar, batch.sensors)
         truth = model.scaler.restore(batch.target, windows.target_times(index), targets)
         zero = is_zero(truth, batch.target * scale)

@@ -1,4 +1,6 @@
-"""Forecasts judged as pictures of the grid: structural similarity and peak signal-to-noise ratio."""
+"""Forecasts judged as pictures of the grid: structural similarity and peak signal-to-noise
+ratio.
+"""
 
 from dataclasses import dataclass
 from math import inf, log10, nan
@@ -25,7 +27,8 @@ CELLS_AT_ONCE = 2**20  # of forecasts; similarity needs some twenty copies
 class FrameScores:
     """Sums over the observed cells of frames; those of several ranks add up.
 
-    In both forecast and truth a missing cell holds the mean of the true frame; neither measure counts it.
+    In both forecast and truth a missing cell holds the mean of the true frame; neither measure
+    counts it.
     """
 
     similarity: Tensor
@@ -40,7 +43,9 @@ class FrameScores:
         """Add frames ``[N, C, H, W]`` in units of the range of each channel."""
         known = torch.where(observed, truth.double(), 0)
         mean = known.sum((-2, -1), keepdim=True) / observed.sum((-2, -1), keepdim=True).clamp(min=1)
-        forecast, truth = (torch.where(observed, values.double(), mean) for values in (forecast, truth))
+        forecast, truth = (
+            torch.where(observed, values.double(), mean) for values in (forecast, truth)
+        )
         self.similarity.add_((similarity(forecast, truth) * observed).sum())
         self.squared.add_((forecast - truth).square().sum())
         self.count.add_(observed.sum())
@@ -58,7 +63,9 @@ class FrameScores:
 
 
 def similarity(forecast: Tensor, truth: Tensor) -> Tensor:
-    """The index of every cell ``[N, C, H, W]``, in the usual Gaussian window, or one that a small grid still holds."""
+    """The index of every cell ``[N, C, H, W]``, in the usual Gaussian window, or one that a small
+    grid still holds.
+    """
     from torchmetrics.functional.image import (  # noqa: PLC0415 (heavy, and for grids alone)
         structural_similarity_index_measure,
     )
@@ -75,24 +82,37 @@ def similarity(forecast: Tensor, truth: Tensor) -> Tensor:
 
 @torch.no_grad()
 def evaluate_frames(
-    model: SparseForecaster, windows: Windows, active: Tensor, layout: Patching, ranges: Tensor, world: World | None = None
+    model: SparseForecaster,
+    windows: Windows,
+    active: Tensor,
+    layout: Patching,
+    ranges: Tensor,
+    world: World | None = None,
 ) -> FrameScores:
-    """Scores of the forecasts of all cells when only ``active`` (bool ``[S]``) sensors are read; ranks share the windows.
+    """Scores of the forecasts of all cells when only ``active`` (bool ``[S]``) sensors are read.
 
-    Every horizon step of every window is a frame in raw units, and ``ranges`` are those of ``value_ranges``.
+    Ranks share the windows.
+
+    Every horizon step of every window is a frame in raw units, and ``ranges`` are those of
+    ``value_ranges``.
     """
     windows, world = windows.on(device_of(model)), world or World()
     scores, was_training = FrameScores.zeros(windows.device), model.training
     model.eval()
     sensors, targets = active.nonzero().squeeze(1), to_device(windows.targets, windows.device)
     unit = to_device(ranges, windows.device)[:, None, None]
-    size = max(1, min(256, CELLS_AT_ONCE // (layout.grid.height * layout.grid.width * windows.horizon)))
+    size = max(
+        1, min(256, CELLS_AT_ONCE // (layout.grid.height * layout.grid.width * windows.horizon))
+    )
     for index in world.shard(torch.arange(len(windows))).split(size):
         if not len(index):  # more ranks than windows
             continue
         batch = windows.batch(index, sensors)
         scaled = model(batch.readings, batch.observed, batch.calendar, batch.sensors)
-        forecast, truth = (model.scaler.restore(values, windows.target_times(index), targets) for values in (scaled, batch.target))
+        forecast, truth = (
+            model.scaler.restore(values, windows.target_times(index), targets)
+            for values in (scaled, batch.target)
+        )
         observed = _pictures(batch.target_observed, layout)
         scores.add(_pictures(forecast, layout) / unit, _pictures(truth, layout) / unit, observed)
     for part in (scores.similarity, scores.squared, scores.count):
@@ -102,15 +122,22 @@ def evaluate_frames(
 
 
 def value_ranges(readings: Readings, rows: slice, layout: Patching, targets: Tensor) -> Tensor:
-    """Largest minus smallest observed reading in ``rows``, of each quantity that the channels ``targets`` hold."""
+    """Largest minus smallest observed reading in ``rows``, of each quantity that the channels
+    ``targets`` hold.
+    """
     count = len(layout.channels)
     quantities = dict.fromkeys((targets % count).tolist())
-    return torch.tensor([_range(readings, rows, slice(quantity, None, count)) for quantity in quantities])
+    return torch.tensor(
+        [_range(readings, rows, slice(quantity, None, count)) for quantity in quantities]
+    )
 
 
 def _range(readings: Readings, rows: slice, channels: slice) -> float:
     values, observed = readings.values[rows, :, channels], readings.observed[rows, :, channels]
-    low, high = np.min(values, where=observed, initial=np.inf), np.max(values, where=observed, initial=-np.inf)
+    low, high = (
+        np.min(values, where=observed, initial=np.inf),
+        np.max(values, where=observed, initial=-np.inf),
+    )
     return float(high - low) if high > low else 1.0
 
 

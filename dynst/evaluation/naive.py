@@ -13,17 +13,24 @@ __all__ = ["persistence_errors", "seasonal_naive_errors"]
 
 BLOCK_VALUES = 2**22
 NOWHERE = -1
-SourceRows = Callable[[Tensor, Tensor], Tensor]  # target rows [B, H], first target row [B] -> rows to copy [B, H]
+SourceRows = Callable[
+    [Tensor, Tensor], Tensor
+]  # target rows [B, H], first target row [B] -> rows to copy [B, H]
 
 
 def persistence_errors(windows: Windows, scaler: SeasonalScaler) -> ErrorTable:
     """Each sensor repeats its last reading, so it reads ALL sensors."""
-    return _errors(windows, scaler, lambda rows, first: (first - 1).clamp(min=0)[:, None].expand_as(rows))
+    return _errors(
+        windows, scaler, lambda rows, first: (first - 1).clamp(min=0)[:, None].expand_as(rows)
+    )
 
 
 def seasonal_naive_errors(windows: Windows, scaler: SeasonalScaler) -> ErrorTable | None:
-    """Each sensor repeats what it read one season (a week or a day) before; None where there is no season, or it does not cover the
-    horizon. A forecast whose season before lies in a gap is not counted."""
+    """Each sensor repeats what it read one season (a week or a day) before.
+
+    None where there is no season, or it does not cover the horizon. A forecast whose season before
+    lies in a gap is not counted.
+    """
     time, period = windows.series.time, scaler.season.period
     step = int(torch.diff(time).mode().values)
     if scaler.season.slots == 1 or windows.horizon * step > period:
@@ -36,7 +43,9 @@ def seasonal_naive_errors(windows: Windows, scaler: SeasonalScaler) -> ErrorTabl
 
 def _errors(windows: Windows, scaler: SeasonalScaler, source_rows: SourceRows) -> ErrorTable:
     series, targets = windows.series, windows.targets
-    table = ErrorTable.zeros(windows.horizon, series.values.shape[1], len(targets), scaler.to_first(targets))
+    table = ErrorTable.zeros(
+        windows.horizon, series.values.shape[1], len(targets), scaler.to_first(targets)
+    )
     size = max(1, BLOCK_VALUES // (windows.horizon * table.count.shape[1]))
     for index in torch.arange(len(windows)).split(size):
         first = windows.starts[index] + windows.window
@@ -51,4 +60,8 @@ def _errors(windows: Windows, scaler: SeasonalScaler, source_rows: SourceRows) -
 
 
 def _raw(windows: Windows, scaler: SeasonalScaler, rows: Tensor) -> Tensor:
-    return scaler.restore(windows.series.values[rows][..., windows.targets], windows.series.time[rows], windows.targets)
+    return scaler.restore(
+        windows.series.values[rows][..., windows.targets],
+        windows.series.time[rows],
+        windows.targets,
+    )

@@ -1,4 +1,6 @@
-"""How much memory a call needs at once, counted from its tensors, so that it is the same on any machine."""
+"""How much memory a call needs at once, counted from its tensors, so that it is the same on any
+machine.
+"""
 
 import weakref
 from collections import Counter
@@ -13,9 +15,11 @@ __all__ = ["peak_memory"]
 
 
 def peak_memory(call: Callable[[], object]) -> int:
-    """Bytes of all tensors that operators of ``call`` made and that lived at the same time, at their most.
+    """Bytes of all tensors that operators of ``call`` made and that lived at the same time, at
+    their most.
 
-    What was there before does not count. What an operator needs inside itself, and gives back before it ends, is not seen.
+    What was there before does not count. What an operator needs inside itself, and gives back
+    before it ends, is not seen.
     """
     ledger = _Ledger()
     with ledger:
@@ -32,9 +36,15 @@ class _Ledger(TorchDispatchMode):
         self._now = 0
         self._holders = Counter[int]()
 
-    def __torch_dispatch__(self, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self, operator: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         out = operator(*args, **(kwargs or {}))
-        before = {tensor.untyped_storage().data_ptr() for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, torch.Tensor)}
+        before = {
+            tensor.untyped_storage().data_ptr()
+            for tensor in tree_leaves((args, kwargs))
+            if isinstance(tensor, torch.Tensor)
+        }
         for tensor in tree_leaves(out):
             if isinstance(tensor, torch.Tensor):
                 self._enter(tensor, tensor.untyped_storage().data_ptr(), before)

@@ -1,4 +1,6 @@
-"""Errors taken apart: by group of sensors, by target channel, and by horizon step, as figures and as one tidy table."""
+"""Errors taken apart: by group of sensors, by target channel, and by horizon step, as figures and
+as one tidy table.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +11,20 @@ from dynst.evaluation.error_table import ErrorTable
 
 __all__ = ["StepError", "errors_by_step", "overall_errors", "sensor_groups"]
 
-MEASURES = {"mae": ErrorTable.mae, "rmse": ErrorTable.rmse, "mape": ErrorTable.mape, "wape": ErrorTable.wape}
+MEASURES = {
+    "mae": ErrorTable.mae,
+    "rmse": ErrorTable.rmse,
+    "mape": ErrorTable.mape,
+    "wape": ErrorTable.wape,
+}
 MAX_NAMED = 20
 
 
 @dataclass(frozen=True)
 class StepError:
-    """One row of the table: how well one forecaster does at one step ahead, in the channel's own unit."""
+    """One row of the table: how well one forecaster does at one step ahead, in the channel's own
+    unit.
+    """
 
     forecaster: str
     group: str  # all, active, inactive
@@ -30,17 +39,27 @@ class StepError:
 
 
 def sensor_groups(active: Tensor) -> dict[str, Tensor | None]:
-    """ALL, ACTIVE and INACTIVE sensors as bool ``[S]``; None is everyone. Without a sensor that is off there is no third group."""
+    """ALL, ACTIVE and INACTIVE sensors as bool ``[S]``; None is everyone.
+
+    Without a sensor that is off there is no third group.
+    """
     return {"all": None, "active": active} | ({} if active.all() else {"inactive": ~active})
 
 
-def overall_errors(errors: ErrorTable, groups: Mapping[str, Tensor | None], channels: Sequence[str]) -> dict[str, float]:
-    """``measure_group`` over all steps; for each of several channels also ``mae_group.channel`` in its own unit.
+def overall_errors(
+    errors: ErrorTable, groups: Mapping[str, Tensor | None], channels: Sequence[str]
+) -> dict[str, float]:
+    """``measure_group`` over all steps.
 
-    Of more than 20 channels no single figures are given: a run's list of figures has to stay readable, and short enough for MLflow.
+    For each of several channels also ``mae_group.channel`` in its own unit.
+
+    Of more than 20 channels no single figures are given: a run's list of figures has to stay
+    readable, and short enough for MLflow.
     """
     figures = {
-        f"{measure}_{group}": compute(errors, sensors) for measure, compute in MEASURES.items() for group, sensors in groups.items()
+        f"{measure}_{group}": compute(errors, sensors)
+        for measure, compute in MEASURES.items()
+        for group, sensors in groups.items()
     }
     named = channels if 1 < len(channels) <= MAX_NAMED else ()
     return figures | {

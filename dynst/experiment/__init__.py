@@ -1,1 +1,4 @@
-"""One experiment: a store, a model, a recipe, a sparsity and a seed; and the protocol by which it is run."""
+"""One experiment: a store, a model, a recipe, a sparsity and a seed.
+
+And the protocol by which it is run.
+"""

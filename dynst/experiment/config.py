@@ -1,4 +1,6 @@
-"""What an experiment is made from, beside its store: plain settings that are checked when they are read."""
+"""What an experiment is made from, beside its store: plain settings that are checked when they are
+read.
+"""
 
 from pydantic import BaseModel, ConfigDict
 

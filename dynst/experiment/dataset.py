@@ -1,4 +1,6 @@
-"""From a sensor store to what a model trains on, to a forecaster that fits it, and whether the two fit at all."""
+"""From a sensor store to what a model trains on, to a forecaster that fits it, and whether the two
+fit at all.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +58,9 @@ class Dataset:
 
     @cached_property
     def modes(self) -> Tensor:
-        """``[S, E]``, alike for locations that departed from their season together in the training part."""
+        """``[S, E]``, alike for locations that departed from their season together in the training
+        part.
+        """
         return leading_modes(departures(self.train, self.scaler).by_location(), self.embedding)
 
 
@@ -78,33 +82,63 @@ def plan_dataset(
     season: SeasonName = "auto",
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
 ) -> DatasetPlan:
-    """Raises ConfigError where a target is no channel, a part is too short for one window, or the season does not fit."""
+    """Raises ConfigError where a target is no channel, a part is too short for one window, or the
+    season does not fit.
+    """
     splits = chronological_splits(store.manifest.num_steps, shares)
     step = store.manifest.step_seconds
-    chosen = season_for(season, step_seconds=step, train_seconds=step * (splits.train.stop - splits.train.start))
+    chosen = season_for(
+        season, step_seconds=step, train_seconds=step * (splits.train.stop - splits.train.start)
+    )
     time = torch.tensor(store.readings.time)
-    train, val, test = (window_starts(time, rows, model.window, model.horizon) for rows in (splits.train, splits.val, splits.test))
-    return DatasetPlan(chosen, splits.train, torch.tensor(_channel_indices(store, targets)), (train, val, test))
+    train, val, test = (
+        window_starts(time, rows, model.window, model.horizon)
+        for rows in (splits.train, splits.val, splits.test)
+    )
+    return DatasetPlan(
+        chosen, splits.train, torch.tensor(_channel_indices(store, targets)), (train, val, test)
+    )
 
 
-def make_dataset(store: SensorStore, model: ModelConfig, plan: DatasetPlan | None = None) -> Dataset:
-    """Fit the scaler on the training part, scale the series, and index the windows of the three parts."""
+def make_dataset(
+    store: SensorStore, model: ModelConfig, plan: DatasetPlan | None = None
+) -> Dataset:
+    """Fit the scaler on the training part, scale the series, and index the windows of the three
+    parts.
+    """
     plan = plan or plan_dataset(store, model)
     scaler = fit_scaler(store.readings, plan.season, plan.train)
     scaler.quantity %= len(store.manifest.quantities)
     series = make_series(store.readings, scaler)
-    train, val, test = (Windows(series, starts, model.window, model.horizon, plan.channels) for starts in plan.starts)
-    return Dataset(scaler, train, val, test, network_of(store), model.embedding, store.manifest.layout)
+    train, val, test = (
+        Windows(series, starts, model.window, model.horizon, plan.channels)
+        for starts in plan.starts
+    )
+    return Dataset(
+        scaler, train, val, test, network_of(store), model.embedding, store.manifest.layout
+    )
 
 
-def forecaster_for(dataset: Dataset, model: ModelConfig, edges: Edges, seed: int) -> SparseForecaster:
+def forecaster_for(
+    dataset: Dataset, model: ModelConfig, edges: Edges, seed: int
+) -> SparseForecaster:
     """A fresh forecaster to train on ``dataset``, whose locations begin as its modes."""
-    place: Any = {"positions": dataset.positions, "identity": dataset.modes, "layout": dataset.layout}
-    return build_forecaster(model, dataset.scaler, edges, targets=dataset.train.targets.tolist(), seed=seed, **place)
+    place: Any = {
+        "positions": dataset.positions,
+        "identity": dataset.modes,
+        "layout": dataset.layout,
+    }
+    return build_forecaster(
+        model, dataset.scaler, edges, targets=dataset.train.targets.tolist(), seed=seed, **place
+    )
 
 
-def parts_of(network: Network, model: ModelConfig, edges: Edges, recipe: Recipe) -> tuple[Subgraph, ...]:
-    """What the recipe cuts the network into, along the lists that the model listens by; nothing where it stays whole.
+def parts_of(
+    network: Network, model: ModelConfig, edges: Edges, recipe: Recipe
+) -> tuple[Subgraph, ...]:
+    """What the recipe cuts the network into, along the lists that the model listens by.
+
+    Nothing where it stays whole.
 
     Raises:
         ConfigError: it cannot be cut; see ``check_parts``.
@@ -120,34 +154,43 @@ def check_parts(network: Network, model: ModelConfig, edges: Edges, recipe: Reci
     """Cheap, since nothing is cut.
 
     Raises:
-        ConfigError: there are more parts than sensors, no edges, or a network that reads every location.
+        ConfigError: there are more parts than sensors, no edges, or a network that reads every
+            location.
     """
     if recipe.parts == 1:
         return
     if recipe.parts > len(network):
-        raise ConfigError(f"training.parts must be at most the {len(network)} sensors, but got {recipe.parts}; lower it")
+        raise ConfigError(
+            f"training.parts must be at most the {len(network)} sensors, but got {recipe.parts}; "
+            f"lower it"
+        )
     if not model.traits.compact:
         raise ConfigError(
-            f"training.parts must be 1 for a backbone that reads every location, but got {recipe.parts} with "
-            f"{model.backbone.name}; set it to 1, or take a compact backbone"
+            "training.parts must be 1 for a backbone that reads every location, but got "
+            f"{recipe.parts} with {model.backbone.name}; set it to 1, or take a compact backbone"
         )
     if not len(edges):
         raise ConfigError(
-            f"training.parts {recipe.parts} needs to know who listens to whom, but the store has no edges; "
-            "import it with edges or positions, or set training.parts to 1"
+            f"training.parts {recipe.parts} needs to know who listens to whom, but the store has "
+            "no edges; import it with edges or positions, or set training.parts to 1"
         )
 
 
 @torch.no_grad()
 def check_model(model: ModelConfig, store: SensorStore, plan: DatasetPlan) -> None:
-    """Make the forecaster once and throw it away; one that reads every location also forecasts once.
+    """Make the forecaster once and throw it away.
+
+    One that reads every location also forecasts once.
 
     Raises:
-        ConfigError: the model cannot be made for this store, or its forecast has another shape than asked for.
+        ConfigError: the model cannot be made for this store, or its forecast has another shape than
+            asked for.
     """
     scaler = SeasonalScaler(plan.season, len(store.sensors), len(store.channel_names))
     place: Any = {"positions": _tensor(store.sensors.positions), "layout": store.manifest.layout}
-    made = build_forecaster(model, scaler, store.edges, targets=plan.channels.tolist(), seed=0, **place)
+    made = build_forecaster(
+        model, scaler, store.edges, targets=plan.channels.tolist(), seed=0, **place
+    )
     if not model.traits.compact:
         check_forecast(made, model.backbone.name)
 
@@ -160,6 +203,13 @@ def _channel_indices(store: SensorStore, names: Sequence[str]) -> list[int]:
     known = [channel.name for channel in store.manifest.quantities]
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise ConfigError(f"data.targets must name channels of the store ({', '.join(known)}), but got '{unknown[0]}'")
+        raise ConfigError(
+            f"data.targets must name channels of the store ({', '.join(known)}), but got "
+            f"'{unknown[0]}'"
+        )
     chosen = [known.index(name) for name in names] or [0]
-    return chosen if store.manifest.patching is None else target_channels(store.manifest.patching, chosen)
+    return (
+        chosen
+        if store.manifest.patching is None
+        else target_channels(store.manifest.patching, chosen)
+    )

@@ -10,7 +10,15 @@ from dynst.distributed.world import World
 from dynst.evaluation.image_metrics import value_ranges
 from dynst.experiment.arms import Arm, ArmKind
 from dynst.experiment.config import ExperimentConfig
-from dynst.experiment.dataset import Dataset, DatasetPlan, check_parts, forecaster_for, make_dataset, parts_of, plan_dataset
+from dynst.experiment.dataset import (
+    Dataset,
+    DatasetPlan,
+    check_parts,
+    forecaster_for,
+    make_dataset,
+    parts_of,
+    plan_dataset,
+)
 from dynst.models.forecaster import SparseForecaster
 from dynst.selection.selector import SensorSelector
 from dynst.sparsity.config import SparsityConfig, make_scheme, rewind_step
@@ -25,13 +33,16 @@ __all__ = ["Experiment"]
 
 
 class Experiment:
-    """One store, one configuration, one seed. Its arms have the same budget; those that prune share one warm-up.
+    """One store, one configuration, one seed.
+
+    Its arms have the same budget; those that prune share one warm-up.
 
     Args:
         store: the readings of all sensors.
         config: every setting that changes a figure.
         world: the ranks that train together, by default this process alone.
-        dataset: the store as ``make_dataset`` scales and cuts it for this configuration; made when first asked for.
+        dataset: the store as ``make_dataset`` scales and cuts it for this configuration; made when
+            first asked for.
 
     Raises:
         ConfigError: the configuration does not fit the store.
@@ -43,7 +54,11 @@ class Experiment:
     """
 
     def __init__(
-        self, store: SensorStore, config: ExperimentConfig, world: World | None = None, dataset: Dataset | None = None
+        self,
+        store: SensorStore,
+        config: ExperimentConfig,
+        world: World | None = None,
+        dataset: Dataset | None = None,
     ) -> None:
         self.store, self.config, self.world = store, config, world or World()
         check_parts(network_of(store), config.model, store.edges, config.training)
@@ -55,7 +70,13 @@ class Experiment:
     def plan(self) -> DatasetPlan:
         """How the store is scaled and cut; no reading is touched."""
         config = self.config
-        return plan_dataset(self.store, config.model, targets=config.targets, season=config.season, shares=config.split)
+        return plan_dataset(
+            self.store,
+            config.model,
+            targets=config.targets,
+            season=config.season,
+            shares=config.split,
+        )
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -64,9 +85,16 @@ class Experiment:
 
     @cached_property
     def image_ranges(self) -> Tensor | None:
-        """Of a grid, the range of each target's readings in the training part; None for other networks."""
+        """Of a grid, the range of each target's readings in the training part.
+
+        None for other networks.
+        """
         layout = self.store.manifest.layout
-        return None if layout is None else value_ranges(self.store.readings, self.plan.train, layout, self.plan.channels)
+        return (
+            None
+            if layout is None
+            else value_ranges(self.store.readings, self.plan.train, layout, self.plan.channels)
+        )
 
     @property
     def num_sensors(self) -> int:
@@ -80,7 +108,9 @@ class Experiment:
     @cached_property
     def parts(self) -> tuple[Subgraph, ...]:
         """What a large network is cut into; empty where it stays whole."""
-        return parts_of(self.dataset.network, self.config.model, self.store.edges, self.config.training)
+        return parts_of(
+            self.dataset.network, self.config.model, self.store.edges, self.config.training
+        )
 
     @property
     def total_steps(self) -> int:
@@ -94,7 +124,11 @@ class Experiment:
 
     def dense(self, epochs: int | None = None) -> Arm:
         """Every sensor; ``epochs`` instead of the recipe's."""
-        recipe = self.config.training if epochs is None else self.config.training.model_copy(update={"epochs": epochs})
+        recipe = (
+            self.config.training
+            if epochs is None
+            else self.config.training.model_copy(update={"epochs": epochs})
+        )
         return Arm("dense", ArmKind.DENSE, self.training(dense_scheme(self.num_sensors), recipe))
 
     def learned(self) -> Arm:
@@ -102,9 +136,13 @@ class Experiment:
         return Arm("dynst", ArmKind.LEARNED, self._pruned(self._scheme(self.config.sparsity)))
 
     def random(self, number: int) -> Arm:
-        """A random choice under the same constraints, made at once where the learned one begins to prune."""
+        """A random choice under the same constraints, made at once where the learned one begins to
+        prune.
+        """
         ranking = RandomScore(self.num_sensors, self.config.seed * 1000 + number)
-        return Arm(f"random-{number}", ArmKind.RANDOM, self._pruned(self._scheme(self._at_once, ranking)))
+        return Arm(
+            f"random-{number}", ArmKind.RANDOM, self._pruned(self._scheme(self._at_once, ranking))
+        )
 
     def ranked(self, name: str) -> Arm:
         """A baseline's choice, made without any training, at the same moment."""
@@ -113,11 +151,19 @@ class Experiment:
         return Arm(name, ArmKind.BASELINE, self._pruned(self._scheme(self._at_once, ranking)))
 
     def given(self, active: Tensor) -> Arm:
-        """Exactly the sensors ``active`` (bool ``[S]``), whatever the configuration demands of its own choice."""
+        """Exactly the sensors ``active`` (bool ``[S]``), whatever the configuration demands of its
+        own choice.
+        """
         sparsity = 1 - float(active.sum()) / self.num_sensors
         kept = self.config.sparsity.model_dump(include={"start", "dropout", "dropout_density"})
         config = SparsityConfig(scheme="one_shot", final=sparsity, **kept)
-        scheme = make_scheme(config, self.num_sensors, self.total_steps, self.config.seed, criterion=FixedScores(active.double()))
+        scheme = make_scheme(
+            config,
+            self.num_sensors,
+            self.total_steps,
+            self.config.seed,
+            criterion=FixedScores(active.double()),
+        )
         return Arm("given", ArmKind.BASELINE, self._pruned(scheme))
 
     def warm_epochs(self, arm: Arm) -> int:
@@ -133,11 +179,15 @@ class Experiment:
         """A fresh one, as every arm begins."""
         return forecaster_for(self.dataset, self.config.model, self.store.edges, self.config.seed)
 
-    def training(self, scheme: Scheme, recipe: Recipe | None = None, rewind: int | None = None) -> Training:
+    def training(
+        self, scheme: Scheme, recipe: Recipe | None = None, rewind: int | None = None
+    ) -> Training:
         """A fresh forecaster, to be trained over the sensors that ``scheme`` says exist."""
         material = TrainingData(self.dataset.train, self.dataset.val, self.parts)
         recipe = recipe or self.config.training
-        return Training(self.forecaster(), scheme, recipe, material, self.config.seed, self.world, rewind)
+        return Training(
+            self.forecaster(), scheme, recipe, material, self.config.seed, self.world, rewind
+        )
 
     @property
     def _at_once(self) -> SparsityConfig:
@@ -148,4 +198,11 @@ class Experiment:
 
     def _scheme(self, config: SparsityConfig, criterion: Criterion | None = None) -> Scheme:
         network = self.dataset.network
-        return make_scheme(config, self.num_sensors, self.total_steps, self.config.seed, network=network, criterion=criterion)
+        return make_scheme(
+            config,
+            self.num_sensors,
+            self.total_steps,
+            self.config.seed,
+            network=network,
+            criterion=criterion,
+        )

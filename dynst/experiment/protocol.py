@@ -1,7 +1,8 @@
 """How every arm is run, whoever asks: warm up, select, train, evaluate, describe.
 
-``dynst train``, ``curve``, ``ablate``, ``tune``, a promotion's measurement and the capacity estimate all come here, so that their
-figures can be compared. A caller that must do more between two epochs, such as write a checkpoint, gives its own ``run``.
+``dynst train``, ``curve``, ``ablate``, ``tune``, a promotion's measurement and the capacity
+estimate all come here, so that their figures can be compared. A caller that must do more between
+two epochs, such as write a checkpoint, gives its own ``run``.
 """
 
 from collections.abc import Callable
@@ -45,10 +46,16 @@ __all__ = [
 ]
 
 RunEpochs = Callable[[Arm, int | None], object]
-"""Trains an arm from wherever it is until the end of an epoch, or to its end: ``run_epochs``, or one that does more on the way."""
+"""Trains an arm from wherever it is until the end of an epoch, or to its end: ``run_epochs``, or
+one that does more on the way.
+"""
 
 
-def run_epochs(arm: Arm, until_epoch: int | None = None, on_epoch: Callable[[EpochResult], object] | None = None) -> None:
+def run_epochs(
+    arm: Arm,
+    until_epoch: int | None = None,
+    on_epoch: Callable[[EpochResult], object] | None = None,
+) -> None:
     """Train from wherever the arm is; ``on_epoch`` hears of each epoch."""
     for report in arm.training.run(until_epoch):
         if on_epoch is not None:
@@ -66,7 +73,8 @@ def prepare(
     """Warm up and select, so that only sensors which stay are left to be trained on.
 
     Args:
-        warm: the state of another arm's training at the end of the same warm-up, which is then not repeated.
+        warm: the state of another arm's training at the end of the same warm-up, which is then not
+            repeated.
         on_warm: called when the warm-up is over and nothing is selected yet.
     """
     if warm is None:
@@ -80,7 +88,10 @@ def prepare(
 
 
 def select(experiment: Experiment, arm: Arm) -> None:
-    """Where the scheme is a search, fix the sensors that it finds; the other schemes select while they train."""
+    """Where the scheme is a search, fix the sensors that it finds.
+
+    The other schemes select while they train.
+    """
     if experiment.config.sparsity.scheme != "judged":
         return
     judge, found = search(experiment, arm)
@@ -89,10 +100,15 @@ def select(experiment: Experiment, arm: Arm) -> None:
 
 
 def search(experiment: Experiment, arm: Arm) -> tuple[SubsetEvaluator, SelectionResult]:
-    """What the search finds by the arm's network as it is, and who judged it; nothing is fixed. Ranks share the work."""
+    """What the search finds by the arm's network as it is, and who judged it; nothing is fixed.
+
+    Ranks share the work.
+    """
     config = experiment.config
     judge = experiment.chooser.judge(arm.training.model, config.search, experiment.world)
-    return judge, experiment.chooser.judged(judge, *experiment.final_constraints(), config.search, config.seed)
+    return judge, experiment.chooser.judged(
+        judge, *experiment.final_constraints(), config.search, config.seed
+    )
 
 
 def train(experiment: Experiment, arm: Arm, *, run: RunEpochs = run_epochs) -> Arm:
@@ -108,7 +124,8 @@ class Evaluation:
 
     Args:
         errors: by horizon step, location and channel.
-        images: structural similarity and peak signal-to-noise ratio of a grid's frames; empty for other networks.
+        images: structural similarity and peak signal-to-noise ratio of a grid's frames; empty for
+            other networks.
     """
 
     errors: ErrorTable
@@ -117,10 +134,16 @@ class Evaluation:
 
 def evaluate(experiment: Experiment, arm: Arm) -> Evaluation:
     """What the arm's network forecasts from the sensors that are on; every rank takes part."""
-    errors, layout, ranges = arm_errors(experiment, arm), experiment.store.manifest.layout, experiment.image_ranges
+    errors, layout, ranges = (
+        arm_errors(experiment, arm),
+        experiment.store.manifest.layout,
+        experiment.image_ranges,
+    )
     if layout is None or ranges is None:
         return Evaluation(errors, {})
-    scores = evaluate_frames(arm.training.model, experiment.dataset.test, arm.active, layout, ranges, experiment.world)
+    scores = evaluate_frames(
+        arm.training.model, experiment.dataset.test, arm.active, layout, ranges, experiment.world
+    )
     return Evaluation(errors, {"ssim": scores.ssim, "psnr": scores.psnr})
 
 
@@ -129,13 +152,23 @@ def arm_errors(experiment: Experiment, arm: Arm) -> ErrorTable:
     return model_errors(experiment, arm.training.model, arm.active, arm.training.windows_at_once)
 
 
-def model_errors(experiment: Experiment, model: SparseForecaster, active: Tensor, windows_at_once: int | None = None) -> ErrorTable:
-    """On the test part, of any network of the experiment's data that reads the sensors ``active`` (bool ``[S]``)."""
-    return evaluate_windows(model, experiment.dataset.test, active, experiment.world, windows_at_once)
+def model_errors(
+    experiment: Experiment,
+    model: SparseForecaster,
+    active: Tensor,
+    windows_at_once: int | None = None,
+) -> ErrorTable:
+    """On the test part, of any network of the experiment's data that reads the sensors ``active``
+    (bool ``[S]``).
+    """
+    return evaluate_windows(
+        model, experiment.dataset.test, active, experiment.world, windows_at_once
+    )
 
 
 def error_figures(errors: ErrorTable, active: Tensor) -> dict[str, float]:
-    """``mae_all``, ``mae_active`` and so on for each measure and group of sensors, in the unit of the first target.
+    """``mae_all``, ``mae_active`` and so on for each measure and group of sensors, in the unit of
+    the first target.
 
     Without a sensor that is off there are no figures of inactive ones.
     """
@@ -143,11 +176,16 @@ def error_figures(errors: ErrorTable, active: Tensor) -> dict[str, float]:
 
 
 def time_inference(experiment: Experiment, arm: Arm, **limits: Any) -> Efficiency | None:
-    """What the arm saves at inference, measured by the first rank while the others wait; None on those."""
+    """What the arm saves at inference, measured by the first rank while the others wait.
+
+    None on those.
+    """
     world = experiment.world
     timed = None
     if world.rank == 0:
-        timed = measure_efficiency(arm.training.model, experiment.dataset.test, arm.active, **limits)
+        timed = measure_efficiency(
+            arm.training.model, experiment.dataset.test, arm.active, **limits
+        )
     world.all_reduce(torch.zeros(1))  # nobody goes on before the first rank has come here too
     return timed
 
@@ -173,13 +211,19 @@ def describe(experiment: Experiment, arm: Arm) -> Description:
 
 
 def save_arm(folder: Path, experiment: Experiment, arm: Arm) -> None:
-    """Write weights and description into ``folder``, from which ``load_artifact`` makes a forecaster again."""
+    """Write weights and description into ``folder``, from which ``load_artifact`` makes a
+    forecaster again.
+    """
     store = experiment.store
-    save_artifact(folder, arm.training.model, describe(experiment, arm), store.edges, store.sensors.positions)
+    save_artifact(
+        folder, arm.training.model, describe(experiment, arm), store.edges, store.sensors.positions
+    )
 
 
 def _blank(store: SensorStore) -> tuple[tuple[int, int], ...]:
     """What a patch has no cell for, or no reading ever; a model's user is not asked for it."""
     if store.manifest.patching is None:
         return ()
-    return tuple((sensor, channel) for sensor, channel in np.argwhere(~store.ever_observed).tolist())
+    return tuple(
+        (sensor, channel) for sensor, channel in np.argwhere(~store.ever_observed).tolist()
+    )

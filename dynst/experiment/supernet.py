@@ -1,4 +1,6 @@
-"""A supernet: one network, trained by sensor dropout from the first step to the last, that serves any choice of sensors."""
+"""A supernet: one network, trained by sensor dropout from the first step to the last, that serves
+any choice of sensors.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +36,8 @@ class Choice:
         number: tells draws of one method apart.
         sparsity: the share that is off, as it was asked for.
         active: bool ``[S]``.
-        judged: the supernet's error on the windows that choices are judged by, in the unit of the first target.
+        judged: the supernet's error on the windows that choices are judged by, in the unit of the
+            first target.
         seconds: that the choice took.
     """
 
@@ -48,7 +51,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Point:
-    """Errors of a choice on the test part, over ALL locations and by location; ``seconds`` of fine-tuning, 0 without any."""
+    """Errors of a choice on the test part, over ALL locations and by location.
+
+    ``seconds`` of fine-tuning, 0 without any.
+    """
 
     choice: Choice
     errors: ErrorTable
@@ -58,7 +64,8 @@ class Point:
 class Supernet:
     """Choices of sensors, and what each costs on one network of the experiment.
 
-    The ``network`` that methods take is a forecaster trained by ``training``; a caller may train it once and keep its weights.
+    The ``network`` that methods take is a forecaster trained by ``training``; a caller may train it
+    once and keep its weights.
     """
 
     def __init__(self, experiment: Experiment) -> None:
@@ -92,7 +99,9 @@ class Supernet:
 
     def learned(self, judge: SubsetEvaluator, sparsity: float) -> Choice:
         started, config = perf_counter(), self.experiment.config
-        found = self.experiment.chooser.judged(judge, self.constraints(sparsity), sparsity, config.search, config.seed)
+        found = self.experiment.chooser.judged(
+            judge, self.constraints(sparsity), sparsity, config.search, config.seed
+        )
         return Choice(LEARNED, 0, sparsity, found.active, found.loss, perf_counter() - started)
 
     def ranked(self, name: str, number: int, judge: SubsetEvaluator, sparsity: float) -> Choice:
@@ -103,8 +112,12 @@ class Supernet:
         active = constraints.prune(constraints.allowed(), scores, sparsity)
         return Choice(name, number, sparsity, active, judge.loss(active), perf_counter() - started)
 
-    def given(self, sensors: list[int], judge: SubsetEvaluator, sparsities: Sequence[float]) -> Choice:
-        """Exactly these sensors, at the one of ``sparsities`` that keeps as many: so it stands beside the other choices."""
+    def given(
+        self, sensors: list[int], judge: SubsetEvaluator, sparsities: Sequence[float]
+    ) -> Choice:
+        """Exactly these sensors, at the one of ``sparsities`` that keeps as many: so it stands
+        beside the other choices.
+        """
         num_sensors = self.experiment.num_sensors
         same = (share for share in sparsities if num_active_at(share, num_sensors) == len(sensors))
         sparsity = next(same, round(1 - len(sensors) / num_sensors, 6))

@@ -1,4 +1,6 @@
-"""A trained sparse model on disk: weights without pickle, and a description that rebuilds the network around them."""
+"""A trained sparse model on disk: weights without pickle, and a description that rebuilds the
+network around them.
+"""
 
 import hashlib
 import json
@@ -34,7 +36,9 @@ class Description(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["dynst-model"] = "dynst-model"
-    version: Literal[3] = 3  # 1 had no linear path in its readout, 2 the options of the backbone beside its name
+    version: Literal[3] = (
+        3  # 1 had no linear path in its readout, 2 the options of the backbone beside its name
+    )
     model: ModelConfig
     sensors: tuple[str, ...]
     active: tuple[bool, ...]
@@ -46,8 +50,12 @@ class Description(BaseModel):
     season_step: int | None = None
     step_seconds: int
     data_digest: str
-    patching: Patching | None = Field(None, description="of a grid, whose patches the sensors are; patches.to_frames undoes it")
-    blank: tuple[tuple[int, int], ...] = Field((), description="sensor and channel of what no patch holds: padding, no data")
+    patching: Patching | None = Field(
+        None, description="of a grid, whose patches the sensors are; patches.to_frames undoes it"
+    )
+    blank: tuple[tuple[int, int], ...] = Field(
+        (), description="sensor and channel of what no patch holds: padding, no data"
+    )
 
     @property
     def active_sensors(self) -> list[str]:
@@ -67,8 +75,9 @@ class Artifact:
 
         Args:
             time: ``[T]`` seconds since 1970-01-01, one step apart.
-            readings: ``[T, K, C]`` raw, sensors in the order of ``description.active_sensors``; NaN where missing, which is
-                read as the location's seasonal profile. A sensor without any reading is left out, as if it were off.
+            readings: ``[T, K, C]`` raw, sensors in the order of ``description.active_sensors``; NaN
+                where missing, which is read as the location's seasonal profile. A sensor without
+                any reading is left out, as if it were off.
 
         Returns:
             Times ``[H]`` and forecasts ``[H, S, targets]`` in the channel's unit.
@@ -77,18 +86,22 @@ class Artifact:
         shape = (config.window, sum(self.description.active), len(self.description.channels))
         if readings.shape != shape or len(time) != config.window:
             raise ArtifactError(
-                f"the model reads {shape[0]} steps of {shape[1]} active sensors and {shape[2]} channels, but got readings of "
-                f"shape {readings.shape} and {len(time)} times"
+                f"the model reads {shape[0]} steps of {shape[1]} active sensors and {shape[2]} "
+                f"channels, but got readings of shape {readings.shape} and {len(time)} times"
             )
         past = torch.tensor(np.asarray(time, np.int64))
-        raw = torch.tensor(np.asarray(readings, np.float32)).nan_to_num(torch.nan, torch.nan, torch.nan)  # nothing infinite is read
+        raw = torch.tensor(np.asarray(readings, np.float32)).nan_to_num(
+            torch.nan, torch.nan, torch.nan
+        )  # nothing infinite is read
         heard = ~raw.isnan().all(2).all(0)
         heard |= not heard.any()
         served = self.served(heard)
         return served.times_ahead(past).numpy(), served(past, raw[:, heard]).numpy()
 
     def served(self, heard: torch.Tensor | None = None) -> ServedForecaster:
-        """What ``forecast`` calls, as a module that reads those of the active sensors that are ``heard`` (bool ``[K]``)."""
+        """What ``forecast`` calls, as a module that reads those of the active sensors that are
+        ``heard`` (bool ``[K]``).
+        """
         description = self.description
         active, targets = torch.tensor(description.active), torch.tensor(description.targets)
         if heard is not None:
@@ -97,13 +110,26 @@ class Artifact:
 
 
 def save_artifact(
-    folder: Path, model: SparseForecaster, description: Description, edges: Edges, positions: np.ndarray | None = None
+    folder: Path,
+    model: SparseForecaster,
+    description: Description,
+    edges: Edges,
+    positions: np.ndarray | None = None,
 ) -> None:
-    """``edges`` and ``positions [S, 2]`` go with the model, which is made from them again when it is loaded."""
+    """``edges`` and ``positions [S, 2]`` go with the model, which is made from them again when it
+    is loaded.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    state: dict[str, Tensor] = to_cpu(dict(model.state_dict()))  # where a module stands twice, its tensors share memory
-    tensors = {name: value.clone(memory_format=torch.contiguous_format) for name, value in state.items()}
-    tensors |= {f"{EDGE_PREFIX}{name}": torch.tensor(getattr(edges, name)) for name in ("source", "target", "weight")}
+    state: dict[str, Tensor] = to_cpu(
+        dict(model.state_dict())
+    )  # where a module stands twice, its tensors share memory
+    tensors = {
+        name: value.clone(memory_format=torch.contiguous_format) for name, value in state.items()
+    }
+    tensors |= {
+        f"{EDGE_PREFIX}{name}": torch.tensor(getattr(edges, name))
+        for name in ("source", "target", "weight")
+    }
     if positions is not None:
         tensors[POSITIONS] = torch.tensor(positions)
     save_file(tensors, folder / WEIGHTS)
@@ -117,11 +143,15 @@ def _upgraded(document: dict[str, Any]) -> dict[str, Any]:
     model = dict(document["model"])
     old = {"blocks": model.pop("blocks"), "heads": model.pop("heads")}
     options = old if model["backbone"] == "patch_transformer" else {"blocks": old["blocks"]}
-    return document | {"version": 3, "model": model | {"backbone": {"name": model["backbone"], "options": options}}}
+    return document | {
+        "version": 3,
+        "model": model | {"backbone": {"name": model["backbone"], "options": options}},
+    }
 
 
 def artifact_digest(folder: Path) -> str:
-    """Of weights and description: what tells a saved model from any other, and from one that somebody changed.
+    """Of weights and description: what tells a saved model from any other, and from one that
+    somebody changed.
 
     Raises:
         ArtifactError: a file is absent.
@@ -131,7 +161,10 @@ def artifact_digest(folder: Path) -> str:
         for name in (DESCRIPTION, WEIGHTS):
             digest.update((folder / name).read_bytes())
     except OSError as error:
-        raise ArtifactError(f"no usable model in {folder} ({error.strerror}); it must hold {DESCRIPTION} and {WEIGHTS}") from error
+        raise ArtifactError(
+            f"no usable model in {folder} ({error.strerror}); it must hold {DESCRIPTION} and "
+            f"{WEIGHTS}"
+        ) from error
     return digest.hexdigest()
 
 
@@ -142,21 +175,44 @@ def load_artifact(folder: Path) -> Artifact:
         ArtifactError: a file is absent, damaged, or does not fit the other.
     """
     try:
-        description = Description.model_validate(_upgraded(json.loads((folder / DESCRIPTION).read_bytes())))
+        description = Description.model_validate(
+            _upgraded(json.loads((folder / DESCRIPTION).read_bytes()))
+        )
         tensors = load_file(folder / WEIGHTS)
-        edges = Edges(*(tensors.pop(f"{EDGE_PREFIX}{name}").numpy() for name in ("source", "target", "weight")))
-    except (OSError, ValueError, SafetensorError, KeyError, TypeError, AttributeError) as error:  # pydantic's, JSON's: ValueErrors
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error).splitlines()[0]
+        edges = Edges(
+            *(
+                tensors.pop(f"{EDGE_PREFIX}{name}").numpy()
+                for name in ("source", "target", "weight")
+            )
+        )
+    except (
+        OSError,
+        ValueError,
+        SafetensorError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:  # pydantic's, JSON's: ValueErrors
+        reason = (
+            error.errors()[0]["msg"]
+            if isinstance(error, ValidationError)
+            else str(error).splitlines()[0]
+        )
         raise ArtifactError(
-            f"no usable model in {folder} ({reason}); it must hold {DESCRIPTION} and {WEIGHTS} of one run"
+            f"no usable model in {folder} ({reason}); it must hold {DESCRIPTION} and {WEIGHTS} of "
+            f"one run"
         ) from error
     season = Season(description.season_period, description.season_slots, description.season_step)
     scaler = SeasonalScaler(season, len(description.sensors), len(description.channels))
     place = {"positions": tensors.pop(POSITIONS, None), "layout": description.patching}
-    model = build_forecaster(description.model, scaler, edges, targets=description.targets, seed=0, **place)
+    model = build_forecaster(
+        description.model, scaler, edges, targets=description.targets, seed=0, **place
+    )
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        raise ArtifactError(f"the weights in {folder} do not fit its {DESCRIPTION}; both must come from one run") from error
+        raise ArtifactError(
+            f"the weights in {folder} do not fit its {DESCRIPTION}; both must come from one run"
+        ) from error
     model.eval()
     return Artifact(model, description)

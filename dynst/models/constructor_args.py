@@ -1,4 +1,7 @@
-"""What a constructor of a backbone gets, by the names of its parameters; every other parameter is an option of the job."""
+"""What a constructor of a backbone gets, by the names of its parameters.
+
+Every other parameter is an option of the job.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,20 +44,27 @@ class Blueprint:
 
     @property
     def everywhere(self) -> Topology:
-        """For the readout, which compares all pairs of a small network also where the backbone keeps to lists."""
+        """For the readout, which compares all pairs of a small network also where the backbone
+        keeps to lists.
+        """
         if self.traits.max_all_pairs:
             return self.geometry
-        return make_topology(self.edges, self.shape.num_sensors, Traits(compact=True), self.neighbours)
+        return make_topology(
+            self.edges, self.shape.num_sensors, Traits(compact=True), self.neighbours
+        )
 
     @cached_property
     def backward(self) -> Topology:
-        return make_topology(self.edges.backward(), self.shape.num_sensors, self.traits, self.neighbours)
+        return make_topology(
+            self.edges.backward(), self.shape.num_sensors, self.traits, self.neighbours
+        )
 
     @property
     def frames(self) -> FrameShape:
         if self.layout is None:
             raise ConfigError(
-                "the backbone reads pictures of a grid, but the store has no grid; import the data as one, or take another backbone"
+                "the backbone reads pictures of a grid, but the store has no grid; import the "
+                "data as one, or take another backbone"
             )
         return frame_shape(self.layout, self.shape)
 
@@ -72,13 +82,19 @@ PARTS: dict[str, Callable[[Blueprint], Any]] = {
     "num_targets": lambda blueprint: blueprint.shape.num_targets,
     "hidden": lambda blueprint: blueprint.shape.hidden,
     "targets": lambda blueprint: list(blueprint.targets),
-    "num_calendar": lambda blueprint: calendar_features(torch.zeros(1, dtype=torch.int64)).shape[-1],
+    "num_calendar": lambda blueprint: calendar_features(torch.zeros(1, dtype=torch.int64)).shape[
+        -1
+    ],
     "identity": lambda blueprint: blueprint.identity,
-    "positions": lambda blueprint: None if blueprint.positions is None else blueprint.positions.float(),
+    "positions": lambda blueprint: (
+        None if blueprint.positions is None else blueprint.positions.float()
+    ),
     "places": lambda blueprint: place_features(blueprint.positions, blueprint.shape.num_sensors),
     "geometry": lambda blueprint: blueprint.geometry,
     "backward": lambda blueprint: blueprint.backward,
     "frames": lambda blueprint: blueprint.frames,
     "edge_index": lambda blueprint: blueprint.edge_index,  # [2, M] int64
-    "edge_weight": lambda blueprint: torch.tensor(blueprint.edges.weight),  # [M], a copy: a store's own may not be written to
+    "edge_weight": lambda blueprint: torch.tensor(
+        blueprint.edges.weight
+    ),  # [M], a copy: a store's own may not be written to
 }

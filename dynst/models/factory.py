@@ -1,4 +1,6 @@
-"""From plain settings to a forecaster: which backbone, what it is made from, and what stands around it."""
+"""From plain settings to a forecaster: which backbone, what it is made from, and what stands around
+it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,7 +34,9 @@ class BackboneConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(description="one of the catalogue, or package.module:Class for a network of your own")
+    name: str = Field(
+        description="one of the catalogue, or package.module:Class for a network of your own"
+    )
     options: dict[str, Any] = {}
 
     @model_validator(mode="before")
@@ -40,10 +44,18 @@ class BackboneConfig(BaseModel):
     def _checked(cls, given: Any) -> Any:
         if isinstance(given, str):
             given = {"name": given}
-        if not isinstance(given, dict) or not isinstance(given.get("name"), str) or not isinstance(given.get("options", {}), dict):
+        if (
+            not isinstance(given, dict)
+            or not isinstance(given.get("name"), str)
+            or not isinstance(given.get("options", {}), dict)
+        ):
             return given
         try:
-            return given | {"options": checked_options(backbone_class(given["name"]), given.get("options", {}), filled=PARTS)}
+            return given | {
+                "options": checked_options(
+                    backbone_class(given["name"]), given.get("options", {}), filled=PARTS
+                )
+            }
         except ConfigError as error:
             raise ValueError(str(error)) from error
 
@@ -53,16 +65,28 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    backbone: BackboneConfig = Field(BackboneConfig(name="morph_graph"), description="a name, or a name with options")
+    backbone: BackboneConfig = Field(
+        BackboneConfig(name="morph_graph"), description="a name, or a name with options"
+    )
     window: int = Field(12, ge=1, description="steps that the forecaster reads")
     horizon: int = Field(12, ge=1, description="steps that it forecasts")
     steps_at_once: int | None = Field(
-        None, ge=1, description="steps that the network forecasts before it reads them itself; by default the whole horizon"
+        None,
+        ge=1,
+        description="steps that the network forecasts before it reads them itself; by default the "
+        "whole horizon",
     )
     hidden: int = Field(32, ge=4, multiple_of=4)
-    embedding: int = Field(64, ge=1, description="leading modes of the training part that tell locations apart at first")
+    embedding: int = Field(
+        64,
+        ge=1,
+        description="leading modes of the training part that tell locations apart at first",
+    )
     neighbours: int | None = Field(
-        None, ge=1, description="sensors that a location listens to; by default all of them up to 512 sensors, 16 above"
+        None,
+        ge=1,
+        description="sensors that a location listens to; by default all of them up to 512 "
+        "sensors, 16 above",
     )
 
     @property
@@ -83,19 +107,32 @@ def build_forecaster(
 ) -> SparseForecaster:
     """A forecaster of the channels ``targets``; ``seed`` sets its weights.
 
-    ``positions [S, 2]`` are those of the sensors, ``identity [S, E]`` is what the embeddings of the locations begin as, by default
-    random, and ``layout`` says how the sensors cover a grid, where they do.
+    ``positions [S, 2]`` are those of the sensors, ``identity [S, E]`` is what the embeddings of the
+    locations begin as, by default random, and ``layout`` says how the sensors cover a grid, where
+    they do.
 
     Raises:
-        ConfigError: the backbone does not fit the network of sensors, or cannot be built with its options.
+        ConfigError: the backbone does not fit the network of sensors, or cannot be built with its
+            options.
     """
     num_sensors, num_channels = scaler.scale.shape
-    shape = Shape(model.window, model.horizon, num_sensors, num_channels, len(targets), model.hidden)
+    shape = Shape(
+        model.window, model.horizon, num_sensors, num_channels, len(targets), model.hidden
+    )
     with _SEEDED, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if identity is None:
             identity = torch.randn(num_sensors, model.embedding) / model.embedding**0.5
-        parts = Blueprint(shape, model.traits, model.neighbours, edges, tuple(targets), identity, positions, layout)
+        parts = Blueprint(
+            shape,
+            model.traits,
+            model.neighbours,
+            edges,
+            tuple(targets),
+            identity,
+            positions,
+            layout,
+        )
         if model.steps_at_once is None or model.steps_at_once >= model.horizon:
             return _forecaster(model.backbone, parts, scaler)
         _check_rollout(model, num_channels, targets)
@@ -104,32 +141,45 @@ def build_forecaster(
 
 
 def check_forecast(made: SparseForecaster, name: str) -> None:
-    """Raises ConfigError where a forecast of one empty window fails, or does not have the shape that the model was asked for.
+    """Raises ConfigError where a forecast of one empty window fails, or does not have the shape
+    that the model was asked for.
 
-    The model is left in evaluation mode, since one window has no statistics to normalise a batch with.
+    The model is left in evaluation mode, since one window has no statistics to normalise a batch
+    with.
     """
     shape = made.shape
     readings = torch.zeros(1, shape.window, shape.num_sensors, shape.num_channels)
     calendar = calendar_features(torch.zeros(1, dtype=torch.int64))
     try:
-        forecast = made.eval()(readings, torch.ones_like(readings, dtype=torch.bool), calendar, torch.arange(shape.num_sensors))
+        forecast = made.eval()(
+            readings,
+            torch.ones_like(readings, dtype=torch.bool),
+            calendar,
+            torch.arange(shape.num_sensors),
+        )
     except Exception as error:  # whatever a user's network raises
         raise ConfigError(
-            f"model.backbone {name} cannot forecast from readings of shape {list(readings.shape)} ({in_one_line(error)})"
+            f"model.backbone {name} cannot forecast from readings of shape {list(readings.shape)} "
+            f"({in_one_line(error)})"
         ) from error
     wanted, got = [1, shape.horizon, shape.num_sensors, shape.num_targets], list(forecast.shape)
     if got != wanted:
         raise ConfigError(
-            f"model.backbone {name} must forecast {wanted} (batch, horizon, sensors, targets), but gives {got}; mend it"
+            f"model.backbone {name} must forecast {wanted} (batch, horizon, sensors, targets), "
+            f"but gives {got}; mend it"
         )
 
 
-def _forecaster(backbone: BackboneConfig, parts: Blueprint, scaler: SeasonalScaler) -> SparseForecaster:
+def _forecaster(
+    backbone: BackboneConfig, parts: Blueprint, scaler: SeasonalScaler
+) -> SparseForecaster:
     kind, shape = backbone_class(backbone.name), parts.shape
     network = _network(kind, backbone, parts)
     if parts.traits.compact:
         readout = getattr(kind, "readout", Readout)
-        return CompactForecaster(shape, network, readout(shape, parts.everywhere, parts.targets, parts.identity), scaler)
+        return CompactForecaster(
+            shape, network, readout(shape, parts.everywhere, parts.targets, parts.identity), scaler
+        )
     if parts.layout is not None and "frames" in wanted_parts(kind, PARTS):
         network = OnPictures(network, parts.layout, shape, parts.targets)
         return InputGatedForecaster(shape, network, scaler, reads_mask=True)
@@ -144,13 +194,15 @@ def _network(kind: type[nn.Module], backbone: BackboneConfig, parts: Blueprint) 
         raise
     except Exception as error:  # whatever a user's network raises
         raise ConfigError(
-            f"model.backbone {backbone.name} cannot be made with these settings ({in_one_line(error)}); mend model"
+            f"model.backbone {backbone.name} cannot be made with these settings "
+            f"({in_one_line(error)}); mend model"
         ) from error
 
 
 def _check_rollout(model: ModelConfig, num_channels: int, targets: Sequence[int]) -> None:
     if list(targets) != list(range(num_channels)):
         raise ConfigError(
-            f"model.steps_at_once {model.steps_at_once} needs a forecast of everything that is read, but {len(targets)} of "
-            f"{num_channels} channels are targets; name all of them in data.targets, or leave model.steps_at_once out"
+            f"model.steps_at_once {model.steps_at_once} needs a forecast of everything that is "
+            f"read, but {len(targets)} of {num_channels} channels are targets; name all of them in "
+            "data.targets, or leave model.steps_at_once out"
         )

@@ -12,7 +12,8 @@ __all__ = ["CompactForecaster", "InputGatedForecaster", "SparseForecaster"]
 
 
 class SparseForecaster(nn.Module):
-    """What every forecaster is: a network over scaled readings, and the scaler that travels with its weights.
+    """What every forecaster is: a network over scaled readings, and the scaler that travels with
+    its weights.
 
     It cannot read a switched-off sensor: its readings are not an input.
     """
@@ -30,7 +31,8 @@ class SparseForecaster(nn.Module):
         gates: Tensor | None = None,
         locations: Tensor | None = None,
     ) -> Tensor:
-        """Scaled ``readings [B, T, K, C]`` of ``sensors [K]`` to scaled forecasts ``[B, H, S, targets]``.
+        """Scaled ``readings [B, T, K, C]`` of ``sensors [K]`` to scaled forecasts ``[B, H, S,
+        targets]``.
 
         ``locations [L]`` asks for these alone, ``[B, H, L, targets]``, at their share of the cost.
 
@@ -41,9 +43,13 @@ class SparseForecaster(nn.Module):
 
 
 class CompactForecaster(SparseForecaster):
-    """A backbone whose cost shrinks with the active sensors, and the readout from their states to all locations."""
+    """A backbone whose cost shrinks with the active sensors, and the readout from their states to
+    all locations.
+    """
 
-    def __init__(self, shape: Shape, backbone: CompactBackbone, readout: nn.Module, scaler: SeasonalScaler) -> None:
+    def __init__(
+        self, shape: Shape, backbone: CompactBackbone, readout: nn.Module, scaler: SeasonalScaler
+    ) -> None:
         super().__init__(shape, scaler)
         self.backbone, self.readout = backbone, readout
 
@@ -58,21 +64,27 @@ class CompactForecaster(SparseForecaster):
     ) -> Tensor:
         morphed = stream_morph(readings, observed)
         hidden = self.backbone(morphed, calendar, sensors, gates)  # [B, K, D]
-        asked = () if locations is None else (locations,)  # a readout of somebody's own need not know of them
+        asked = (
+            () if locations is None else (locations,)
+        )  # a readout of somebody's own need not know of them
         forecast: Tensor = self.readout(hidden, morphed, sensors, gates, *asked)
         return forecast
 
 
 class InputGatedForecaster(SparseForecaster):
-    """Any network from all locations to all locations. Those that are off hold the mean of the training part, which is 0 in
-    scaled form (the way of DynST, arXiv 2403.02914); so fewer readings are needed, and nothing is computed faster.
+    """Any network from all locations to all locations.
+
+    Those that are off hold the mean of the training part, which is 0 in scaled form (the way of
+    DynST, arXiv 2403.02914); so fewer readings are needed, and nothing is computed faster.
 
     Args:
         network: ``[B, T, S, C]`` to ``[B, H, S, targets]``.
         reads_mask: it gets ``[B, T, S, 2C]`` instead, the observation mask beside the values.
     """
 
-    def __init__(self, shape: Shape, network: nn.Module, scaler: SeasonalScaler, *, reads_mask: bool = False) -> None:
+    def __init__(
+        self, shape: Shape, network: nn.Module, scaler: SeasonalScaler, *, reads_mask: bool = False
+    ) -> None:
         super().__init__(shape, scaler)
         self.network, self.reads_mask = network, reads_mask
 
@@ -87,10 +99,14 @@ class InputGatedForecaster(SparseForecaster):
     ) -> Tensor:
         if locations is not None:
             raise ConfigError(
-                "a network that reads every location forecasts all of them at once, but was asked for a part; "
-                "set training.parts to 1, or take a compact backbone"
+                "a network that reads every location forecasts all of them at once, but was asked "
+                "for a part; set training.parts to 1, or take a compact backbone"
             )
-        told = torch.cat([readings, observed.to(readings.dtype)], dim=-1) if self.reads_mask else readings
+        told = (
+            torch.cat([readings, observed.to(readings.dtype)], dim=-1)
+            if self.reads_mask
+            else readings
+        )
         if gates is not None:
             told = told * gates[:, None]
         everywhere = told.new_zeros(*told.shape[:2], self.shape.num_sensors, told.shape[-1])

@@ -1,4 +1,6 @@
-"""A forecaster as it is put into service: raw readings of its active sensors in, forecasts of all locations out."""
+"""A forecaster as it is put into service: raw readings of its active sensors in, forecasts of all
+locations out.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +12,8 @@ __all__ = ["ServedForecaster"]
 
 
 class ServedForecaster(nn.Module):
-    """Scaling, network and its undoing as one module of two tensors, so that it can be exported whole.
+    """Scaling, network and its undoing as one module of two tensors, so that it can be exported
+    whole.
 
     Args:
         active: bool ``[S]``.
@@ -18,7 +21,9 @@ class ServedForecaster(nn.Module):
         step_seconds: between two readings.
     """
 
-    def __init__(self, model: SparseForecaster, active: Tensor, targets: Tensor, step_seconds: int) -> None:
+    def __init__(
+        self, model: SparseForecaster, active: Tensor, targets: Tensor, step_seconds: int
+    ) -> None:
         super().__init__()
         self.model, self.step_seconds = model, step_seconds
         self.sensors: Tensor
@@ -31,7 +36,10 @@ class ServedForecaster(nn.Module):
         return time[-1] + self.step_seconds * torch.arange(1, self.model.shape.horizon + 1)
 
     def forward(self, time: Tensor, readings: Tensor) -> Tensor:
-        """``[H, S, targets]`` from ``time [T]`` int64 and ``readings [T, K, C]``; NaN is read as the location's profile."""
+        """``[H, S, targets]`` from ``time [T]`` int64 and ``readings [T, K, C]``.
+
+        NaN is read as the location's profile.
+        """
         scaler, observed = self.model.scaler, ~readings.isnan()
         scaled = (readings - scaler.profile_at(time)[:, self.sensors]) / scaler.scale[self.sensors]
         scaled = torch.where(observed, scaled, 0.0)

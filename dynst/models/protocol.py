@@ -1,4 +1,7 @@
-"""What a backbone is: active sensors in, one hidden state for each of them out; and who may hear whom."""
+"""What a backbone is: active sensors in, one hidden state for each of them out.
+
+And who may hear whom.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,15 +22,19 @@ __all__ = [
 ]
 
 Aggregation = Callable[[Tensor], Tensor]
-"""From one message of each sensor, ``[B, ..., K, D]``, to what each location hears, ``[B, ..., L, D]``."""
+"""From one message of each sensor, ``[B, ..., K, D]``, to what each location hears, ``[B, ..., L,
+D]``.
+"""
 
 
 class HeadAggregation(NamedTuple):
     """Attention whose scores all windows share, ``[heads, L, K]``.
 
     Args:
-        by_head: what is said to each head, ``[B, heads, K, D]``, to what it hears, ``[B, heads, L, D]``.
-        on_average: what is said to all heads alike, ``[B, 1, K, D]``, to the mean of what they hear, ``[B, 1, L, D]``.
+        by_head: what is said to each head, ``[B, heads, K, D]``, to what it hears, ``[B, heads, L,
+            D]``.
+        on_average: what is said to all heads alike, ``[B, 1, K, D]``, to the mean of what they
+            hear, ``[B, 1, L, D]``.
     """
 
     by_head: Aggregation
@@ -48,7 +55,9 @@ class Shape:
 
 @dataclass(frozen=True)
 class FrameShape:
-    """Sizes of a network over pictures, ``[B, T, channels_in, rows, columns]`` to ``[B, H, channels_out, rows, columns]``."""
+    """Sizes of a network over pictures, ``[B, T, channels_in, rows, columns]`` to ``[B, H,
+    channels_out, rows, columns]``.
+    """
 
     window: int
     horizon: int
@@ -64,9 +73,10 @@ class Traits:
     """What the forecaster around a backbone has to know of it.
 
     Args:
-        compact: reads active sensors alone and leaves the other locations to the readout; else it reads every location, those that
-            are off filled in, and forecasts them all by itself.
-        max_all_pairs: sensors up to which all of them may hear one another; saved models rely on the number.
+        compact: reads active sensors alone and leaves the other locations to the readout; else it
+            reads every location, those that are off filled in, and forecasts them all by itself.
+        max_all_pairs: sensors up to which all of them may hear one another; saved models rely on
+            the number.
         takes_lists: of neighbours, above that number or where a user wants them.
     """
 
@@ -80,8 +90,10 @@ class Pairs:
     """Whom each of L listeners may hear, one by one, for messages that are made for each pair.
 
     Args:
-        index: ``[L, N]``, places of the speakers among the K given sensors; any place where a list is short.
-        weight: ``[L, N]``, as ``Links.average`` weighs them: gated, rows sum to 1, or to 0 where nobody is heard.
+        index: ``[L, N]``, places of the speakers among the K given sensors; any place where a list
+            is short.
+        weight: ``[L, N]``, as ``Links.average`` weighs them: gated, rows sum to 1, or to 0 where
+            nobody is heard.
         proximity: ``[L, N]`` ≥ 0, whatever the gates.
     """
 
@@ -97,33 +109,50 @@ class Neighborhood(Protocol):
         """By proximity alone: the known graph."""
 
     def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Aggregation:
-        """By learned scores, ``query [..., L, E] · key [..., K, E]``, plus ``nearness [..., 1, 1]`` times the proximity."""
+        """By learned scores, ``query [..., L, E] · key [..., K, E]``, plus ``nearness [..., 1, 1]``
+        times the proximity.
+        """
 
     def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> HeadAggregation:
-        """By scores as those of ``attend``, from ``query [heads, L, E]`` and ``key [heads, K, E]``."""
+        """By scores as those of ``attend``, from ``query [heads, L, E]`` and ``key [heads, K,
+        E]``.
+        """
 
     def neighbours(self) -> Pairs:
         """The known graph pair by pair."""
 
 
 class Topology(nn.Module):
-    """What is known of who is near whom among all S locations. Its buffers are made from edges and never saved."""
+    """What is known of who is near whom among all S locations.
+
+    Its buffers are made from edges and never saved.
+    """
 
     def among(self, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
         """The given ``sensors [K]`` to one another, L = K. ``gates`` None means all 1."""
         raise NotImplementedError
 
-    def everywhere(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> Neighborhood:
-        """The given ``sensors [K]`` to all locations, L = S, or to ``locations [L]`` alone; none listens to itself."""
+    def everywhere(
+        self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
+    ) -> Neighborhood:
+        """The given ``sensors [K]`` to all locations, L = S, or to ``locations [L]`` alone.
+
+        None listens to itself.
+        """
         raise NotImplementedError
 
 
 class CompactBackbone(Protocol):
     """A network that sees active sensors only: its cost shrinks with K.
 
-    Wherever sensors mix, sensor j's message is weighted by ``gates[j]`` and the weights are renormalised, so that gates of 1 on a
-    set A and 0 elsewhere give what A alone gives. ``gates`` None means all 1.
+    Wherever sensors mix, sensor j's message is weighted by ``gates[j]`` and the weights are
+    renormalised, so that gates of 1 on a set A and 0 elsewhere give what A alone gives. ``gates``
+    None means all 1.
     """
 
-    def __call__(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
-        """``morphed [B, K, T·2C]``, ``calendar [B, F]``, ``sensors [K]``, ``gates [K]`` to ``[B, K, D]``."""
+    def __call__(
+        self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
+    ) -> Tensor:
+        """``morphed [B, K, T·2C]``, ``calendar [B, F]``, ``sensors [K]``, ``gates [K]`` to ``[B, K,
+        D]``.
+        """

@@ -1,4 +1,7 @@
-"""Backbones by name: our own, and a user's class as ``package.module:Class``. What a constructor asks for by name, it gets."""
+"""Backbones by name: our own, and a user's class as ``package.module:Class``.
+
+What a constructor asks for by name, it gets.
+"""
 
 from collections.abc import Collection, Iterator, Mapping
 from importlib import import_module
@@ -12,7 +15,14 @@ from torch import nn
 from dynst.errors import ConfigError, in_one_line
 from dynst.models.protocol import Traits
 
-__all__ = ["BACKBONES", "backbone_class", "checked_options", "own_code", "traits_of", "wanted_parts"]
+__all__ = [
+    "BACKBONES",
+    "backbone_class",
+    "checked_options",
+    "own_code",
+    "traits_of",
+    "wanted_parts",
+]
 
 BACKBONES = {
     "morph_graph": "dynst.models.graph.stream_morph:MorphGraphNet",
@@ -39,21 +49,30 @@ def backbone_class(name: str) -> type[nn.Module]:
     """
     module, colon, attribute = BACKBONES.get(name, name).partition(":")
     if not colon:
-        raise ConfigError(f"model.backbone must be one of {', '.join(BACKBONES)} or package.module:Class, but got '{name}'")
+        raise ConfigError(
+            f"model.backbone must be one of {', '.join(BACKBONES)} or package.module:Class, but "
+            f"got '{name}'"
+        )
     try:
         found = getattr(import_module(module), attribute)
     except Exception as error:  # it is somebody else's code that runs
         raise ConfigError(
-            f"model.backbone '{name}' cannot be imported ({in_one_line(error)}); install its package, or put its folder on "
-            "PYTHONPATH"
+            f"model.backbone '{name}' cannot be imported ({in_one_line(error)}); install its "
+            "package, or put its folder on PYTHONPATH"
         ) from error
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise ConfigError(f"model.backbone '{name}' must be a class derived from torch.nn.Module, but is {type(found).__name__}")
+        raise ConfigError(
+            f"model.backbone '{name}' must be a class derived from torch.nn.Module, but is "
+            f"{type(found).__name__}"
+        )
     return found
 
 
 def own_code(name: str) -> Path | None:
-    """The file, or the folder of the outermost package, that holds a user's class; None for a name of ``BACKBONES``."""
+    """The file, or the folder of the outermost package, that holds a user's class.
+
+    None for a name of ``BACKBONES``.
+    """
     if name in BACKBONES:
         return None
     outermost = import_module(name.partition(":")[0].partition(".")[0])
@@ -67,11 +86,16 @@ def traits_of(backbone: type[nn.Module]) -> Traits:
 
 
 def wanted_parts(backbone: type[nn.Module], filled: Collection[str]) -> list[str]:
-    """Those of the parameters of its constructor that are ``filled`` in by name; the others are options."""
+    """Those of the parameters of its constructor that are ``filled`` in by name.
+
+    The others are options.
+    """
     return [parameter.name for parameter in _parameters(backbone) if parameter.name in filled]
 
 
-def checked_options(backbone: type[nn.Module], options: Mapping[str, Any], filled: Collection[str]) -> dict[str, Any]:
+def checked_options(
+    backbone: type[nn.Module], options: Mapping[str, Any], filled: Collection[str]
+) -> dict[str, Any]:
     """All options of a backbone, defaults included, checked against the types of its constructor.
 
     Raises:
@@ -87,11 +111,16 @@ def checked_options(backbone: type[nn.Module], options: Mapping[str, Any], fille
     }
     settings = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
     try:
-        return dict(create_model("Options", __config__=settings, **fields).model_validate(dict(options)))
+        return dict(
+            create_model("Options", __config__=settings, **fields).model_validate(dict(options))
+        )
     except ValidationError as error:
         problem = error.errors()[0]
         option = ".".join(str(part) for part in problem["loc"])
-        raise ConfigError(f"model.backbone.options.{option}: {_reason(problem['type'], problem['msg'], list(fields))}") from error
+        raise ConfigError(
+            f"model.backbone.options.{option}: "
+            f"{_reason(problem['type'], problem['msg'], list(fields))}"
+        ) from error
 
 
 def _reason(kind: str, message: str, known: list[str]) -> str:
@@ -108,7 +137,7 @@ def _parameters(backbone: type[nn.Module]) -> Iterator[Parameter]:
         resolved = signature(backbone, eval_str=True).parameters.values()
     except NameError as error:
         raise ConfigError(
-            f"model.backbone {backbone.__name__} must have annotations that can be looked up, but {in_one_line(error)}; "
-            "import it for good"
+            f"model.backbone {backbone.__name__} must have annotations that can be looked up, but "
+            f"{in_one_line(error)}; import it for good"
         ) from error
     return (parameter for parameter in resolved if parameter.kind in known)

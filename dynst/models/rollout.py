@@ -1,4 +1,6 @@
-"""Long horizons a few steps at a time: the forecaster reads its own forecasts, as simulators on meshes do."""
+"""Long horizons a few steps at a time: the forecaster reads its own forecasts, as simulators on
+meshes do.
+"""
 
 import torch
 from torch import Tensor
@@ -11,14 +13,18 @@ __all__ = ["RolledOut"]
 
 
 class RolledOut(SparseForecaster):
-    """Asks ``inner`` as often as the horizon needs; in between, the window moves on over what was forecast at the active sensors.
+    """Asks ``inner`` as often as the horizon needs.
 
-    The training sees the whole way, so that errors that grow from step to step are learned to be small (as the rollouts of
-    Pfaff et al. 2021, without their noise).
+    In between, the window moves on over what was forecast at the active sensors.
+
+    The training sees the whole way, so that errors that grow from step to step are learned to be
+    small (as the rollouts of Pfaff et al. 2021, without their noise).
     """
 
     def __init__(self, shape: Shape, inner: SparseForecaster) -> None:
-        """``inner`` forecasts all channels in their order, fewer steps at a time than ``shape.horizon``."""
+        """``inner`` forecasts all channels in their order, fewer steps at a time than
+        ``shape.horizon``.
+        """
         super().__init__(shape, inner.scaler)
         self.inner = inner
 
@@ -37,16 +43,25 @@ class RolledOut(SparseForecaster):
         steps: list[Tensor] = []
         for step in range(0, horizon, at_once):
             later = shifted_calendar(calendar, step * seconds)
-            ahead = self.inner(readings, observed, later, sensors, gates, both)  # [B, h, S, C], or of both alone
+            ahead = self.inner(
+                readings, observed, later, sensors, gates, both
+            )  # [B, h, S, C], or of both alone
             steps.append(ahead[:, :, asked])
             told = ahead[:, :, own]
             readings = torch.cat([readings, told], dim=1)[:, -window:]
-            observed = torch.cat([observed, torch.ones_like(told, dtype=torch.bool)], dim=1)[:, -window:]
+            observed = torch.cat([observed, torch.ones_like(told, dtype=torch.bool)], dim=1)[
+                :, -window:
+            ]
         return torch.cat(steps, dim=1)[:, :horizon]
 
 
-def _both(locations: Tensor | None, sensors: Tensor) -> tuple[Tensor | None, Tensor | slice, Tensor]:
-    """What has to be forecast on the way: locations and sensors; and where those and these stand among them."""
+def _both(
+    locations: Tensor | None, sensors: Tensor
+) -> tuple[Tensor | None, Tensor | slice, Tensor]:
+    """What has to be forecast on the way: locations and sensors.
+
+    And where those and these stand among them.
+    """
     if locations is None:
         return None, slice(None), sensors
     both = torch.cat([locations, sensors]).unique()

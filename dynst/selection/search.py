@@ -18,14 +18,23 @@ ELIMINATION_STRIDE = 8  # and every eighth what an elimination needs, which is a
 
 
 class SearchConfig(BaseModel):
-    """How long to search. A round looks at ``proposals`` exchanges on few of the judge's windows and judges the best one on all."""
+    """How long to search.
+
+    A round looks at ``proposals`` exchanges on few of the judge's windows and judges the best one
+    on all.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     windows: int | None = Field(
-        None, ge=1, description="of the validation and of the training part, to judge by; by default 1,024, on large networks fewer"
+        None,
+        ge=1,
+        description="of the validation and of the training part, to judge by; by default 1,024, "
+        "on large networks fewer",
     )
-    elimination_rounds: int = Field(5, ge=1, description="rounds in which sensors go, by importance alone")
+    elimination_rounds: int = Field(
+        5, ge=1, description="rounds in which sensors go, by importance alone"
+    )
     rounds: int = Field(12, ge=0, description="rounds of judged exchanges after it")
     proposals: int = Field(10, ge=1, description="exchanges that are looked at in a round")
 
@@ -38,44 +47,74 @@ class SelectionResult:
 
 
 def find_choice(
-    judge: SubsetEvaluator, constraints: Constraints, rankings: Sequence[Tensor], sparsity: float, config: SearchConfig, seed: int
+    judge: SubsetEvaluator,
+    constraints: Constraints,
+    rankings: Sequence[Tensor],
+    sparsity: float,
+    config: SearchConfig,
+    seed: int,
 ) -> SelectionResult:
-    """The whole search: judged exchanges from an elimination and from the best choice by one of the ``rankings``; after the
-    first rounds only the better one goes on.
+    """The whole search: judged exchanges from an elimination and from the best choice by one of the
+    ``rankings``; after the first rounds only the better one goes on.
 
-    The elimination sees the judge's last part alone, the training windows, so that the other one can still tell what generalises,
-    and few of them.
+    The elimination sees the judge's last part alone, the training windows, so that the other one
+    can still tell what generalises, and few of them.
     """
     ranked = [constraints.prune(constraints.allowed(), scores, sparsity) for scores in rankings]
     starts = [ranked[int(judge.losses(ranked).argmin())]] if ranked else []
-    starts.append(eliminate(judge.on(-1).every(ELIMINATION_STRIDE), constraints, sparsity, config.elimination_rounds))
+    starts.append(
+        eliminate(
+            judge.on(-1).every(ELIMINATION_STRIDE), constraints, sparsity, config.elimination_rounds
+        )
+    )
     first = round(config.rounds * FIRST_ROUNDS)
-    heats = [judged_search(judge, constraints, start, first, config.proposals, seed) for start in starts]
+    heats = [
+        judged_search(judge, constraints, start, first, config.proposals, seed) for start in starts
+    ]
     leader = min(heats, key=lambda heat: heat.loss)
-    return judged_search(judge, constraints, leader.active, config.rounds - first, config.proposals, seed + 1)
+    return judged_search(
+        judge, constraints, leader.active, config.rounds - first, config.proposals, seed + 1
+    )
 
 
-def eliminate(judge: SubsetEvaluator, constraints: Constraints, sparsity: float, rounds: int) -> Tensor:
-    """Switch sensors off in rounds, each a share of those that remain; after each one up to a tenth may be exchanged.
+def eliminate(
+    judge: SubsetEvaluator, constraints: Constraints, sparsity: float, rounds: int
+) -> Tensor:
+    """Switch sensors off in rounds, each a share of those that remain.
 
-    Importance is measured anew each time, since two neighbours both look dispensable until one of them is gone.
+    After each one up to a tenth may be exchanged.
+
+    Importance is measured anew each time, since two neighbours both look dispensable until one of
+    them is gone.
     """
     active = constraints.allowed()
     for number in range(1, rounds + 1):
         share = 1 - (1 - sparsity) ** (number / rounds)
-        active = constraints.prune(active, judge.importance(active), sparsity if number == rounds else share)
-        active = constraints.exchange(active, judge.importance(active), max(1, int(active.sum()) // 10))
+        active = constraints.prune(
+            active, judge.importance(active), sparsity if number == rounds else share
+        )
+        active = constraints.exchange(
+            active, judge.importance(active), max(1, int(active.sum()) // 10)
+        )
     return active
 
 
 def judged_search(
-    judge: SubsetEvaluator, constraints: Constraints, start: Tensor, rounds: int, proposals: int, seed: int
+    judge: SubsetEvaluator,
+    constraints: Constraints,
+    start: Tensor,
+    rounds: int,
+    proposals: int,
+    seed: int,
 ) -> SelectionResult:
-    """Improve a choice by exchanges that lower the judge's loss; the result is never worse than ``start``.
+    """Improve a choice by exchanges that lower the judge's loss.
 
-    A round proposes exchanges of one to a sixteenth of the sensors, by importance at the present choice with noise that grows
-    from one proposal to the next. The new ones are judged on few windows, the best of them on all windows, and it is taken if it is
-    better than what there is. After a round without success the exchanges get smaller.
+    The result is never worse than ``start``.
+
+    A round proposes exchanges of one to a sixteenth of the sensors, by importance at the present
+    choice with noise that grows from one proposal to the next. The new ones are judged on few
+    windows, the best of them on all windows, and it is taken if it is better than what there is.
+    After a round without success the exchanges get smaller.
     """
     generator = torch.Generator().manual_seed(seed)
     few = judge.every(PROPOSAL_STRIDE)
@@ -85,7 +124,9 @@ def judged_search(
     losses, seen = [loss], {key_of(start)}  # what all windows have judged cannot be better again
     for _ in range(rounds):
         proposed = [
-            constraints.exchange(active, _noisy(importance, number / proposals, generator), 1 + number % reach)
+            constraints.exchange(
+                active, _noisy(importance, number / proposals, generator), 1 + number % reach
+            )
             for number in range(proposals)
         ]
         new = [choice for choice in proposed if key_of(choice) not in seen]

@@ -20,33 +20,62 @@ __all__ = ["SensorSelector"]
 
 LOCATIONS_JUDGED = 60_000  # windows times sensors of each part, within these bounds of windows
 FEWEST, MOST = 192, 1024
-STARTS = ("farthest_point", "qr_pivoting", "variance")  # rankings that the search begins from, beside elimination
+STARTS = (
+    "farthest_point",
+    "qr_pivoting",
+    "variance",
+)  # rankings that the search begins from, beside elimination
 
 
 class SensorSelector:
     """Knows the training and the validation part, never the test part."""
 
-    def __init__(self, train: Windows, val: Windows, scaler: SeasonalScaler, network: Network, edges: Edges) -> None:
-        self._train, self._val, self._scaler, self._network, self._edges = train, val, scaler, network, edges
+    def __init__(
+        self, train: Windows, val: Windows, scaler: SeasonalScaler, network: Network, edges: Edges
+    ) -> None:
+        self._train, self._val, self._scaler, self._network, self._edges = (
+            train,
+            val,
+            scaler,
+            network,
+            edges,
+        )
 
     def ranked(self, name: str, constraints: Constraints, sparsity: float, seed: int) -> Tensor:
         """Scores ``[S]`` of a ranking that needs no training, over the sensors that are allowed."""
         allowed = constraints.allowed()
         count = int(constraints.prune(allowed, torch.zeros(len(allowed)), sparsity).sum())
         own = RANKINGS[name](self._known.among(allowed.nonzero().squeeze(1).numpy()), count, seed)
-        return torch.full(allowed.shape, float(own.min()), dtype=own.dtype).masked_scatter(allowed, own)
+        return torch.full(allowed.shape, float(own.min()), dtype=own.dtype).masked_scatter(
+            allowed, own
+        )
 
-    def judge(self, model: SparseForecaster, config: SearchConfig, world: World | None = None) -> SubsetEvaluator:
+    def judge(
+        self, model: SparseForecaster, config: SearchConfig, world: World | None = None
+    ) -> SubsetEvaluator:
         """As many windows of the validation as of the training part."""
         windows = config.windows or min(MOST, max(FEWEST, LOCATIONS_JUDGED // len(self._network)))
-        return SubsetEvaluator(model.eval(), [(part, evenly(len(part), windows)) for part in (self._val, self._train)], world)
+        return SubsetEvaluator(
+            model.eval(),
+            [(part, evenly(len(part), windows)) for part in (self._val, self._train)],
+            world,
+        )
 
     def judged(
-        self, judge: SubsetEvaluator, constraints: Constraints, sparsity: float, config: SearchConfig, seed: int
+        self,
+        judge: SubsetEvaluator,
+        constraints: Constraints,
+        sparsity: float,
+        config: SearchConfig,
+        seed: int,
     ) -> SelectionResult:
         """The judged search; the same on every rank."""
         few = len(self._network) <= MAX_PAIRED
-        rankings = [self.ranked(name, constraints, sparsity, seed) for name in STARTS if few or name in CHEAP]
+        rankings = [
+            self.ranked(name, constraints, sparsity, seed)
+            for name in STARTS
+            if few or name in CHEAP
+        ]
         return find_choice(judge, constraints, rankings, sparsity, config, seed)
 
     @cached_property

@@ -27,9 +27,11 @@ def evenly(count: int, most: int) -> Tensor:
 
 
 class SubsetEvaluator:
-    """Mean absolute error over ALL locations, in the unit of the first target, of a network that was trained to serve any subset.
+    """Mean absolute error over ALL locations, in the unit of the first target, of a network that
+    was trained to serve any subset.
 
-    The network must not change meanwhile: a choice that was asked about before is not looked at again.
+    The network must not change meanwhile: a choice that was asked about before is not looked at
+    again.
 
     Args:
         parts: windows to judge by, and which of them.
@@ -47,7 +49,11 @@ class SubsetEvaluator:
         self.model, self.world = model, world or World()
         self.num_sensors = model.shape.num_sensors
         self._parts, self._batch_size, self._device = parts, batch_size, device_of(model)
-        self._batches = [(windows.on(self._device), some) for windows, index in parts for some in index.split(batch_size)]
+        self._batches = [
+            (windows.on(self._device), some)
+            for windows, index in parts
+            for some in index.split(batch_size)
+        ]
         targets = to_device(parts[0][0].targets, self._device)
         self._weight = model.scaler.scale[:, targets] * model.scaler.to_first(targets)
         self._known: dict[bytes, float] = {}  # losses of choices
@@ -59,20 +65,31 @@ class SubsetEvaluator:
     def every(self, step: int) -> "SubsetEvaluator":
         """The same network on each ``step``-th of its windows."""
         return SubsetEvaluator(
-            self.model, [(windows, index[::step]) for windows, index in self._parts], self.world, self._batch_size
+            self.model,
+            [(windows, index[::step]) for windows, index in self._parts],
+            self.world,
+            self._batch_size,
         )
 
     @torch.no_grad()
     def loss(self, active: Tensor) -> float:
         sensors = active.nonzero().squeeze(1)
-        sums = [torch.stack(self._errors(windows, index, sensors, None)) for windows, index in self._batches]
+        sums = [
+            torch.stack(self._errors(windows, index, sensors, None))
+            for windows, index in self._batches
+        ]
         total, count = torch.stack(sums).sum(0)
         return float(total / count)
 
     def losses(self, choices: Sequence[Tensor]) -> Tensor:
-        """``[N]`` float64, one for each choice; every rank judges its share of the new ones and learns all of them."""
+        """``[N]`` float64, one for each choice.
+
+        Every rank judges its share of the new ones and learns all of them.
+        """
         keys = [key_of(choice) for choice in choices]
-        new = {key: choice for key, choice in zip(keys, choices, strict=True) if key not in self._known}
+        new = {
+            key: choice for key, choice in zip(keys, choices, strict=True) if key not in self._known
+        }
         found, asked = torch.zeros(len(new), dtype=torch.float64), list(new.values())
         for number in self.world.shard(torch.arange(len(new))).tolist():
             found[number] = self.loss(asked[number])
@@ -93,7 +110,9 @@ class SubsetEvaluator:
         sums = self.world.all_reduce(sums).cpu()
         return -sums[:-1] / sums[-1]
 
-    def _errors(self, windows: Windows, index: Tensor, sensors: Tensor, gates: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _errors(
+        self, windows: Windows, index: Tensor, sensors: Tensor, gates: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         batch = windows.batch(index, sensors)
         forecast = self.model(batch.readings, batch.observed, batch.calendar, batch.sensors, gates)
         return masked_mae(forecast, batch.target, batch.target_observed, self._weight)

@@ -1,4 +1,6 @@
-"""A scheme as plain settings: shares of the training instead of steps, so that they hold for any budget."""
+"""A scheme as plain settings: shares of the training instead of steps, so that they hold for any
+budget.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +17,15 @@ from dynst.sparsity.constraints.constrained import Constrained, PinExclude
 from dynst.sparsity.constraints.feasibility import check_marks, check_reachable
 from dynst.sparsity.constraints.sensor_layout import Network, plain_network
 from dynst.sparsity.constraints.spec import make_constraint_spec
-from dynst.sparsity.criteria import AbsoluteGradient, Coverage, Criterion, FixedScores, LearnedGate, Redrawn, SignedFirstOrder
+from dynst.sparsity.criteria import (
+    AbsoluteGradient,
+    Coverage,
+    Criterion,
+    FixedScores,
+    LearnedGate,
+    Redrawn,
+    SignedFirstOrder,
+)
 from dynst.sparsity.drops import ConstantDrop, CosineDrop, Drop, LinearDrop
 from dynst.sparsity.schedules import Constant, Cubic, Geometric, Linear, OneShot, Ramp, Schedule
 from dynst.sparsity.scheme import Probes, Scheme, SensorDropout
@@ -33,8 +43,17 @@ __all__ = [
 
 SchemeName = Literal["dynamic", "iterative", "one_shot", "judged"]
 CriterionName = Literal["signed_first_order", "absolute_gradient", "learned_gate", "random"]
-RAMPS: dict[str, type[Ramp]] = {"constant": Constant, "linear": Linear, "cubic": Cubic, "geometric": Geometric}
-DROPS: dict[str, type[Drop]] = {"constant": ConstantDrop, "linear": LinearDrop, "cosine": CosineDrop}
+RAMPS: dict[str, type[Ramp]] = {
+    "constant": Constant,
+    "linear": Linear,
+    "cubic": Cubic,
+    "geometric": Geometric,
+}
+DROPS: dict[str, type[Drop]] = {
+    "constant": ConstantDrop,
+    "linear": LinearDrop,
+    "cosine": CosineDrop,
+}
 CRITERIA: dict[str, Callable[[int, int], Criterion]] = {
     "signed_first_order": lambda num_sensors, seed: SignedFirstOrder(num_sensors),
     "absolute_gradient": lambda num_sensors, seed: AbsoluteGradient(num_sensors),
@@ -50,40 +69,82 @@ class SparsityConfig(BaseModel):
 
     scheme: SchemeName = Field(
         "dynamic",
-        description="iterative switches sensors off in rounds; dynamic also exchanges them; one_shot does it once, by the "
+        description="iterative switches sensors off in rounds; dynamic also exchanges them; "
+        "one_shot does it once, by the "
         "criterion; judged once, by a search that the network itself judges",
     )
-    criterion: CriterionName = Field("signed_first_order", description="what makes a sensor important")
-    coverage: float = Field(0, ge=0, description="weight of standing alone beside importance; needs positions")
-    final: float | None = Field(None, ge=0, lt=1, description="share of sensors that are off at the end; 0.5 without a budget")
-    budget: float | None = Field(None, gt=0, description="what the sensors that stay on may cost together; instead of final")
-    min_distance: float | None = Field(
-        None, gt=0, description="between any two sensors that stay on, in metres, or in the unit of a plane's positions"
+    criterion: CriterionName = Field(
+        "signed_first_order", description="what makes a sensor important"
     )
-    pinned: tuple[str, ...] = Field((), description="sensors that stay on, beside those that the store pins")
-    excluded: tuple[str, ...] = Field((), description="sensors that are never read, beside those that the store excludes")
+    coverage: float = Field(
+        0, ge=0, description="weight of standing alone beside importance; needs positions"
+    )
+    final: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="share of sensors that are off at the end; 0.5 without a budget",
+    )
+    budget: float | None = Field(
+        None, gt=0, description="what the sensors that stay on may cost together; instead of final"
+    )
+    min_distance: float | None = Field(
+        None,
+        gt=0,
+        description="between any two sensors that stay on, in metres, or in the unit of a plane's "
+        "positions",
+    )
+    pinned: tuple[str, ...] = Field(
+        (), description="sensors that stay on, beside those that the store pins"
+    )
+    excluded: tuple[str, ...] = Field(
+        (), description="sensors that are never read, beside those that the store excludes"
+    )
     schedule: Literal["constant", "linear", "cubic", "geometric"] = Field(
         "cubic", description="shape of the rounds; one_shot has none"
     )
-    start: float = Field(0.4, ge=0, lt=1, description="share of the training before the first sensor goes")
-    stop: float = Field(0.75, gt=0, lt=1, description="share of the training after which the mask is fixed")
+    start: float = Field(
+        0.4, ge=0, lt=1, description="share of the training before the first sensor goes"
+    )
+    stop: float = Field(
+        0.75, gt=0, lt=1, description="share of the training after which the mask is fixed"
+    )
     rounds: int = Field(15, ge=1, description="updates of the mask between start and stop")
-    drop_fraction: float = Field(0.3, ge=0, le=1, description="share of active sensors that the first update may exchange")
-    drop_decay: Literal["constant", "linear", "cosine"] = Field("cosine", description="how that share falls until stop")
+    drop_fraction: float = Field(
+        0.3, ge=0, le=1, description="share of active sensors that the first update may exchange"
+    )
+    drop_decay: Literal["constant", "linear", "cosine"] = Field(
+        "cosine", description="how that share falls until stop"
+    )
     rewind: float | None = Field(
-        None, ge=0, lt=1, description="share of the training whose weights each pruning goes back to; 0 is the initial weights"
+        None,
+        ge=0,
+        lt=1,
+        description="share of the training whose weights each pruning goes back to; 0 is the "
+        "initial weights",
     )
-    probe_every: int = Field(5, ge=1, description="training steps between two measurements of importance")
+    probe_every: int = Field(
+        5, ge=1, description="training steps between two measurements of importance"
+    )
     candidates: int | None = Field(
-        None, ge=1, description="sensors that are off and measured beside those that are on, drawn anew for each; by default all"
+        None,
+        ge=1,
+        description="sensors that are off and measured beside those that are on, drawn anew for "
+        "each; by default all",
     )
-    dropout: bool = Field(True, description="train on a random subset of sensors in each step before start")
+    dropout: bool = Field(
+        True, description="train on a random subset of sensors in each step before start"
+    )
     dropout_density: tuple[float, float] = (0.2, 1.0)
 
     @model_validator(mode="before")
     @classmethod
     def _half_without_a_budget(cls, settings: Any) -> Any:
-        if isinstance(settings, dict) and settings.get("final") is None and settings.get("budget") is None:
+        if (
+            isinstance(settings, dict)
+            and settings.get("final") is None
+            and settings.get("budget") is None
+        ):
             return settings | {"final": 0.5}
         return settings
 
@@ -100,7 +161,8 @@ def make_scheme(
     """Turn shares into steps. ``criterion`` takes the place of the one that the settings name.
 
     Raises:
-        ConfigError: settings contradict each other or what is known of the sensors, for instance start lies behind stop.
+        ConfigError: settings contradict each other or what is known of the sensors, for instance
+            start lies behind stop.
     """
     network = with_marks(config, network or plain_network(num_sensors))
     constraints = make_constraints(config, network)
@@ -112,7 +174,9 @@ def make_scheme(
         num_sensors,
         _schedule(config, _final(config, network), start, stop),
         _with_coverage(criterion or _criterion(config, num_sensors, seed), config, network),
-        exchange=DROPS[config.drop_decay](config.drop_fraction, start, stop) if config.scheme == "dynamic" else None,
+        exchange=DROPS[config.drop_decay](config.drop_fraction, start, stop)
+        if config.scheme == "dynamic"
+        else None,
         dropout=SensorDropout(start, config.dropout_density, pinned) if config.dropout else None,
         probes=Probes(config.probe_every, config.candidates),
         seed=seed,
@@ -123,13 +187,16 @@ def make_scheme(
 def _check_judged(config: SparsityConfig) -> None:
     if config.scheme == "judged" and not config.dropout:
         raise ConfigError(
-            "a judged choice needs a network that has learned to do without any sensor, but sparsity.dropout is false; "
-            "set it to true, or take another scheme"
+            "a judged choice needs a network that has learned to do without any sensor, but "
+            "sparsity.dropout is false; set it to true, or take another scheme"
         )
 
 
 def at_sparsity(config: SparsityConfig, sparsity: float) -> SparsityConfig:
-    """The same demands for another share of sensors that are off; it takes the place of a budget too."""
+    """The same demands for another share of sensors that are off.
+
+    It takes the place of a budget too.
+    """
     return config.model_copy(update={"final": sparsity, "budget": None})
 
 
@@ -148,7 +215,9 @@ def make_constraints(config: SparsityConfig, network: Network) -> Constraints:
     """
     network = with_marks(config, network)
     check_marks(network, config.budget, config.min_distance)
-    demands = make_constraint_spec(network, _final(config, network), config.budget, config.min_distance)
+    demands = make_constraint_spec(
+        network, _final(config, network), config.budget, config.min_distance
+    )
     check_reachable(network, demands, config.min_distance)
     sensors = network.sensors
     if config.budget is not None or config.min_distance is not None or any(sensors.group):
@@ -167,7 +236,10 @@ def rewind_step(config: SparsityConfig, total_steps: int) -> int | None:
     if config.rewind is None:
         return None
     if config.rewind > config.start:
-        raise ConfigError(f"sparsity.rewind must be at most sparsity.start ({config.start:g}), but got {config.rewind:g}; lower it")
+        raise ConfigError(
+            f"sparsity.rewind must be at most sparsity.start ({config.start:g}), but got "
+            f"{config.rewind:g}; lower it"
+        )
     return int(config.rewind * total_steps)
 
 
@@ -183,8 +255,8 @@ def _final(config: SparsityConfig, network: Network) -> float:
         return 0.5 if config.final is None else config.final
     if config.final is not None:
         raise ConfigError(
-            f"sparsity must have a budget or a final share, but got budget {config.budget:g} and final {config.final:g}; "
-            "leave one of them out"
+            f"sparsity must have a budget or a final share, but got budget {config.budget:g} and "
+            f"final {config.final:g}; leave one of them out"
         )
     return max(0.0, 1 - config.budget / float(network.sensors.cost.sum()))
 
@@ -194,8 +266,8 @@ def _with_coverage(criterion: Criterion, config: SparsityConfig, network: Networ
         return criterion
     if network.points is None:
         raise ConfigError(
-            f"sparsity.coverage must be 0 where the store has no positions, but got {config.coverage:g}; "
-            "import the data with positions"
+            "sparsity.coverage must be 0 where the store has no positions, but got "
+            f"{config.coverage:g}; import the data with positions"
         )
     return Coverage(criterion, network.points, config.coverage)
 
@@ -204,7 +276,8 @@ def with_marks(config: SparsityConfig, network: Network) -> Network:
     """The store's pinned and excluded sensors, and the job's."""
     sensors = network.sensors
     marked = {
-        name: getattr(sensors, name) | _named(getattr(config, name), f"sparsity.{name}", sensors.ids)
+        name: getattr(sensors, name)
+        | _named(getattr(config, name), f"sparsity.{name}", sensors.ids)
         for name in ("pinned", "excluded")
     }
     return replace(network, sensors=replace(sensors, **marked))

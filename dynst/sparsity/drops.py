@@ -18,7 +18,10 @@ class Drop:
 
     def __post_init__(self) -> None:
         if not 0 <= self.initial <= 1:
-            raise ConfigError(f"sparsity.drop_fraction must be between 0 and 1, but got {self.initial}; choose a share")
+            raise ConfigError(
+                f"sparsity.drop_fraction must be between 0 and 1, but got {self.initial}; choose "
+                f"a share"
+            )
 
     def fraction_at(self, step: int) -> float:
         progress = min(1.0, max(0.0, (step - self.start) / max(1, self.stop - self.start)))

@@ -24,28 +24,36 @@ class MaskUpdate:
 
 
 def num_active_at(sparsity: float, num_sensors: int) -> int:
-    """Sensors that stay on. ``sparsity`` is the share that is off, rounded to whole sensors; at least one stays.
+    """Sensors that stay on.
+
+    ``sparsity`` is the share that is off, rounded to whole sensors; at least one stays.
 
     Raises:
         ConfigError: sparsity is outside [0, 1).
     """
     if not 0 <= sparsity < 1:
-        raise ConfigError(f"sparsity must be at least 0 and below 1 (the share of sensors that are off), but got {sparsity}")
+        raise ConfigError(
+            f"sparsity must be at least 0 and below 1 (the share of sensors that are off), but "
+            f"got {sparsity}"
+        )
     return max(1, num_sensors - int(sparsity * num_sensors + 0.5))
 
 
 def prune_to(active: Tensor, importance: Tensor, num_active: int) -> Tensor:
-    """Switch off the least important active sensors until ``num_active`` are left; never switches one on."""
+    """Switch off the least important active sensors until ``num_active`` are left.
+
+    Never switches one on.
+    """
     count = min(num_active, int(active.sum()))
     return _keep_best(active, importance, count)
 
 
 def drop_and_grow(active: Tensor, importance: Tensor, num: int) -> Tensor:
-    """Exchange up to ``num`` pairs: the least important active sensor for the most important inactive one, and so on,
-    as long as the newcomer is the more important of the two.
+    """Exchange up to ``num`` pairs: the least important active sensor for the most important
+    inactive one, and so on, as long as the newcomer is the more important of the two.
 
-    Both sides are on one scale (signed first-order importance), which is what makes the comparison meaningful. The pairing of drop
-    and grow follows RigL (Evci et al. 2020).
+    Both sides are on one scale (signed first-order importance), which is what makes the comparison
+    meaningful. The pairing of drop and grow follows RigL (Evci et al. 2020).
     """
     num = min(num, int(active.sum()), int((~active).sum()))
     weakest = _order(importance, active)[-num:].flip(0) if num else torch.empty(0, dtype=torch.long)
@@ -57,9 +65,12 @@ def drop_and_grow(active: Tensor, importance: Tensor, num: int) -> Tensor:
     return exchanged
 
 
-def random_subset(allowed: Tensor, pinned: Tensor, density: tuple[float, float], seed: int, step: int) -> Tensor:
-    """A random active set ``[S]`` bool whose share of the allowed sensors is drawn uniformly from a range, with all pinned ones:
-    a pure function of seed and step."""
+def random_subset(
+    allowed: Tensor, pinned: Tensor, density: tuple[float, float], seed: int, step: int
+) -> Tensor:
+    """A random active set ``[S]`` bool whose share of the allowed sensors is drawn uniformly from a
+    range, with all pinned ones: a pure function of seed and step.
+    """
     generator = torch.Generator().manual_seed((seed * 1_000_003 + step) & 0x7FFF_FFFF_FFFF_FFFF)
     low, high = density
     share = low + (high - low) * float(torch.rand(1, generator=generator))

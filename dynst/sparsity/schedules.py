@@ -31,7 +31,10 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class Ramp:
-    """Updates every ``update_every`` steps from ``start`` to ``stop``; ``final`` comes after the share ``grown_by`` of them."""
+    """Updates every ``update_every`` steps from ``start`` to ``stop``.
+
+    ``final`` comes after the share ``grown_by`` of them.
+    """
 
     final: float
     start: int
@@ -41,16 +44,24 @@ class Ramp:
 
     def __post_init__(self) -> None:
         if not 0 <= self.final < 1:
-            raise ConfigError(f"sparsity.final must be at least 0 and below 1, but got {self.final}; lower it")
+            raise ConfigError(
+                f"sparsity.final must be at least 0 and below 1, but got {self.final}; lower it"
+            )
         if not 0 <= self.start < self.stop:
             raise ConfigError(
-                f"pruning must start at step 0 or later and before it stops, but got {self.start} to {self.stop}; "
-                "set sparsity.start below sparsity.stop, or train for more steps"
+                f"pruning must start at step 0 or later and before it stops, but got {self.start} "
+                f"to {self.stop}; set sparsity.start below sparsity.stop, or train for more steps"
             )
         if self.update_every < 1:
-            raise ConfigError(f"sparsity.update_every must be at least 1 step, but got {self.update_every}; raise it")
+            raise ConfigError(
+                f"sparsity.update_every must be at least 1 step, but got {self.update_every}; "
+                f"raise it"
+            )
         if not 0 < self.grown_by <= 1:
-            raise ConfigError(f"sparsity.grown_by must be above 0 and at most 1, but got {self.grown_by}; choose a share")
+            raise ConfigError(
+                f"sparsity.grown_by must be above 0 and at most 1, but got {self.grown_by}; "
+                f"choose a share"
+            )
 
     def is_update_step(self, step: int) -> bool:
         return self.start <= step <= self.stop and (step - self.start) % self.update_every == 0
@@ -88,7 +99,9 @@ class Cubic(Ramp):
 
 
 class Geometric(Ramp):
-    """Every round switches off the same share of what is still on, as in iterative magnitude pruning (Frankle & Carbin 2019)."""
+    """Every round switches off the same share of what is still on, as in iterative magnitude
+    pruning (Frankle & Carbin 2019).
+    """
 
     def _share(self, progress: float) -> float:
         return 1 - float((1 - self.final) ** progress)
@@ -103,9 +116,13 @@ class OneShot:
 
     def __post_init__(self) -> None:
         if not 0 <= self.final < 1:
-            raise ConfigError(f"sparsity.final must be at least 0 and below 1, but got {self.final}; lower it")
+            raise ConfigError(
+                f"sparsity.final must be at least 0 and below 1, but got {self.final}; lower it"
+            )
         if self.start < 0:
-            raise ConfigError(f"pruning must start at step 0 or later, but got {self.start}; raise sparsity.start")
+            raise ConfigError(
+                f"pruning must start at step 0 or later, but got {self.start}; raise sparsity.start"
+            )
 
     @property
     def stop(self) -> int:

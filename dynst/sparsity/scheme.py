@@ -1,4 +1,6 @@
-"""A scheme decides, at every training step, which sensors exist: a schedule, a criterion, and a rule of exchange."""
+"""A scheme decides, at every training step, which sensors exist: a schedule, a criterion, and a
+rule of exchange.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +15,15 @@ from dynst.sparsity.drops import Drop
 from dynst.sparsity.mask import MaskUpdate, random_subset
 from dynst.sparsity.schedules import OneShot, Schedule
 
-__all__ = ["Probes", "Scheme", "SensorDropout", "StepSensors", "dense_scheme", "fixed_scheme", "supernet_scheme"]
+__all__ = [
+    "Probes",
+    "Scheme",
+    "SensorDropout",
+    "StepSensors",
+    "dense_scheme",
+    "fixed_scheme",
+    "supernet_scheme",
+]
 
 
 VAL_CHOICES = 4
@@ -22,8 +32,9 @@ FIRST_PROBES = 50
 
 @dataclass(frozen=True)
 class SensorDropout:
-    """The warm-up: until step ``until`` every step trains on its own random subset, so that one network learns to serve any.
-    The ``pinned`` ones are in all of them."""
+    """The warm-up: until step ``until`` every step trains on its own random subset, so that one
+    network learns to serve any. The ``pinned`` ones are in all of them.
+    """
 
     until: int
     density: tuple[float, float] = (0.2, 1.0)
@@ -33,7 +44,8 @@ class SensorDropout:
         low, high = self.density
         if not 0 < low <= high <= 1:
             raise ConfigError(
-                f"sparsity.dropout_density must be two shares, 0 < low ≤ high ≤ 1, but got {list(self.density)}; mend it"
+                f"sparsity.dropout_density must be two shares, 0 < low ≤ high ≤ 1, but got "
+                f"{list(self.density)}; mend it"
             )
 
 
@@ -43,7 +55,8 @@ class Probes:
 
     Args:
         every: steps between two probes, for a criterion that needs them.
-        candidates: sensors that are off and yet measured in one probe, drawn anew for each; None measures all.
+        candidates: sensors that are off and yet measured in one probe, drawn anew for each; None
+            measures all.
     """
 
     every: int = 5
@@ -51,22 +64,29 @@ class Probes:
 
     def __post_init__(self) -> None:
         if self.every < 1:
-            raise ConfigError(f"sparsity.probe_every must be at least 1 step, but got {self.every}; raise it")
+            raise ConfigError(
+                f"sparsity.probe_every must be at least 1 step, but got {self.every}; raise it"
+            )
 
 
 @dataclass(frozen=True)
 class StepSensors:
-    """What one training step reads: ``gates`` is None on a compact step, where every sensor in ``index`` is on."""
+    """What one training step reads: ``gates`` is None on a compact step, where every sensor in
+    ``index`` is on.
+    """
 
     index: Tensor  # [K] int64
     gates: Tensor | None  # [K] float32
 
 
 class Scheme:
-    """Holds the mask and moves it. Every rank that sees the same gradients takes the same decisions.
+    """Holds the mask and moves it.
+
+    Every rank that sees the same gradients takes the same decisions.
 
     Args:
-        exchange: how many active sensors may be dropped and regrown at an update; None exchanges nothing.
+        exchange: how many active sensors may be dropped and regrown at an update; None exchanges
+            nothing.
         dropout: the sensor-dropout warm-up; None trains on all sensors until the first update.
         constraints: which choices are allowed; None allows any.
     """
@@ -83,9 +103,15 @@ class Scheme:
         seed: int = 0,
         constraints: Constraints | None = None,
     ) -> None:
-        if criterion.needs_probes and dropout is None and schedule.final > 0 and schedule.start < probes.every:
+        if (
+            criterion.needs_probes
+            and dropout is None
+            and schedule.final > 0
+            and schedule.start < probes.every
+        ):
             raise ConfigError(
-                f"the first sensor must go after the first measurements of importance, but pruning starts at step "
+                f"the first sensor must go after the first measurements of importance, but "
+                f"pruning starts at step "
                 f"{schedule.start} and probes run every {probes.every} steps; raise sparsity.start"
             )
         self.num_sensors, self.schedule, self.criterion = num_sensors, schedule, criterion
@@ -104,15 +130,22 @@ class Scheme:
         return step > self.schedule.stop
 
     def sensors_at(self, step: int) -> StepSensors:
-        """Active sensors alone, or on a probe step, with gates, also those that are off and allowed, or some of them."""
+        """Active sensors alone, or on a probe step, with gates, also those that are off and
+        allowed, or some of them.
+        """
         if self.dropout is not None and step < self.dropout.until:
             return StepSensors(self._subset(self.dropout.density, step).nonzero().squeeze(1), None)
-        if self.criterion.needs_probes and step % self.probes.every == 0 and not self.is_settled(step):
+        if (
+            self.criterion.needs_probes
+            and step % self.probes.every == 0
+            and not self.is_settled(step)
+        ):
             return self._probe(self.active, step)
         return StepSensors(self.active.nonzero().squeeze(1), None)
 
     def first_probes(self, step: int) -> Iterator[StepSensors]:
-        """What to measure before the update that ends the warm-up, if it is at ``step``: each time in other random company.
+        """What to measure before the update that ends the warm-up, if it is at ``step``: each time
+        in other random company.
 
         The warm-up itself has no probes, so that it is the same whatever the criterion.
         """
@@ -123,12 +156,17 @@ class Scheme:
             yield self._probe(self._subset(self.dropout.density, step), step)
 
     def val_choices(self, step: int) -> list[Tensor]:
-        """What to validate on after ``step`` steps: the mask, or in the warm-up a few choices of evenly spread densities."""
+        """What to validate on after ``step`` steps: the mask, or in the warm-up a few choices of
+        evenly spread densities.
+        """
         if self.dropout is None or step > self.dropout.until:
             return [self.active]
         low, high = self.dropout.density
         shares = [low + (high - low) * part / (VAL_CHOICES - 1) for part in range(VAL_CHOICES)]
-        return [self._subset((share, share), step=-number) for number, share in enumerate(shares, start=1)]
+        return [
+            self._subset((share, share), step=-number)
+            for number, share in enumerate(shares, start=1)
+        ]
 
     def observe(self, sensors: StepSensors, gate_gradient: Tensor) -> None:
         """Hand the criterion a probe's gradient, averaged over ranks."""
@@ -159,20 +197,26 @@ class Scheme:
             "ever_active": self.ever_active.clone(),
             "was_decided": torch.tensor(self._was_decided),
         }
-        return state | {f"criterion.{name}": value for name, value in self.criterion.state_dict().items()}
+        return state | {
+            f"criterion.{name}": value for name, value in self.criterion.state_dict().items()
+        }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         self.active, self.ever_active = state["active"].clone(), state["ever_active"].clone()
         if state["was_decided"] and not self._was_decided:
             self.criterion, self._was_decided = FixedScores(torch.zeros(self.num_sensors)), True
         prefix = "criterion."
-        self.criterion.load_state_dict({name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)})
+        self.criterion.load_state_dict(
+            {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
+        )
 
     def _probe(self, active: Tensor, step: int) -> StepSensors:
         heard, most = self.constraints.allowed().clone(), self.probes.candidates
         off = (heard & ~active).nonzero().squeeze(1)
         if most is not None and len(off) > most:
-            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) & 0x7FFF_FFFF_FFFF_FFFF)
+            generator = torch.Generator().manual_seed(
+                (self.seed * 1_000_003 + step) & 0x7FFF_FFFF_FFFF_FFFF
+            )
             heard[off[torch.randperm(len(off), generator=generator)[most:]]] = False
         index = heard.nonzero().squeeze(1)
         return StepSensors(index, self.criterion.gates(active)[index])
@@ -217,10 +261,14 @@ def fixed_scheme(active: Tensor) -> Scheme:
 
 
 def supernet_scheme(constraints: Constraints, dropout: SensorDropout, seed: int) -> Scheme:
-    """Sensor dropout to the end: a network that serves any allowed choice, and is validated as such."""
+    """Sensor dropout to the end: a network that serves any allowed choice, and is validated as
+    such.
+    """
     allowed = constraints.allowed()
     still = FixedScores(torch.zeros(len(allowed)))
-    return Scheme(len(allowed), OneShot(0.0, 0), still, dropout=dropout, seed=seed, constraints=constraints)
+    return Scheme(
+        len(allowed), OneShot(0.0, 0), still, dropout=dropout, seed=seed, constraints=constraints
+    )
 
 
 def _indices(mask: Tensor) -> tuple[int, ...]:

@@ -1,22 +1,29 @@
-"""Addresses of stores and servers: how they are shown, which is without credentials, and why one cannot be used."""
+"""Addresses of stores and servers: how they are shown, which is without credentials, and why one
+cannot be used.
+"""
 
 import re
 
 __all__ = ["has_credentials", "is_remote", "problem_with", "without_credentials"]
 
-USERINFO = re.compile(  # a slash may stand in a password; before one, digits are a port in addresses of servers alone
+# a slash may stand in a password; before one, digits are a port in addresses of servers alone
+USERINFO = re.compile(
     r"""(?<=://)(?:(?<!http://)(?<!https://)(?<!tcp://)[^\s/@:'"]*:[^\s'"]*|[^\s/'"]*|[^\s/@:'"]*:(?!\d+/)[^\s@'"]*)@"""
 )
-PARAMETER = re.compile(r"""([?&][^=&\s]*(?:password|secret|token|signature|sig)=)[^&\s'"]*""", re.IGNORECASE)
+PARAMETER = re.compile(
+    r"""([?&][^=&\s]*(?:password|secret|token|signature|sig)=)[^&\s'"]*""", re.IGNORECASE
+)
 PROBLEMS = {  # what Arrow, MLflow's clients and the system say of it, and our words with the remedy
-    r"bucket.* (not found|does not exist)|NO_?SUCH_?BUCKET": "there is no such bucket; create it, or name another",
+    r"bucket.* (not found|does not exist)|NO_?SUCH_?BUCKET": "there is no such bucket; create it, "
+    "or name another",
     r"Path does not exist|No such file": "nothing is there; check bucket and path",
     r"No space left|quota.?exceeded|StorageFull|InsufficientStorage|\b507\b": (
         "no space is left there; free some, or name another place"
     ),
-    r"ACCESS_?DENIED|INVALID_?ACCESS_?KEY|SIGNATURE_?DOES_?NOT_?MATCH|credentials|Forbidden|\b403\b|Permission denied": (
-        "permission is denied; give credentials that may list, read, write and delete there (for s3:// AWS_ACCESS_KEY_ID and "
-        "AWS_SECRET_ACCESS_KEY, or a role of the machine)"
+    r"ACCESS_?DENIED|INVALID_?ACCESS_?KEY|SIGNATURE_?DOES_?NOT_?MATCH|credentials|Forbidden|"
+    r"\b403\b|Permission denied": (
+        "permission is denied; give credentials that may list, read, write and delete there (for "
+        "s3:// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role of the machine)"
     ),
     r"NETWORK_CONNECTION|connect to|resolve host|timed? ?out": (
         "nobody answers; check the network, and for a store of your own AWS_ENDPOINT_URL"
@@ -33,7 +40,9 @@ def has_credentials(address: str) -> bool:
 
 
 def without_credentials(text: str) -> str:
-    """The text, an error's perhaps, with ``user:password@`` and ``?password=`` of every address in it left out."""
+    """The text, an error's perhaps, with ``user:password@`` and ``?password=`` of every address in
+    it left out.
+    """
     return PARAMETER.sub(r"\1…", USERINFO.sub("", text))
 
 

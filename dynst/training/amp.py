@@ -1,4 +1,7 @@
-"""In what precision a forecast is computed; weights, optimizer, loss and importance stay in float32 whatever it is."""
+"""In what precision a forecast is computed.
+
+Weights, optimizer, loss and importance stay in float32 whatever it is.
+"""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
@@ -14,9 +17,9 @@ Precision = Literal["float32", "bfloat16", "float16"]
 class Arithmetic:
     """Forward, backward and optimizer step in one precision.
 
-    float16 has no room for small gradients: losses are scaled up before they are derived, gradients down again before anyone reads
-    them, and a step that overflowed is left out (Micikevicius et al. 2018). Nothing here waits for the device where the optimizer
-    is a fused one.
+    float16 has no room for small gradients: losses are scaled up before they are derived, gradients
+    down again before anyone reads them, and a step that overflowed is left out (Micikevicius et al.
+    2018). Nothing here waits for the device where the optimizer is a fused one.
     """
 
     def __init__(self, precision: Precision, device: torch.device) -> None:
@@ -34,7 +37,11 @@ class Arithmetic:
 
     def unscaled(self, gradient: Tensor) -> Tensor:
         """Of a tensor that the optimizer does not know; what overflowed is not finite."""
-        return gradient / self._scaler.scale(gradient.new_ones(())) if self._scaler.is_enabled() else gradient
+        return (
+            gradient / self._scaler.scale(gradient.new_ones(()))
+            if self._scaler.is_enabled()
+            else gradient
+        )
 
     def step(self, optimizer: torch.optim.Optimizer, model: nn.Module, clip_norm: float) -> None:
         """One step, with gradients no longer than ``clip_norm`` together."""

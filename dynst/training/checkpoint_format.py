@@ -1,4 +1,6 @@
-"""One checkpoint as bytes: a line that says what it is, a line with the settings it belongs to, then tensors without pickle."""
+"""One checkpoint as bytes: a line that says what it is, a line with the settings it belongs to,
+then tensors without pickle.
+"""
 
 import hashlib
 import json
@@ -23,7 +25,10 @@ class DamagedCheckpoint(CheckpointError):
 
 
 def pack(state: Mapping[str, Any], spec: Mapping[str, Any]) -> bytes:
-    """``state`` holds tensors and plain values, however nested; ``spec`` is JSON: the settings that a resumed run must have."""
+    """``state`` holds tensors and plain values, however nested.
+
+    ``spec`` is JSON: the settings that a resumed run must have.
+    """
     content = BytesIO()
     torch.save(dict(state), content)
     body = json.dumps(spec).encode() + b"\n" + content.getvalue()
@@ -32,12 +37,16 @@ def pack(state: Mapping[str, Any], spec: Mapping[str, Any]) -> bytes:
 
 
 def unpack(
-    content: bytes, spec: Mapping[str, Any], where: str, defaults: Mapping[str, Any] = MappingProxyType({})
+    content: bytes,
+    spec: Mapping[str, Any],
+    where: str,
+    defaults: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The state that was packed under the same ``spec``.
 
     Args:
-        defaults: what a setting was before it existed, for checkpoints of an earlier DynST that lack it.
+        defaults: what a setting was before it existed, for checkpoints of an earlier DynST that
+            lack it.
 
     Raises:
         DamagedCheckpoint: the file is cut short, or some byte of it is another.
@@ -48,16 +57,27 @@ def unpack(
     settings, _, tensors = body.partition(b"\n")
     found = differences(_json(settings, where), spec, defaults)
     if found:
-        raise CheckpointError(f"{where} belongs to other settings ({'; '.join(found)}); resume with the settings it was made with")
+        raise CheckpointError(
+            f"{where} belongs to other settings ({'; '.join(found)}); resume with the settings it "
+            f"was made with"
+        )
     try:
         state: dict[str, Any] = torch.load(BytesIO(tensors), weights_only=True)
     except (RuntimeError, UnpicklingError, EOFError, KeyError) as error:
-        raise DamagedCheckpoint(f"{where} is damaged: its tensors cannot be read; remove it") from error
+        raise DamagedCheckpoint(
+            f"{where} is damaged: its tensors cannot be read; remove it"
+        ) from error
     return state
 
 
-def differences(was: Mapping[str, Any], now: Mapping[str, Any], defaults: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
-    """One sentence for each dotted key that differs: ``training.epochs: 12 in the checkpoint, 20 in the job``."""
+def differences(
+    was: Mapping[str, Any],
+    now: Mapping[str, Any],
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+) -> list[str]:
+    """One sentence for each dotted key that differs: ``training.epochs: 12 in the checkpoint, 20 in
+    the job``.
+    """
     old, new, known = dict(_flat(was)), dict(_flat(now)), dict(_flat(defaults))
     old |= {key: known[key] for key in new if key not in old and key in known}
     return [
@@ -70,21 +90,27 @@ def differences(was: Mapping[str, Any], now: Mapping[str, Any], defaults: Mappin
 
 def _check_head(head: Any, body: bytes, where: str) -> None:
     if not isinstance(head, dict) or head.get("format") != FORMAT:
-        raise DamagedCheckpoint(f"{where} is damaged: it does not begin as a checkpoint does; remove it")
+        raise DamagedCheckpoint(
+            f"{where} is damaged: it does not begin as a checkpoint does; remove it"
+        )
     if head.get("version") != VERSION:
         raise CheckpointError(
-            f"{where} must be of checkpoint version {VERSION}, but is of version {head.get('version')}; "
-            "resume with the DynST that wrote it, or start the job anew"
+            f"{where} must be of checkpoint version {VERSION}, but is of version "
+            f"{head.get('version')}; resume with the DynST that wrote it, or start the job anew"
         )
     if head.get("sha256") != hashlib.sha256(body).hexdigest():
-        raise DamagedCheckpoint(f"{where} is damaged: its content is not what was written; remove it")
+        raise DamagedCheckpoint(
+            f"{where} is damaged: its content is not what was written; remove it"
+        )
 
 
 def _json(line: bytes, where: str) -> Any:
     try:
         return json.loads(line)
     except ValueError as error:
-        raise DamagedCheckpoint(f"{where} is damaged: it does not begin as a checkpoint does; remove it") from error
+        raise DamagedCheckpoint(
+            f"{where} is damaged: it does not begin as a checkpoint does; remove it"
+        ) from error
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,6 @@
-"""The checkpoints of one job in a folder, local or behind an address: numbered, whole or not at all, the last few and the best."""
+"""The checkpoints of one job in a folder, local or behind an address: numbered, whole or not at
+all, the last few and the best.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -34,14 +36,20 @@ class Checkpoints:
     """One process writes them, any number may read.
 
     Args:
-        address: a path, or ``file://``, ``s3://``, ``gs://`` and whatever else Arrow's file systems reach.
-        spec: settings, as JSON would have them, which a checkpoint shares with the run that goes on from it.
+        address: a path, or ``file://``, ``s3://``, ``gs://`` and whatever else Arrow's file systems
+            reach.
+        spec: settings, as JSON would have them, which a checkpoint shares with the run that goes on
+            from it.
         keep: how many of the newest stay, beside the best.
         defaults: of settings that checkpoints of an earlier DynST may lack.
     """
 
     def __init__(
-        self, address: str, spec: Mapping[str, Any], keep: int = 2, defaults: Mapping[str, Any] = MappingProxyType({})
+        self,
+        address: str,
+        spec: Mapping[str, Any],
+        keep: int = 2,
+        defaults: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.address, self.spec, self.keep = without_credentials(address.rstrip("/")), spec, keep
         self._defaults = defaults
@@ -49,7 +57,8 @@ class Checkpoints:
             self._files, self._root = opened(address.rstrip("/"))
 
     def check_writable(self) -> None:
-        """Write a few bytes and remove them, so that a wrong address is told before a training rather than after its first epoch.
+        """Write a few bytes and remove them, so that a wrong address is told before a training
+        rather than after its first epoch.
 
         Raises:
             CheckpointError: the address cannot be written.
@@ -60,7 +69,9 @@ class Checkpoints:
             self._files.delete_file(self._path(TRIAL))
 
     def save(self, state: Mapping[str, Any], best: bool = False) -> None:
-        """Write one more, then forget the oldest; the ``best`` one is kept under a name of its own too.
+        """Write one more, then forget the oldest.
+
+        The ``best`` one is kept under a name of its own too.
 
         Raises:
             CheckpointError: the address cannot be written.
@@ -76,20 +87,28 @@ class Checkpoints:
                 self._files.delete_file(self._path(f"{number:08d}{SUFFIX}"))
 
     def load(self) -> FoundCheckpoint | None:
-        """The newest that is whole; where it is damaged the one before it, and at last the best. None where there is none.
+        """The newest that is whole; where it is damaged the one before it, and at last the best.
+
+        None where there is none.
 
         Raises:
-            CheckpointError: all of them are damaged, or the newest whole one is of another version or other settings.
+            CheckpointError: all of them are damaged, or the newest whole one is of another version
+                or other settings.
         """
         damaged: list[str] = []
         for name in self._names():
             where = f"checkpoint {self.address}/{name}"
             try:
-                return FoundCheckpoint(unpack(self._read(name), self.spec, where, self._defaults), name, tuple(damaged))
+                return FoundCheckpoint(
+                    unpack(self._read(name), self.spec, where, self._defaults), name, tuple(damaged)
+                )
             except DamagedCheckpoint as error:
                 damaged.append(str(error))
         if damaged:
-            raise CheckpointError(f"no checkpoint in {self.address} can be used ({'; '.join(damaged)}); start the job anew")
+            raise CheckpointError(
+                f"no checkpoint in {self.address} can be used ({'; '.join(damaged)}); start the "
+                f"job anew"
+            )
         return None
 
     def _names(self) -> list[str]:
@@ -101,7 +120,11 @@ class Checkpoints:
     def _numbers(self) -> list[int]:
         with self._reachable():
             listed = self._files.get_file_info(fs.FileSelector(self._root, allow_not_found=True))
-        stems = [info.base_name.removesuffix(SUFFIX) for info in listed if info.base_name.endswith(SUFFIX)]
+        stems = [
+            info.base_name.removesuffix(SUFFIX)
+            for info in listed
+            if info.base_name.endswith(SUFFIX)
+        ]
         return sorted(int(stem) for stem in stems if stem.isdecimal())
 
     def _write(self, name: str, content: bytes) -> None:
@@ -123,4 +146,6 @@ class Checkpoints:
         try:
             yield
         except (OSError, ValueError, pa.ArrowException) as error:
-            raise CheckpointError(f"checkpoints at {self.address} cannot be read or written: {problem_with(error)}") from error
+            raise CheckpointError(
+                f"checkpoints at {self.address} cannot be read or written: {problem_with(error)}"
+            ) from error

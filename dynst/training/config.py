@@ -1,4 +1,6 @@
-"""How a model is trained, whatever its sensors: the same for dense, random and learned, so that they can be compared."""
+"""How a model is trained, whatever its sensors: the same for dense, random and learned, so that
+they can be compared.
+"""
 
 from math import cos, pi
 
@@ -18,22 +20,48 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = Field(20, ge=1)
-    steps_per_epoch: int | None = Field(None, ge=1, description="at most this many steps an epoch; by default all windows once")
-    batch_size: int = Field(64, ge=1, description="windows in a step, over all workers")
-    accumulate: int = Field(1, ge=1, description="parts of a worker's windows of a step that go through the network one by one")
-    precision: Precision = Field("float32", description="of a forecast in training; weights and evaluation stay in float32")
-    sharding: Sharding = Field(
-        "windows", description="how workers share the windows: dealt out of one shuffle, or by stretches of time"
+    steps_per_epoch: int | None = Field(
+        None, ge=1, description="at most this many steps an epoch; by default all windows once"
     )
-    parts: int = Field(1, ge=1, description="parts that a large network is cut into; in each step a worker trains on one of them")
-    halo: int = Field(2, ge=0, description="how far a part sees beyond its border, in steps from a location to those it listens to")
+    batch_size: int = Field(64, ge=1, description="windows in a step, over all workers")
+    accumulate: int = Field(
+        1,
+        ge=1,
+        description="parts of a worker's windows of a step that go through the network one by one",
+    )
+    precision: Precision = Field(
+        "float32", description="of a forecast in training; weights and evaluation stay in float32"
+    )
+    sharding: Sharding = Field(
+        "windows",
+        description="how workers share the windows: dealt out of one shuffle, or by stretches of "
+        "time",
+    )
+    parts: int = Field(
+        1,
+        ge=1,
+        description="parts that a large network is cut into; in each step a worker trains on one "
+        "of them",
+    )
+    halo: int = Field(
+        2,
+        ge=0,
+        description="how far a part sees beyond its border, in steps from a location to those it "
+        "listens to",
+    )
     learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     clip_norm: float = Field(5.0, gt=0)
-    warmup_share: float = Field(0.05, ge=0, lt=1, description="share of the steps in which the learning rate rises")
+    warmup_share: float = Field(
+        0.05, ge=0, lt=1, description="share of the steps in which the learning rate rises"
+    )
 
-    checkpoint_every: int = Field(1, ge=1, description="epochs between two checkpoints that an interrupted run goes on from")
-    checkpoint_every_steps: int | None = Field(None, ge=1, description="also inside epochs, after every so many steps")
+    checkpoint_every: int = Field(
+        1, ge=1, description="epochs between two checkpoints that an interrupted run goes on from"
+    )
+    checkpoint_every_steps: int | None = Field(
+        None, ge=1, description="also inside epochs, after every so many steps"
+    )
 
     @property
     def any_number_of_workers(self) -> bool:

@@ -14,13 +14,19 @@ Sharding = Literal["windows", "time"]
 
 
 def epoch_batches(
-    num_windows: int, batch_size: int, seed: int, epoch: int, world: World, sharding: Sharding = "windows"
+    num_windows: int,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    world: World,
+    sharding: Sharding = "windows",
 ) -> Iterator[Tensor]:
     """This rank's part of each global batch of one shuffled epoch.
 
-    ``windows`` shuffles all windows and deals each global batch out to the ranks, so that any number of ranks trains on the same
-    batches. ``time`` gives each rank its own stretch of time and shuffles inside it, so that a rank touches its part of the series
-    alone, which is what counts where the series is mapped from disk; batches then depend on the number of ranks.
+    ``windows`` shuffles all windows and deals each global batch out to the ranks, so that any
+    number of ranks trains on the same batches. ``time`` gives each rank its own stretch of time and
+    shuffles inside it, so that a rank touches its part of the series alone, which is what counts
+    where the series is mapped from disk; batches then depend on the number of ranks.
     """
     generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
     if sharding == "windows":
@@ -28,13 +34,17 @@ def epoch_batches(
         for batch in order.split(batch_size):
             yield world.shard(batch)
         return
-    stretch = torch.arange(num_windows).split(_stretches(num_windows, batch_size, world.size))[world.rank]
+    stretch = torch.arange(num_windows).split(_stretches(num_windows, batch_size, world.size))[
+        world.rank
+    ]
     shuffled = stretch[torch.randperm(len(stretch), generator=generator)]
     yield from shuffled.split(max(1, len(world.shard(torch.arange(batch_size)))))
 
 
 def _stretches(num_windows: int, batch_size: int, size: int) -> list[int]:
-    """Windows of each rank, in proportion to its share of a batch: equally many whole batches, and the rest to the last."""
+    """Windows of each rank, in proportion to its share of a batch: equally many whole batches, and
+    the rest to the last.
+    """
     shares = [len(World(rank, size).shard(torch.arange(batch_size))) for rank in range(size)]
     whole = num_windows // batch_size
     if whole == 0:

@@ -31,7 +31,10 @@ __all__ = ["EpochResult", "Training", "TrainingData"]
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Windows to train on and to choose the best epoch by; the ``parts`` of a network that is too large for one step."""
+    """Windows to train on and to choose the best epoch by.
+
+    The ``parts`` of a network that is too large for one step.
+    """
 
     train: Windows
     val: Windows
@@ -45,7 +48,8 @@ class EpochResult:
     epoch: int
     step: int
     train_loss: float  # MAE in the unit of the first target, over the sensors of each step
-    val_mae: float  # ALL locations, with the mask as it stands; in the warm-up the mean over a few random choices
+    # ALL locations, with the mask as it stands; in the warm-up the mean over a few random choices
+    val_mae: float
     sparsity: float
     exchanged: int
     seconds: float
@@ -54,10 +58,13 @@ class EpochResult:
 
 
 class Training:
-    """Model, optimizer and scheme, advanced together; ``state_dict`` holds all that a resumed training needs.
+    """Model, optimizer and scheme, advanced together.
+
+    ``state_dict`` holds all that a resumed training needs.
 
     Args:
-        rewind: the step whose weights every pruning goes back to (Frankle et al. 2020); None keeps on training.
+        rewind: the step whose weights every pruning goes back to (Frankle et al. 2020); None keeps
+            on training.
     """
 
     def __init__(
@@ -71,28 +78,47 @@ class Training:
         rewind: int | None = None,
     ) -> None:
         self.model, self.scheme, self.recipe = module_on(model, world.device), scheme, recipe
-        self.train, self.val, self.seed, self.world = data.train.on(world.device), data.val.on(world.device), seed, world
+        self.train, self.val, self.seed, self.world = (
+            data.train.on(world.device),
+            data.val.on(world.device),
+            seed,
+            world,
+        )
         self.rotation = PartitionSampler(data.parts, scheme.num_sensors, seed, world)
         self.windows_at_once = windows_at_once(scheme.num_sensors, len(data.parts))
         self.steps_per_epoch = recipe.steps_in_epoch(len(data.train))
         self.total_steps = recipe.epochs * self.steps_per_epoch
         self.rewind, self.rewound_to = rewind, dict[str, Tensor]()
         self._updates: list[MaskUpdate] = []  # since the last report
-        self._loss = torch.zeros(2, dtype=torch.float64, device=world.device)  # since the last report: sum and entries of this rank
+        self._loss = torch.zeros(
+            2, dtype=torch.float64, device=world.device
+        )  # since the last report: sum and entries of this rank
         self.step = 0
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self._arithmetic = Arithmetic(recipe.precision, world.device)
-        self._gradients = Gradients(self.model, self.train, model.scaler, world, self._arithmetic, recipe.accumulate)
-        # One call for all weights: a third faster here, and on a GPU it alone then knows whether gradients are finite.
+        self._gradients = Gradients(
+            self.model, self.train, model.scaler, world, self._arithmetic, recipe.accumulate
+        )
+        # One call for all weights: a third faster here, and on a GPU it alone then knows whether
+        # gradients are finite.
         self._fused = True if world.device.type in ("cpu", "cuda") else None
-        rates: Any = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay, "fused": self._fused}
+        rates: Any = {
+            "lr": recipe.learning_rate,
+            "weight_decay": recipe.weight_decay,
+            "fused": self._fused,
+        }
         self._optimizer = torch.optim.AdamW(self.model.parameters(), **rates)
 
-    def run(self, until_epoch: int | None = None, pause: Callable[[], None] | None = None) -> Iterator[EpochResult]:
-        """Train to the end, or to an earlier epoch; yields after each one. At the end the best settled weights are restored.
+    def run(
+        self, until_epoch: int | None = None, pause: Callable[[], None] | None = None
+    ) -> Iterator[EpochResult]:
+        """Train to the end, or to an earlier epoch; yields after each one.
+
+        At the end the best settled weights are restored.
 
         Args:
-            pause: called inside epochs, after every ``recipe.checkpoint_every_steps`` steps, where the state may be kept.
+            pause: called inside epochs, after every ``recipe.checkpoint_every_steps`` steps, where
+                the state may be kept.
         """
         last = self.recipe.epochs if until_epoch is None else until_epoch
         while self.step < last * self.steps_per_epoch:
@@ -101,7 +127,9 @@ class Training:
             self.model.load_state_dict(self.best[1])
 
     def state_dict(self) -> dict[str, Any]:
-        """A deep copy in main memory: later steps do not change it, and any device can go on from it."""
+        """A deep copy in main memory: later steps do not change it, and any device can go on from
+        it.
+        """
         state = {
             "model": self.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -137,12 +165,16 @@ class Training:
         self._go_back(update)
 
     def continue_from(self, warm: "Training") -> None:
-        """Take over another training's weights, optimizer and position, but not its mask or scores: a shared warm-up."""
+        """Take over another training's weights, optimizer and position, but not its mask or scores:
+        a shared warm-up.
+        """
         self.continue_from_state(warm.state_dict())
 
     def continue_from_state(self, warm: dict[str, Any]) -> None:
         """The same from what its ``state_dict`` gave."""
-        self.load_state_dict(warm | {"scheme": self.scheme.state_dict(), "best": None, "updates": []})
+        self.load_state_dict(
+            warm | {"scheme": self.scheme.state_dict(), "best": None, "updates": []}
+        )
 
     def _run_epoch(self, pause: Callable[[], None] | None) -> EpochResult:
         started = perf_counter()
@@ -155,10 +187,16 @@ class Training:
             if pause is not None and self._may_pause():
                 pause()
         loss_sum, updates = self.world.all_reduce(self._loss), self._updates
-        windows, trained = (self.step - first) * min(self.recipe.batch_size, len(self.train)), perf_counter()
+        windows, trained = (
+            (self.step - first) * min(self.recipe.batch_size, len(self.train)),
+            perf_counter(),
+        )
         self._loss, self._updates = torch.zeros_like(loss_sum), []
         choices = self.scheme.val_choices(self.step)
-        val_mae = fmean(evaluate(self.model, self.val, choice, self.world, self.windows_at_once).mae() for choice in choices)
+        val_mae = fmean(
+            evaluate(self.model, self.val, choice, self.world, self.windows_at_once).mae()
+            for choice in choices
+        )
         self._keep_best(val_mae)
         return EpochResult(
             epoch=epoch + 1,
@@ -173,7 +211,10 @@ class Training:
         )
 
     def _may_pause(self) -> bool:
-        """Whether it is time to, inside an epoch; the first rank then holds the loss of all, since its state is the one kept."""
+        """Whether it is time to, inside an epoch.
+
+        The first rank then holds the loss of all, since its state is the one kept.
+        """
         every = self.recipe.checkpoint_every_steps
         if every is None or self.step % every or self.step % self.steps_per_epoch == 0:
             return False
@@ -182,10 +223,17 @@ class Training:
         return True
 
     def _update(self) -> list[MaskUpdate]:
-        """Move the mask if it is time; where sensors were pruned, go back to the weights of ``rewind`` with a fresh optimizer."""
+        """Move the mask if it is time.
+
+        Where sensors were pruned, go back to the weights of ``rewind`` with a fresh optimizer.
+        """
         if self.step == self.rewind:
             self.rewound_to = deepcopy(self.model.state_dict())
-        probes = (sensors for sensors in self.scheme.first_probes(self.step) for _ in range(self.rotation.turns))
+        probes = (
+            sensors
+            for sensors in self.scheme.first_probes(self.step)
+            for _ in range(self.rotation.turns)
+        )
         for turn, (sensors, index) in enumerate(zip(probes, self._fresh_batches(), strict=False)):
             self._measure(index, sensors, self.rotation.part_at(turn, StepKind.FIRST_PROBES))
         update = self.scheme.update(self.step)
@@ -209,7 +257,14 @@ class Training:
         return chain.from_iterable(self._shuffled(epoch) for epoch in count(self.recipe.epochs))
 
     def _shuffled(self, epoch: int) -> Iterator[Tensor]:
-        return epoch_batches(len(self.train), self.recipe.batch_size, self.seed, epoch, self.world, self.recipe.sharding)
+        return epoch_batches(
+            len(self.train),
+            self.recipe.batch_size,
+            self.seed,
+            epoch,
+            self.world,
+            self.recipe.sharding,
+        )
 
     def _train_step(self, index: Tensor) -> Tensor:
         """One optimizer step; returns (sum of errors, number of observed entries) of this rank."""
@@ -226,23 +281,38 @@ class Training:
         return self.rotation.part_at(self.step // self.scheme.probes.every, StepKind.PROBES)
 
     def _measure(self, index: Tensor, sensors: StepSensors, part: Subgraph | None) -> Tensor:
-        """Gradients of one batch on one part; those of gates go to the scheme. Returns what ``_train_step`` returns."""
+        """Gradients of one batch on one part; those of gates go to the scheme.
+
+        Returns what ``_train_step`` returns.
+        """
         if part is None:
             errors, of_gates = self._gradients.measure(index, sensors)
-            together = None if of_gates is None else self.world.all_reduce(of_gates) / self.world.size
+            together = (
+                None if of_gates is None else self.world.all_reduce(of_gates) / self.world.size
+            )
         else:
             mine = within(sensors, part, self.scheme.num_sensors)
             errors, of_gates = self._gradients.measure(index, mine, part.locations)
-            together = None if of_gates is None else self.rotation.together(mine, of_gates, part)[sensors.index]
+            together = (
+                None
+                if of_gates is None
+                else self.rotation.together(mine, of_gates, part)[sensors.index]
+            )
         if together is not None:
             self._observe(sensors, together)
         return errors
 
     def _observe(self, sensors: StepSensors, of_gates: Tensor) -> None:
-        """The one place inside an epoch that waits for the device: at a probe, whose gradients are read here."""
+        """The one place inside an epoch that waits for the device: at a probe, whose gradients are
+        read here.
+        """
         gradient = (of_gates * self._gradients.unit).cpu()
-        spoilt = gradient.isinf() if self.rotation.cut else ~gradient.isfinite()  # parts leave NaN where nobody measured
-        if self.recipe.precision != "float16" or not spoilt.any():  # one that overflowed says nothing of any sensor
+        spoilt = (
+            gradient.isinf() if self.rotation.cut else ~gradient.isfinite()
+        )  # parts leave NaN where nobody measured
+        if (
+            self.recipe.precision != "float16" or not spoilt.any()
+        ):  # one that overflowed says nothing of any sensor
             self.scheme.observe(sensors, gradient)
 
     def _keep_best(self, val_mae: float) -> None:

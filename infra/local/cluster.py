@@ -1,7 +1,9 @@
-"""A cluster on this machine: two Ray nodes with token authentication, and an MLflow server on PostgreSQL, all on loopback.
+"""A cluster on this machine: two Ray nodes with token authentication, and an MLflow server on
+PostgreSQL, all on loopback.
 
-``python infra/local/cluster.py up FOLDER`` starts it and writes into the folder what ``dynst submit`` needs: a configuration with
-the profile ``local``, and the token. ``status FOLDER`` says what runs, ``down FOLDER`` ends these processes and no others.
+``python infra/local/cluster.py up FOLDER`` starts it and writes into the folder what ``dynst
+submit`` needs: a configuration with the profile ``local``, and the token. ``status FOLDER`` says
+what runs, ``down FOLDER`` ends these processes and no others.
 """
 
 import argparse
@@ -28,7 +30,13 @@ LOOPBACK = "127.0.0.1"
 PATIENCE = 180.0  # seconds until something answers
 STATE, CONFIG, TOKEN = "cluster.json", "config.toml", "token"
 STOPS_WITH = {"postgres": signal.SIGINT}  # PostgreSQL's fast shutdown; everything else is killed
-FOREIGN = ("PYTHONPATH", "RAY_ADDRESS", "RAY_AUTH_TOKEN", "MLFLOW_TRACKING_URI", "DYNST_HOME")  # of whoever starts it
+FOREIGN = (
+    "PYTHONPATH",
+    "RAY_ADDRESS",
+    "RAY_AUTH_TOKEN",
+    "MLFLOW_TRACKING_URI",
+    "DYNST_HOME",
+)  # of whoever starts it
 
 
 @dataclass
@@ -44,7 +52,9 @@ class State:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("command", choices=["up", "down", "status"])
     parser.add_argument("folder", type=Path, nargs="?", default=Path("runs/cluster"))
     parser.add_argument("--cpus", type=int, default=1, help="of each node")
@@ -61,11 +71,16 @@ def main() -> None:
 def up(folder: Path, cpus: int = 1) -> State:
     """Start everything; what was started is ended again where a part does not come up."""
     if (folder / STATE).exists():
-        sys.exit(f"a cluster was started in {folder} and not ended; run: {Path(__file__).name} down {folder}")
+        sys.exit(
+            f"a cluster was started in {folder} and not ended; run: {Path(__file__).name} down "
+            f"{folder}"
+        )
     for name in ("logs", "home"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     write_privately(folder / TOKEN, secrets.token_hex(32))
-    state = State(temporary=mkdtemp(prefix="dy", dir="/tmp"), database=mkdtemp(prefix="dypg", dir="/tmp"))
+    state = State(
+        temporary=mkdtemp(prefix="dy", dir="/tmp"), database=mkdtemp(prefix="dypg", dir="/tmp")
+    )
     save(state, folder)
     try:
         start_tracking(state, folder)
@@ -102,12 +117,16 @@ def status(folder: Path) -> str:
     if not (folder / STATE).exists():
         return f"no cluster in {folder}"
     state = load(folder)
-    lines = [f"{name}: {'running' if alive(state, name) else 'not running'}" for name in state.parts]
+    lines = [
+        f"{name}: {'running' if alive(state, name) else 'not running'}" for name in state.parts
+    ]
     return "\n".join([*lines, f"Ray {state.dashboard}, MLflow {state.tracking}"])
 
 
 def start_tracking(state: State, folder: Path) -> None:
-    """PostgreSQL on a socket, reached by nobody but this user, and MLflow's server in front of it."""
+    """PostgreSQL on a socket, reached by nobody but this user, and MLflow's server in front of
+    it.
+    """
     try:
         database = postgres.start(Path(state.database))
     except postgres.NoPostgres as error:
@@ -120,7 +139,14 @@ def start_tracking(state: State, folder: Path) -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     words = ["--host", LOOPBACK, "--port", state.tracking.rpartition(":")[2], "--workers", "1"]
-    server = ["-m", "mlflow", "server", *words, "--artifacts-destination", str(folder / "artifacts")]
+    server = [
+        "-m",
+        "mlflow",
+        "server",
+        *words,
+        "--artifacts-destination",
+        str(folder / "artifacts"),
+    ]
     process = start([sys.executable, *server], folder, "mlflow", variables)
     note(state, folder, "mlflow", process)
     wait_for("MLflow", lambda: requests.get(f"{state.tracking}/health", timeout=5).ok, process)
@@ -152,9 +178,29 @@ def start_ray(state: State, folder: Path, name: str, words: list[str]) -> None:
         "--min-worker-port",
         "0",
     ]
-    memory = ["--max-worker-port", "0", "--object-store-memory", str(128 * 2**20), "--disable-usage-stats", "--block"]
-    command = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", *words, *own, *memory]
-    process = start(command, folder, name, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / TOKEN)})
+    memory = [
+        "--max-worker-port",
+        "0",
+        "--object-store-memory",
+        str(128 * 2**20),
+        "--disable-usage-stats",
+        "--block",
+    ]
+    command = [
+        sys.executable,
+        "-c",
+        "from ray.scripts.scripts import main; main()",
+        "start",
+        *words,
+        *own,
+        *memory,
+    ]
+    process = start(
+        command,
+        folder,
+        name,
+        {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / TOKEN)},
+    )
     note(state, folder, name, process)
     wait_for(f"the Ray node {name}", lambda: len(living_nodes(state, folder)) >= expected, process)
     note(state, folder, name, process)
@@ -169,10 +215,18 @@ def living_nodes(state: State, folder: Path) -> list[dict[str, Any]]:
 def start(command: list[str], folder: Path, name: str, variables: dict[str, str]) -> psutil.Popen:
     """In a session of its own, so that Ctrl-C in this terminal does not reach it."""
     known = {key: value for key, value in os.environ.items() if key not in FOREIGN}
-    known["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{known.get('PATH', '')}"  # whose python jobs are started with
+    known["PATH"] = (
+        # whose python jobs are started with
+        f"{Path(sys.executable).parent}{os.pathsep}{known.get('PATH', '')}"
+    )
     with (folder / "logs" / f"{name}.log").open("w") as log:
         return psutil.Popen(
-            command, env=known | variables, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            command,
+            env=known | variables,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
 
@@ -189,7 +243,9 @@ def wait_for(what: str, ready: Callable[[], bool], process: psutil.Popen) -> Non
 
 
 def note(state: State, folder: Path, name: str, process: psutil.Process) -> None:
-    """Write down the processes of a part, children included: they outlive a parent that is killed."""
+    """Write down the processes of a part, children included: they outlive a parent that is
+    killed.
+    """
     every = [process, *process.children(recursive=True)]
     state.parts[name] = [(each.pid, each.create_time()) for each in every]
     save(state, folder)
@@ -204,12 +260,18 @@ def load(folder: Path) -> State:
 
 
 def alive(state: State, name: str) -> list[psutil.Process]:
-    """Processes of a part that still run, with their children; a number that now belongs to another process does not count."""
+    """Processes of a part that still run, with their children.
+
+    A number that now belongs to another process does not count.
+    """
     found: dict[int, psutil.Process] = {}
     for pid, started in state.parts.get(name, ()):
         try:
             process = psutil.Process(pid)
-            if abs(process.create_time() - started) < 1 and process.status() != psutil.STATUS_ZOMBIE:
+            if (
+                abs(process.create_time() - started) < 1
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
                 found |= {each.pid: each for each in (process, *process.children(recursive=True))}
         except psutil.NoSuchProcess:
             continue

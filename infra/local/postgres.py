@@ -1,6 +1,7 @@
 """A PostgreSQL server of our own, on a socket in its folder and on no port.
 
-Its programs are those that the package ``pgserver`` brings, or the system's where that package has no wheel for this Python.
+Its programs are those that the package ``pgserver`` brings, or the system's where that package has
+no wheel for this Python.
 """
 
 import getpass
@@ -50,7 +51,8 @@ class Database:
 
 
 def start(folder: Path) -> Database:
-    """Create a cluster of databases in an empty folder, and serve it until it is stopped, whatever becomes of this process.
+    """Create a cluster of databases in an empty folder, and serve it until it is stopped, whatever
+    becomes of this process.
 
     Raises:
         NoPostgres: there are no programs of PostgreSQL that this user can run, or they failed.
@@ -59,7 +61,18 @@ def start(folder: Path) -> Database:
     if "user" in who:
         shutil.chown(folder, who["user"])
     data, log = folder / "data", folder / "log"
-    made = [found / "initdb", "--pgdata", data, "--username", "postgres", "--auth", "trust", "--encoding", "utf8", "--no-sync"]
+    made = [
+        found / "initdb",
+        "--pgdata",
+        data,
+        "--username",
+        "postgres",
+        "--auth",
+        "trust",
+        "--encoding",
+        "utf8",
+        "--no-sync",
+    ]
     done = subprocess.run(made, cwd=folder, capture_output=True, text=True, check=False, **who)
     if done.returncode:
         raise NoPostgres(f"initdb failed: {done.stderr[-500:]}")
@@ -68,7 +81,9 @@ def start(folder: Path) -> Database:
         streams = {"stdin": subprocess.DEVNULL, "stdout": said, "stderr": said}
         process = psutil.Popen(served, cwd=folder, start_new_session=True, **streams, **who)
     deadline = time.monotonic() + PATIENCE
-    while subprocess.run([found / "pg_isready", "--quiet", "--host", folder], cwd=folder, check=False, **who).returncode:
+    while subprocess.run(
+        [found / "pg_isready", "--quiet", "--host", folder], cwd=folder, check=False, **who
+    ).returncode:
         if process.poll() is not None or time.monotonic() > deadline:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -79,7 +94,10 @@ def start(folder: Path) -> Database:
 
 @contextmanager
 def database() -> Iterator[Database]:
-    """One in a folder of its own under ``/tmp``, since the path of a socket must be short; gone when the block has ended."""
+    """One in a folder of its own under ``/tmp``, since the path of a socket must be short.
+
+    Gone when the block has ended.
+    """
     folder = Path(mkdtemp(prefix="dypg", dir="/tmp"))
     try:
         served = start(folder)
@@ -92,7 +110,8 @@ def database() -> Iterator[Database]:
 
 
 def programs() -> tuple[Path, dict[str, Any]]:
-    """The folder of the first ones that can be run here, and the user as whom, in words of ``subprocess``.
+    """The folder of the first ones that can be run here, and the user as whom, in words of
+    ``subprocess``.
 
     Raises:
         NoPostgres: there are none.
@@ -100,11 +119,23 @@ def programs() -> tuple[Path, dict[str, Any]]:
     who = _stand_in()
     for folder in _places():
         try:
-            if subprocess.run([folder / "initdb", "--version"], cwd="/", capture_output=True, check=False, **who).returncode == 0:
+            if (
+                subprocess.run(
+                    [folder / "initdb", "--version"],
+                    cwd="/",
+                    capture_output=True,
+                    check=False,
+                    **who,
+                ).returncode
+                == 0
+            ):
                 return folder, who
         except OSError:
             continue
-    raise NoPostgres("no PostgreSQL is here that this user can run; install the package pgserver, or PostgreSQL itself")
+    raise NoPostgres(
+        "no PostgreSQL is here that this user can run; install the package pgserver, or "
+        "PostgreSQL itself"
+    )
 
 
 def _stand_in() -> dict[str, Any]:
@@ -116,7 +147,9 @@ def _stand_in() -> dict[str, Any]:
             return {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
         except KeyError:
             continue
-    raise NoPostgres(f"{getpass.getuser()} may not run PostgreSQL, and there is no user {' or '.join(STAND_INS)}")
+    raise NoPostgres(
+        f"{getpass.getuser()} may not run PostgreSQL, and there is no user {' or '.join(STAND_INS)}"
+    )
 
 
 def _places() -> Iterator[Path]:

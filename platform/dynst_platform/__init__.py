@@ -1,6 +1,8 @@
-"""Runs the method many times, remembers every run, chooses the best: Ray, MLflow and the command line around ``dynst``.
+"""Runs the method many times, remembers every run, chooses the best: Ray, MLflow and the command
+line around ``dynst``.
 
-Ray and MLflow read their settings from the environment when they are imported, so the defaults are set here, before either is.
+Ray and MLflow read their settings from the environment when they are imported, so the defaults are
+set here, before either is.
 """
 
 import os
@@ -11,7 +13,8 @@ __all__ = ["ENV_DEFAULTS"]
 
 ENV_DEFAULTS = {
     "RAY_TRAIN_V2_ENABLED": "1",
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.05",  # a report waits for the next poll: 1.6 s an epoch by default, 0.17 s at 0.2
+    # a report waits for the next poll: 1.6 s an epoch by default, 0.17 s at 0.2
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.05",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "60",

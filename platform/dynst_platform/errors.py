@@ -1,4 +1,6 @@
-"""Failures of a run, as opposed to wrong input (``dynst.errors``): the command line exits with code 1."""
+"""Failures of a run, as opposed to wrong input (``dynst.errors``): the command line exits with code
+1.
+"""
 
 __all__ = ["BusyError", "RunError", "TrackingError", "UnreachableError"]
 

@@ -31,7 +31,9 @@ __all__ = ["main"]
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dynst")
 def cli() -> None:
-    """Learn which sensors of a network can be switched off, and what that costs in forecast accuracy."""
+    """Learn which sensors of a network can be switched off, and what that costs in forecast
+    accuracy.
+    """
 
 
 for command in (
@@ -56,7 +58,9 @@ for command in (
 
 
 def main() -> None:
-    """Exit codes: 0 done, 1 a run failed, 2 wrong input, 3 a promotion was refused, 130 stopped from the keyboard."""
+    """Exit codes: 0 done, 1 a run failed, 2 wrong input, 3 a promotion was refused, 130 stopped
+    from the keyboard.
+    """
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:
@@ -71,7 +75,10 @@ def main() -> None:
 
 
 def _end(error: BaseException, sentence: str, code: int) -> None:
-    """Say what happened and what was noted on the way; click hides a Ctrl-C behind an error of its own."""
+    """Say what happened and what was noted on the way.
+
+    Click hides a Ctrl-C behind an error of its own.
+    """
     notes = [note for known in (error, error.__cause__) for note in getattr(known, "__notes__", ())]
     for line in (sentence, *notes):
         click.echo(f"dynst: {without_credentials(line)}", err=True)

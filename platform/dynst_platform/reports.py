@@ -1,7 +1,8 @@
-"""What a training tells of itself: one line of ``reports.jsonl`` for each epoch and for the end of each arm.
+"""What a training tells of itself: one line of ``reports.jsonl`` for each epoch and for the end of
+each arm.
 
-Workers write them, the driver's progress and MLflow read them, and a run that is resumed or sent later reads those of earlier
-versions: what a version adds has a default.
+Workers write them, the driver's progress and MLflow read them, and a run that is resumed or sent
+later reads those of earlier versions: what a version adds has a default.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -32,7 +33,8 @@ class MaskChange(_Form):
         sparsity: share of sensors that are off after it.
         active: ``[S]``, whether each sensor is on after it.
         importance: ``[S]``, by which it was decided.
-        pruned, dropped, grown: sensors that went for good, that went in an exchange, and that came in one.
+        pruned, dropped, grown: sensors that went for good, that went in an exchange, and that came
+            in one.
     """
 
     step: int
@@ -71,7 +73,10 @@ class _OfArm(_Form):
     @classmethod
     def _of_a_known_version(cls, document: Any) -> Any:
         if isinstance(document, dict) and document.get("version", VERSION) > VERSION:
-            raise ValueError(f"is of version {document['version']}, and this DynST reads up to {VERSION}; update DynST")
+            raise ValueError(
+                f"is of version {document['version']}, and this DynST reads up to {VERSION}; "
+                f"update DynST"
+            )
         return document
 
 
@@ -80,11 +85,13 @@ class EpochReport(_OfArm):
 
     Args:
         epoch, epochs: which, of how many.
-        train_loss, val_mae: in the unit of the first target; of the sensors of each step, and of ALL locations.
+        train_loss, val_mae: in the unit of the first target; of the sensors of each step, and of
+            ALL locations.
         sparsity: share of sensors that are off.
         exchanged: sensors that came in exchanges.
         seconds: that the epoch took, validation included.
-        windows_per_second: of all workers while they trained. None in reports before it was measured, as what follows.
+        windows_per_second: of all workers while they trained. None in reports before it was
+            measured, as what follows.
         workers: how many.
         peak_memory_mib, peaks_mib: the most that any worker has held, and each of them.
         updates: of the mask in this epoch.
@@ -142,4 +149,6 @@ def read_report(line: bytes) -> Report:
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"]) or "a line"
-        raise DataError(f"a report must be as DynST wrote it, but {where}: {problem['msg']}; restore the file") from error
+        raise DataError(
+            f"a report must be as DynST wrote it, but {where}: {problem['msg']}; restore the file"
+        ) from error

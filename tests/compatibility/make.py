@@ -1,9 +1,11 @@
-"""Writes one of each form that DynST leaves on disk or in MLflow, so that later versions prove that they still read it.
+"""Writes one of each form that DynST leaves on disk or in MLflow, so that later versions prove that
+they still read it.
 
     python -m tests.compatibility.make 0.1
 
-Run once for each released layout and commit the folder; never make an old one anew. Paths of the machine that made them are
-written as ``/gone/home``, and the code that MLflow copies beside a logged model is left out: a test has the code of today.
+Run once for each released layout and commit the folder; never make an old one anew. Paths of the
+machine that made them are written as ``/gone/home``, and the code that MLflow copies beside a
+logged model is left out: a test has the code of today.
 """
 
 import json
@@ -87,16 +89,23 @@ def make_stores(target: Path) -> None:
 
 
 def make_models(target: Path) -> None:
-    """A model of each backbone, and what it forecasts from its store's first readings, every second sensor on."""
+    """A model of each backbone, and what it forecasts from its store's first readings, every second
+    sensor on.
+    """
     for name, options in (BACKBONES | OF_GRIDS).items():
         store = target / ("grid" if name in OF_GRIDS else "network")
         model = {"backbone": {"name": name, "options": options}} | SMALL
         make_model(target / "models" / name, store, model)
-    rolled = {"backbone": {"name": "morph_graph", "options": {"blocks": 1}}, "steps_at_once": 1} | SMALL
+    rolled = {
+        "backbone": {"name": "morph_graph", "options": {"blocks": 1}},
+        "steps_at_once": 1,
+    } | SMALL
     make_model(target / "models" / "rolled_out", target / "network", rolled, every_target=True)
 
 
-def make_model(folder: Path, store_path: Path, model: dict[str, Any], every_target: bool = False) -> None:
+def make_model(
+    folder: Path, store_path: Path, model: dict[str, Any], every_target: bool = False
+) -> None:
     from dynst.data.store import open_store
     from dynst.experiment.protocol import save_arm
     from dynst.models.artifact import load_artifact
@@ -105,10 +114,14 @@ def make_model(folder: Path, store_path: Path, model: dict[str, Any], every_targ
 
     store = open_store(store_path)
     targets = [channel.name for channel in store.manifest.channels] if every_target else []
-    job = check_job({"name": "small", "data": {"store": "store", "targets": targets}, "model": model})
+    job = check_job(
+        {"name": "small", "data": {"store": "store", "targets": targets}, "model": model}
+    )
     experiment = experiment_of(job, store.path)
     arm = experiment.given(torch.arange(len(store.sensors)) % 2 == 0)
-    arm.training.scheme.decide(0, torch.arange(len(store.sensors)) % 2 == 0, torch.zeros(len(store.sensors)))
+    arm.training.scheme.decide(
+        0, torch.arange(len(store.sensors)) % 2 == 0, torch.zeros(len(store.sensors))
+    )
     disturb(arm.training.model)
     save_arm(folder, experiment, arm)
     artifact = load_artifact(folder)
@@ -119,7 +132,9 @@ def make_model(folder: Path, store_path: Path, model: dict[str, Any], every_targ
 
 
 def disturb(model: torch.nn.Module) -> None:
-    """No weight stays at a value that another could have at first: one in the wrong place changes the forecast."""
+    """No weight stays at a value that another could have at first: one in the wrong place changes
+    the forecast.
+    """
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weight in model.parameters():
@@ -170,7 +185,10 @@ def make_tracked_run(target: Path, home: Path) -> None:
     experiment = client.get_experiment_by_name("small")
     runs = [run.to_dictionary() for run in client.search_runs([experiment.experiment_id])]
     models = client.search_logged_models([experiment.experiment_id])
-    logged = [{"model_id": model.model_id, "source_run_id": model.source_run_id, "tags": dict(model.tags)} for model in models]
+    logged = [
+        {"model_id": model.model_id, "source_run_id": model.source_run_id, "tags": dict(model.tags)}
+        for model in models
+    ]
     registered = client.get_registered_model("small")
     versions = [
         {"version": str(version.version), "run_id": version.run_id, "tags": dict(version.tags)}
@@ -182,12 +200,26 @@ def make_tracked_run(target: Path, home: Path) -> None:
         "registered": {"tags": dict(registered.tags), "aliases": dict(registered.aliases)},
         "versions": versions,
     }
-    text = json.dumps(document, indent=1, default=str).replace(str(home), "/gone/home").replace(str(ROOT), "/gone/code")
+    text = (
+        json.dumps(document, indent=1, default=str)
+        .replace(str(home), "/gone/home")
+        .replace(str(ROOT), "/gone/code")
+    )
     (target / "mlflow.json").write_text(text, encoding="utf-8")
     (model,) = (model for model in models if model.source_run_id == outcome.run_id)
-    keep(Path(model.artifact_location.removeprefix("file://")), target / "logged_model", home, leave_out=("code", "metadata"))
+    keep(
+        Path(model.artifact_location.removeprefix("file://")),
+        target / "logged_model",
+        home,
+        leave_out=("code", "metadata"),
+    )
     (folder,) = (path for path in (home / "small").iterdir() if path.is_dir())
-    keep(folder, target / "finished" / folder.name, home, leave_out=("*.png", "checkpoints", "models"))
+    keep(
+        folder,
+        target / "finished" / folder.name,
+        home,
+        leave_out=("*.png", "checkpoints", "models"),
+    )
 
 
 def make_sweep(target: Path, home: Path) -> None:
@@ -197,17 +229,27 @@ def make_sweep(target: Path, home: Path) -> None:
     from dynst_platform.config.sweep import SweepSpec
 
     spec = SweepSpec.model_validate(SWEEP)
-    tune(spec, sweep_store_for(spec), lambda cell, product: None, lambda record, figures: None, resume=None)
+    tune(
+        spec,
+        sweep_store_for(spec),
+        lambda cell, product: None,
+        lambda record, figures: None,
+        resume=None,
+    )
     (folder,) = (path for path in (home / "sweep").iterdir() if path.name.startswith("sweep-"))
     keep(folder / "trials", target / "sweep" / "trials", home, leave_out=("0000?",))
     shutil.copy(folder / "sweep.yaml", target / "sweep" / "sweep.yaml")
 
 
 def keep(source: Path, target: Path, home: Path, leave_out: tuple[str, ...] = ()) -> None:
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("lock", "__pycache__", *leave_out))
+    shutil.copytree(
+        source, target, ignore=shutil.ignore_patterns("lock", "__pycache__", *leave_out)
+    )
     for path in texts_in(target):
         text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace(str(home), "/gone/home").replace(str(ROOT), "/gone/code"), encoding="utf-8")
+        path.write_text(
+            text.replace(str(home), "/gone/home").replace(str(ROOT), "/gone/code"), encoding="utf-8"
+        )
 
 
 def texts_in(folder: Path) -> Iterator[Path]:

@@ -1,4 +1,6 @@
-"""Every form that an earlier DynST left on disk or in MLflow is read by this one, and means what it meant."""
+"""Every form that an earlier DynST left on disk or in MLflow is read by this one, and means what it
+meant.
+"""
 
 import json
 import shutil
@@ -43,7 +45,11 @@ def forms(request: pytest.FixtureRequest) -> Path:
 @pytest.mark.parametrize("kind", ["network", "grid"])
 def test_a_store_opens(forms: Path, kind: str) -> None:
     store = open_store(forms / kind)
-    assert store.readings.values.shape == (store.manifest.num_steps, len(store.sensors), len(store.manifest.channels))
+    assert store.readings.values.shape == (
+        store.manifest.num_steps,
+        len(store.sensors),
+        len(store.manifest.channels),
+    )
     assert np.isfinite(store.readings.values[store.readings.observed]).all()
     assert len(store.edges) == store.manifest.num_edges
 
@@ -79,7 +85,9 @@ def test_an_interrupted_run_goes_on_and_mlflow_hears_of_it(forms: Path, tracked_
     assert outcome.sensors["active"] == 10
     assert sync(folder) > 0
     runs = trainings_of(MlflowClient(tracking_uri()), tracking_uri(), "interrupted")
-    assert {run.kind: run.status for run in runs} == dict.fromkeys(("dense", "learned", "random"), "FINISHED")
+    assert {run.kind: run.status for run in runs} == dict.fromkeys(
+        ("dense", "learned", "random"), "FINISHED"
+    )
 
 
 def test_the_files_of_a_finished_run_are_read(forms: Path, tracked_home: Path) -> None:
@@ -110,11 +118,15 @@ def test_trainings_and_versions_in_mlflow_are_rows(forms: Path, tracked_home: Pa
     assert learned.status == "FINISHED"
     assert learned.settings["sparsity.scheme"] == "judged"
     assert learned.policy.max_over_dense == 9.0
-    assert learned.over_dense == pytest.approx(learned.mae_all / learned.metrics["dense/mae_all"] - 1)
+    assert learned.over_dense == pytest.approx(
+        learned.mae_all / learned.metrics["dense/mae_all"] - 1
+    )
     champion = champion_of(client, "small")
     assert champion is not None
     assert (champion.number, champion.previous) == (1, None)
-    assert [(event.what, event.version) for event in history_of(client, "small")] == [("promoted", 1)]
+    assert [(event.what, event.version) for event in history_of(client, "small")] == [
+        ("promoted", 1)
+    ]
 
 
 def brought(forms: Path, experiment: str, home: Path) -> Path:
@@ -138,13 +150,17 @@ def put_back(client: MlflowClient, document: dict[str, Any]) -> None:
         ids[info["run_id"]] = made.info.run_id
         client.log_batch(
             made.info.run_id,
-            metrics=[Metric(key, value, info["end_time"], 0) for key, value in data["metrics"].items()],
+            metrics=[
+                Metric(key, value, info["end_time"], 0) for key, value in data["metrics"].items()
+            ],
             params=[Param(key, value) for key, value in data["params"].items()],
             tags=[RunTag(key, value) for key, value in data["tags"].items()],
         )
         client.set_terminated(made.info.run_id, info["status"])
     client.create_registered_model("small", tags=document["registered"]["tags"])
     for version in document["versions"]:
-        client.create_model_version("small", "file:///nowhere", ids[version["run_id"]], tags=version["tags"])
+        client.create_model_version(
+            "small", "file:///nowhere", ids[version["run_id"]], tags=version["tags"]
+        )
     for alias, number in document["registered"]["aliases"].items():
         client.set_registered_model_alias("small", alias, str(number))

@@ -1,4 +1,7 @@
-"""What every backbone of the catalogue must hold, whatever it is made of. The whole design rests on these equalities."""
+"""What every backbone of the catalogue must hold, whatever it is made of.
+
+The whole design rests on these equalities.
+"""
 
 from inspect import signature
 
@@ -19,7 +22,11 @@ from dynst.models.registry import BACKBONES, backbone_class, traits_of
 B, T, H, S, C, F = 3, 6, 4, 12, 2, 6
 FEW_STEPS = 3
 LAYOUT = Patching(
-    grid=Grid(height=3, width=4), rows=1, columns=1, channels=(Channel(name="a"), Channel(name="b")), places=tuple(range(S))
+    grid=Grid(height=3, width=4),
+    rows=1,
+    columns=1,
+    channels=(Channel(name="a"), Channel(name="b")),
+    places=tuple(range(S)),
 )
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
@@ -43,17 +50,28 @@ def forms(name: str) -> list[str]:
 VARIANTS = [(name, form) for name in BACKBONES for form in forms(name)]
 BOTH_FORMS = {"morph_graph"}  # compiled in each of its forms every time, the other networks in one
 COMPILED = [
-    pytest.param((name, form), marks=pytest.mark.nightly if form != forms(name)[0] and name not in BOTH_FORMS else ())
+    pytest.param(
+        (name, form),
+        marks=pytest.mark.nightly if form != forms(name)[0] and name not in BOTH_FORMS else (),
+    )
     for name, form in VARIANTS
 ]
 
 
 def made(name: str, form: str, seed: int = 0, **more: object) -> SparseForecaster:
-    settings = {"window": T, "horizon": H, "hidden": 16, "embedding": 4, "neighbours": 4 if form == "neighbour_lists" else None}
+    settings = {
+        "window": T,
+        "horizon": H,
+        "hidden": 16,
+        "embedding": 4,
+        "neighbours": 4 if form == "neighbour_lists" else None,
+    }
     model = ModelConfig.model_validate({"backbone": name} | settings | more)
     scaler = SeasonalScaler(SEASONS["none"], S, C)
     positions = torch.rand(S, 2, generator=torch.Generator().manual_seed(4))
-    return build_forecaster(model, scaler, edges(), targets=[1], seed=seed, positions=positions, layout=LAYOUT)
+    return build_forecaster(
+        model, scaler, edges(), targets=[1], seed=seed, positions=positions, layout=LAYOUT
+    )
 
 
 @pytest.fixture(params=VARIANTS, ids="-".join)
@@ -88,7 +106,9 @@ def compact(model: SparseForecaster, active: Tensor, data: tuple[Tensor, Tensor,
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_gated_on_a_superset_equals_compact_on_the_active_set(model: SparseForecaster, seed: int) -> None:
+def test_gated_on_a_superset_equals_compact_on_the_active_set(
+    model: SparseForecaster, seed: int
+) -> None:
     active, data = random_active(seed), inputs(seed)
     everyone = torch.arange(S)
     gated = model(*data, everyone, active.float())
@@ -100,7 +120,10 @@ def test_parameter_gradients_are_equal_too(model: SparseForecaster, seed: int) -
     """A probe step is a training step: it moves the weights exactly as a compact one would."""
     active, data = random_active(seed), inputs(seed)
     grads = []
-    for run in (lambda: compact(model, active, data), lambda: model(*data, torch.arange(S), active.float())):
+    for run in (
+        lambda: compact(model, active, data),
+        lambda: model(*data, torch.arange(S), active.float()),
+    ):
         model.zero_grad()
         run().square().mean().backward()
         grads.append([parameter.grad.clone() for parameter in model.parameters()])
@@ -109,11 +132,15 @@ def test_parameter_gradients_are_equal_too(model: SparseForecaster, seed: int) -
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_an_inactive_sensors_readings_cannot_change_any_forecast(model: SparseForecaster, seed: int) -> None:
+def test_an_inactive_sensors_readings_cannot_change_any_forecast(
+    model: SparseForecaster, seed: int
+) -> None:
     active, (readings, observed, calendar) = random_active(seed), inputs(seed)
     other = torch.where(active[:, None], readings, 1e3)
     gates, everyone = active.float(), torch.arange(S)
-    before, after = (model(values, observed, calendar, everyone, gates) for values in (readings, other))
+    before, after = (
+        model(values, observed, calendar, everyone, gates) for values in (readings, other)
+    )
     assert torch.equal(before, after)
 
 
@@ -122,7 +149,9 @@ def test_an_active_sensors_readings_do_change_forecasts_elsewhere(model: SparseF
     active[5] = False
     other = readings.clone()
     other[:, :, 4] += 1.0
-    change = compact(model, active, (other, observed, calendar)) - compact(model, active, (readings, observed, calendar))
+    change = compact(model, active, (other, observed, calendar)) - compact(
+        model, active, (readings, observed, calendar)
+    )
     assert (change.abs().amax((0, 1, 3)) > 0).sum() > 1
 
 
@@ -135,13 +164,19 @@ def test_forecasts_every_location_from_one_sensor(model: SparseForecaster) -> No
 
 
 @pytest.mark.parametrize("gated", [False, True])
-def test_locations_asked_for_alone_get_the_forecasts_that_they_get_among_all(model: SparseForecaster, gated: bool) -> None:
+def test_locations_asked_for_alone_get_the_forecasts_that_they_get_among_all(
+    model: SparseForecaster, gated: bool
+) -> None:
     """Bit for bit where all are asked for; a part of a large network is trained on so."""
     active, (readings, observed, calendar) = random_active(1), inputs()
-    sensors, gates = (torch.arange(S), active.float()) if gated else (active.nonzero().squeeze(1), None)
+    sensors, gates = (
+        (torch.arange(S), active.float()) if gated else (active.nonzero().squeeze(1), None)
+    )
     data = readings[:, :, sensors], observed[:, :, sensors], calendar, sensors, gates
     if isinstance(model, InputGatedForecaster):
-        with pytest.raises(ConfigError, match="forecasts all of them at once, but was asked for a part"):
+        with pytest.raises(
+            ConfigError, match="forecasts all of them at once, but was asked for a part"
+        ):
             model(*data, torch.arange(S))
         return
     whole, asked = model(*data), torch.tensor([0, 3, 4, 9])
@@ -160,13 +195,18 @@ def test_the_order_in_which_sensors_are_given_does_not_matter(model: SparseForec
     readings, observed, calendar = inputs()
     order = torch.randperm(S, generator=torch.Generator().manual_seed(2))
     shuffled = model(readings[:, :, order], observed[:, :, order], calendar, order)
-    torch.testing.assert_close(shuffled, model(readings, observed, calendar, torch.arange(S)), **CLOSE)
+    torch.testing.assert_close(
+        shuffled, model(readings, observed, calendar, torch.arange(S)), **CLOSE
+    )
 
 
 def test_gradients_reach_every_parameter_and_every_gate(model: SparseForecaster) -> None:
     gates = torch.ones(S, requires_grad=True)
     model(*inputs(), torch.arange(S), gates).square().mean().backward()
-    assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+    assert all(
+        parameter.grad is not None and parameter.grad.abs().sum() > 0
+        for parameter in model.parameters()
+    )
     assert gates.grad is not None
     assert (gates.grad.abs() > 0).all()
 
@@ -180,7 +220,9 @@ def test_an_inactive_sensors_gate_still_has_a_gradient(model: SparseForecaster) 
     assert (gates.grad[4:].abs() > 0).all()
 
 
-def test_a_state_makes_another_model_the_same(variant: tuple[str, str], model: SparseForecaster) -> None:
+def test_a_state_makes_another_model_the_same(
+    variant: tuple[str, str], model: SparseForecaster
+) -> None:
     other, active, data = made(*variant, seed=1), torch.ones(S, dtype=torch.bool), inputs()
     assert not torch.equal(compact(other, active, data), compact(model, active, data))
     other.load_state_dict(model.state_dict())
@@ -188,10 +230,14 @@ def test_a_state_makes_another_model_the_same(variant: tuple[str, str], model: S
 
 
 def test_several_steps_at_a_time_read_their_own_forecasts(variant: tuple[str, str]) -> None:
-    """The first steps are those of the network itself, and later ones depend on them through the active sensors alone."""
+    """The first steps are those of the network itself, and later ones depend on them through the
+    active sensors alone.
+    """
     settings = {"window": T, "horizon": H, "hidden": 16, "embedding": 4, "steps_at_once": 2}
     model = ModelConfig.model_validate({"backbone": variant[0]} | settings)
-    rolled = build_forecaster(model, SeasonalScaler(SEASONS["none"], S, C), edges(), targets=[0, 1], seed=0, layout=LAYOUT)
+    rolled = build_forecaster(
+        model, SeasonalScaler(SEASONS["none"], S, C), edges(), targets=[0, 1], seed=0, layout=LAYOUT
+    )
     active, data = random_active(5), inputs()
     forecast = compact(rolled, active, data)
     assert forecast.shape == (B, H, S, C)
@@ -205,11 +251,15 @@ def test_several_steps_at_a_time_read_their_own_forecasts(variant: tuple[str, st
     torch.testing.assert_close(gated, forecast, **CLOSE)
     if model.traits.compact:
         asked = torch.tensor([0, 3, 4, 9])
-        torch.testing.assert_close(rolled(*data, torch.arange(S), active.float(), asked), gated[:, :, asked], **CLOSE)
+        torch.testing.assert_close(
+            rolled(*data, torch.arange(S), active.float(), asked), gated[:, :, asked], **CLOSE
+        )
 
 
 def shallow(name: str, form: str) -> SparseForecaster:
-    """One block over three steps: the compiler writes out each repetition, and takes as long again for it."""
+    """One block over three steps: the compiler writes out each repetition, and takes as long again
+    for it.
+    """
     blocks = {"blocks": 1} if "blocks" in signature(backbone_class(name)).parameters else {}
     return made(name, form, window=FEW_STEPS, backbone={"name": name, "options": blocks})
 
@@ -218,7 +268,10 @@ def shallow(name: str, form: str) -> SparseForecaster:
 @pytest.mark.filterwarnings("ignore")  # of torch's tracer about itself
 def test_compiling_changes_nothing_and_happens_once_for_a_choice(variant: tuple[str, str]) -> None:
     model, active = shallow(*variant), random_active(2)
-    data = [(readings[:, :FEW_STEPS], observed[:, :FEW_STEPS], calendar) for readings, observed, calendar in map(inputs, range(3))]
+    data = [
+        (readings[:, :FEW_STEPS], observed[:, :FEW_STEPS], calendar)
+        for readings, observed, calendar in map(inputs, range(3))
+    ]
     expected = [compact(model, active, each) for each in data]
     torch._dynamo.reset()
     compiled = torch.compile(model, backend="aot_eager")
@@ -233,7 +286,9 @@ def test_compiling_changes_nothing_and_happens_once_for_a_choice(variant: tuple[
 def test_exported_it_gives_the_same_numbers(model: SparseForecaster) -> None:
     served = ServedForecaster(model.eval(), random_active(2), torch.tensor([1]), 3600).eval()
     time = 3600 * torch.arange(T)
-    readings = torch.randn(T, int(random_active(2).sum()), C, generator=torch.Generator().manual_seed(0))
+    readings = torch.randn(
+        T, int(random_active(2).sum()), C, generator=torch.Generator().manual_seed(0)
+    )
     readings[1, 0] = torch.nan
     exported = torch.export.export(served, (time, readings)).module()
     other = readings.flip(0)

@@ -1,4 +1,6 @@
-"""Every kind of constraint on random networks: choices satisfy it and are the best that do, or it is refused with the reason."""
+"""Every kind of constraint on random networks: choices satisfy it and are the best that do, or it
+is refused with the reason.
+"""
 
 from itertools import pairwise, product
 from pathlib import Path
@@ -23,7 +25,9 @@ from dynst.sparsity.scheme import Scheme
 
 S, STEPS = 24, 80
 
-KINDS: dict[str, tuple[dict[str, object], dict[str, object]]] = {  # settings, columns of the sensors' table
+KINDS: dict[
+    str, tuple[dict[str, object], dict[str, object]]
+] = {  # settings, columns of the sensors' table
     "pinned": ({"final": 0.6}, {"pinned": [2, 3, 11]}),
     "excluded": ({"final": 0.6}, {"excluded": [0, 1, 2, 20]}),
     "grouped": ({"final": 0.5}, {"groups": {"a": [0, 5, 9], "b": [1, 2], "c": [20, 21, 22]}}),
@@ -67,12 +71,16 @@ def make_network(
 def case(request: pytest.FixtureRequest) -> tuple[SparsityConfig, Network]:
     kind, seed = request.param
     settings, columns = KINDS[kind]
-    config = SparsityConfig.model_validate(settings | {"rounds": 7, "drop_decay": "constant", "dropout": False})
+    config = SparsityConfig.model_validate(
+        settings | {"rounds": 7, "drop_decay": "constant", "dropout": False}
+    )
     return config, make_network(seed, **columns)  # type: ignore[arg-type]
 
 
 class Noise(FixedScores):
-    """Importances that are drawn anew for each mask, half of them negative: the worst that a criterion can do."""
+    """Importances that are drawn anew for each mask, half of them negative: the worst that a
+    criterion can do.
+    """
 
     def __init__(self) -> None:
         super().__init__(torch.zeros(S))
@@ -80,14 +88,27 @@ class Noise(FixedScores):
 
     def begin_update(self) -> None:
         self.number += 1
-        self._scores = torch.randn(S, generator=torch.Generator().manual_seed(self.number), dtype=torch.float64)
+        self._scores = torch.randn(
+            S, generator=torch.Generator().manual_seed(self.number), dtype=torch.float64
+        )
 
 
 def play(config: SparsityConfig, network: Network, scheme: str) -> list[tuple[float, torch.Tensor]]:
-    made = make_scheme(config.model_copy(update={"scheme": scheme}), S, STEPS, 0, network=network, criterion=Noise())
+    made = make_scheme(
+        config.model_copy(update={"scheme": scheme}),
+        S,
+        STEPS,
+        0,
+        network=network,
+        criterion=Noise(),
+    )
     updates = [made.update(step) for step in range(STEPS)]
     sparsity = made.schedule.sparsity_at
-    return [(sparsity(update.step) / made.schedule.final, update.active) for update in updates if update is not None]
+    return [
+        (sparsity(update.step) / made.schedule.final, update.active)
+        for update in updates
+        if update is not None
+    ]
 
 
 def broken(config: SparsityConfig, network: Network, active: torch.Tensor) -> list[str]:
@@ -99,7 +120,9 @@ def broken(config: SparsityConfig, network: Network, active: torch.Tensor) -> li
         problems.append(f"{on.sum()} sensors")
     if config.budget is not None and sensors.cost[on].sum() > config.budget * (1 + 1e-6):
         problems.append("too dear")
-    gaps = np.linalg.norm(network.points[on][:, None] - network.points[on], axis=-1)[np.triu_indices(on.sum(), 1)]
+    gaps = np.linalg.norm(network.points[on][:, None] - network.points[on], axis=-1)[
+        np.triu_indices(on.sum(), 1)
+    ]
     if config.min_distance is not None and (gaps < config.min_distance).any():
         problems.append("too close")
     return problems
@@ -117,7 +140,9 @@ def broken_marks(network: Network, active: torch.Tensor) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["dynamic", "iterative", "one_shot"])
-def test_marks_hold_from_step_0_and_everything_at_the_end(case: tuple[SparsityConfig, Network], scheme: str) -> None:
+def test_marks_hold_from_step_0_and_everything_at_the_end(
+    case: tuple[SparsityConfig, Network], scheme: str
+) -> None:
     config, network = case
     updates = play(config, network, scheme)
     assert all(not broken_marks(network, active) for _, active in updates)
@@ -126,7 +151,9 @@ def test_marks_hold_from_step_0_and_everything_at_the_end(case: tuple[SparsityCo
     assert [broken(config, network, active) for active in finals] == [[]] * len(finals)
 
 
-def test_iterative_never_switches_a_sensor_on_and_dynamic_does(case: tuple[SparsityConfig, Network]) -> None:
+def test_iterative_never_switches_a_sensor_on_and_dynamic_does(
+    case: tuple[SparsityConfig, Network],
+) -> None:
     config, network = case
     masks = [active for _, active in play(config, network, "iterative")]
     assert not any((after & ~before).any() for before, after in pairwise(masks))
@@ -137,7 +164,10 @@ def test_iterative_never_switches_a_sensor_on_and_dynamic_does(case: tuple[Spars
 def test_counts_never_grow(case: tuple[SparsityConfig, Network]) -> None:
     config, network = case
     weight = torch.tensor(np.ones(S) if config.budget is None else network.sensors.cost)
-    loads = [max(float(weight[active].sum()), config.budget or 0) for _, active in play(config, network, "dynamic")]
+    loads = [
+        max(float(weight[active].sum()), config.budget or 0)
+        for _, active in play(config, network, "dynamic")
+    ]
     assert all(after <= before + 1e-6 for before, after in pairwise(loads))
 
 
@@ -163,7 +193,10 @@ def test_warm_up_subsets_keep_the_marks(case: tuple[SparsityConfig, Network]) ->
     config, network = case
     settings = config.model_copy(update={"dropout": True})
     scheme = make_scheme(settings, S, STEPS, 0, network=network, criterion=RandomScore(S, 0))
-    excluded, pinned = (set(np.flatnonzero(marks).tolist()) for marks in (network.sensors.excluded, network.sensors.pinned))
+    excluded, pinned = (
+        set(np.flatnonzero(marks).tolist())
+        for marks in (network.sensors.excluded, network.sensors.pinned)
+    )
     subsets = [set(scheme.sensors_at(step).index.tolist()) for step in range(30)]
     assert len({len(subset) for subset in subsets}) > 3
     assert all(pinned <= subset and not subset & excluded for subset in subsets)
@@ -185,7 +218,11 @@ def test_probes_never_read_an_excluded_sensor() -> None:
 def test_a_program_without_constraints_is_sorting(seed: int) -> None:
     """Many importances are equal, so that ties count."""
     rng = torch.Generator().manual_seed(seed)
-    importance = torch.randint(-2, 3, (S,), generator=rng).double() if seed % 2 else torch.randn(S, generator=rng).double()
+    importance = (
+        torch.randint(-2, 3, (S,), generator=rng).double()
+        if seed % 2
+        else torch.randn(S, generator=rng).double()
+    )
     final = (0.3, 0.5, 0.8)[seed % 3]
     program = Constrained(make_constraint_spec(make_network(seed), final, None, None))
     everyone = torch.ones(S, dtype=torch.bool)
@@ -196,7 +233,9 @@ def test_a_program_without_constraints_is_sorting(seed: int) -> None:
         assert torch.equal(pruned, prune_to(everyone, importance, num_active_at(sparsity, S)))
         for num in (0, 2, 5):
             start = pruned[torch.randperm(S, generator=rng)]
-            assert torch.equal(program.exchange(start, importance, num), drop_and_grow(start, importance, num))
+            assert torch.equal(
+                program.exchange(start, importance, num), drop_and_grow(start, importance, num)
+            )
 
 
 TINY = 8
@@ -210,7 +249,10 @@ TINY_KINDS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "grouped": ({"final": 0.5}, {"groups": {"a": [0, 5, 6], "b": [1, 2]}}),
     "apart": ({"final": 0.625, "min_distance": 0.25}, {}),
     "budget": ({"budget": 8.0}, {"costs": True}),
-    "all": ({"final": 0.5, "min_distance": 0.15}, {"groups": {"a": [0, 5]}, "pinned": [7], "excluded": [3]}),
+    "all": (
+        {"final": 0.5, "min_distance": 0.15},
+        {"groups": {"a": [0, 5]}, "pinned": [7], "excluded": [3]},
+    ),
 }
 
 
@@ -219,23 +261,39 @@ TINY_KINDS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
 def test_no_choice_is_better(kind: str, seed: int) -> None:
     """Pruning at once and exchanging, against every subset of a tiny network."""
     settings, columns = TINY_KINDS[kind]
-    config, network = SparsityConfig.model_validate(settings), make_network(seed + 1, TINY, **columns)  # type: ignore[arg-type]
-    importance = torch.randn(TINY, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    config, network = (
+        SparsityConfig.model_validate(settings),
+        make_network(seed + 1, TINY, **columns),
+    )  # type: ignore[arg-type]
+    importance = torch.randn(
+        TINY, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
     objective = importance if config.budget is None else importance.clamp(min=0)
     constraints = make_constraints(config, network)
-    possible = [choice for choice in all_choices(TINY) if choice.any() and not broken(config, network, choice)]
+    possible = [
+        choice
+        for choice in all_choices(TINY)
+        if choice.any() and not broken(config, network, choice)
+    ]
     pruned = constraints.prune(constraints.allowed(), importance, 0.999)
     assert not broken(config, network, pruned)
-    assert float(objective[pruned].sum()) == pytest.approx(max(float(objective[choice].sum()) for choice in possible), abs=1e-4)
+    assert float(objective[pruned].sum()) == pytest.approx(
+        max(float(objective[choice].sum()) for choice in possible), abs=1e-4
+    )
     for start in possible[:: max(1, len(possible) // 4)]:
         near = [choice for choice in possible if int((start & ~choice).sum()) <= 1]
         found = constraints.exchange(start, importance, 1)
         assert int((start & ~found).sum()) <= 1
-        assert float(objective[found].sum()) == pytest.approx(max(float(objective[choice].sum()) for choice in near), abs=1e-4)
+        assert float(objective[found].sum()) == pytest.approx(
+            max(float(objective[choice].sum()) for choice in near), abs=1e-4
+        )
 
 
 def test_a_round_of_the_ramp_keeps_the_best_that_still_holds_a_final_choice() -> None:
-    """By hand: a, b and c stand close together and matter most, d stands far away; two must stay in the end, apart."""
+    """By hand: a, b and c stand close together and matter most, d stands far away.
+
+    Two must stay in the end, apart.
+    """
     points = np.array([[0.0, 0], [0.1, 0], [0.2, 0], [9.0, 0]])
     network = Network(Sensors(("a", "b", "c", "d"), points), points)
     constraints = make_constraints(SparsityConfig(final=0.5, min_distance=1.0), network)
@@ -245,18 +303,29 @@ def test_a_round_of_the_ramp_keeps_the_best_that_still_holds_a_final_choice() ->
 
 
 def test_a_round_of_the_ramp_looks_ahead_to_what_the_budget_buys_in_the_end() -> None:
-    """By hand: a, b and c stand together; keeping all three would leave one sensor and half of the budget in the end."""
+    """By hand: a, b and c stand together.
+
+    Keeping all three would leave one sensor and half of the budget in the end.
+    """
     points = np.array([[0.0, 0], [0.1, 0], [0.2, 0], [9.0, 0]])
     network = Network(Sensors(("a", "b", "c", "d"), points), points)
     constraints = make_constraints(SparsityConfig(budget=2.0, min_distance=1.0), network)
     importance = torch.tensor([4.0, 3.0, 2.0, 1.5])
-    assert constraints.prune(constraints.allowed(), importance, 0.25).tolist() == [True, True, False, True]
+    assert constraints.prune(constraints.allowed(), importance, 0.25).tolist() == [
+        True,
+        True,
+        False,
+        True,
+    ]
 
 
 def test_a_round_of_the_ramp_never_leaves_only_what_the_budget_cannot_buy() -> None:
     network = Network(Sensors(("cheap", "dear"), cost=np.array([1.0, 5.0])))
     constraints = make_constraints(SparsityConfig(budget=1.0), network)
-    assert constraints.prune(constraints.allowed(), torch.tensor([0.1, 9.0]), 0.16).tolist() == [True, False]
+    assert constraints.prune(constraints.allowed(), torch.tensor([0.1, 9.0]), 0.16).tolist() == [
+        True,
+        False,
+    ]
 
 
 def test_a_budget_is_not_left_unspent_because_scores_are_negative() -> None:
@@ -269,9 +338,15 @@ def test_a_budget_is_not_left_unspent_because_scores_are_negative() -> None:
 
 def test_without_a_budget_costs_do_not_count() -> None:
     """a and b are on or off as one; two of four sensors stay, however dear."""
-    network = Network(Sensors(("a", "b", "c", "d"), cost=np.array([50.0, 1.0, 1.0, 7.0]), group=("ab", "ab", "", "")))
+    network = Network(
+        Sensors(
+            ("a", "b", "c", "d"), cost=np.array([50.0, 1.0, 1.0, 7.0]), group=("ab", "ab", "", "")
+        )
+    )
     constraints = make_constraints(SparsityConfig(final=0.5), network)
-    assert constraints.prune(constraints.allowed(), torch.tensor([4.0, 3.0, 2.0, 1.0]), 0.5).tolist() == [True, True, False, False]
+    assert constraints.prune(
+        constraints.allowed(), torch.tensor([4.0, 3.0, 2.0, 1.0]), 0.5
+    ).tolist() == [True, True, False, False]
 
 
 def test_exactly_as_far_apart_as_asked_for_is_far_enough() -> None:
@@ -287,13 +362,22 @@ def test_the_best_choice_does_not_depend_on_the_unit_of_the_loss(unit: float) ->
     network = Network(Sensors(("a", "b", "c", "d"), cost=np.array([3.0, 1.0, 1.0, 1.0])))
     constraints = make_constraints(SparsityConfig(budget=3.0), network)
     importance = torch.tensor([9.0, 2.0, 1.0, 1.0]).double() * unit
-    assert constraints.prune(constraints.allowed(), importance, 0.999).tolist() == [True, False, False, False]
+    assert constraints.prune(constraints.allowed(), importance, 0.999).tolist() == [
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_distances_are_metres_for_longitude_and_latitude(tmp_path: Path) -> None:
     sensors = Sensors(("a", "b"), np.array([[9.0, 48.0], [9.0, 48.001]]))  # 111.2 m apart
     with StoreWriter(
-        tmp_path / "store", Origin("two", positions="lonlat"), [Channel(name="flow")], sensors, Edges.none()
+        tmp_path / "store",
+        Origin("two", positions="lonlat"),
+        [Channel(name="flow")],
+        sensors,
+        Edges.none(),
     ) as writer:
         writer.append(np.arange(3) * 3600, np.ones((3, 2, 1), np.float32))
     network = network_of(open_store(tmp_path / "store"))

@@ -1,8 +1,10 @@
-"""What does not depend on the machine must not grow unseen: products and operator calls of every backbone.
+"""What does not depend on the machine must not grow unseen: products and operator calls of every
+backbone.
 
-The figures are those of the day they were written, for the versions in ``constraints.txt``. One that falls is good news: write the
-new one down. One that rises needs a reason. Views count, though they cost next to nothing: the heads of a readout lay windows side
-by side in a few more of them, and save a copy of all weights for each window; what all heads hear alike is mixed once, by their
+The figures are those of the day they were written, for the versions in ``constraints.txt``. One
+that falls is good news: write the new one down. One that rises needs a reason. Views count, though
+they cost next to nothing: the heads of a readout lay windows side by side in a few more of them,
+and save a copy of all weights for each window; what all heads hear alike is mixed once, by their
 mean weights, which is more calls and fewer products.
 """
 
@@ -18,7 +20,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from dynst.models.forecaster import InputGatedForecaster, SparseForecaster
 from tests.contracts.test_backbones import VARIANTS, S, compact, inputs, made
 
-# Operator calls of a compact step (forward and backward), of a probe, and products of a dense forecast of the batch, in kFLOP.
+# Operator calls of a compact step (forward and backward), of a probe, and products of a dense
+# forecast of the batch, in kFLOP.
 KNOWN = {
     ("morph_graph", "all_pairs"): (519, 618, 309),
     ("morph_graph", "neighbour_lists"): (877, 1082, 236),
@@ -81,17 +84,27 @@ def test_a_step_asks_no_more_of_the_device_than_it_did(variant: tuple[str, str])
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids="-".join)
-def test_a_forecast_takes_no_more_products_than_it_did_and_a_sparse_one_fewer(variant: tuple[str, str]) -> None:
+def test_a_forecast_takes_no_more_products_than_it_did_and_a_sparse_one_fewer(
+    variant: tuple[str, str],
+) -> None:
     model = made(*variant)
-    dense, sparse = (products(lambda count=count: compact(model, some(count), inputs())) for count in (S, S // 2))
+    dense, sparse = (
+        products(lambda count=count: compact(model, some(count), inputs())) for count in (S, S // 2)
+    )
     assert dense <= KNOWN[variant][2] + 1
     if not isinstance(model, InputGatedForecaster):
         assert sparse <= 0.62 * dense
 
 
-@pytest.mark.parametrize("variant", [variant for variant in VARIANTS if variant[1] != "everywhere"], ids="-".join)
-def test_the_number_of_operator_calls_does_not_depend_on_the_number_of_sensors(variant: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    "variant", [variant for variant in VARIANTS if variant[1] != "everywhere"], ids="-".join
+)
+def test_the_number_of_operator_calls_does_not_depend_on_the_number_of_sensors(
+    variant: tuple[str, str],
+) -> None:
     """A loop over sensors or windows would show here."""
     model = made(*variant)
-    few, more = (operators(lambda count=count: compact(model, some(count), inputs())) for count in (6, 9))
+    few, more = (
+        operators(lambda count=count: compact(model, some(count), inputs())) for count in (6, 9)
+    )
     assert abs(few - more) <= 1

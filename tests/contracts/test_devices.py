@@ -1,4 +1,6 @@
-"""Every backbone on a device that has shapes and no numbers: what is left in main memory, or waits for a number, fails there."""
+"""Every backbone on a device that has shapes and no numbers: what is left in main memory, or waits
+for a number, fails there.
+"""
 
 from dataclasses import replace
 
@@ -29,11 +31,25 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> tuple[SensorStore, Dataset
     return store, make_dataset(store, ModelConfig.model_validate(SETTINGS))
 
 
-def training(grid: tuple[SensorStore, Dataset], name: str, form: str, recipe: Recipe, device: torch.device) -> Training:
+def training(
+    grid: tuple[SensorStore, Dataset], name: str, form: str, recipe: Recipe, device: torch.device
+) -> Training:
     store, dataset = grid
     lists = {"neighbours": 3} if form == "neighbour_lists" else {}
-    model = forecaster_for(dataset, ModelConfig.model_validate(SETTINGS | {"backbone": name} | lists), store.edges, seed=0)
-    return Training(model, dense_scheme(S), recipe, TrainingData(dataset.train, dataset.val), 0, World(device=device))
+    model = forecaster_for(
+        dataset,
+        ModelConfig.model_validate(SETTINGS | {"backbone": name} | lists),
+        store.edges,
+        seed=0,
+    )
+    return Training(
+        model,
+        dense_scheme(S),
+        recipe,
+        TrainingData(dataset.train, dataset.val),
+        0,
+        World(device=device),
+    )
 
 
 @pytest.mark.parametrize("sensors", [COMPACT, PROBE], ids=["compact", "probe"])
@@ -49,7 +65,9 @@ def test_a_step_never_waits_for_the_device(
     assert (of_gates is None) is (sensors.gates is None)
 
 
-def test_a_series_and_a_model_on_a_device_leave_those_in_main_memory_alone(grid: tuple[SensorStore, Dataset]) -> None:
+def test_a_series_and_a_model_on_a_device_leave_those_in_main_memory_alone(
+    grid: tuple[SensorStore, Dataset],
+) -> None:
     made = training(grid, "morph_graph", "all_pairs", Recipe(), NOWHERE)
     dataset = grid[1]
     assert made.train.series is made.val.series is dataset.train.on(NOWHERE).series
@@ -63,15 +81,24 @@ def test_a_series_without_room_stays_and_its_batches_travel(
     monkeypatch.setattr("dynst.data.windows.fits", lambda device, num_bytes: False)
     train = replace(grid[1].train, series=replace(grid[1].train.series)).on(NOWHERE)
     assert train.series.device == torch.device("cpu")
-    assert {part.device for part in vars(train.batch(torch.arange(3), torch.tensor([1, 4]))).values()} == {NOWHERE}
+    assert {
+        part.device for part in vars(train.batch(torch.arange(3), torch.tensor([1, 4]))).values()
+    } == {NOWHERE}
     assert train.target_times(torch.arange(3)).device == NOWHERE
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("variant", VARIANTS, ids="-".join)
-def test_a_real_step_never_waits_for_a_gpu(grid: tuple[SensorStore, Dataset], variant: tuple[str, str], precision: str) -> None:
-    made = training(grid, *variant, Recipe.model_validate({"accumulate": 2, "precision": precision}), torch.device("cuda", 0))
+def test_a_real_step_never_waits_for_a_gpu(
+    grid: tuple[SensorStore, Dataset], variant: tuple[str, str], precision: str
+) -> None:
+    made = training(
+        grid,
+        *variant,
+        Recipe.model_validate({"accumulate": 2, "precision": precision}),
+        torch.device("cuda", 0),
+    )
     made._train_step(torch.arange(8))  # libraries are set up, and the optimizer's memory is made
     torch.cuda.set_sync_debug_mode("error")
     try:

@@ -1,4 +1,6 @@
-"""Every backbone in half precision: forecasts and importance are near those of float32, and importance is float32."""
+"""Every backbone in half precision: forecasts and importance are near those of float32, and
+importance is float32.
+"""
 
 import pytest
 import torch
@@ -25,7 +27,9 @@ def probed(model: SparseForecaster, dtype: torch.dtype, enabled: bool) -> tuple[
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
 def test_half_precision_is_near_float32(variant: tuple[str, str], dtype: torch.dtype) -> None:
     model = made(*variant)
-    (exact, importance), (rough, near) = (probed(model, dtype, enabled) for enabled in (False, True))
+    (exact, importance), (rough, near) = (
+        probed(model, dtype, enabled) for enabled in (False, True)
+    )
     assert near.dtype == torch.float32
     assert 0 < (rough - exact).norm() < 0.02 * exact.norm()
     assert 0 < (near - importance).norm() < 0.05 * importance.norm()

@@ -19,15 +19,33 @@ SCHEMES = ("dynamic", "iterative", "one_shot", "judged")
 SCHEDULES = ("constant", "linear", "cubic", "geometric")
 CRITERIA = ("signed_first_order", "absolute_gradient", "learned_gate", "random", "coverage")
 DECAYS = ("constant", "linear", "cosine")
-EVERY_SCHEME = [(scheme, schedule, criterion, "cosine") for scheme, schedule, criterion in product(SCHEMES, SCHEDULES, CRITERIA)]
-EVERY_DECAY = [("dynamic", "cubic", criterion, decay) for criterion, decay in product(CRITERIA, DECAYS[:2])]
+EVERY_SCHEME = [
+    (scheme, schedule, criterion, "cosine")
+    for scheme, schedule, criterion in product(SCHEMES, SCHEDULES, CRITERIA)
+]
+EVERY_DECAY = [
+    ("dynamic", "cubic", criterion, decay) for criterion, decay in product(CRITERIA, DECAYS[:2])
+]
 POSITIONS = np.random.default_rng(0).uniform(0, 1, (S, 2))
 NETWORK = Network(Sensors(tuple(f"s{index}" for index in range(S)), POSITIONS), POSITIONS)
 
 
-def settings(scheme: str, schedule: str, criterion: str, decay: str = "cosine", **more: object) -> SparsityConfig:
-    scored = {"criterion": criterion} if criterion != "coverage" else {"criterion": "signed_first_order", "coverage": 0.7}
-    document = {"scheme": scheme, "schedule": schedule, "drop_decay": decay, "final": 0.6, "rounds": 7, "probe_every": 3}
+def settings(
+    scheme: str, schedule: str, criterion: str, decay: str = "cosine", **more: object
+) -> SparsityConfig:
+    scored = (
+        {"criterion": criterion}
+        if criterion != "coverage"
+        else {"criterion": "signed_first_order", "coverage": 0.7}
+    )
+    document = {
+        "scheme": scheme,
+        "schedule": schedule,
+        "drop_decay": decay,
+        "final": 0.6,
+        "rounds": 7,
+        "probe_every": 3,
+    }
     return SparsityConfig.model_validate(document | scored | more)
 
 
@@ -96,12 +114,20 @@ def test_nothing_changes_after_the_mask_is_settled(config: SparsityConfig) -> No
 
 
 def test_equal_scores_are_settled_by_index(config: SparsityConfig) -> None:
-    scheme = make_scheme(config.model_copy(update={"coverage": 0.0}), S, STEPS, 0, criterion=FixedScores(torch.zeros(S)))
+    scheme = make_scheme(
+        config.model_copy(update={"coverage": 0.0}),
+        S,
+        STEPS,
+        0,
+        criterion=FixedScores(torch.zeros(S)),
+    )
     assert play(scheme)[-1].nonzero().squeeze(1).tolist() == list(range(num_active_at(0.6, S)))
 
 
 def test_a_probe_hears_exactly_the_sensors_that_are_on(config: SparsityConfig) -> None:
-    scheme = make(config.model_copy(update={"dropout": config.scheme == "judged"}), seed=0)  # a judge has no probes
+    scheme = make(
+        config.model_copy(update={"dropout": config.scheme == "judged"}), seed=0
+    )  # a judge has no probes
     probes = 0
     for step in range(STEPS):
         scheme.update(step)
@@ -123,10 +149,14 @@ def test_scores_are_finite_and_asking_changes_nothing(config: SparsityConfig) ->
 
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_constant_sparsity_goes_on_exchanging_until_it_stops(criterion: str) -> None:
-    """SET and RigL: everything is off at once, and the last exchange comes after half of the updates."""
+    """SET and RigL: everything is off at once, and the last exchange comes after half of the
+    updates.
+    """
     scheme = make(settings("dynamic", "constant", criterion, "constant"), seed=0)
     masks = play(scheme)
-    exchanges = [step for step, (before, after) in enumerate(pairwise(masks), 1) if (after & ~before).any()]
+    exchanges = [
+        step for step, (before, after) in enumerate(pairwise(masks), 1) if (after & ~before).any()
+    ]
     assert int(masks[scheme.schedule.start].sum()) == num_active_at(0.6, S)
     assert exchanges
     if criterion in ("signed_first_order", "random", "coverage"):
@@ -134,10 +164,17 @@ def test_constant_sparsity_goes_on_exchanging_until_it_stops(criterion: str) -> 
 
 
 def test_coverage_keeps_sensors_apart() -> None:
-    """With scores that say little, the kept sensors of a wide network lie further from one another."""
+    """With scores that say little, the kept sensors of a wide network lie further from one
+    another.
+    """
     gaps = {}
     for weight in (0.0, 3.0):
-        masks = play(make(settings("iterative", "linear", "signed_first_order", coverage=weight, rounds=20), seed=0))
+        masks = play(
+            make(
+                settings("iterative", "linear", "signed_first_order", coverage=weight, rounds=20),
+                seed=0,
+            )
+        )
         kept = POSITIONS[masks[-1].numpy()]
         distance = np.linalg.norm(kept[:, None] - kept, axis=-1) + 9 * np.eye(len(kept))
         gaps[weight] = distance.min(1).mean()
@@ -154,7 +191,9 @@ def test_dynamic_takes_sensors_back_and_iterative_does_not() -> None:
 
 
 def test_warm_up_trains_on_changing_subsets_but_leaves_the_mask_whole() -> None:
-    scheme = make_scheme(settings("iterative", "cubic", "random", start=0.5, stop=0.8), S, STEPS, seed=0)
+    scheme = make_scheme(
+        settings("iterative", "cubic", "random", start=0.5, stop=0.8), S, STEPS, seed=0
+    )
     subsets = {tuple(scheme.sensors_at(step).index.tolist()) for step in range(40)}
     assert len(subsets) > 30
     assert scheme.active.all()
@@ -162,7 +201,10 @@ def test_warm_up_trains_on_changing_subsets_but_leaves_the_mask_whole() -> None:
 
 def test_a_warm_up_is_the_same_whatever_comes_after_it(config: SparsityConfig) -> None:
     """So that trainings which differ in scheme, criterion or sparsity can share it."""
-    scheme, other = make(config, seed=0), make(settings("one_shot", "cubic", "random", final=0.3), seed=0)
+    scheme, other = (
+        make(config, seed=0),
+        make(settings("one_shot", "cubic", "random", final=0.3), seed=0),
+    )
     assert scheme.dropout is not None
     for step in range(scheme.dropout.until):
         one, same = scheme.sensors_at(step), other.sensors_at(step)
@@ -171,15 +213,27 @@ def test_a_warm_up_is_the_same_whatever_comes_after_it(config: SparsityConfig) -
         assert same.gates is None
 
 
-def test_importance_is_measured_in_changing_company_before_the_first_sensor_goes(config: SparsityConfig) -> None:
+def test_importance_is_measured_in_changing_company_before_the_first_sensor_goes(
+    config: SparsityConfig,
+) -> None:
     scheme = make(config, seed=0)
     probes = {step: list(scheme.first_probes(step)) for step in range(STEPS)}
-    assert [step for step, found in probes.items() if found] == [scheme.schedule.start] * scheme.criterion.needs_probes
+    assert [step for step, found in probes.items() if found] == [
+        scheme.schedule.start
+    ] * scheme.criterion.needs_probes
     for sensors in probes[scheme.schedule.start]:
         assert sensors.index.tolist() == list(range(S))
-    heard = {tuple((sensors.gates > 0).tolist()) for sensors in probes[scheme.schedule.start] if sensors.gates is not None}
+    heard = {
+        tuple((sensors.gates > 0).tolist())
+        for sensors in probes[scheme.schedule.start]
+        if sensors.gates is not None
+    }
     assert (len(heard) > 30) == scheme.criterion.needs_probes
-    assert not list(make(config.model_copy(update={"dropout": config.scheme == "judged"}), seed=0).first_probes(0))
+    assert not list(
+        make(config.model_copy(update={"dropout": config.scheme == "judged"}), seed=0).first_probes(
+            0
+        )
+    )
 
 
 def test_importance_decides_who_goes() -> None:
@@ -197,5 +251,12 @@ def test_importance_decides_who_goes() -> None:
 
 
 def test_pruning_before_anything_was_measured_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"after the first measurements of importance.*raise sparsity\.start"):
-        make_scheme(settings("one_shot", "cubic", "signed_first_order", start=0.0, dropout=False), S, STEPS, seed=0)
+    with pytest.raises(
+        ConfigError, match=r"after the first measurements of importance.*raise sparsity\.start"
+    ):
+        make_scheme(
+            settings("one_shot", "cubic", "signed_first_order", start=0.0, dropout=False),
+            S,
+            STEPS,
+            seed=0,
+        )

@@ -1,4 +1,6 @@
-"""The command line for tests: in a process of its own, as a user has it, or in this one, where only what it says matters."""
+"""The command line for tests: in a process of its own, as a user has it, or in this one, where only
+what it says matters.
+"""
 
 import contextlib
 import io
@@ -17,7 +19,9 @@ COMMAND = [sys.executable, "-m", "dynst_platform.main"]
 JOB = """\
 name: small
 data: {{store: "{store}"}}
-model: {{window: 6, horizon: 3, hidden: 16, backbone: {{name: morph_graph, options: {{blocks: 1}}}}, embedding: 4}}
+model:
+  {{window: 6, horizon: 3, hidden: 16, embedding: 4,
+   backbone: {{name: morph_graph, options: {{blocks: 1}}}}}}
 training: {{epochs: 4, steps_per_epoch: 5, batch_size: 16}}
 sparsity: {{final: 0.5, rounds: 4, probe_every: 1}}
 cluster: {{num_workers: 0}}
@@ -32,17 +36,32 @@ def clean_environment(**more: str) -> dict[str, str]:
 def dynst(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     """A real process: its exit code, and what it prints where."""
     command = [*COMMAND, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=clean_environment(), capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
-def dynst_here(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The same entry point called in this process, which saves a start of Python and its imports (two seconds).
+def dynst_here(
+    *arguments: str | Path, cwd: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """The same entry point called in this process, which saves a start of Python and its imports
+    (two seconds).
 
     Args:
         environment: variables that it has beside those of this process.
     """
     words, out, err = ["dynst", *map(str, arguments)], io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
         patch.chdir(cwd)
         for name in OF_ANOTHER_RUN:
             patch.delenv(name, raising=False)

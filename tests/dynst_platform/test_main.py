@@ -1,4 +1,7 @@
-"""The command line as a user meets it: its exit code, and what it prints where. One of each kind is a real process."""
+"""The command line as a user meets it: its exit code, and what it prints where.
+
+One of each kind is a real process.
+"""
 
 import contextlib
 import io
@@ -17,7 +20,9 @@ from tests.conftest import with_tracking_store, write_network
 from tests.dynst_platform.command_line import COMMAND, JOB, clean_environment, dynst, dynst_here
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"
+)
 
 
 @pytest.fixture
@@ -35,12 +40,22 @@ def test_version_and_help(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_json_alone_goes_to_standard_output(tmp_path: Path, job: Path, tracking_template: Path) -> None:
+def test_json_alone_goes_to_standard_output(
+    tmp_path: Path, job: Path, tracking_template: Path
+) -> None:
     with_tracking_store(tmp_path / "runs", tracking_template)
     done = dynst("train", job, "--format", "json", "--set", "references.random=0", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
-    assert {"run_id", "experiment", "sensors", "sparsity", "metrics", "efficiency", "artifacts"} <= set(outcome)
+    assert {
+        "run_id",
+        "experiment",
+        "sensors",
+        "sparsity",
+        "metrics",
+        "efficiency",
+        "artifacts",
+    } <= set(outcome)
     assert {row["step"] for row in outcome["errors_by_step"]} == {1, 2, 3}
     assert outcome["sensors"]["total"] == 8
     assert outcome["sensors"]["active"] == len(outcome["sensors"]["kept"]) == 4
@@ -52,7 +67,14 @@ def test_json_alone_goes_to_standard_output(tmp_path: Path, job: Path, tracking_
 
 @pytest.mark.process
 def test_quiet_leaves_the_result_alone(tmp_path: Path, job: Path) -> None:
-    few = ["--set", "references.random=0", "--set", "references.dense=false", "--set", "training.epochs=2"]
+    few = [
+        "--set",
+        "references.random=0",
+        "--set",
+        "references.dense=false",
+        "--set",
+        "training.epochs=2",
+    ]
     done = dynst("train", job, *few, "--offline", "--quiet", "--format", "json", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["experiment"] == "small"
@@ -65,7 +87,9 @@ def test_a_terminal_shows_live_bars(tmp_path: Path, job: Path, tracking_template
     shown = io.BytesIO()
     command = [*COMMAND, "train", str(job), "--set", "references.random=0"]
     reader, writer = pty.openpty()
-    with subprocess.Popen(command, cwd=tmp_path, stdout=writer, stderr=writer, env=clean_environment(COLUMNS="150")) as process:
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=writer, stderr=writer, env=clean_environment(COLUMNS="150")
+    ) as process:
         os.close(writer)
         with contextlib.suppress(OSError):  # the terminal closes when the process ends
             while block := os.read(reader, 4096):
@@ -74,7 +98,18 @@ def test_a_terminal_shows_live_bars(tmp_path: Path, job: Path, tracking_template
     text = shown.getvalue().decode()
     assert process.returncode == 0, text
     assert "\x1b[" in text
-    assert all(words in text for words in ("DynST", "4/4", "exchanged", "Keep 4:", "DynST round 1, step", "whole job", "windows/s"))
+    assert all(
+        words in text
+        for words in (
+            "DynST",
+            "4/4",
+            "exchanged",
+            "Keep 4:",
+            "DynST round 1, step",
+            "whole job",
+            "windows/s",
+        )
+    )
 
 
 def test_table_names_every_sensor(tmp_path: Path, job: Path, tracking_template: Path) -> None:
@@ -84,21 +119,39 @@ def test_table_names_every_sensor(tmp_path: Path, job: Path, tracking_template: 
     assert all(f"s{index}" in done.stdout for index in range(8))
     assert "ALL by step ahead (veh/h)" in done.stdout
     assert "INACTIVE by step ahead (veh/h)" in done.stdout
-    assert all(word in done.stdout for word in ("DynST", "dense", "random choice", "persistence", "dynst ui"))
+    assert all(
+        word in done.stdout
+        for word in ("DynST", "dense", "random choice", "persistence", "dynst ui")
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["train", "absent.yaml"], "no job file at absent.yaml"),
-        (["train", "job.yaml", "--set", "sparsity.final=1.2"], "'sparsity.final' must be less than 1, but got 1.2"),
+        (
+            ["train", "job.yaml", "--set", "sparsity.final=1.2"],
+            "'sparsity.final' must be less than 1, but got 1.2",
+        ),
         (["train", "job.yaml", "--set", "training.epoch=3"], "did you mean 'epochs'?"),
-        (["train", "job.yaml", "--set", "training.epochs=many"], "'training.epochs' must be an integer"),
+        (
+            ["train", "job.yaml", "--set", "training.epochs=many"],
+            "'training.epochs' must be an integer",
+        ),
         (["train", "job.yaml", "--set", "data.store=nowhere"], "no sensor store at"),
-        (["train", "job.yaml", "--set", "data.targets=[speed]"], "must name channels of the store (flow), but got 'speed'"),
+        (
+            ["train", "job.yaml", "--set", "data.targets=[speed]"],
+            "must name channels of the store (flow), but got 'speed'",
+        ),
         (["train", "job.yaml", "--set", "model.window=5000"], "no window of 5000 + 3 steps fits"),
-        (["train", "job.yaml", "--set", "sparsity.pinned=[s77]"], "sparsity.pinned must name sensors of the store, but got 's77'"),
-        (["train", "job.yaml", "--set", "sparsity.min_distance=9"], "sparsity.min_distance must leave room for the choice"),
+        (
+            ["train", "job.yaml", "--set", "sparsity.pinned=[s77]"],
+            "sparsity.pinned must name sensors of the store, but got 's77'",
+        ),
+        (
+            ["train", "job.yaml", "--set", "sparsity.min_distance=9"],
+            "sparsity.min_distance must leave room for the choice",
+        ),
         (["train", "job.yaml", "--set", "oops"], "--set must be key=value"),
         (["train", "job.yaml", "--format", "xml"], "xml"),
         (["data", "describe", "nowhere"], "no sensor store at"),
@@ -106,7 +159,9 @@ def test_table_names_every_sensor(tmp_path: Path, job: Path, tracking_template: 
         (["fly"], "No such command 'fly'"),
     ],
 )
-def test_wrong_input_is_one_sentence_and_exit_code_2(tmp_path: Path, job: Path, arguments: list[str], message: str) -> None:
+def test_wrong_input_is_one_sentence_and_exit_code_2(
+    tmp_path: Path, job: Path, arguments: list[str], message: str
+) -> None:
     done = dynst_here(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
@@ -134,7 +189,9 @@ def test_a_store_with_nan_positions_is_refused(tmp_path: Path, job: Path) -> Non
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_large_network_without_a_graph_is_refused_before_it_starts(tmp_path: Path, job: Path) -> None:
+def test_a_large_network_without_a_graph_is_refused_before_it_starts(
+    tmp_path: Path, job: Path
+) -> None:
     rows = "".join(",".join(["1.5"] * 600) + "\n" for _ in range(200))
     (tmp_path / "traffic.txt").write_text(rows)
     assert dynst_here("data", "import", "traffic.txt", "traffic", cwd=tmp_path).returncode == 0
@@ -154,11 +211,20 @@ def test_describe_says_what_the_store_holds(tmp_path: Path, network: SensorStore
 @pytest.mark.process
 def test_import_says_what_it_understood_and_describe_draws_it(tmp_path: Path) -> None:
     stamps = [f"2024-01-{1 + hour // 24:02d} {hour % 24:02d}:00" for hour in range(240)]
-    rows = [f"{stamp},{hour % 24 + 1},{0 if hour % 3 else 5},{7}" for hour, stamp in enumerate(stamps)]
+    rows = [
+        f"{stamp},{hour % 24 + 1},{0 if hour % 3 else 5},{7}" for hour, stamp in enumerate(stamps)
+    ]
     (tmp_path / "flow.csv").write_text("\n".join(["time,north,east,south", *rows]))
     done = dynst("data", "import", "flow.csv", "store", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    for words in ("as wide-table", "time from 'time'", "exactly 0", "--missing 0", "3 sensors × 240 steps", "constant south"):
+    for words in (
+        "as wide-table",
+        "time from 'time'",
+        "exactly 0",
+        "--missing 0",
+        "3 sensors × 240 steps",
+        "constant south",
+    ):
         assert words in " ".join(done.stdout.split()), words
     shown = dynst_here("data", "describe", "store", "--picture", "store.png", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
@@ -180,7 +246,9 @@ def test_import_says_what_it_understood_and_describe_draws_it(tmp_path: Path) ->
         (["flow.csv", "store", "--missing", "none"], "none"),
     ],
 )
-def test_a_wrong_import_is_one_sentence_and_leaves_nothing(tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_a_wrong_import_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
     (tmp_path / "flow.csv").write_text("time,a,b\n2024-01-01,1,2\n2024-01-02,3,4\n")
     done = dynst_here("data", "import", *arguments, cwd=tmp_path)
     assert done.returncode == 2
@@ -191,7 +259,14 @@ def test_a_wrong_import_is_one_sentence_and_leaves_nothing(tmp_path: Path, argum
 
 @pytest.mark.process
 def test_offline_then_sync(tmp_path: Path, job: Path) -> None:
-    few = ["--set", "references.random=0", "--set", "references.dense=false", "--set", "training.epochs=2"]
+    few = [
+        "--set",
+        "references.random=0",
+        "--set",
+        "references.dense=false",
+        "--set",
+        "training.epochs=2",
+    ]
     done = dynst_here("train", job, *few, "--offline", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     command = " ".join(done.stdout.split()).rpartition("send what is left with: dynst ")[2].split()
@@ -215,7 +290,9 @@ def test_no_server_at_the_start_is_one_sentence_and_exit_code_1(tmp_path: Path, 
     assert not (tmp_path / "runs").exists()
 
 
-def test_ctrl_c_says_what_is_left(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_says_what_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from dynst_platform import main
 
     def stopped(**_: object) -> None:
@@ -228,7 +305,10 @@ def test_ctrl_c_says_what_is_left(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     with pytest.raises(SystemExit) as ended:
         main.main()
     assert ended.value.code == 130
-    assert capsys.readouterr().err.split("\n")[-3:-1] == ["dynst: stopped", "dynst: 3 reports are not in MLflow yet"]
+    assert capsys.readouterr().err.split("\n")[-3:-1] == [
+        "dynst: stopped",
+        "dynst: 3 reports are not in MLflow yet",
+    ]
 
 
 @pytest.mark.process
@@ -238,8 +318,16 @@ def test_ctrl_c_stops_ray_marks_the_runs_and_prints_no_traceback(tmp_path: Path,
     log = tmp_path / "stderr.txt"
     command = [*COMMAND, "train", str(job)]
     command += ["--set", "cluster.num_workers=1", "--set", "training.epochs=2000"]
-    with log.open("wb") as stderr, subprocess.Popen(command, cwd=tmp_path, stderr=stderr, env=clean_environment()) as process:
-        wait_until("the third epoch", lambda: "dense reference 3/" in log.read_text(), process, log.read_text)
+    with (
+        log.open("wb") as stderr,
+        subprocess.Popen(command, cwd=tmp_path, stderr=stderr, env=clean_environment()) as process,
+    ):
+        wait_until(
+            "the third epoch",
+            lambda: "dense reference 3/" in log.read_text(),
+            process,
+            log.read_text,
+        )
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
     text = log.read_text()

@@ -1,1 +1,4 @@
-"""Definitions of where to run, held against the schemas of what reads them; no Docker, Kubernetes or cloud is needed."""
+"""Definitions of where to run, held against the schemas of what reads them.
+
+No Docker, Kubernetes or cloud is needed.
+"""

@@ -13,7 +13,9 @@ Document = dict[str, Any]
 
 
 def documents(path: Path) -> list[Document]:
-    return [document for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document]
+    return [
+        document for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document
+    ]
 
 
 def one(path: Path) -> Document:

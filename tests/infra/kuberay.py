@@ -1,6 +1,8 @@
-"""Fields of KubeRay's objects, as far as our files use them, after the Go types of its API ``ray.io/v1`` (KubeRay 1.5).
+"""Fields of KubeRay's objects, as far as our files use them, after the Go types of its API
+``ray.io/v1`` (KubeRay 1.5).
 
-No package brings KubeRay's own schemas, so this is what we read there; pod templates inside are validated as Kubernetes' own.
+No package brings KubeRay's own schemas, so this is what we read there; pod templates inside are
+validated as Kubernetes' own.
 """
 
 from typing import Any
@@ -9,10 +11,20 @@ __all__ = ["SCHEMAS"]
 
 
 def _object(required: tuple[str, ...] = (), **fields: Any) -> dict[str, Any]:
-    return {"type": "object", "additionalProperties": False, "required": list(required), "properties": fields}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": list(required),
+        "properties": fields,
+    }
 
 
-TEXT, WHOLE, TRUTH, ANYTHING = {"type": "string"}, {"type": "integer", "minimum": 0}, {"type": "boolean"}, {"type": "object"}
+TEXT, WHOLE, TRUTH, ANYTHING = (
+    {"type": "string"},
+    {"type": "integer", "minimum": 0},
+    {"type": "boolean"},
+    {"type": "object"},
+)
 TEXTS = {"type": "object", "additionalProperties": TEXT}
 CLUSTER = _object(
     ("headGroupSpec",),
@@ -29,7 +41,10 @@ CLUSTER = _object(
     ),
     authOptions=_object(mode={"enum": ["disabled", "token"]}),
     headGroupSpec=_object(
-        ("template",), serviceType={"enum": ["ClusterIP", "NodePort", "LoadBalancer"]}, rayStartParams=TEXTS, template=ANYTHING
+        ("template",),
+        serviceType={"enum": ["ClusterIP", "NodePort", "LoadBalancer"]},
+        rayStartParams=TEXTS,
+        template=ANYTHING,
     ),
     workerGroupSpecs={
         "type": "array",
@@ -61,7 +76,11 @@ JOB = _object(
 )
 SCHEMAS = {
     kind: _object(
-        ("apiVersion", "kind", "metadata", "spec"), apiVersion={"const": "ray.io/v1"}, kind=TEXT, metadata=ANYTHING, spec=spec
+        ("apiVersion", "kind", "metadata", "spec"),
+        apiVersion={"const": "ray.io/v1"},
+        kind=TEXT,
+        metadata=ANYTHING,
+        spec=spec,
     )
     for kind, spec in (("RayCluster", CLUSTER), ("RayJob", JOB))
 }

@@ -1,4 +1,6 @@
-"""``infra/kubernetes`` against the published schemas of Kubernetes, and against what we hold to be safe."""
+"""``infra/kubernetes`` against the published schemas of Kubernetes, and against what we hold to be
+safe.
+"""
 
 import shutil
 import subprocess
@@ -49,7 +51,12 @@ def templates_in(spec: Any) -> Iterator[Document]:
 def as_deployment(template: Document) -> Document:
     labels = {"app": "any"}
     spec = {"selector": {"matchLabels": labels}, "template": template}
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "any"}, "spec": spec}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "any"},
+        "spec": spec,
+    }
 
 
 @pytest.mark.parametrize("document", OBJECTS)
@@ -88,7 +95,9 @@ def test_no_secret_is_written_and_nothing_faces_outwards(document: Document) -> 
         assert spec["authOptions"] == {"mode": "token"}
     for container in containers_in(document):
         for variable in container.get("env", ()):
-            if any(word in variable["name"] for word in ("PASSWORD", "SECRET", "TOKEN", "ACCESS_KEY")):
+            if any(
+                word in variable["name"] for word in ("PASSWORD", "SECRET", "TOKEN", "ACCESS_KEY")
+            ):
                 assert "secretKeyRef" in variable["valueFrom"], variable["name"]
 
 
@@ -112,15 +121,26 @@ def test_a_kustomization_names_files_that_are_there(path: Path) -> None:
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl, which brings kustomize")
 @pytest.mark.parametrize("path", KUSTOMIZATIONS, ids=lambda path: path.parent.name)
 def test_what_kustomize_makes_of_it_follows_the_schemas(path: Path) -> None:
-    made = subprocess.run(["kubectl", "kustomize", str(path.parent)], capture_output=True, text=True, check=True, timeout=60)
+    made = subprocess.run(
+        ["kubectl", "kustomize", str(path.parent)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
     built = list(yaml.safe_load_all(made.stdout))
     assert built
     for document in built:
         check(document)
         assert document["metadata"].get("namespace", "dynst") == "dynst"
-        assert all(container["image"] != "dynst" for container in containers_in(document)), "kustomize knows this image"
+        assert all(container["image"] != "dynst" for container in containers_in(document)), (
+            "kustomize knows this image"
+        )
 
 
 def test_it_runs_the_ray_that_is_pinned() -> None:
     (cluster,) = documents(ROOT / "base" / "cluster.yaml")
-    assert f"ray=={cluster['spec']['rayVersion']}" in (INFRA.parent / "constraints.txt").read_text().splitlines()
+    assert (
+        f"ray=={cluster['spec']['rayVersion']}"
+        in (INFRA.parent / "constraints.txt").read_text().splitlines()
+    )

@@ -1,4 +1,6 @@
-"""The compose file's MLflow, with its own command, variables, users' file and secrets, as a process of this machine."""
+"""The compose file's MLflow, with its own command, variables, users' file and secrets, as a process
+of this machine.
+"""
 
 import os
 import shutil
@@ -23,7 +25,10 @@ from tests.storage.conftest import ObjectStore, _served, object_store
 from tests.waiting import wait_until
 
 __all__ = ["_served", "object_store"]
-pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
 ROOT = INFRA / "docker"
 
 
@@ -34,9 +39,15 @@ class Service:
         self._places, self._folder = places, folder
         service = SERVICES[name]
         self.command = [self._placed(word) for word in service["command"]]
-        known = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "MLFLOW_"))}
+        known = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("AWS_", "MLFLOW_"))
+        }
         known |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # as in the image
-        self.environment = known | {key: self._placed(value) for key, value in service["environment"].items()}
+        self.environment = known | {
+            key: self._placed(value) for key, value in service["environment"].items()
+        }
 
     def _placed(self, text: str) -> str:
         for place, here in self._places.items():
@@ -46,7 +57,14 @@ class Service:
     def start(self) -> subprocess.Popen[bytes]:
         with (self._folder / "log").open("ab") as log:
             words = ["sh", str(ROOT / "with_secrets.sh"), sys.executable, *self.command[1:]]
-            return subprocess.Popen(words, env=self.environment, cwd=self._folder, stdout=log, stderr=log, start_new_session=True)
+            return subprocess.Popen(
+                words,
+                env=self.environment,
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
 
 @pytest.fixture
@@ -70,12 +88,19 @@ def server(tmp_path: Path, object_store: ObjectStore) -> Iterator[tuple[str, str
         "--port=5000": f"--port={address.partition(':')[2]}",
         "127.0.0.1:5000": address,
     }
-    assert Service("bucket", tmp_path, places).start().wait(120) == 0, (tmp_path / "log").read_text()
+    assert Service("bucket", tmp_path, places).start().wait(120) == 0, (
+        tmp_path / "log"
+    ).read_text()
     mlflow = Service("mlflow", tmp_path, places)
     mlflow.command[:1] = [sys.executable, "-m", "mlflow"]
     process = mlflow.start()
     try:
-        wait_until("MLflow's answer", lambda: answers(f"http://{address}/health"), process, (tmp_path / "log").read_text)
+        wait_until(
+            "MLflow's answer",
+            lambda: answers(f"http://{address}/health"),
+            process,
+            (tmp_path / "log").read_text,
+        )
         yield f"http://{address}", (tmp_path / "secrets" / "mlflow_password").read_text()
     finally:
         os.killpg(process.pid, signal.SIGKILL)
@@ -91,7 +116,11 @@ def answers(url: str) -> bool:
 
 
 def test_only_its_user_is_let_in_and_artifacts_go_through_it(
-    server: tuple[str, str], object_store: ObjectStore, network: SensorStore, own_home: Any, monkeypatch: pytest.MonkeyPatch
+    server: tuple[str, str],
+    object_store: ObjectStore,
+    network: SensorStore,
+    own_home: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     address, password = server
     for name in [name for name in os.environ if name.startswith(("AWS_", "MLFLOW_"))]:
@@ -99,12 +128,16 @@ def test_only_its_user_is_let_in_and_artifacts_go_through_it(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")  # of a busy machine
     job = small_job(
-        network, training={"epochs": 2, "steps_per_epoch": 6, "batch_size": 16}, references={"dense": False, "random": 0}
+        network,
+        training={"epochs": 2, "steps_per_epoch": 6, "batch_size": 16},
+        references={"dense": False, "random": 0},
     )
     for wrong in ("", "wrong"):
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "dynst" if wrong else "")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", wrong)
-        with pytest.raises(TrackingError, match="check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD") as refused:
+        with pytest.raises(
+            TrackingError, match="check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        ) as refused:
             train(job, network, lambda report: None)
         assert "\n" not in str(refused.value)
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "dynst")

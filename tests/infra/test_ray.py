@@ -1,4 +1,6 @@
-"""``infra/ray`` against the schema that ships with Ray, and through Ray's own preparation for AWS, which is moto's here."""
+"""``infra/ray`` against the schema that ships with Ray, and through Ray's own preparation for AWS,
+which is moto's here.
+"""
 
 import copy
 from pathlib import Path
@@ -31,7 +33,10 @@ def test_a_mistake_would_be_noticed() -> None:
 
 
 def test_ray_makes_an_aws_cluster_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key pair and subnets; the security group stays ours, since one that Ray makes would let the whole world in by SSH."""
+    """A key pair and subnets.
+
+    The security group stays ours, since one that Ray makes would let the whole world in by SSH.
+    """
     moto = pytest.importorskip("moto")
     import boto3
     from ray.autoscaler._private.aws.config import bootstrap_aws
@@ -49,7 +54,9 @@ def test_ray_makes_an_aws_cluster_of_it(tmp_path: Path, monkeypatch: pytest.Monk
         document = copy.deepcopy(CLUSTER)
         for node in document["available_node_types"].values():
             node["node_config"]["SecurityGroupIds"] = [own.id]
-        made = AWSNodeProvider.fillout_available_node_types_resources(bootstrap_aws(prepared(document)))
+        made = AWSNodeProvider.fillout_available_node_types_resources(
+            bootstrap_aws(prepared(document))
+        )
         groups = {group.group_name for group in ec2.security_groups.all()}
     head, gpu = (made["available_node_types"][name] for name in ("head", "gpu"))
     assert groups == {"default", "dynst"}
@@ -62,10 +69,15 @@ def test_ray_makes_an_aws_cluster_of_it(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_nothing_secret_is_in_it_and_nothing_faces_outwards() -> None:
-    assert all(node["node_config"]["SecurityGroupIds"] == ["<SECURITY GROUP>"] for node in CLUSTER["available_node_types"].values())
+    assert all(
+        node["node_config"]["SecurityGroupIds"] == ["<SECURITY GROUP>"]
+        for node in CLUSTER["available_node_types"].values()
+    )
     (head,) = [command for command in CLUSTER["head_start_ray_commands"] if "--head" in command]
     assert "--dashboard-host=127.0.0.1" in head
     assert "/home/dynst/.ray/auth_token" in CLUSTER["file_mounts"]
     assert not [
-        line for line in (INFRA / "ray" / "cluster.env.example").read_text().splitlines() if "PASSWORD=" in line and line[-1] != "="
+        line
+        for line in (INFRA / "ray" / "cluster.env.example").read_text().splitlines()
+        if "PASSWORD=" in line and line[-1] != "="
     ]

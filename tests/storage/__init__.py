@@ -1,1 +1,3 @@
-"""Runs whose checkpoints, artifacts and data lie in an S3-compatible store, here a small local one."""
+"""Runs whose checkpoints, artifacts and data lie in an S3-compatible store, here a small local
+one.
+"""

@@ -1,4 +1,6 @@
-"""A store that speaks S3 on the loopback, with a bucket, credentials, and a switch that makes it refuse."""
+"""A store that speaks S3 on the loopback, with a bucket, credentials, and a switch that makes it
+refuse.
+"""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +30,12 @@ class ObjectStore:
     def keys(self, prefix: str = "") -> list[str]:
         """The objects under a prefix, without the empty ones that stand for folders."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
-        return sorted(item["Key"] for page in pages for item in page.get("Contents", ()) if not item["Key"].endswith("/"))
+        return sorted(
+            item["Key"]
+            for page in pages
+            for item in page.get("Contents", ())
+            if not item["Key"].endswith("/")
+        )
 
     def contents(self) -> Iterator[tuple[str, bytes]]:
         for key in self.keys():
@@ -49,13 +56,18 @@ def _served() -> Iterator[tuple[ObjectStore, Any]]:
         if store.refusing is None or environ["REQUEST_METHOD"] not in ("PUT", "POST"):
             return moto(environ, start)
         status, message = SAID[store.refusing]
-        body = f"<?xml version='1.0'?><Error><Code>{store.refusing}</Code><Message>{message}</Message></Error>"
+        error = f"<Code>{store.refusing}</Code><Message>{message}</Message>"
+        body = f"<?xml version='1.0'?><Error>{error}</Error>"
         return Response(body, status=status, mimetype="application/xml")(environ, start)
 
     server = make_server("127.0.0.1", 0, application, threaded=True)
     Thread(target=server.serve_forever, daemon=True).start()
     store.url = f"http://127.0.0.1:{server.port}"
-    keys = {"aws_access_key_id": KEY_ID, "aws_secret_access_key": SECRET_KEY, "region_name": "us-east-1"}
+    keys = {
+        "aws_access_key_id": KEY_ID,
+        "aws_secret_access_key": SECRET_KEY,
+        "region_name": "us-east-1",
+    }
     store.client = boto3.client("s3", endpoint_url=store.url, **keys)
     try:
         yield store, keys
@@ -65,8 +77,13 @@ def _served() -> Iterator[tuple[ObjectStore, Any]]:
 
 
 @pytest.fixture
-def object_store(_served: tuple[ObjectStore, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
-    """Empty but for its bucket; this process's environment knows the way to it, as a cluster's would."""
+def object_store(
+    _served: tuple[ObjectStore, Any], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ObjectStore]:
+    """Empty but for its bucket.
+
+    This process's environment knows the way to it, as a cluster's would.
+    """
     store, keys = _served
     monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
     monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", store.url)
@@ -78,6 +95,8 @@ def object_store(_served: tuple[ObjectStore, Any], monkeypatch: pytest.MonkeyPat
     store.client.create_bucket(Bucket=BUCKET)
     yield store
     store.refusing = None
-    for key in [item["Key"] for item in store.client.list_objects_v2(Bucket=BUCKET).get("Contents", ())]:
+    for key in [
+        item["Key"] for item in store.client.list_objects_v2(Bucket=BUCKET).get("Contents", ())
+    ]:
         store.client.delete_object(Bucket=BUCKET, Key=key)
     store.client.delete_bucket(Bucket=BUCKET)

@@ -1,4 +1,6 @@
-"""Checkpoints in an S3-compatible store: written, found again by another process, and refused in one sentence."""
+"""Checkpoints in an S3-compatible store: written, found again by another process, and refused in
+one sentence.
+"""
 
 from pathlib import Path
 
@@ -33,7 +35,9 @@ def test_the_last_few_and_the_best_stay_and_no_draft(object_store: ObjectStore) 
     kept = Checkpoints(f"{WHERE}/run", SPEC, keep=2)
     for number in range(4):
         kept.save({"step": torch.tensor(number)}, best=number == 1)
-    assert object_store.keys() == [f"checkpoints/run/{name}.ckpt" for name in ("00000003", "00000004", "best")]
+    assert object_store.keys() == [
+        f"checkpoints/run/{name}.ckpt" for name in ("00000003", "00000004", "best")
+    ]
     found = Checkpoints(f"{WHERE}/run", SPEC).load()
     assert found is not None
     assert (found.name, found.state["step"].item()) == ("00000004.ckpt", 3)
@@ -48,7 +52,9 @@ def test_a_run_that_dies_after_every_checkpoint_ends_as_one_that_was_left_alone(
     object_store: ObjectStore, network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = job_of(network, "dynamic")
-    on_s3 = check_job(job.model_dump(mode="json") | {"cluster": {"num_workers": 0, "checkpoints": WHERE}})
+    on_s3 = check_job(
+        job.model_dump(mode="json") | {"cluster": {"num_workers": 0, "checkpoints": WHERE}}
+    )
     undisturbed = whole(job, network, tmp_path / "whole")
     reports, lives = killed_after_every_checkpoint(on_s3, network, tmp_path / "killed", monkeypatch)
     assert lives > 7
@@ -60,32 +66,51 @@ def test_a_run_that_dies_after_every_checkpoint_ends_as_one_that_was_left_alone(
 
 @pytest.mark.parametrize(
     ("refusing", "words"),
-    [("AccessDenied", "permission is denied; give credentials"), ("XMinioStorageFull", "no space is left there; free some")],
+    [
+        ("AccessDenied", "permission is denied; give credentials"),
+        ("XMinioStorageFull", "no space is left there; free some"),
+    ],
 )
-def test_a_store_that_refuses_is_one_sentence(object_store: ObjectStore, refusing: str, words: str) -> None:
+def test_a_store_that_refuses_is_one_sentence(
+    object_store: ObjectStore, refusing: str, words: str
+) -> None:
     kept = Checkpoints(f"{WHERE}/run", SPEC)
     object_store.refusing = refusing
     for write in (kept.check_writable, lambda: kept.save({})):
-        with pytest.raises(CheckpointError, match=f"checkpoints at {WHERE}/run cannot be read or written: {words}") as error:
+        with pytest.raises(
+            CheckpointError, match=f"checkpoints at {WHERE}/run cannot be read or written: {words}"
+        ) as error:
             write()
         assert "\n" not in str(error.value)
 
 
 def test_a_bucket_that_is_not_there_is_one_sentence(object_store: ObjectStore) -> None:
-    with pytest.raises(CheckpointError, match="s3://nowhere/x cannot be read or written: there is no such bucket; create it"):
+    with pytest.raises(
+        CheckpointError,
+        match="s3://nowhere/x cannot be read or written: there is no such bucket; create it",
+    ):
         Checkpoints("s3://nowhere/x", SPEC).check_writable()
 
 
-def test_a_store_that_does_not_answer_is_one_sentence(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_does_not_answer_is_one_sentence(
+    object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    with pytest.raises(CheckpointError, match=r"nobody answers; check the network, and for a store of your own AWS_ENDPOINT_URL"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"nobody answers; check the network, and for a store of your own AWS_ENDPOINT_URL",
+    ):
         Checkpoints(f"{WHERE}/run", SPEC).check_writable()
 
 
-def test_a_run_ends_with_that_sentence(object_store: ObjectStore, network: SensorStore, tmp_path: Path) -> None:
+def test_a_run_ends_with_that_sentence(
+    object_store: ObjectStore, network: SensorStore, tmp_path: Path
+) -> None:
     """The store fills while the job trains; the checkpoint before that stays."""
     job = job_of(network, "dynamic", training={"checkpoint_every": 2})
-    on_s3 = check_job(job.model_dump(mode="json") | {"cluster": {"num_workers": 0, "checkpoints": WHERE}})
+    on_s3 = check_job(
+        job.model_dump(mode="json") | {"cluster": {"num_workers": 0, "checkpoints": WHERE}}
+    )
     epochs: list[str] = []
 
     def fills_up(report: Report) -> None:
@@ -101,10 +126,15 @@ def test_a_run_ends_with_that_sentence(object_store: ObjectStore, network: Senso
     assert (tmp_path / "run" / "models" / "dynst").is_dir()
 
 
-def test_a_sensor_store_behind_an_address(object_store: ObjectStore, network: SensorStore, own_home: Path) -> None:
+def test_a_sensor_store_behind_an_address(
+    object_store: ObjectStore, network: SensorStore, own_home: Path
+) -> None:
     from dynst.data.remote import publish_store
 
     publish_store(network.path, f"s3://{BUCKET}/stores/net")
     assert find_store(f"s3://{BUCKET}/stores/net").manifest == network.manifest
-    with pytest.raises(DataError, match=r"s3://nowhere/net cannot be used as a sensor store: nothing is there; check"):
+    with pytest.raises(
+        DataError,
+        match=r"s3://nowhere/net cannot be used as a sensor store: nothing is there; check",
+    ):
         find_store("s3://nowhere/net")

@@ -18,20 +18,26 @@ TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0":
 
 
 def read_attributes(path: Path, sensors: Sensors) -> Sensors:
-    """The same sensors with the CSV's columns of cost, group, pinned and excluded; what it leaves out or empty stays as it is.
+    """The same sensors with the CSV's columns of cost, group, pinned and excluded.
+
+    What it leaves out or empty stays as it is.
 
     Raises:
-        DataError: the file has no ids, names an unknown sensor or column, or a cell is not of its column's kind.
+        DataError: the file has no ids, names an unknown sensor or column, or a cell is not of its
+            column's kind.
     """
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{path} cannot be read as a table of sensors ({in_one_line(error)}); bring a CSV with a column id"
+            f"{path} cannot be read as a table of sensors ({in_one_line(error)}); bring a CSV "
+            f"with a column id"
         ) from error
     _check_columns(path, list(table.columns))
     index = [_find(path, name, sensors.ids) for name in table["id"]]
-    columns = {name: _changed(path, name, table, index, sensors) for name in table.columns if name != "id"}
+    columns = {
+        name: _changed(path, name, table, index, sensors) for name in table.columns if name != "id"
+    }
     return replace(sensors, **columns)
 
 
@@ -39,7 +45,8 @@ def _check_columns(path: Path, names: list[str]) -> None:
     unknown = [name for name in names if name not in ("id", *CELLS)]
     if "id" not in names or unknown:
         raise DataError(
-            f"{path} must have a column id, and may have {', '.join(CELLS)}, but has {', '.join(names[:8])}; rename them"
+            f"{path} must have a column id, and may have {', '.join(CELLS)}, but has "
+            f"{', '.join(names[:8])}; rename them"
         )
 
 
@@ -59,7 +66,8 @@ def _changed(path: Path, name: str, table: pd.DataFrame, index: list[int], senso
                 values[place] = CELLS[name](text.strip())
             except (KeyError, ValueError) as error:
                 raise DataError(
-                    f"{path}: '{name}' of '{table['id'][row]}' must be {KINDS[name]}, but is '{text}'; mend it"
+                    f"{path}: '{name}' of '{table['id'][row]}' must be {KINDS[name]}, but is "
+                    f"'{text}'; mend it"
                 ) from error
     return tuple(values) if name == "group" else np.array(values)
 
@@ -75,5 +83,15 @@ def _truth(text: str) -> bool:
     return TRUTH[text.lower()]
 
 
-CELLS: dict[str, Callable[[str], Any]] = {"cost": _cost, "group": str, "pinned": _truth, "excluded": _truth}
-KINDS = {"cost": "a number of at least 0", "group": "a name", "pinned": "true or false", "excluded": "true or false"}
+CELLS: dict[str, Callable[[str], Any]] = {
+    "cost": _cost,
+    "group": str,
+    "pinned": _truth,
+    "excluded": _truth,
+}
+KINDS = {
+    "cost": "a number of at least 0",
+    "group": "a name",
+    "pinned": "true or false",
+    "excluded": "true or false",
+}

@@ -12,7 +12,17 @@ from dynst.errors import DataError
 
 __all__ = ["joined_times", "sensor_column", "time_columns"]
 
-TIME_NAMES = {"time", "timestamp", "date", "datetime", "date_time", "datum", "index", "", "__index_level_0__"}
+TIME_NAMES = {
+    "time",
+    "timestamp",
+    "date",
+    "datetime",
+    "date_time",
+    "datum",
+    "index",
+    "",
+    "__index_level_0__",
+}
 SENSOR_NAMES = (
     "sensor_id",
     "sensor",
@@ -31,26 +41,36 @@ SENSOR_NAMES = (
 def time_columns(table: Table, options: ReadOptions) -> list[str]:
     """The columns that together tell the time, in order; empty where there is none.
 
-    The user's word goes first; else the leading text columns that parse as a date, and as a time of the day after it; else a
-    leading column of whole numbers with a name for time.
+    The user's word goes first; else the leading text columns that parse as a date, and as a time of
+    the day after it; else a leading column of whole numbers with a name for time.
     """
     if options.time_columns:
         absent = [name for name in options.time_columns if name not in table.columns]
         if absent:
             raise DataError(
-                f"{table.path} has no column '{absent[0]}' for the time; its columns are {', '.join(table.columns[:8])}, …"
+                f"{table.path} has no column '{absent[0]}' for the time; its columns are "
+                f"{', '.join(table.columns[:8])}, …"
             )
         return list(options.time_columns)
-    dates = [name for name in table.columns if _is_text(table, name) and _parses(table.sample[name])]
+    dates = [
+        name for name in table.columns if _is_text(table, name) and _parses(table.sample[name])
+    ]
     if dates:
         named = [name for name in dates if name.lower() in TIME_NAMES or "tim" in name.lower()]
         first = named[0] if named else dates[0]
         clock = [
-            name for name in dates if name != first and all(text.count(":") >= 1 and "-" not in text for text in table.sample[name])
+            name
+            for name in dates
+            if name != first
+            and all(text.count(":") >= 1 and "-" not in text for text in table.sample[name])
         ]
         alone = all(":" not in text and "T" not in text for text in table.sample[first])
         return [first, *clock[:1]] if alone else [first]
-    numbers = [name for name in table.columns if name.lower() in TIME_NAMES - {"index", ""} and not _is_text(table, name)]
+    numbers = [
+        name
+        for name in table.columns
+        if name.lower() in TIME_NAMES - {"index", ""} and not _is_text(table, name)
+    ]
     return numbers[:1]
 
 
@@ -72,9 +92,18 @@ def sensor_column(table: Table, options: ReadOptions, stamps: list[str]) -> str 
             )
         return options.sensor_column
     rest = [name for name in table.columns if name not in stamps]
-    named = sorted((name for name in rest if name.lower() in SENSOR_NAMES), key=lambda name: SENSOR_NAMES.index(name.lower()))
-    texts = [name for name in rest if _is_text(table, name) and _parses(table.sample[name]) is False]
-    texts = [name for name in texts if not all(is_number(text) or not text for text in table.sample[name])]
+    named = sorted(
+        (name for name in rest if name.lower() in SENSOR_NAMES),
+        key=lambda name: SENSOR_NAMES.index(name.lower()),
+    )
+    texts = [
+        name for name in rest if _is_text(table, name) and _parses(table.sample[name]) is False
+    ]
+    texts = [
+        name
+        for name in texts
+        if not all(is_number(text) or not text for text in table.sample[name])
+    ]
     if named:
         return named[0]
     return texts[0] if len(texts) == 1 else None

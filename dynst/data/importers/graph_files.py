@@ -1,4 +1,6 @@
-"""Graphs as the field keeps them: edge lists, adjacency matrices, pickles that may hold arrays and nothing else."""
+"""Graphs as the field keeps them: edge lists, adjacency matrices, pickles that may hold arrays and
+nothing else.
+"""
 
 import io
 import pickle
@@ -42,8 +44,9 @@ class Graph:
 def read_graph(path: Path, ids: tuple[str, ...], weights: WeightKind = "auto") -> Graph:
     """Read a graph over the sensors ``ids``, in their order.
 
-    Distances become proximities by a Gaussian kernel whose width is their standard deviation (Li et al. 2018, DCRNN); ``auto``
-    takes for distances a column named so, or a matrix with values above 1 and a zero diagonal.
+    Distances become proximities by a Gaussian kernel whose width is their standard deviation (Li et
+    al. 2018, DCRNN); ``auto`` takes for distances a column named so, or a matrix with values above
+    1 and a zero diagonal.
 
     Raises:
         DataError: the file is no graph, or its nodes are not the network's sensors.
@@ -57,7 +60,10 @@ def read_graph(path: Path, ids: tuple[str, ...], weights: WeightKind = "auto") -
         raise
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path} cannot be read as a graph ({reason}); bring an edge list or an adjacency matrix") from error
+        raise DataError(
+            f"{path} cannot be read as a graph ({reason}); bring an edge list or an adjacency "
+            f"matrix"
+        ) from error
     as_distances = are_distances if weights == "auto" else weights == "distance"
     others = source != target
     source, target, weight = source[others], target[others], np.asarray(weight[others], float)
@@ -76,12 +82,23 @@ def _edge_list(path: Path, ids: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray
     if table.shape[1] < 2:
         raise DataError(f"{path} must have columns from, to and a weight, but has {table.shape[1]}")
     source, target = _ends(path, table.iloc[:, 0], table.iloc[:, 1], ids)
-    weight = pd.to_numeric(table.iloc[:, 2]).to_numpy(float) if table.shape[1] > 2 else np.ones(len(table))
+    weight = (
+        pd.to_numeric(table.iloc[:, 2]).to_numpy(float)
+        if table.shape[1] > 2
+        else np.ones(len(table))
+    )
     distances = named and table.shape[1] > 2 and str(table.columns[2]).lower() in DISTANCE_NAMES
-    return source, target, weight, distances or (not named and bool(len(weight)) and float(np.nanmax(weight)) > 1)
+    return (
+        source,
+        target,
+        weight,
+        distances or (not named and bool(len(weight)) and float(np.nanmax(weight)) > 1),
+    )
 
 
-def _ends(path: Path, source: pd.Series, target: pd.Series, ids: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+def _ends(
+    path: Path, source: pd.Series, target: pd.Series, ids: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray]:
     """Both ends by sensor id, or, where that does not fit all, both by 0-based column."""
     by_id = {name: index for index, name in enumerate(ids)}
     found = source.map(by_id), target.map(by_id)
@@ -97,16 +114,21 @@ def _ends(path: Path, source: pd.Series, target: pd.Series, ids: tuple[str, ...]
     )
 
 
-def _matrix_edges(path: Path, ids: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+def _matrix_edges(
+    path: Path, ids: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
     matrix, names = _matrix(path)
     if matrix.shape[0] != matrix.shape[1]:
-        raise DataError(f"{path} must hold a square matrix, but holds {matrix.shape[0]} × {matrix.shape[1]}")
+        raise DataError(
+            f"{path} must hold a square matrix, but holds {matrix.shape[0]} × {matrix.shape[1]}"
+        )
     if names and set(ids) <= set(names):
         order = [names.index(name) for name in ids]
         matrix = matrix.tocsr()[order][:, order]
     elif matrix.shape[0] != len(ids):
         raise DataError(
-            f"{path} is a graph of {matrix.shape[0]} nodes, but the network has {len(ids)} sensors; remove the rows and columns "
+            f"{path} is a graph of {matrix.shape[0]} nodes, but the network has {len(ids)} "
+            f"sensors; remove the rows and columns "
             "that have no readings, or bring a graph with sensor ids"
         )
     matrix = sparse.coo_matrix(matrix)
@@ -122,24 +144,37 @@ def _matrix(path: Path) -> tuple[Any, list[str]]:
     if path.suffix == ".npz" and zipfile.is_zipfile(path):
         refuse_bombs(path)
         with np.load(path, allow_pickle=False) as archive:
-            names = [str(name) for key in ("sensor_ids", "sensor_id") if key in archive for name in archive[key]]
+            names = [
+                str(name)
+                for key in ("sensor_ids", "sensor_id")
+                if key in archive
+                for name in archive[key]
+            ]
             if "indptr" not in archive:
-                return sparse.coo_matrix(archive[next(key for key in archive.files if archive[key].ndim == 2)]), names
+                return sparse.coo_matrix(
+                    archive[next(key for key in archive.files if archive[key].ndim == 2)]
+                ), names
         return sparse.load_npz(path), []
     return _square_csv(path)
 
 
 def _square_csv(path: Path) -> tuple[Any, list[str]]:
     table = pd.read_csv(path, header=None, dtype=str)
-    if table.shape[0] == table.shape[1] and bool(table.iloc[:1, 0].isna().all()):  # names above and beside the numbers
+    if table.shape[0] == table.shape[1] and bool(
+        table.iloc[:1, 0].isna().all()
+    ):  # names above and beside the numbers
         return sparse.coo_matrix(table.iloc[1:, 1:].to_numpy(float)), []
     if table.shape[0] == table.shape[1] + 1:
-        return sparse.coo_matrix(table.iloc[1:].to_numpy(float)), [str(name) for name in table.iloc[0]]
+        return sparse.coo_matrix(table.iloc[1:].to_numpy(float)), [
+            str(name) for name in table.iloc[0]
+        ]
     return sparse.coo_matrix(table.to_numpy(float)), []
 
 
 def _is_square(path: Path) -> bool:
-    """Whether a comma-separated file is a matrix: an edge list has two or three columns, or four and another number of lines."""
+    """Whether a comma-separated file is a matrix: an edge list has two or three columns, or four
+    and another number of lines.
+    """
     with path.open(encoding="utf-8", errors="replace") as file:
         width = len(file.readline().split(","))
         return width > 4 or (width == 4 and 1 + sum(1 for line in file if line.strip()) in {4, 5})
@@ -155,11 +190,15 @@ def _pickled(path: Path) -> tuple[Any, list[str]]:
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Admits numpy arrays and plain containers; anything that names other code is refused before it runs."""
+    """Admits numpy arrays and plain containers.
+
+    Anything that names other code is refused before it runs.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED_GLOBALS:
             raise DataError(
-                f"a pickled graph may hold arrays and lists alone, but asks to run '{module}.{name}'; do not trust this file"
+                f"a pickled graph may hold arrays and lists alone, but asks to run "
+                f"'{module}.{name}'; do not trust this file"
             )
         return super().find_class(module, name)

@@ -25,7 +25,9 @@ SAMPLED_VALUES = 1_000_000
 
 @dataclass(frozen=True)
 class GraphOptions:
-    """Where edges, positions and attributes come from if the source has none, or others are wanted."""
+    """Where edges, positions and attributes come from if the source has none, or others are
+    wanted.
+    """
 
     graph: Path | None = None
     weights: WeightKind = "auto"
@@ -58,7 +60,10 @@ class _Suspects:
         self.low, self.high = np.full(size, np.inf), np.full(size, -np.inf)
 
     def watch(self, values: np.ndarray) -> None:
-        """``values [N, S, C]``, large blocks by a sample of their steps; the range is taken without the markers."""
+        """``values [N, S, C]``, large blocks by a sample of their steps.
+
+        The range is taken without the markers.
+        """
         values = values[:: max(1, values.size // SAMPLED_VALUES)]
         finite = np.isfinite(values)
         self.observed += finite.sum((0, 1))
@@ -71,15 +76,21 @@ class _Suspects:
         self.high = np.maximum(self.high, np.where(usual, values, -np.inf).max((0, 1)))
 
     def notes(self, declared: tuple[float, ...]) -> list[str]:
-        """Frequent zeros, and other markers that lie at the edge of the range; nothing is decided here."""
+        """Frequent zeros, and other markers that lie at the edge of the range.
+
+        Nothing is decided here.
+        """
         found = []
         for row, marker in enumerate(MARKERS):
             share = self.counts[row] / np.maximum(self.observed, 1)
             outside = (marker <= self.low) | (marker >= self.high)
-            for index in np.flatnonzero((share >= LIKELY_SHARE) & outside & (marker not in declared)).tolist():
+            for index in np.flatnonzero(
+                (share >= LIKELY_SHARE) & outside & (marker not in declared)
+            ).tolist():
                 name, value = self.channels[index], f"{marker:g}"
                 found.append(
-                    f"{share[index]:.1%} of '{name}' is exactly {value}; if that means missing, import again with --missing {value}"
+                    f"{share[index]:.1%} of '{name}' is exactly {value}; if that means missing, "
+                    f"import again with --missing {value}"
                 )
         return found
 
@@ -96,10 +107,12 @@ def import_store(
 ) -> ImportReport:
     """Turn a file or folder of any known form into a sensor store.
 
-    NaN and the fill values that a file declares are missing; any other marker only where ``missing`` lists it.
+    NaN and the fill values that a file declares are missing; any other marker only where
+    ``missing`` lists it.
 
     Raises:
-        DataError: the source is of no known form, damaged, or contradicts itself; nothing is left at ``store``.
+        DataError: the source is of no known form, damaged, or contradicts itself; nothing is left
+            at ``store``.
     """
     if store.exists():
         raise DataError(f"{store} exists already; remove it or choose another path for the store")
@@ -114,19 +127,31 @@ def import_store(
     except OSError as error:
         if Path(error.filename or path).resolve().is_relative_to(path.resolve()):
             raise DataError(
-                f"{path} cannot be read ({error.strerror or in_one_line(error)}); check the file and your permissions"
+                f"{path} cannot be read ({error.strerror or in_one_line(error)}); check the file "
+                f"and your permissions"
             ) from error
         raise DataError(
-            f"{store} cannot be written ({error.strerror or in_one_line(error)}); choose another place or make room"
+            f"{store} cannot be written ({error.strerror or in_one_line(error)}); choose another "
+            f"place or make room"
         ) from error
-    except Exception as error:  # third-party parsers raise what they like; to the user it is one thing
+    except (
+        Exception
+    ) as error:  # third-party parsers raise what they like; to the user it is one thing
         reason = " ".join((str(error).splitlines() or [type(error).__name__])[0].split())
         raise DataError(
-            f"{path} cannot be read as {reader.KIND} ({reason}); mend the file, or force another form with --kind"
+            f"{path} cannot be read as {reader.KIND} ({reason}); mend the file, or force another "
+            f"form with --kind"
         ) from error
 
 
-def _copy(source: Source, path: Path, store: Path, name: str, missing: tuple[float, ...], options: GraphOptions) -> ImportReport:
+def _copy(
+    source: Source,
+    path: Path,
+    store: Path,
+    name: str,
+    missing: tuple[float, ...],
+    options: GraphOptions,
+) -> ImportReport:
     source, placed = _with_positions(source, options)
     edges, joined = _edges(source, options)
     suspects = _Suspects([channel.name for channel in source.channels])
@@ -154,14 +179,19 @@ def _checked(source: Source, blocks: Iterator[Block]) -> Iterator[Block]:
         seen |= np.isfinite(values).any(axis=(0, 2))
         yield time, values
     if not seen.any():
-        raise DataError("not one reading was observed in the whole file; check which column or variable holds them")
+        raise DataError(
+            "not one reading was observed in the whole file; check which column or variable holds "
+            "them"
+        )
 
 
 def _with_positions(source: Source, options: GraphOptions) -> tuple[Source, list[str]]:
     if options.positions is None:
         return source, []
     positions, geometry = read_positions(options.positions, source.ids)
-    return replace(source, positions=positions, geometry=geometry), [f"positions from {options.positions.name}"]
+    return replace(source, positions=positions, geometry=geometry), [
+        f"positions from {options.positions.name}"
+    ]
 
 
 def _edges(source: Source, options: GraphOptions) -> tuple[Edges, list[str]]:
@@ -171,6 +201,14 @@ def _edges(source: Source, options: GraphOptions) -> tuple[Edges, list[str]]:
     if source.edges is not None:
         return source.edges, []
     if source.positions is None or options.neighbours == 0:
-        return Edges.none(), ["no graph: sensors are related by what the model learns alone; name one with --graph or --positions"]
-    edges = nearest_neighbour_edges(source.positions, lonlat=source.geometry == "lonlat", neighbours=options.neighbours)
-    return edges, [f"graph made from positions: the {options.neighbours} nearest neighbours of each sensor, {len(edges)} edges"]
+        return Edges.none(), [
+            "no graph: sensors are related by what the model learns alone; name one with --graph "
+            "or --positions"
+        ]
+    edges = nearest_neighbour_edges(
+        source.positions, lonlat=source.geometry == "lonlat", neighbours=options.neighbours
+    )
+    return edges, [
+        f"graph made from positions: the {options.neighbours} nearest neighbours of each sensor, "
+        f"{len(edges)} edges"
+    ]

@@ -32,19 +32,26 @@ Block = tuple[np.ndarray, np.ndarray]  # times [N] int64 seconds, values [N, S, 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What the user says beyond the file itself; each is an answer to something that a form may leave open."""
+    """What the user says beyond the file itself.
+
+    Each is an answer to something that a form may leave open.
+    """
 
     start: datetime | None = None  # of a form without timestamps
     step: timedelta | None = None
     time_columns: tuple[str, ...] = ()
     sensor_column: str | None = None
     variables: tuple[str, ...] = ()  # channels to take
-    select: tuple[tuple[str, float], ...] = ()  # a level, a member, … of a dimension beyond time and place
+    select: tuple[
+        tuple[str, float], ...
+    ] = ()  # a level, a member, … of a dimension beyond time and place
 
 
 @dataclass(frozen=True)
 class Source:
-    """``blocks`` reads the series from its start each time it is called, a bounded part of it at once."""
+    """``blocks`` reads the series from its start each time it is called, a bounded part of it at
+    once.
+    """
 
     kind: str
     ids: tuple[str, ...]
@@ -97,14 +104,23 @@ def only_channels(source: Source, names: tuple[str, ...]) -> Source:
     def blocks() -> Iterator[Block]:
         return ((time, values[..., chosen]) for time, values in source.blocks())
 
-    return replace(source, channels=tuple(source.channels[index] for index in chosen), blocks=blocks)
+    return replace(
+        source, channels=tuple(source.channels[index] for index in chosen), blocks=blocks
+    )
 
 
-def step_times(num_steps: int, options: ReadOptions, first: int = 0) -> tuple[np.ndarray, bool, tuple[str, ...]]:
-    """Times of the steps from ``first`` on in a form without timestamps: (times, whether they are real, what to tell the user)."""
+def step_times(
+    num_steps: int, options: ReadOptions, first: int = 0
+) -> tuple[np.ndarray, bool, tuple[str, ...]]:
+    """Times of the steps from ``first`` on in a form without timestamps: (times, whether they are
+    real, what to tell the user).
+    """
     count = np.arange(first, first + num_steps, dtype=np.int64)
     if options.start is None or options.step is None:
-        note = "no timestamps inside, so steps are only counted; with --start 2015-01-01 --step 15min they become times"
+        note = (
+            "no timestamps inside, so steps are only counted; with --start 2015-01-01 --step "
+            "15min they become times"
+        )
         return count, False, (note,)
     start = int(np.datetime64(options.start, "s").astype(np.int64))
     return start + int(options.step.total_seconds()) * count, True, ()

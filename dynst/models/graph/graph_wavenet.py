@@ -1,4 +1,6 @@
-"""Graph WaveNet: dilated gated convolutions over time, diffusion over the known graph both ways and over a learned one."""
+"""Graph WaveNet: dilated gated convolutions over time, diffusion over the known graph both ways and
+over a learned one.
+"""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -21,10 +23,12 @@ NUM_GRAPHS = 3
 
 
 class GraphWaveNet(nn.Module):
-    """Each layer convolves over time, then diffuses along the edges, against them, and over an adaptive adjacency (Wu et al. 2019).
+    """Each layer convolves over time, then diffuses along the edges, against them, and over an
+    adaptive adjacency (Wu et al. 2019).
 
-    Other than there, all three graphs are gated walks, and the adaptive one a softmax without ReLU; LayerNorm stands for batch
-    normalisation; all sizes are ``hidden``; the calendar is read, and the shared readout takes the place of the last convolution.
+    Other than there, all three graphs are gated walks, and the adaptive one a softmax without ReLU;
+    LayerNorm stands for batch normalisation; all sizes are ``hidden``; the calendar is read, and
+    the shared readout takes the place of the last convolution.
     """
 
     traits = Traits(compact=True)
@@ -41,7 +45,9 @@ class GraphWaveNet(nn.Module):
         layers: Annotated[int | None, Field(ge=1)] = None,
         hops: Annotated[int, Field(ge=1)] = 2,
     ) -> None:
-        """``layers`` are those of a block, each twice as dilated as the one before; by default 2, or more for a long window.
+        """``layers`` are those of a block, each twice as dilated as the one before.
+
+        By default 2, or more for a long window.
 
         Raises:
             ConfigError: the layers do not reach back over the whole window.
@@ -51,14 +57,19 @@ class GraphWaveNet(nn.Module):
         dilations = blocks * _dilations(shape.window, blocks, layers)
         self.geometry, self.against = geometry, backward
         self.identity = nn.Parameter(identity.clone())
-        self.query, self.key = scores_by_product(embedding, [SHARPNESS]), scores_by_product(embedding, [SHARPNESS])
+        self.query, self.key = (
+            scores_by_product(embedding, [SHARPNESS]),
+            scores_by_product(embedding, [SHARPNESS]),
+        )
         self.encode = StepEncoder(shape, num_calendar, 1 + sum(dilations))
         self.convolve = nn.ModuleList(_GatedConvolution(hidden, dilation) for dilation in dilations)
         self.diffuse = nn.ModuleList(_Diffusion(hidden, hops) for _ in dilations[1:])
         self.skip = nn.Linear(len(dilations) * hidden, hidden)
         self.end = nn.Linear(hidden, hidden)
 
-    def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
+    def forward(
+        self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
+    ) -> Tensor:
         graphs = self.graphs(sensors, gates)
         first, *others = self.convolve
         states = self.encode(morphed, calendar)  # [T, K, B, D]
@@ -76,7 +87,11 @@ class GraphWaveNet(nn.Module):
         identity = self.identity[None, sensors]  # [1, K, E]
         links = self.geometry.among(sensors, gates)
         against = self.against.among(sensors, gates)
-        return [links.average(), against.average(), links.attend(self.query(identity), self.key(identity))]
+        return [
+            links.average(),
+            against.average(),
+            links.attend(self.query(identity), self.key(identity)),
+        ]
 
 
 class _GatedConvolution(nn.Module):
@@ -122,7 +137,7 @@ def _dilations(window: int, blocks: int, layers: int | None) -> list[int]:
         needed += 1
     if layers is not None and layers < needed:
         raise ConfigError(
-            f"layers must be at least {needed} for {blocks} blocks to reach back over a window of {window} steps, "
-            f"but got {layers}; raise layers or blocks, or leave layers out"
+            f"layers must be at least {needed} for {blocks} blocks to reach back over a window of "
+            f"{window} steps, but got {layers}; raise layers or blocks, or leave layers out"
         )
     return [2**layer for layer in range(layers or max(needed, FEWEST_LAYERS))]

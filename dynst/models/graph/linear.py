@@ -1,4 +1,6 @@
-"""The honest linear model: forecasts affine in the readings, for locations that are on and for those that are off."""
+"""The honest linear model: forecasts affine in the readings, for locations that are on and for
+those that are off.
+"""
 
 from collections.abc import Sequence
 
@@ -15,15 +17,27 @@ LEANING = 0.1  # on the others, of a location that is on, before anything is lea
 
 
 class LinearReadout(LocationAttention):
-    """Each active sensor extrapolates its own window, at first by its last reading (as the linear models of Zeng et al. 2023).
+    """Each active sensor extrapolates its own window, at first by its last reading (as the linear
+    models of Zeng et al. 2023).
 
-    A location that is off mixes what the others extrapolate; one that is on leans on that mixture by a share for each horizon step,
-    since what the neighbours see helps the later steps. Each location adds a constant for each step. The states of the
-    backbone are not looked at.
+    A location that is off mixes what the others extrapolate; one that is on leans on that mixture
+    by a share for each horizon step, since what the neighbours see helps the later steps. Each
+    location adds a constant for each step. The states of the backbone are not looked at.
     """
 
-    def __init__(self, shape: Shape, geometry: Topology, targets: Sequence[int], location: Tensor, *, heads: int = 4) -> None:
-        """``location [S, E]`` is what the embeddings begin as; each location listens most to those with a large dot product."""
+    def __init__(
+        self,
+        shape: Shape,
+        geometry: Topology,
+        targets: Sequence[int],
+        location: Tensor,
+        *,
+        heads: int = 4,
+    ) -> None:
+        """``location [S, E]`` is what the embeddings begin as.
+
+        Each location listens most to those with a large dot product.
+        """
         super().__init__(shape, geometry, location, heads)
         steps = shape.horizon * shape.num_targets
         self.leaning = nn.Parameter(torch.full((steps,), LEANING))
@@ -31,12 +45,21 @@ class LinearReadout(LocationAttention):
         self.extrapolate = last_reading(shape, targets)
 
     def forward(
-        self, hidden: Tensor, morphed: Tensor, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
+        self,
+        hidden: Tensor,
+        morphed: Tensor,
+        sensors: Tensor,
+        gates: Tensor | None,
+        locations: Tensor | None = None,
     ) -> Tensor:
-        """``morphed [B, K, T·2C]`` to scaled forecasts ``[B, H, L, targets]`` of all locations, or of these."""
+        """``morphed [B, K, T·2C]`` to scaled forecasts ``[B, H, L, targets]`` of all locations, or
+        of these.
+        """
         shape = self.shape
         extrapolated = self.extrapolate(morphed)  # [B, K, H·targets]
-        guessed = self.hearing(sensors, gates, locations).on_average(extrapolated[:, None]).squeeze(1)  # [B, L, H·targets]
+        guessed = (
+            self.hearing(sensors, gates, locations).on_average(extrapolated[:, None]).squeeze(1)
+        )  # [B, L, H·targets]
         here, which = self.standing(sensors, locations)
         own = (1 - self.leaning) * (extrapolated[:, which] - guessed[:, here])
         on = own if gates is None else own * gates[which, None]
@@ -51,5 +74,7 @@ class LinearModel(nn.Module):
     traits = Traits(compact=True)
     readout = LinearReadout
 
-    def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
+    def forward(
+        self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
+    ) -> Tensor:
         return morphed

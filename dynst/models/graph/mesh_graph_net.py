@@ -1,4 +1,6 @@
-"""MeshGraphNet: messages made for each pair of a listener and a speaker, from both states and from how they lie to one another."""
+"""MeshGraphNet: messages made for each pair of a listener and a speaker, from both states and from
+how they lie to one another.
+"""
 
 from typing import Annotated
 
@@ -16,9 +18,10 @@ EDGE_FEATURES = 4  # relative position, its length, proximity
 class MeshGraphNet(nn.Module):
     """Encode, process, decode (Pfaff et al. 2021), where the readout decodes.
 
-    An edge keeps a state from step to step, as published, but a narrow one, and neighbours are short lists: memory grows as sensors
-    times neighbours times ``edge_hidden``. A listener takes the mean of its messages, weighted by gates and proximity, instead of
-    their sum, so that one with few active neighbours is spoken to as loudly as any other.
+    An edge keeps a state from step to step, as published, but a narrow one, and neighbours are
+    short lists: memory grows as sensors times neighbours times ``edge_hidden``. A listener takes
+    the mean of its messages, weighted by gates and proximity, instead of their sum, so that one
+    with few active neighbours is spoken to as loudly as any other.
     """
 
     traits = Traits(compact=True, max_all_pairs=0)
@@ -34,7 +37,10 @@ class MeshGraphNet(nn.Module):
         steps: Annotated[int, Field(ge=1)] = 3,
         edge_hidden: Annotated[int, Field(ge=1)] = 16,
     ) -> None:
-        """``identity [S, E]`` is what the embeddings begin as; without ``positions [S, 2]`` an edge knows its proximity alone."""
+        """``identity [S, E]`` is what the embeddings begin as.
+
+        Without ``positions [S, 2]`` an edge knows its proximity alone.
+        """
         super().__init__()
         hidden = shape.hidden
         self.geometry = geometry
@@ -45,16 +51,24 @@ class MeshGraphNet(nn.Module):
         self.encode_identity = nn.Linear(identity.shape[1], hidden, bias=False)
         self.encode_calendar = nn.Linear(num_calendar, hidden, bias=False)
         self.encode_node = _rest_of_mlp(hidden)
-        self.encode_edge = nn.Sequential(nn.Linear(EDGE_FEATURES, edge_hidden), _rest_of_mlp(edge_hidden))
+        self.encode_edge = nn.Sequential(
+            nn.Linear(EDGE_FEATURES, edge_hidden), _rest_of_mlp(edge_hidden)
+        )
         self.steps = nn.ModuleList(_Step(hidden, edge_hidden) for _ in range(steps))
 
     positions: Tensor
 
-    def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
+    def forward(
+        self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
+    ) -> Tensor:
         pairs = self.geometry.among(sensors, gates).neighbours()
         identity = self.encode_identity(self.identity[sensors])  # [K, D]
-        node = self.encode_node(self.encode(morphed) + identity + self.encode_calendar(calendar)[:, None])  # [B, K, D]
-        edge = self.encode_edge(_edge_features(self.positions[sensors], pairs))[None]  # [1, K, N, E], alike in all windows
+        node = self.encode_node(
+            self.encode(morphed) + identity + self.encode_calendar(calendar)[:, None]
+        )  # [B, K, D]
+        edge = self.encode_edge(_edge_features(self.positions[sensors], pairs))[
+            None
+        ]  # [1, K, N, E], alike in all windows
         for step in self.steps:
             node, edge = step(node, edge, pairs)
         out: Tensor = node
@@ -74,25 +88,36 @@ class _Step(nn.Module):
 
     def forward(self, node: Tensor, edge: Tensor, pairs: Pairs) -> tuple[Tensor, Tensor]:
         """``node [B, K, D]`` and ``edge [B, K, N, E]`` to the same."""
-        speaker = self.of_speaker(node).index_select(1, pairs.index.flatten()).unflatten(1, pairs.index.shape)  # [B, K, N, E]
+        speaker = (
+            self.of_speaker(node)
+            .index_select(1, pairs.index.flatten())
+            .unflatten(1, pairs.index.shape)
+        )  # [B, K, N, E]
         edge = edge + self.edge(self.of_edge(edge) + self.of_listener(node)[:, :, None] + speaker)
         heard = torch.einsum("kn,bkne->bke", pairs.weight, edge)
         return node + self.node(torch.cat([node, heard], dim=-1)), edge
 
 
 def _rest_of_mlp(size: int) -> nn.Sequential:
-    """All but the first linear layer, which an edge applies to each of its inputs by itself: nothing wide is laid together."""
+    """All but the first linear layer, which an edge applies to each of its inputs by itself:
+    nothing wide is laid together.
+    """
     return nn.Sequential(nn.ReLU(), nn.Linear(size, size), nn.LayerNorm(size))
 
 
 def _edge_features(positions: Tensor, pairs: Pairs) -> Tensor:
     """``[K, N, 4]``: where the speaker stands as the listener sees it."""
     relative = positions[pairs.index] - positions[:, None]  # [K, N, 2]
-    return torch.cat([relative, relative.norm(dim=-1, keepdim=True), pairs.proximity[..., None]], dim=-1)
+    return torch.cat(
+        [relative, relative.norm(dim=-1, keepdim=True), pairs.proximity[..., None]], dim=-1
+    )
 
 
 def _in_edge_lengths(positions: Tensor | None, geometry: Topology, num_sensors: int) -> Tensor:
-    """Positions about their centre in the unit of the mean edge, ``[S, 2]``, whatever they came in; 0 where unknown."""
+    """Positions about their centre in the unit of the mean edge, ``[S, 2]``, whatever they came in.
+
+    0 where unknown.
+    """
     if positions is None:
         return torch.zeros(num_sensors, 2)
     pairs = geometry.among(torch.arange(num_sensors), None).neighbours()

@@ -1,4 +1,7 @@
-"""A compact transformer: the default backbone for grids cut into patches; on a graph, every sensor is a token."""
+"""A compact transformer: the default backbone for grids cut into patches.
+
+On a graph, every sensor is a token.
+"""
 
 from typing import Annotated, Literal
 
@@ -11,14 +14,17 @@ from dynst.models.protocol import Neighborhood, Shape, Topology, Traits
 __all__ = ["PatchTransformer", "place_features"]
 
 OCTAVES = 4
-NEAREST = 6.0  # initial score of the nearest neighbour in the most local head; the first head starts without any preference
+# initial score of the nearest neighbour in the most local head; the first head starts without any
+# preference
+NEAREST = 6.0
 
 
 class PatchTransformer(nn.Module):
-    """Pre-norm self-attention over the active tokens alone, so that a switched-off patch costs nothing and is heard by nobody.
+    """Pre-norm self-attention over the active tokens alone, so that a switched-off patch costs
+    nothing and is heard by nobody.
 
-    A token is what a Vision Transformer makes of a patch (Dosovitskiy et al. 2021), over all timestamps of the window at once, with
-    a learned identity, its row and column, and the calendar.
+    A token is what a Vision Transformer makes of a patch (Dosovitskiy et al. 2021), over all
+    timestamps of the window at once, with a learned identity, its row and column, and the calendar.
     """
 
     traits = Traits(compact=True, max_all_pairs=4096, takes_lists=False)
@@ -34,7 +40,10 @@ class PatchTransformer(nn.Module):
         blocks: Annotated[int, Field(ge=1)] = 2,
         heads: Literal[1, 2, 4] = 4,
     ) -> None:
-        """``places [S, F]`` are features of where each token stands; ``identity [S, E]`` is what the embeddings begin as."""
+        """``places [S, F]`` are features of where each token stands.
+
+        ``identity [S, E]`` is what the embeddings begin as.
+        """
         super().__init__()
         hidden = shape.hidden
         self.geometry = geometry
@@ -48,10 +57,16 @@ class PatchTransformer(nn.Module):
 
     places: Tensor
 
-    def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
+    def forward(
+        self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
+    ) -> Tensor:
         token = torch.cat([self.identity, self.places], dim=-1)[sensors]  # [K, E + F]
         links = self.geometry.among(sensors, gates)
-        hidden: Tensor = self.encode(morphed) + self.encode_token(token) + self.encode_calendar(calendar)[:, None]  # [B, K, D]
+        hidden: Tensor = (
+            self.encode(morphed)
+            + self.encode_token(token)
+            + self.encode_calendar(calendar)[:, None]
+        )  # [B, K, D]
         for block in self.blocks:
             hidden = block(hidden, links)
         out: Tensor = self.norm(hidden)
@@ -68,20 +83,28 @@ class _Block(nn.Module):
         self.project = nn.Linear(hidden, 3 * hidden)
         self.nearness = nn.Parameter(torch.linspace(0, NEAREST, heads)[:, None, None])
         self.join = nn.Linear(hidden, hidden)
-        self.alone = nn.Sequential(nn.Linear(hidden, 2 * hidden), nn.GELU(), nn.Linear(2 * hidden, hidden))
+        self.alone = nn.Sequential(
+            nn.Linear(hidden, 2 * hidden), nn.GELU(), nn.Linear(2 * hidden, hidden)
+        )
 
     def forward(self, hidden: Tensor, links: Neighborhood) -> Tensor:
         """``[B, K, D]`` to the same."""
-        state = self.project(self.norms[0](hidden)).unflatten(-1, (3 * self.heads, -1)).transpose(1, 2)  # [B, 3·heads, K, E]
+        state = (
+            self.project(self.norms[0](hidden)).unflatten(-1, (3 * self.heads, -1)).transpose(1, 2)
+        )  # [B, 3·heads, K, E]
         query, key, value = state.chunk(3, dim=1)
-        heard = links.attend(query / query.shape[-1] ** 0.5, key, self.nearness)(value)  # [B, heads, K, E]
+        heard = links.attend(query / query.shape[-1] ** 0.5, key, self.nearness)(
+            value
+        )  # [B, heads, K, E]
         hidden = hidden + self.join(heard.transpose(1, 2).flatten(2))
         changed: Tensor = hidden + self.alone(self.norms[1](hidden))
         return changed
 
 
 def place_features(positions: Tensor | None, num_sensors: int) -> Tensor:
-    """Sines and cosines of both coordinates over a few octaves of the network's extent, ``[S, 4 · OCTAVES]``; 0 where unknown."""
+    """Sines and cosines of both coordinates over a few octaves of the network's extent, ``[S, 4 ·
+    OCTAVES]``; 0 where unknown.
+    """
     if positions is None:
         return torch.zeros(num_sensors, 4 * OCTAVES)
     low, high = positions.amin(0), positions.amax(0)

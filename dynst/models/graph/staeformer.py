@@ -1,4 +1,6 @@
-"""STAEformer: a plain transformer over time, then over sensors, that rests on one embedding for each sensor and step."""
+"""STAEformer: a plain transformer over time, then over sensors, that rests on one embedding for
+each sensor and step.
+"""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -18,11 +20,13 @@ Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class Staeformer(nn.Module):
-    """Self-attention of each sensor over its window, then of each step over the active sensors (Liu et al. 2023).
+    """Self-attention of each sensor over its window, then of each step over the active sensors (Liu
+    et al. 2023).
 
-    Embeddings are added instead of laid side by side, so that the width stays ``hidden``. Scores over sensors depend on the
-    readings: K² for each window, step and head, of which the geometry holds few at once. Lists of neighbours are not taken:
-    their sums would run over windows, steps and heads one by one.
+    Embeddings are added instead of laid side by side, so that the width stays ``hidden``. Scores
+    over sensors depend on the readings: K² for each window, step and head, of which the geometry
+    holds few at once. Lists of neighbours are not taken: their sums would run over windows, steps
+    and heads one by one.
     """
 
     traits = Traits(compact=True, max_all_pairs=1024, takes_lists=False)
@@ -37,7 +41,9 @@ class Staeformer(nn.Module):
         blocks: Annotated[int, Field(ge=1)] = 1,
         heads: Annotated[int, Field(ge=1)] = 4,
     ) -> None:
-        """``identity [S, E]`` is what each step's embeddings begin as; ``blocks`` layers over time precede as many over sensors.
+        """``identity [S, E]`` is what each step's embeddings begin as.
+
+        ``blocks`` layers over time precede as many over sensors.
 
         Raises:
             ConfigError: the width is no multiple of ``heads``.
@@ -45,7 +51,10 @@ class Staeformer(nn.Module):
         super().__init__()
         hidden = shape.hidden
         if hidden % heads:
-            raise ConfigError(f"model.hidden must be a multiple of staeformer's {heads} heads, but got {hidden}; change either")
+            raise ConfigError(
+                f"model.hidden must be a multiple of staeformer's {heads} heads, but got "
+                f"{hidden}; change either"
+            )
         self.geometry = geometry
         self.window = shape.window
         self.adaptive = nn.Parameter(identity.repeat(shape.window, 1, 1))  # [T, S, E]
@@ -56,10 +65,16 @@ class Staeformer(nn.Module):
         self.over_sensors = nn.ModuleList(_Layer(hidden, heads) for _ in range(blocks))
         self.collapse = nn.Linear(shape.window * hidden, hidden)
 
-    def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
+    def forward(
+        self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
+    ) -> Tensor:
         among = _among(self.geometry.among(sensors, gates))
         adaptive = self.encode_adaptive(self.adaptive[:, sensors])  # [T, K, D]
-        state = self.encode(stream_unmorph(morphed, self.window)) + adaptive + self.encode_calendar(calendar)[:, None, None]
+        state = (
+            self.encode(stream_unmorph(morphed, self.window))
+            + adaptive
+            + self.encode_calendar(calendar)[:, None, None]
+        )
         for layer in self.over_time:
             state = _along(1, layer, state, scaled_dot_product_attention)
         for layer in self.over_sensors:
@@ -76,12 +91,16 @@ class _Layer(nn.Module):
         self.heads = heads
         self.project = nn.Linear(hidden, 3 * hidden)
         self.join = nn.Linear(hidden, hidden)
-        self.alone = nn.Sequential(nn.Linear(hidden, 2 * hidden), nn.ReLU(), nn.Linear(2 * hidden, hidden))
+        self.alone = nn.Sequential(
+            nn.Linear(hidden, 2 * hidden), nn.ReLU(), nn.Linear(2 * hidden, hidden)
+        )
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(2))
 
     def forward(self, hidden: Tensor, attend: Attend) -> Tensor:
         """``[B, L, D]`` to the same; L are the elements that attend to one another."""
-        parts = self.project(hidden).unflatten(-1, (3 * self.heads, -1)).transpose(1, 2)  # [B, 3·heads, L, E]
+        parts = (
+            self.project(hidden).unflatten(-1, (3 * self.heads, -1)).transpose(1, 2)
+        )  # [B, 3·heads, L, E]
         heard = attend(*parts.chunk(3, dim=1)).transpose(1, 2).flatten(2)  # [B, L, D]
         state = self.norms[0](hidden + self.join(heard))
         out: Tensor = self.norms[1](state + self.alone(state))
@@ -93,7 +112,9 @@ def _among(links: Neighborhood) -> Attend:
 
 
 def _along(dim: int, layer: nn.Module, state: Tensor, attend: Attend) -> Tensor:
-    """``[B, T, K, D]`` to the same, where the elements of ``dim``, 1 or 2, attend to one another."""
+    """``[B, T, K, D]`` to the same, where the elements of ``dim``, 1 or 2, attend to one
+    another.
+    """
     lists = state.transpose(dim, 2)
     out: Tensor = layer(lists.flatten(0, 1), attend).view_as(lists).transpose(dim, 2)
     return out

@@ -1,4 +1,6 @@
-"""A spatio-temporal graph convolutional network: gated convolutions over time around Chebyshev ones over the known graph."""
+"""A spatio-temporal graph convolutional network: gated convolutions over time around Chebyshev ones
+over the known graph.
+"""
 
 from typing import Annotated
 
@@ -14,11 +16,13 @@ NARROWING = 4  # of hidden sizes for the graph, 64 to 16 in the paper
 
 
 class STGCN(nn.Module):
-    """Each block convolves over time, over the graph on few channels, and over time again (Yu, Yin, Zhu 2018).
+    """Each block convolves over time, over the graph on few channels, and over time again (Yu, Yin,
+    Zhu 2018).
 
-    Other than there, the polynomials are of the gated random walk, which is the scaled Laplacian but for signs that the weights
-    absorb; layers are normalised sensor by sensor; a window too short for the kernels is padded in front; the calendar is read,
-    and the shared readout forecasts.
+    Other than there, the polynomials are of the gated random walk, which is the scaled Laplacian
+    but for signs that the weights absorb; layers are normalised sensor by sensor; a window too
+    short for the kernels is padded in front; the calendar is read, and the shared readout
+    forecasts.
     """
 
     traits = Traits(compact=True)
@@ -33,7 +37,9 @@ class STGCN(nn.Module):
         kernel: Annotated[int, Field(ge=1)] = 3,
         order: Annotated[int, Field(ge=2)] = 3,
     ) -> None:
-        """``kernel`` is in steps of time, ``order`` the number of Chebyshev polynomials, the constant one included."""
+        """``kernel`` is in steps of time, ``order`` the number of Chebyshev polynomials, the
+        constant one included.
+        """
         super().__init__()
         shrinking = 2 * blocks * (kernel - 1)
         steps = max(shape.window, shrinking + 1)
@@ -43,7 +49,9 @@ class STGCN(nn.Module):
         self.last = _GatedConvolution(shape.hidden, shape.hidden, steps - shrinking)
         self.norm = nn.LayerNorm(shape.hidden)
 
-    def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
+    def forward(
+        self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
+    ) -> Tensor:
         known = self.geometry.among(sensors, gates).average()
         states = self.encode(morphed, calendar)  # [T, K, B, D]
         for block in self.blocks:

@@ -11,16 +11,25 @@ __all__ = ["Stid"]
 
 
 class Stid(nn.Module):
-    """A perceptron with residual blocks over the window, the sensor's identity and the calendar (Shao et al. 2022).
+    """A perceptron with residual blocks over the window, the sensor's identity and the calendar
+    (Shao et al. 2022).
 
-    No sensor hears another here; a location that is off hears the others in the readout, as it does with every backbone. The three
-    embeddings are added instead of laid side by side, so that each has the full width; the published form is the special case
-    in which each keeps to its own columns.
+    No sensor hears another here; a location that is off hears the others in the readout, as it does
+    with every backbone. The three embeddings are added instead of laid side by side, so that each
+    has the full width; the published form is the special case in which each keeps to its own
+    columns.
     """
 
     traits = Traits(compact=True)
 
-    def __init__(self, shape: Shape, num_calendar: int, identity: Tensor, *, blocks: Annotated[int, Field(ge=1)] = 3) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        num_calendar: int,
+        identity: Tensor,
+        *,
+        blocks: Annotated[int, Field(ge=1)] = 3,
+    ) -> None:
         """``identity [S, E]`` is what the embeddings begin as."""
         super().__init__()
         hidden = shape.hidden
@@ -30,9 +39,13 @@ class Stid(nn.Module):
         self.encode_calendar = nn.Linear(num_calendar, hidden, bias=False)
         self.blocks = nn.ModuleList(_block(hidden) for _ in range(blocks))
 
-    def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
+    def forward(
+        self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
+    ) -> Tensor:
         identity = self.encode_identity(self.identity[sensors])  # [K, D]
-        hidden: Tensor = self.encode(morphed) + identity + self.encode_calendar(calendar)[:, None]  # [B, K, D]
+        hidden: Tensor = (
+            self.encode(morphed) + identity + self.encode_calendar(calendar)[:, None]
+        )  # [B, K, D]
         for block in self.blocks:
             hidden = hidden + block(hidden)
         return hidden

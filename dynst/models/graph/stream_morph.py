@@ -15,18 +15,28 @@ SHARPNESS = 5.0
 
 
 class MorphGraphNet(nn.Module):
-    """Each block mixes sensors over the known graph and over one learned from sensor embeddings, then transforms each alone.
+    """Each block mixes sensors over the known graph and over one learned from sensor embeddings,
+    then transforms each alone.
 
-    The learned graph is the adaptive adjacency of Graph WaveNet (Wu et al. 2019); the identity embeddings are those of STID
-    (Shao et al. 2022).
+    The learned graph is the adaptive adjacency of Graph WaveNet (Wu et al. 2019); the identity
+    embeddings are those of STID (Shao et al. 2022).
     """
 
     traits = Traits(compact=True)
 
     def __init__(
-        self, shape: Shape, geometry: Topology, num_calendar: int, identity: Tensor, *, blocks: Annotated[int, Field(ge=1)] = 2
+        self,
+        shape: Shape,
+        geometry: Topology,
+        num_calendar: int,
+        identity: Tensor,
+        *,
+        blocks: Annotated[int, Field(ge=1)] = 2,
     ) -> None:
-        """``identity [S, E]`` is what the embeddings begin as; where its dot products are large, sensors hear one another."""
+        """``identity [S, E]`` is what the embeddings begin as.
+
+        Where its dot products are large, sensors hear one another.
+        """
         super().__init__()
         hidden, embedding = shape.hidden, identity.shape[1]
         self.geometry = geometry
@@ -34,15 +44,22 @@ class MorphGraphNet(nn.Module):
         self.encode = nn.Linear(shape.window * 2 * shape.num_channels, hidden)
         self.encode_identity = nn.Linear(embedding, hidden, bias=False)
         self.encode_calendar = nn.Linear(num_calendar, hidden, bias=False)
-        self.query, self.key = scores_by_product(embedding, [SHARPNESS]), scores_by_product(embedding, [SHARPNESS])
+        self.query, self.key = (
+            scores_by_product(embedding, [SHARPNESS]),
+            scores_by_product(embedding, [SHARPNESS]),
+        )
         self.blocks = nn.ModuleList(_Block(hidden) for _ in range(blocks))
 
-    def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
+    def forward(
+        self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
+    ) -> Tensor:
         identity = self.identity[sensors]  # [K, E]
         links = self.geometry.among(sensors, gates)
         known, learned = links.average(), links.attend(self.query(identity), self.key(identity))
         hidden: Tensor = (
-            self.encode(morphed) + self.encode_identity(identity) + self.encode_calendar(calendar)[:, None]
+            self.encode(morphed)
+            + self.encode_identity(identity)
+            + self.encode_calendar(calendar)[:, None]
         )  # [B, K, D]
         for block in self.blocks:
             hidden = block(hidden, known, learned)

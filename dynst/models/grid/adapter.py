@@ -15,32 +15,48 @@ NOWHERE = -1
 
 
 class OnPictures(nn.Module):
-    """``[B, T, S, 2C]``, readings and their mask of all sensors, to ``[B, H, S, targets]`` by way of pictures.
+    """``[B, T, S, 2C]``, readings and their mask of all sensors, to ``[B, H, S, targets]`` by way
+    of pictures.
 
-    A cell that no sensor covers is 0 in every picture, in that of the mask too. What the network says is added to the last reading,
-    by a share for each horizon step that begins as 1; of a sensor that is off that is its mean.
+    A cell that no sensor covers is 0 in every picture, in that of the mask too. What the network
+    says is added to the last reading, by a share for each horizon step that begins as 1; of a
+    sensor that is off that is its mean.
     """
 
-    def __init__(self, network: nn.Module, layout: Patching, shape: Shape, targets: Sequence[int]) -> None:
+    def __init__(
+        self, network: nn.Module, layout: Patching, shape: Shape, targets: Sequence[int]
+    ) -> None:
         super().__init__()
         self.network, self.targets = network, list(targets)
         self.share = nn.Parameter(torch.ones(shape.horizon, 1, 1))
         self.size, self.depth = (layout.grid.height, layout.grid.width), len(layout.channels)
-        read, write = (_cells(layout, depth) for depth in (self.depth, _targets_of_a_cell(layout, shape)))
+        read, write = (
+            _cells(layout, depth) for depth in (self.depth, _targets_of_a_cell(layout, shape))
+        )
         self.taken: Tensor
         self.filled: Tensor
         self.write: Tensor
         self.known: Tensor
-        self.register_buffer("taken", (read.flatten() != NOWHERE).nonzero().squeeze(1), persistent=False)  # of [S · C]
-        self.register_buffer("filled", read.flatten()[self.taken], persistent=False)  # of a picture's values
-        self.register_buffer("write", write.clamp(min=0), persistent=False)  # [S, targets], of a picture's values
+        self.register_buffer(
+            "taken", (read.flatten() != NOWHERE).nonzero().squeeze(1), persistent=False
+        )  # of [S · C]
+        self.register_buffer(
+            "filled", read.flatten()[self.taken], persistent=False
+        )  # of a picture's values
+        self.register_buffer(
+            "write", write.clamp(min=0), persistent=False
+        )  # [S, targets], of a picture's values
         self.register_buffer("known", write != NOWHERE, persistent=False)  # [S, targets]
 
     def forward(self, told: Tensor) -> Tensor:
         readings, mask = told.chunk(2, dim=-1)
-        ahead = self.network(torch.cat([self._picture(readings), self._picture(mask)], dim=2))  # [B, H, ·, rows, columns]
+        ahead = self.network(
+            torch.cat([self._picture(readings), self._picture(mask)], dim=2)
+        )  # [B, H, ·, rows, columns]
         cells = ahead.movedim(2, -1).flatten(2)
-        forecast: Tensor = cells[..., self.write] * self.known + self.share * readings[:, -1:, :, self.targets]
+        forecast: Tensor = (
+            cells[..., self.write] * self.known + self.share * readings[:, -1:, :, self.targets]
+        )
         return forecast
 
     def _picture(self, values: Tensor) -> Tensor:
@@ -69,6 +85,9 @@ def _targets_of_a_cell(layout: Patching, shape: Shape) -> int:
 
 
 def _cells(layout: Patching, depth: int) -> Tensor:
-    """Where each value of each sensor stands in a picture ``[rows · columns · depth]``, ``[S, ·]``; ``NOWHERE`` for padding."""
+    """Where each value of each sensor stands in a picture ``[rows · columns · depth]``, ``[S, ·]``.
+
+    ``NOWHERE`` for padding.
+    """
     every = torch.arange(layout.grid.height * layout.grid.width * depth)
     return to_patches(every.view(-1, depth), layout, fill=NOWHERE)

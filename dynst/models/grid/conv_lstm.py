@@ -16,11 +16,13 @@ State = tuple[Tensor, Tensor]
 
 
 class ConvLSTM(nn.Module):
-    """One stack of cells reads the window, another one takes over its states and tells the horizon (Shi et al. 2015).
+    """One stack of cells reads the window, another one takes over its states and tells the horizon
+    (Shi et al. 2015).
 
-    As in the paper, the second stack stands the other way round, runs on its states alone, without its own forecasts as input,
-    and a 1 × 1 convolution over the states of all its layers makes each frame; and blocks of ``patch`` × ``patch`` cells are
-    stacked into channels first. Peephole connections are left out: they have a weight for each cell of the grid.
+    As in the paper, the second stack stands the other way round, runs on its states alone, without
+    its own forecasts as input, and a 1 × 1 convolution over the states of all its layers makes each
+    frame; and blocks of ``patch`` × ``patch`` cells are stacked into channels first. Peephole
+    connections are left out: they have a weight for each cell of the grid.
     """
 
     traits = Traits(compact=False)
@@ -38,17 +40,23 @@ class ConvLSTM(nn.Module):
         self.frames, self.patch = frames, patch
         inputs = [frames.channels_in * area, *[hidden] * (layers - 1)]
         self.reading = nn.ModuleList(_Cell(channels, hidden, kernel) for channels in inputs)
-        self.telling = nn.ModuleList(_Cell(hidden if layer else 0, hidden, kernel) for layer in range(layers))
+        self.telling = nn.ModuleList(
+            _Cell(hidden if layer else 0, hidden, kernel) for layer in range(layers)
+        )
         self.forecast = nn.Conv2d(layers * hidden, frames.channels_out * area, 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """``[B, T, channels_in, rows, columns]`` to ``[B, H, channels_out, rows, columns]``."""
         frames, batch = self.frames, pictures.shape[0]
-        blocks = nn.functional.pixel_unshuffle(padded(pictures.flatten(0, 1), self.patch), self.patch)
+        blocks = nn.functional.pixel_unshuffle(
+            padded(pictures.flatten(0, 1), self.patch), self.patch
+        )
         states = self._read(blocks.unflatten(0, (batch, frames.window)))
         told = self._tell(states[::-1])  # [B, H, layers · D, rows / patch, columns / patch]
         frame = nn.functional.pixel_shuffle(self.forecast(told.flatten(0, 1)), self.patch)
-        out: Tensor = frame.unflatten(0, (batch, frames.horizon))  # [B, H, channels_out, rows, columns], padded
+        out: Tensor = frame.unflatten(
+            0, (batch, frames.horizon)
+        )  # [B, H, channels_out, rows, columns], padded
         return out[..., : frames.rows, : frames.columns]
 
     def _read(self, blocks: Tensor) -> list[State]:
@@ -75,7 +83,9 @@ class _Cell(nn.Module):
         said, kept = state
         gates = self.convolve(said if heard is None else torch.cat([heard, said], dim=1))
         enter, keep, tell, new = gates.chunk(4, dim=1)
-        kept = (keep + 1).sigmoid() * kept + enter.sigmoid() * new.tanh()  # 1: at first it remembers
+        kept = (
+            keep + 1
+        ).sigmoid() * kept + enter.sigmoid() * new.tanh()  # 1: at first it remembers
         return tell.sigmoid() * kept.tanh(), kept
 
 

@@ -1,4 +1,6 @@
-"""SimVP with the gated spatio-temporal attention: convolutions alone, all frames of the window at once."""
+"""SimVP with the gated spatio-temporal attention: convolutions alone, all frames of the window at
+once.
+"""
 
 from typing import Annotated
 
@@ -16,12 +18,13 @@ FIRST_CHANGE = 1e-2  # of what each half of a translator's block adds
 
 
 class SimVP(nn.Module):
-    """Frames are encoded one by one, translated from window to horizon as one stack of channels, and decoded one by one
-    (Tan et al. 2022, 2025, translator gSTA).
+    """Frames are encoded one by one, translated from window to horizon as one stack of channels,
+    and decoded one by one (Tan et al. 2022, 2025, translator gSTA).
 
-    Differences from what was published: the translator's blocks normalise each sample by itself (group instead of batch
-    normalisation) and have ``width`` channels throughout; the skip from the first stage to the last one mixes the frames of
-    the window by learned weights, which begin as published: step h takes frame h, and steps beyond the window its last frame.
+    Differences from what was published: the translator's blocks normalise each sample by itself
+    (group instead of batch normalisation) and have ``width`` channels throughout; the skip from the
+    first stage to the last one mixes the frames of the window by learned weights, which begin as
+    published: step h takes frame h, and steps beyond the window its last frame.
     """
 
     traits = Traits(compact=False)
@@ -37,7 +40,9 @@ class SimVP(nn.Module):
         kernel: Annotated[int, Field(ge=1)] = 21,
         dilation: Annotated[int, Field(ge=1)] = 3,
     ) -> None:
-        """``kernel`` is how many cells across one attention sees, composed of a near and a ``dilation``-spaced convolution."""
+        """``kernel`` is how many cells across one attention sees, composed of a near and a
+        ``dilation``-spaced convolution.
+        """
         super().__init__()
         hidden = frames.hidden
         self.frames, self.multiple = frames, 2**halvings
@@ -55,22 +60,35 @@ class SimVP(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """``[B, T, channels_in, rows, columns]`` to ``[B, H, channels_out, rows, columns]``."""
         frames, batch = self.frames, pictures.shape[0]
-        first = self.first(padded(pictures.flatten(0, 1), self.multiple))  # [B · T, D, rows, columns], padded
-        stacked = self.encode(first).unflatten(0, (batch, frames.window)).flatten(1, 2)  # [B, T · D, rows / 2, columns / 2]
+        first = self.first(
+            padded(pictures.flatten(0, 1), self.multiple)
+        )  # [B · T, D, rows, columns], padded
+        stacked = (
+            self.encode(first).unflatten(0, (batch, frames.window)).flatten(1, 2)
+        )  # [B, T · D, rows / 2, columns / 2]
         told = self.translate(stacked).unflatten(1, (frames.horizon, frames.hidden)).flatten(0, 1)
-        skipped = torch.einsum("ht,btdrc->bhdrc", self.skip, first.unflatten(0, (batch, frames.window)))
+        skipped = torch.einsum(
+            "ht,btdrc->bhdrc", self.skip, first.unflatten(0, (batch, frames.window))
+        )
         ahead = self.forecast(self.last(self.decode(told) + skipped.flatten(0, 1)))
-        out: Tensor = ahead.unflatten(0, (batch, frames.horizon))  # [B, H, channels_out, rows, columns], padded
+        out: Tensor = ahead.unflatten(
+            0, (batch, frames.horizon)
+        )  # [B, H, channels_out, rows, columns], padded
         return out[..., : frames.rows, : frames.columns]
 
 
 class _Block(nn.Module):
-    """Attention by a large gated kernel, then each cell by itself; both are added, at first as little."""
+    """Attention by a large gated kernel, then each cell by itself.
+
+    Both are added, at first as little.
+    """
 
     def __init__(self, width: int, expansion: int, kernel: int, dilation: int) -> None:
         super().__init__()
         wide = expansion * width
-        self.attend = nn.Sequential(nn.GroupNorm(1, width), _GatedAttention(width, kernel, dilation))
+        self.attend = nn.Sequential(
+            nn.GroupNorm(1, width), _GatedAttention(width, kernel, dilation)
+        )
         self.alone = nn.Sequential(
             nn.GroupNorm(1, width),
             nn.Conv2d(width, wide, 1),
@@ -88,14 +106,18 @@ class _Block(nn.Module):
 
 
 class _GatedAttention(nn.Module):
-    """A large depthwise kernel, as a small one followed by a spaced one, whose one half of channels gates the other."""
+    """A large depthwise kernel, as a small one followed by a spaced one, whose one half of channels
+    gates the other.
+    """
 
     def __init__(self, width: int, kernel: int, dilation: int) -> None:
         super().__init__()
         near, far = 2 * dilation - 1, max((kernel // dilation - 1) // 2 * 2 + 1, 1)
         self.enter = nn.Conv2d(width, width, 1)
         self.near = nn.Conv2d(width, width, near, padding=near // 2, groups=width)
-        self.far = nn.Conv2d(width, width, far, padding=far // 2 * dilation, dilation=dilation, groups=width)
+        self.far = nn.Conv2d(
+            width, width, far, padding=far // 2 * dilation, dilation=dilation, groups=width
+        )
         self.mix = nn.Conv2d(width, 2 * width, 1)
         self.leave = nn.Conv2d(width, width, 1)
 
@@ -106,11 +128,15 @@ class _GatedAttention(nn.Module):
         return changed
 
 
-def _every_second(hidden: int, count: int, *, halves: bool = False, doubles: bool = False) -> nn.Sequential:
+def _every_second(
+    hidden: int, count: int, *, halves: bool = False, doubles: bool = False
+) -> nn.Sequential:
     """``count`` stages that change the size, with one between them that does not."""
     stages = nn.Sequential(Stage(hidden, hidden, halves=halves, doubles=doubles))
     for _ in range(count - 1):
-        stages.extend([Stage(hidden, hidden), Stage(hidden, hidden, halves=halves, doubles=doubles)])
+        stages.extend(
+            [Stage(hidden, hidden), Stage(hidden, hidden, halves=halves, doubles=doubles)]
+        )
     return stages
 
 

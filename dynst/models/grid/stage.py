@@ -8,12 +8,17 @@ GROUPS = 2
 
 
 class Stage(nn.Module):
-    """A 3 × 3 convolution, group normalisation of each picture by itself, and SiLU; it may halve or double the sides.
+    """A 3 × 3 convolution, group normalisation of each picture by itself, and SiLU.
 
-    Doubling shuffles four channels into each 2 × 2 cells (Shi et al. 2016), as SimVP's decoder does.
+    It may halve or double the sides.
+
+    Doubling shuffles four channels into each 2 × 2 cells (Shi et al. 2016), as SimVP's decoder
+    does.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, *, halves: bool = False, doubles: bool = False) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, *, halves: bool = False, doubles: bool = False
+    ) -> None:
         super().__init__()
         wide = 4 * channels_out if doubles else channels_out
         self.convolve = nn.Conv2d(channels_in, wide, 3, stride=2 if halves else 1, padding=1)
@@ -21,6 +26,9 @@ class Stage(nn.Module):
         self.norm = nn.GroupNorm(GROUPS, channels_out)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """``[N, channels_in, rows, columns]`` to ``[N, channels_out, …]``; halving takes even sides."""
+        """``[N, channels_in, rows, columns]`` to ``[N, channels_out, …]``.
+
+        Halving takes even sides.
+        """
         out: Tensor = nn.functional.silu(self.norm(self.shuffle(self.convolve(pictures))))
         return out

@@ -15,29 +15,37 @@ __all__ = ["UNet"]
 
 
 class UNet(nn.Module):
-    """Two convolutions at each scale on the way down and on the way up, joined across by skips (Ronneberger et al. 2015).
+    """Two convolutions at each scale on the way down and on the way up, joined across by skips
+    (Ronneberger et al. 2015).
 
-    Each level halves the sides and doubles the channels. Group normalisation stands in for none at all in the paper; sides
-    are padded to what the levels need instead of being cut by unpadded convolutions.
+    Each level halves the sides and doubles the channels. Group normalisation stands in for none at
+    all in the paper; sides are padded to what the levels need instead of being cut by unpadded
+    convolutions.
     """
 
     traits = Traits(compact=False)
 
-    def __init__(self, frames: FrameShape, *, levels: Annotated[int, Field(ge=1, le=6)] = 2) -> None:
+    def __init__(
+        self, frames: FrameShape, *, levels: Annotated[int, Field(ge=1, le=6)] = 2
+    ) -> None:
         super().__init__()
         self.frames, self.multiple = frames, 2**levels
         widths = [frames.hidden * 2**level for level in range(levels + 1)]
         pairs = list(pairwise(widths))
         self.enter = _twice(frames.window * frames.channels_in, frames.hidden)
         self.down = nn.ModuleList(_twice(narrow, wide) for narrow, wide in pairs)
-        self.rise = nn.ModuleList(nn.ConvTranspose2d(wide, narrow, 2, stride=2) for narrow, wide in reversed(pairs))
+        self.rise = nn.ModuleList(
+            nn.ConvTranspose2d(wide, narrow, 2, stride=2) for narrow, wide in reversed(pairs)
+        )
         self.join = nn.ModuleList(_twice(2 * narrow, narrow) for narrow, _ in reversed(pairs))
         self.forecast = nn.Conv2d(frames.hidden, frames.horizon * frames.channels_out, 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """``[B, T, channels_in, rows, columns]`` to ``[B, H, channels_out, rows, columns]``."""
         frames = self.frames
-        state = self.enter(padded(pictures.flatten(1, 2), self.multiple))  # [B, D, rows, columns], padded
+        state = self.enter(
+            padded(pictures.flatten(1, 2), self.multiple)
+        )  # [B, D, rows, columns], padded
         skips = []
         for down in self.down:
             skips.append(state)

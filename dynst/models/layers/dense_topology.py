@@ -1,4 +1,6 @@
-"""Every location may hear every sensor: exact and simple, with memory that grows with the square of the network."""
+"""Every location may hear every sensor: exact and simple, with memory that grows with the square of
+the network.
+"""
 
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +15,9 @@ from dynst.models.protocol import Aggregation, HeadAggregation, Neighborhood, Pa
 
 __all__ = ["DenseTopology"]
 
-PIECE = 2**20  # scores held at once, where each window has its own; larger pieces leave the processor's cache
+PIECE = (
+    2**20
+)  # scores held at once, where each window has its own; larger pieces leave the processor's cache
 
 
 class DenseTopology(Topology):
@@ -28,8 +32,14 @@ class DenseTopology(Topology):
     def among(self, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
         return _DenseNeighborhood(self.proximity[sensors][:, sensors], gates)
 
-    def everywhere(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> Neighborhood:
-        listeners = torch.arange(len(self.proximity), device=sensors.device) if locations is None else locations
+    def everywhere(
+        self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
+    ) -> Neighborhood:
+        listeners = (
+            torch.arange(len(self.proximity), device=sensors.device)
+            if locations is None
+            else locations
+        )
         near = self.proximity if locations is None else self.proximity[locations]
         return _DenseNeighborhood(near[:, sensors], gates, listeners[:, None] == sensors)
 
@@ -61,32 +71,45 @@ class _DenseNeighborhood:
         return gated_attention(scores, self.gates)
 
     def _attend_in_pieces(self, query: Tensor, key: Tensor, values: Tensor) -> Tensor:
-        """``[B, heads, K, E]`` thrice; the scores of all windows together, ``[B, heads, L, K]``, are never kept.
+        """``[B, heads, K, E]`` thrice.
 
-        Torch's own attention does so where nobody is gated and sizes are equal; else pieces are made, and again on the way back.
+        The scores of all windows together, ``[B, heads, L, K]``, are never kept.
+
+        Torch's own attention does so where nobody is gated and sizes are equal; else pieces are
+        made, and again on the way back.
         """
         if self.gates is None and query.shape == values.shape:
             return scaled_dot_product_attention(query, key, values, scale=1.0)
         windows = max(1, PIECE // (query[0, ..., 0].numel() * key.shape[-2]))
         pieces = zip(*(part.split(windows) for part in (query, key, values)), strict=True)
-        return torch.cat([checkpoint(self._piece, *piece, use_reentrant=False, preserve_rng_state=False) for piece in pieces])
+        return torch.cat(
+            [
+                checkpoint(self._piece, *piece, use_reentrant=False, preserve_rng_state=False)
+                for piece in pieces
+            ]
+        )
 
     def _piece(self, query: Tensor, key: Tensor, values: Tensor) -> Tensor:
         return gated_attention(query @ key.mT, self.gates) @ values
 
     def neighbours(self) -> Pairs:
-        index = torch.arange(self.proximity.shape[1], device=self.proximity.device).expand_as(self.proximity)
+        index = torch.arange(self.proximity.shape[1], device=self.proximity.device).expand_as(
+            self.proximity
+        )
         return Pairs(index, gated_average(self.proximity, self.gates), self.proximity)
 
 
 def _mix(weight: Tensor, values: Tensor) -> Tensor:
     """``[..., L, K] @ [B, ..., K, D]``.
 
-    Heads have the windows of a batch laid side by side, ``[heads, L, K] @ [heads, K, B·D]``: else each window would get its own
-    copy of all weights, and of their gradients. Without heads torch copies no weights, while laying windows side by side is a copy.
+    Heads have the windows of a batch laid side by side, ``[heads, L, K] @ [heads, K, B·D]``: else
+    each window would get its own copy of all weights, and of their gradients. Without heads torch
+    copies no weights, while laying windows side by side is a copy.
     """
     if weight.dim() == 3 and values.dim() == 4:
         beside = values.permute(1, 2, 0, 3)  # [heads, K, B, D]
-        heard: Tensor = (weight @ beside.flatten(2)).unflatten(-1, beside.shape[2:])  # [heads, L, B, D]
+        heard: Tensor = (weight @ beside.flatten(2)).unflatten(
+            -1, beside.shape[2:]
+        )  # [heads, L, B, D]
         return heard.permute(2, 0, 1, 3)
     return weight.expand(*values.shape[:-2], -1, -1) @ values

@@ -14,26 +14,41 @@ SHARPEST = 40.0  # head; each next one listens more widely
 
 
 class LocationAttention(nn.Module):
-    """Attention of all locations to the active sensors, by location embeddings and proximity; what is said is each readout's own.
+    """Attention of all locations to the active sensors, by location embeddings and proximity.
 
-    The weights do not depend on the readings: they are computed once for a batch, and what is heard is linear in what is said.
+    What is said is each readout's own.
+
+    The weights do not depend on the readings: they are computed once for a batch, and what is heard
+    is linear in what is said.
     """
 
     def __init__(self, shape: Shape, geometry: Topology, location: Tensor, heads: int) -> None:
-        """``location [S, E]`` is what the embeddings begin as; each location listens most to those with a large dot product."""
+        """``location [S, E]`` is what the embeddings begin as.
+
+        Each location listens most to those with a large dot product.
+        """
         super().__init__()
         embedding = location.shape[1]
         self.shape, self.heads = shape, heads
         self.geometry = geometry
         self.location = nn.Parameter(location.clone())
         sharpness = [SHARPEST / 2**head for head in range(heads)]
-        self.query, self.key = scores_by_product(embedding, sharpness), scores_by_product(embedding, sharpness)
+        self.query, self.key = (
+            scores_by_product(embedding, sharpness),
+            scores_by_product(embedding, sharpness),
+        )
         self.nearness = nn.Parameter(torch.full((heads, 1, 1), 2.0))
 
-    def hearing(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> HeadAggregation:
+    def hearing(
+        self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
+    ) -> HeadAggregation:
         """How all locations, or these, listen to the active sensors."""
-        query = self.query(self.among(locations)).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # [heads, L, E]
-        key = self.key(self.location[sensors]).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # [heads, K, E]
+        query = (
+            self.query(self.among(locations)).unflatten(-1, (self.heads, -1)).transpose(0, 1)
+        )  # [heads, L, E]
+        key = (
+            self.key(self.location[sensors]).unflatten(-1, (self.heads, -1)).transpose(0, 1)
+        )  # [heads, K, E]
         return self.geometry.everywhere(sensors, gates, locations).listen(query, key, self.nearness)
 
     def among(self, locations: Tensor | None) -> Tensor:
@@ -41,7 +56,9 @@ class LocationAttention(nn.Module):
         return self.location if locations is None else self.location[locations]
 
     def standing(self, sensors: Tensor, locations: Tensor | None) -> tuple[Tensor, Tensor | slice]:
-        """Where the sensors stand among the locations that are forecast, ``[≤ K]``, and which of them do."""
+        """Where the sensors stand among the locations that are forecast, ``[≤ K]``, and which of
+        them do.
+        """
         if locations is None:
             return sensors, slice(None)
         place = sensors.new_full((self.shape.num_sensors,), -1)
@@ -51,8 +68,13 @@ class LocationAttention(nn.Module):
 
 
 def last_reading(shape: Shape, targets: Sequence[int]) -> nn.Linear:
-    """From a stream-morphed window to all horizon steps; begins as the last reading of each target."""
-    linear = nn.Linear(shape.window * 2 * shape.num_channels, shape.horizon * shape.num_targets, bias=False)
+    """From a stream-morphed window to all horizon steps.
+
+    Begins as the last reading of each target.
+    """
+    linear = nn.Linear(
+        shape.window * 2 * shape.num_channels, shape.horizon * shape.num_targets, bias=False
+    )
     last_step = (shape.window - 1) * 2 * shape.num_channels
     with torch.no_grad():
         linear.weight.zero_()

@@ -12,14 +12,27 @@ __all__ = ["Readout"]
 
 
 class Readout(LocationAttention):
-    """Each location mixes the other active sensors' states and adds its own state where it is itself active.
+    """Each location mixes the other active sensors' states and adds its own state where it is
+    itself active.
 
-    Beside the states runs a linear path: each active sensor extrapolates its own window, at first by its last reading (as the
-    linear models of Zeng et al. 2023), and a location that is off mixes what the others extrapolate by the same weights.
+    Beside the states runs a linear path: each active sensor extrapolates its own window, at first
+    by its last reading (as the linear models of Zeng et al. 2023), and a location that is off mixes
+    what the others extrapolate by the same weights.
     """
 
-    def __init__(self, shape: Shape, geometry: Topology, targets: Sequence[int], location: Tensor, *, heads: int = 4) -> None:
-        """``location [S, E]`` is what the embeddings begin as; each location listens most to those with a large dot product."""
+    def __init__(
+        self,
+        shape: Shape,
+        geometry: Topology,
+        targets: Sequence[int],
+        location: Tensor,
+        *,
+        heads: int = 4,
+    ) -> None:
+        """``location [S, E]`` is what the embeddings begin as.
+
+        Each location listens most to those with a large dot product.
+        """
         if shape.hidden % heads:
             raise ValueError(f"hidden must be a multiple of {heads} heads, but got {shape.hidden}")
         super().__init__(shape, geometry, location, heads)
@@ -30,12 +43,21 @@ class Readout(LocationAttention):
         self.extrapolate = last_reading(shape, targets)
 
     def forward(
-        self, hidden: Tensor, morphed: Tensor, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
+        self,
+        hidden: Tensor,
+        morphed: Tensor,
+        sensors: Tensor,
+        gates: Tensor | None,
+        locations: Tensor | None = None,
     ) -> Tensor:
-        """``hidden [B, K, D]`` and ``morphed [B, K, T·2C]`` to scaled ``[B, H, L, targets]``, of all locations or these."""
+        """``hidden [B, K, D]`` and ``morphed [B, K, T·2C]`` to scaled ``[B, H, L, targets]``, of
+        all locations or these.
+        """
         batch, shape, size = len(hidden), self.shape, self.shape.hidden // self.heads
         extrapolated = self.extrapolate(morphed)  # [B, K, H·targets]
-        values = self.others(hidden).unflatten(-1, (self.heads, size)).transpose(1, 2)  # [B, heads, K, D/heads]
+        values = (
+            self.others(hidden).unflatten(-1, (self.heads, size)).transpose(1, 2)
+        )  # [B, heads, K, D/heads]
         hearing = self.hearing(sensors, gates, locations)
         mixed = hearing.by_head(values).transpose(1, 2).flatten(2)  # [B, L, D]
         guessed = hearing.on_average(extrapolated[:, None]).squeeze(1)  # [B, L, H·targets]

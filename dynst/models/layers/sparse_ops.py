@@ -1,4 +1,6 @@
-"""Sums over short lists, in memory of one list and one table: no tensor ever holds a message for each entry of each list."""
+"""Sums over short lists, in memory of one list and one table: no tensor ever holds a message for
+each entry of each list.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +19,9 @@ SUM, NO_PADDING = 0, -1  # of torch's embedding bag
 
 @dataclass(frozen=True)
 class Bags:
-    """M entries (row, column) of a sparse ``[L, K]`` pattern, row by row, and for the way back column by column."""
+    """M entries (row, column) of a sparse ``[L, K]`` pattern, row by row, and for the way back
+    column by column.
+    """
 
     rows: Tensor  # [M]
     columns: Tensor  # [M]
@@ -34,22 +38,36 @@ class Bags:
         rows = torch.arange(len(pattern), device=pattern.device).repeat_interleave(present.sum(1))
         per_column = torch.bincount(columns, minlength=num_columns)
         by_column = columns.argsort(stable=True)
-        return cls(rows, columns, _starts(present.sum(1)), by_column, rows[by_column], _starts(per_column))
+        return cls(
+            rows, columns, _starts(present.sum(1)), by_column, rows[by_column], _starts(per_column)
+        )
 
     @classmethod
     def full(cls, columns: Tensor, num_columns: int) -> "Bags":
-        """Of lists ``[L, N]`` without a gap. Nothing is counted whose number only the device would know, so nobody waits for it."""
+        """Of lists ``[L, N]`` without a gap.
+
+        Nothing is counted whose number only the device would know, so nobody waits for it.
+        """
         lists, size = columns.shape
         entries = columns.flatten()
         rows = torch.arange(lists, device=columns.device).repeat_interleave(size)
         by_column = entries.argsort(stable=True)
         starts = torch.arange(lists + 1, device=columns.device) * size
         edges = torch.arange(num_columns + 1, device=columns.device)
-        return cls(rows, entries, starts, by_column, rows[by_column], torch.searchsorted(entries[by_column], edges))
+        return cls(
+            rows,
+            entries,
+            starts,
+            by_column,
+            rows[by_column],
+            torch.searchsorted(entries[by_column], edges),
+        )
 
 
 def weighted_sum(bags: Bags, weight: Tensor, table: Tensor) -> Tensor:
-    """``out[l] = Σ weight[m] · table[column of m]`` over the entries m of row l: ``[M]``, ``[K, D]`` to ``[L, D]``."""
+    """``out[l] = Σ weight[m] · table[column of m]`` over the entries m of row l: ``[M]``, ``[K,
+    D]`` to ``[L, D]``.
+    """
     out: Tensor = _WeightedSum.apply(widened(weight), widened(table), bags)  # type: ignore[no-untyped-call]
     return out
 
@@ -96,14 +114,27 @@ def _over_columns(bags: Bags, weight: Tensor, table: Tensor) -> Tensor:
 
 def _bag(index: Tensor, starts: Tensor, weight: Tensor, table: Tensor) -> Tensor:
     return embedding_bag(
-        index, table.contiguous(), starts, mode="sum", per_sample_weights=weight.contiguous(), include_last_offset=True
+        index,
+        table.contiguous(),
+        starts,
+        mode="sum",
+        per_sample_weights=weight.contiguous(),
+        include_last_offset=True,
     )
 
 
 def _products(bags: Bags, left: Tensor, right: Tensor) -> Tensor:
     """The derivative of a weighted sum by its weights, which torch has as one kernel."""
     kernel = torch.ops.aten._embedding_bag_per_sample_weights_backward
-    out: Tensor = kernel(left.contiguous(), right.contiguous(), bags.columns, bags.starts[:-1], bags.rows, SUM, NO_PADDING)
+    out: Tensor = kernel(
+        left.contiguous(),
+        right.contiguous(),
+        bags.columns,
+        bags.starts[:-1],
+        bags.rows,
+        SUM,
+        NO_PADDING,
+    )
     return out
 
 

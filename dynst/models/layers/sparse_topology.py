@@ -1,4 +1,6 @@
-"""Every location may hear a short list of neighbours, and all sensors together as one: time and memory grow with the network."""
+"""Every location may hear a short list of neighbours, and all sensors together as one: time and
+memory grow with the network.
+"""
 
 from functools import cached_property
 
@@ -13,11 +15,13 @@ __all__ = ["SparseTopology"]
 
 
 class SparseTopology(Topology):
-    """``neighbours[l]`` lists whom location l may hear, never itself, and ``proximity[l]`` how near they are.
+    """``neighbours[l]`` lists whom location l may hear, never itself, and ``proximity[l]`` how near
+    they are.
 
-    The lists do not depend on which sensors are on, so gates on a superset and the active set alone meet in the same sums. Where
-    every neighbour is off, the far field is left: one more listener's choice that stands for the average of all active sensors
-    and whose score is their average score, as distant masses are taken together in an n-body sum (Barnes and Hut 1986).
+    The lists do not depend on which sensors are on, so gates on a superset and the active set alone
+    meet in the same sums. Where every neighbour is off, the far field is left: one more listener's
+    choice that stands for the average of all active sensors and whose score is their average score,
+    as distant masses are taken together in an n-body sum (Barnes and Hut 1986).
     """
 
     neighbours: Tensor
@@ -25,25 +29,35 @@ class SparseTopology(Topology):
 
     def __init__(self, neighbours: Tensor, proximity: Tensor) -> None:
         super().__init__()
-        self.register_buffer("neighbours", neighbours, persistent=False)  # [S, N] int64, −1 fills short lists
+        self.register_buffer(
+            "neighbours", neighbours, persistent=False
+        )  # [S, N] int64, −1 fills short lists
         self.register_buffer("proximity", proximity, persistent=False)  # [S, N] ≥ 0, 0 where filled
 
     def among(self, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
         return self._links(self.neighbours[sensors], self.proximity[sensors], sensors, gates)
 
-    def everywhere(self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None) -> Neighborhood:
+    def everywhere(
+        self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
+    ) -> Neighborhood:
         if locations is None:
             return self._links(self.neighbours, self.proximity, sensors, gates)
         return self._links(self.neighbours[locations], self.proximity[locations], sensors, gates)
 
-    def _links(self, neighbours: Tensor, proximity: Tensor, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
-        place = sensors.new_full((len(self.neighbours) + 1,), -1)  # of each sensor among the given ones; the last slot is −1's
+    def _links(
+        self, neighbours: Tensor, proximity: Tensor, sensors: Tensor, gates: Tensor | None
+    ) -> Neighborhood:
+        place = sensors.new_full(
+            (len(self.neighbours) + 1,), -1
+        )  # of each sensor among the given ones; the last slot is −1's
         place[sensors] = torch.arange(len(sensors), device=sensors.device)
         return _SparseNeighborhood(place[neighbours], proximity, gates, len(sensors))
 
 
 class _SparseNeighborhood:
-    def __init__(self, places: Tensor, proximity: Tensor, gates: Tensor | None, num_sensors: int) -> None:
+    def __init__(
+        self, places: Tensor, proximity: Tensor, gates: Tensor | None, num_sensors: int
+    ) -> None:
         self.present = places >= 0  # [L, N]
         self.proximity = proximity * self.present  # [L, N]
         self.gates = gates  # [K]
@@ -60,7 +74,9 @@ class _SparseNeighborhood:
 
     def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> HeadAggregation:
         weight = self._weight(query, key, nearness)
-        return HeadAggregation(self._with_far_field(weight), self._with_far_field(weight.mean(0, keepdim=True)))
+        return HeadAggregation(
+            self._with_far_field(weight), self._with_far_field(weight.mean(0, keepdim=True))
+        )
 
     def _weight(self, query: Tensor, key: Tensor, nearness: Tensor | None) -> Tensor:
         """``[..., L, N + 1]``, the far field's last."""
@@ -68,8 +84,14 @@ class _SparseNeighborhood:
         if nearness is not None:
             scores = scores + nearness * self.proximity
         far_score = query @ (self._share @ key).mT  # [..., L, 1]
-        gates = None if self.gate_of is None else torch.cat([self.gate_of, torch.ones_like(self.gate_of[:, :1])], dim=-1)
-        return gated_attention(torch.cat([scores.masked_fill(~self.present, -torch.inf), far_score], dim=-1), gates)
+        gates = (
+            None
+            if self.gate_of is None
+            else torch.cat([self.gate_of, torch.ones_like(self.gate_of[:, :1])], dim=-1)
+        )
+        return gated_attention(
+            torch.cat([scores.masked_fill(~self.present, -torch.inf), far_score], dim=-1), gates
+        )
 
     def _with_far_field(self, weight: Tensor) -> Aggregation:
         near = self._near(weight[..., :-1])
@@ -80,11 +102,18 @@ class _SparseNeighborhood:
 
     @cached_property
     def bags(self) -> Bags:
-        return Bags.of(self._places, self._num_sensors) if self._counts else Bags.full(self.index, self._num_sensors)
+        return (
+            Bags.of(self._places, self._num_sensors)
+            if self._counts
+            else Bags.full(self.index, self._num_sensors)
+        )
 
     @property
     def _counts(self) -> bool:
-        """Whether absent entries are left out, which takes a look at them; on a device that would have to wait they count as 0."""
+        """Whether absent entries are left out, which takes a look at them.
+
+        On a device that would have to wait they count as 0.
+        """
         return self._places.is_cpu
 
     @cached_property
@@ -97,7 +126,9 @@ class _SparseNeighborhood:
         if torch.compiler.is_exporting():  # the number of entries would have to be known
             return (query[..., None, :] * key[..., self.index, :]).sum(-1) * self.present
         heads = zip(_heads(query), _heads(key), strict=True)
-        return torch.stack([self._fill(dots(self.bags, *pair)) for pair in heads]).view(*query.shape[:-1], -1)
+        return torch.stack([self._fill(dots(self.bags, *pair)) for pair in heads]).view(
+            *query.shape[:-1], -1
+        )
 
     def _fill(self, entries: Tensor) -> Tensor:
         if not self._counts:
@@ -105,7 +136,11 @@ class _SparseNeighborhood:
         return entries.new_zeros(self.present.shape).masked_scatter(self.present, entries)
 
     def _entries(self, weight: Tensor) -> Tensor:
-        return weight.masked_select(self.present) if self._counts else (weight * self.present).flatten()
+        return (
+            weight.masked_select(self.present)
+            if self._counts
+            else (weight * self.present).flatten()
+        )
 
     def _near(self, weight: Tensor) -> Aggregation:
         """The sum over each list by ``weight [..., L, N]``."""
@@ -116,9 +151,13 @@ class _SparseNeighborhood:
 
         def mix(values: Tensor) -> Tensor:
             batch, size = len(values), values.shape[-1]
-            tables = values.reshape(batch, len(by_head), -1, size).permute(1, 2, 0, 3).flatten(2)  # [heads, K, B·D]
+            tables = (
+                values.reshape(batch, len(by_head), -1, size).permute(1, 2, 0, 3).flatten(2)
+            )  # [heads, K, B·D]
             sums = [weighted_sum(self.bags, *pair) for pair in zip(by_head, tables, strict=True)]
-            mixed: Tensor = torch.stack(sums).unflatten(-1, (batch, size)).permute(2, 0, 1, 3)  # [B, heads, L, D]
+            mixed: Tensor = (
+                torch.stack(sums).unflatten(-1, (batch, size)).permute(2, 0, 1, 3)
+            )  # [B, heads, L, D]
             return mixed.reshape(*values.shape[:-2], -1, size)
 
         return mix

@@ -1,7 +1,7 @@
 """A state for each step of the window and each sensor, and convolutions over them.
 
-Time comes first, ``[T, K, B, D]``: a shift in time is then a view, and a mixing takes ``[T, K, B·D]`` as it lies in memory, so that
-neither kind of convolution moves anything.
+Time comes first, ``[T, K, B, D]``: a shift in time is then a view, and a mixing takes ``[T, K,
+B·D]`` as it lies in memory, so that neither kind of convolution moves anything.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,9 @@ __all__ = ["StepEncoder", "Taps", "heard", "shifted"]
 
 
 class StepEncoder(nn.Module):
-    """The readings of each step with the calendar, from ``[B, K, T·2C]`` to ``[steps, K, B, D]``."""
+    """The readings of each step with the calendar, from ``[B, K, T·2C]`` to ``[steps, K, B,
+    D]``.
+    """
 
     def __init__(self, shape: Shape, num_calendar: int, steps: int) -> None:
         """Steps before the window, where ``steps`` are more than it has, count as unobserved."""
@@ -33,14 +35,18 @@ class StepEncoder(nn.Module):
 
 
 class Taps(nn.Module):
-    """A convolution, ``Σ taps[i] · weight[i] + bias``: over time the taps are shifts, over a graph they are hops.
+    """A convolution, ``Σ taps[i] · weight[i] + bias``: over time the taps are shifts, over a graph
+    they are hops.
 
-    It begins as large as its taps: with torch's smaller weights, a window's first steps are lost on their way through many layers.
+    It begins as large as its taps: with torch's smaller weights, a window's first steps are lost on
+    their way through many layers.
     """
 
     def __init__(self, num_taps: int, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(num_taps, inputs, outputs) / (num_taps * inputs) ** 0.5)
+        self.weight = nn.Parameter(
+            torch.randn(num_taps, inputs, outputs) / (num_taps * inputs) ** 0.5
+        )
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, taps: Sequence[Tensor]) -> Tensor:
@@ -48,12 +54,16 @@ class Taps(nn.Module):
         first, *others = zip((tap.flatten(0, -2) for tap in taps), self.weight, strict=True)
         total = torch.addmm(self.bias, *first)
         for tap, weight in others:
-            total.addmm_(tap.to(total.dtype), weight.to(total.dtype))  # in place, torch leaves precisions as they are
+            total.addmm_(
+                tap.to(total.dtype), weight.to(total.dtype)
+            )  # in place, torch leaves precisions as they are
         return total.view(*taps[0].shape[:-1], -1)
 
 
 def shifted(states: Tensor, kernel: int, dilation: int = 1) -> list[Tensor]:
-    """What a causal convolution reads, oldest first: ``kernel`` views of ``[T − (kernel − 1) · dilation, K, B, D]``."""
+    """What a causal convolution reads, oldest first: ``kernel`` views of ``[T − (kernel − 1) ·
+    dilation, K, B, D]``.
+    """
     steps = len(states) - (kernel - 1) * dilation
     return [states[tap * dilation :][:steps] for tap in range(kernel)]
 

@@ -1,4 +1,6 @@
-"""Who may hear whom: made from edges and settings alone, so that a saved model is rebuilt with the same lists."""
+"""Who may hear whom: made from edges and settings alone, so that a saved model is rebuilt with the
+same lists.
+"""
 
 from typing import NoReturn
 
@@ -17,11 +19,14 @@ __all__ = ["NEIGHBOURS", "make_topology", "proximity"]
 NEIGHBOURS = 16  # saved models rely on it
 
 
-def make_topology(edges: Edges, num_sensors: int, traits: Traits, neighbours: int | None = None) -> Topology:
+def make_topology(
+    edges: Edges, num_sensors: int, traits: Traits, neighbours: int | None = None
+) -> Topology:
     """All pairs of a small network, or lists of neighbours.
 
     Raises:
-        ConfigError: the network needs neighbour lists, but has no edges to make them from, or the backbone takes none.
+        ConfigError: the network needs neighbour lists, but has no edges to make them from, or the
+            backbone takes none.
     """
     if neighbours is None and num_sensors <= traits.max_all_pairs:
         return DenseTopology(proximity(edges, num_sensors))
@@ -29,25 +34,30 @@ def make_topology(edges: Edges, num_sensors: int, traits: Traits, neighbours: in
         _refuse_lists(num_sensors, traits, neighbours)
     if not len(edges):
         raise ConfigError(
-            f"each of the {num_sensors} locations listens to its neighbours, but the store has no edges that tell who they are; "
+            f"each of the {num_sensors} locations listens to its neighbours, but the store has no "
+            f"edges that tell who they are; "
             f"import it with edges or positions{_or_all_pairs(traits)}"
         )
     return SparseTopology(*neighbour_lists(edges, num_sensors, neighbours or NEIGHBOURS))
 
 
 def _or_all_pairs(traits: Traits) -> str:
-    return f", or leave model.neighbours out for at most {traits.max_all_pairs} sensors" if traits.max_all_pairs else ""
+    return (
+        f", or leave model.neighbours out for at most {traits.max_all_pairs} sensors"
+        if traits.max_all_pairs
+        else ""
+    )
 
 
 def _refuse_lists(num_sensors: int, traits: Traits, neighbours: int | None) -> NoReturn:
     if neighbours is not None:
         raise ConfigError(
-            f"model.neighbours must be left out for a backbone that attends to all sensors, but got {neighbours}; "
-            "remove it, or use the backbone morph_graph"
+            "model.neighbours must be left out for a backbone that attends to all sensors, but "
+            f"got {neighbours}; remove it, or use the backbone morph_graph"
         )
     raise ConfigError(
-        f"the backbone attends to at most {traits.max_all_pairs} sensors, but the store has {num_sensors}; "
-        "raise data.patch, or use the backbone morph_graph"
+        f"the backbone attends to at most {traits.max_all_pairs} sensors, but the store has "
+        f"{num_sensors}; raise data.patch, or use the backbone morph_graph"
     )
 
 

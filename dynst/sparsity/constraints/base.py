@@ -11,18 +11,25 @@ __all__ = ["Constraints", "Unconstrained"]
 
 
 class Constraints(Protocol):
-    """``sparsity`` is the share of the sensors (or of their cost, where there is a budget) that is off."""
+    """``sparsity`` is the share of the sensors (or of their cost, where there is a budget) that is
+    off.
+    """
 
     def allowed(self) -> Tensor:
         """``[S]`` bool: the sensors that may be on at all."""
         ...
 
     def prune(self, active: Tensor, importance: Tensor, sparsity: float) -> Tensor:
-        """Switch off the least important active sensors until ``sparsity`` is reached; switches none on."""
+        """Switch off the least important active sensors until ``sparsity`` is reached.
+
+        Switches none on.
+        """
         ...
 
     def exchange(self, active: Tensor, importance: Tensor, num: int) -> Tensor:
-        """The most important choice of the same size that is at most ``num`` exchanged sensors away from ``active``."""
+        """The most important choice of the same size that is at most ``num`` exchanged sensors away
+        from ``active``.
+        """
         ...
 
 

@@ -1,4 +1,6 @@
-"""Choices of sensors under constraints: pinned and excluded ones by sorting, everything else by an integer program."""
+"""Choices of sensors under constraints: pinned and excluded ones by sorting, everything else by an
+integer program.
+"""
 
 import numpy as np
 import torch
@@ -13,7 +15,9 @@ __all__ = ["Constrained", "PinExclude"]
 
 
 class PinExclude(Constraints):
-    """Any choice of an exact number of sensors with the pinned ones and without the excluded ones."""
+    """Any choice of an exact number of sensors with the pinned ones and without the excluded
+    ones.
+    """
 
     def __init__(self, pinned: Tensor, excluded: Tensor) -> None:
         self.pinned, self.excluded = pinned, excluded
@@ -34,8 +38,9 @@ class PinExclude(Constraints):
 class Constrained(Constraints):
     """Groups, a budget and a minimum distance too.
 
-    The distance holds from the final sparsity on; before, each choice holds one that satisfies everything. Where groups or costs
-    do not add up to a round's number, as many sensors as fit below it stay.
+    The distance holds from the final sparsity on; before, each choice holds one that satisfies
+    everything. Where groups or costs do not add up to a round's number, as many sensors as fit
+    below it stay.
     """
 
     def __init__(self, demands: ConstraintSpec) -> None:
@@ -55,7 +60,14 @@ class Constrained(Constraints):
         last = self.demands.fulfils(units)
         limit = self.demands.limit if last else float(self.demands.weight[units].sum())
         swap = Swap(units, num)
-        program = Program(self.demands, ~self.demands.excluded, limit, exact=self.demands.exact, last=last, swap=swap)
+        program = Program(
+            self.demands,
+            ~self.demands.excluded,
+            limit,
+            exact=self.demands.exact,
+            last=last,
+            swap=swap,
+        )
         return self._best(program, importance, units)
 
     def _units(self, active: Tensor) -> np.ndarray:
@@ -64,6 +76,8 @@ class Constrained(Constraints):
         return units
 
     def _best(self, program: Program, importance: Tensor, active: np.ndarray) -> Tensor:
-        chosen = program.solve(objective(self.demands, importance.double().numpy(), program.within, active))
+        chosen = program.solve(
+            objective(self.demands, importance.double().numpy(), program.within, active)
+        )
         assert chosen is not None, "the present choice was checked to hold a final one"
         return torch.from_numpy(chosen[self.demands.unit])

@@ -12,7 +12,9 @@ from dynst.sparsity.constraints.spec import ConstraintSpec
 
 __all__ = ["Program", "Swap", "objective"]
 
-SCALE = 1e6  # importances nearer to each other than a millionth of their range count as equal in a sum
+SCALE = (
+    1e6  # importances nearer to each other than a millionth of their range count as equal in a sum
+)
 NODES = 20_000
 EXACT_UNITS = 300  # above, a choice will do whose importance is this near to the best
 RELATIVE_GAP = 1e-4
@@ -28,7 +30,9 @@ class Swap:
 
 @dataclass
 class Program:
-    """Maximise the worth of units x, and during the ramp also of a final choice y ⊆ x, which keeps the end within reach."""
+    """Maximise the worth of units x, and during the ramp also of a final choice y ⊆ x, which keeps
+    the end within reach.
+    """
 
     demands: ConstraintSpec
     within: np.ndarray  # [U] bool: units that may be chosen
@@ -60,12 +64,15 @@ class Program:
                 integrality=np.ones(blocks * len(objective)),
                 bounds=Bounds(np.tile(self.demands.pinned & upper, blocks), np.tile(upper, blocks)),
                 constraints=self._rows,
-                options={"node_limit": NODES, "mip_rel_gap": 0 if len(objective) <= EXACT_UNITS else RELATIVE_GAP},
+                options={
+                    "node_limit": NODES,
+                    "mip_rel_gap": 0 if len(objective) <= EXACT_UNITS else RELATIVE_GAP,
+                },
             )
         if found.x is None and found.status != INFEASIBLE:
             raise ConfigError(
-                f"the best choice of sensors was not found among {NODES} partial choices ({found.message}); "
-                "lower sparsity.min_distance, or put fewer sensors into groups"
+                f"the best choice of sensors was not found among {NODES} partial choices "
+                f"({found.message}); lower sparsity.min_distance, or put fewer sensors into groups"
             )
         return None if found.x is None else found.x[: len(objective)] > 0.5
 
@@ -93,17 +100,24 @@ class Program:
 INFEASIBLE = 2  # scipy's status
 
 
-def objective(demands: ConstraintSpec, importance: np.ndarray, within: np.ndarray, active: np.ndarray) -> np.ndarray:
-    """What each unit adds to a choice, above 0 so that no place stays empty; ties go to sensors that are on, then by index.
+def objective(
+    demands: ConstraintSpec, importance: np.ndarray, within: np.ndarray, active: np.ndarray
+) -> np.ndarray:
+    """What each unit adds to a choice, above 0 so that no place stays empty.
 
-    Where a number must be met, importances count from the least one on. With a budget that would favour cheap sensors, so they
-    count from 0, and those below it differ by their rank alone.
+    Ties go to sensors that are on, then by index.
+
+    Where a number must be met, importances count from the least one on. With a budget that would
+    favour cheap sensors, so they count from 0, and those below it differ by their rank alone.
     """
     among = importance[within[demands.unit]]
     low = among.min() if demands.exact else 0.0
     span = float(among.max()) - low
     share = np.maximum(importance - low, 0) / span if span > 0 else np.zeros_like(importance)
-    gain, total = (np.bincount(demands.unit, values, minlength=len(demands.size)) for values in (share, importance))
+    gain, total = (
+        np.bincount(demands.unit, values, minlength=len(demands.size))
+        for values in (share, importance)
+    )
     order = np.lexsort((np.arange(len(total)), ~active, -total))
     rank = np.empty(len(total))
     rank[order] = np.arange(len(total), 0, -1) / len(total)
@@ -117,4 +131,6 @@ def _row(values: np.ndarray) -> csr_array:
 
 def _pair_rows(pairs: np.ndarray, width: int) -> csr_array:
     rows = np.repeat(np.arange(len(pairs)), 2)
-    return coo_array((np.ones(pairs.size), (rows, pairs.ravel())), shape=(len(pairs), width)).tocsr()
+    return coo_array(
+        (np.ones(pairs.size), (rows, pairs.ravel())), shape=(len(pairs), width)
+    ).tocsr()

@@ -11,8 +11,10 @@ __all__ = ["quiet_stdout"]
 
 @contextmanager
 def quiet_stdout() -> Iterator[None]:
-    """HiGHS (in scipy 1.17) prints a line past its own options and past ``sys.stdout`` wherever it repairs a solution, so the
-    file descriptor itself is turned away. Whatever else the process prints meanwhile is lost too."""
+    """HiGHS (in scipy 1.17) prints a line past its own options and past ``sys.stdout`` wherever it
+    repairs a solution, so the file descriptor itself is turned away. Whatever else the process
+    prints meanwhile is lost too.
+    """
     libc = ctypes.CDLL(None)
     sys.stdout.flush()
     libc.fflush(None)

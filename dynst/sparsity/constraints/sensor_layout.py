@@ -1,4 +1,6 @@
-"""What a choice of sensors has to respect beside importance: the table of sensors, and where they stand."""
+"""What a choice of sensors has to respect beside importance: the table of sensors, and where they
+stand.
+"""
 
 from dataclasses import dataclass
 
@@ -13,7 +15,10 @@ __all__ = ["Network", "network_of", "plain_network"]
 
 @dataclass(frozen=True)
 class Network:
-    """``points [S, 2 or 3]`` has distances in metres, or in the unit of a plane's positions; None where nobody knows them."""
+    """``points [S, 2 or 3]`` has distances in metres, or in the unit of a plane's positions.
+
+    None where nobody knows them.
+    """
 
     sensors: Sensors
     points: np.ndarray | None = None
@@ -23,7 +28,10 @@ class Network:
 
 
 def network_of(store: SensorStore) -> Network:
-    """Longitudes and latitudes become points on the globe; distances between them are chords, short of the way by 1 m in 100 km."""
+    """Longitudes and latitudes become points on the globe.
+
+    Distances between them are chords, short of the way by 1 m in 100 km.
+    """
     positions = store.sensors.positions
     if positions is None or store.manifest.positions != "lonlat":
         return Network(store.sensors, positions)

@@ -1,4 +1,6 @@
-"""What a choice of sensors must satisfy, as arrays over units: sensors that are on or off together."""
+"""What a choice of sensors must satisfy, as arrays over units: sensors that are on or off
+together.
+"""
 
 from dataclasses import dataclass
 
@@ -15,8 +17,9 @@ TOLERANCE = 1e-6  # of a sum of costs, that of the solver
 
 @dataclass(frozen=True)
 class ConstraintSpec:
-    """``weight`` adds up to the ``limit`` of the final choice: numbers of sensors, where it must be met exactly, or costs in units
-    of their mean."""
+    """``weight`` adds up to the ``limit`` of the final choice: numbers of sensors, where it must be
+    met exactly, or costs in units of their mean.
+    """
 
     unit: np.ndarray  # [S] int64, the unit of each sensor
     size: np.ndarray  # [U] sensors in each unit
@@ -35,11 +38,17 @@ class ConstraintSpec:
         return allowed
 
     def limit_at(self, sparsity: float) -> float:
-        """What may be on while sparsity is still below ``final``; a count is rounded to whole sensors."""
+        """What may be on while sparsity is still below ``final``.
+
+        A count is rounded to whole sensors.
+        """
         if sparsity >= self.final:
             return self.limit
         total = float(self.weight.sum())
-        return max(self.limit, total - int(sparsity * total + 0.5) if self.exact else (1 - sparsity) * total)
+        return max(
+            self.limit,
+            total - int(sparsity * total + 0.5) if self.exact else (1 - sparsity) * total,
+        )
 
     def fulfils(self, chosen: np.ndarray) -> bool:
         """Whether units ``chosen [U]`` could be the final choice."""
@@ -48,8 +57,13 @@ class ConstraintSpec:
         return bool(fits) and not chosen[self.too_close].all(axis=1).any()
 
 
-def make_constraint_spec(network: Network, final: float, budget: float | None, min_distance: float | None) -> ConstraintSpec:
-    """Members pin or exclude their whole group. ``final`` counts sensors, unless there is a budget."""
+def make_constraint_spec(
+    network: Network, final: float, budget: float | None, min_distance: float | None
+) -> ConstraintSpec:
+    """Members pin or exclude their whole group.
+
+    ``final`` counts sensors, unless there is a budget.
+    """
     sensors, unit = network.sensors, units_of(network)
     size = np.bincount(unit)
     close = np.empty((0, 2), np.int64)
@@ -70,7 +84,10 @@ def make_constraint_spec(network: Network, final: float, budget: float | None, m
 
 
 def units_of(network: Network) -> np.ndarray:
-    """``[S]``: sensors of one group share a unit, a sensor without a group is its own; numbered by their first sensor."""
+    """``[S]``: sensors of one group share a unit, a sensor without a group is its own.
+
+    Numbered by their first sensor.
+    """
     names = [
         ("group", group) if group else ("sensor", name)
         for name, group in zip(network.sensors.ids, network.sensors.group, strict=True)

@@ -11,10 +11,11 @@ __all__ = ["Coverage", "isolation"]
 
 
 class Coverage(Criterion):
-    """Adds ``weight · spread(inner scores) · isolation`` to another criterion's scores, for active and inactive sensors alike.
+    """Adds ``weight · spread(inner scores) · isolation`` to another criterion's scores, for active
+    and inactive sensors alike.
 
-    At weight 1 a sensor of average isolation gains one standard deviation of the scores. Isolation follows the mask: where a
-    sensor goes, its neighbours are worth more from the next decision on.
+    At weight 1 a sensor of average isolation gains one standard deviation of the scores. Isolation
+    follows the mask: where a sensor goes, its neighbours are worth more from the next decision on.
     """
 
     def __init__(self, inner: Criterion, points: np.ndarray, weight: float) -> None:
@@ -42,7 +43,8 @@ class Coverage(Criterion):
 
 
 def isolation(points: np.ndarray, active: Tensor) -> Tensor:
-    """Distance of each of ``points [S, D]`` to the nearest *other* active one, ``[S]`` float64, mean 1.
+    """Distance of each of ``points [S, D]`` to the nearest *other* active one, ``[S]`` float64,
+    mean 1.
 
     An only active sensor, which has no other, is as isolated as the remotest of the rest.
     """

@@ -30,4 +30,8 @@ class RandomScore(FixedScores):
     """A random ranking, drawn once: chance, the baseline that every choice must beat."""
 
     def __init__(self, num_sensors: int, seed: int) -> None:
-        super().__init__(torch.rand(num_sensors, generator=torch.Generator().manual_seed(seed), dtype=torch.float64))
+        super().__init__(
+            torch.rand(
+                num_sensors, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+            )
+        )

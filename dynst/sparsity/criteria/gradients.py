@@ -11,7 +11,9 @@ __all__ = ["AbsoluteGradient", "SignedFirstOrder"]
 
 
 class _Averaged(Criterion, ABC):
-    """An exponential average over the probes in which a sensor was a candidate, corrected for its start; 0 if it never was."""
+    """An exponential average over the probes in which a sensor was a candidate, corrected for its
+    start; 0 if it never was.
+    """
 
     needs_probes = True
 
@@ -41,9 +43,9 @@ class _Averaged(Criterion, ABC):
 
 
 class SignedFirstOrder(_Averaged):
-    """``importance_j = −EMA(∂L/∂g_j)``: for an active sensor what the loss gains by keeping it, for an inactive one what it would
-    gain by taking it back. First-order Taylor expansion of the loss in the gate (Molchanov et al. 2017), with its sign;
-    in the unit of the loss.
+    """``importance_j = −EMA(∂L/∂g_j)``: for an active sensor what the loss gains by keeping it, for
+    an inactive one what it would gain by taking it back. First-order Taylor expansion of the
+    loss in the gate (Molchanov et al. 2017), with its sign; in the unit of the loss.
 
     Measured on random subsets it averages a sensor's contribution over the company it may keep.
     """
@@ -53,9 +55,12 @@ class SignedFirstOrder(_Averaged):
 
 
 class AbsoluteGradient(_Averaged):
-    """``importance_j = EMA(|∂L/∂g_j|)``, RigL's measure for growth (Evci et al. 2020), here for both sides of an exchange.
+    """``importance_j = EMA(|∂L/∂g_j|)``, RigL's measure for growth (Evci et al.
 
-    It says how much the loss reacts to a sensor, not in which direction: a sensor that does harm counts as important too.
+    2020), here for both sides of an exchange.
+
+    It says how much the loss reacts to a sensor, not in which direction: a sensor that does harm
+    counts as important too.
     """
 
     def _gain(self, gate_gradient: Tensor) -> Tensor:

@@ -1,4 +1,6 @@
-"""What a criterion is: it watches probe steps and answers with one score a sensor, larger is better."""
+"""What a criterion is: it watches probe steps and answers with one score a sensor, larger is
+better.
+"""
 
 from typing import Protocol
 
@@ -8,16 +10,24 @@ __all__ = ["Criterion"]
 
 
 class Criterion(Protocol):
-    """Active and inactive sensors are scored on one scale, so that an exchange compares like with like."""
+    """Active and inactive sensors are scored on one scale, so that an exchange compares like with
+    like.
+    """
 
     needs_probes: bool
 
     def gates(self, active: Tensor) -> Tensor:
-        """``[S]`` float32: how loud each sensor is on a probe step. 0 where it is off, above 0 where it is on."""
+        """``[S]`` float32: how loud each sensor is on a probe step.
+
+        0 where it is off, above 0 where it is on.
+        """
         return active.float()
 
     def observe(self, gate_gradient: Tensor, active: Tensor) -> None:
-        """Take in ``∂L/∂g`` ``[S]`` of one probe step over ``active``, averaged over ranks; NaN where a sensor was no candidate."""
+        """Take in ``∂L/∂g`` ``[S]`` of one probe step over ``active``, averaged over ranks.
+
+        NaN where a sensor was no candidate.
+        """
         return
 
     def begin_update(self) -> None:

@@ -11,7 +11,8 @@ __all__ = ["Redrawn"]
 class Redrawn(Criterion):
     """A fresh random ranking for each update, a pure function of the seed and the update's number.
 
-    Sensors go and come back at random, as SET grows its weights (Mocanu et al. 2018; SET drops by magnitude, which sensors lack).
+    Sensors go and come back at random, as SET grows its weights (Mocanu et al. 2018; SET drops by
+    magnitude, which sensors lack).
     """
 
     needs_probes = False
@@ -24,7 +25,9 @@ class Redrawn(Criterion):
         self.number += 1
 
     def scores(self, active: Tensor) -> Tensor:
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self.number) & 0x7FFF_FFFF_FFFF_FFFF)
+        generator = torch.Generator().manual_seed(
+            (self.seed * 1_000_003 + self.number) & 0x7FFF_FFFF_FFFF_FFFF
+        )
         return torch.rand(self.num_sensors, generator=generator, dtype=torch.float64)
 
     def state_dict(self) -> dict[str, Tensor]:

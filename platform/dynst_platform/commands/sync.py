@@ -10,10 +10,11 @@ __all__ = ["sync"]
 @click.command()
 @click.argument("folders", metavar="[FOLDER]...", nargs=-1, type=click.Path(path_type=Path))
 def sync(folders: tuple[Path, ...]) -> None:
-    """Send MLflow what it lacks of the runs in FOLDERs, by default of all runs under the home folder.
+    """Send MLflow what it lacks of the runs in FOLDERs, by default of all runs under the home
+    folder.
 
-    A run that was trained with --offline, or whose tracking server went away. Doing it twice does no harm. A run that cannot be
-    sent is named, and the others are.
+    A run that was trained with --offline, or whose tracking server went away. Doing it twice does
+    no harm. A run that cannot be sent is named, and the others are.
     """
     from dynst.errors import DynstError
     from dynst_platform.config.locations import home, shown
@@ -39,7 +40,11 @@ def sync(folders: tuple[Path, ...]) -> None:
         except (DynstError, TrackingError) as error:
             refused.append(error)
             continue
-        click.echo(f"{shown(folder.resolve())}: {sent} reports sent" if sent else f"{shown(folder.resolve())}: nothing to send")
+        click.echo(
+            f"{shown(folder.resolve())}: {sent} reports sent"
+            if sent
+            else f"{shown(folder.resolve())}: nothing to send"
+        )
     if refused:
         first, *others = refused
         for other in others:

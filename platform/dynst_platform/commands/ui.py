@@ -18,12 +18,27 @@ def ui(port: int) -> None:
 
     uri = tracking_uri()
     if uri.startswith("http"):
-        raise ConfigError(f"runs go to the tracking server {shown_tracking_uri()}; open that address in a browser instead")
+        raise ConfigError(
+            f"runs go to the tracking server {shown_tracking_uri()}; open that address in a "
+            f"browser instead"
+        )
     if uri.startswith("sqlite:") and not Path(uri.removeprefix("sqlite:///")).is_file():
-        raise ConfigError(f"no runs in {uri}, which does not exist; train a job first, or set DYNST_HOME to where yours are")
+        raise ConfigError(
+            f"no runs in {uri}, which does not exist; train a job first, or set DYNST_HOME to "
+            f"where yours are"
+        )
     click.echo(f"MLflow UI: http://127.0.0.1:{port}  (Ctrl-C stops it)", err=True)
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--default-artifact-root", artifact_root() or "mlruns"]
-    secrets = {"MLFLOW_BACKEND_STORE_URI": uri}  # among the arguments any user of the machine would see a password
+    command += [
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--default-artifact-root",
+        artifact_root() or "mlruns",
+    ]
+    secrets = {
+        "MLFLOW_BACKEND_STORE_URI": uri
+    }  # among the arguments any user of the machine would see a password
     environment = os.environ | secrets | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     os.execve(sys.executable, command, environment)

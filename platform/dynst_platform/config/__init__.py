@@ -1,1 +1,3 @@
-"""What files and the environment may say: jobs, sweeps, cluster profiles, and where everything lies."""
+"""What files and the environment may say: jobs, sweeps, cluster profiles, and where everything
+lies.
+"""

@@ -13,7 +13,9 @@ def shared_epochs(job: JobSpec) -> int:
 def epochs_by_arm(job: JobSpec) -> dict[str, int]:
     """To train, in this order; the learned arm trains the warm-up for all."""
     epochs = job.training.epochs
-    others = [f"random-{number}" for number in range(job.references.random)] + list(job.references.baselines)
+    others = [f"random-{number}" for number in range(job.references.random)] + list(
+        job.references.baselines
+    )
     others += ["given"] if job.references.given is not None else []
     first = {"dense": epochs} if job.references.dense else {}
     return first | {"dynst": epochs} | dict.fromkeys(others, epochs - shared_epochs(job))

@@ -1,4 +1,6 @@
-"""Which cluster, and how to reach it: from flags, then ``DYNST_*`` variables, then a named profile in the user's file."""
+"""Which cluster, and how to reach it: from flags, then ``DYNST_*`` variables, then a named profile
+in the user's file.
+"""
 
 import os
 import tomllib
@@ -30,25 +32,36 @@ def _absolute(path: str) -> str:
 
 
 class Profile(BaseModel):
-    """A cluster as a user names it. It holds no secret: the token is in a file, other secrets are in the environment."""
+    """A cluster as a user names it.
+
+    It holds no secret: the token is in a file, other secrets are in the environment.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     address: str | None = Field(None, description="of Ray's dashboard, http://host:8265")
-    token_file: Path | None = Field(None, description="holds the cluster's token; by default Ray's own variables or file")
-    tracking_uri: str | None = Field(None, description="MLflow as the nodes reach it; by default what their own environment says")
-    home: Annotated[str, AfterValidator(_absolute)] | None = Field(
-        None, description="folder for runs and stores that every node sees; by default the nodes' DYNST_HOME"
+    token_file: Path | None = Field(
+        None, description="holds the cluster's token; by default Ray's own variables or file"
     )
-    env: tuple[str, ...] = Field((), description="names of variables whose values here go along with every job")
+    tracking_uri: str | None = Field(
+        None, description="MLflow as the nodes reach it; by default what their own environment says"
+    )
+    home: Annotated[str, AfterValidator(_absolute)] | None = Field(
+        None,
+        description="folder for runs and stores that every node sees; by default the nodes' "
+        "DYNST_HOME",
+    )
+    env: tuple[str, ...] = Field(
+        (), description="names of variables whose values here go along with every job"
+    )
 
     @property
     def url(self) -> str:
         """Raises ConfigError where no address is known, or it is none."""
         if self.address is None:
             raise ConfigError(
-                f"no cluster is named; give --address http://host:8265, set {VARIABLES['address']}, or write a profile into "
-                f"{config_path()}"
+                "no cluster is named; give --address http://host:8265, set "
+                f"{VARIABLES['address']}, or write a profile into {config_path()}"
             )
         url = self.address if is_remote(self.address) else f"http://{self.address}"
         try:
@@ -58,10 +71,14 @@ class Profile(BaseModel):
             sound = False
         if not sound:
             raise ConfigError(
-                f"the address must be that of Ray's dashboard, for instance http://host:8265, but got '{self.address}'"
+                f"the address must be that of Ray's dashboard, for instance http://host:8265, but "
+                f"got '{self.address}'"
             )
         if parts.password or parts.username:
-            raise ConfigError("the address must hold no user or password; put the token into a file and name it with --token-file")
+            raise ConfigError(
+                "the address must hold no user or password; put the token into a file and name it "
+                "with --token-file"
+            )
         return url.rstrip("/")
 
 
@@ -72,19 +89,24 @@ def config_path() -> Path:
 
 
 def find_profile(flags: Mapping[str, Any], name: str | None = None) -> Profile:
-    """The profile ``name``, or ``$DYNST_PROFILE``, or the file's ``default``; what flags and variables say comes before it.
+    """The profile ``name``, or ``$DYNST_PROFILE``, or the file's ``default``.
+
+    What flags and variables say comes before it.
 
     Raises:
         ConfigError: there is no such profile, or the file is not what it should be.
     """
-    said = {key: os.environ[variable] for key, variable in VARIABLES.items() if os.environ.get(variable)}
+    said = {
+        key: os.environ[variable] for key, variable in VARIABLES.items() if os.environ.get(variable)
+    }
     said |= {key: value for key, value in flags.items() if value is not None}
     wanted = name or os.environ.get("DYNST_PROFILE")
     path = config_path()
     if not path.is_file():
         if wanted:
             raise ConfigError(
-                f"there is no profile '{wanted}', because there is no file {path}; write it, or name it in DYNST_CONFIG"
+                f"there is no profile '{wanted}', because there is no file {path}; write it, or "
+                f"name it in DYNST_CONFIG"
             )
         return _checked(said, "the flags")
     document = _read(path)
@@ -94,12 +116,16 @@ def find_profile(flags: Mapping[str, Any], name: str | None = None) -> Profile:
         return _checked(said, "the flags")
     if wanted not in profiles:
         known = ", ".join(profiles) or "none"
-        raise ConfigError(f"{path} must have a profile '{wanted}', but has {known}; name one of them, or write [profiles.{wanted}]")
+        raise ConfigError(
+            f"{path} must have a profile '{wanted}', but has {known}; name one of them, or write "
+            f"[profiles.{wanted}]"
+        )
     return _checked(profiles[wanted] | said, f"{path}: profiles.{wanted}")
 
 
 def use_token(profile: Profile) -> None:
-    """Let Ray read the token of this profile, or what ``$DYNST_TOKEN`` holds where the profile names no file.
+    """Let Ray read the token of this profile, or what ``$DYNST_TOKEN`` holds where the profile
+    names no file.
 
     Raises:
         ConfigError: the file cannot be read or holds no token.
@@ -114,10 +140,14 @@ def use_token(profile: Profile) -> None:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"the token file {path} cannot be read ({reason}); name the file that the cluster's token is in"
+            f"the token file {path} cannot be read ({reason}); name the file that the cluster's "
+            f"token is in"
         ) from error
     if not token.strip() or token != token.strip() or len(token.split()) != 1:
-        raise ConfigError(f"the token file {path} must hold the token and nothing else, no line end either; write it anew")
+        raise ConfigError(
+            f"the token file {path} must hold the token and nothing else, no line end either; "
+            f"write it anew"
+        )
     os.environ.pop("RAY_AUTH_TOKEN", None)
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(path.resolve())
 
@@ -129,9 +159,15 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is no TOML ({' '.join(str(error).split())}); mend it") from error
     profiles = document.setdefault("profiles", {})
     stray = sorted(set(document) - {"default", "profiles"})
-    if stray or not isinstance(profiles, dict) or not all(isinstance(profile, dict) for profile in profiles.values()):
+    if (
+        stray
+        or not isinstance(profiles, dict)
+        or not all(isinstance(profile, dict) for profile in profiles.values())
+    ):
         what = f"the key {stray[0]}" if stray else "profiles that are no tables"
-        raise ConfigError(f"{path} must hold default and tables [profiles.NAME], but has {what}; mend it")
+        raise ConfigError(
+            f"{path} must hold default and tables [profiles.NAME], but has {what}; mend it"
+        )
     return document
 
 

@@ -28,13 +28,20 @@ def config_of(job: JobSpec) -> ExperimentConfig:
 
 
 def experiment_of(job: JobSpec, store_path: str | Path, world: World | None = None) -> Experiment:
-    """On the store at a path. A process scales the series once for all jobs that see it alike, one after another."""
+    """On the store at a path.
+
+    A process scales the series once for all jobs that see it alike, one after another.
+    """
     config, store = config_of(job), open_store(Path(store_path))
     seen_alike = config.model_dump_json(include={"targets", "season", "split", "model"})
-    return Experiment(store, config, world, _scaled(str(store_path), store.manifest.digest, seen_alike))
+    return Experiment(
+        store, config, world, _scaled(str(store_path), store.manifest.digest, seen_alike)
+    )
 
 
 @lru_cache(maxsize=1)
 def _scaled(store_path: str, digest: str, settings: str) -> Dataset:
     """``digest`` tells a store from another that took its place."""
-    return Experiment(open_store(Path(store_path)), ExperimentConfig.model_validate_json(settings)).dataset
+    return Experiment(
+        open_store(Path(store_path)), ExperimentConfig.model_validate_json(settings)
+    ).dataset

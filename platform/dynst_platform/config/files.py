@@ -1,4 +1,7 @@
-"""Job and sweep files: YAML in, checked settings out. The only place that knows YAML, and the only one that applies overrides."""
+"""Job and sweep files: YAML in, checked settings out.
+
+The only place that knows YAML, and the only one that applies overrides.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -71,7 +74,10 @@ def check_space(sweep: SweepSpec, where: str = "sweep") -> None:
     check_job(sweep.job, f"{where}: job")
     for key, dimension in sweep.space.items():
         for value in dimension.extremes:
-            needed = {other: wanted[0] if isinstance(wanted, list) else wanted for other, wanted in dimension.when.items()}
+            needed = {
+                other: wanted[0] if isinstance(wanted, list) else wanted
+                for other, wanted in dimension.when.items()
+            }
             check_job(with_overrides(sweep.job, needed | {key: value}), f"{where}: space: {key}")
 
 
@@ -92,7 +98,9 @@ def _mapping(path: Path, kind: str) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(document, dict):
-        raise ConfigError(f"{path} must hold a mapping of {kind} settings, but holds {type(document).__name__}")
+        raise ConfigError(
+            f"{path} must hold a mapping of {kind} settings, but holds {type(document).__name__}"
+        )
     return document
 
 
@@ -104,7 +112,9 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     """``training.epochs=5`` to ``("training.epochs", 5)``; the value is read as YAML."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise ConfigError(f"--set must be key=value, for instance training.epochs=5, but got '{text}'")
+        raise ConfigError(
+            f"--set must be key=value, for instance training.epochs=5, but got '{text}'"
+        )
     try:
         return key.strip(), yaml.safe_load(value)
     except yaml.YAMLError as error:
@@ -112,7 +122,10 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 
 
 def with_overrides(document: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a job document with dotted keys replaced; the same function serves the command line, sweeps and tests."""
+    """A copy of a job document with dotted keys replaced.
+
+    The same function serves the command line, sweeps and tests.
+    """
     result = dict(document)
     for key, value in overrides.items():
         head, dot, rest = key.partition(".")
@@ -125,7 +138,9 @@ def with_overrides(document: Mapping[str, Any], overrides: Mapping[str, Any]) ->
 
 
 def check_job(document: Mapping[str, Any], where: str = "job") -> JobSpec:
-    """Raises ConfigError with one sentence about the first thing that is wrong, and how many more there are."""
+    """Raises ConfigError with one sentence about the first thing that is wrong, and how many more
+    there are.
+    """
     return _check(JobSpec, document, where)
 
 
@@ -156,7 +171,9 @@ def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
         return f"unknown key '{place}'; {hint}"
     if detail["type"] == "missing":
         return f"'{place}' is required, but absent; add it"
-    of_several = detail["type"] == "value_error" and isinstance(detail["input"], Mapping)  # settings, whose sentence is whole
+    of_several = detail["type"] == "value_error" and isinstance(
+        detail["input"], Mapping
+    )  # settings, whose sentence is whole
     if of_several or not place:
         return detail["msg"].removeprefix("Value error, ")
     message = re.sub(r"^\w+ should", "must", detail["msg"].removeprefix("Value error, "))

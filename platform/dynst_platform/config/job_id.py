@@ -1,4 +1,6 @@
-"""What identifies a job: its folder, its MLflow runs and, where it was submitted, its job on the cluster."""
+"""What identifies a job: its folder, its MLflow runs and, where it was submitted, its job on the
+cluster.
+"""
 
 from datetime import UTC, datetime
 from secrets import token_hex

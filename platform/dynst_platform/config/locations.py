@@ -30,8 +30,12 @@ def shown_tracking_uri() -> str:
 
 
 def artifact_root() -> str | None:
-    """Where a new experiment's artifacts go: ``$DYNST_ARTIFACTS``, else the home folder or, with a server, where that likes."""
+    """Where a new experiment's artifacts go: ``$DYNST_ARTIFACTS``, else the home folder or, with a
+    server, where that likes.
+    """
     given = os.environ.get("DYNST_ARTIFACTS")
     if given:
-        return given.rstrip("/") if is_remote(given) else Path(given).expanduser().resolve().as_uri()
+        return (
+            given.rstrip("/") if is_remote(given) else Path(given).expanduser().resolve().as_uri()
+        )
     return (home() / "artifacts").as_uri() if tracking_uri().startswith("sqlite:") else None

@@ -15,7 +15,8 @@ OFF = {"0", "false", "off", "no"}
 
 
 def read_choice(path: str, ids: tuple[str, ...]) -> Tensor:
-    """``[S]`` bool from a CSV with a column ``sensor`` (or ``id``) of the sensors to keep, as ``sensors.csv`` of a run.
+    """``[S]`` bool from a CSV with a column ``sensor`` (or ``id``) of the sensors to keep, as
+    ``sensors.csv`` of a run.
 
     Where a column ``active`` is there too, rows that say false are off.
 
@@ -27,17 +28,26 @@ def read_choice(path: str, ids: tuple[str, ...]) -> Tensor:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"the choice in {path} cannot be read ({reason}); name a CSV with a column sensor") from error
+        raise ConfigError(
+            f"the choice in {path} cannot be read ({reason}); name a CSV with a column sensor"
+        ) from error
     column = next((name for name in ("sensor", "id") if rows and name in rows[0]), None)
     if column is None:
-        raise ConfigError(f"the choice in {path} must be a CSV with a column sensor, one row a sensor, but has none; add it")
-    kept = [row[column] for row in rows if str(row.get("active", "true")).strip().lower() not in OFF]
+        raise ConfigError(
+            f"the choice in {path} must be a CSV with a column sensor, one row a sensor, but has "
+            f"none; add it"
+        )
+    kept = [
+        row[column] for row in rows if str(row.get("active", "true")).strip().lower() not in OFF
+    ]
     place = {name: index for index, name in enumerate(ids)}
     for name in kept:
         if name not in place:
             near = get_close_matches(str(name), ids, n=1, cutoff=0.4)
             hint = f"did you mean '{near[0]}'?" if near else f"the first is '{ids[0]}'"
-            raise ConfigError(f"the choice in {path} must name sensors of the store, but got '{name}'; {hint}")
+            raise ConfigError(
+                f"the choice in {path} must name sensors of the store, but got '{name}'; {hint}"
+            )
     if not kept:
         raise ConfigError(f"the choice in {path} keeps no sensor at all; keep at least one")
     active = torch.zeros(len(ids), dtype=torch.bool)

@@ -35,7 +35,9 @@ __all__ = [
 
 
 def find_store(name: str) -> SensorStore:
-    """Open the store at a path or address, or an embedded data set. The latter two come into the home folder at their first use.
+    """Open the store at a path or address, or an embedded data set.
+
+    The latter two come into the home folder at their first use.
 
     Raises:
         DataError: there is no usable store.
@@ -52,14 +54,18 @@ def find_store(name: str) -> SensorStore:
 
 def from_anywhere(name: str) -> str:
     """The same store's name for a process that was started in another folder."""
-    return name if is_remote(name) or name == auckland.NAME else str(Path(name).expanduser().resolve())
+    return (
+        name if is_remote(name) or name == auckland.NAME else str(Path(name).expanduser().resolve())
+    )
 
 
 def store_for(job: JobSpec) -> SensorStore:
-    """Open the job's store and refuse here, before any run exists, whatever the two make impossible together.
+    """Open the job's store and refuse here, before any run exists, whatever the two make impossible
+    together.
 
     Raises:
-        DynstError: no usable store, or windows, targets, season, schedule or constraints that do not fit it.
+        DynstError: no usable store, or windows, targets, season, schedule or constraints that do
+            not fit it.
     """
     store = store_of(job)
     plan = _checked_plan(job, store)
@@ -67,7 +73,8 @@ def store_for(job: JobSpec) -> SensorStore:
     make_scheme(job.sparsity, len(store.sensors), steps, job.seed, network=network_of(store))
     if job.sparsity.scheme == "judged" and int(job.sparsity.start * job.training.epochs) < 1:
         raise ConfigError(
-            f"a judged choice must have at least one whole epoch of warm-up, but sparsity.start {job.sparsity.start:g} of "
+            f"a judged choice must have at least one whole epoch of warm-up, but sparsity.start "
+            f"{job.sparsity.start:g} of "
             f"{job.training.epochs} epochs leaves none; raise sparsity.start or training.epochs"
         )
     check_size(job.references.baselines, len(store.sensors))
@@ -77,7 +84,8 @@ def store_for(job: JobSpec) -> SensorStore:
 
 
 def curve_store_for(job: JobSpec) -> SensorStore:
-    """The same for ``dynst curve``: each of its sparsities must be possible, and each baseline feasible on a network of this size.
+    """The same for ``dynst curve``: each of its sparsities must be possible, and each baseline
+    feasible on a network of this size.
 
     Raises:
         DynstError: as for ``store_for``.
@@ -99,13 +107,17 @@ def ablation_store_for(job: JobSpec) -> SensorStore:
         DynstError: as for ``store_for``.
     """
     for scheme, sparsity in product(job.ablation.schemes, job.ablation.sparsities):
-        settings = at_sparsity(job.sparsity, sparsity).model_copy(update={"scheme": scheme, "dropout": scheme == "judged"})
+        settings = at_sparsity(job.sparsity, sparsity).model_copy(
+            update={"scheme": scheme, "dropout": scheme == "judged"}
+        )
         store = store_for(job.model_copy(update={"sparsity": settings}))
     return store
 
 
 def sweep_store_for(sweep: SweepSpec) -> SensorStore:
-    """The same for ``dynst tune``: its base job must be possible. What single trials make impossible is said by each.
+    """The same for ``dynst tune``: its base job must be possible.
+
+    What single trials make impossible is said by each.
 
     Raises:
         DynstError: as for ``store_for``.

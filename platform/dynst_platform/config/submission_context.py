@@ -1,6 +1,8 @@
-"""What a submitted job brings along: its identity, variables and versions, in a file beside the packages that travel with it.
+"""What a submitted job brings along: its identity, variables and versions, in a file beside the
+packages that travel with it.
 
-Ray writes the variables of a runtime environment into its logs and process arguments; this file is in neither.
+Ray writes the variables of a runtime environment into its logs and process arguments; this file is
+in neither.
 """
 
 import json
@@ -31,7 +33,11 @@ class SubmissionContext:
 def submission_context() -> SubmissionContext | None:
     """None where this process belongs to no submitted job."""
     path = Path(__file__).parents[2] / FILE  # beside the packages
-    return SubmissionContext(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+    return (
+        SubmissionContext(**json.loads(path.read_text(encoding="utf-8")))
+        if path.is_file()
+        else None
+    )
 
 
 def apply_context() -> None:
@@ -43,5 +49,7 @@ def apply_context() -> None:
 
 def write_context(folder: Path, context: SubmissionContext) -> None:
     """Readable by nobody else."""
-    with os.fdopen(os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(
+        os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+    ) as file:
         json.dump(asdict(context), file)

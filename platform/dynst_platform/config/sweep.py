@@ -15,8 +15,21 @@ DIRECTIONS: dict[str, Literal["minimize", "maximize"]] = {
     "cost": "minimize",
     "latency_ms": "minimize",
 }
-IN_FLIGHT = ("training.learning_rate", "training.clip_norm", "sparsity.drop_fraction", "sparsity.probe_every")
-SEARCHED = ("data.targets", "data.season", "data.split", "model.", "training.", "sparsity.", "search.")  # what a trial may change
+IN_FLIGHT = (
+    "training.learning_rate",
+    "training.clip_norm",
+    "sparsity.drop_fraction",
+    "sparsity.probe_every",
+)
+SEARCHED = (
+    "data.targets",
+    "data.season",
+    "data.split",
+    "model.",
+    "training.",
+    "sparsity.",
+    "search.",
+)  # what a trial may change
 
 
 def _rising(pair: tuple[float, float]) -> tuple[float, float]:
@@ -38,12 +51,20 @@ class Dimension(Spec):
     loguniform: Range | None = None
     int_: Annotated[tuple[int, int], AfterValidator(_rising)] | None = Field(None, alias="int")
     choice: Entries | None = None
-    grid: Entries | None = Field(None, description="as choice; the searcher grid crosses all of them")
-    when: dict[str, Any] = Field({}, description="searched only where these keys have this value, or one of these")
+    grid: Entries | None = Field(
+        None, description="as choice; the searcher grid crosses all of them"
+    )
+    when: dict[str, Any] = Field(
+        {}, description="searched only where these keys have this value, or one of these"
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Dimension":
-        kinds = [name for name in ("uniform", "loguniform", "int", "choice", "grid") if self._kind(name) is not None]
+        kinds = [
+            name
+            for name in ("uniform", "loguniform", "int", "choice", "grid")
+            if self._kind(name) is not None
+        ]
         if len(kinds) != 1:
             raise ValueError(
                 "a key of the space must have one of uniform, loguniform, int, choice, grid, "
@@ -65,9 +86,15 @@ class Dimension(Spec):
 
     @property
     def extremes(self) -> tuple[Any, ...]:
-        """Values that every other one lies between and one that is no whole number, or all of them."""
+        """Values that every other one lies between and one that is no whole number, or all of
+        them.
+        """
         pair = self.uniform or self.loguniform
-        found = self.entries or self.int_ or ((*pair, pair[0] + 0.618 * (pair[1] - pair[0])) if pair else None)
+        found = (
+            self.entries
+            or self.int_
+            or ((*pair, pair[0] + 0.618 * (pair[1] - pair[0])) if pair else None)
+        )
         assert found is not None
         return found
 
@@ -75,69 +102,118 @@ class Dimension(Spec):
 class Resources(Spec):
     """What Ray sets aside for each worker of a trial."""
 
-    workers: int = Field(1, ge=1, description="one trains in the trial's own process, several under Ray Train")
+    workers: int = Field(
+        1, ge=1, description="one trains in the trial's own process, several under Ray Train"
+    )
     cpu: float = Field(1, gt=0)
     gpu: float = Field(0, ge=0, description="a fraction lets trials share one")
 
 
 class SweepSpec(Spec):
     name: Name
-    job: dict[str, Any] = Field(description="the base job: its settings, or in a file the path of a job file beside it")
-    set: dict[str, Any] = Field({}, description="settings of the base job to replace, by dotted key")
+    job: dict[str, Any] = Field(
+        description="the base job: its settings, or in a file the path of a job file beside it"
+    )
+    set: dict[str, Any] = Field(
+        {}, description="settings of the base job to replace, by dotted key"
+    )
     space: dict[str, Dimension] = Field(min_length=1, description="dotted keys of the job")
-    searcher: Literal["random", "grid", "tpe"] = Field("tpe", description="tpe searches for all objectives at once")
+    searcher: Literal["random", "grid", "tpe"] = Field(
+        "tpe", description="tpe searches for all objectives at once"
+    )
     scheduler: Literal["none", "asha", "median", "pbt"] = Field(
-        "none", description="asha and median stop trials early; pbt lets bad ones go on from good ones with other rates"
+        "none",
+        description="asha and median stop trials early; pbt lets bad ones go on from good ones "
+        "with other rates",
     )
     perturb_every: int = Field(2, ge=1, description="epochs between two such exchanges")
     objectives: Annotated[tuple[ObjectiveName, ...], Once] = Field(
-        ("mae_all", "sparsity"), min_length=1, description="mae_all is measured on the validation part"
+        ("mae_all", "sparsity"),
+        min_length=1,
+        description="mae_all is measured on the validation part",
     )
     trials: int = Field(20, ge=1)
     minutes: float | None = Field(None, gt=0, description="no trial starts after this time")
-    at_once: int | None = Field(None, ge=1, description="trials at a time; by default as many as the resources allow")
+    at_once: int | None = Field(
+        None, ge=1, description="trials at a time; by default as many as the resources allow"
+    )
     resources: Resources = Resources()
     seeds: Annotated[tuple[int, ...], Once] = Field(
-        (0,), min_length=1, description="every trial trains with each of them, and its error is the mean"
+        (0,),
+        min_length=1,
+        description="every trial trains with each of them, and its error is the mean",
     )
     retries: int = Field(1, ge=0, description="of a trial that fails")
-    hung_after_minutes: float = Field(30, gt=0, description="without a sign of life a trial is given up")
-    within: float = Field(0.05, ge=0, description="the chosen trial has most sensors off at no more than this share over dense")
+    hung_after_minutes: float = Field(
+        30, gt=0, description="without a sign of life a trial is given up"
+    )
+    within: float = Field(
+        0.05,
+        ge=0,
+        description="the chosen trial has most sensors off at no more than this share over dense",
+    )
     seed: int = Field(0, ge=0, description="of the searcher")
 
     @model_validator(mode="after")
     def _parts_agree(self) -> "SweepSpec":
         if self.scheduler != "none" and self.objectives != ("mae_all",):
             raise ValueError(
-                f"scheduler {self.scheduler} compares trials by one figure while they run, so objectives must be [mae_all], "
+                f"scheduler {self.scheduler} compares trials by one figure while they run, so "
+                f"objectives must be [mae_all], "
                 f"but got {list(self.objectives)}; set scheduler none, or search at one sparsity"
             )
         if self.searcher == "grid":
             endless = [key for key, dimension in self.space.items() if dimension.entries is None]
             if endless:
-                raise ValueError(f"searcher grid crosses lists, but {endless[0]} has a range; give it choice or grid")
+                raise ValueError(
+                    f"searcher grid crosses lists, but {endless[0]} has a range; give it choice "
+                    f"or grid"
+                )
         strange = [key for key in self.space if not key.startswith(SEARCHED)]
         if strange:
             allowed = ", ".join(name.removesuffix(".") for name in SEARCHED)
-            raise ValueError(f"the space may have keys of {allowed}, but got {strange[0]}; seeds has a key of its own")
+            raise ValueError(
+                f"the space may have keys of {allowed}, but got {strange[0]}; seeds has a key of "
+                f"its own"
+            )
         if self.scheduler == "pbt":
             self._check_population()
         for key, dimension in self.space.items():
             known = list(self.space)
-            late = [other for other in dimension.when if other in known and known.index(other) >= known.index(key)]
+            late = [
+                other
+                for other in dimension.when
+                if other in known and known.index(other) >= known.index(key)
+            ]
             if late:
-                raise ValueError(f"{key} depends on {late[0]}, which must stand before it in the space")
+                raise ValueError(
+                    f"{key} depends on {late[0]}, which must stand before it in the space"
+                )
         return self
 
     def _check_population(self) -> None:
-        """A population advances together, and only what may change in the middle of a training differs in it."""
+        """A population advances together, and only what may change in the middle of a training
+        differs in it.
+        """
         fixed = [key for key in self.space if key not in IN_FLIGHT]
         if fixed:
             rates = ", ".join(IN_FLIGHT)
-            raise ValueError(f"scheduler pbt changes rates in flight, so the space may have {rates}, but got {fixed[0]}")
+            raise ValueError(
+                f"scheduler pbt changes rates in flight, so the space may have {rates}, but got "
+                f"{fixed[0]}"
+            )
         if self.searcher == "tpe":
-            raise ValueError("scheduler pbt needs all its trials at the start, but searcher tpe learns from each; set random")
+            raise ValueError(
+                "scheduler pbt needs all its trials at the start, but searcher tpe learns from "
+                "each; set random"
+            )
         if self.at_once is not None:
-            raise ValueError("scheduler pbt takes turns where room is short, so leave at_once out; resources say what fits")
+            raise ValueError(
+                "scheduler pbt takes turns where room is short, so leave at_once out; resources "
+                "say what fits"
+            )
         if self.resources.workers > 1:
-            raise ValueError(f"scheduler pbt needs trials of one worker, but got resources.workers {self.resources.workers}")
+            raise ValueError(
+                f"scheduler pbt needs trials of one worker, but got resources.workers "
+                f"{self.resources.workers}"
+            )

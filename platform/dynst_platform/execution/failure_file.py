@@ -1,4 +1,6 @@
-"""What a worker leaves behind when its own code failed: a retry would fail the same way, so the run ends with the reason."""
+"""What a worker leaves behind when its own code failed: a retry would fail the same way, so the run
+ends with the reason.
+"""
 
 import traceback
 from collections.abc import Iterator
@@ -13,24 +15,38 @@ from dynst.storage.addresses import without_credentials
 __all__ = ["FAILURE_FILE", "read_failure", "record_failure"]
 
 FAILURE_FILE = "failed.txt"  # in a run's folder
-LOST_PEER = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Socket")
+LOST_PEER = (
+    "gloo",
+    "NCCL",
+    "Connection closed by peer",
+    "Connection reset by peer",
+    "Broken pipe",
+    "Socket",
+)
 
 
 @contextmanager
 def record_failure(folder: Path) -> Iterator[None]:
-    """Write down what the block raises and swallow it, so that Ray Train sees no failure that it would retry.
+    """Write down what the block raises and swallow it, so that Ray Train sees no failure that it
+    would retry.
 
-    What comes of a lost peer, or of a group that is being replaced, is raised: a new group of workers goes on from the last
-    checkpoint. Other ranks that wait for this one are woken by the end of its connections.
+    What comes of a lost peer, or of a group that is being replaced, is raised: a new group of
+    workers goes on from the last checkpoint. Other ranks that wait for this one are woken by the
+    end of its connections.
     """
     grouped = dist.is_initialized()
     try:
         yield
     except Exception as error:
-        disbanded = grouped and not dist.is_initialized()  # Ray Train takes the group from those that are left
+        disbanded = (
+            grouped and not dist.is_initialized()
+        )  # Ray Train takes the group from those that are left
         if (disbanded or _is_lost_peer(error)) and not (folder / FAILURE_FILE).exists():
             raise
-        _write_once(folder / FAILURE_FILE, without_credentials(f"{in_one_line(error)}\n\n{traceback.format_exc()}"))
+        _write_once(
+            folder / FAILURE_FILE,
+            without_credentials(f"{in_one_line(error)}\n\n{traceback.format_exc()}"),
+        )
         if dist.is_initialized():
             dist.destroy_process_group()
 
@@ -45,7 +61,9 @@ def read_failure(folder: Path) -> str | None:
 
 
 def _is_lost_peer(error: Exception) -> bool:
-    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and any(word in str(error) for word in LOST_PEER))
+    return isinstance(error, dist.DistError) or (
+        isinstance(error, RuntimeError) and any(word in str(error) for word in LOST_PEER)
+    )
 
 
 def _write_once(path: Path, reason: str) -> None:

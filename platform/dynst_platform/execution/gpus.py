@@ -18,12 +18,19 @@ def device_here(use_gpu: UseGpu) -> torch.device:
     if use_gpu is not False and torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
     if use_gpu is True:
-        raise RunError("cluster.use_gpu must be auto or false where PyTorch sees no GPU, as here; change it, or see to the driver")
+        raise RunError(
+            "cluster.use_gpu must be auto or false where PyTorch sees no GPU, as here; change it, "
+            "or see to the driver"
+        )
     return CPU
 
 
-def workers_on_gpus(asked: int, use_gpu: UseGpu, found: int, grows: bool = False) -> tuple[int, int]:
-    """How many workers, and how many GPUs for each: one or none. No worker waits for a GPU that will not come.
+def workers_on_gpus(
+    asked: int, use_gpu: UseGpu, found: int, grows: bool = False
+) -> tuple[int, int]:
+    """How many workers, and how many GPUs for each: one or none.
+
+    No worker waits for a GPU that will not come.
 
     Args:
         found: GPUs of the cluster as it stands.
@@ -37,5 +44,8 @@ def workers_on_gpus(asked: int, use_gpu: UseGpu, found: int, grows: bool = False
     if use_gpu is True and grows:
         return asked, 1
     if not found:
-        raise RunError("cluster.use_gpu must be auto or false where Ray sees no GPU, as here; change it, or see to the driver")
+        raise RunError(
+            "cluster.use_gpu must be auto or false where Ray sees no GPU, as here; change it, or "
+            "see to the driver"
+        )
     return min(asked, found), 1

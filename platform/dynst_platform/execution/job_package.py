@@ -1,4 +1,7 @@
-"""What travels to a cluster: our packages, the job, a user's own network and choice of sensors. Never the data."""
+"""What travels to a cluster: our packages, the job, a user's own network and choice of sensors.
+
+Never the data.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -21,8 +24,11 @@ BACKBONES = ("model.backbone", "model.backbone.name")
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".venv")
 
 
-def make_package(folder: Path, spec: JobSpec | SweepSpec | None, brought: SubmissionContext) -> None:
-    """Put everything into ``folder``, from where ``python -m dynst_platform.main train job.yaml`` runs.
+def make_package(
+    folder: Path, spec: JobSpec | SweepSpec | None, brought: SubmissionContext
+) -> None:
+    """Put everything into ``folder``, from where ``python -m dynst_platform.main train job.yaml``
+    runs.
 
     Args:
         spec: None where no job shall be run.
@@ -30,8 +36,16 @@ def make_package(folder: Path, spec: JobSpec | SweepSpec | None, brought: Submis
     Raises:
         ConfigError: it is more than Ray takes.
     """
-    own = {path for name in _backbones(spec) if (path := own_code(name)) is not None} if spec is not None else set()
-    for path in (Path(str(dynst.__file__)).parent, Path(str(dynst_platform.__file__)).parent, *sorted(own)):
+    own = (
+        {path for name in _backbones(spec) if (path := own_code(name)) is not None}
+        if spec is not None
+        else set()
+    )
+    for path in (
+        Path(str(dynst.__file__)).parent,
+        Path(str(dynst_platform.__file__)).parent,
+        *sorted(own),
+    ):
         _copy(path, folder / path.name)
     if spec is not None:
         (folder / JOB).write_text(dump_spec(_with_choice(spec, folder)), encoding="utf-8")
@@ -40,7 +54,8 @@ def make_package(folder: Path, spec: JobSpec | SweepSpec | None, brought: Submis
     if sum(sizes.values()) > LIMIT:
         largest = max(sizes, key=lambda name: sizes[name])
         raise ConfigError(
-            f"what travels to the cluster must be at most {LIMIT >> 20} MiB, but is {sum(sizes.values()) >> 20} MiB, most of it "
+            f"what travels to the cluster must be at most {LIMIT >> 20} MiB, but is "
+            f"{sum(sizes.values()) >> 20} MiB, most of it "
             f"{largest}; keep data out of the package of your network, or install it on the nodes"
         )
 
@@ -63,7 +78,9 @@ def _backbones(spec: JobSpec | SweepSpec) -> Iterator[str]:
         yield spec.model.backbone.name
         return
     tried = [value_at(spec.job, key) for key in BACKBONES]
-    tried += [entry for key in BACKBONES if key in spec.space for entry in spec.space[key].entries or ()]
+    tried += [
+        entry for key in BACKBONES if key in spec.space for entry in spec.space[key].entries or ()
+    ]
     for found in tried:
         name = found.get("name") if isinstance(found, dict) else found
         if isinstance(name, str):
@@ -71,11 +88,18 @@ def _backbones(spec: JobSpec | SweepSpec) -> Iterator[str]:
 
 
 def _with_choice(spec: JobSpec | SweepSpec, folder: Path) -> JobSpec | SweepSpec:
-    """The file of a user's own choice of sensors lies beside the job, which names it as it is named there."""
+    """The file of a user's own choice of sensors lies beside the job, which names it as it is named
+    there.
+    """
     if isinstance(spec, SweepSpec) or spec.references.given is None:
         return spec
     source = Path(spec.references.given)
     if not source.is_file():
-        raise ConfigError(f"references.given must name a CSV file, but there is none at {source}; name an existing one")
+        raise ConfigError(
+            f"references.given must name a CSV file, but there is none at {source}; name an "
+            f"existing one"
+        )
     shutil.copy(source, folder / CHOICE)
-    return spec.model_copy(update={"references": spec.references.model_copy(update={"given": CHOICE})})
+    return spec.model_copy(
+        update={"references": spec.references.model_copy(update={"given": CHOICE})}
+    )

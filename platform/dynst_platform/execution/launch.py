@@ -1,4 +1,7 @@
-"""Where a job's workers run: under Ray Train, or in the calling process. Reports become lines of a file either way."""
+"""Where a job's workers run: under Ray Train, or in the calling process.
+
+Reports become lines of a file either way.
+"""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -28,7 +31,9 @@ START_FAILURES = 5  # while Ray still counts on a node that is gone
 
 
 def usable_workers(job: JobSpec) -> int:
-    """At most: no more workers than this process may use cores; the result does not depend on their number beyond float tolerance.
+    """At most: no more workers than this process may use cores.
+
+    The result does not depend on their number beyond float tolerance.
 
     A cluster that runs already has its own machines.
     """
@@ -37,10 +42,11 @@ def usable_workers(job: JobSpec) -> int:
 
 
 def launch(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
-    """Run the job, or what is left of it, and hand every report of it to ``on_report``, those of earlier processes first.
+    """Run the job, or what is left of it, and hand every report of it to ``on_report``, those of
+    earlier processes first.
 
-    Returns when the last one has been handed over. A worker or node that is lost is replaced, and the training goes on from its
-    last checkpoint; no report is handed over twice.
+    Returns when the last one has been handed over. A worker or node that is lost is replaced, and
+    the training goes on from its last checkpoint; no report is handed over twice.
 
     Raises:
         RunError: the training failed, or more workers were lost than ``cluster.max_failures``.
@@ -54,22 +60,36 @@ def launch(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) ->
 def _run_here(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
     with followed(ReportReader(folder / REPORTS), on_report):
         device = device_here(job.cluster.use_gpu)
-        run_job(job, store_path, folder, lambda report: append_report(folder / REPORTS, report), device)
+        run_job(
+            job, store_path, folder, lambda report: append_report(folder / REPORTS, report), device
+        )
 
 
 def _run_on_ray(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
     with _own_interrupt(), local_ray(address=job.cluster.address):
         shape = _group_of(job)
-        config = {"job": job.model_dump(mode="json"), "store": str(store_path), "folder": str(folder), "gpu": shape.gpu > 0}
+        config = {
+            "job": job.model_dump(mode="json"),
+            "store": str(store_path),
+            "folder": str(folder),
+            "gpu": shape.gpu > 0,
+        }
         try:
-            run_on_workers(_train_on_worker, config, shape, ReportReader(folder / REPORTS), on_report)
-        except SystemExit as stopped:  # what Ray Train makes of Ctrl-C, after it has stopped the workers
+            run_on_workers(
+                _train_on_worker, config, shape, ReportReader(folder / REPORTS), on_report
+            )
+        except (
+            SystemExit
+        ) as stopped:  # what Ray Train makes of Ctrl-C, after it has stopped the workers
             raise KeyboardInterrupt from stopped
 
 
 @contextmanager
 def _own_interrupt() -> Iterator[None]:
-    """Ray Train replaces the handler of Ctrl-C, where this is the main thread; other threads have none to give back."""
+    """Ray Train replaces the handler of Ctrl-C, where this is the main thread.
+
+    Other threads have none to give back.
+    """
     if current_thread() is not main_thread():
         yield
         return
@@ -81,10 +101,15 @@ def _own_interrupt() -> Iterator[None]:
 
 
 def _group_of(job: JobSpec) -> GroupShape:
-    """For the Ray that this process is attached to. A group that may grow asks for as many GPUs as there will ever be."""
+    """For the Ray that this process is attached to.
+
+    A group that may grow asks for as many GPUs as there will ever be.
+    """
     cluster = job.cluster
     found = int(ray.cluster_resources().get("GPU", 0))
-    room, gpu = workers_on_gpus(usable_workers(job), cluster.use_gpu, found, grows=cluster.address is not None)
+    room, gpu = workers_on_gpus(
+        usable_workers(job), cluster.use_gpu, found, grows=cluster.address is not None
+    )
     elastic = cluster.address is not None and cluster.fewest_workers < cluster.most_workers
     workers = cluster.most_workers if elastic else room
     return GroupShape(
@@ -103,4 +128,10 @@ def _train_on_worker(config: dict[str, Any]) -> None:
     device = ray.train.torch.get_device() if config["gpu"] else CPU
     with record_failure(folder):
         job = JobSpec.model_validate(config["job"])
-        run_job(job, Path(config["store"]), folder, lambda report: ray.train.report(report.model_dump()), device)
+        run_job(
+            job,
+            Path(config["store"]),
+            folder,
+            lambda report: ray.train.report(report.model_dump()),
+            device,
+        )

@@ -17,18 +17,26 @@ CONNECT_SECONDS = 5.0
 
 @contextmanager
 def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[None]:
-    """``address`` is a cluster's host:port, or ``auto`` for the one on this machine; it goes on when the block has ended.
+    """``address`` is a cluster's host:port, or ``auto`` for the one on this machine.
 
-    A Ray of our own has as many CPUs as ``cpus_here``. Workers of it find a user's modules by the ``PYTHONPATH`` of this process,
-    whatever folder they run in.
+    It goes on when the block has ended.
+
+    A Ray of our own has as many CPUs as ``cpus_here``. Workers of it find a user's modules by the
+    ``PYTHONPATH`` of this process, whatever folder they run in.
 
     Raises:
         RunError: there is no cluster at ``address``.
     """
     if "PYTHONPATH" in os.environ:
-        os.environ["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in os.environ["PYTHONPATH"].split(os.pathsep))
+        os.environ["PYTHONPATH"] = os.pathsep.join(
+            os.path.abspath(path) for path in os.environ["PYTHONPATH"].split(os.pathsep)
+        )
     if address is None:
-        own = {"num_cpus": cpus_here(), "object_store_memory": 256 * 2**20, "include_dashboard": dashboard}
+        own = {
+            "num_cpus": cpus_here(),
+            "object_store_memory": 256 * 2**20,
+            "include_dashboard": dashboard,
+        }
         ray.init(address="local", log_to_driver=False, logging_level=logging.ERROR, **own)
     else:
         _attach(address)
@@ -39,7 +47,8 @@ def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[N
 
 
 def cpus_here() -> int:
-    """As many as this process may use: what its affinity and the quota of its container leave it, and at least one.
+    """As many as this process may use: what its affinity and the quota of its container leave it,
+    and at least one.
 
     Ray itself overlooks the affinity, and takes half a CPU for none.
     """
@@ -58,6 +67,6 @@ def _attach(address: str) -> None:
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RunError(
-            f"cluster.address must name a Ray cluster that runs, but {address} cannot be reached ({reason}); start it, or leave "
-            "the setting out for a Ray of our own"
+            f"cluster.address must name a Ray cluster that runs, but {address} cannot be reached "
+            f"({reason}); start it, or leave the setting out for a Ray of our own"
         ) from error

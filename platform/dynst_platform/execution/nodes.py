@@ -1,4 +1,7 @@
-"""What the nodes of a cluster see and have, asked of a worker on each; a job that cannot run there is refused before it starts."""
+"""What the nodes of a cluster see and have, asked of a worker on each.
+
+A job that cannot run there is refused before it starts.
+"""
 
 import os
 import shutil
@@ -43,7 +46,8 @@ class NodeFacts:
 
 
 def check_cluster(address: str, home: Path, paths: Iterable[Path]) -> None:
-    """Refuse a cluster whose nodes have other versions, do not see the paths, or cannot write the home folder.
+    """Refuse a cluster whose nodes have other versions, do not see the paths, or cannot write the
+    home folder.
 
     Args:
         home: where runs go; made here, and must be the same folder on every node.
@@ -52,7 +56,10 @@ def check_cluster(address: str, home: Path, paths: Iterable[Path]) -> None:
         RunError: says which node lacks what, and the remedy.
     """
     if submission_context() is not None and "DYNST_HOME" not in os.environ:
-        raise RunError("where runs go is not known on the cluster; set home in the profile, or DYNST_HOME on the nodes")
+        raise RunError(
+            "where runs go is not known on the cluster; set home in the profile, or DYNST_HOME on "
+            "the nodes"
+        )
     with local_ray(address=address):
         found = facts_of_nodes(home, paths)
     brought = submission_context()
@@ -68,31 +75,45 @@ def refusal(found: Sequence[NodeFacts], wanted: dict[str, str], home: Path) -> I
         others = differences(wanted, node.versions)
         if others:
             yield (
-                f"node {node.node} has {', '.join(others)}; install what constraints.txt says on every node, or submit with "
-                "--install or --any-versions"
+                f"node {node.node} has {', '.join(others)}; install what constraints.txt says on "
+                "every node, or submit with --install or --any-versions"
             )
         if node.home_error:
-            yield f"node {node.node} cannot write to {home} ({node.home_error}); mount it there, or name another home"
+            yield (
+                f"node {node.node} cannot write to {home} ({node.home_error}); mount it there, "
+                f"or name another home"
+            )
         for path in node.unseen:
-            yield f"node {node.node} does not see {path}; mount the folder at the same place on every node, or use an s3:// address"
+            yield (
+                f"node {node.node} does not see {path}; mount the folder at the same place on "
+                f"every node, or use an s3:// address"
+            )
         if not node.home_error and node.free_mib < least:
             yield (
-                f"node {node.node} has {node.free_mib:,.0f} MiB left at {home}, but a run needs at least {least:,.0f}; make "
-                "room, or name another home"
+                f"node {node.node} has {node.free_mib:,.0f} MiB left at {home}, but a run needs at "
+                f"least {least:,.0f}; make room, or name another home"
             )
 
 
 def least_mib() -> float:
-    """What must be free where runs go; ``$DYNST_MIN_FREE_MIB``, which raises ConfigError where it is no number."""
+    """What must be free where runs go.
+
+    ``$DYNST_MIN_FREE_MIB``, which raises ConfigError where it is no number.
+    """
     said = os.environ.get("DYNST_MIN_FREE_MIB", str(MIN_FREE_MIB))
     try:
         return float(said)
     except ValueError as error:
-        raise ConfigError(f"DYNST_MIN_FREE_MIB must be a number of MiB, but is '{said}'; set it anew, or leave it out") from error
+        raise ConfigError(
+            f"DYNST_MIN_FREE_MIB must be a number of MiB, but is '{said}'; set it anew, or leave "
+            f"it out"
+        ) from error
 
 
 def facts_of_nodes(home: Path, paths: Iterable[Path], extra: Any = None) -> list[NodeFacts]:
-    """Of every node of the cluster that this process is attached to; ``extra`` is called there too, for more facts.
+    """Of every node of the cluster that this process is attached to.
+
+    ``extra`` is called there too, for more facts.
 
     Raises:
         RunError: a node does not answer.
@@ -103,7 +124,9 @@ def facts_of_nodes(home: Path, paths: Iterable[Path], extra: Any = None) -> list
     ask = ray.remote(num_cpus=0, max_retries=0)(facts_here)
     nodes = [node for node in ray.nodes() if node["Alive"]]
     answers = {
-        ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
+        ask.options(
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        ).remote(
             _name(node), str(home), wanted, float(node["Resources"].get("GPU", 0)), extra
         ): node
         for node in nodes
@@ -111,10 +134,16 @@ def facts_of_nodes(home: Path, paths: Iterable[Path], extra: Any = None) -> list
     try:
         done, silent = ray.wait(list(answers), num_returns=len(answers), timeout=PATIENCE)
         if silent:
-            raise RunError(f"node {_name(answers[silent[0]])} does not answer; see to it, or take it out of the cluster")
+            raise RunError(
+                f"node {_name(answers[silent[0]])} does not answer; see to it, or take it out of "
+                f"the cluster"
+            )
         return [_without_mark(facts, mark) for facts in ray.get(done)]
     except ray.exceptions.RayError as error:
-        raise RunError(f"a node cannot run our workers ({_last_line(error)}); compare its packages with constraints.txt") from error
+        raise RunError(
+            f"a node cannot run our workers ({_last_line(error)}); compare its packages with "
+            f"constraints.txt"
+        ) from error
     finally:
         if not failure:
             with suppress(OSError):

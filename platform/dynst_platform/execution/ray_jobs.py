@@ -1,4 +1,7 @@
-"""Ray Jobs on a cluster elsewhere. The only place that knows ``ray.job_submission``; every failure is one sentence."""
+"""Ray Jobs on a cluster elsewhere.
+
+The only place that knows ``ray.job_submission``; every failure is one sentence.
+"""
 
 import asyncio
 import logging
@@ -26,13 +29,27 @@ __all__ = ["Cluster", "RemoteJob", "connect"]
 
 CONNECT_SECONDS = 5.0
 LOST_AFTER = 60.0  # seconds without a connection
-SILENT_AFTER = 120.0  # seconds without a word, after which the connection is made anew: it may be dead
-ANSWER_SECONDS = 60.0  # Ray's client itself would wait without end
-BROKEN = (aiohttp.ClientError, OSError, RuntimeError, RunError)  # among them TimeoutError and UnreachableError
-NOISE = re.compile(  # of Ray's own, before a job begins and when a node dies
-    r"^(.*job_manager\.py:\d+ -- Runtime env is setting up\.|Running entrypoint for job .*| +\[state-dump\].*)\n?", re.MULTILINE
+SILENT_AFTER = (
+    120.0  # seconds without a word, after which the connection is made anew: it may be dead
 )
-TALKATIVE = ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk", "ray._private.runtime_env.packaging")
+ANSWER_SECONDS = 60.0  # Ray's client itself would wait without end
+BROKEN = (
+    aiohttp.ClientError,
+    OSError,
+    RuntimeError,
+    RunError,
+)  # among them TimeoutError and UnreachableError
+NOISE = re.compile(  # of Ray's own, before a job begins and when a node dies
+    r"^(.*job_manager\.py:\d+ -- Runtime env is setting up\.|Running entrypoint for job .*| "
+    r"+\[state-dump\].*)\n?",
+    re.MULTILINE,
+)
+TALKATIVE = (
+    "ray",
+    "ray.dashboard.modules.dashboard_sdk",
+    "ray.dashboard.modules.job.sdk",
+    "ray._private.runtime_env.packaging",
+)
 STARTED_BY = "dynst"
 Answer = TypeVar("Answer")
 
@@ -62,7 +79,9 @@ class RemoteJob:
 
     @property
     def code(self) -> int:
-        """For the process that waited for it: that of the job's own, 130 where somebody stopped it."""
+        """For the process that waited for it: that of the job's own, 130 where somebody stopped
+        it.
+        """
         if self.state == "SUCCEEDED":
             return 0
         return 130 if self.state == "STOPPED" else self.exit_code or 1
@@ -76,7 +95,9 @@ class Cluster:
 
     @property
     def ray_version(self) -> str:
-        return str(self._client._server_ray_version)  # asked for when the connection was made; there is no public way
+        return str(
+            self._client._server_ray_version
+        )  # asked for when the connection was made; there is no public way
 
     def submit(
         self,
@@ -87,10 +108,13 @@ class Cluster:
         facts: Mapping[str, str],
         packages: Sequence[str] = (),
     ) -> None:
-        """Send ``folder`` and start ``entrypoint`` in it; ``variables`` and ``facts`` can be read by everybody on the cluster.
+        """Send ``folder`` and start ``entrypoint`` in it.
+
+        ``variables`` and ``facts`` can be read by everybody on the cluster.
 
         Args:
-            packages: requirements that Ray installs beside those of a node, where they are not there.
+            packages: requirements that Ray installs beside those of a node, where they are not
+                there.
         """
         environment: dict[str, Any] = {"working_dir": str(folder), "env_vars": dict(variables)}
         if packages:
@@ -107,7 +131,9 @@ class Cluster:
         """Those that ``dynst submit`` started, the newest first."""
         with self._translate_errors():
             found = [_job(details) for details in self._client.list_jobs() if _is_ours(details)]
-        return sorted(found, key=lambda job: job.began or datetime.max.replace(tzinfo=UTC), reverse=True)
+        return sorted(
+            found, key=lambda job: job.began or datetime.max.replace(tzinfo=UTC), reverse=True
+        )
 
     def job(self, job_id: str) -> RemoteJob:
         with self._translate_errors():
@@ -122,12 +148,16 @@ class Cluster:
             self._client.stop_job(job_id)
 
     def follow(self, job_id: str) -> Iterator[str]:
-        """What the job writes, as it is written, to its end; a connection that breaks is made again, and nothing comes twice.
+        """What the job writes, as it is written, to its end.
+
+        A connection that breaks is made again, and nothing comes twice.
 
         Raises:
             UnreachableError: the cluster did not answer for a minute; the job may go on there.
         """
-        while self._patiently(lambda: self.job(job_id)).state == "PENDING":  # it has nothing to follow yet
+        while (
+            self._patiently(lambda: self.job(job_id)).state == "PENDING"
+        ):  # it has nothing to follow yet
             sleep(0.5)
         told = 0
         while True:
@@ -144,7 +174,9 @@ class Cluster:
                 break
             sleep(1)
         if not whole:
-            yield NOISE.sub("", self._patiently(lambda: str(self._client.get_job_logs(job_id)))[told:])
+            yield NOISE.sub(
+                "", self._patiently(lambda: str(self._client.get_job_logs(job_id)))[told:]
+            )
 
     def ended(self, job_id: str) -> RemoteJob:
         """Wait for its end.
@@ -165,7 +197,8 @@ class Cluster:
             except BROKEN as error:
                 if monotonic() - lost_since > LOST_AFTER:
                     raise UnreachableError(
-                        f"the cluster at {self.url} does not answer any more; the job may go on there"
+                        f"the cluster at {self.url} does not answer any more; the job may go on "
+                        f"there"
                     ) from error
             sleep(1)
 
@@ -189,9 +222,13 @@ class Cluster:
         except AuthenticationError as error:
             raise _refused(self.url, error) from error
         except (requests.RequestException, ConnectionError) as error:
-            raise UnreachableError(f"the cluster at {self.url} does not answer ({type(error).__name__}); try again") from error
+            raise UnreachableError(
+                f"the cluster at {self.url} does not answer ({type(error).__name__}); try again"
+            ) from error
         except RuntimeError as error:
-            raise RunError(f"the cluster at {self.url} refused ({_first_sentence(error)})") from error
+            raise RunError(
+                f"the cluster at {self.url} refused ({_first_sentence(error)})"
+            ) from error
 
 
 class _Client(JobSubmissionClient):  # type: ignore[misc]  # ray has no types
@@ -215,9 +252,16 @@ def connect(profile: Profile) -> Cluster:
         return Cluster(url, _Client(url))
     except AuthenticationError as error:
         raise _refused(url, error) from error
-    except (requests.RequestException, ConnectionError, RuntimeError, ValueError, KeyError) as error:
+    except (
+        requests.RequestException,
+        ConnectionError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+    ) as error:
         raise UnreachableError(
-            f"the address must be that of Ray's dashboard, mostly port 8265, but {url} answers otherwise ({_first_sentence(error)})"
+            f"the address must be that of Ray's dashboard, mostly port 8265, but {url} answers "
+            f"otherwise ({_first_sentence(error)})"
         ) from error
 
 
@@ -230,14 +274,16 @@ def _check_reachable(url: str) -> None:
     except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
         reason = getattr(error, "strerror", None) or error
         raise UnreachableError(
-            f"no cluster answers at {url} ({reason}); check the address, and that its port is forwarded to you"
+            f"no cluster answers at {url} ({reason}); check the address, and that its port is "
+            f"forwarded to you"
         ) from error
 
 
 def _refused(url: str, error: Exception) -> ConfigError:
     what = "knows another token" if "Authentication failed" in str(error) else "asks for a token"
     return ConfigError(
-        f"the cluster at {url} {what}; name the file that holds its token with --token-file, DYNST_TOKEN_FILE or in the profile"
+        f"the cluster at {url} {what}; name the file that holds its token with --token-file, "
+        f"DYNST_TOKEN_FILE or in the profile"
     )
 
 
@@ -246,7 +292,10 @@ def _first_sentence(error: BaseException) -> str:
 
 
 def _is_ours(details: Any) -> bool:
-    return details.submission_id is not None and (details.metadata or {}).get("started_by") == STARTED_BY
+    return (
+        details.submission_id is not None
+        and (details.metadata or {}).get("started_by") == STARTED_BY
+    )
 
 
 def _job(details: Any) -> RemoteJob:

@@ -1,4 +1,6 @@
-"""The state of a run, as plain data, and its way to disk and back: what a run that was interrupted goes on from."""
+"""The state of a run, as plain data, and its way to disk and back: what a run that was interrupted
+goes on from.
+"""
 
 import json
 from collections.abc import Callable
@@ -22,7 +24,9 @@ from dynst_platform.tracking.report_file import now_ms
 __all__ = ["Publish", "ResumableRun", "RunState"]
 
 Publish = Callable[[Report], None]
-REPLAY_WINDOW = 8  # reports that may have been lost on their way when the last process died; Ray Train holds two at most
+# reports that may have been lost on their way when the last process died; Ray Train holds two at
+# most
+REPLAY_WINDOW = 8
 
 
 @dataclass
@@ -48,16 +52,22 @@ class RunState:
 
 
 class ResumableRun:
-    """A job under way: tells reports, and keeps its state so that another process can go on from there.
+    """A job under way: tells reports, and keeps its state so that another process can go on from
+    there.
 
     Raises:
-        CheckpointError: no checkpoint that is there can be used, or another number of workers must go on from it.
+        CheckpointError: no checkpoint that is there can be used, or another number of workers must
+            go on from it.
     """
 
-    def __init__(self, checkpoints: Checkpoints, recipe: Recipe, publish: Publish, world: World) -> None:
+    def __init__(
+        self, checkpoints: Checkpoints, recipe: Recipe, publish: Publish, world: World
+    ) -> None:
         self.state, self.world = RunState(), world
         self._checkpoints, self._recipe, self._publish = checkpoints, recipe, publish
-        self._random: Tensor | None = None  # the state of every rank's generator at the checkpoint, [ranks, bytes]
+        self._random: Tensor | None = (
+            None  # the state of every rank's generator at the checkpoint, [ranks, bytes]
+        )
         self._note = ""  # for the next report
         self._load()
 
@@ -66,7 +76,9 @@ class ResumableRun:
         for epoch in arm.training.run(until_epoch, pause=lambda: self.checkpoint(arm)):
             self.report(self._epoch_report(arm, epoch))
             if epoch.epoch % self._recipe.checkpoint_every == 0:
-                self.checkpoint(arm, best=arm.kind == ArmKind.LEARNED and _is_best(arm, epoch.val_mae))
+                self.checkpoint(
+                    arm, best=arm.kind == ArmKind.LEARNED and _is_best(arm, epoch.val_mae)
+                )
         return arm
 
     def restore(self, arm: Arm) -> bool:
@@ -91,7 +103,10 @@ class ResumableRun:
         self._save()
 
     def report(self, report: Report) -> None:
-        told = {"time": now_ms(), "note": self._note or None}  # whoever writes it down may do so seconds later
+        told = {
+            "time": now_ms(),
+            "note": self._note or None,
+        }  # whoever writes it down may do so seconds later
         report, self._note = report.model_copy(update=told), ""
         self.state.told = [*self.state.told, report][-REPLAY_WINDOW:]
         self._publish_together(report)
@@ -118,12 +133,18 @@ class ResumableRun:
         )
 
     def _publish_together(self, report: Report) -> None:
-        """All ranks at once. One that has failed is noticed here; Ray Train would wait for its report for ever."""
+        """All ranks at once.
+
+        One that has failed is noticed here; Ray Train would wait for its report for ever.
+        """
         self.world.all_reduce(torch.zeros(1))
         self._publish(report)
 
     def _save(self, best: bool = False) -> None:
-        """The first rank alone writes; every rank takes part, since each has random numbers of its own."""
+        """The first rank alone writes.
+
+        Every rank takes part, since each has random numbers of its own.
+        """
         random = self.world.all_gather(random_state(self.world.device))
         if self.world.rank == 0:
             state = vars(self.state) | {
@@ -151,8 +172,9 @@ class ResumableRun:
     def _check_workers(self, name: str, were: int) -> None:
         if were != self.world.size and not self._recipe.any_number_of_workers:
             raise CheckpointError(
-                f"checkpoint {name} must go on with {were} workers, since training.sharding and training.parts share data among "
-                f"them, but there are {self.world.size}; set cluster.num_workers={were} where so many find room"
+                f"checkpoint {name} must go on with {were} workers, since training.sharding and "
+                f"training.parts share data among them, but there are {self.world.size}; set "
+                f"cluster.num_workers={were} where so many find room"
             )
 
     def _restore_random_state(self) -> None:

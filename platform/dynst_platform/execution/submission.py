@@ -1,4 +1,6 @@
-"""What a job on a cluster elsewhere is given beside its package, and whether that cluster can take it."""
+"""What a job on a cluster elsewhere is given beside its package, and whether that cluster can take
+it.
+"""
 
 from collections.abc import Mapping
 
@@ -12,8 +14,11 @@ __all__ = ["environment_of", "other_ray", "variables_to_carry"]
 OWN = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS")  # a node has its own
 
 
-def variables_to_carry(profile: Profile, given: tuple[str, ...], environment: Mapping[str, str]) -> dict[str, str]:
-    """Of ``--env NAME=VALUE``, of ``--env NAME`` and of the profile, whose values are taken from ``environment``.
+def variables_to_carry(
+    profile: Profile, given: tuple[str, ...], environment: Mapping[str, str]
+) -> dict[str, str]:
+    """Of ``--env NAME=VALUE``, of ``--env NAME`` and of the profile, whose values are taken from
+    ``environment``.
 
     Raises:
         ConfigError: a name has no value, or is one that belongs to the node.
@@ -22,9 +27,15 @@ def variables_to_carry(profile: Profile, given: tuple[str, ...], environment: Ma
     for text in (*profile.env, *given):
         name, equals, value = text.partition("=")
         if not name or name in OWN:
-            raise ConfigError(f"--env must be NAME=VALUE or NAME, and none of {', '.join(OWN)}, but got '{name}'; leave it out")
+            raise ConfigError(
+                f"--env must be NAME=VALUE or NAME, and none of {', '.join(OWN)}, but got "
+                f"'{name}'; leave it out"
+            )
         if not equals and name not in environment:
-            raise ConfigError(f"the variable {name} shall go along with the job, but is not set here; set it, or leave it out")
+            raise ConfigError(
+                f"the variable {name} shall go along with the job, but is not set here; set it, "
+                f"or leave it out"
+            )
         found[name] = value if equals else environment[name]
     return found
 
@@ -41,6 +52,6 @@ def other_ray(cluster: Cluster) -> str | None:
     if not found:
         return None
     return (
-        f"the cluster at {cluster.url} has {found[0]}; install the cluster's version here, bring the nodes to that of "
-        "constraints.txt, or submit with --any-versions"
+        f"the cluster at {cluster.url} has {found[0]}; install the cluster's version here, bring "
+        "the nodes to that of constraints.txt, or submit with --any-versions"
     )

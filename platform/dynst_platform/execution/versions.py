@@ -6,7 +6,18 @@ from importlib.metadata import PackageNotFoundError, version
 
 __all__ = ["differences", "installed", "requirements"]
 
-PACKAGES = ("ray", "torch", "numpy", "scipy", "pyarrow", "pandas", "pydantic", "safetensors", "mlflow", "optuna")
+PACKAGES = (
+    "ray",
+    "torch",
+    "numpy",
+    "scipy",
+    "pyarrow",
+    "pandas",
+    "pydantic",
+    "safetensors",
+    "mlflow",
+    "optuna",
+)
 
 
 def installed() -> dict[str, str]:
@@ -17,12 +28,23 @@ def installed() -> dict[str, str]:
 
 def differences(wanted: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
     """``torch 2.12.0 instead of 2.13.0`` for each that is not as wanted."""
-    return [f"{name} {found.get(name, 'none')} instead of {wish}" for name, wish in wanted.items() if found.get(name) != wish]
+    return [
+        f"{name} {found.get(name, 'none')} instead of {wish}"
+        for name, wish in wanted.items()
+        if found.get(name) != wish
+    ]
 
 
 def requirements() -> list[str]:
-    """For pip, what a node must have to be as this machine; Ray and Python must be there already."""
-    return [f"{name}=={found}" for name, found in installed().items() if name not in ("python", "ray") and found != "none"]
+    """For pip, what a node must have to be as this machine.
+
+    Ray and Python must be there already.
+    """
+    return [
+        f"{name}=={found}"
+        for name, found in installed().items()
+        if name not in ("python", "ray") and found != "none"
+    ]
 
 
 def _version(name: str) -> str:

@@ -1,4 +1,7 @@
-"""What runs on every worker: the job's arms, one after another. Knows neither Ray nor MLflow; figures leave as plain reports."""
+"""What runs on every worker: the job's arms, one after another.
+
+Knows neither Ray nor MLflow; figures leave as plain reports.
+"""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -31,13 +34,18 @@ from dynst_platform.reports import ArmReport
 __all__ = ["checkpoints_of", "run_job"]
 
 
-def run_job(job: JobSpec, store_path: Path, folder: Path, publish: Publish, device: torch.device = CPU) -> None:
-    """Train every arm of the job and report epochs as they end; goes on from the last checkpoint, if the run has one.
+def run_job(
+    job: JobSpec, store_path: Path, folder: Path, publish: Publish, device: torch.device = CPU
+) -> None:
+    """Train every arm of the job and report epochs as they end.
+
+    Goes on from the last checkpoint, if the run has one.
 
     Every rank reports equally often. What was told before an interruption may be told again.
 
     Args:
-        folder: of the run, seen by every worker: checkpoints, unless the job has another place for them, and ``models/<arm>``.
+        folder: of the run, seen by every worker: checkpoints, unless the job has another place for
+            them, and ``models/<arm>``.
         device: what this worker computes on.
     """
     world = current_world(device)
@@ -56,7 +64,11 @@ def run_job(job: JobSpec, store_path: Path, folder: Path, publish: Publish, devi
 
 def checkpoints_of(job: JobSpec, store: SensorStore, folder: Path) -> Checkpoints:
     """Of the run in ``folder``; where the job runs is no part of what they belong to."""
-    address = f"{job.cluster.checkpoints.rstrip('/')}/{folder.name}" if job.cluster.checkpoints else str(folder / "checkpoints")
+    address = (
+        f"{job.cluster.checkpoints.rstrip('/')}/{folder.name}"
+        if job.cluster.checkpoints
+        else str(folder / "checkpoints")
+    )
     spec = _spec_of(job) | {"data_digest": store.manifest.digest}
     defaults = _spec_of(JobSpec(name=job.name, data=DataSpec(store=job.data.store)))
     return Checkpoints(address, spec, job.cluster.keep_checkpoints, defaults)
@@ -67,7 +79,10 @@ def _spec_of(job: JobSpec) -> dict[str, Any]:
 
 
 def _trained_arms(job: JobSpec, experiment: Experiment, run: ResumableRun) -> Iterator[Arm]:
-    """Dense first, so that the others can be held against it; fixed choices start from the learned one's warm-up."""
+    """Dense first, so that the others can be held against it.
+
+    Fixed choices start from the learned one's warm-up.
+    """
     ended = set(run.state.ended)
     if job.references.dense and "dense" not in ended:
         dense = experiment.dense()
@@ -122,7 +137,9 @@ def _arm_report(
     efficiency: Efficiency | None,
     artifact: Path,
 ) -> ArmReport:
-    """How the arm ended, and what the references reach at the very sensors that its mask keeps and switches off."""
+    """How the arm ended, and what the references reach at the very sensors that its mask keeps and
+    switches off.
+    """
     store, groups = experiment.store, sensor_groups(arm.active)
     learned = arm.kind == ArmKind.LEARNED
     tables = {"test": found.errors} | (_references(experiment.dataset, dense) if learned else {})
@@ -131,11 +148,15 @@ def _arm_report(
     metrics = _horizon_metrics(found.errors)
     for name, table in tables.items():
         metrics |= _named(name, overall_errors(table, groups, channels))
-    metrics |= _named("test", found.images) | (_named("dense", dense["frames"]) if learned and dense else {})
+    metrics |= _named("test", found.images) | (
+        _named("dense", dense["frames"]) if learned and dense else {}
+    )
     rows = [
         row
         for name, table in tables.items()
-        for row in errors_by_step(arm.name if name == "test" else name, table, groups, channels, minutes)
+        for row in errors_by_step(
+            arm.name if name == "test" else name, table, groups, channels, minutes
+        )
     ]
     return ArmReport(
         arm=arm.name,
@@ -176,12 +197,16 @@ def _horizon_metrics(errors: ErrorTable) -> dict[str, float]:
     """Numbered so that names sort as the steps do."""
     horizon = errors.count.shape[0]
     digits = max(2, len(str(horizon)))
-    return {f"test/mae_all_h{step + 1:0{digits}d}": errors.mae(step=step) for step in range(horizon)}
+    return {
+        f"test/mae_all_h{step + 1:0{digits}d}": errors.mae(step=step) for step in range(horizon)
+    }
 
 
 def _keep_model(folder: Path, experiment: Experiment, arm: Arm) -> Path:
-    """Whole or not at all, and never changed again: where the arm had ended before, its report may be on its way to MLflow with
-    the folder's name in it. The same model stays in its place, another one, which a GPU may make, gets a place of its own."""
+    """Whole or not at all, and never changed again: where the arm had ended before, its report may
+    be on its way to MLflow with the folder's name in it. The same model stays in its place,
+    another one, which a GPU may make, gets a place of its own.
+    """
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     save_arm(draft, experiment, arm)

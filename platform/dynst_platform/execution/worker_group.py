@@ -1,4 +1,7 @@
-"""A function on several workers under Ray Train. What rank 0 reports reaches the caller in order, while the group runs."""
+"""A function on several workers under Ray Train.
+
+What rank 0 reports reaches the caller in order, while the group runs.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +19,9 @@ from dynst_platform.tracking.report_file import LineReader, append_line, followe
 __all__ = ["GroupShape", "run_on_workers"]
 
 Item = TypeVar("Item")
-RESIZE_SECONDS = 60.0  # between two looks at whether there is room for more workers; each change is a start anew
+RESIZE_SECONDS = (
+    60.0  # between two looks at whether there is room for more workers; each change is a start anew
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,8 @@ class GroupShape:
         start_failures: how often the group may find no room before that counts as a failure.
         max_failures: how often the group is started anew after it lost a worker.
         spread: over as many nodes as there are, rather than few.
-        fewest: as many workers as the cluster has room for, from so many on; by default all of them.
+        fewest: as many workers as the cluster has room for, from so many on; by default all of
+            them.
     """
 
     workers: int
@@ -41,7 +47,11 @@ class GroupShape:
     @property
     def num_workers(self) -> int | tuple[int, int]:
         """As Ray Train wants it: a pair may be resized on the way."""
-        return self.workers if self.fewest is None or self.fewest == self.workers else (self.fewest, self.workers)
+        return (
+            self.workers
+            if self.fewest is None or self.fewest == self.workers
+            else (self.fewest, self.workers)
+        )
 
 
 def run_on_workers(
@@ -54,11 +64,13 @@ def run_on_workers(
     """Call ``function(config)`` on each worker.
 
     Args:
-        reports: reads the file that rank 0's reports are left in; its folder is seen by every node, and holds what Ray Train keeps.
+        reports: reads the file that rank 0's reports are left in; its folder is seen by every node,
+            and holds what Ray Train keeps.
         on_report: is handed each of them, those of earlier processes first.
 
     Raises:
-        RunError: the function failed, or more workers were lost than ``shape`` allows, or Ray Train failed.
+        RunError: the function failed, or more workers were lost than ``shape`` allows, or Ray Train
+            failed.
     """
     folder = reports.path.parent
     (folder / FAILURE_FILE).unlink(missing_ok=True)
@@ -66,7 +78,9 @@ def run_on_workers(
         try:
             _fit(function, config, shape, reports.path)
         except ray.train.v2.api.exceptions.TrainingFailedError as error:
-            raise RunError(f"the training failed: {read_failure(folder) or _root_cause(error)}") from error
+            raise RunError(
+                f"the training failed: {read_failure(folder) or _root_cause(error)}"
+            ) from error
         except ray.exceptions.RayActorError as error:
             raise RunError("the training failed: Ray Train's controller died") from error
         reason = read_failure(folder)
@@ -74,7 +88,9 @@ def run_on_workers(
             raise RunError(f"the training failed: {reason}")
 
 
-def _fit(function: Callable[..., None], config: dict[str, Any], shape: GroupShape, reports: Path) -> None:
+def _fit(
+    function: Callable[..., None], config: dict[str, Any], shape: GroupShape, reports: Path
+) -> None:
     folder = reports.parent
     each = {"CPU": shape.cpu} | ({"GPU": shape.gpu} if shape.gpu else {})
     trainer = ray.train.torch.TorchTrainer(
@@ -88,10 +104,13 @@ def _fit(function: Callable[..., None], config: dict[str, Any], shape: GroupShap
             placement_strategy="SPREAD" if shape.spread else "PACK",
         ),
         run_config=ray.train.RunConfig(
-            name=f"train-{len(list(folder.glob('train-*')))}",  # a known name would resume what Ray Train keeps
+            # a known name would resume what Ray Train keeps
+            name=f"train-{len(list(folder.glob('train-*')))}",
             storage_path=str(folder),
             callbacks=[_ReportFile(reports)],
-            failure_config=ray.train.FailureConfig(max_failures=shape.max_failures, controller_failure_limit=shape.start_failures),
+            failure_config=ray.train.FailureConfig(
+                max_failures=shape.max_failures, controller_failure_limit=shape.start_failures
+            ),
             logging_config=ray.train.LoggingConfig(log_level="ERROR"),
         ),
     )
@@ -99,12 +118,16 @@ def _fit(function: Callable[..., None], config: dict[str, Any], shape: GroupShap
 
 
 class _ReportFile(ray.train.UserCallback):  # type: ignore[misc]
-    """Runs in Ray Train's controller process and leaves each report of rank 0 as a line in a file."""
+    """Runs in Ray Train's controller process and leaves each report of rank 0 as a line in a
+    file.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:
+    def after_report(
+        self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any
+    ) -> None:
         append_line(self._path, metrics[0])
 
 

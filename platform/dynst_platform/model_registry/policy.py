@@ -1,4 +1,6 @@
-"""Which training may go into service, and whether it takes the champion's place: rules over plain figures."""
+"""Which training may go into service, and whether it takes the champion's place: rules over plain
+figures.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,10 +53,12 @@ class Figures:
 
 
 def candidates_of(trainings: Sequence[Training], flags: dict[str, Any]) -> list[Candidate]:
-    """Each under the policy of its own job, in which ``flags`` take the place of single rules; the best first.
+    """Each under the policy of its own job, in which ``flags`` take the place of single rules.
 
-    The best reads sensors that cost least; of equal cost, the one with the smallest error. Of several seeds the training with the
-    smallest error stands for all.
+    The best first.
+
+    The best reads sensors that cost least; of equal cost, the one with the smallest error. Of
+    several seeds the training with the smallest error stands for all.
     """
     groups: dict[str, list[Training]] = {}
     for training in trainings:
@@ -65,7 +69,10 @@ def candidates_of(trainings: Sequence[Training], flags: dict[str, Any]) -> list[
 
 
 def _alike(training: Training) -> str:
-    """Several runs of one seed are alike too; a trial of a sweep stands alone, since it has its seeds inside."""
+    """Several runs of one seed are alike too.
+
+    A trial of a sweep stands alone, since it has its seeds inside.
+    """
     own = training.run_id if training.kind == "trial" else ""
     return repr((sorted(training.settings.items()), training.data_digest, own))
 
@@ -74,7 +81,9 @@ def _candidate(group: list[Training], flags: dict[str, Any]) -> Candidate:
     newest: dict[Any, Training] = {}
     for training in group:  # the newest first
         newest.setdefault(training.seeds, training)
-    shares = [training.over_dense for training in newest.values() if training.over_dense is not None]
+    shares = [
+        training.over_dense for training in newest.values() if training.over_dense is not None
+    ]
     best = min(newest.values(), key=lambda training: training.mae_all or float("inf"))
     several = best.seeds if isinstance(best.seeds, int) else len(newest)
     return Candidate(
@@ -83,35 +92,53 @@ def _candidate(group: list[Training], flags: dict[str, Any]) -> Candidate:
         seeds=several,
         over_dense=fmean(shares),
         deviation=stdev(shares) if len(shares) > 1 else None,
-        policy=best.policy.model_copy(update={name: value for name, value in flags.items() if value is not None}),
+        policy=best.policy.model_copy(
+            update={name: value for name, value in flags.items() if value is not None}
+        ),
     )
 
 
 def shortfalls(candidate: Candidate) -> list[str]:
-    """Each rule of its policy that it breaks, with the figure; empty where it may go into service."""
+    """Each rule of its policy that it breaks, with the figure.
+
+    Empty where it may go into service.
+    """
     policy, found = candidate.policy, list[str]()
     if candidate.over_dense > policy.max_over_dense:
-        found.append(f"its error is {candidate.over_dense:+.1%} against dense, at most {policy.max_over_dense:+.1%} is allowed")
+        found.append(
+            f"its error is {candidate.over_dense:+.1%} against dense, at most "
+            f"{policy.max_over_dense:+.1%} is allowed"
+        )
     if candidate.sparsity < policy.min_sparsity - 1e-9:
-        found.append(f"{candidate.sparsity:.1%} of the sensors are off, at least {policy.min_sparsity:.1%} are wanted")
+        found.append(
+            f"{candidate.sparsity:.1%} of the sensors are off, at least {policy.min_sparsity:.1%} "
+            f"are wanted"
+        )
     if policy.max_cost is not None and candidate.cost > policy.max_cost:
         found.append(f"its sensors cost {candidate.cost:g}, at most {policy.max_cost:g} is allowed")
     if policy.min_speed_up and (candidate.speed_up or 0) < policy.min_speed_up:
         had = "unknown" if candidate.speed_up is None else f"{candidate.speed_up:.2f} ×"
         found.append(f"its speed-up is {had}, at least {policy.min_speed_up:.2f} × is wanted")
     if candidate.seeds < policy.min_seeds:
-        found.append(f"it was trained with {candidate.seeds} seeds, at least {policy.min_seeds} are wanted")
+        found.append(
+            f"it was trained with {candidate.seeds} seeds, at least {policy.min_seeds} are wanted"
+        )
     return found
 
 
-def reasons_to_keep_champion(new: Figures, old: Figures, dense: float, policy: PromotionSpec) -> list[str]:
-    """Why the champion stays, both measured on the same test part; empty where the new one takes its place.
+def reasons_to_keep_champion(
+    new: Figures, old: Figures, dense: float, policy: PromotionSpec
+) -> list[str]:
+    """Why the champion stays, both measured on the same test part.
+
+    Empty where the new one takes its place.
 
     It does if the champion breaks the policy, or costs more, or costs the same and errs more.
     """
     if (new.horizon, new.targets) != (old.horizon, old.targets):
         return [
-            f"the champion forecasts {', '.join(old.targets)} {old.horizon} steps ahead and the candidate {', '.join(new.targets)} "
+            f"the champion forecasts {', '.join(old.targets)} {old.horizon} steps ahead and the "
+            f"candidate {', '.join(new.targets)} "
             f"{new.horizon}, so their errors cannot be compared; give the model another name"
         ]
     if old.mae_all / dense - 1 > policy.max_over_dense or old.sparsity < policy.min_sparsity - 1e-9:
@@ -119,7 +146,13 @@ def reasons_to_keep_champion(new: Figures, old: Figures, dense: float, policy: P
     if policy.max_cost is not None and old.cost > policy.max_cost:
         return []
     if new.cost > old.cost:
-        return [f"its sensors cost {new.cost:g}, the champion's {old.cost:g}, and the champion meets the policy too"]
+        return [
+            f"its sensors cost {new.cost:g}, the champion's {old.cost:g}, and the champion meets "
+            f"the policy too"
+        ]
     if new.cost == old.cost and new.mae_all >= old.mae_all * (1 - SAME_ERROR):
-        return [f"for the same cost of {new.cost:g} its error is {new.mae_all:.4g}, the champion's {old.mae_all:.4g}"]
+        return [
+            f"for the same cost of {new.cost:g} its error is {new.mae_all:.4g}, the champion's "
+            f"{old.mae_all:.4g}"
+        ]
     return []

@@ -18,7 +18,10 @@ __all__ = ["Training", "experiment_id_of", "trainings_of"]
 SPARSE = ("learned", "trial")
 OTHERS = ("dense", "random", "baseline")
 NOT_SETTINGS = ("seed", "arm", "trial", "seeds", "name")
-NOT_OF_THE_METHOD = ("cluster.", "training.checkpoint_every")  # how keys begin that change no figure
+NOT_OF_THE_METHOD = (
+    "cluster.",
+    "training.checkpoint_every",
+)  # how keys begin that change no figure
 PAGE = 1000
 
 
@@ -53,18 +56,36 @@ class Training:
 
     @property
     def is_candidate(self) -> bool:
-        return self.kind in SPARSE and self.status == "FINISHED" and self.model_id is not None and self.over_dense is not None
+        return (
+            self.kind in SPARSE
+            and self.status == "FINISHED"
+            and self.model_id is not None
+            and self.over_dense is not None
+        )
 
 
 def experiment_id_of(client: MlflowClient, uri: str, name: str) -> str:
     """Raises ConfigError where there is no such experiment."""
     with as_tracking_error(uri):
         found = client.get_experiment_by_name(name)
-        known = [] if found else [experiment.name for experiment in client.search_experiments() if experiment.name != "Default"]
+        known = (
+            []
+            if found
+            else [
+                experiment.name
+                for experiment in client.search_experiments()
+                if experiment.name != "Default"
+            ]
+        )
     if found is None:
-        raise ConfigError(f"{without_credentials(uri)} has no experiment '{name}'; it has {', '.join(sorted(known)) or 'none yet'}")
+        raise ConfigError(
+            f"{without_credentials(uri)} has no experiment '{name}'; it has "
+            f"{', '.join(sorted(known)) or 'none yet'}"
+        )
     if found.lifecycle_stage == "deleted":
-        raise ConfigError(f"experiment '{name}' was deleted in MLflow; restore it there, or name another")
+        raise ConfigError(
+            f"experiment '{name}' was deleted in MLflow; restore it there, or name another"
+        )
     return str(found.experiment_id)
 
 
@@ -77,15 +98,28 @@ def trainings_of(client: MlflowClient, uri: str, name: str) -> list[Training]:
     """
     experiment = experiment_id_of(client, uri, name)
     with as_tracking_error(uri):
-        runs = [run for run in _pages(client, experiment) if run.data.tags.get("dynst.kind") in (*SPARSE, *OTHERS)]
-    dense = {run.data.tags["dynst.job"]: run.data.metrics["dense/mae_all"] for run in runs if "dense/mae_all" in run.data.metrics}
+        runs = [
+            run
+            for run in _pages(client, experiment)
+            if run.data.tags.get("dynst.kind") in (*SPARSE, *OTHERS)
+        ]
+    dense = {
+        run.data.tags["dynst.job"]: run.data.metrics["dense/mae_all"]
+        for run in runs
+        if "dense/mae_all" in run.data.metrics
+    }
     return [_training(run, dense) for run in runs]
 
 
 def _pages(client: MlflowClient, experiment: str) -> Iterator[Run]:
     token = None
     while True:
-        page = client.search_runs([experiment], max_results=PAGE, page_token=token, order_by=["attributes.start_time DESC"])
+        page = client.search_runs(
+            [experiment],
+            max_results=PAGE,
+            page_token=token,
+            order_by=["attributes.start_time DESC"],
+        )
         yield from page
         token = page.token
         if not token:
@@ -100,7 +134,9 @@ def _training(run: Run, dense: dict[str, float]) -> Training:
         name=run.info.run_name,
         kind=tags["dynst.kind"],
         status=run.info.status,
-        started=datetime.fromtimestamp(run.info.start_time / 1000, UTC).isoformat(timespec="seconds"),
+        started=datetime.fromtimestamp(run.info.start_time / 1000, UTC).isoformat(
+            timespec="seconds"
+        ),
         job_id=tags["dynst.job"],
         data_digest=tags["dynst.data_digest"],
         model_id=models[-1].model_id if models else None,

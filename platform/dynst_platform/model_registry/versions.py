@@ -1,7 +1,8 @@
 """Versions of a registered model, which of them is the champion, and everything that ever moved it.
 
-MLflow's registry has no transactions. What must be done alone is done while holding a lock: a registered model of a name that can
-exist only once, in whatever database the tracking server has. Each move of the alias is kept as a tag of the registered model.
+MLflow's registry has no transactions. What must be done alone is done while holding a lock: a
+registered model of a name that can exist only once, in whatever database the tracking server has.
+Each move of the alias is kept as a tag of the registered model.
 """
 
 import getpass
@@ -22,7 +23,16 @@ from dynst.errors import ConfigError
 from dynst_platform.errors import RunError
 from dynst_platform.model_registry.references import CHAMPION, model_id_in
 
-__all__ = ["Event", "Version", "alone_with", "champion_of", "history_of", "register", "roll_back", "unlock"]
+__all__ = [
+    "Event",
+    "Version",
+    "alone_with",
+    "champion_of",
+    "history_of",
+    "register",
+    "roll_back",
+    "unlock",
+]
 
 LOCK = ".promotion-lock"
 EVENT = "dynst.event."
@@ -61,13 +71,17 @@ def champion_of(client: MlflowClient, name: str) -> Version | None:
         raise
 
 
-def register(client: MlflowClient, name: str, run_id: str, model_id: str, tags: dict[str, str], why: str) -> Version:
+def register(
+    client: MlflowClient, name: str, run_id: str, model_id: str, tags: dict[str, str], why: str
+) -> Version:
     """A new version that is the champion from now on; to be called while alone with the model."""
     before = champion_of(client, name)
     previous = {} if before is None else {"dynst.previous": str(before.number)}
     _ensure(client, name)
     known = {"dynst.model_id": model_id, "dynst.run_id": run_id} | previous | tags
-    made = client.create_model_version(name, f"models:/{model_id}", run_id, tags=known, model_id=model_id)
+    made = client.create_model_version(
+        name, f"models:/{model_id}", run_id, tags=known, model_id=model_id
+    )
     version = _version(made)
     _move(client, version, before, "promoted", why)
     return version
@@ -82,9 +96,14 @@ def roll_back(client: MlflowClient, name: str) -> tuple[Version, Version]:
     with alone_with(client, name):
         now = champion_of(client, name)
         if now is None:
-            raise ConfigError(f"model '{name}' has no champion, so nothing can be rolled back; see dynst promote")
+            raise ConfigError(
+                f"model '{name}' has no champion, so nothing can be rolled back; see dynst promote"
+            )
         if now.previous is None:
-            raise ConfigError(f"version {now.number} of '{name}' is its first champion, so there is none to go back to")
+            raise ConfigError(
+                f"version {now.number} of '{name}' is its first champion, so there is none to go "
+                f"back to"
+            )
         before = _version(client.get_model_version(name, str(now.previous)))
         _move(client, before, now, "rolled back", f"version {now.number} was withdrawn")
     return before, now
@@ -98,7 +117,9 @@ def history_of(client: MlflowClient, name: str) -> list[Event]:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             raise ConfigError(f"the registry has no model '{name}'; promote one first") from error
         raise
-    return [Event(**json.loads(value)) for key, value in sorted(tags.items()) if key.startswith(EVENT)]
+    return [
+        Event(**json.loads(value)) for key, value in sorted(tags.items()) if key.startswith(EVENT)
+    ]
 
 
 @contextmanager
@@ -113,7 +134,8 @@ def alone_with(client: MlflowClient, name: str, wait: float = WAIT_SECONDS) -> I
     while not _taken(client, name, holder):
         if time.monotonic() > deadline:
             raise RunError(
-                f"another promotion of '{name}' has been under way for {wait:g} s{_who(client, name)}; wait for it, or, if it "
+                f"another promotion of '{name}' has been under way for {wait:g} "
+                f"s{_who(client, name)}; wait for it, or, if it "
                 f"died, free the model with: dynst registry unlock {name}"
             )
         time.sleep(random.uniform(0.1, 0.5))
@@ -129,9 +151,12 @@ def unlock(client: MlflowClient, name: str) -> None:
 
 def _taken(client: MlflowClient, name: str, tags: dict[str, str]) -> bool:
     try:
-        client.create_registered_model(name + LOCK, tags, description="exists while a promotion is under way")
+        client.create_registered_model(
+            name + LOCK, tags, description="exists while a promotion is under way"
+        )
     except MlflowException as error:
-        # "Does not exist": MLflow's insert met another's lock, which was gone again when it went to look at it.
+        # "Does not exist": MLflow's insert met another's lock, which was gone again when it went to
+        # look at it.
         if error.error_code in ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"):
             return False
         raise
@@ -157,7 +182,9 @@ def _ensure(client: MlflowClient, name: str) -> None:
 def _move(client: MlflowClient, to: Version, before: Version | None, what: str, why: str) -> None:
     client.set_registered_model_alias(to.name, CHAMPION, str(to.number))
     number = len(history_of(client, to.name)) + 1
-    event = Event(number, _now(), what, to.number, None if before is None else before.number, _by(), why)
+    event = Event(
+        number, _now(), what, to.number, None if before is None else before.number, _by(), why
+    )
     client.set_registered_model_tag(to.name, f"{EVENT}{number:06d}", json.dumps(asdict(event)))
 
 

@@ -1,4 +1,6 @@
-"""A picture of errors over the horizon: every forecaster, over ALL locations and over those where nobody measures any more."""
+"""A picture of errors over the horizon: every forecaster, over ALL locations and over those where
+nobody measures any more.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,22 @@ from matplotlib.ticker import MaxNLocator
 __all__ = ["draw_errors_by_step"]
 
 STYLES: dict[str, dict[str, Any]] = {
-    "dynst": {"label": "DynST", "color": "#1a7f37", "linewidth": 2.4, "marker": "o", "markersize": 4, "zorder": 4},
-    "dense": {"label": "dense, reads all", "color": "black", "linewidth": 1.6, "marker": "s", "markersize": 3, "zorder": 3},
+    "dynst": {
+        "label": "DynST",
+        "color": "#1a7f37",
+        "linewidth": 2.4,
+        "marker": "o",
+        "markersize": 4,
+        "zorder": 4,
+    },
+    "dense": {
+        "label": "dense, reads all",
+        "color": "black",
+        "linewidth": 1.6,
+        "marker": "s",
+        "markersize": 3,
+        "zorder": 3,
+    },
     "random": {
         "label": "random choice, its own sensors",
         "color": "#d9822b",
@@ -31,13 +47,16 @@ GROUPS = {"all": "ALL locations", "inactive": "INACTIVE locations"}
 
 
 def draw_errors_by_step(path: Path, table: pd.DataFrame, units: dict[str, str]) -> None:
-    """Write a PNG: mean absolute error against the step ahead, a row of panels for each target channel (the first six of many).
+    """Write a PNG: mean absolute error against the step ahead, a row of panels for each target
+    channel (the first six of many).
 
     Args:
         table: rows of ``errors_by_step``; random arms are averaged, each over its own sensors.
         units: of each target channel.
     """
-    table = table.assign(forecaster=table["forecaster"].str.replace(r"random-\d+", "random", regex=True))
+    table = table.assign(
+        forecaster=table["forecaster"].str.replace(r"random-\d+", "random", regex=True)
+    )
     units = dict(list(units.items())[:MAX_CHANNELS])
     groups = [group for group in GROUPS if (table["group"] == group).any()]
     figure = Figure(figsize=(5.5 * len(groups) + 1, 4.2 * len(units)), layout="constrained")
@@ -53,15 +72,26 @@ def draw_errors_by_step(path: Path, table: pd.DataFrame, units: dict[str, str]) 
 
 
 def _draw(axes: Axes, errors: pd.DataFrame) -> None:
-    """One line a forecaster, with its mean in the legend; the axis is made for those that were trained."""
+    """One line a forecaster, with its mean in the legend.
+
+    The axis is made for those that were trained.
+    """
     others = [name for name in errors if name not in STYLES]
     for name, style in (
-        STYLES | {str(other): {"label": str(other).replace("_", " "), "linewidth": 1.2} for other in others}
+        STYLES
+        | {
+            str(other): {"label": str(other).replace("_", " "), "linewidth": 1.2}
+            for other in others
+        }
     ).items():
         if name in errors:
             line = errors[name]
-            axes.plot(line.index, line, **(style | {"label": f"{style['label']}: {line.mean():.3g}"}))
-    top = 1.6 * np.nanmax(errors[[name for name in TRAINED if name in errors]].to_numpy(), initial=0)
+            axes.plot(
+                line.index, line, **(style | {"label": f"{style['label']}: {line.mean():.3g}"})
+            )
+    top = 1.6 * np.nanmax(
+        errors[[name for name in TRAINED if name in errors]].to_numpy(), initial=0
+    )
     axes.set_ylim(0, min(top, 1.05 * np.nanmax(errors.to_numpy(), initial=0)) or 1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
@@ -73,4 +103,8 @@ def _steps_label(table: pd.DataFrame) -> str:
     if pd.isna(minutes):
         return "steps ahead"
     hours = minutes / 60
-    return f"steps ahead, of {hours:g} h each" if hours >= 1 else f"steps ahead, of {minutes:g} min each"
+    return (
+        f"steps ahead, of {hours:g} h each"
+        if hours >= 1
+        else f"steps ahead, of {minutes:g} min each"
+    )

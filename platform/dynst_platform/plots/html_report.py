@@ -1,4 +1,6 @@
-"""A self-contained page: headings, sentences, tables, pictures and commands in one file that opens without a network."""
+"""A self-contained page: headings, sentences, tables, pictures and commands in one file that opens
+without a network.
+"""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -26,9 +28,17 @@ class Section:
 
 
 def write_html(path: Path, title: str, sections: Sequence[Section]) -> None:
-    environment = Environment(loader=PackageLoader("dynst_platform"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("dynst_platform"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters["figure"] = _figure
-    path.write_text(environment.get_template("report.html").render(title=title, sections=sections), encoding="utf-8")
+    path.write_text(
+        environment.get_template("report.html").render(title=title, sections=sections),
+        encoding="utf-8",
+    )
 
 
 def _figure(value: Any) -> str:

@@ -1,4 +1,6 @@
-"""A picture of a mask's history: which sensors were on after each update, and how much they mattered then."""
+"""A picture of a mask's history: which sensors were on after each update, and how much they
+mattered then.
+"""
 
 from pathlib import Path
 
@@ -10,41 +12,78 @@ from matplotlib.patches import Patch
 __all__ = ["draw_mask_history"]
 
 MAX_NAMES, MAX_TICKS = 45, 16
-ROBUST = (2, 95)  # percentiles between which colours run: one sensor of great importance must not hide the others
+ROBUST = (
+    2,
+    95,
+)  # percentiles between which colours run: one sensor of great importance must not hide the others
 OFF, BAR = "#ececec", "#4c78a8"
 
 
 def draw_mask_history(
-    path: Path, names: tuple[str, ...], steps: np.ndarray, active: np.ndarray, importance: np.ndarray, time_on: np.ndarray
+    path: Path,
+    names: tuple[str, ...],
+    steps: np.ndarray,
+    active: np.ndarray,
+    importance: np.ndarray,
+    time_on: np.ndarray,
 ) -> None:
-    """Write a PNG: importance over the updates, blank where a sensor is off, and beside it the share of time each was on.
+    """Write a PNG: importance over the updates, blank where a sensor is off, and beside it the
+    share of time each was on.
 
     Args:
         steps: training step of each update ``[U]``.
         active, importance: ``[U, S]``.
-        time_on: share of time on since the first update, ``[S]``; sensors are sorted by it, longest on at the top.
+        time_on: share of time on since the first update, ``[S]``; sensors are sorted by it, longest
+            on at the top.
     """
     order = np.lexsort((-importance[-1], -time_on))
     named = len(names) <= MAX_NAMES
-    figure = Figure(figsize=(11, float(np.clip(2 + 0.24 * len(names), 5, 11))), layout="constrained")
+    figure = Figure(
+        figsize=(11, float(np.clip(2 + 0.24 * len(names), 5, 11))), layout="constrained"
+    )
     heat, bars = figure.subplots(1, 2, width_ratios=[4, 1], sharey=True)
     shown = np.ma.masked_array(importance, ~active).T[order]
     low, high = np.percentile(shown.compressed(), ROBUST)
-    image = heat.imshow(shown, aspect="auto", interpolation="nearest", vmin=low, vmax=high, extent=_extent(shown))
+    image = heat.imshow(
+        shown, aspect="auto", interpolation="nearest", vmin=low, vmax=high, extent=_extent(shown)
+    )
     heat.set_facecolor(OFF)
     _label_updates(heat, steps)
-    heat.set_title(f"Sensors on after each update, and their importance: {active[-1].sum()} of {len(names)} are left", fontsize=11)
-    heat.set_yticks(np.arange(len(names)) if named else [], [names[row] for row in order] if named else [], fontsize=8)
+    heat.set_title(
+        f"Sensors on after each update, and their importance: {active[-1].sum()} of {len(names)} "
+        f"are left",
+        fontsize=11,
+    )
+    heat.set_yticks(
+        np.arange(len(names)) if named else [],
+        [names[row] for row in order] if named else [],
+        fontsize=8,
+    )
     if not named:
         heat.set_ylabel(f"{len(names)} sensors, longest on at the top")
-    figure.legend(handles=[Patch(facecolor=OFF, edgecolor="grey", label="off")], loc="outside lower right", fontsize=9)
-    bars.stairs(time_on[order], np.arange(len(names) + 1) - 0.5, orientation="horizontal", fill=True, color=BAR)
+    figure.legend(
+        handles=[Patch(facecolor=OFF, edgecolor="grey", label="off")],
+        loc="outside lower right",
+        fontsize=9,
+    )
+    bars.stairs(
+        time_on[order],
+        np.arange(len(names) + 1) - 0.5,
+        orientation="horizontal",
+        fill=True,
+        color=BAR,
+    )
     bars.set_xlim(0, 1)
     bars.xaxis.set_major_formatter("{x:.0%}")
     bars.tick_params(axis="y", length=0, labelleft=False)
     bars.set_title("time on since the first update", fontsize=9)
     figure.colorbar(
-        image, ax=heat, location="bottom", label="importance: error avoided by keeping the sensor", shrink=0.6, extend="both"
+        image,
+        ax=heat,
+        location="bottom",
+        label="importance: error avoided by keeping the sensor",
+        shrink=0.6,
+        extend="both",
     )
     figure.savefig(path, dpi=110)
 

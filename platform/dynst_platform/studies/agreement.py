@@ -11,7 +11,9 @@ __all__ = ["overlap_figures"]
 
 
 def overlap_figures(kept: Iterable[str], sensors: tuple[str, ...]) -> dict[str, float]:
-    """Mean overlap (Jaccard) of any two choices, and that of random choices of their sizes; NaN for a single one.
+    """Mean overlap (Jaccard) of any two choices, and that of random choices of their sizes.
+
+    NaN for a single one.
 
     Args:
         kept: for each seed the names of the kept sensors between bars.

@@ -7,20 +7,32 @@ from dynst_platform.studies.references import reference_errors
 
 __all__ = ["draw_band", "draw_references"]
 
-MANY_TIMES = 1.5  # a reference this much above all curves would squeeze them, and is named in the legend instead
+# a reference this much above all curves would squeeze them, and is named in the legend instead
+MANY_TIMES = 1.5
 
 
 def draw_band(axes: Axes, mean: pd.Series, spread: pd.Series, colour: object) -> None:
     """One standard deviation over seeds to either side; a bar where there is a single sparsity."""
-    axes.fill_between(100 * mean.index, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0)
+    axes.fill_between(
+        100 * mean.index, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0
+    )
     if len(mean) == 1:
         axes.errorbar(100 * mean.index, mean, yerr=spread, color=colour, capsize=4)
 
 
 def draw_references(axes: Axes, table: pd.DataFrame, highest: float) -> None:
     """Horizontal lines for what reads every sensor; ``highest`` is the top of the curves."""
-    for (name, error), style in zip(reference_errors(table).items(), ("-", ":", "--"), strict=False):
+    for (name, error), style in zip(
+        reference_errors(table).items(), ("-", ":", "--"), strict=False
+    ):
         if error > MANY_TIMES * highest:
-            axes.plot([], [], linestyle=style, color="black", linewidth=1, label=f"{name}: {error:.4g}, above")
+            axes.plot(
+                [],
+                [],
+                linestyle=style,
+                color="black",
+                linewidth=1,
+                label=f"{name}: {error:.4g}, above",
+            )
             continue
         axes.axhline(error, linestyle=style, color="black", linewidth=1, label=f"{name}, reads all")

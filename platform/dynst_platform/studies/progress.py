@@ -2,7 +2,14 @@
 
 from types import TracebackType
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from dynst_platform.terminal.screen import progress_console
 
@@ -30,7 +37,12 @@ class TaskProgress:
         self._progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._progress.stop()
 
     def on_piece(self, name: str, done: int, total: int) -> None:
@@ -38,4 +50,8 @@ class TaskProgress:
             self._bar = self._progress.add_task(name, total=total)
         self._progress.update(self._bar, completed=done, description=name)
         if not self._console.is_terminal:
-            self._console.print(f"{self._name}: {name} done, {done} of {total} pieces", highlight=False, soft_wrap=True)
+            self._console.print(
+                f"{self._name}: {name} done, {done} of {total} pieces",
+                highlight=False,
+                soft_wrap=True,
+            )

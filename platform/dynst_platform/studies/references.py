@@ -1,4 +1,6 @@
-"""What every study is held against: the training that reads every sensor, and forecasts that need none."""
+"""What every study is held against: the training that reads every sensor, and forecasts that need
+none.
+"""
 
 from math import nan
 from time import perf_counter
@@ -19,7 +21,15 @@ from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.studies.tasks import Task, TaskResult
 
-__all__ = ["FIGURES", "REFERENCES", "dense_task", "errors_of_all", "reference_errors", "run_to_the_end", "study_basis"]
+__all__ = [
+    "FIGURES",
+    "REFERENCES",
+    "dense_task",
+    "errors_of_all",
+    "reference_errors",
+    "run_to_the_end",
+    "study_basis",
+]
 
 FIGURES = ("mae_all", "mae_active", "mae_inactive", "rmse_all", "wape_all")  # of a choice
 REFERENCES = ("dense", "persistence", "seasonal_naive")
@@ -28,14 +38,25 @@ REFERENCES = ("dense", "persistence", "seasonal_naive")
 def dense_task(job: JobSpec, store: SensorStore, seed: int, epochs: int) -> Task:
     """The reference that reads everything, and the naive ones beside it."""
     where = (job.model_dump(mode="json"), str(store.path), seed, epochs)
-    return Task(f"seed-{seed}/dense", _dense, where, study_basis(job, store) | {"seed": seed, "epochs": epochs})
+    return Task(
+        f"seed-{seed}/dense",
+        _dense,
+        where,
+        study_basis(job, store) | {"seed": seed, "epochs": epochs},
+    )
 
 
 def study_basis(job: JobSpec, store: SensorStore) -> dict[str, Any]:
     """What every piece of a study depends on."""
-    settings = job.model_dump(mode="json", include={"data", "model", "training"}, exclude={"training": HOW_KEPT})
+    settings = job.model_dump(
+        mode="json", include={"data", "model", "training"}, exclude={"training": HOW_KEPT}
+    )
     demands = {"dropout_density", "min_distance", "pinned", "excluded"}
-    return settings | job.sparsity.model_dump(mode="json", include=demands) | {"digest": store.manifest.digest}
+    return (
+        settings
+        | job.sparsity.model_dump(mode="json", include=demands)
+        | {"digest": store.manifest.digest}
+    )
 
 
 def _dense(job: dict[str, Any], store: str, seed: int, epochs: int) -> TaskResult:
@@ -50,11 +71,15 @@ def _dense(job: dict[str, Any], store: str, seed: int, epochs: int) -> TaskResul
     for name, errors_of in naive.items():
         errors = errors_of(dataset.test, dataset.scaler)
         if errors is not None:
-            rows.append({"stage": name, "seed": seed, "mae_all": errors.mae(), "rmse_all": errors.rmse()})
+            rows.append(
+                {"stage": name, "seed": seed, "mae_all": errors.mae(), "rmse_all": errors.rmse()}
+            )
     return TaskResult(rows)
 
 
-def errors_of_all(experiment: Experiment, model: SparseForecaster, active: Tensor) -> dict[str, Any]:
+def errors_of_all(
+    experiment: Experiment, model: SparseForecaster, active: Tensor
+) -> dict[str, Any]:
     errors = error_figures(model_errors(experiment, model, active), active)
     return {name: errors[name] for name in FIGURES if name.endswith("_all")}
 
@@ -69,4 +94,8 @@ def run_to_the_end(training: Training) -> float:
 
 def reference_errors(table: pd.DataFrame) -> dict[str, float]:
     """Mean ALL-MAE over seeds of what reads every sensor."""
-    return {name: float(found) for name in REFERENCES if np.isfinite(found := table.loc[table.stage == name, "mae_all"].mean())}
+    return {
+        name: float(found)
+        for name in REFERENCES
+        if np.isfinite(found := table.loc[table.stage == name, "mae_all"].mean())
+    }

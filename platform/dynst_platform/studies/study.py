@@ -1,4 +1,6 @@
-"""A study and its MLflow run: pieces done, rows gathered, and the run closed with the reason where that fails."""
+"""A study and its MLflow run: pieces done, rows gathered, and the run closed with the reason where
+that fails.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,14 +22,26 @@ from dynst_platform.studies.references import reference_errors
 from dynst_platform.studies.tasks import Task, TaskResult, run_tasks
 from dynst_platform.tracking.mlflow_runs import Tracker
 
-__all__ = ["OnTask", "StudyOutcome", "closed_on_failure", "outcome_facts", "plain_rows", "study_run", "tidy"]
+__all__ = [
+    "OnTask",
+    "StudyOutcome",
+    "closed_on_failure",
+    "outcome_facts",
+    "plain_rows",
+    "study_run",
+    "tidy",
+]
 
-OnTask = Callable[[str, int, int], None]  # name of the piece that is done, how many are, of how many
+OnTask = Callable[
+    [str, int, int], None
+]  # name of the piece that is done, how many are, of how many
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyOutcome:
-    """What every study gives beside its own lines: plain data for the screen, for ``--format json`` and for tests."""
+    """What every study gives beside its own lines: plain data for the screen, for ``--format json``
+    and for tests.
+    """
 
     run_id: str
     experiment: str
@@ -42,10 +56,13 @@ class StudyOutcome:
 def study_run(
     kind: str, job: JobSpec, store: SensorStore, cells: Sequence[Task], on_piece: OnTask
 ) -> Iterator[tuple[Tracker, pd.DataFrame]]:
-    """Do what is left of a study and hand over its rows; the MLflow run stays open until the block ends it.
+    """Do what is left of a study and hand over its rows.
+
+    The MLflow run stays open until the block ends it.
 
     Raises:
-        RunError: a piece, the tracking store or the disk failed; what was finished stays, and the run says why.
+        RunError: a piece, the tracking store or the disk failed; what was finished stays, and the
+            run says why.
     """
     quiet_libraries()
     tracker = Tracker(tracking_uri(), artifact_root(), job, store)
@@ -59,31 +76,51 @@ def study_run(
         on_piece(cell.name, len(done), len(cells))
 
     with closed_on_failure(tracker, "start again"):
-        run_tasks(cells, home() / job.name / "pieces", job.cluster.most_workers, on_done, job.cluster.address)
+        run_tasks(
+            cells,
+            home() / job.name / "pieces",
+            job.cluster.most_workers,
+            on_done,
+            job.cluster.address,
+        )
         yield tracker, tidy(rows, store.sensors.ids)
 
 
 @contextmanager
 def closed_on_failure(tracker: Tracker, then: str) -> Iterator[None]:
-    """Close what is open in MLflow with the reason where the block fails; ``then`` is what to do once a full disk has room."""
+    """Close what is open in MLflow with the reason where the block fails.
+
+    ``then`` is what to do once a full disk has room.
+    """
     try:
         yield
     except OSError as error:
         tracker.close("FAILED", str(error))
-        raise RunError(f"the results cannot be written ({in_one_line(error)}); make room under {home()} and {then}") from error
+        raise RunError(
+            f"the results cannot be written ({in_one_line(error)}); make room under {home()} and "
+            f"{then}"
+        ) from error
     except BaseException as error:
         tracker.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", str(error))
         raise
 
 
 def tidy(rows: Sequence[dict[str, Any]], sensors: tuple[str, ...]) -> pd.DataFrame:
-    """All rows as one table, sorted by what identifies them; ``active`` names the kept sensors, separated by bars."""
+    """All rows as one table, sorted by what identifies them.
+
+    ``active`` names the kept sensors, separated by bars.
+    """
     table = pd.DataFrame(rows)
     if "active" in table:
         table["active"] = [
-            "|".join(sensors[index] for index in kept) if isinstance(kept, list) else None for kept in table["active"]
+            "|".join(sensors[index] for index in kept) if isinstance(kept, list) else None
+            for kept in table["active"]
         ]
-    known = [name for name in ("stage", "seed", "sparsity", "scheme", "criterion", "choice", "number") if name in table]
+    known = [
+        name
+        for name in ("stage", "seed", "sparsity", "scheme", "criterion", "choice", "number")
+        if name in table
+    ]
     rest = [name for name in table if name not in known]
     return table[known + rest].sort_values(known, ignore_index=True)
 
@@ -91,7 +128,9 @@ def tidy(rows: Sequence[dict[str, Any]], sensors: tuple[str, ...]) -> pd.DataFra
 def outcome_facts(
     kind: str, job: JobSpec, store: SensorStore, tracker: Tracker, table: pd.DataFrame, folder: Path
 ) -> dict[str, Any]:
-    """The fields of a ``StudyOutcome`` whose files lie in ``folder``, the picture under the name of the study."""
+    """The fields of a ``StudyOutcome`` whose files lie in ``folder``, the picture under the name of
+    the study.
+    """
     return {
         "run_id": tracker.runs[kind],
         "experiment": job.name,

@@ -1,4 +1,6 @@
-"""Many independent pieces of work, spread over Ray, that resume where they stopped: each finished piece is a folder."""
+"""Many independent pieces of work, spread over Ray, that resume where they stopped: each finished
+piece is a folder.
+"""
 
 import hashlib
 import json
@@ -35,7 +37,9 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class Task:
-    """A pure piece of work. Two cells of the same name and identity are the same work, in whatever study they stand.
+    """A pure piece of work.
+
+    Two cells of the same name and identity are the same work, in whatever study they stand.
 
     Args:
         work: called with ``arguments`` and, where the cell ``needs`` another, that one's files.
@@ -51,7 +55,8 @@ class Task:
     @property
     def folder(self) -> str:
         facts = self.identity | {"code": _code_digest(self.work.__module__)}
-        return f"{self.name}-{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]}"
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        return f"{self.name}-{digest[:12]}"
 
 
 @cache
@@ -66,13 +71,17 @@ def _code_digest(module: str) -> str:
 OnDone = Callable[[Task, TaskResult], None]
 
 
-def run_tasks(cells: Sequence[Task], root: Path, workers: int, on_done: OnDone, address: str | None = None) -> None:
-    """Do what is not done yet, at most ``workers`` cells at once (0: in the calling process), and hand over every product.
+def run_tasks(
+    cells: Sequence[Task], root: Path, workers: int, on_done: OnDone, address: str | None = None
+) -> None:
+    """Do what is not done yet, at most ``workers`` cells at once (0: in the calling process), and
+    hand over every product.
 
     A cell that fails does not stop the others.
 
     Args:
-        address: of a Ray cluster that runs already, whose nodes see what cells read; by default a Ray of our own.
+        address: of a Ray cluster that runs already, whose nodes see what cells read; by default a
+            Ray of our own.
 
     Raises:
         RunError: at least one cell failed; names each, with its reason.
@@ -99,7 +108,8 @@ def run_tasks(cells: Sequence[Task], root: Path, workers: int, on_done: OnDone, 
     if failures:
         listed = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
         raise RunError(
-            f"{len(failures)} of {len(cells)} pieces failed ({listed}); the others are kept, and the same command does the rest"
+            f"{len(failures)} of {len(cells)} pieces failed ({listed}); the others are kept, and "
+            f"the same command does the rest"
         )
 
 
@@ -121,7 +131,9 @@ def _here(cells: Sequence[Task], products: dict[str, TaskResult]) -> Outcomes:
             yield cell, error
 
 
-def _on_ray(cells: Sequence[Task], products: dict[str, TaskResult], workers: int, address: str | None) -> Outcomes:
+def _on_ray(
+    cells: Sequence[Task], products: dict[str, TaskResult], workers: int, address: str | None
+) -> Outcomes:
     with local_ray(address=address):
         remote = ray.remote(num_cpus=1, max_retries=2)(_call_on_worker)
         waiting, running, shared = list(cells), dict[Any, Task](), dict[str, Any]()

@@ -13,12 +13,31 @@ __all__ = ["cluster_options", "profile_of"]
 
 OPTIONS = (
     click.option(
-        "--address", metavar="URL", help="Of the cluster's dashboard, http://host:8265. Else DYNST_ADDRESS, else the profile."
+        "--address",
+        metavar="URL",
+        help="Of the cluster's dashboard, http://host:8265. Else DYNST_ADDRESS, else the profile.",
     ),
-    click.option("--token-file", type=click.Path(path_type=Path), help="Holds the cluster's token. Else DYNST_TOKEN_FILE."),
-    click.option("--tracking-uri", metavar="URI", help="MLflow as the nodes reach it. Else DYNST_TRACKING_URI."),
-    click.option("--home", metavar="FOLDER", help="For runs and stores, seen by every node. Else DYNST_CLUSTER_HOME."),
-    click.option("--profile", "profile_name", metavar="NAME", help="A cluster of ~/.config/dynst/config.toml (or $DYNST_CONFIG)."),
+    click.option(
+        "--token-file",
+        type=click.Path(path_type=Path),
+        help="Holds the cluster's token. Else DYNST_TOKEN_FILE.",
+    ),
+    click.option(
+        "--tracking-uri",
+        metavar="URI",
+        help="MLflow as the nodes reach it. Else DYNST_TRACKING_URI.",
+    ),
+    click.option(
+        "--home",
+        metavar="FOLDER",
+        help="For runs and stores, seen by every node. Else DYNST_CLUSTER_HOME.",
+    ),
+    click.option(
+        "--profile",
+        "profile_name",
+        metavar="NAME",
+        help="A cluster of ~/.config/dynst/config.toml (or $DYNST_CONFIG).",
+    ),
 )
 
 

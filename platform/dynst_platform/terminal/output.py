@@ -1,4 +1,6 @@
-"""What every result has in common: JSON for programs, and for people where it can be found again."""
+"""What every result has in common: JSON for programs, and for people where it can be found
+again.
+"""
 
 import json
 from dataclasses import asdict
@@ -14,7 +16,9 @@ __all__ = ["check_folder", "print_json", "print_places", "settings_of"]
 def check_folder(path: Path) -> None:
     """Before anything is computed that could then not be written."""
     if not path.resolve().parent.is_dir():
-        raise click.UsageError(f"there is no folder {path.resolve().parent} to write {path.name} into; make it first")
+        raise click.UsageError(
+            f"there is no folder {path.resolve().parent} to write {path.name} into; make it first"
+        )
 
 
 def print_json(outcome: Any) -> None:
@@ -22,12 +26,16 @@ def print_json(outcome: Any) -> None:
     click.echo(json.dumps(asdict(outcome), indent=2))
 
 
-def print_places(console: Console, picture: str, run_id: str | None, experiment: str, attribution: str) -> None:
+def print_places(
+    console: Console, picture: str, run_id: str | None, experiment: str, attribution: str
+) -> None:
     """The picture with its label, the MLflow run if there is one, and whom the data are owed to."""
     console.print(f"\n{picture}", highlight=False, soft_wrap=True)
     if run_id is not None:
         run = f"{run_id} in experiment '{experiment}'"
-        console.print(f"MLflow run   {run}; open it with: dynst ui", highlight=False, soft_wrap=True)
+        console.print(
+            f"MLflow run   {run}; open it with: dynst ui", highlight=False, soft_wrap=True
+        )
     if attribution:
         console.print(f"[dim]Data: {attribution}[/]", highlight=False, soft_wrap=True)
 
@@ -35,4 +43,7 @@ def print_places(console: Console, picture: str, run_id: str | None, experiment:
 def settings_of(overrides: dict[str, Any]) -> str:
     """``final=0.5 scheme=judged``: the last part of each key is enough on a screen."""
     short = {key.rpartition(".")[2]: value for key, value in overrides.items()}
-    return " ".join(f"{key}={value:.3g}" if isinstance(value, float) else f"{key}={value}" for key, value in short.items())
+    return " ".join(
+        f"{key}={value:.3g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in short.items()
+    )

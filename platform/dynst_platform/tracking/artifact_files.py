@@ -14,10 +14,20 @@ from dynst_platform.plots.masks import draw_mask
 __all__ = ["write_errors", "write_sensors"]
 
 
-def write_sensors(stem: Path, store: SensorStore, title: str, columns: Mapping[str, Sequence[object]]) -> None:
+def write_sensors(
+    stem: Path, store: SensorStore, title: str, columns: Mapping[str, Sequence[object]]
+) -> None:
     """One row a sensor as ``stem.csv``, and the map beside it."""
-    pd.DataFrame({"sensor": store.sensors.ids, **columns}).to_csv(stem.with_suffix(".csv"), index=False)
-    draw_mask(stem.with_suffix(".png"), store, np.array(columns["active"]), np.array(columns["importance"]), title)
+    pd.DataFrame({"sensor": store.sensors.ids, **columns}).to_csv(
+        stem.with_suffix(".csv"), index=False
+    )
+    draw_mask(
+        stem.with_suffix(".png"),
+        store,
+        np.array(columns["active"]),
+        np.array(columns["importance"]),
+        title,
+    )
 
 
 def write_errors(folder: Path, rows: Sequence[StepError], units: dict[str, str]) -> None:

@@ -1,4 +1,6 @@
-"""How far a run's reports are on their way to MLflow: a small file in the run's folder, and a lock on that folder."""
+"""How far a run's reports are on their way to MLflow: a small file in the run's folder, and a lock
+on that folder.
+"""
 
 import fcntl
 import json
@@ -72,7 +74,8 @@ class Cursor:
             return cls(folder, State(**facts, ending=Ending(**ending) if ending else None))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(
-                f"a run's folder must hold {CURSOR}, but {folder} has none that can be read; name a folder that dynst train made"
+                f"a run's folder must hold {CURSOR}, but {folder} has none that can be read; name "
+                f"a folder that dynst train made"
             ) from error
 
     def move(self, **changes: Any) -> None:
@@ -85,7 +88,9 @@ class Cursor:
 
 def queued(cursor: Cursor) -> int:
     """Reports that MLflow does not have."""
-    return sum(number > cursor.state.lines for number, _ in ReportReader(cursor.folder / REPORTS).new())
+    return sum(
+        number > cursor.state.lines for number, _ in ReportReader(cursor.folder / REPORTS).new()
+    )
 
 
 @contextmanager
@@ -100,7 +105,10 @@ def folder_lock(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
-            raise BusyError(f"{folder} belongs to process {file.read()}, which still works in it; wait for its end") from error
+            raise BusyError(
+                f"{folder} belongs to process {file.read()}, which still works in it; wait for "
+                f"its end"
+            ) from error
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

@@ -1,4 +1,6 @@
-"""Reports on their way to MLflow, in order and once each, while the training goes on whatever becomes of the tracking server."""
+"""Reports on their way to MLflow, in order and once each, while the training goes on whatever
+becomes of the tracking server.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -60,7 +62,10 @@ class Outbox:
         self._reader = ReportReader(cursor.folder / REPORTS)
 
     def hand_over(self, attempt: Attempt) -> None:
-        """All that is there now. A report that was taken is never given again, not even by another process."""
+        """All that is there now.
+
+        A report that was taken is never given again, not even by another process.
+        """
         for number, report in self._reader.new():
             if number <= self._cursor.state.lines:
                 self._destination.recall(report)
@@ -77,7 +82,10 @@ class Outbox:
 
 
 class Delivery(Thread):
-    """Hands the backlog over as it grows; tries again for as long as the server is away, and a few times where it refuses."""
+    """Hands the backlog over as it grows.
+
+    Tries again for as long as the server is away, and a few times where it refuses.
+    """
 
     def __init__(self, cursor: Cursor, destination: Destination) -> None:
         super().__init__(name="delivery", daemon=True)
@@ -97,7 +105,10 @@ class Delivery(Thread):
             self._failure = error
 
     def finish(self, patience: float = PATIENCE) -> Undelivered:
-        """Wait for the rest, ``patience`` seconds while the server is away; says what is left then. Ctrl-C ends the wait alone."""
+        """Wait for the rest, ``patience`` seconds while the server is away; says what is left then.
+
+        Ctrl-C ends the wait alone.
+        """
         self._last_call.set()
         stopped = ""
         try:
@@ -142,7 +153,11 @@ class Delivery(Thread):
         if problem is None:
             return "the tracking store does not answer"
         kind, text = type(problem).__name__, without_credentials(str(problem))
-        return text if text and isinstance(problem, RunError | DynstError) else f"{kind}: {text}".removesuffix(": ")
+        return (
+            text
+            if text and isinstance(problem, RunError | DynstError)
+            else f"{kind}: {text}".removesuffix(": ")
+        )
 
 
 def left(cursor: Cursor, reason: str) -> Undelivered:
@@ -153,23 +168,36 @@ def left(cursor: Cursor, reason: str) -> Undelivered:
 
 
 @contextmanager
-def delivered(cursor: Cursor, destination: Destination | None) -> Iterator[Callable[[], Undelivered]]:
-    """Deliver what the block reports; yields what says how much is left. Without a destination all of it is.
+def delivered(
+    cursor: Cursor, destination: Destination | None
+) -> Iterator[Callable[[], Undelivered]]:
+    """Deliver what the block reports; yields what says how much is left.
 
-    Where the block fails, its runs end as FAILED or KILLED with the reason, and what MLflow was not told is a note of the error.
+    Without a destination all of it is.
+
+    Where the block fails, its runs end as FAILED or KILLED with the reason, and what MLflow was not
+    told is a note of the error.
     """
     delivery = None if destination is None else Delivery(cursor, destination)
     if delivery is not None:
         delivery.start()
 
     def finish(patience: float = PATIENCE) -> Undelivered:
-        return left(cursor, "trained with --offline") if delivery is None else delivery.finish(patience)
+        return (
+            left(cursor, "trained with --offline")
+            if delivery is None
+            else delivery.finish(patience)
+        )
 
     try:
         yield finish
     except BaseException as error:
         killed = isinstance(error, KeyboardInterrupt)
-        reason = "stopped from the keyboard" if killed else without_credentials(str(error)) or type(error).__name__
+        reason = (
+            "stopped from the keyboard"
+            if killed
+            else without_credentials(str(error)) or type(error).__name__
+        )
         cursor.move(ending=Ending("KILLED" if killed else "FAILED", reason))
         rest = finish(PATIENCE_AFTER_FAILURE)
         if rest.command:

@@ -1,4 +1,6 @@
-"""The history of the learned mask, from plain reports to figures at each update, a table, and a picture."""
+"""The history of the learned mask, from plain reports to figures at each update, a table, and a
+picture.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +21,9 @@ SERIES = {"mask/overlap": overlap, "mask/churn": churn, "mask/ever_active": ever
 
 def history_of(updates: Sequence[MaskChange]) -> MaskHistory:
     """From the updates in epoch reports."""
-    steps, active, importance = zip(*((update.step, update.active, update.importance) for update in updates), strict=True)
+    steps, active, importance = zip(
+        *((update.step, update.active, update.importance) for update in updates), strict=True
+    )
     return MaskHistory(torch.tensor(steps), torch.tensor(active), torch.tensor(importance))
 
 
@@ -27,12 +31,16 @@ def mask_series(updates: Sequence[MaskChange]) -> list[dict[str, float]]:
     """How the mask moved at each update, by the names of the metrics."""
     active = history_of(updates).active
     columns = {name: measure(active).tolist() for name, measure in SERIES.items()}
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
 
 
 def write_history(folder: Path, sensors: Sensors, history: MaskHistory, total_steps: int) -> None:
     """``history``: one row for each update and sensor, and the picture."""
-    steps, active, importance = (part.numpy() for part in (history.steps, history.active, history.importance))
+    steps, active, importance = (
+        part.numpy() for part in (history.steps, history.active, history.importance)
+    )
     num_updates, num_sensors = active.shape
     table = pd.DataFrame(
         {

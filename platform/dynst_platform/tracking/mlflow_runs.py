@@ -67,29 +67,48 @@ class Tracker:
             self.experiment_id = self._experiment(artifact_root)
 
     def start(self, arm: str, kind: str, began: int | None = None) -> str:
-        """Open the run of an arm, or return the one that is open; ``began`` is in ms since 1970, by default now."""
+        """Open the run of an arm, or return the one that is open.
+
+        ``began`` is in ms since 1970, by default now.
+        """
         if arm in self.runs:
             return self.runs[arm]
         with as_tracking_error(self.uri):
             run_id = self._create(arm, kind, {}, began)
-            params = [Param(key, str(value)) for key, value in _flatten(self._job.model_dump(mode="json")).items()]
+            params = [
+                Param(key, str(value))
+                for key, value in _flatten(self._job.model_dump(mode="json")).items()
+            ]
             self._client.log_batch(run_id, params=[*params, Param("arm", arm)])
             self._client.log_text(run_id, dump_spec(self._job), "job.yaml")
         self.runs[arm] = run_id
         return run_id
 
-    def start_trial(self, number: int, parent: str, params: dict[str, Any], job: dict[str, Any]) -> str:
-        """A run of its own for a trial of a sweep, beneath the run ``parent``; the one that an earlier process opened and did not
-        live to note is taken up."""
+    def start_trial(
+        self, number: int, parent: str, params: dict[str, Any], job: dict[str, Any]
+    ) -> str:
+        """A run of its own for a trial of a sweep, beneath the run ``parent``.
+
+        The one that an earlier process opened and did not live to note is taken up.
+        """
         with as_tracking_error(self.uri):
-            run_id = self._create(f"trial-{number}", "trial", {"mlflow.parentRunId": parent, "dynst.trial": str(number)})
-            self._client.log_batch(run_id, params=[Param(key, str(value)) for key, value in params.items()])
+            run_id = self._create(
+                f"trial-{number}",
+                "trial",
+                {"mlflow.parentRunId": parent, "dynst.trial": str(number)},
+            )
+            self._client.log_batch(
+                run_id, params=[Param(key, str(value)) for key, value in params.items()]
+            )
             self._client.log_text(run_id, dump_document(job), "job.yaml")
         self.runs[f"trial-{number}"] = run_id
         return run_id
 
     def go_on(self, name: str, run_id: str) -> None:
-        """Take up a run that an earlier process left, whatever state it is in; from now on what is begun may be there already."""
+        """Take up a run that an earlier process left, whatever state it is in.
+
+        From now on what is begun may be there already.
+        """
         self._maybe_duplicate = True
         self.runs[name] = run_id
         with as_tracking_error(self.uri):
@@ -101,24 +120,36 @@ class Tracker:
         with as_tracking_error(self.uri):
             self._client.log_batch(run_id, metrics=metrics_at(step, figures))
 
-    def log_active(self, run_id: str, name: str, active: Sequence[bool], importance: Sequence[float]) -> None:
+    def log_active(
+        self, run_id: str, name: str, active: Sequence[bool], importance: Sequence[float]
+    ) -> None:
         """Which sensors a trial keeps, as table and picture."""
         title = f"{name}: {sum(active)} of {len(active)} sensors on"
         with as_tracking_error(self.uri), self._folder(run_id) as folder:
-            write_sensors(folder / "sensors", self._store, title, {"active": list(active), "importance": list(importance)})
+            write_sensors(
+                folder / "sensors",
+                self._store,
+                title,
+                {"active": list(active), "importance": list(importance)},
+            )
 
     def log_model(self, run_id: str, folder: Path, step: int, metrics: dict[str, float]) -> None:
         with as_tracking_error(self.uri):
             self._log_model(run_id, folder, step, metrics_at(step, metrics))
 
     def end(self, run_id: str, status: str, reason: str = "", at: int | None = None) -> None:
-        """End a run as FINISHED, FAILED or KILLED, with the reason as a tag; ``at`` is in ms since 1970, by default now."""
+        """End a run as FINISHED, FAILED or KILLED, with the reason as a tag.
+
+        ``at`` is in ms since 1970, by default now.
+        """
         with as_tracking_error(self.uri):
             if reason:
                 self._client.set_tag(run_id, "dynst.reason", without_credentials(reason)[:MAX_TAG])
             self._client.set_terminated(run_id, status, at)
 
-    def finish_study(self, name: str, series: list[tuple[int, dict[str, float]]], folder: Path) -> None:
+    def finish_study(
+        self, name: str, series: list[tuple[int, dict[str, float]]], folder: Path
+    ) -> None:
         """End the run of a study: figures at their steps, and everything in ``folder``."""
         run_id = self.runs[name]
         with as_tracking_error(self.uri):
@@ -148,7 +179,9 @@ class Tracker:
         }
         run_id = self._left(arm) if self._maybe_duplicate else None
         if run_id is None:
-            run = self._client.create_run(self.experiment_id, start_time=began, tags=known | self._origin | tags)
+            run = self._client.create_run(
+                self.experiment_id, start_time=began, tags=known | self._origin | tags
+            )
             run_id = str(run.info.run_id)
         self._client.log_inputs(run_id, datasets=[_dataset(self._store)])
         return run_id
@@ -163,13 +196,18 @@ class Tracker:
         found = self._client.get_experiment_by_name(self._job.name)
         if found is not None and found.lifecycle_stage == "deleted":
             raise TrackingError(
-                f"experiment '{self._job.name}' was deleted in MLflow; restore it there, or give the job another name"
+                f"experiment '{self._job.name}' was deleted in MLflow; restore it there, or give "
+                f"the job another name"
             )
         if found is not None:
             return str(found.experiment_id)
         location = None if artifact_root is None else f"{artifact_root}/{self._job.name}"
-        tags = {"mlflow.experimentKind": "custom_model_development"}  # so that the UI offers its training views
-        return str(self._client.create_experiment(self._job.name, artifact_location=location, tags=tags))
+        tags = {
+            "mlflow.experimentKind": "custom_model_development"
+        }  # so that the UI offers its training views
+        return str(
+            self._client.create_experiment(self._job.name, artifact_location=location, tags=tags)
+        )
 
     @contextmanager
     def _folder(self, run_id: str, path: str | None = None) -> Iterator[Path]:
@@ -183,13 +221,18 @@ class Tracker:
         if model_id is None:
             with mlflow.start_run(run_id=run_id, log_system_metrics=False):
                 model_id = _logged_model(self._store, folder, step)
-        judged = [Metric(metric.key, metric.value, metric.timestamp, metric.step, model_id) for metric in metrics]
+        judged = [
+            Metric(metric.key, metric.value, metric.timestamp, metric.step, model_id)
+            for metric in metrics
+        ]
         self._client.log_batch(run_id, metrics=judged)
         self._client.set_logged_model_tags(model_id, {"dynst.digest": artifact_digest(folder)})
 
     def _left_model(self, run_id: str) -> str | None:
         """The run's whole model, if it has one; those that were begun and not ended are deleted."""
-        models = self._client.search_logged_models([self.experiment_id], f"source_run_id = '{run_id}'")
+        models = self._client.search_logged_models(
+            [self.experiment_id], f"source_run_id = '{run_id}'"
+        )
         whole = [str(model.model_id) for model in models if model.status == LoggedModelStatus.READY]
         for model in models:
             if model.status != LoggedModelStatus.READY:
@@ -228,28 +271,48 @@ def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
         experiment = client.get_experiment(run.info.experiment_id).name
     except MlflowException as error:
         raise ConfigError(
-            f"--resume must name an MLflow run of a sweep, but {without_credentials(uri)} has no run '{run_id}'; see dynst ui"
+            f"--resume must name an MLflow run of a sweep, but {without_credentials(uri)} has no "
+            f"run '{run_id}'; see dynst ui"
         ) from error
     if run.data.tags.get("dynst.kind") != "sweep":
-        raise ConfigError(f"--resume must name the run of a sweep, but run {run_id} is of kind '{run.data.tags.get('dynst.kind')}'")
+        raise ConfigError(
+            f"--resume must name the run of a sweep, but run {run_id} is of kind "
+            f"'{run.data.tags.get('dynst.kind')}'"
+        )
     return run.data.tags["dynst.job"], str(experiment)
 
 
 def _dataset(store: SensorStore) -> DatasetInput:
     """What MLflow shows as the run's data set; it keeps the beginning of the digest."""
-    size = {"sensors": len(store.sensors), "steps": store.manifest.num_steps, "channels": len(store.channel_names)}
-    facts = {"name": store.manifest.name, "digest": store.manifest.digest[:MAX_DIGEST], "source_type": "local"}
-    return DatasetInput(Dataset(**facts, source=json.dumps({"uri": str(store.path)}), profile=json.dumps(size)))
+    size = {
+        "sensors": len(store.sensors),
+        "steps": store.manifest.num_steps,
+        "channels": len(store.channel_names),
+    }
+    facts = {
+        "name": store.manifest.name,
+        "digest": store.manifest.digest[:MAX_DIGEST],
+        "source_type": "local",
+    }
+    return DatasetInput(
+        Dataset(**facts, source=json.dumps({"uri": str(store.path)}), profile=json.dumps(size))
+    )
 
 
 def metrics_at(step: int, figures: dict[str, float], at: int | None = None) -> list[Metric]:
     """Those of the figures that are finite; ``at`` is in ms since 1970, by default now."""
     time = now_ms() if at is None else at
-    return [Metric(key, float(value), time, step) for key, value in figures.items() if np.isfinite(value)]
+    return [
+        Metric(key, float(value), time, step)
+        for key, value in figures.items()
+        if np.isfinite(value)
+    ]
 
 
 def _code(folder: Path) -> list[str]:
-    """What a model needs beside its requirements: the method, and a backbone that is the user's own."""
+    """What a model needs beside its requirements: the method, and a backbone that is the user's
+    own.
+    """
     own = own_code(load_artifact(folder).description.model.backbone.name)
     return [str(path) for path in (Path(dynst.__file__).parent, own) if path is not None]
 
@@ -259,8 +322,12 @@ def _input_example(store: SensorStore, folder: Path) -> pd.DataFrame:
     description = load_artifact(folder).description
     rows = slice(-description.model.window, None)
     readings = store.readings
-    values = np.where(readings.observed[rows], readings.values[rows], np.nan)[:, np.array(description.active)]
-    every = pd.DataFrame(values.reshape(len(values), -1).astype(np.float64), columns=reading_columns(description))
+    values = np.where(readings.observed[rows], readings.values[rows], np.nan)[
+        :, np.array(description.active)
+    ]
+    every = pd.DataFrame(
+        values.reshape(len(values), -1).astype(np.float64), columns=reading_columns(description)
+    )
     table = every[input_columns(description)].copy()
     table.insert(0, "time", readings.time[rows].astype("datetime64[s]").astype("datetime64[ns]"))
     return table
@@ -279,10 +346,14 @@ def _flatten(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def origin_tags() -> dict[str, str]:
-    """The version of the method, and the commit of the folder that the job was started in, where it is a git checkout."""
+    """The version of the method, and the commit of the folder that the job was started in, where it
+    is a git checkout.
+    """
     version_tag = {"dynst.version": dynst.__version__}
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=5)
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=5
+        )
     except (OSError, subprocess.SubprocessError):
         return version_tag
     return version_tag | {"mlflow.source.git.commit": head.stdout.strip()}

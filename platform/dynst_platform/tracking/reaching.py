@@ -15,7 +15,12 @@ __all__ = ["as_tracking_error"]
 PASSING_STATUS = {429, 502, 503, 504}
 NOT_LET_IN = re.compile(r"error code 40[13]\b|not authenticated|PERMISSION_DENIED", re.IGNORECASE)
 S3_LIBRARIES = ("boto3", "botocore")  # installed only where artifacts lie there
-S3_AWAY = ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError")
+S3_AWAY = (
+    "EndpointConnectionError",
+    "ConnectTimeoutError",
+    "ReadTimeoutError",
+    "ConnectionClosedError",
+)
 
 
 @contextmanager
@@ -34,12 +39,19 @@ def as_tracking_error(uri: str) -> Iterator[None]:
 def _sentence(uri: str, error: Exception) -> str | None:
     """None for an error that is neither MLflow's nor that of the storage behind it."""
     if isinstance(error, ModuleNotFoundError) and error.name in S3_LIBRARIES:
-        return f"the artifacts of {uri} lie in s3://, which needs boto3; install it with: pip install 'dynst[s3]'"
+        return (
+            f"the artifacts of {uri} lie in s3://, which needs boto3; install it with: pip "
+            f"install 'dynst[s3]'"
+        )
     if _is_of_s3(error):
         return f"the artifacts of {uri} cannot be written or read: {problem_with(error)}"
     if isinstance(error, MlflowException | OSError):
         reason = without_credentials((str(error).strip().splitlines() or [type(error).__name__])[0])
-        asked = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" if NOT_LET_IN.search(reason) else "MLFLOW_TRACKING_URI"
+        asked = (
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            if NOT_LET_IN.search(reason)
+            else "MLFLOW_TRACKING_URI"
+        )
         return f"the tracking store {uri} cannot be used ({reason}); check {asked}"
     return None
 
@@ -62,6 +74,10 @@ def _is_passing(error: BaseException) -> bool:
         return error.get_http_status_code() in PASSING_STATUS
     if _is_of_s3(error):
         return type(error).__name__ in S3_AWAY
-    invalid = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema)
+    invalid = (
+        requests.exceptions.InvalidURL,
+        requests.exceptions.InvalidSchema,
+        requests.exceptions.MissingSchema,
+    )
     network = (requests.exceptions.RequestException, ConnectionError, TimeoutError)
     return isinstance(error, network) and not isinstance(error, invalid)

@@ -11,7 +11,16 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 from dynst_platform.reports import Report, read_report
 
-__all__ = ["REPORTS", "Follower", "LineReader", "ReportReader", "append_line", "append_report", "followed", "now_ms"]
+__all__ = [
+    "REPORTS",
+    "Follower",
+    "LineReader",
+    "ReportReader",
+    "append_line",
+    "append_report",
+    "followed",
+    "now_ms",
+]
 
 Item = TypeVar("Item")
 REPORTS = "reports.jsonl"  # in a run's folder
@@ -72,7 +81,10 @@ class LineReader(Generic[Item]):
 
 
 class ReportReader(LineReader[Report]):
-    """The reports of a training. One that was there before, since its epoch was replayed, is left out."""
+    """The reports of a training.
+
+    One that was there before, since its epoch was replayed, is left out.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, read_report)
@@ -122,7 +134,10 @@ class Follower(Thread, Generic[Item]):
 
 @contextmanager
 def followed(reader: LineReader[Item], on_item: Callable[[Item], None]) -> Iterator[None]:
-    """Hand over what the block appends to the file, and what was in it before; all of it when the block has ended."""
+    """Hand over what the block appends to the file, and what was in it before.
+
+    All of it when the block has ended.
+    """
     follower = Follower(reader, on_item)
     follower.start()
     try:

@@ -1,4 +1,6 @@
-"""The reports of a job in MLflow: a run for each arm, figures as they come, masks as tables and pictures, the model at the end."""
+"""The reports of a job in MLflow: a run for each arm, figures as they come, masks as tables and
+pictures, the model at the end.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -29,7 +31,9 @@ SERIES = {  # older report files lack some of the last four
     "peak_memory_mib": "train/peak_memory_mib",
     "workers": "train/workers",
 }
-NOT_IN_METRIC = r"[^\w/.\- :]"  # what MLflow takes in no metric's name; channels may be called anything
+NOT_IN_METRIC = (
+    r"[^\w/.\- :]"  # what MLflow takes in no metric's name; channels may be called anything
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,10 @@ class _Totals:
 
 
 class ReportTracker(Tracker):
-    """Turns each report into what MLflow shows. A report that failed may be given again: what MLflow has of it is not doubled."""
+    """Turns each report into what MLflow shows.
+
+    A report that failed may be given again: what MLflow has of it is not doubled.
+    """
 
     _totals = _Totals()
 
@@ -66,7 +73,9 @@ class ReportTracker(Tracker):
     def reopen(self) -> None:
         """Let the runs that did not finish run again."""
         with as_tracking_error(self.uri):
-            states = {arm: self._client.get_run(run_id).info.status for arm, run_id in self.runs.items()}
+            states = {
+                arm: self._client.get_run(run_id).info.status for arm, run_id in self.runs.items()
+            }
         for arm, status in states.items():
             if status != "FINISHED":
                 self.go_on(arm, self.runs[arm])
@@ -114,7 +123,11 @@ class ReportTracker(Tracker):
     def _log_epoch(self, run_id: str, report: EpochReport, totals: _Totals) -> None:
         known = {name: getattr(report, field) for field, name in SERIES.items()}
         figures = {name: float(value) for name, value in known.items() if value is not None}
-        masks = _mask_metrics(report, totals) if report.arm_kind == ArmKind.LEARNED and report.updates else []
+        masks = (
+            _mask_metrics(report, totals)
+            if report.arm_kind == ArmKind.LEARNED and report.updates
+            else []
+        )
         self._send(run_id, metrics_at(report.step, figures, report.time) + masks)
         pruned = _pruned(report.updates)
         for number, update in enumerate(pruned, totals.rounds[report.arm] - len(pruned) + 1):
@@ -123,7 +136,10 @@ class ReportTracker(Tracker):
     def _log_mask(self, run_id: str, update: MaskChange, number: int) -> None:
         """The mask after a change of sparsity."""
         on, total = sum(update.active), len(update.active)
-        title = f"Round {number}, step {update.step}: {on} of {total} sensors on ({update.sparsity:.0%} off)"
+        title = (
+            f"Round {number}, step {update.step}: {on} of {total} sensors on "
+            f"({update.sparsity:.0%} off)"
+        )
         with self._folder(run_id, "masks") as folder:
             columns = {"active": update.active, "importance": update.importance}
             write_sensors(folder / f"round_{number:02d}", self._store, title, columns)
@@ -134,7 +150,9 @@ class ReportTracker(Tracker):
         step, time = report.step, report.time
         self._send(run_id, metrics_at(step, errors | self._facts(report, totals), time))
         self._log_sensors(run_id, report, totals)
-        if report.errors:  # the learned run's table of errors, written anew when another arm joins it
+        if (
+            report.errors
+        ):  # the learned run's table of errors, written anew when another arm joins it
             with self._folder(self.runs["dynst"]) as folder:
                 write_errors(folder, totals.errors, target_units(self._job, self._store))
         self._log_model(run_id, Path(report.artifact), step, metrics_at(step, errors, time))
@@ -145,16 +163,25 @@ class ReportTracker(Tracker):
         active = np.array(report.active)
         facts = {f"efficiency/{key}": value for key, value in report.efficiency.items()}
         facts["train/total_seconds"] = totals.seconds[report.arm]
-        return facts | {"mask/final_sparsity": 1 - active.mean(), "mask/cost": self._store.sensors.cost[active].sum()}
+        return facts | {
+            "mask/final_sparsity": 1 - active.mean(),
+            "mask/cost": self._store.sensors.cost[active].sum(),
+        }
 
     def _log_sensors(self, run_id: str, report: ArmReport, totals: _Totals) -> None:
         title = f"{report.arm}: {sum(report.active)} of {len(report.active)} sensors on"
         with self._folder(run_id) as folder:
-            columns = {"active": report.active, "importance": report.importance, "mae_by_sensor": report.mae_by_sensor}
+            columns = {
+                "active": report.active,
+                "importance": report.importance,
+                "mae_by_sensor": report.mae_by_sensor,
+            }
             write_sensors(folder / "sensors", self._store, title, columns)
             if report.arm_kind == ArmKind.LEARNED and totals.updates:
                 (folder / "masks").mkdir()
-                write_history(folder / "masks", self._store.sensors, history_of(totals.updates), report.step)
+                write_history(
+                    folder / "masks", self._store.sensors, history_of(totals.updates), report.step
+                )
 
 
 def _pruned(updates: Sequence[MaskChange]) -> list[MaskChange]:
@@ -165,4 +192,8 @@ def _mask_metrics(report: EpochReport, totals: _Totals) -> list[Metric]:
     """How the learned mask moved at the report's updates."""
     new = report.updates
     series = mask_series(totals.updates)[-len(new) :]
-    return [metric for update, figures in zip(new, series, strict=True) for metric in metrics_at(update.step, figures, report.time)]
+    return [
+        metric
+        for update, figures in zip(new, series, strict=True)
+        for metric in metrics_at(update.step, figures, report.time)
+    ]

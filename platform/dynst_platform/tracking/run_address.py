@@ -19,8 +19,13 @@ def run_address(uri: str, experiment: str, job_id: str) -> str | None:
     with as_tracking_error(without_credentials(uri)):
         client = MlflowClient(uri)
         found = client.get_experiment_by_name(experiment)
-        runs = [] if found is None else client.search_runs([found.experiment_id], f"tags.`dynst.job` = '{job_id}'")
+        runs = (
+            []
+            if found is None
+            else client.search_runs([found.experiment_id], f"tags.`dynst.job` = '{job_id}'")
+        )
     for run in runs:
         if run.data.tags.get("dynst.kind") in PAGES:
-            return f"{without_credentials(uri).rstrip('/')}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+            server = without_credentials(uri).rstrip("/")
+            return f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
     return None

@@ -24,11 +24,18 @@ __all__ = ["JOB_FILE", "find_run", "mark_finished", "new_folder", "resumed_curso
 
 JOB_FILE, CHOICE_FILE, FINISHED = "job.yaml", "choice.csv", "finished"
 SQLITE = "sqlite:///"
-WHERE_IT_RUNS = {"num_workers", "address", "use_gpu", "max_failures", "keep_checkpoints"}  # of the job's cluster
+WHERE_IT_RUNS = {
+    "num_workers",
+    "address",
+    "use_gpu",
+    "max_failures",
+    "keep_checkpoints",
+}  # of the job's cluster
 
 
 def new_folder(job: JobSpec, job_id: str) -> tuple[Path, JobSpec]:
-    """A folder for a run that begins, and the job as it is run: a user's own choice of sensors is kept in the folder.
+    """A folder for a run that begins, and the job as it is run: a user's own choice of sensors is
+    kept in the folder.
 
     The job file in it names its store wherever it is read from.
     """
@@ -36,9 +43,13 @@ def new_folder(job: JobSpec, job_id: str) -> tuple[Path, JobSpec]:
     folder.mkdir(parents=True)
     if job.references.given is not None:
         kept = Path(shutil.copy(job.references.given, folder / CHOICE_FILE))
-        job = job.model_copy(update={"references": job.references.model_copy(update={"given": str(kept)})})
+        job = job.model_copy(
+            update={"references": job.references.model_copy(update={"given": str(kept)})}
+        )
     data = job.data.model_copy(update={"store": from_anywhere(job.data.store)})
-    (folder / JOB_FILE).write_text(dump_spec(job.model_copy(update={"data": data})), encoding="utf-8")
+    (folder / JOB_FILE).write_text(
+        dump_spec(job.model_copy(update={"data": data})), encoding="utf-8"
+    )
     return folder, job
 
 
@@ -50,19 +61,25 @@ def find_run(name: str) -> Path:
     """The folder of a training, from its path or from the MLflow run of any of its arms.
 
     Raises:
-        ConfigError: there is no such run, it is of no training, its folder is not here, or it is finished.
+        ConfigError: there is no such run, it is of no training, its folder is not here, or it is
+            finished.
         UnreachableError: MLflow, which would know, does not answer.
     """
     folder = Path(name).expanduser().resolve()
     if not (folder / JOB_FILE).is_file():
         folder = _folder_of_run(name)
     if (folder / FINISHED).exists():
-        raise ConfigError(f"--resume must name a run that was interrupted, but the one in {folder} is finished; see dynst ui")
+        raise ConfigError(
+            f"--resume must name a run that was interrupted, but the one in {folder} is finished; "
+            f"see dynst ui"
+        )
     return folder
 
 
 def resumed_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
-    """The job as it was started; ``assignments`` may say where it runs this time, which changes no figure beyond float tolerance.
+    """The job as it was started.
+
+    ``assignments`` may say where it runs this time, which changes no figure beyond float tolerance.
 
     Raises:
         ConfigError: ``assignments`` would change anything else; says what.
@@ -70,8 +87,15 @@ def resumed_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
     was, job = load_job(folder / JOB_FILE), load_job(folder / JOB_FILE, assignments)
     changed = differences(_kept(was), _kept(job))
     if changed:
-        said = "; ".join(changed).replace("in the checkpoint", "in the run").replace("in the job", "with --set")
-        raise ConfigError(f"a run goes on with the settings it was started with, but --set changes them ({said}); leave --set out")
+        said = (
+            "; ".join(changed)
+            .replace("in the checkpoint", "in the run")
+            .replace("in the job", "with --set")
+        )
+        raise ConfigError(
+            f"a run goes on with the settings it was started with, but --set changes them "
+            f"({said}); leave --set out"
+        )
     return job
 
 
@@ -93,7 +117,8 @@ def resumed_cursor(folder: Path, store: SensorStore) -> Cursor:
     digest = cursor.state.digest
     if digest != store.manifest.digest:
         raise ConfigError(
-            f"the run in {folder} must go on with the data it was started with (digest {digest[:12]}), but {store.path} now holds "
+            f"the run in {folder} must go on with the data it was started with (digest "
+            f"{digest[:12]}), but {store.path} now holds "
             f"others ({store.manifest.digest[:12]}); bring them back, or start the job anew"
         )
     cursor.move(ending=None)
@@ -104,10 +129,12 @@ def _folder_of_run(run_id: str) -> Path:
     quiet_libraries()
     uri = tracking_uri()
     unknown = ConfigError(
-        f"--resume must name the folder of a run or an MLflow run, but '{run_id}' is neither here nor in "
-        f"{without_credentials(uri)}; see dynst ui"
+        f"--resume must name the folder of a run or an MLflow run, but '{run_id}' is neither here "
+        f"nor in {without_credentials(uri)}; see dynst ui"
     )
-    if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():  # MLflow would make one
+    if (
+        uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file()
+    ):  # MLflow would make one
         raise unknown
     try:
         with as_tracking_error(uri):
@@ -123,7 +150,10 @@ def _folder_of_run(run_id: str) -> Path:
     if (folder / JOB_FILE).is_file():
         return folder
     if kind in ("dense", "learned", "random", "baseline"):
-        raise ConfigError(f"run {run_id} has no folder at {folder}; set DYNST_HOME to where it was started")
+        raise ConfigError(
+            f"run {run_id} has no folder at {folder}; set DYNST_HOME to where it was started"
+        )
     raise ConfigError(
-        f"--resume must name a run of dynst train, but run {run_id} is of kind '{kind}'; resume it with its own command"
+        f"--resume must name a run of dynst train, but run {run_id} is of kind '{kind}'; resume "
+        f"it with its own command"
     )

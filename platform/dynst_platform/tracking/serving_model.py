@@ -1,8 +1,9 @@
 """The model that MLflow loads: models-from-code, so that no pickle is needed.
 
-Input is a table with one row a step: a ``time`` column and one column for each active sensor (``sensor/channel`` where there are
-several channels, as in patches of a grid: ``r2c5/slp[0,1]``), in any order; the last ``window`` rows are read. Output has one row a
-forecast step and one column for each location of the network, the switched-off ones included.
+Input is a table with one row a step: a ``time`` column and one column for each active sensor
+(``sensor/channel`` where there are several channels, as in patches of a grid: ``r2c5/slp[0,1]``),
+in any order; the last ``window`` rows are read. Output has one row a forecast step and one column
+for each location of the network, the switched-off ones included.
 """
 
 from collections.abc import Iterable
@@ -20,12 +21,19 @@ __all__ = ["ServingModel", "forecast_table", "input_columns", "output_columns", 
 
 
 def reading_columns(description: Description) -> list[str]:
-    """One column for each active sensor and channel, sensors outermost: the order of the model's readings."""
-    return _columns(description, np.flatnonzero(description.active), range(len(description.channels)))
+    """One column for each active sensor and channel, sensors outermost: the order of the model's
+    readings.
+    """
+    return _columns(
+        description, np.flatnonzero(description.active), range(len(description.channels))
+    )
 
 
 def input_columns(description: Description) -> list[str]:
-    """Those of the reading columns that can hold a reading; a patch of a grid may have some that cannot."""
+    """Those of the reading columns that can hold a reading.
+
+    A patch of a grid may have some that cannot.
+    """
     return _not_blank(description, reading_columns(description))
 
 
@@ -37,15 +45,24 @@ def _forecast_columns(description: Description) -> list[str]:
     return _columns(description, range(len(description.sensors)), description.targets)
 
 
-def _columns(description: Description, sensors: Iterable[int], channels: Iterable[int]) -> list[str]:
+def _columns(
+    description: Description, sensors: Iterable[int], channels: Iterable[int]
+) -> list[str]:
     names, channels = description.channels, list(channels)
     if len(channels) == 1:
         return [description.sensors[sensor] for sensor in sensors]
-    return [f"{description.sensors[sensor]}/{names[channel]}" for sensor in sensors for channel in channels]
+    return [
+        f"{description.sensors[sensor]}/{names[channel]}"
+        for sensor in sensors
+        for channel in channels
+    ]
 
 
 def _not_blank(description: Description, columns: list[str]) -> list[str]:
-    absent = {f"{description.sensors[sensor]}/{description.channels[channel]}" for sensor, channel in description.blank}
+    absent = {
+        f"{description.sensors[sensor]}/{description.channels[channel]}"
+        for sensor, channel in description.blank
+    }
     return [name for name in columns if name not in absent]
 
 
@@ -53,7 +70,9 @@ class ServingModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     def load_context(self, context: Any) -> None:
         self.artifact = load_artifact(Path(context.artifacts["model"]))
 
-    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
         return forecast_table(self.artifact, model_input)
 
 
@@ -68,10 +87,13 @@ def forecast_table(artifact: Artifact, table: pd.DataFrame) -> pd.DataFrame:
     absent = [name for name in ("time", *columns) if name not in table]
     if absent:
         raise ArtifactError(
-            f"the model needs a column '{absent[0]}' ({len(absent)} are absent); give 'time' and every active sensor"
+            f"the model needs a column '{absent[0]}' ({len(absent)} are absent); give 'time' and "
+            f"every active sensor"
         )
     if len(table) < window:
-        raise ArtifactError(f"the model reads the last {window} steps, but got {len(table)} rows; give more history")
+        raise ArtifactError(
+            f"the model reads the last {window} steps, but got {len(table)} rows; give more history"
+        )
     rows = table.iloc[-window:]
     time = pd.to_datetime(rows["time"]).to_numpy().astype("datetime64[s]").astype(np.int64)
     raw = rows[columns].reindex(columns=reading_columns(description)).to_numpy(np.float32)

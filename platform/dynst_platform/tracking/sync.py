@@ -17,7 +17,9 @@ __all__ = ["sync", "waiting_folders"]
 
 
 def waiting_folders() -> list[Path]:
-    """The runs under the home folder of which MLflow does not know all, or of which that cannot be told."""
+    """The runs under the home folder of which MLflow does not know all, or of which that cannot be
+    told.
+    """
     folders = sorted(path.parent for path in home().glob(f"*/*/{CURSOR}"))
     return [folder for folder in folders if _may_wait(folder)]
 
@@ -35,7 +37,8 @@ def sync(folder: Path) -> int:
     Raises:
         ConfigError: no run's folder, or the run's sensor store has other data now.
         BusyError: the run still goes on, or is being sent.
-        TrackingError: MLflow cannot be reached, or refuses; what was sent until then is not sent again.
+        TrackingError: MLflow cannot be reached, or refuses; what was sent until then is not sent
+            again.
     """
     folder = folder.resolve()
     Cursor.open(folder)
@@ -68,7 +71,8 @@ def _store(cursor: Cursor) -> SensorStore:
     store = open_store(Path(cursor.state.store))
     if store.manifest.digest != cursor.state.digest:
         raise ConfigError(
-            f"{store.path} must hold the data that {cursor.folder} was trained on, but was written anew; put the old store back"
+            f"{store.path} must hold the data that {cursor.folder} was trained on, but was "
+            f"written anew; put the old store back"
         )
     return store
 

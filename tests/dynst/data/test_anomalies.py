@@ -1,4 +1,6 @@
-"""What the training part tells of locations: how far they depart from their season, and with whom."""
+"""What the training part tells of locations: how far they depart from their season, and with
+whom.
+"""
 
 import pytest
 import torch
@@ -15,7 +17,9 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def windows(values: torch.Tensor, observed: torch.Tensor, targets: list[int], rows: int) -> Windows:
-    series = Series(torch.arange(len(values)), values * observed, observed, torch.zeros(len(values), 6))
+    series = Series(
+        torch.arange(len(values)), values * observed, observed, torch.zeros(len(values), 6)
+    )
     return Windows(series, torch.arange(rows - 4), 3, 2, torch.tensor(targets))
 
 
@@ -24,7 +28,9 @@ def test_only_rows_of_the_training_windows_count() -> None:
     train = windows(values, torch.ones_like(values, dtype=torch.bool), [0], rows=40)
     later = values.clone()
     later[40:] = 1e6
-    found = departures(windows(later, train.series.observed, [0], rows=40), SeasonalScaler(SEASONS["none"], S, 1))
+    found = departures(
+        windows(later, train.series.observed, [0], rows=40), SeasonalScaler(SEASONS["none"], S, 1)
+    )
     assert torch.equal(found.by_location(), values[:40, :, 0])
 
 
@@ -35,15 +41,21 @@ def test_a_patch_departs_as_the_mean_of_its_observed_cells() -> None:
     observed[0, 0, 1] = False
     scaler = SeasonalScaler(SEASONS["none"], 1, 2)
     scaler.quantity.zero_()
-    assert departures(windows(values, observed, [0, 1], rows=5), scaler).by_location()[:2, 0].tolist() == [2.0, 2.0]
+    assert departures(windows(values, observed, [0, 1], rows=5), scaler).by_location()[
+        :2, 0
+    ].tolist() == [2.0, 2.0]
 
 
 def test_the_spread_is_in_the_unit_of_the_channel() -> None:
     values = noise(N, S, 1)
     scaler = SeasonalScaler(SEASONS["none"], S, 1)
     scaler.scale.copy_(torch.arange(S)[:, None] * 1.0)
-    found = departures(windows(values, torch.ones_like(values, dtype=torch.bool), [0], rows=N), scaler)
-    assert found.spread().tolist() == pytest.approx((values[:, :, 0].std(0, correction=0) * torch.arange(S)).tolist(), rel=1e-5)
+    found = departures(
+        windows(values, torch.ones_like(values, dtype=torch.bool), [0], rows=N), scaler
+    )
+    assert found.spread().tolist() == pytest.approx(
+        (values[:, :, 0].std(0, correction=0) * torch.arange(S)).tolist(), rel=1e-5
+    )
 
 
 def test_products_of_modes_are_correlations() -> None:

@@ -26,7 +26,10 @@ def test_hours_follow_row_order_without_a_gap(auckland: SensorStore) -> None:
 
 
 def test_the_hour_that_summer_time_swallows_is_missing_for_all(auckland: SensorStore) -> None:
-    row = int((np.datetime64("2024-09-29T02:00:00") - np.datetime64("2023-01-01T00:00:00")) / np.timedelta64(1, "h"))
+    row = int(
+        (np.datetime64("2024-09-29T02:00:00") - np.datetime64("2023-01-01T00:00:00"))
+        / np.timedelta64(1, "h")
+    )
     assert not auckland.readings.observed[row].any()
     assert auckland.readings.observed[row - 1].all()
 
@@ -42,7 +45,9 @@ def test_ids_and_positions_belong_together(auckland: SensorStore) -> None:
     row = auckland.sensors.ids.index("150 K Road")
     positions = auckland.sensors.positions
     assert positions is not None
-    assert positions[row, 1] == positions[:, 1].min()  # the southernmost counters stand on Karangahape Road
+    assert (
+        positions[row, 1] == positions[:, 1].min()
+    )  # the southernmost counters stand on Karangahape Road
     assert auckland.manifest.positions == "lonlat"
     assert "CC BY 4.0" in auckland.manifest.attribution
 

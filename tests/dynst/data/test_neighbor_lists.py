@@ -12,7 +12,10 @@ def edges(*rows: tuple[int, int, float]) -> Edges:
 
 
 def test_a_chain_by_hand() -> None:
-    """0 – 1 – 2 – 3: own neighbours first, those that point here before the others; then theirs, at half the product."""
+    """0 – 1 – 2 – 3: own neighbours first, those that point here before the others.
+
+    Then theirs, at half the product.
+    """
     index, near = neighbour_lists(edges((0, 1, 4.0), (1, 2, 2.0), (2, 3, 4.0)), 5, 3)
     assert index.tolist() == [[1, 2, 3], [0, 2, 3], [1, 3, 0], [2, 1, 0], [-1, -1, -1]]
     assert near[0].tolist() == [1.0, 0.25, 0.125]
@@ -33,7 +36,9 @@ def test_loops_and_edges_of_weight_0_join_nobody() -> None:
 
 @pytest.mark.parametrize("width", [4, 12, 30])
 def test_lists_are_full_free_of_repeats_and_never_hold_oneself(width: int) -> None:
-    graph = nearest_neighbour_edges(np.random.default_rng(0).random((400, 2)), lonlat=False, neighbours=6)
+    graph = nearest_neighbour_edges(
+        np.random.default_rng(0).random((400, 2)), lonlat=False, neighbours=6
+    )
     index, near = neighbour_lists(graph, 400, width)
     assert (index >= 0).float().mean() > 0.97
     assert all(len(set(row) - {-1}) == sum(item >= 0 for item in row) for row in index.tolist())
@@ -45,7 +50,9 @@ def test_the_order_of_the_edges_does_not_matter() -> None:
     graph = nearest_neighbour_edges(np.random.default_rng(0).random((200, 2)), lonlat=False)
     order = np.random.default_rng(1).permutation(len(graph))
     shuffled = Edges(graph.source[order], graph.target[order], graph.weight[order])
-    for one, other in zip(neighbour_lists(graph, 200, 16), neighbour_lists(shuffled, 200, 16), strict=True):
+    for one, other in zip(
+        neighbour_lists(graph, 200, 16), neighbour_lists(shuffled, 200, 16), strict=True
+    ):
         assert torch.equal(one, other)
 
 

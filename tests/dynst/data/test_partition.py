@@ -1,4 +1,6 @@
-"""Cuts of a network: every location once, equal sizes, near ones together, and a halo of all that are listened to."""
+"""Cuts of a network: every location once, equal sizes, near ones together, and a halo of all that
+are listened to.
+"""
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ S, WIDTH = 203, 5
 
 
 def lists(points: np.ndarray) -> Tensor:
-    return neighbour_lists(nearest_neighbour_edges(points, lonlat=False, neighbours=4), len(points), WIDTH)[0]
+    return neighbour_lists(
+        nearest_neighbour_edges(points, lonlat=False, neighbours=4), len(points), WIDTH
+    )[0]
 
 
 def places() -> np.ndarray:
@@ -26,7 +30,9 @@ def known(request: pytest.FixtureRequest) -> np.ndarray | None:
 
 
 @pytest.mark.parametrize("parts", [1, 2, 5, 8, S])
-def test_every_location_is_in_one_part_and_sizes_are_equal(known: np.ndarray | None, parts: int) -> None:
+def test_every_location_is_in_one_part_and_sizes_are_equal(
+    known: np.ndarray | None, parts: int
+) -> None:
     cut = cut_into_subgraphs(lists(places()), known, parts, hops=1)
     assert torch.cat([part.locations for part in cut]).sort().values.tolist() == list(range(S))
     sizes = [len(part.locations) for part in cut]
@@ -40,7 +46,9 @@ def test_the_halo_is_all_that_the_lists_name_hop_by_hop(known: np.ndarray | None
         for part in cut_into_subgraphs(neighbours, known, 6, hops):
             reached = set(part.locations.tolist())
             for _ in range(hops):
-                reached |= {other for one in reached for other in neighbours[one].tolist() if other >= 0}
+                reached |= {
+                    other for one in reached for other in neighbours[one].tolist() if other >= 0
+                }
             assert part.sensors.tolist() == sorted(reached)
 
 
@@ -54,7 +62,9 @@ def test_parts_lie_together(known: np.ndarray | None) -> None:
     order = torch.randperm(S, generator=torch.Generator().manual_seed(0))
     anyhow = cut_into_subgraphs(torch.full((S, 1), -1), order[:, None].double().numpy(), 4, hops=0)
     scattered = sum(
-        len(torch.cat([part.locations, neighbours[part.locations].flatten()]).unique()) - len(part.locations) for part in anyhow
+        len(torch.cat([part.locations, neighbours[part.locations].flatten()]).unique())
+        - len(part.locations)
+        for part in anyhow
     )
     assert halo(cut_into_subgraphs(neighbours, known, 4, hops=1)) < scattered / 3
 
@@ -62,7 +72,10 @@ def test_parts_lie_together(known: np.ndarray | None) -> None:
 def test_a_grid_is_cut_into_tiles() -> None:
     row, column = np.divmod(np.arange(64), 8)
     cut = cut_into_subgraphs(torch.full((64, 1), -1), np.stack([column, row], 1), 4, hops=1)
-    tiles = {frozenset((row[part.locations] // 4 * 2 + column[part.locations] // 4).tolist()) for part in cut}
+    tiles = {
+        frozenset((row[part.locations] // 4 * 2 + column[part.locations] // 4).tolist())
+        for part in cut
+    }
     assert tiles == {frozenset([0]), frozenset([1]), frozenset([2]), frozenset([3])}
 
 

@@ -24,14 +24,31 @@ from tests.conftest import write_grid, write_network
 
 def whole(height: int, width: int, rows: int, columns: int, channels: int = 1) -> Patching:
     names = tuple(Channel(name=f"c{index}") for index in range(channels))
-    patching = Patching(grid=Grid(height=height, width=width), rows=rows, columns=columns, channels=names, places=(0,))
-    return patching.model_copy(update={"places": tuple(range(patching.lattice.height * patching.lattice.width))})
+    patching = Patching(
+        grid=Grid(height=height, width=width),
+        rows=rows,
+        columns=columns,
+        channels=names,
+        places=(0,),
+    )
+    return patching.model_copy(
+        update={"places": tuple(range(patching.lattice.height * patching.lattice.width))}
+    )
 
 
 @pytest.fixture
 def cells(tmp_path: Path) -> SensorStore:
-    """5 × 7 cells of two channels; no cell of the first 2 × 3 patch is ever observed, nor is cell (2, 6)."""
-    return write_grid(tmp_path / "cells", 5, 7, channels=2, blank=[(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 6)])
+    """5 × 7 cells of two channels.
+
+    No cell of the first 2 × 3 patch is ever observed, nor is cell (2, 6).
+    """
+    return write_grid(
+        tmp_path / "cells",
+        5,
+        7,
+        channels=2,
+        blank=[(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 6)],
+    )
 
 
 SIDES = st.integers(1, 9)
@@ -90,9 +107,13 @@ def test_readings_and_masks_are_those_of_the_cells(cells: SensorStore, tmp_path:
     assert patching is not None
     for name in ("values", "observed"):
         original = torch.from_numpy(np.array(getattr(cells.readings, name))).unflatten(1, (5, 7))
-        back = to_frames(torch.from_numpy(np.array(getattr(store.readings, name))), patching, fill=0)
+        back = to_frames(
+            torch.from_numpy(np.array(getattr(store.readings, name))), patching, fill=0
+        )
         assert torch.equal(back, original)
-    assert store.readings.observed.sum() == cells.readings.observed.sum()  # padding is never observed
+    assert (
+        store.readings.observed.sum() == cells.readings.observed.sum()
+    )  # padding is never observed
     assert np.array_equal(store.readings.time, cells.readings.time)
 
 
@@ -101,13 +122,28 @@ def test_a_patched_store_describes_itself(cells: SensorStore, tmp_path: Path) ->
     assert facts["grid"] == "5 rows × 7 columns in patches of 2 × 3 cells, 8 of 9 with data"
 
 
-def test_edges_join_the_eight_neighbours_that_are_sensors(cells: SensorStore, tmp_path: Path) -> None:
+def test_edges_join_the_eight_neighbours_that_are_sensors(
+    cells: SensorStore, tmp_path: Path
+) -> None:
     store = patched_store(cells, (2, 3), tmp_path / "cache")
     ids, edges = store.sensors.ids, store.edges
-    heard_by = {ids[source] for source, target in zip(edges.source, edges.target, strict=True) if ids[target] == "r1c1"}
+    heard_by = {
+        ids[source]
+        for source, target in zip(edges.source, edges.target, strict=True)
+        if ids[target] == "r1c1"
+    }
     assert heard_by == set(ids) - {"r1c1"}
-    weight = dict(zip(zip(edges.source.tolist(), edges.target.tolist(), strict=True), edges.weight.tolist(), strict=True))
-    assert (weight[ids.index("r1c0"), ids.index("r1c1")], weight[ids.index("r0c1"), ids.index("r1c0")]) == (1.0, 0.5)
+    weight = dict(
+        zip(
+            zip(edges.source.tolist(), edges.target.tolist(), strict=True),
+            edges.weight.tolist(),
+            strict=True,
+        )
+    )
+    assert (
+        weight[ids.index("r1c0"), ids.index("r1c1")],
+        weight[ids.index("r0c1"), ids.index("r1c0")],
+    ) == (1.0, 0.5)
 
 
 def test_costs_constraints_groups_and_places(tmp_path: Path) -> None:
@@ -138,13 +174,17 @@ def test_positions_do_not_jump_at_the_date_line(tmp_path: Path) -> None:
     assert of.positions.tolist() == [[-180, 15]]
 
 
-def test_patches_of_one_cell_leave_out_cells_without_data(cells: SensorStore, tmp_path: Path) -> None:
+def test_patches_of_one_cell_leave_out_cells_without_data(
+    cells: SensorStore, tmp_path: Path
+) -> None:
     store = patched_store(cells, (1, 1), tmp_path / "cache")
     assert len(store.sensors) == 35 - 7
     assert store.channel_names == cells.channel_names
 
 
-def test_a_store_is_derived_once_and_again_after_its_cells_changed(cells: SensorStore, tmp_path: Path) -> None:
+def test_a_store_is_derived_once_and_again_after_its_cells_changed(
+    cells: SensorStore, tmp_path: Path
+) -> None:
     first = patched_store(cells, (2, 3), tmp_path / "cache")
     written = (first.path / "readings.arrow").stat().st_mtime_ns
     again = patched_store(cells, (2, 3), tmp_path / "cache")
@@ -168,28 +208,49 @@ def test_several_at_once_agree(cells: SensorStore, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [found[0].path.name]
 
 
-def test_a_place_that_cannot_be_written_is_said_in_a_sentence(cells: SensorStore, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_said_in_a_sentence(
+    cells: SensorStore, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
         patched_store(cells, (2, 2), tmp_path / "file")
 
 
-@pytest.mark.parametrize(("size", "text"), [((6, 1), "at most the grid's 5 × 7 cells, but got 6 × 1"), ((1, 8), "but got 1 × 8")])
-def test_a_patch_larger_than_the_grid_is_refused(cells: SensorStore, tmp_path: Path, size: tuple[int, int], text: str) -> None:
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [((6, 1), "at most the grid's 5 × 7 cells, but got 6 × 1"), ((1, 8), "but got 1 × 8")],
+)
+def test_a_patch_larger_than_the_grid_is_refused(
+    cells: SensorStore, tmp_path: Path, size: tuple[int, int], text: str
+) -> None:
     with pytest.raises(ConfigError, match=text):
         patched_store(cells, size, tmp_path / "cache")
 
 
 def test_a_network_without_a_grid_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"data\.patch must be left out for a network without a grid"):
+    with pytest.raises(
+        ConfigError, match=r"data\.patch must be left out for a network without a grid"
+    ):
         patched_store(write_network(tmp_path / "network"), (2, 2), tmp_path / "cache")
 
 
 def test_targets_are_named_by_what_a_cell_measures(cells: SensorStore, tmp_path: Path) -> None:
-    store, model = patched_store(cells, (2, 2), tmp_path / "cache"), ModelConfig(window=2, horizon=1)
+    store, model = (
+        patched_store(cells, (2, 2), tmp_path / "cache"),
+        ModelConfig(window=2, horizon=1),
+    )
     assert plan_dataset(store, model).channels.tolist() == [0, 2, 4, 6]
     assert plan_dataset(store, model, targets=["c1"]).channels.tolist() == [1, 3, 5, 7]
-    assert plan_dataset(store, model, targets=["c1", "c0"]).channels.tolist() == [1, 0, 3, 2, 5, 4, 7, 6]
+    assert plan_dataset(store, model, targets=["c1", "c0"]).channels.tolist() == [
+        1,
+        0,
+        3,
+        2,
+        5,
+        4,
+        7,
+        6,
+    ]
     with pytest.raises(ConfigError, match=r"channels of the store \(c0, c1\), but got 'c2'"):
         plan_dataset(store, model, targets=["c2"])
 

@@ -1,4 +1,7 @@
-"""Stores behind an address. ``file://`` goes through the same Arrow file-system code as object storage does."""
+"""Stores behind an address.
+
+``file://`` goes through the same Arrow file-system code as object storage does.
+"""
 
 from pathlib import Path
 
@@ -10,13 +13,17 @@ from dynst.errors import DataError
 from dynst_platform.config.stores import find_store
 
 
-def test_a_published_store_comes_back_the_same_and_is_cached(tmp_path: Path, network: SensorStore) -> None:
+def test_a_published_store_comes_back_the_same_and_is_cached(
+    tmp_path: Path, network: SensorStore
+) -> None:
     uri = (tmp_path / "bucket" / "net").as_uri()
     publish_store(network.path, uri)
     first = fetch_store(uri, tmp_path / "cache")
     assert open_store(first).manifest == network.manifest
     assert (open_store(first).readings.values == network.readings.values).all()
-    (tmp_path / "bucket" / "net" / READINGS).unlink()  # the second time nothing but the manifest is read
+    (
+        tmp_path / "bucket" / "net" / READINGS
+    ).unlink()  # the second time nothing but the manifest is read
     assert fetch_store(uri, tmp_path / "cache") == first
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [network.manifest.digest]
 
@@ -48,10 +55,14 @@ def test_an_address_without_a_store_is_one_clear_error(tmp_path: Path, uri: str)
         fetch_store(uri, tmp_path / "cache")
 
 
-def test_a_manifest_cannot_choose_a_place_outside_the_cache(tmp_path: Path, network: SensorStore) -> None:
+def test_a_manifest_cannot_choose_a_place_outside_the_cache(
+    tmp_path: Path, network: SensorStore
+) -> None:
     publish_store(network.path, (tmp_path / "bucket").as_uri())
     manifest = tmp_path / "bucket" / MANIFEST
-    manifest.write_text(manifest.read_text().replace(network.manifest.digest, str(tmp_path / "outside")))
+    manifest.write_text(
+        manifest.read_text().replace(network.manifest.digest, str(tmp_path / "outside"))
+    )
     with pytest.raises(DataError, match="'digest'"):
         fetch_store((tmp_path / "bucket").as_uri(), tmp_path / "cache")
     assert not (tmp_path / "outside").exists()

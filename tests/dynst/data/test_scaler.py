@@ -15,7 +15,13 @@ def readings(values: np.ndarray, observed: np.ndarray | None = None, step: int =
 
 @pytest.mark.parametrize(
     ("step", "train", "period"),
-    [(HOUR, 4 * WEEK, WEEK), (HOUR, 3 * WEEK, DAY), (HOUR, 2 * DAY, 1), (DAY, 10 * WEEK, WEEK), (300, 4 * DAY, DAY)],
+    [
+        (HOUR, 4 * WEEK, WEEK),
+        (HOUR, 3 * WEEK, DAY),
+        (HOUR, 2 * DAY, 1),
+        (DAY, 10 * WEEK, WEEK),
+        (300, 4 * DAY, DAY),
+    ],
 )
 def test_the_longest_season_that_fits(step: int, train: int, period: int) -> None:
     assert season_for("auto", step_seconds=step, train_seconds=train).period == period
@@ -46,7 +52,9 @@ def test_only_training_rows_are_seen() -> None:
     values = np.random.default_rng(0).normal(size=(200, 3, 1))
     changed = values.copy()
     changed[100:] += 1e6
-    one, other = (fit_scaler(readings(part), SEASONS["none"], slice(0, 100)) for part in (values, changed))
+    one, other = (
+        fit_scaler(readings(part), SEASONS["none"], slice(0, 100)) for part in (values, changed)
+    )
     assert torch.equal(one.profile, other.profile)
     assert torch.equal(one.scale, other.scale)
 
@@ -60,11 +68,15 @@ def test_missing_readings_and_silent_or_constant_sensors_stay_finite() -> None:
     scaler = fit_scaler(readings(values, observed), SEASONS["day"], slice(0, 96))
     assert scaler.profile.isfinite().all()
     assert (scaler.scale > 0).all()
-    assert scaler.profile[0, 0, 0] == pytest.approx(np.median(values[observed[:, 0, 0], 0, 0]), rel=1e-5)
+    assert scaler.profile[0, 0, 0] == pytest.approx(
+        np.median(values[observed[:, 0, 0], 0, 0]), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("block_bytes", [1, 1000])
-def test_a_fit_in_blocks_of_sensors_is_the_same_bit_for_bit(block_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fit_in_blocks_of_sensors_is_the_same_bit_for_bit(
+    block_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(0)
     values, observed = rng.normal(5, 2, size=(700, 9, 2)), rng.random((700, 9, 2)) > 0.1
     observed[:, 4], observed[::24, 7] = False, False
@@ -76,7 +88,9 @@ def test_a_fit_in_blocks_of_sensors_is_the_same_bit_for_bit(block_bytes: int, mo
 
 
 def test_a_sensor_that_starts_late_is_not_blown_up() -> None:
-    """Constant or silent in training, alive afterwards: its readings are scaled like the others'."""
+    """Constant or silent in training, alive afterwards: its readings are scaled like the
+    others'.
+    """
     values = np.random.default_rng(0).normal(50, 10, size=(200, 3, 1))
     values[:100, 1] = 0.0
     observed = np.ones(values.shape, bool)
@@ -113,30 +127,42 @@ def test_the_profile_of_short_steps_does_not_jump_between_slots() -> None:
     middle = torch.tensor([3600 * 5 + 1650])  # of the twelve readings from 5:00 to 5:55
     assert season.profile_at(profile, middle).item() == 5
     assert season.profile_at(profile, middle + 1800).item() == 5.5
-    assert season.profile_at(profile, torch.tensor([0])).item() == pytest.approx(23 - 23 * 1950 / 3600)
+    assert season.profile_at(profile, torch.tensor([0])).item() == pytest.approx(
+        23 - 23 * 1950 / 3600
+    )
 
 
 def test_the_profile_of_hourly_steps_is_the_slots_own() -> None:
     season = season_for("day", step_seconds=3600, train_seconds=10 * 86_400)
-    assert season.profile_at(torch.arange(24.0)[:, None], 3600 * torch.arange(24))[:, 0].tolist() == list(range(24))
+    assert season.profile_at(torch.arange(24.0)[:, None], 3600 * torch.arange(24))[
+        :, 0
+    ].tolist() == list(range(24))
 
 
 def test_blocks_of_sensors_hold_each_sensor_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scaler_module, "BLOCK_BYTES", 20)
     sensors = np.arange(5)
-    assert [sensors[block].tolist() for block in scaler_module._sensor_blocks(5, 10)] == [[0, 1], [2, 3], [4]]
+    assert [sensors[block].tolist() for block in scaler_module._sensor_blocks(5, 10)] == [
+        [0, 1],
+        [2, 3],
+        [4],
+    ]
 
 
 def test_readings_beside_a_slot_that_was_never_seen_count_in_the_spread() -> None:
-    """By hand: four days in steps of half an hour, 10 everywhere, but 13 and 7 in turn at 4:30, whose profile reaches into 5:00.
+    """By hand: four days in steps of half an hour, 10 everywhere, but 13 and 7 in turn at 4:30,
+    whose profile reaches into 5:00.
 
-    The two readings from 5:00 on are missing each day, so the spread is the root of 4 · 3² over 4 · 46 readings.
+    The two readings from 5:00 on are missing each day, so the spread is the root of 4 · 3² over 4 ·
+    46 readings.
     """
     values = np.full((4, 48, 1, 1), 10.0)
     values[:, 9, 0, 0] = [13, 7, 13, 7]
     observed = np.ones(values.shape, bool)
     observed[:, 10:12] = False
     data = readings(values.reshape(-1, 1, 1), observed.reshape(-1, 1, 1), step=1800)
-    scaler = fit_scaler(data, season_for("day", step_seconds=1800, train_seconds=4 * DAY), slice(0, 192))
+    scaler = fit_scaler(
+        data, season_for("day", step_seconds=1800, train_seconds=4 * DAY), slice(0, 192)
+    )
     assert scaler.profile.unique().tolist() == [10]
     assert scaler.scale.item() == pytest.approx(3 / 46**0.5)

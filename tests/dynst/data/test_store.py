@@ -36,12 +36,18 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 def test_infinite_readings_are_refused_with_their_place(tmp_path: Path) -> None:
     values = np.zeros((4, 2, 1))
     values[3, 1] = np.inf
-    with pytest.raises(DataError, match="sensor 'b' has an infinite value at step 3"), writer(tmp_path / "s") as store:
+    with (
+        pytest.raises(DataError, match="sensor 'b' has an infinite value at step 3"),
+        writer(tmp_path / "s") as store,
+    ):
         store.append(np.arange(4), values)
 
 
 def test_what_float32_cannot_hold_is_refused_too(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="sensor 'a' has an infinite value at step 1"), writer(tmp_path / "s") as store:
+    with (
+        pytest.raises(DataError, match="sensor 'a' has an infinite value at step 1"),
+        writer(tmp_path / "s") as store,
+    ):
         store.append(np.arange(2), np.array([[[0.0], [0.0]], [[1e300], [0.0]]]))
 
 
@@ -54,9 +60,14 @@ def test_one_odd_timestamp_does_not_change_the_step(tmp_path: Path) -> None:
 
 
 def test_declared_markers_are_missing(tmp_path: Path) -> None:
-    with StoreWriter(tmp_path / "s", Origin("x", missing=(0.0, -1.0)), CHANNEL, Sensors(("a", "b")), Edges.none()) as store:
+    with StoreWriter(
+        tmp_path / "s", Origin("x", missing=(0.0, -1.0)), CHANNEL, Sensors(("a", "b")), Edges.none()
+    ) as store:
         store.append(np.array([0, 1]), np.array([[[0.0], [5.0]], [[-1.0], [2.0]]]))
-    assert open_store(tmp_path / "s").readings.observed[..., 0].tolist() == [[False, True], [False, True]]
+    assert open_store(tmp_path / "s").readings.observed[..., 0].tolist() == [
+        [False, True],
+        [False, True],
+    ]
 
 
 def test_a_network_of_one_sensor(tmp_path: Path) -> None:
@@ -66,7 +77,9 @@ def test_a_network_of_one_sensor(tmp_path: Path) -> None:
 
 
 def test_digest_is_of_the_content(tmp_path: Path) -> None:
-    same, again, other = (write_network(tmp_path / name, seed=seed) for name, seed in (("a", 0), ("b", 0), ("c", 1)))
+    same, again, other = (
+        write_network(tmp_path / name, seed=seed) for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
     assert same.manifest.digest == again.manifest.digest != other.manifest.digest
 
 
@@ -93,7 +106,10 @@ def test_an_interrupted_import_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_times_must_increase(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"times must increase .* at step 2"), writer(tmp_path / "s") as store:
+    with (
+        pytest.raises(DataError, match=r"times must increase .* at step 2"),
+        writer(tmp_path / "s") as store,
+    ):
         store.append(np.array([0, 60, 60]), np.zeros((3, 2, 1)))
 
 
@@ -112,9 +128,15 @@ def test_sensors_must_be_unique_and_placed() -> None:
 def test_a_store_whose_positions_are_nan_is_refused(tmp_path: Path) -> None:
     store = write_network(tmp_path / "s")
     table = pq.read_table(store.path / SENSORS)
-    broken = table.set_column(table.column_names.index("x"), "x", [[float("nan"), *table["x"].to_pylist()[1:]]])
+    broken = table.set_column(
+        table.column_names.index("x"), "x", [[float("nan"), *table["x"].to_pylist()[1:]]]
+    )
     pq.write_table(broken, store.path / SENSORS)
-    with pytest.raises(DataError, match="sensor positions must be finite numbers, but 1 of 8 are not, the first at sensor 's0'"):
+    with pytest.raises(
+        DataError,
+        match="sensor positions must be finite numbers, but 1 of 8 are not, the first at sensor "
+        "'s0'",
+    ):
         open_store(store.path)
 
 
@@ -126,7 +148,11 @@ def test_damage_is_one_clear_error(tmp_path: Path, name: str, damage: str) -> No
     if damage == "absent":
         file.unlink()
     else:
-        file.write_bytes({"empty": b"", "cut": content[: len(content) // 2], "garbage": b"\x00\xff" * 300}[damage])
+        file.write_bytes(
+            {"empty": b"", "cut": content[: len(content) // 2], "garbage": b"\x00\xff" * 300}[
+                damage
+            ]
+        )
     with pytest.raises(DataError):
         _ = open_store(tmp_path / "s").readings
 

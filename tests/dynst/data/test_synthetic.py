@@ -26,7 +26,9 @@ def series(store: SensorStore) -> np.ndarray:
 
 
 def test_same_seed_same_store_whatever_the_blocks(tmp_path: Path) -> None:
-    digests = {written(tmp_path / str(size), block_steps=size).manifest.digest for size in (7, 100, 10_000)}
+    digests = {
+        written(tmp_path / str(size), block_steps=size).manifest.digest for size in (7, 100, 10_000)
+    }
     assert len(digests) == 1
 
 
@@ -38,7 +40,9 @@ def test_another_seed_is_another_network(tmp_path: Path) -> None:
 
 def test_it_says_what_it_measures_and_where(store: SensorStore) -> None:
     assert store.manifest.positions == "plane"
-    assert [(channel.name, channel.unit) for channel in store.manifest.channels] == [("fine_dust", "µg/m³")]
+    assert [(channel.name, channel.unit) for channel in store.manifest.channels] == [
+        ("fine_dust", "µg/m³")
+    ]
     assert store.manifest.num_steps == 24 * DAYS
 
 
@@ -50,7 +54,9 @@ def test_every_day_has_the_same_shape(store: SensorStore) -> None:
 
 
 def test_without_a_cycle_there_is_none(tmp_path: Path) -> None:
-    flat = np.nanmean(series(written(tmp_path / "flat", field=Field(cycle=0))), axis=1).reshape(DAYS, 24)
+    flat = np.nanmean(series(written(tmp_path / "flat", field=Field(cycle=0))), axis=1).reshape(
+        DAYS, 24
+    )
     waved = np.nanmean(series(written(tmp_path / "waved")), axis=1).reshape(DAYS, 24)
     assert np.ptp(flat.mean(0)) < 0.3 * np.ptp(waved.mean(0))
 

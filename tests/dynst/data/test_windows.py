@@ -29,14 +29,19 @@ def counting_series(time: np.ndarray, sensors: int = 5):
     values = (np.arange(len(time))[:, None] * 10 + np.arange(sensors)).astype(np.float32)[..., None]
     observed = np.ones(values.shape, bool)
     observed[3, 2] = False
-    return make_series(Readings(time, values, observed), SeasonalScaler(SEASONS["none"], sensors, 1))
+    return make_series(
+        Readings(time, values, observed), SeasonalScaler(SEASONS["none"], sensors, 1)
+    )
 
 
 def test_a_batch_holds_the_active_sensors_past_and_everyones_future() -> None:
     windows = split_windows(counting_series(np.arange(50)), slice(0, 50), 3, 2, [0])
     batch = windows.batch(torch.tensor([1, 10]), torch.tensor([0, 2]))
     assert batch.readings[1, :, :, 0].tolist() == [[100, 102], [110, 112], [120, 122]]
-    assert batch.target[1, :, :, 0].tolist() == [[130, 131, 132, 133, 134], [140, 141, 142, 143, 144]]
+    assert batch.target[1, :, :, 0].tolist() == [
+        [130, 131, 132, 133, 134],
+        [140, 141, 142, 143, 144],
+    ]
     assert batch.readings[0, 2, 1, 0] == 0
     assert not batch.observed[0, 2, 1, 0]
     assert windows.target_times(torch.tensor([10])).tolist() == [[13, 14]]
@@ -71,7 +76,9 @@ def test_shares_must_add_up() -> None:
 FIELDS = ("readings", "observed", "calendar", "target", "target_observed")
 
 
-def random_readings(seed: int, steps: int, sensors: int, channels: int, missing: float, gap: bool = False) -> Readings:
+def random_readings(
+    seed: int, steps: int, sensors: int, channels: int, missing: float, gap: bool = False
+) -> Readings:
     rng = np.random.default_rng(seed)
     time = np.arange(steps) + 7 * (np.arange(steps) > steps // 2) * gap
     values = rng.normal(size=(steps, sensors, channels)).astype(np.float32)
@@ -84,23 +91,35 @@ def plain_series(readings: Readings) -> Series:
 
 def with_stored_mask(windows: Windows) -> Windows:
     return replace(
-        windows, series=replace(windows.series, observed=windows.series.observed.clone(memory_format=torch.contiguous_format))
+        windows,
+        series=replace(
+            windows.series,
+            observed=windows.series.observed.clone(memory_format=torch.contiguous_format),
+        ),
     )
 
 
-def naive_batch(readings: Readings, windows: Windows, index: Tensor, sensors: Tensor) -> tuple[np.ndarray, ...]:
+def naive_batch(
+    readings: Readings, windows: Windows, index: Tensor, sensors: Tensor
+) -> tuple[np.ndarray, ...]:
     """Window by window, from the raw readings: the scaler of ``plain_series`` changes nothing."""
     values, parts = np.where(readings.observed, readings.values, np.float32(0)), []
     for start in windows.starts[index].tolist():
         middle, end = start + windows.window, start + windows.window + windows.horizon
         past = [part[start:middle][:, sensors.numpy()] for part in (values, readings.observed)]
-        ahead = [part[middle:end][..., windows.targets.numpy()] for part in (values, readings.observed)]
+        ahead = [
+            part[middle:end][..., windows.targets.numpy()] for part in (values, readings.observed)
+        ]
         parts.append((*past, windows.series.calendar[middle].numpy(), *ahead))
     return tuple(np.stack(column) for column in zip(*parts, strict=True))
 
 
 def assert_same(batch: Batch, expected: tuple[np.ndarray, ...] | Batch) -> None:
-    others = [getattr(expected, name) for name in FIELDS] if isinstance(expected, Batch) else map(torch.from_numpy, expected)
+    others = (
+        [getattr(expected, name) for name in FIELDS]
+        if isinstance(expected, Batch)
+        else map(torch.from_numpy, expected)
+    )
     for name, other in zip(FIELDS, others, strict=True):
         assert torch.equal(getattr(batch, name), other), name
         assert getattr(batch, name).dtype == other.dtype, name
@@ -108,31 +127,57 @@ def assert_same(batch: Batch, expected: tuple[np.ndarray, ...] | Batch) -> None:
 
 @given(data=st.data())
 def test_a_batch_is_what_slicing_each_window_gives(data: st.DataObject) -> None:
-    sensors, channels = data.draw(st.integers(1, 9), "sensors"), data.draw(st.integers(1, 3), "channels")
-    window, horizon = data.draw(st.integers(1, 5), "window"), data.draw(st.integers(1, 4), "horizon")
-    missing, gap = data.draw(st.sampled_from([0.0, 0.3, 1.0]), "missing"), data.draw(st.booleans(), "gap")
-    readings = random_readings(data.draw(st.integers(0, 99), "seed"), 30, sensors, channels, missing, gap)
+    sensors, channels = (
+        data.draw(st.integers(1, 9), "sensors"),
+        data.draw(st.integers(1, 3), "channels"),
+    )
+    window, horizon = (
+        data.draw(st.integers(1, 5), "window"),
+        data.draw(st.integers(1, 4), "horizon"),
+    )
+    missing, gap = (
+        data.draw(st.sampled_from([0.0, 0.3, 1.0]), "missing"),
+        data.draw(st.booleans(), "gap"),
+    )
+    readings = random_readings(
+        data.draw(st.integers(0, 99), "seed"), 30, sensors, channels, missing, gap
+    )
     targets = data.draw(st.lists(st.integers(0, channels - 1), min_size=1, unique=True), "targets")
     windows = split_windows(plain_series(readings), slice(0, 30), window, horizon, targets)
-    chosen = torch.tensor(data.draw(st.lists(st.integers(0, sensors - 1), unique=True), "active"), dtype=torch.int64)
-    index = torch.tensor(data.draw(st.lists(st.integers(0, len(windows) - 1), min_size=1, max_size=6), "index"))
+    chosen = torch.tensor(
+        data.draw(st.lists(st.integers(0, sensors - 1), unique=True), "active"), dtype=torch.int64
+    )
+    index = torch.tensor(
+        data.draw(st.lists(st.integers(0, len(windows) - 1), min_size=1, max_size=6), "index")
+    )
     assert_same(windows.batch(index, chosen), naive_batch(readings, windows, index, chosen))
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_batches_larger_than_the_cache_are_put_together_rightly(channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_larger_than_the_cache_are_put_together_rightly(
+    channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(windows_module, "CACHED_BYTES", 3000)
     monkeypatch.setattr(windows_module, "HUGE_BYTES", 2000)
     readings = random_readings(0, 60, 40, channels, 0.1)
     windows = split_windows(plain_series(readings), slice(0, 60), 5, 4, [channels - 1])
-    index, sensors = torch.randperm(len(windows), generator=torch.Generator().manual_seed(0)), torch.arange(0, 40, 3)
+    index, sensors = (
+        torch.randperm(len(windows), generator=torch.Generator().manual_seed(0)),
+        torch.arange(0, 40, 3),
+    )
     assert_same(windows.batch(index, sensors), naive_batch(readings, windows, index, sensors))
 
 
 @pytest.mark.parametrize("active", [range(6), [5, 0, 3], []])
 def test_a_complete_series_stores_no_mask_and_gives_the_same(active: list[int]) -> None:
-    windows = split_windows(plain_series(random_readings(0, 40, 6, 2, 0.0)), slice(0, 40), 4, 3, [1, 0])
-    masked, sensors, index = with_stored_mask(windows), torch.tensor(active, dtype=torch.int64), torch.tensor([3, 0, 11])
+    windows = split_windows(
+        plain_series(random_readings(0, 40, 6, 2, 0.0)), slice(0, 40), 4, 3, [1, 0]
+    )
+    masked, sensors, index = (
+        with_stored_mask(windows),
+        torch.tensor(active, dtype=torch.int64),
+        torch.tensor([3, 0, 11]),
+    )
     assert windows.series.complete
     assert not masked.series.complete
     assert_same(windows.batch(index, sensors), masked.batch(index, sensors))
@@ -141,12 +186,16 @@ def test_a_complete_series_stores_no_mask_and_gives_the_same(active: list[int]) 
 @pytest.mark.parametrize("active", [range(5), [0, 2, 3]])
 @pytest.mark.parametrize("missing", [0.0, 0.2])
 def test_writing_to_a_batch_leaves_the_series_alone(active: list[int], missing: float) -> None:
-    windows = split_windows(plain_series(random_readings(0, 40, 5, 1, missing)), slice(0, 40), 4, 3, [0])
+    windows = split_windows(
+        plain_series(random_readings(0, 40, 5, 1, missing)), slice(0, 40), 4, 3, [0]
+    )
     index, sensors = torch.arange(9), torch.tensor(active)
     batch, before = windows.batch(index, sensors), windows.batch(index, sensors)
     for name in FIELDS:
         part = getattr(batch, name)
-        part[(0,) * part.ndim if 0 in part.stride() else slice(None)] = 0  # a shared True can be written in one place only
+        part[(0,) * part.ndim if 0 in part.stride() else slice(None)] = (
+            0  # a shared True can be written in one place only
+        )
     assert not batch.observed.any() or not windows.series.complete
     assert_same(windows.batch(index, sensors), before)
 
@@ -154,17 +203,23 @@ def test_writing_to_a_batch_leaves_the_series_alone(active: list[int], missing: 
 @pytest.mark.parametrize("bad", [-6, 5])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_sensor_that_does_not_exist_is_refused(bad: int, channels: int) -> None:
-    windows = split_windows(plain_series(random_readings(0, 40, 5, channels, 0.0)), slice(0, 40), 4, 3, [0])
+    windows = split_windows(
+        plain_series(random_readings(0, 40, 5, channels, 0.0)), slice(0, 40), 4, 3, [0]
+    )
     with pytest.raises((IndexError, RuntimeError), match="out of"):
         windows.batch(torch.arange(2), torch.tensor([0, bad]))
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.2])
-def test_a_series_is_the_same_in_whatever_blocks_it_is_made(missing: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_series_is_the_same_in_whatever_blocks_it_is_made(
+    missing: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     readings = random_readings(0, 100, 7, 2, missing)
     scaler = fit_scaler(readings, SEASONS["day"], slice(0, 80))
     whole = make_series(readings, scaler)
-    expected = scaler.transform(torch.tensor(readings.values), whole.time).masked_fill(~torch.tensor(readings.observed), 0.0)
+    expected = scaler.transform(torch.tensor(readings.values), whole.time).masked_fill(
+        ~torch.tensor(readings.observed), 0.0
+    )
     assert torch.equal(whole.values, expected)
     monkeypatch.setattr(windows_module, "BLOCK_BYTES", 500)
     blocks = make_series(readings, scaler)
@@ -177,19 +232,27 @@ def test_a_series_on_disk_gives_the_same_batches(missing: float, tmp_path: Path)
     readings = random_readings(0, 60, 5, 1, missing)
     scaler = fit_scaler(readings, SEASONS["day"], slice(0, 40))
     resident, mapped = (
-        split_windows(make_series(readings, scaler, scratch), slice(0, 60), 4, 3, [0]) for scratch in (None, tmp_path)
+        split_windows(make_series(readings, scaler, scratch), slice(0, 60), 4, 3, [0])
+        for scratch in (None, tmp_path)
     )
     assert (tmp_path / "values.raw").stat().st_size == 4 * readings.values.size
     for sensors in (torch.arange(5), torch.tensor([4, 1])):
-        assert_same(mapped.batch(torch.arange(20), sensors), resident.batch(torch.arange(20), sensors))
+        assert_same(
+            mapped.batch(torch.arange(20), sensors), resident.batch(torch.arange(20), sensors)
+        )
 
 
 def test_the_calendar_by_hand() -> None:
-    """Six hours are a quarter of a day and 1/28 of a week; after a whole day the day begins again."""
+    """Six hours are a quarter of a day and 1/28 of a week.
+
+    After a whole day the day begins again.
+    """
     quarter, day = 6 * 3600, 86_400
     features = calendar_features(torch.tensor([0, quarter, day + quarter]))
     assert features[0].tolist() == [0, 1, 0, 1, 0, 1]
-    assert features[1, :4].tolist() == pytest.approx([1, 0, math.sin(2 * math.pi / 28), math.cos(2 * math.pi / 28)], abs=1e-6)
+    assert features[1, :4].tolist() == pytest.approx(
+        [1, 0, math.sin(2 * math.pi / 28), math.cos(2 * math.pi / 28)], abs=1e-6
+    )
     assert features[2, :2].tolist() == pytest.approx([1, 0], abs=1e-6)
     assert features[2, 4].item() == pytest.approx(math.sin(2 * math.pi * 1.25 / 365.2425), abs=1e-6)
 
@@ -204,20 +267,38 @@ def test_a_shifted_calendar_is_the_calendar_of_the_later_moment(seconds: int) ->
 def test_blocks_of_rows_hold_each_row_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windows_module, "BLOCK_BYTES", 20)
     rows = np.arange(5)
-    assert [rows[block].tolist() for block in windows_module._row_blocks(5, 10)] == [[0, 1], [2, 3], [4]]
+    assert [rows[block].tolist() for block in windows_module._row_blocks(5, 10)] == [
+        [0, 1],
+        [2, 3],
+        [4],
+    ]
 
 
-@pytest.mark.parametrize(("missing", "everywhere", "at_two"), [(0.0, 3 * 2 * 5, 3 * 2 * 2), (1.0, 0, 0)])
-def test_entries_to_forecast_are_counted_as_a_batch_holds_them(missing: float, everywhere: int, at_two: int) -> None:
-    """Three windows, a horizon of two steps, five locations or two of them, one of two channels; all observed, or nothing."""
-    windows = split_windows(plain_series(random_readings(0, 40, 5, 2, missing)), slice(0, 40), 4, 2, [1])
+@pytest.mark.parametrize(
+    ("missing", "everywhere", "at_two"), [(0.0, 3 * 2 * 5, 3 * 2 * 2), (1.0, 0, 0)]
+)
+def test_entries_to_forecast_are_counted_as_a_batch_holds_them(
+    missing: float, everywhere: int, at_two: int
+) -> None:
+    """Three windows, a horizon of two steps, five locations or two of them, one of two channels.
+
+    All observed, or nothing.
+    """
+    windows = split_windows(
+        plain_series(random_readings(0, 40, 5, 2, missing)), slice(0, 40), 4, 2, [1]
+    )
     index, two = torch.tensor([0, 7, 30]), torch.tensor([4, 1])
-    assert (int(windows.num_observed(index)), int(windows.num_observed(index, two))) == (everywhere, at_two)
+    assert (int(windows.num_observed(index)), int(windows.num_observed(index, two))) == (
+        everywhere,
+        at_two,
+    )
 
 
 @pytest.mark.parametrize("locations", [None, torch.tensor([4, 1])], ids=["everywhere", "some"])
 def test_entries_that_are_missing_are_not_counted(locations: Tensor | None) -> None:
-    windows = split_windows(plain_series(random_readings(0, 40, 5, 2, 0.3)), slice(0, 40), 4, 2, [1])
+    windows = split_windows(
+        plain_series(random_readings(0, 40, 5, 2, 0.3)), slice(0, 40), 4, 2, [1]
+    )
     index = torch.tensor([0, 7, 30])
     held = windows.batch(index, torch.arange(5), locations).target_observed
     assert 0 < int(held.sum()) < held.numel()

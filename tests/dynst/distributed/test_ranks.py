@@ -1,4 +1,6 @@
-"""Two real processes that talk over gloo: the same mask on both, batches of any size, and a stray mask is noticed."""
+"""Two real processes that talk over gloo: the same mask on both, batches of any size, and a stray
+mask is noticed.
+"""
 
 from pathlib import Path
 
@@ -26,12 +28,24 @@ pytestmark = pytest.mark.process
 
 def experiment(path: Path, sharding: Sharding, world: World, parts: int = 1) -> Experiment:
     store = open_store(path)
-    recipe = Recipe(epochs=3, steps_per_epoch=4, batch_size=BATCH, sharding=sharding, checkpoint_every_steps=3, parts=parts, halo=1)
-    return Experiment(store, ExperimentConfig(model=MODEL, training=recipe, sparsity=SPARSITY), world)
+    recipe = Recipe(
+        epochs=3,
+        steps_per_epoch=4,
+        batch_size=BATCH,
+        sharding=sharding,
+        checkpoint_every_steps=3,
+        parts=parts,
+        halo=1,
+    )
+    return Experiment(
+        store, ExperimentConfig(model=MODEL, training=recipe, sparsity=SPARSITY), world
+    )
 
 
 def trained(path: Path, sharding: Sharding, world: World, parts: int = 1) -> dict:
-    """What the first rank's training holds after two steps of its last epoch, and all ranks' masks and errors at the end."""
+    """What the first rank's training holds after two steps of its last epoch, and all ranks' masks
+    and errors at the end.
+    """
     training = experiment(path, sharding, world, parts).learned().training
     paused: list[dict] = []
     reports = list(training.run(pause=lambda: paused.append(training.state_dict())))
@@ -71,7 +85,9 @@ def ranks(tmp_path_factory: pytest.TempPathFactory, network: SensorStore) -> lis
 
 @pytest.mark.parametrize("run", ["windows", "time", "parts"])
 def test_two_ranks_end_with_one_mask_and_one_error(ranks: list[dict], run: str) -> None:
-    """The windows of the training part are no multiple of the batch, nor the batch of the ranks, nor the parts."""
+    """The windows of the training part are no multiple of the batch, nor the batch of the ranks,
+    nor the parts.
+    """
     one, other = (rank[run] for rank in ranks)
     assert torch.equal(one["mask"], other["mask"])
     assert int(one["mask"].sum()) == 4
@@ -80,7 +96,9 @@ def test_two_ranks_end_with_one_mask_and_one_error(ranks: list[dict], run: str) 
     assert all(torch.equal(value, other["weights"][name]) for name, value in one["weights"].items())
 
 
-def test_two_ranks_on_different_parts_gather_one_importance_of_every_sensor(ranks: list[dict]) -> None:
+def test_two_ranks_on_different_parts_gather_one_importance_of_every_sensor(
+    ranks: list[dict],
+) -> None:
     one, other = (rank["parts"]["scores"] for rank in ranks)
     assert torch.equal(one, other)
     assert (one != 0).all()
@@ -94,9 +112,16 @@ def test_two_ranks_train_as_one_does(ranks: list[dict], network: SensorStore) ->
     assert ranks[0]["windows"]["train"] == pytest.approx(alone["train"], rel=1e-4)
 
 
-def test_the_first_rank_keeps_the_loss_of_both_inside_an_epoch(ranks: list[dict], network: SensorStore) -> None:
-    alone, (one, other) = trained(network.path, "windows", World()), (rank["windows"] for rank in ranks)
-    assert len(alone["loss"]) == len(one["loss"]) == 3, "after steps 3, 6 and 9: the twelfth ends an epoch"
+def test_the_first_rank_keeps_the_loss_of_both_inside_an_epoch(
+    ranks: list[dict], network: SensorStore
+) -> None:
+    alone, (one, other) = (
+        trained(network.path, "windows", World()),
+        (rank["windows"] for rank in ranks),
+    )
+    assert len(alone["loss"]) == len(one["loss"]) == 3, (
+        "after steps 3, 6 and 9: the twelfth ends an epoch"
+    )
     for mine, its, whole in zip(one["loss"], other["loss"], alone["loss"], strict=True):
         assert mine.tolist() == pytest.approx(whole.tolist(), rel=1e-4)
         assert its.tolist() == [0, 0]
@@ -104,7 +129,10 @@ def test_the_first_rank_keeps_the_loss_of_both_inside_an_epoch(ranks: list[dict]
 
 def test_a_stray_mask_stops_every_rank_and_is_named(ranks: list[dict]) -> None:
     assert ranks[0]["stray"] == ranks[1]["stray"]
-    assert "the mask that rank 0 holds at step 40, but rank 1 at step 40 holds another" in ranks[0]["stray"]
+    assert (
+        "the mask that rank 0 holds at step 40, but rank 1 at step 40 holds another"
+        in ranks[0]["stray"]
+    )
 
 
 def test_what_every_rank_has_is_known_to_all(ranks: list[dict]) -> None:

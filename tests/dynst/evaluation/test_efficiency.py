@@ -15,9 +15,15 @@ def test_what_is_counted_is_right(network: SensorStore) -> None:
     dataset = make_dataset(network, model)
     forecaster = forecaster_for(dataset, model, network.edges, seed=0)
     active = torch.arange(8) < 4
-    found = measure_efficiency(forecaster, dataset.test, active, batch_size=16, repeats=2, seconds=1)
+    found = measure_efficiency(
+        forecaster, dataset.test, active, batch_size=16, repeats=2, seconds=1
+    )
     assert found.batch_size == 16
-    assert (found.dense_bytes, found.compact_bytes, found.readings_ratio) == (8 * 6 * 4, 4 * 6 * 4, 2.0)
+    assert (found.dense_bytes, found.compact_bytes, found.readings_ratio) == (
+        8 * 6 * 4,
+        4 * 6 * 4,
+        2.0,
+    )
     assert found.parameters == sum(parameter.numel() for parameter in forecaster.parameters())
     assert 0 < found.compact_flops < found.dense_flops
     assert 0 < found.compact_peak_bytes < found.dense_peak_bytes
@@ -26,7 +32,15 @@ def test_what_is_counted_is_right(network: SensorStore) -> None:
     assert again.dense_flops == pytest.approx(found.dense_flops, rel=0.1), (
         "of one forecast, and its share of what a batch needs once"
     )
-    assert min(found.compact_ms, found.compact_p95_ms, found.compact_single_ms, found.dense_single_p95_ms) > 0
+    assert (
+        min(
+            found.compact_ms,
+            found.compact_p95_ms,
+            found.compact_single_ms,
+            found.dense_single_p95_ms,
+        )
+        > 0
+    )
     assert found.compact_p95_ms >= found.compact_ms
 
 

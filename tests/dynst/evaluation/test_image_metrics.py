@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+from torchmetrics.functional.image import (
+    peak_signal_noise_ratio,
+    structural_similarity_index_measure,
+)
 
 from dynst.data.patches import patched_store
 from dynst.data.store import SensorStore
@@ -19,12 +22,20 @@ from dynst.models.factory import ModelConfig, build_forecaster
 from dynst.models.forecaster import SparseForecaster
 from tests.conftest import write_grid
 
-MODEL = ModelConfig(backbone={"name": "patch_transformer", "options": {"blocks": 1}}, window=3, horizon=2, hidden=16, embedding=4)
+MODEL = ModelConfig(
+    backbone={"name": "patch_transformer", "options": {"blocks": 1}},
+    window=3,
+    horizon=2,
+    hidden=16,
+    embedding=4,
+)
 
 
 def scored(forecast: Tensor, truth: Tensor, observed: Tensor | None = None) -> FrameScores:
     scores = FrameScores.zeros()
-    scores.add(forecast, truth, torch.ones_like(truth, dtype=torch.bool) if observed is None else observed)
+    scores.add(
+        forecast, truth, torch.ones_like(truth, dtype=torch.bool) if observed is None else observed
+    )
     return scores
 
 
@@ -38,8 +49,12 @@ def pictures(height: int, width: int, channels: int = 1) -> tuple[Tensor, Tensor
 def test_full_frames_score_as_torchmetrics_does_with_its_own_window(shape: tuple[int, int]) -> None:
     forecast, truth = pictures(*shape, channels=2)
     scores = scored(forecast, truth)
-    assert scores.ssim == pytest.approx(float(structural_similarity_index_measure(forecast, truth, data_range=1.0)))
-    assert scores.psnr == pytest.approx(float(peak_signal_noise_ratio(forecast, truth, data_range=1.0)))
+    assert scores.ssim == pytest.approx(
+        float(structural_similarity_index_measure(forecast, truth, data_range=1.0))
+    )
+    assert scores.psnr == pytest.approx(
+        float(peak_signal_noise_ratio(forecast, truth, data_range=1.0))
+    )
 
 
 def test_batches_add_up() -> None:
@@ -71,9 +86,14 @@ def test_missing_cells_change_no_score() -> None:
     observed = torch.ones_like(truth, dtype=torch.bool)
     observed[..., :5] = False
     wild = torch.where(observed, 0.0, 1e6)
-    scores, other = scored(forecast, truth, observed), scored(forecast + wild, truth - wild, observed)
+    scores, other = (
+        scored(forecast, truth, observed),
+        scored(forecast + wild, truth - wild, observed),
+    )
     assert (other.ssim, other.psnr) == (scores.ssim, scores.psnr)
-    assert scores.ssim == pytest.approx(scored(forecast, truth).ssim, abs=0.05)  # equal missing cells do not lift it
+    assert scores.ssim == pytest.approx(
+        scored(forecast, truth).ssim, abs=0.05
+    )  # equal missing cells do not lift it
     part = peak_signal_noise_ratio(forecast[..., 5:], truth[..., 5:], data_range=1.0)
     assert scores.psnr == pytest.approx(float(part))  # not diluted by cells that nobody measures
 
@@ -81,14 +101,18 @@ def test_missing_cells_change_no_score() -> None:
 @pytest.fixture(params=[None, (3, 4)], ids=["cells", "patches"])
 def grid(request: pytest.FixtureRequest, tmp_path: Path) -> SensorStore:
     cells = write_grid(tmp_path / "cells", 7, 11, channels=2, blank=[(0, 0)])
-    return cells if request.param is None else patched_store(cells, request.param, tmp_path / "cache")
+    return (
+        cells if request.param is None else patched_store(cells, request.param, tmp_path / "cache")
+    )
 
 
 def prepare(store: SensorStore) -> tuple[SparseForecaster, Dataset, Tensor]:
     plan = plan_dataset(store, MODEL, targets=["c1", "c0"])
     dataset, layout = make_dataset(store, MODEL, plan), store.manifest.layout
     assert layout is not None
-    model = build_forecaster(MODEL, dataset.scaler, store.edges, targets=plan.channels.tolist(), seed=0)
+    model = build_forecaster(
+        MODEL, dataset.scaler, store.edges, targets=plan.channels.tolist(), seed=0
+    )
     return model, dataset, value_ranges(store.readings, plan.train, layout, plan.channels)
 
 
@@ -102,12 +126,17 @@ def test_a_models_frames_are_put_together_over_all_its_windows(
     scores = evaluate_frames(model, dataset.test, everyone, layout, ranges)
     index = torch.arange(len(dataset.test))
     raw = forecast_windows(model, dataset.test, index, torch.arange(len(everyone))).detach()
-    forecast = frames.to_frames(raw, layout).movedim(-1, -3).flatten(0, 1) / ranges[:, None, None]  # [B · H, C, 7, 11]
+    forecast = (
+        frames.to_frames(raw, layout).movedim(-1, -3).flatten(0, 1) / ranges[:, None, None]
+    )  # [B · H, C, 7, 11]
     first = dataset.test.starts[:, None] + torch.arange(3, 5)
     cells = write_grid(tmp_path / "again", 7, 11, channels=2, blank=[(0, 0)]).readings
     channels = [1, 0]
     truth, observed = (
-        torch.from_numpy(np.array(part))[first][..., channels].unflatten(2, (7, 11)).movedim(-1, -3).flatten(0, 1)
+        torch.from_numpy(np.array(part))[first][..., channels]
+        .unflatten(2, (7, 11))
+        .movedim(-1, -3)
+        .flatten(0, 1)
         for part in (cells.values, cells.observed)
     )
     direct = scored(forecast, truth / ranges[:, None, None], observed)
@@ -115,7 +144,10 @@ def test_a_models_frames_are_put_together_over_all_its_windows(
     monkeypatch.setattr(frames, "CELLS_AT_ONCE", 1)
     again = evaluate_frames(model, dataset.test, everyone, layout, ranges)
     assert (again.ssim, again.psnr) == (pytest.approx(scores.ssim), pytest.approx(scores.psnr))
-    shares = [evaluate_frames(model, dataset.test, everyone, layout, ranges, _Rank(rank)) for rank in (0, 1)]
+    shares = [
+        evaluate_frames(model, dataset.test, everyone, layout, ranges, _Rank(rank))
+        for rank in (0, 1)
+    ]
     total = sum(share.squared for share in shares)
     torch.testing.assert_close(total, scores.squared)
 
@@ -137,7 +169,9 @@ def test_ranges_are_of_the_training_part_and_of_what_was_observed(grid: SensorSt
     readings, count = grid.readings, 2
     expected = []
     for quantity in (1, 0):
-        values, observed = (part[plan.train, :, quantity::count] for part in (readings.values, readings.observed))
+        values, observed = (
+            part[plan.train, :, quantity::count] for part in (readings.values, readings.observed)
+        )
         expected.append(values[observed].max() - values[observed].min())
     ranges = value_ranges(readings, plan.train, layout, plan.channels)
     assert ranges.tolist() == pytest.approx(expected)

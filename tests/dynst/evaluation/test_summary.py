@@ -1,4 +1,6 @@
-"""Errors taken apart, on a table that can be checked by hand: two channels, three sensors, two steps."""
+"""Errors taken apart, on a table that can be checked by hand: two channels, three sensors, two
+steps.
+"""
 
 import math
 from dataclasses import replace
@@ -15,8 +17,10 @@ CHANNELS = ["flow", "speed"]
 
 @pytest.fixture
 def errors() -> ErrorTable:
-    """Flow is wrong by 1, 2, 3 at the first step and by 4, 5, 6 at the second, where the last sensor was not observed; its truth is
-    10 throughout. Speed is wrong by ten times as much, with a truth of 0 at the first sensor and 100 elsewhere."""
+    """Flow is wrong by 1, 2, 3 at the first step and by 4, 5, 6 at the second, where the last
+    sensor was not observed; its truth is 10 throughout. Speed is wrong by ten times as much,
+    with a truth of 0 at the first sensor and 100 elsewhere.
+    """
     flow = torch.arange(1.0, 7.0).view(1, 2, 3)
     error = torch.stack([flow, 10 * flow], dim=-1)
     truth = torch.tensor([10.0, 100.0]).expand(error.shape).clone()
@@ -31,19 +35,30 @@ def errors() -> ErrorTable:
 def test_a_row_for_each_channel_group_and_step(errors: ErrorTable) -> None:
     rows = errors_by_step("dynst", errors, sensor_groups(ACTIVE), CHANNELS, step_minutes=5)
     assert [(row.channel, row.group, row.step, row.minutes_ahead) for row in rows] == [
-        (channel, group, step, 5.0 * step) for channel in CHANNELS for group in ("all", "active", "inactive") for step in (1, 2)
+        (channel, group, step, 5.0 * step)
+        for channel in CHANNELS
+        for group in ("all", "active", "inactive")
+        for step in (1, 2)
     ]
     found = {(row.channel, row.group, row.step): row for row in rows}
-    assert rounded(found["flow", "all", 1]) == StepError("dynst", "all", "flow", 1, 5.0, 2.0, 2.1602, 0.2, 0.2, 3)
-    assert rounded(found["flow", "active", 2]) == StepError("dynst", "active", "flow", 2, 10.0, 4.5, 4.5277, 0.45, 0.45, 2)
-    assert rounded(found["speed", "active", 1]) == StepError("dynst", "active", "speed", 1, 5.0, 15.0, 15.8114, 0.2, 0.3, 2)
+    assert rounded(found["flow", "all", 1]) == StepError(
+        "dynst", "all", "flow", 1, 5.0, 2.0, 2.1602, 0.2, 0.2, 3
+    )
+    assert rounded(found["flow", "active", 2]) == StepError(
+        "dynst", "active", "flow", 2, 10.0, 4.5, 4.5277, 0.45, 0.45, 2
+    )
+    assert rounded(found["speed", "active", 1]) == StepError(
+        "dynst", "active", "speed", 1, 5.0, 15.0, 15.8114, 0.2, 0.3, 2
+    )
     unseen = found["flow", "inactive", 2]
     assert unseen.count == 0
     assert all(math.isnan(value) for value in (unseen.mae, unseen.rmse, unseen.mape, unseen.wape))
 
 
 def rounded(row: StepError) -> StepError:
-    return replace(row, **{name: round(getattr(row, name), 4) for name in ("mae", "rmse", "mape", "wape")})
+    return replace(
+        row, **{name: round(getattr(row, name), 4) for name in ("mae", "rmse", "mape", "wape")}
+    )
 
 
 def test_overall_figures_name_channels_only_where_there_are_several(errors: ErrorTable) -> None:
@@ -55,7 +70,9 @@ def test_overall_figures_name_channels_only_where_there_are_several(errors: Erro
         f"mae_{group}.{channel}" for group in ("all", "active", "inactive") for channel in CHANNELS
     }
     assert set(overall_errors(errors.only(0), sensor_groups(ACTIVE), ["flow"])) == {
-        f"{measure}_{group}" for measure in ("mae", "rmse", "mape", "wape") for group in ("all", "active", "inactive")
+        f"{measure}_{group}"
+        for measure in ("mae", "rmse", "mape", "wape")
+        for group in ("all", "active", "inactive")
     }
 
 

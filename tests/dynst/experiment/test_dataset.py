@@ -40,5 +40,9 @@ def test_a_large_network_without_edges_is_refused() -> None:
 def test_weights_of_the_default_backbone_do_not_move_with_the_choice_of_backbones() -> None:
     """Published figures rest on these draws."""
     scaler = SeasonalScaler(SEASONS["none"], 5, 1)
-    model = build_forecaster(ModelConfig(window=3, horizon=2), scaler, edges(5), targets=[0], seed=7)
-    assert sum(parameter.abs().sum() for parameter in model.parameters()).item() == pytest.approx(DRAWN, rel=1e-6)
+    model = build_forecaster(
+        ModelConfig(window=3, horizon=2), scaler, edges(5), targets=[0], seed=7
+    )
+    assert sum(parameter.abs().sum() for parameter in model.parameters()).item() == pytest.approx(
+        DRAWN, rel=1e-6
+    )

@@ -28,8 +28,14 @@ def dataset(network: SensorStore) -> Dataset:
 
 
 def compare(network: SensorStore, dataset: Dataset, **settings: object) -> Experiment:
-    sparsity = SparsityConfig.model_validate({"final": 0.5, "rounds": 3, "probe_every": 1} | settings)
-    return Experiment(network, ExperimentConfig(model=MODEL, training=RECIPE, sparsity=sparsity, search=SEARCH), dataset=dataset)
+    sparsity = SparsityConfig.model_validate(
+        {"final": 0.5, "rounds": 3, "probe_every": 1} | settings
+    )
+    return Experiment(
+        network,
+        ExperimentConfig(model=MODEL, training=RECIPE, sparsity=sparsity, search=SEARCH),
+        dataset=dataset,
+    )
 
 
 def finish(arm: Arm) -> Arm:
@@ -46,7 +52,9 @@ def warm(experiment: Experiment) -> Arm:
 
 @pytest.mark.parametrize("name", RANKINGS)
 @pytest.mark.parametrize("scheme", ["dynamic", "judged"])
-def test_a_baseline_keeps_what_its_ranking_prefers(network: SensorStore, dataset: Dataset, name: str, scheme: str) -> None:
+def test_a_baseline_keeps_what_its_ranking_prefers(
+    network: SensorStore, dataset: Dataset, name: str, scheme: str
+) -> None:
     experiment = compare(network, dataset, scheme=scheme, **MARKS)
     arm = experiment.ranked(name)
     assert (arm.name, arm.kind) == (name, "baseline")
@@ -62,7 +70,9 @@ def test_a_baseline_keeps_what_its_ranking_prefers(network: SensorStore, dataset
 
 
 @pytest.mark.parametrize("kept", [[0], [2, 3, 5], list(range(8))])
-def test_a_given_choice_is_kept_whatever_the_job_demands(network: SensorStore, dataset: Dataset, kept: list[int]) -> None:
+def test_a_given_choice_is_kept_whatever_the_job_demands(
+    network: SensorStore, dataset: Dataset, kept: list[int]
+) -> None:
     experiment = compare(network, dataset, min_distance=0.05, **MARKS)
     active = torch.zeros(8, dtype=torch.bool)
     active[kept] = True
@@ -72,10 +82,18 @@ def test_a_given_choice_is_kept_whatever_the_job_demands(network: SensorStore, d
     assert finish(arm).active.nonzero().squeeze(1).tolist() == kept
 
 
-def test_a_given_choice_goes_back_to_the_same_weights_as_the_others(network: SensorStore, dataset: Dataset) -> None:
-    """The rewind step, 7, is after the shared warm-up of one epoch of 4 and before the first pruning, at 7."""
+def test_a_given_choice_goes_back_to_the_same_weights_as_the_others(
+    network: SensorStore, dataset: Dataset
+) -> None:
+    """The rewind step, 7, is after the shared warm-up of one epoch of 4 and before the first
+    pruning, at 7.
+    """
     experiment = compare(network, dataset, start=0.36, rewind=0.36)
-    assert experiment.given(torch.arange(8) < 3).training.rewind == experiment.random(0).training.rewind == 7
+    assert (
+        experiment.given(torch.arange(8) < 3).training.rewind
+        == experiment.random(0).training.rewind
+        == 7
+    )
 
 
 def test_a_judged_choice_is_what_the_search_finds(network: SensorStore, dataset: Dataset) -> None:
@@ -96,7 +114,12 @@ def test_a_judged_choice_is_what_the_search_finds(network: SensorStore, dataset:
     assert update.step == 8
     assert len(update.pruned) == 2
     assert torch.equal(update.importance, importance)
-    assert not any(change.pruned or change.grown for report in reports for change in report.updates if change is not update)
+    assert not any(
+        change.pruned or change.grown
+        for report in reports
+        for change in report.updates
+        if change is not update
+    )
 
 
 def test_a_judge_leaves_the_network_as_it_was(network: SensorStore, dataset: Dataset) -> None:
@@ -104,23 +127,31 @@ def test_a_judge_leaves_the_network_as_it_was(network: SensorStore, dataset: Dat
     experiment = compare(network, dataset, scheme="judged")
     learned, other = warm(experiment), warm(experiment)
     select(experiment, learned)
-    for a, b in zip(learned.training.model.parameters(), other.training.model.parameters(), strict=True):
+    for a, b in zip(
+        learned.training.model.parameters(), other.training.model.parameters(), strict=True
+    ):
         assert torch.equal(a, b)
 
 
-def test_a_judged_choice_goes_back_to_the_weights_of_rewind_too(network: SensorStore, dataset: Dataset) -> None:
+def test_a_judged_choice_goes_back_to_the_weights_of_rewind_too(
+    network: SensorStore, dataset: Dataset
+) -> None:
     experiment = compare(network, dataset, scheme="judged", rewind=0.1)
     learned = warm(experiment)
     assert learned.training._optimizer.state
     select(experiment, learned)
     assert not learned.training._optimizer.state
     weights = learned.training.model.state_dict()
-    assert all(torch.equal(weights[name], value) for name, value in learned.training.rewound_to.items())
+    assert all(
+        torch.equal(weights[name], value) for name, value in learned.training.rewound_to.items()
+    )
     assert learned.training.rewound_to
 
 
 @pytest.mark.parametrize("scheme", ["dynamic", "iterative", "one_shot"])
-def test_other_schemes_decide_for_themselves(network: SensorStore, dataset: Dataset, scheme: str) -> None:
+def test_other_schemes_decide_for_themselves(
+    network: SensorStore, dataset: Dataset, scheme: str
+) -> None:
     experiment = compare(network, dataset, scheme=scheme)
     learned = warm(experiment)
     before = learned.training.scheme.state_dict()
@@ -132,11 +163,15 @@ def test_other_schemes_decide_for_themselves(network: SensorStore, dataset: Data
 
 @pytest.mark.parametrize("scheme", ["dynamic", "iterative", "one_shot"])
 @pytest.mark.parametrize("criterion", ["signed_first_order", "learned_gate"])
-def test_a_shared_warm_up_changes_nothing(network: SensorStore, dataset: Dataset, scheme: str, criterion: str) -> None:
+def test_a_shared_warm_up_changes_nothing(
+    network: SensorStore, dataset: Dataset, scheme: str, criterion: str
+) -> None:
     """Bit for bit: another criterion's warm-up, at another sparsity, and then this one's way."""
     own = finish(compare(network, dataset, scheme=scheme, criterion=criterion).learned())
     sharing = compare(network, dataset, scheme=scheme, criterion=criterion).learned()
-    sharing.training.continue_from(warm(compare(network, dataset, criterion="random", final=0.2)).training)
+    sharing.training.continue_from(
+        warm(compare(network, dataset, criterion="random", final=0.2)).training
+    )
     finish(sharing)
     assert torch.equal(own.active, sharing.active)
     weights, same = own.training.model.state_dict(), sharing.training.model.state_dict()

@@ -39,7 +39,9 @@ def shared(network: SensorStore, dataset: Dataset) -> SparseForecaster:
     training = make(network, dataset).training()
     reports = list(training.run())
     assert training.best is not None
-    assert training.best[0] == min(report.val_mae for report in reports), "the best epoch counts, on several choices"
+    assert training.best[0] == min(report.val_mae for report in reports), (
+        "the best epoch counts, on several choices"
+    )
     return training.model
 
 
@@ -48,15 +50,25 @@ def judge(network: SensorStore, dataset: Dataset, shared: SparseForecaster) -> S
     return make(network, dataset).experiment.chooser.judge(shared, SearchConfig())
 
 
-def test_the_shared_network_never_reads_an_excluded_sensor_and_always_a_pinned_one(network: SensorStore, dataset: Dataset) -> None:
-    """Whatever else the job demands of a choice: here no two of the sensors that stay may be close."""
-    scheme = make(network, dataset, pinned=["s1"], excluded=["s2", "s3"], min_distance=0.1).training().scheme
+def test_the_shared_network_never_reads_an_excluded_sensor_and_always_a_pinned_one(
+    network: SensorStore, dataset: Dataset
+) -> None:
+    """Whatever else the job demands of a choice: here no two of the sensors that stay may be
+    close.
+    """
+    scheme = (
+        make(network, dataset, pinned=["s1"], excluded=["s2", "s3"], min_distance=0.1)
+        .training()
+        .scheme
+    )
     subsets = [set(scheme.sensors_at(step).index.tolist()) for step in range(18)]
     assert all(1 in subset and not subset & {2, 3} for subset in subsets)
     assert len({frozenset(subset) for subset in subsets}) > 5
 
 
-def test_dense_reads_everything_as_long_as_all_else_takes(network: SensorStore, dataset: Dataset) -> None:
+def test_dense_reads_everything_as_long_as_all_else_takes(
+    network: SensorStore, dataset: Dataset
+) -> None:
     training = make(network, dataset).experiment.dense(5).training
     assert training.recipe.epochs == 5
     assert training.scheme.active.all()
@@ -68,7 +80,10 @@ def test_all_choices_keep_the_constraints_at_each_sparsity(
     network: SensorStore, dataset: Dataset, judge: SubsetEvaluator, sparsity: float
 ) -> None:
     supernet = make(network, dataset, budget=2.0, pinned=["s1"], excluded=["s2"])
-    found = [supernet.learned(judge, sparsity), *(supernet.ranked(name, 0, judge, sparsity) for name in RANKINGS)]
+    found = [
+        supernet.learned(judge, sparsity),
+        *(supernet.ranked(name, 0, judge, sparsity) for name in RANKINGS),
+    ]
     assert [one.name for one in found] == ["dynst", *RANKINGS]
     for one in found:
         assert int(one.active.sum()) == 8 - round(sparsity * 8)
@@ -78,7 +93,9 @@ def test_all_choices_keep_the_constraints_at_each_sparsity(
         assert one.sparsity == sparsity
 
 
-def test_draws_differ_and_can_be_repeated(network: SensorStore, dataset: Dataset, judge: SubsetEvaluator) -> None:
+def test_draws_differ_and_can_be_repeated(
+    network: SensorStore, dataset: Dataset, judge: SubsetEvaluator
+) -> None:
     supernet = make(network, dataset)
     draws = [supernet.ranked("random", number, judge, 0.5).active for number in (0, 1, 2, 3)]
     assert len({tuple(draw.tolist()) for draw in draws}) > 1
@@ -106,7 +123,9 @@ def test_fine_tuning_starts_from_the_shared_weights_and_leaves_them_alone(
 
     training = supernet.fine_tuning(shared, chosen.active, 2)
     assert training.recipe.learning_rate < RECIPE.learning_rate
-    assert all(torch.equal(value, before[name]) for name, value in training.model.state_dict().items())
+    assert all(
+        torch.equal(value, before[name]) for name, value in training.model.state_dict().items()
+    )
     tuned = supernet.fine_tuned(shared, chosen, 2)
     assert tuned.errors.mae() != as_it_is.errors.mae()
     assert torch.equal(tuned.choice.active, chosen.active)

@@ -1,4 +1,7 @@
-"""Networks as a user would bring them; named in tests as ``tests.dynst.models.own_networks:Name``."""
+"""Networks as a user would bring them.
+
+Named in tests as ``tests.dynst.models.own_networks:Name``.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +14,15 @@ __all__ = ["Compact", "Lost", "Normalised", "OnGraph", "Simple", "WrongShape"]
 class Simple(nn.Module):
     """Reads and forecasts every location; knows nothing of DynST."""
 
-    def __init__(self, window: int, horizon: int, num_sensors: int, width: int = 8, activation: str = "relu") -> None:
+    def __init__(
+        self, window: int, horizon: int, num_sensors: int, width: int = 8, activation: str = "relu"
+    ) -> None:
         super().__init__()
         self.mix = nn.Linear(num_sensors, num_sensors)
         self.ahead = nn.Sequential(
-            nn.Linear(window, width), nn.ReLU() if activation == "relu" else nn.GELU(), nn.Linear(width, horizon)
+            nn.Linear(window, width),
+            nn.ReLU() if activation == "relu" else nn.GELU(),
+            nn.Linear(width, horizon),
         )
 
     def forward(self, readings: Tensor) -> Tensor:
@@ -35,7 +42,9 @@ class Compact(nn.Module):
         self.encode = nn.Linear(window * 2 * num_channels, hidden)
         self.geometry = geometry
 
-    def forward(self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None) -> Tensor:
+    def forward(
+        self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
+    ) -> Tensor:
         hidden = torch.relu(self.encode(morphed))
         return hidden + self.geometry.among(sensors, gates).average()(hidden)
 

@@ -10,7 +10,14 @@ from dynst.data.store import SensorStore
 from dynst.errors import ArtifactError
 from dynst.evaluation.evaluate import forecast_windows
 from dynst.experiment.dataset import Dataset, make_dataset
-from dynst.models.artifact import DESCRIPTION, WEIGHTS, Artifact, Description, load_artifact, save_artifact
+from dynst.models.artifact import (
+    DESCRIPTION,
+    WEIGHTS,
+    Artifact,
+    Description,
+    load_artifact,
+    save_artifact,
+)
 from dynst.models.factory import BackboneConfig, ModelConfig, build_forecaster
 from tests.conftest import SMALL
 
@@ -19,7 +26,9 @@ MODELS = {
     "all_pairs": MODEL,
     "neighbour_lists": MODEL.model_copy(update={"neighbours": 3}),
     "rolled_out": MODEL.model_copy(update={"steps_at_once": 1}),
-    "patch_transformer": MODEL.model_copy(update={"backbone": BackboneConfig(name="patch_transformer")}),
+    "patch_transformer": MODEL.model_copy(
+        update={"backbone": BackboneConfig(name="patch_transformer")}
+    ),
 }
 ACTIVE = torch.tensor([True, False] * 4)
 
@@ -36,7 +45,9 @@ def config(request: pytest.FixtureRequest) -> ModelConfig:
 
 @pytest.fixture
 def folder(tmp_path: Path, network: SensorStore, dataset: Dataset, config: ModelConfig) -> Path:
-    model = build_forecaster(config, dataset.scaler, network.edges, targets=[0], seed=3, positions=dataset.positions)
+    model = build_forecaster(
+        config, dataset.scaler, network.edges, targets=[0], seed=3, positions=dataset.positions
+    )
     season = dataset.scaler.season
     description = Description(
         model=config,
@@ -59,7 +70,9 @@ def test_a_loaded_model_forecasts_what_the_trained_one_does(
     folder: Path, network: SensorStore, dataset: Dataset, config: ModelConfig
 ) -> None:
     artifact = load_artifact(folder)
-    original = build_forecaster(config, dataset.scaler, network.edges, targets=[0], seed=3, positions=dataset.positions)
+    original = build_forecaster(
+        config, dataset.scaler, network.edges, targets=[0], seed=3, positions=dataset.positions
+    )
     index, sensors = torch.tensor([7]), ACTIVE.nonzero().squeeze(1)
     with torch.inference_mode():
         expected = forecast_windows(original, dataset.test, index, sensors)[0].numpy()
@@ -74,7 +87,10 @@ def test_a_loaded_model_forecasts_what_the_trained_one_does(
 def test_a_sensor_without_any_reading_is_left_out(folder: Path, network: SensorStore) -> None:
     """And one with gaps is not; without any reading at all the forecast is still one."""
     artifact = load_artifact(folder)
-    time, readings = network.readings.time[:6], np.nan_to_num(network.readings.values[:6][:, ACTIVE.numpy()], nan=20.0)
+    time, readings = (
+        network.readings.time[:6],
+        np.nan_to_num(network.readings.values[:6][:, ACTIVE.numpy()], nan=20.0),
+    )
     lost, gaps = readings.copy(), readings.copy()
     lost[:, 1] = gaps[3:, 1] = np.nan
     fewer = artifact.served(torch.tensor([True, False, True, True]))
@@ -85,7 +101,9 @@ def test_a_sensor_without_any_reading_is_left_out(folder: Path, network: SensorS
     assert np.isfinite(artifact.forecast(time, np.full_like(readings, np.nan))[1]).all()
 
 
-def test_it_cannot_be_given_the_readings_of_inactive_sensors(folder: Path, network: SensorStore) -> None:
+def test_it_cannot_be_given_the_readings_of_inactive_sensors(
+    folder: Path, network: SensorStore
+) -> None:
     artifact: Artifact = load_artifact(folder)
     with pytest.raises(ArtifactError, match="reads 6 steps of 4 active sensors"):
         artifact.forecast(network.readings.time[:6], network.readings.values[:6])
@@ -109,18 +127,34 @@ def test_weights_of_another_network_are_refused(folder: Path) -> None:
 
 
 def as_version_2(document: dict[str, Any]) -> dict[str, Any]:
-    """The same model as it was described then: the backbone's options beside its name, and nothing of several steps at once."""
+    """The same model as it was described then: the backbone's options beside its name, and nothing
+    of several steps at once.
+    """
     then = {name: value for name, value in document["model"].items() if name != "steps_at_once"}
     backbone = then.pop("backbone")
-    return document | {"version": 2, "model": {"backbone": backbone["name"], "heads": 4} | backbone["options"] | then}
+    return document | {
+        "version": 2,
+        "model": {"backbone": backbone["name"], "heads": 4} | backbone["options"] | then,
+    }
 
 
 @pytest.mark.parametrize(
     "config",
-    [MODEL, MODEL.model_copy(update={"backbone": BackboneConfig(name="patch_transformer", options={"blocks": 1, "heads": 2})})],
+    [
+        MODEL,
+        MODEL.model_copy(
+            update={
+                "backbone": BackboneConfig(
+                    name="patch_transformer", options={"blocks": 1, "heads": 2}
+                )
+            }
+        ),
+    ],
     ids=lambda config: config.backbone.name,
 )
-def test_a_model_of_version_2_is_still_read(folder: Path, config: ModelConfig, network: SensorStore) -> None:
+def test_a_model_of_version_2_is_still_read(
+    folder: Path, config: ModelConfig, network: SensorStore
+) -> None:
     today, path = load_artifact(folder), folder / DESCRIPTION
     path.write_text(json.dumps(as_version_2(json.loads(path.read_text()))))
     with pytest.raises(ValueError, match="version"):
@@ -128,7 +162,9 @@ def test_a_model_of_version_2_is_still_read(folder: Path, config: ModelConfig, n
     read = load_artifact(folder)
     assert read.description.model == config
     time, readings = network.readings.time[:6], network.readings.values[:6][:, ACTIVE.numpy()]
-    np.testing.assert_array_equal(read.forecast(time, readings)[1], today.forecast(time, readings)[1])
+    np.testing.assert_array_equal(
+        read.forecast(time, readings)[1], today.forecast(time, readings)[1]
+    )
 
 
 def test_a_model_of_version_1_is_refused(folder: Path) -> None:
@@ -139,4 +175,7 @@ def test_a_model_of_version_1_is_refused(folder: Path) -> None:
 
 
 def test_no_pickle_inside(folder: Path) -> None:
-    assert all(b"torch_utils" not in file.read_bytes() and file.suffix in {".safetensors", ".json"} for file in folder.iterdir())
+    assert all(
+        b"torch_utils" not in file.read_bytes() and file.suffix in {".safetensors", ".json"}
+        for file in folder.iterdir()
+    )

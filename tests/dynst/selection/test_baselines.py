@@ -9,7 +9,14 @@ from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.experiment.dataset import make_dataset
 from dynst.models.factory import ModelConfig
-from dynst.selection.baselines import MAX_PAIRED, RANKINGS, BaselineInputs, baseline_inputs, check_size, distances_from
+from dynst.selection.baselines import (
+    MAX_PAIRED,
+    RANKINGS,
+    BaselineInputs,
+    baseline_inputs,
+    check_size,
+    distances_from,
+)
 from dynst.sparsity.constraints.base import Unconstrained
 from dynst.sparsity.constraints.sensor_layout import Network, network_of, plain_network
 
@@ -49,7 +56,10 @@ def test_farthest_point_takes_a_second_sensor_at_one_place_last() -> None:
 
 
 def test_facility_location_prefers_the_hub_then_what_it_says_least_about() -> None:
-    """The hub is the sum of three signals, of which the first is the strongest; a fourth has nothing to do with them."""
+    """The hub is the sum of three signals, of which the first is the strongest.
+
+    A fourth has nothing to do with them.
+    """
     signals = noise(4) * [2, 1, 1, 1]
     hub = signals[:, :3].sum(1, keepdims=True)
     assert order("facility_location", known(np.hstack([signals, hub])), 2)[:2] == [4, 3]
@@ -85,7 +95,9 @@ AWKWARD = {
 @pytest.mark.parametrize("name", RANKINGS)
 @pytest.mark.parametrize("kind", AWKWARD)
 @pytest.mark.parametrize("count", [1, 4, 9])
-def test_every_ranking_leads_to_a_choice_of_the_exact_size(name: str, kind: str, count: int) -> None:
+def test_every_ranking_leads_to_a_choice_of_the_exact_size(
+    name: str, kind: str, count: int
+) -> None:
     network = known(AWKWARD[kind])
     scores = RANKINGS[name](network, count, 3)
     assert scores.shape == (9,)
@@ -95,7 +107,9 @@ def test_every_ranking_leads_to_a_choice_of_the_exact_size(name: str, kind: str,
     kept = Unconstrained(9).prune(torch.ones(9, dtype=torch.bool), scores, 1 - count / 9)
     assert int(kept.sum()) == count
     torch.manual_seed(count)
-    assert torch.equal(scores, RANKINGS[name](network, count, 3)), "the seed decides, not what ran before"
+    assert torch.equal(scores, RANKINGS[name](network, count, 3)), (
+        "the seed decides, not what ran before"
+    )
 
 
 def edges(*joins: tuple[int, int, float]) -> Edges:
@@ -104,14 +118,19 @@ def edges(*joins: tuple[int, int, float]) -> Edges:
 
 
 def test_without_positions_a_strong_edge_is_a_short_one() -> None:
-    """By hand: 0 and 1 are 1 apart, 1 and 2 are 2; the direct edge of 0 and 2 is longer than the way over 1. Nothing leads to 3."""
+    """By hand: 0 and 1 are 1 apart, 1 and 2 are 2.
+
+    The direct edge of 0 and 2 is longer than the way over 1. Nothing leads to 3.
+    """
     away = distances_from(plain_network(4), edges((0, 1, 1.0), (2, 1, 0.5), (0, 2, 0.1)))
     assert away(0).tolist() == pytest.approx([0, 1, 3, 1e9])
     assert away(2).tolist() == pytest.approx([3, 2, 0, 1e9])
 
 
 def test_parallel_edges_are_as_short_as_the_strongest() -> None:
-    away = distances_from(plain_network(2), edges((0, 1, 0.25), (0, 1, 1.0), (0, 1, 0.5), (1, 0, 0.5)))
+    away = distances_from(
+        plain_network(2), edges((0, 1, 0.25), (0, 1, 1.0), (0, 1, 0.5), (1, 0, 0.5))
+    )
     assert away(0).tolist() == pytest.approx([0, 1])
 
 
@@ -129,15 +148,24 @@ def test_only_the_training_part_is_known(network: SensorStore) -> None:
     everything[seen:] = 1e6
     after = baseline_inputs(dataset.network, network.edges, train, dataset.scaler)
     assert np.array_equal(before.readings, after.readings)
-    assert np.array_equal(before.readings, everything[:seen, :, 0].numpy()), "short enough to be known whole"
-    assert before.spread == pytest.approx(before.readings.std(0) * dataset.scaler.scale[:, 0].numpy(), rel=1e-4)
-    assert before.distance_from(0).tolist() == distances_from(network_of(network), Edges.none())(0).tolist()
+    assert np.array_equal(before.readings, everything[:seen, :, 0].numpy()), (
+        "short enough to be known whole"
+    )
+    assert before.spread == pytest.approx(
+        before.readings.std(0) * dataset.scaler.scale[:, 0].numpy(), rel=1e-4
+    )
+    assert (
+        before.distance_from(0).tolist()
+        == distances_from(network_of(network), Edges.none())(0).tolist()
+    )
 
 
 def test_a_table_of_all_pairs_of_too_many_sensors_is_refused() -> None:
     check_size(RANKINGS, MAX_PAIRED)
     check_size(["random", "variance"], MAX_PAIRED + 1)
-    with pytest.raises(ConfigError, match=r"at most 5000 sensors, but got 5001; leave it out of the baselines"):
+    with pytest.raises(
+        ConfigError, match=r"at most 5000 sensors, but got 5001; leave it out of the baselines"
+    ):
         check_size(["random", "facility_location"], MAX_PAIRED + 1)
 
 
@@ -145,7 +173,9 @@ def test_a_table_of_all_pairs_of_too_many_sensors_is_refused() -> None:
 def test_a_sensor_that_never_varies_is_the_last_to_be_kept(name: str) -> None:
     readings = np.random.default_rng(0).normal(size=(50, 4))
     readings[:, 2] = 0
-    known = BaselineInputs(readings, readings.std(0), lambda sensor: np.abs(np.arange(4.0) - sensor))
+    known = BaselineInputs(
+        readings, readings.std(0), lambda sensor: np.abs(np.arange(4.0) - sensor)
+    )
     assert int(RANKINGS[name](known, 3, 0).argmin()) == 2
 
 
@@ -156,7 +186,9 @@ def test_a_network_of_one_sensor_has_a_ranking_of_one() -> None:
 
 def test_a_ranking_among_some_sensors_is_that_of_a_network_of_them_alone() -> None:
     points = np.array([0.0, 1.0, 5.0, 9.0])
-    known = BaselineInputs(np.zeros((3, 4)), np.ones(4), lambda sensor: np.abs(points - points[sensor]))
+    known = BaselineInputs(
+        np.zeros((3, 4)), np.ones(4), lambda sensor: np.abs(points - points[sensor])
+    )
     few = known.among(np.array([0, 2, 3]))
     assert few.readings.shape == (3, 3)
     assert few.distance_from(1).tolist() == [5.0, 0.0, 4.0]

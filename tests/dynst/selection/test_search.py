@@ -16,7 +16,10 @@ ROUNDS, PROPOSALS = 15, 8
 
 @dataclass
 class Planted:
-    """Each kept sensor takes its value off the error. Importance says something else, ``shown``, so that only losses tell."""
+    """Each kept sensor takes its value off the error.
+
+    Importance says something else, ``shown``, so that only losses tell.
+    """
 
     value: Tensor
     shown: Tensor
@@ -52,13 +55,17 @@ def first(count: int, size: int = S) -> Tensor:
 
 
 def best(value: Tensor, count: int) -> Tensor:
-    return Unconstrained(len(value)).prune(first(len(value), len(value)), value, 1 - count / len(value))
+    return Unconstrained(len(value)).prune(
+        first(len(value), len(value)), value, 1 - count / len(value)
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_planted_choice_is_found(seed: int) -> None:
     judge = planted(12, seed, misleading=0.5)
-    assert not torch.equal(best(judge.shown, 4), best(judge.value, 4)), "importance alone would miss it"
+    assert not torch.equal(best(judge.shown, 4), best(judge.value, 4)), (
+        "importance alone would miss it"
+    )
     config = SearchConfig(elimination_rounds=3, rounds=40, proposals=12)
     found = find_choice(judge, Unconstrained(12), [torch.arange(12.0)], 2 / 3, config, seed)
     assert torch.equal(found.active, best(judge.value, 4))
@@ -99,7 +106,9 @@ def test_the_seed_decides() -> None:
 
 
 def test_few_windows_propose_and_all_decide() -> None:
-    """The few windows are blind: what they like best is never taken unless all windows like it too."""
+    """The few windows are blind: what they like best is never taken unless all windows like it
+    too.
+    """
     judge = planted(misleading=1.0)
     blind = planted(seed=1)
     blind.value = -judge.value
@@ -117,16 +126,22 @@ def test_no_round_is_spent_on_what_was_judged_before() -> None:
     few.value = few.shown = judge.value
     judged_search(judge, Unconstrained(S), best(judge.value, 7), ROUNDS, PROPOSALS, 0)
     proposed = [tuple(choice.tolist()) for choice in few.asked]
-    assert tuple(best(judge.value, 7).tolist()) not in proposed, "few windows would find it the best again and again"
+    assert tuple(best(judge.value, 7).tolist()) not in proposed, (
+        "few windows would find it the best again and again"
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_choice_that_is_asked_about_keeps_the_constraints(kind: str) -> None:
     settings, columns = KINDS[kind]
     config, network = SparsityConfig.model_validate(settings), make_network(**columns)  # type: ignore[arg-type]
-    scheme = make_scheme(config.model_copy(update={"scheme": "judged"}), S, STEPS, 0, network=network)
+    scheme = make_scheme(
+        config.model_copy(update={"scheme": "judged"}), S, STEPS, 0, network=network
+    )
     judge, search = planted(), SearchConfig(elimination_rounds=3, rounds=4, proposals=4)
-    found = find_choice(judge, scheme.constraints, [torch.randn(S).double()], scheme.schedule.final, search, 0)
+    found = find_choice(
+        judge, scheme.constraints, [torch.randn(S).double()], scheme.schedule.final, search, 0
+    )
     assert len({tuple(choice.tolist()) for choice in judge.asked}) > 3
     assert [broken(config, network, choice) for choice in judge.asked] == [[]] * len(judge.asked)
     assert broken(config, network, found.active) == []
@@ -134,7 +149,9 @@ def test_every_choice_that_is_asked_about_keeps_the_constraints(kind: str) -> No
 
 @pytest.mark.parametrize("good", ["ranking", "elimination"])
 def test_the_better_end_counts(good: str) -> None:
-    """Without rounds of exchange an end is its start: the best by a ranking, or what an elimination leaves."""
+    """Without rounds of exchange an end is its start: the best by a ranking, or what an elimination
+    leaves.
+    """
     judge = planted()
     judge.shown = judge.value if good == "elimination" else -judge.value
     rankings = [-judge.value, judge.value if good == "ranking" else -judge.value]
@@ -168,12 +185,17 @@ def test_the_elimination_sees_few_of_the_training_windows_alone() -> None:
 
 
 def test_an_elimination_measures_importance_anew() -> None:
-    """By hand: 0 and 1 are twins; each looks dispensable, at −1, while the other is on, and is worth 9 alone. 2 to 4 are worth 1,
-    2 and 3. Going by the first measurement, both would go."""
+    """By hand: 0 and 1 are twins.
+
+    Each looks dispensable, at −1, while the other is on, and is worth 9 alone. 2 to 4 are worth 1,
+    2 and 3. Going by the first measurement, both would go.
+    """
 
     class Twins(Planted):
         def importance(self, active: Tensor) -> Tensor:
-            twin = torch.tensor([-1.0 if active[1] else 9, -1 if active[0] else 9], dtype=torch.float64)
+            twin = torch.tensor(
+                [-1.0 if active[1] else 9, -1 if active[0] else 9], dtype=torch.float64
+            )
             return torch.cat([twin, torch.tensor([1.0, 2, 3]).double()])
 
     judge = Twins(torch.zeros(5), torch.zeros(5))

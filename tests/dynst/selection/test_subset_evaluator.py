@@ -30,7 +30,9 @@ ACTIVE = torch.tensor([1, 0, 1, 1, 0, 0, 1, 0], dtype=torch.bool)
 
 
 def forecaster(store: SensorStore, dataset: Dataset) -> SparseForecaster:
-    return build_forecaster(MODEL, dataset.scaler, store.edges, targets=dataset.train.targets.tolist(), seed=0).eval()
+    return build_forecaster(
+        MODEL, dataset.scaler, store.edges, targets=dataset.train.targets.tolist(), seed=0
+    ).eval()
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,10 @@ def dataset(network: SensorStore) -> Dataset:
 
 @pytest.fixture(scope="module")
 def judge(network: SensorStore, dataset: Dataset) -> SubsetEvaluator:
-    parts = [(dataset.val, evenly(len(dataset.val), 20)), (dataset.train, evenly(len(dataset.train), 30))]
+    parts = [
+        (dataset.val, evenly(len(dataset.val), 20)),
+        (dataset.train, evenly(len(dataset.train), 30)),
+    ]
     return SubsetEvaluator(forecaster(network, dataset), parts, batch_size=7)
 
 
@@ -54,8 +59,13 @@ def test_windows_are_spread_over_the_whole_part() -> None:
     assert evenly(1, 5).tolist() == [0]
 
 
-def test_a_coarser_judge_keeps_every_third_window_of_each_part(judge: SubsetEvaluator, dataset: Dataset) -> None:
-    parts = [(dataset.val, evenly(len(dataset.val), 20)[::3]), (dataset.train, evenly(len(dataset.train), 30)[::3])]
+def test_a_coarser_judge_keeps_every_third_window_of_each_part(
+    judge: SubsetEvaluator, dataset: Dataset
+) -> None:
+    parts = [
+        (dataset.val, evenly(len(dataset.val), 20)[::3]),
+        (dataset.train, evenly(len(dataset.train), 30)[::3]),
+    ]
     same = SubsetEvaluator(judge.model, parts)
     assert judge.every(3).loss(ACTIVE) == pytest.approx(same.loss(ACTIVE), rel=1e-6)
     assert judge.every(3).loss(ACTIVE) != judge.loss(ACTIVE)
@@ -64,23 +74,31 @@ def test_a_coarser_judge_keeps_every_third_window_of_each_part(judge: SubsetEval
 def test_the_loss_is_the_error_of_an_evaluation(judge: SubsetEvaluator, dataset: Dataset) -> None:
     val, train = some(dataset.val, 20), some(dataset.train, 30)
     tables = [evaluate(judge.model, windows, ACTIVE) for windows in (val, train)]
-    both = sum(float(table.absolute.sum()) for table in tables) / sum(float(table.count.sum()) for table in tables)
+    both = sum(float(table.absolute.sum()) for table in tables) / sum(
+        float(table.count.sum()) for table in tables
+    )
     assert judge.loss(ACTIVE) == pytest.approx(both, rel=1e-5)
     assert judge.loss(ACTIVE) != pytest.approx(judge.loss(~ACTIVE), rel=1e-3)
 
 
 def test_one_part_can_be_asked_alone(judge: SubsetEvaluator, dataset: Dataset) -> None:
     for part, windows in ((0, some(dataset.val, 20)), (-1, some(dataset.train, 30))):
-        assert judge.on(part).loss(ACTIVE) == pytest.approx(evaluate(judge.model, windows, ACTIVE).mae(), rel=1e-5)
+        assert judge.on(part).loss(ACTIVE) == pytest.approx(
+            evaluate(judge.model, windows, ACTIVE).mae(), rel=1e-5
+        )
     assert judge.on(0).loss(ACTIVE) != pytest.approx(judge.on(1).loss(ACTIVE), rel=1e-3)
 
 
 @pytest.mark.parametrize("targets", [("flow1",), ("flow", "flow1"), ("flow1", "flow")])
-def test_several_targets_weigh_as_in_an_evaluation(tmp_path: Path, targets: tuple[str, ...]) -> None:
+def test_several_targets_weigh_as_in_an_evaluation(
+    tmp_path: Path, targets: tuple[str, ...]
+) -> None:
     """The second channel is twice the first; overall errors are in the unit of the first target."""
     store = write_network(tmp_path / "two", num_steps=400, channels=2)
     dataset = make_dataset(store, MODEL, plan_dataset(store, MODEL, targets=targets))
-    judge = SubsetEvaluator(forecaster(store, dataset), [(dataset.val, evenly(len(dataset.val), 10))])
+    judge = SubsetEvaluator(
+        forecaster(store, dataset), [(dataset.val, evenly(len(dataset.val), 10))]
+    )
     expected = evaluate(judge.model, some(dataset.val, 10), ACTIVE).mae()
     assert judge.loss(ACTIVE) == pytest.approx(expected, rel=1e-5)
 
@@ -93,7 +111,11 @@ def test_importance_is_the_gradient_of_the_loss(judge: SubsetEvaluator) -> None:
     for windows, index in judge._parts:
         batch = windows.batch(index, everyone)
         forecast = judge.model(batch.readings, batch.observed, batch.calendar, everyone, gates)
-        error = (forecast - batch.target).abs() * judge.model.scaler.scale[:, :1] * batch.target_observed
+        error = (
+            (forecast - batch.target).abs()
+            * judge.model.scaler.scale[:, :1]
+            * batch.target_observed
+        )
         total, count = total + error.sum(), count + batch.target_observed.sum()
     (expected,) = torch.autograd.grad(-total / count, gates)
     torch.testing.assert_close(judge.importance(ACTIVE), expected.double(), rtol=1e-4, atol=1e-7)
@@ -101,26 +123,39 @@ def test_importance_is_the_gradient_of_the_loss(judge: SubsetEvaluator) -> None:
 
 
 def test_importance_is_what_a_switch_changes_where_forecasts_are_linear() -> None:
-    """Readings rise so fast that every forecast is too low: the error is linear in a forecast, which averages last readings."""
+    """Readings rise so fast that every forecast is too low: the error is linear in a forecast,
+    which averages last readings.
+    """
     size, steps = 5, 40
     shape = Shape(window=3, horizon=1, num_sensors=size, num_channels=1, num_targets=1, hidden=8)
     torch.manual_seed(0)
     geometry = DenseTopology(torch.rand(size, size))
-    identity = torch.randn(size, 4) / 5  # nobody hears one sensor almost alone, where the factor of a switch is bounded
+    identity = (
+        torch.randn(size, 4) / 5
+    )  # nobody hears one sensor almost alone, where the factor of a switch is bounded
     readout = Readout(shape, geometry, [0], identity)
     torch.nn.init.zeros_(readout.forecast.weight)
     torch.nn.init.zeros_(readout.forecast.bias)
     scaler = SeasonalScaler(SEASONS["none"], size, 1)
-    model = CompactForecaster(shape, MorphGraphNet(shape, geometry, 6, identity, blocks=1), readout, scaler)
+    model = CompactForecaster(
+        shape, MorphGraphNet(shape, geometry, 6, identity, blocks=1), readout, scaler
+    )
     values = 10.0 * torch.arange(steps)[:, None, None] + 5 * torch.rand(steps, size, 1)
-    series = Series(torch.arange(steps), values, torch.ones_like(values, dtype=torch.bool), torch.zeros(steps, 6))
+    series = Series(
+        torch.arange(steps),
+        values,
+        torch.ones_like(values, dtype=torch.bool),
+        torch.zeros(steps, 6),
+    )
     windows = Windows(series, torch.arange(steps - 3), 3, 1, torch.tensor([0]))
     judge = SubsetEvaluator(model.eval(), [(windows, torch.arange(len(windows)))])
     active = torch.tensor([True, True, False, True, False])
     for sensor, importance in enumerate(judge.importance(active).tolist()):
         on, off = active.clone(), active.clone()
         on[sensor], off[sensor] = True, False
-        assert importance == pytest.approx(judge.loss(off) - judge.loss(on), rel=1e-3, abs=1e-5), sensor
+        assert importance == pytest.approx(judge.loss(off) - judge.loss(on), rel=1e-3, abs=1e-5), (
+            sensor
+        )
 
 
 @dataclass
@@ -146,7 +181,10 @@ class Rank(World):
 
 def on_two_ranks(judge: SubsetEvaluator, ask: Callable[[SubsetEvaluator], Tensor]) -> list[Tensor]:
     meeting = Meeting()
-    ranks = [SubsetEvaluator(judge.model, judge._parts, Rank(rank, meeting=meeting), batch_size=7) for rank in range(2)]
+    ranks = [
+        SubsetEvaluator(judge.model, judge._parts, Rank(rank, meeting=meeting), batch_size=7)
+        for rank in range(2)
+    ]
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(ask, ranks))
 
@@ -156,7 +194,10 @@ def test_two_ranks_share_choices_and_learn_all_losses(judge: SubsetEvaluator, nu
     choices = [ACTIVE.roll(shift) for shift in range(number)]
     alone = judge.losses(choices)
     assert alone.tolist() == [judge.loss(choice) for choice in choices]
-    assert all(torch.equal(alone, found) for found in on_two_ranks(judge, lambda rank: rank.losses(choices)))
+    assert all(
+        torch.equal(alone, found)
+        for found in on_two_ranks(judge, lambda rank: rank.losses(choices))
+    )
 
 
 def test_two_ranks_know_the_same_importance(judge: SubsetEvaluator) -> None:
@@ -165,7 +206,9 @@ def test_two_ranks_know_the_same_importance(judge: SubsetEvaluator) -> None:
     torch.testing.assert_close(one, judge.importance(ACTIVE))
 
 
-def test_a_choice_that_was_judged_is_not_looked_at_again(judge: SubsetEvaluator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_choice_that_was_judged_is_not_looked_at_again(
+    judge: SubsetEvaluator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fresh, looked = SubsetEvaluator(judge.model, judge._parts), list[Tensor]()
     loss = fresh.loss
     monkeypatch.setattr(fresh, "loss", lambda active: looked.append(active) or loss(active))

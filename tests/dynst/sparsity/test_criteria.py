@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from dynst.sparsity.criteria import AbsoluteGradient, Coverage, FixedScores, LearnedGate, RandomScore, Redrawn, SignedFirstOrder
+from dynst.sparsity.criteria import (
+    AbsoluteGradient,
+    Coverage,
+    FixedScores,
+    LearnedGate,
+    RandomScore,
+    Redrawn,
+    SignedFirstOrder,
+)
 from dynst.sparsity.criteria.coverage import isolation
 
 ALL = torch.ones(3, dtype=torch.bool)
@@ -14,7 +22,9 @@ def test_signed_first_order_averages_only_what_was_measured() -> None:
     criterion.observe(torch.tensor([-2.0, 1.0, nan]), ALL)
     criterion.observe(torch.tensor([-4.0, nan, nan]), ALL)
     scores = criterion.scores(ALL)
-    assert scores[0] == (0.5 * 0.5 * 2 + 0.5 * 4) / 0.75  # bias-corrected average of the gains 2 and 4
+    assert (
+        scores[0] == (0.5 * 0.5 * 2 + 0.5 * 4) / 0.75
+    )  # bias-corrected average of the gains 2 and 4
     assert scores[1] == -1.0
     assert scores[2] == 0.0
 
@@ -47,8 +57,12 @@ def test_a_learned_gate_follows_the_loss_and_fades_without_it() -> None:
     """By hand: the usual gradient is 1 in every probe, so a step is rate · (gradient + penalty)."""
     criterion = LearnedGate(3, rate=0.1, penalty=0.5, decay=0.9)
     criterion.observe(torch.tensor([-1.5, 1.5, 0.0]), ALL)
-    assert criterion.scores(ALL).tolist() == pytest.approx([1 + 0.1 * (1.5 - 0.5), 1 - 0.1 * (1.5 + 0.5), 1 - 0.05])
-    assert criterion.gates(torch.tensor([True, False, True])).tolist() == pytest.approx([1.1, 0.0, 0.95])
+    assert criterion.scores(ALL).tolist() == pytest.approx(
+        [1 + 0.1 * (1.5 - 0.5), 1 - 0.1 * (1.5 + 0.5), 1 - 0.05]
+    )
+    assert criterion.gates(torch.tensor([True, False, True])).tolist() == pytest.approx(
+        [1.1, 0.0, 0.95]
+    )
 
 
 def test_a_learned_gate_stands_still_while_its_sensor_is_off_and_stays_above_0() -> None:
@@ -63,7 +77,9 @@ def test_a_learned_gate_stands_still_while_its_sensor_is_off_and_stays_above_0()
 def test_a_learned_gate_does_not_depend_on_the_unit_of_the_loss() -> None:
     one, other = LearnedGate(3), LearnedGate(3)
     for step in range(10):
-        gradient = torch.randn(3, generator=torch.Generator().manual_seed(step), dtype=torch.float64)
+        gradient = torch.randn(
+            3, generator=torch.Generator().manual_seed(step), dtype=torch.float64
+        )
         one.observe(gradient, ALL)
         other.observe(1000 * gradient, ALL)
     assert torch.allclose(one.scores(ALL), other.scores(ALL))
@@ -77,7 +93,10 @@ LINE = np.array([[0.0], [1.0], [3.0], [9.0]])
     [
         ([True, True, True, True], [1, 1, 2, 6]),  # to the nearest OTHER one
         ([True, False, False, True], [9, 1, 3, 9]),
-        ([False, True, False, False], [1, 8, 2, 8]),  # the only active one is as isolated as the remotest
+        (
+            [False, True, False, False],
+            [1, 8, 2, 8],
+        ),  # the only active one is as isolated as the remotest
     ],
 )
 def test_isolation_by_hand(active: list[bool], distance: list[float]) -> None:

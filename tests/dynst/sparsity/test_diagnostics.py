@@ -8,14 +8,24 @@ import torch
 from torch import Tensor
 
 from dynst.sparsity.config import SparsityConfig, make_scheme
-from dynst.sparsity.diagnostics import MaskHistory, agreement, churn, ever_active, jaccard, overlap, share_of_time_on
+from dynst.sparsity.diagnostics import (
+    MaskHistory,
+    agreement,
+    churn,
+    ever_active,
+    jaccard,
+    overlap,
+    share_of_time_on,
+)
 
 
 def masks(*rows: str) -> Tensor:
     return torch.tensor([[mark == "x" for mark in row] for row in rows])
 
 
-FOUR_UPDATES = masks("xxx.", "xx..", "x.x.", "x.x.")  # one goes, another goes, one pair is exchanged, nothing happens
+FOUR_UPDATES = masks(
+    "xxx.", "xx..", "x.x.", "x.x."
+)  # one goes, another goes, one pair is exchanged, nothing happens
 
 
 def test_consecutive_masks() -> None:
@@ -52,11 +62,15 @@ def test_chance_is_the_mean_over_all_masks_of_the_same_sizes(one: int, other: in
     ]
     second = torch.zeros(5, dtype=torch.bool)
     second[:other] = True
-    assert agreement([first, second]).by_chance == pytest.approx(math.fsum(overlaps) / len(overlaps))
+    assert agreement([first, second]).by_chance == pytest.approx(
+        math.fsum(overlaps) / len(overlaps)
+    )
 
 
 def test_the_history_of_a_scheme() -> None:
-    scheme = make_scheme(SparsityConfig(scheme="iterative", final=0.5, rounds=4, criterion="random"), 10, 100, seed=0)
+    scheme = make_scheme(
+        SparsityConfig(scheme="iterative", final=0.5, rounds=4, criterion="random"), 10, 100, seed=0
+    )
     updates = [update for step in range(100) if (update := scheme.update(step)) is not None]
     history = MaskHistory.of(updates)
     assert history.active.shape == history.importance.shape == (len(updates), 10)

@@ -12,7 +12,8 @@ def bits(text: str) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("sparsity", "sensors", "active"), [(0, 21, 21), (1 / 3, 21, 14), (0.333, 21, 14), (0.5, 21, 10), (0.5, 20, 10), (0.99, 10, 1)]
+    ("sparsity", "sensors", "active"),
+    [(0, 21, 21), (1 / 3, 21, 14), (0.333, 21, 14), (0.5, 21, 10), (0.5, 20, 10), (0.99, 10, 1)],
 )
 def test_counts(sparsity: float, sensors: int, active: int) -> None:
     assert num_active_at(sparsity, sensors) == active
@@ -34,7 +35,9 @@ def test_impossible_sparsity_is_refused(sparsity: float) -> None:
     ],
 )
 def test_prune(active: str, importance: list[float], count: int, expected: str) -> None:
-    assert torch.equal(prune_to(bits(active), torch.tensor(importance).float(), count), bits(expected))
+    assert torch.equal(
+        prune_to(bits(active), torch.tensor(importance).float(), count), bits(expected)
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,7 +53,9 @@ def test_prune(active: str, importance: list[float], count: int, expected: str) 
     ],
 )
 def test_drop_and_grow(active: str, importance: list[float], num: int, expected: str) -> None:
-    assert torch.equal(drop_and_grow(bits(active), torch.tensor(importance).float(), num), bits(expected))
+    assert torch.equal(
+        drop_and_grow(bits(active), torch.tensor(importance).float(), num), bits(expected)
+    )
 
 
 def test_random_subsets_are_a_pure_function_of_seed_and_step() -> None:
@@ -59,7 +64,10 @@ def test_random_subsets_are_a_pure_function_of_seed_and_step() -> None:
     torch.manual_seed(99)
     assert torch.equal(one, random_subset(everyone, nobody, (0.2, 1.0), seed=3, step=8))
     assert not torch.equal(one, random_subset(everyone, nobody, (0.2, 1.0), seed=3, step=9))
-    shares = [float(random_subset(everyone, nobody, (0.2, 1.0), 0, step).float().mean()) for step in range(300)]
+    shares = [
+        float(random_subset(everyone, nobody, (0.2, 1.0), 0, step).float().mean())
+        for step in range(300)
+    ]
     assert min(shares) >= 0.2
     assert max(shares) <= 1.0
     assert 0.55 < sum(shares) / len(shares) < 0.65

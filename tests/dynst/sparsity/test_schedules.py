@@ -40,25 +40,34 @@ def test_linear_switches_off_evenly_and_constant_at_once() -> None:
     linear, constant = (ramp(0.8, 100, 200, 25, grown_by=1.0) for ramp in (Linear, Constant))
     updates = [step for step in range(300) if constant.is_update_step(step)]
     assert updates == [100, 125, 150, 175, 200]
-    assert [linear.sparsity_at(step) for step in updates] == pytest.approx([0.16, 0.32, 0.48, 0.64, 0.8])
+    assert [linear.sparsity_at(step) for step in updates] == pytest.approx(
+        [0.16, 0.32, 0.48, 0.64, 0.8]
+    )
     assert [constant.sparsity_at(step) for step in (99, *updates)] == [0, 0.8, 0.8, 0.8, 0.8, 0.8]
 
 
 def test_drops_by_hand() -> None:
     steps = (0, 10, 35, 60, 110, 500)
     assert [ConstantDrop(0.3, 10, 110).fraction_at(step) for step in steps] == [0.3] * 6
-    assert [LinearDrop(0.3, 10, 110).fraction_at(step) for step in steps] == pytest.approx([0.3, 0.3, 0.225, 0.15, 0, 0])
+    assert [LinearDrop(0.3, 10, 110).fraction_at(step) for step in steps] == pytest.approx(
+        [0.3, 0.3, 0.225, 0.15, 0, 0]
+    )
 
 
 def test_cosine_drop_ends_at_zero() -> None:
     drop = CosineDrop(0.3, 10, 110)
-    assert [drop.fraction_at(step) for step in (0, 10, 60, 110, 500)] == pytest.approx([0.3, 0.3, 0.15, 0, 0])
+    assert [drop.fraction_at(step) for step in (0, 10, 60, 110, 500)] == pytest.approx(
+        [0.3, 0.3, 0.15, 0, 0]
+    )
 
 
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Cubic(1.2, 0, 10, 1), "sparsity.final must be at least 0 and below 1, but got 1.2"),
+        (
+            lambda: Cubic(1.2, 0, 10, 1),
+            "sparsity.final must be at least 0 and below 1, but got 1.2",
+        ),
         (lambda: Geometric(0.5, 10, 10, 1), "before it stops, but got 10 to 10"),
         (lambda: Cubic(0.5, 0, 10, 0), "update_every must be at least 1 step, but got 0"),
         (lambda: OneShot(-0.1, 0), "but got -0.1"),
@@ -67,7 +76,10 @@ def test_cosine_drop_ends_at_zero() -> None:
         (lambda: Linear(0.5, 0, 10, 1, grown_by=1.5), "at most 1, but got 1.5"),
         (lambda: LinearDrop(-0.5, 0, 1), "drop_fraction must be between 0 and 1, but got -0.5"),
         (lambda: CosineDrop(1.5, 0, 1), "drop_fraction must be between 0 and 1, but got 1.5"),
-        (lambda: make_scheme(SparsityConfig(dropout_density=(0.9, 0.1)), 5, 100, 0), "dropout_density must be two shares"),
+        (
+            lambda: make_scheme(SparsityConfig(dropout_density=(0.9, 0.1)), 5, 100, 0),
+            "dropout_density must be two shares",
+        ),
     ],
 )
 def test_each_setting_checks_itself(build: object, message: str) -> None:

@@ -32,7 +32,10 @@ def test_the_warm_up_is_validated_on_the_same_choices_of_spread_densities() -> N
     assert [int(choice.sum()) for choice in choices] == [6, 12, 17, 23]
     assert all(choice[3] and choice[4] and not choice[0] for choice in choices)
     for step in (2, 15, int(START)):
-        assert all(torch.equal(one, other) for one, other in zip(choices, scheme.val_choices(step), strict=True))
+        assert all(
+            torch.equal(one, other)
+            for one, other in zip(choices, scheme.val_choices(step), strict=True)
+        )
 
 
 def test_after_the_warm_up_the_mask_is_validated() -> None:
@@ -49,7 +52,11 @@ def test_without_dropout_the_mask_is_validated_from_the_first_step() -> None:
 
 
 def test_a_judge_that_never_did_without_a_sensor_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"has learned to do without any sensor, but sparsity\.dropout is false; set it to true"):
+    with pytest.raises(
+        ConfigError,
+        match=r"has learned to do without any sensor, but sparsity\.dropout is false; set it to "
+        r"true",
+    ):
         judged(dropout=False)
 
 
@@ -100,7 +107,9 @@ def test_a_fixed_scheme_keeps_its_choice() -> None:
 
 def test_a_shared_scheme_trains_on_subsets_to_the_end() -> None:
     marks = torch.arange(S)
-    scheme = supernet_scheme(PinExclude(marks == 7, marks == 2), SensorDropout(STEPS, (0.2, 0.8), (7,)), seed=0)
+    scheme = supernet_scheme(
+        PinExclude(marks == 7, marks == 2), SensorDropout(STEPS, (0.2, 0.8), (7,)), seed=0
+    )
     subsets = []
     for step in range(STEPS):
         scheme.update(step)
@@ -132,7 +141,9 @@ def test_another_sparsity_takes_the_place_of_share_and_budget() -> None:
 
 
 def test_a_probe_hears_no_more_candidates_than_asked_for_and_in_time_all_of_them() -> None:
-    scheme = make_scheme(SparsityConfig(final=0.5, candidates=2, dropout=False, probe_every=1), S, STEPS, 0)
+    scheme = make_scheme(
+        SparsityConfig(final=0.5, candidates=2, dropout=False, probe_every=1), S, STEPS, 0
+    )
     scheme.active = torch.arange(S) % 2 == 0
     probes = [scheme.sensors_at(step) for step in range(40)]
     heard = torch.zeros(S, dtype=torch.bool)
@@ -159,7 +170,9 @@ def test_the_first_probes_hear_as_many_candidates_as_asked_for_in_ever_other_com
 
 
 def test_no_choice_for_validation_grew_from_a_subset_that_is_trained_on() -> None:
-    """Drawn from one order of the sensors, the smaller of two choices would lie within the larger."""
+    """Drawn from one order of the sensors, the smaller of two choices would lie within the
+    larger.
+    """
     scheme = judged(dropout_density=(0.3, 0.6))
     trained = [set(scheme.sensors_at(step).index.tolist()) for step in range(int(START))]
     for choice in scheme.val_choices(1):

@@ -19,7 +19,10 @@ from dynst.storage.addresses import has_credentials, is_remote, problem_with, wi
             "request to 'http://me:it@host/api' failed, http://host:1/a too",
             "request to 'http://host/api' failed, http://host:1/a too",
         ),
-        ("postgresql://db/mlflow?user=me&password=it&sslmode=require", "postgresql://db/mlflow?user=me&password=…&sslmode=require"),
+        (
+            "postgresql://db/mlflow?user=me&password=it&sslmode=require",
+            "postgresql://db/mlflow?user=me&password=…&sslmode=require",
+        ),
         ("abfs://box/x?sas_token=it", "abfs://box/x?sas_token=…"),
     ],
 )
@@ -47,14 +50,38 @@ def test_everything_else_stays(text: str) -> None:
     ("said", "words"),
     [
         ("Bucket 'runs' not found. To create buckets, enable", "there is no such bucket"),
-        ("When uploading: AWS Error NO_SUCH_BUCKET during CreateMultipartUpload", "there is no such bucket"),
-        ("[Errno 2] Path does not exist 'sensors/net/manifest.json'", "nothing is there; check bucket and path"),
-        ("AWS Error ACCESS_DENIED during PutObject operation", "permission is denied; give credentials"),
-        ("(InvalidAccessKeyId) when calling the PutObject operation", "permission is denied; give credentials"),
-        ("[Errno 28] Error writing bytes to file. Detail: [errno 28] No space left on device", "no space is left there"),
-        ("AWS Error UNKNOWN (HTTP status 507) during PutObject: XMinioStorageFull", "no space is left there"),
-        ("AWS Error NETWORK_CONNECTION: curlCode: 7, Could not connect to server", "nobody answers"),
-        ("something new at s3://a:b@c/d", "something new at s3://c/d; check address, space and credentials"),
+        (
+            "When uploading: AWS Error NO_SUCH_BUCKET during CreateMultipartUpload",
+            "there is no such bucket",
+        ),
+        (
+            "[Errno 2] Path does not exist 'sensors/net/manifest.json'",
+            "nothing is there; check bucket and path",
+        ),
+        (
+            "AWS Error ACCESS_DENIED during PutObject operation",
+            "permission is denied; give credentials",
+        ),
+        (
+            "(InvalidAccessKeyId) when calling the PutObject operation",
+            "permission is denied; give credentials",
+        ),
+        (
+            "[Errno 28] Error writing bytes to file. Detail: [errno 28] No space left on device",
+            "no space is left there",
+        ),
+        (
+            "AWS Error UNKNOWN (HTTP status 507) during PutObject: XMinioStorageFull",
+            "no space is left there",
+        ),
+        (
+            "AWS Error NETWORK_CONNECTION: curlCode: 7, Could not connect to server",
+            "nobody answers",
+        ),
+        (
+            "something new at s3://a:b@c/d",
+            "something new at s3://c/d; check address, space and credentials",
+        ),
     ],
 )
 def test_what_storage_says_becomes_a_reason_and_a_remedy(said: str, words: str) -> None:

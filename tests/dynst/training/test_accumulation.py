@@ -18,15 +18,26 @@ from tests.conftest import SMALL
 def training(network: SensorStore, accumulate: int) -> Training:
     model = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
     recipe = Recipe(epochs=3, steps_per_epoch=4, batch_size=13, accumulate=accumulate)
-    sparsity, data = SparsityConfig(final=0.5, rounds=2, probe_every=2), make_dataset(network, model)
-    return Experiment(network, ExperimentConfig(model=model, training=recipe, sparsity=sparsity), dataset=data).learned().training
+    sparsity, data = (
+        SparsityConfig(final=0.5, rounds=2, probe_every=2),
+        make_dataset(network, model),
+    )
+    return (
+        Experiment(
+            network, ExperimentConfig(model=model, training=recipe, sparsity=sparsity), dataset=data
+        )
+        .learned()
+        .training
+    )
 
 
 @pytest.mark.parametrize("accumulate", [2, 4, 20])  # 20 parts of 13 windows are 13
 def test_any_number_of_parts_trains_alike(network: SensorStore, accumulate: int) -> None:
     whole, parts = training(network, 1), training(network, accumulate)
     reports = zip(whole.run(), parts.run(), strict=True)
-    assert all(one.train_loss == pytest.approx(other.train_loss, rel=1e-4) for one, other in reports)
+    assert all(
+        one.train_loss == pytest.approx(other.train_loss, rel=1e-4) for one, other in reports
+    )
     assert torch.equal(whole.scheme.active, parts.scheme.active)
     for one, other in zip(whole.model.parameters(), parts.model.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)

@@ -1,4 +1,6 @@
-"""Lower precision in training alone: weights stay what they are, and float16's scaling is seen by nobody."""
+"""Lower precision in training alone: weights stay what they are, and float16's scaling is seen by
+nobody.
+"""
 
 from typing import Literal
 
@@ -26,8 +28,17 @@ LOW: list[Literal["bfloat16", "float16"]] = ["bfloat16", "float16"]
 def training(network: SensorStore, precision: Precision) -> Training:
     model = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
     recipe = Recipe(epochs=3, steps_per_epoch=5, batch_size=16, precision=precision)
-    sparsity, data = SparsityConfig(final=0.5, rounds=2, probe_every=2), make_dataset(network, model)
-    return Experiment(network, ExperimentConfig(model=model, training=recipe, sparsity=sparsity), dataset=data).learned().training
+    sparsity, data = (
+        SparsityConfig(final=0.5, rounds=2, probe_every=2),
+        make_dataset(network, model),
+    )
+    return (
+        Experiment(
+            network, ExperimentConfig(model=model, training=recipe, sparsity=sparsity), dataset=data
+        )
+        .learned()
+        .training
+    )
 
 
 @pytest.mark.parametrize("precision", LOW)
@@ -66,7 +77,9 @@ def test_a_step_that_overflowed_is_left_out() -> None:
     model.zero_grad()
     arithmetic.backward(model(torch.ones(1, 2)).sum())
     arithmetic.step(optimizer, model, 1.0)
-    torch.testing.assert_close(model.weight, before - 2**-0.5, rtol=1e-5, atol=1e-6)  # clipped to 1 after it was scaled down
+    torch.testing.assert_close(
+        model.weight, before - 2**-0.5, rtol=1e-5, atol=1e-6
+    )  # clipped to 1 after it was scaled down
 
 
 def test_a_probe_that_overflowed_teaches_nothing(network: SensorStore) -> None:

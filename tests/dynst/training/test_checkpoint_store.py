@@ -1,4 +1,6 @@
-"""Checkpoint files: what is written comes back, and what is not whole, or of another job, does not."""
+"""Checkpoint files: what is written comes back, and what is not whole, or of another job, does
+not.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,20 @@ from dynst.errors import CheckpointError
 from dynst.training.checkpoint_format import differences, pack, unpack
 from dynst.training.checkpoint_store import Checkpoints
 
-SPEC: dict[str, Any] = {"name": "job", "training": {"epochs": 12, "clip": None}, "split": [0.7, 0.1, 0.2]}
+SPEC: dict[str, Any] = {
+    "name": "job",
+    "training": {"epochs": 12, "clip": None},
+    "split": [0.7, 0.1, 0.2],
+}
 
 
 def state(number: int) -> dict:
     nested = {"step": number, "rates": [(0.1, True)], "none": None, "name": "x"}
-    return {"weights": torch.arange(3) / (number + 1), "on": torch.tensor([True, False]), "nested": nested}
+    return {
+        "weights": torch.arange(3) / (number + 1),
+        "on": torch.tensor([True, False]),
+        "nested": nested,
+    }
 
 
 def numbers(folder: Path) -> list[str]:
@@ -25,7 +35,9 @@ def numbers(folder: Path) -> list[str]:
 @pytest.fixture(params=["path", "uri"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     folder = tmp_path / "with space" / "checkpoints"
-    return str(folder) if request.param == "path" else (tmp_path / "bucket" / "checkpoints").as_uri()
+    return (
+        str(folder) if request.param == "path" else (tmp_path / "bucket" / "checkpoints").as_uri()
+    )
 
 
 def test_the_newest_comes_back_bit_for_bit(address: str) -> None:
@@ -109,7 +121,10 @@ def test_a_checkpoint_after_a_damaged_one_takes_the_next_number(tmp_path: Path) 
 def test_other_settings_are_refused_with_what_differs(tmp_path: Path) -> None:
     Checkpoints(str(tmp_path), SPEC).save(state(0))
     other = SPEC | {"training": {"epochs": 20, "clip": 5.0}}
-    with pytest.raises(CheckpointError, match=r"training\.epochs: 12 in the checkpoint, 20 in the job; training\.clip: null in"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"training\.epochs: 12 in the checkpoint, 20 in the job; training\.clip: null in",
+    ):
         Checkpoints(str(tmp_path), other).load()
 
 
@@ -125,7 +140,9 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     Checkpoints(str(tmp_path), SPEC).save(state(0))
     path = tmp_path / "00000001.ckpt"
     path.write_bytes(path.read_bytes().replace(b'"version": 1', b'"version": 7', 1))
-    with pytest.raises(CheckpointError, match="must be of checkpoint version 1, but is of version 7"):
+    with pytest.raises(
+        CheckpointError, match="must be of checkpoint version 1, but is of version 7"
+    ):
         Checkpoints(str(tmp_path), SPEC).load()
 
 
@@ -144,7 +161,11 @@ def test_a_setting_that_did_not_exist_yet_had_its_default(tmp_path: Path) -> Non
     now = SPEC | {"training": SPEC["training"] | {"later": {"deep": 3}}, "search": {"rounds": 12}}
     assert Checkpoints(str(tmp_path), now, defaults=defaults).load() is not None
     changed = now | {"search": {"rounds": 13}}
-    with pytest.raises(CheckpointError, match=r"search\.rounds: 12 in the checkpoint, 13 in the job"):
+    with pytest.raises(
+        CheckpointError, match=r"search\.rounds: 12 in the checkpoint, 13 in the job"
+    ):
         Checkpoints(str(tmp_path), changed, defaults=defaults).load()
-    with pytest.raises(CheckpointError, match=r"search\.rounds: nothing in the checkpoint, 12 in the job"):
+    with pytest.raises(
+        CheckpointError, match=r"search\.rounds: nothing in the checkpoint, 12 in the job"
+    ):
         Checkpoints(str(tmp_path), now).load()

@@ -1,4 +1,6 @@
-"""Which part is whose turn, who is heard in it, and that parts together measure what the whole network would."""
+"""Which part is whose turn, who is heard in it, and that parts together measure what the whole
+network would.
+"""
 
 from collections import Counter
 from functools import partial
@@ -56,7 +58,11 @@ def test_all_parts_have_their_turn_equally_often(size: int) -> None:
 
 
 def test_turns_depend_on_seed_turn_and_kind_alone() -> None:
-    orders = [[turn(rotation(8, seed=seed), number, kind) for number in range(8)] for seed in (0, 1) for kind in StepKind]
+    orders = [
+        [turn(rotation(8, seed=seed), number, kind) for number in range(8)]
+        for seed in (0, 1)
+        for kind in StepKind
+    ]
     assert orders[0] == [turn(rotation(8), number) for number in range(8)]
     assert len({tuple(order) for order in orders}) == 6
 
@@ -77,17 +83,28 @@ def test_a_part_hears_the_steps_sensors_that_it_holds() -> None:
 
 def test_where_all_of_a_part_are_off_some_active_ones_stand_in() -> None:
     part = Subgraph(torch.tensor([3]), torch.tensor([3, 4]))
-    assert within(StepSensors(torch.tensor([0, 1, 2, 5, 6, 7]), None), part, S).index.tolist() == [0, 5]
+    assert within(StepSensors(torch.tensor([0, 1, 2, 5, 6, 7]), None), part, S).index.tolist() == [
+        0,
+        5,
+    ]
     found = within(StepSensors(torch.arange(S), (torch.arange(S) == 7).float()), part, S)
     assert found.gates is not None
     assert (found.index.tolist(), found.gates.tolist()) == ([3, 4, 7], [0, 0, 1])
 
 
 def test_parts_estimate_each_gates_gradient_without_bias() -> None:
-    """By hand: part p moves sensor j by effect[p, j]; the whole loss is the mean of the parts' losses."""
+    """By hand: part p moves sensor j by effect[p, j].
+
+    The whole loss is the mean of the parts' losses.
+    """
     one = rotation()
-    effect = torch.stack([torch.rand(S) * torch.isin(torch.arange(S), part.sensors) for part in one.parts])
-    seen = [one.together(StepSensors(part.sensors, None), effect[p, part.sensors], part) for p, part in enumerate(one.parts)]
+    effect = torch.stack(
+        [torch.rand(S) * torch.isin(torch.arange(S), part.sensors) for part in one.parts]
+    )
+    seen = [
+        one.together(StepSensors(part.sensors, None), effect[p, part.sensors], part)
+        for p, part in enumerate(one.parts)
+    ]
     for part, estimate in zip(one.parts, seen, strict=True):
         assert torch.equal((~estimate.isnan()).nonzero().squeeze(1), part.sensors)
     torch.testing.assert_close(torch.stack(seen).nanmean(0), effect.mean(0))
@@ -99,23 +116,45 @@ def test_who_stands_in_is_not_measured() -> None:
     assert one.together(mine, torch.ones(len(mine.index)), part)[-1].isnan()
 
 
-def experiment(network: SensorStore, recipe: Recipe, sparsity: SparsityConfig = SPARSITY, world: World | None = None) -> Experiment:
+def experiment(
+    network: SensorStore,
+    recipe: Recipe,
+    sparsity: SparsityConfig = SPARSITY,
+    world: World | None = None,
+) -> Experiment:
     dataset = make_dataset(network, MODEL)
-    return Experiment(network, ExperimentConfig(model=MODEL, training=recipe, sparsity=sparsity), world, dataset=dataset)
+    return Experiment(
+        network,
+        ExperimentConfig(model=MODEL, training=recipe, sparsity=sparsity),
+        world,
+        dataset=dataset,
+    )
 
 
 def test_one_part_is_the_whole_network(network: SensorStore) -> None:
-    whole, one = (experiment(network, RECIPE.model_copy(update={"parts": 1, "halo": halo})).learned() for halo in (0, 2))
+    whole, one = (
+        experiment(network, RECIPE.model_copy(update={"parts": 1, "halo": halo})).learned()
+        for halo in (0, 2)
+    )
     for arm in (whole, one):
         list(arm.training.run())
     assert torch.equal(whole.active, one.active)
-    assert all(torch.equal(a, b) for a, b in zip(whole.training.model.parameters(), one.training.model.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(
+            whole.training.model.parameters(), one.training.model.parameters(), strict=True
+        )
+    )
 
 
 @pytest.mark.parametrize("criterion", ["signed_first_order", "learned_gate"])
-def test_a_training_on_parts_ends_with_the_sensors_asked_for_and_resumes(network: SensorStore, criterion: str) -> None:
+def test_a_training_on_parts_ends_with_the_sensors_asked_for_and_resumes(
+    network: SensorStore, criterion: str
+) -> None:
     sparsity = SPARSITY.model_copy(update={"criterion": criterion, "candidates": 2})
-    whole, first, second = (experiment(network, RECIPE, sparsity).learned().training for _ in range(3))
+    whole, first, second = (
+        experiment(network, RECIPE, sparsity).learned().training for _ in range(3)
+    )
     list(whole.run())
     list(first.run(2))
     second.load_state_dict(first.state_dict())
@@ -123,18 +162,36 @@ def test_a_training_on_parts_ends_with_the_sensors_asked_for_and_resumes(network
     assert int(whole.scheme.active.sum()) == 4
     assert whole.scheme.criterion.scores(whole.scheme.active).isfinite().all()
     assert torch.equal(whole.scheme.active, second.scheme.active)
-    assert all(torch.equal(a, b) for a, b in zip(whole.model.parameters(), second.model.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(whole.model.parameters(), second.model.parameters(), strict=True)
+    )
 
 
-def test_a_halo_of_all_gives_the_gradients_of_the_whole_network(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Two parts that hear everybody: the mean of their gradients is that of the network, of weights and of gates."""
-    network = write_network(tmp_path_factory.mktemp("stores") / "even", num_sensors=6, num_steps=24 * 21)
-    arms = [experiment(network, RECIPE.model_copy(update={"parts": parts, "halo": 6})).learned().training for parts in (1, 2)]
+def test_a_halo_of_all_gives_the_gradients_of_the_whole_network(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Two parts that hear everybody: the mean of their gradients is that of the network, of weights
+    and of gates.
+    """
+    network = write_network(
+        tmp_path_factory.mktemp("stores") / "even", num_sensors=6, num_steps=24 * 21
+    )
+    arms = [
+        experiment(network, RECIPE.model_copy(update={"parts": parts, "halo": 6}))
+        .learned()
+        .training
+        for parts in (1, 2)
+    ]
     cut = arms[1].rotation.parts
     assert [len(part.sensors) for part in cut] == [6, 6]
     probe = StepSensors(torch.arange(6), torch.tensor([1.0, 0, 1, 1, 0, 1]))
     index = torch.tensor(
-        [window for window in range(200) if arms[0].train.batch(torch.tensor([window]), probe.index).target_observed.all()][:4]
+        [
+            window
+            for window in range(200)
+            if arms[0].train.batch(torch.tensor([window]), probe.index).target_observed.all()
+        ][:4]
     )
     seen: list[torch.Tensor] = []
     for training, parts in zip(arms, [[None], cut], strict=True):
@@ -154,8 +211,15 @@ def test_a_probe_of_a_part_needs_the_memory_of_the_part(tmp_path: Path) -> None:
     write_synthetic_field(tmp_path / "field", 2_000, 160)
     network, peaks = open_store(tmp_path / "field"), []
     for number in (1, 4):
-        training = experiment(network, RECIPE.model_copy(update={"parts": number, "batch_size": 8})).learned().training
-        probe, part = StepSensors(torch.arange(2_000), torch.ones(2_000)), training.rotation.part_at(0, StepKind.PROBES)
+        training = (
+            experiment(network, RECIPE.model_copy(update={"parts": number, "batch_size": 8}))
+            .learned()
+            .training
+        )
+        probe, part = (
+            StepSensors(torch.arange(2_000), torch.ones(2_000)),
+            training.rotation.part_at(0, StepKind.PROBES),
+        )
         peaks.append(peak_memory(partial(training._measure, torch.arange(8), probe, part)))
     assert peaks[1] < 0.4 * peaks[0]
 
@@ -166,8 +230,12 @@ def test_what_cannot_be_cut_is_refused(network: SensorStore) -> None:
         check_parts(known, MODEL, network.edges, recipe)
     with pytest.raises(ConfigError, match=r"training\.parts 3 needs to know who listens to whom"):
         check_parts(known, MODEL, Edges.none(), RECIPE)
-    pictures = MODEL.model_copy(update={"backbone": ModelConfig.model_validate({"backbone": "unet"}).backbone})
-    with pytest.raises(ConfigError, match="must be 1 for a backbone that reads every location, but got 3 with unet"):
+    pictures = MODEL.model_copy(
+        update={"backbone": ModelConfig.model_validate({"backbone": "unet"}).backbone}
+    )
+    with pytest.raises(
+        ConfigError, match="must be 1 for a backbone that reads every location, but got 3 with unet"
+    ):
         check_parts(known, pictures, network.edges, RECIPE)
 
 

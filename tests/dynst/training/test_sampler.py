@@ -6,7 +6,10 @@ from dynst.training.sampler import epoch_batches
 
 
 def deal(size: int, sharding: str, epoch: int = 0, windows: int = 100) -> list[list[torch.Tensor]]:
-    return [list(epoch_batches(windows, 10, 7, epoch, World(rank, size), sharding)) for rank in range(size)]
+    return [
+        list(epoch_batches(windows, 10, 7, epoch, World(rank, size), sharding))
+        for rank in range(size)
+    ]
 
 
 @pytest.mark.parametrize("sharding", ["windows", "time"])

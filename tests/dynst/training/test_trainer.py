@@ -78,11 +78,15 @@ def test_arms_share_the_warm_up_but_not_the_choice(experiment: Experiment) -> No
 
 
 def test_a_shared_warm_up_never_passes_the_first_update(network: SensorStore) -> None:
-    """0.35 · 20 is 7 epochs of 9 steps, but 0.35 · 180 is step 62: the seventh epoch is not shared."""
+    """0.35 · 20 is 7 epochs of 9 steps, but 0.35 · 180 is step 62: the seventh epoch is not
+    shared.
+    """
     model = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
     recipe = Recipe(epochs=20, steps_per_epoch=9, batch_size=8)
     sparsity = SparsityConfig(final=0.5, start=0.35, rounds=3)
-    experiment = Experiment(network, ExperimentConfig(model=model, training=recipe, sparsity=sparsity))
+    experiment = Experiment(
+        network, ExperimentConfig(model=model, training=recipe, sparsity=sparsity)
+    )
     learned, random = experiment.learned(), experiment.random(0)
     assert experiment.warm_epochs(learned) == 6
     list(learned.training.run(experiment.warm_epochs(learned)))
@@ -97,7 +101,9 @@ def test_taking_over_a_warm_up_leaves_the_other_training_alone(experiment: Exper
     finish(random)
     alone = finish(experiment.learned())
     finish(learned)
-    for a, b in zip(learned.training.model.parameters(), alone.training.model.parameters(), strict=True):
+    for a, b in zip(
+        learned.training.model.parameters(), alone.training.model.parameters(), strict=True
+    ):
         assert torch.equal(a, b)
 
 
@@ -113,7 +119,9 @@ def test_all_arms_but_the_dense_one_keep_the_constraints(network: SensorStore) -
     model = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
     settings = {"budget": None, "pinned": ("s1",), "excluded": ("s2", "s3"), "min_distance": 0.05}
     sparsity = SPARSITY.model_copy(update=settings)
-    experiment = Experiment(network, ExperimentConfig(model=model, training=RECIPE, sparsity=sparsity))
+    experiment = Experiment(
+        network, ExperimentConfig(model=model, training=RECIPE, sparsity=sparsity)
+    )
     assert experiment.dense().active.all()
     for arm in (experiment.learned(), experiment.random(0)):
         assert arm.active.tolist() == [True, True, False, False, True, True, True, True]
@@ -124,10 +132,14 @@ def test_all_arms_but_the_dense_one_keep_the_constraints(network: SensorStore) -
 
 
 @pytest.mark.parametrize("criterion", ["absolute_gradient", "learned_gate", "random"])
-def test_every_criterion_trains_to_the_end_and_resumes(network: SensorStore, criterion: str) -> None:
+def test_every_criterion_trains_to_the_end_and_resumes(
+    network: SensorStore, criterion: str
+) -> None:
     model = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
     sparsity = SPARSITY.model_copy(update={"criterion": criterion, "coverage": 0.5})
-    experiment = Experiment(network, ExperimentConfig(model=model, training=RECIPE, sparsity=sparsity))
+    experiment = Experiment(
+        network, ExperimentConfig(model=model, training=RECIPE, sparsity=sparsity)
+    )
     whole, first, second = (experiment.learned().training for _ in range(3))
     list(whole.run())
     list(first.run(3))
@@ -146,15 +158,21 @@ def rewinding(network: SensorStore) -> Experiment:
     return Experiment(network, ExperimentConfig(model=model, training=RECIPE, sparsity=sparsity))
 
 
-def test_every_pruning_goes_back_to_the_same_weights(rewinding: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seen from the first forward pass after each update: step 6 of 60, and the pruned steps, start from equal weights."""
+def test_every_pruning_goes_back_to_the_same_weights(
+    rewinding: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen from the first forward pass after each update: step 6 of 60, and the pruned steps, start
+    from equal weights.
+    """
     training = rewinding.learned().training
     starts: dict[int, torch.Tensor] = {}
     step, update = training._train_step, training._update
     pruned: set[int] = set()
 
     def watch_step(index: torch.Tensor) -> torch.Tensor:
-        starts[training.step] = torch.nn.utils.parameters_to_vector(training.model.parameters()).detach().clone()
+        starts[training.step] = (
+            torch.nn.utils.parameters_to_vector(training.model.parameters()).detach().clone()
+        )
         return step(index)
 
     def watch_update() -> list[MaskUpdate]:
@@ -179,7 +197,9 @@ def test_rewinding_gives_the_optimizer_a_fresh_start(rewinding: Experiment) -> N
 
 
 @pytest.mark.parametrize("cut", [1, 3, 4])
-def test_a_rewinding_training_resumes_as_if_it_had_not_stopped(rewinding: Experiment, cut: int) -> None:
+def test_a_rewinding_training_resumes_as_if_it_had_not_stopped(
+    rewinding: Experiment, cut: int
+) -> None:
     whole = finish(rewinding.learned()).training
     first, second = rewinding.learned().training, rewinding.learned().training
     list(first.run(cut))
@@ -189,10 +209,15 @@ def test_a_rewinding_training_resumes_as_if_it_had_not_stopped(rewinding: Experi
         assert torch.equal(a, b)
 
 
-def test_rewinding_behind_the_first_pruning_is_refused(network: SensorStore, rewinding: Experiment) -> None:
+def test_rewinding_behind_the_first_pruning_is_refused(
+    network: SensorStore, rewinding: Experiment
+) -> None:
     late = SPARSITY.model_copy(update={"rewind": 0.5})
     config = ExperimentConfig(model=rewinding.config.model, training=RECIPE, sparsity=late)
-    with pytest.raises(ConfigError, match=r"sparsity\.rewind must be at most sparsity\.start \(0\.4\), but got 0\.5; lower it"):
+    with pytest.raises(
+        ConfigError,
+        match=r"sparsity\.rewind must be at most sparsity\.start \(0\.4\), but got 0\.5; lower it",
+    ):
         Experiment(network, config, dataset=rewinding.dataset)
 
 

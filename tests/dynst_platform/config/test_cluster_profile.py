@@ -1,4 +1,7 @@
-"""Flags before variables before the named profile; and one sentence for each thing that is wrong."""
+"""Flags before variables before the named profile.
+
+And one sentence for each thing that is wrong.
+"""
 
 import os
 from pathlib import Path
@@ -21,7 +24,14 @@ env = ["AWS_PROFILE"]
 [profiles.cloud]
 address = "https://cloud"
 """
-NAMES = ("DYNST_ADDRESS", "DYNST_TOKEN_FILE", "DYNST_TOKEN", "DYNST_TRACKING_URI", "DYNST_CLUSTER_HOME", "DYNST_PROFILE")
+NAMES = (
+    "DYNST_ADDRESS",
+    "DYNST_TOKEN_FILE",
+    "DYNST_TOKEN",
+    "DYNST_TRACKING_URI",
+    "DYNST_CLUSTER_HOME",
+    "DYNST_PROFILE",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +56,11 @@ def test_flags_before_variables_before_the_profile(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("DYNST_ADDRESS", "http://variable:1")
     monkeypatch.setenv("DYNST_TRACKING_URI", "http://variable:2")
     found = find_profile({"address": "http://flag:1", "home": None}, "lab")
-    assert (found.address, found.tracking_uri, found.home) == ("http://flag:1", "http://variable:2", "/shared/dynst")
+    assert (found.address, found.tracking_uri, found.home) == (
+        "http://flag:1",
+        "http://variable:2",
+        "/shared/dynst",
+    )
 
 
 def test_a_profile_by_flag_or_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,8 +80,14 @@ def test_without_a_file_flags_are_enough(config: Path) -> None:
     ("text", "sentence"),
     [
         ("default = ", r"config\.toml is no TOML"),
-        ("[profiles.lab]\nadress = 'x'", r"profiles\.lab: 'adress' is unknown; known keys: address, token_file"),
-        ("defaults = 'lab'", r"must hold default and tables \[profiles\.NAME\], but has the key defaults"),
+        (
+            "[profiles.lab]\nadress = 'x'",
+            r"profiles\.lab: 'adress' is unknown; known keys: address, token_file",
+        ),
+        (
+            "defaults = 'lab'",
+            r"must hold default and tables \[profiles\.NAME\], but has the key defaults",
+        ),
         ("default = 'x'\n[profiles.lab]", r"must have a profile 'x', but has lab"),
         (
             "default = 'lab'\n[profiles.lab]\nhome = 's3://bucket'",
@@ -113,7 +133,10 @@ def test_ray_reads_the_token_from_the_file(tmp_path: Path, monkeypatch: pytest.M
 def test_a_token_file_that_is_none(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "token").write_text(content)
-    with pytest.raises(ConfigError, match=r"the token file .*token (cannot be read|must hold the token and nothing else)"):
+    with pytest.raises(
+        ConfigError,
+        match=r"the token file .*token (cannot be read|must hold the token and nothing else)",
+    ):
         use_token(Profile(token_file=tmp_path / "token"))
 
 

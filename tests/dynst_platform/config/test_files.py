@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynst.errors import ConfigError
-from dynst_platform.config.files import check_job, dump_spec, load_job, parse_assignment, with_overrides
+from dynst_platform.config.files import (
+    check_job,
+    dump_spec,
+    load_job,
+    parse_assignment,
+    with_overrides,
+)
 
 JOBS = Path(__file__).parents[3] / "jobs"
 MINIMAL = {"name": "x", "data": {"store": "somewhere"}}
@@ -27,27 +33,47 @@ def test_golden_jobs_are_valid_and_survive_a_round_trip(path: Path, tmp_path: Pa
         ({"sparsity.final": 1.2}, "'sparsity.final' must be less than 1, but got 1.2"),
         ({"training.epochs": "ten"}, "'training.epochs' must be an integer, but got 'ten'"),
         ({"training.epochs": 0}, "'training.epochs' must be greater than or equal to 1, but got 0"),
-        ({"sparsity.scheme": "magic"}, "'sparsity.scheme' must be 'dynamic', 'iterative', 'one_shot' or 'judged', but got 'magic'"),
+        (
+            {"sparsity.scheme": "magic"},
+            "'sparsity.scheme' must be 'dynamic', 'iterative', 'one_shot' or 'judged', but got "
+            "'magic'",
+        ),
         (
             {"curve.fine_tune_at": [0.65]},
             "job.yaml: curve.fine_tune_at must be some of curve.sparsities, but got 0.65",
         ),
-        ({"curve.baselines": ["randm"]}, "'curve.baselines.0' must be 'random', 'variance', 'farthest_point'"),
+        (
+            {"curve.baselines": ["randm"]},
+            "'curve.baselines.0' must be 'random', 'variance', 'farthest_point'",
+        ),
         ({"curve.seeds": [0, 1, 0]}, "'curve.seeds' must name each entry once, but got [0, 1, 0]"),
         ({"references.baselines": ["hubs"]}, "'references.baselines.0' must be 'variance'"),
         ({"search.round": 3}, "unknown key 'search.round'; did you mean 'rounds'?"),
-        ({"sparsity.start": 0.8}, "sparsity.start must be below sparsity.stop, but got 0.8 and 0.75"),
-        ({"cluster.num_workers": -1}, "'cluster.num_workers' must be a number of workers, 0 for none on Ray, or [fewest, most]"),
+        (
+            {"sparsity.start": 0.8},
+            "sparsity.start must be below sparsity.stop, but got 0.8 and 0.75",
+        ),
+        (
+            {"cluster.num_workers": -1},
+            "'cluster.num_workers' must be a number of workers, 0 for none on Ray, or [fewest, "
+            "most]",
+        ),
         ({"cluster.num_workers": [0, 2]}, "with 1 <= fewest <= most, but got [0, 2]"),
         ({"cluster.num_workers": [3, 2]}, "with 1 <= fewest <= most, but got [3, 2]"),
         ({"cluster.num_workers": [1, 2, 3]}, "with 1 <= fewest <= most, but got [1, 2, 3]"),
         ({"cluster.num_workers": 1.5}, "with 1 <= fewest <= most, but got 1.5"),
-        ({"cluster.num_workers": [1, 65]}, "training.batch_size must be at least cluster.num_workers, but got 64 and 65"),
+        (
+            {"cluster.num_workers": [1, 65]},
+            "training.batch_size must be at least cluster.num_workers, but got 64 and 65",
+        ),
         (
             {"cluster.num_workers": [1, 2], "training.sharding": "time"},
             "cluster.num_workers must be one number where training.sharding is time",
         ),
-        ({"cluster.num_workers": [1, 2], "training.parts": 8}, "changes what a step trains on, but got [1, 2]"),
+        (
+            {"cluster.num_workers": [1, 2], "training.parts": 8},
+            "changes what a step trains on, but got [1, 2]",
+        ),
         ({"data": {}}, "'data.store' is required, but absent"),
         ({"name": "a b/c"}, "'name' must match"),
         ({"model": 3}, "'model' must be"),
@@ -74,8 +100,12 @@ def test_a_budget_takes_the_place_of_the_final_share(tmp_path: Path) -> None:
     assert load_job(tmp_path / "resolved.yaml") == job
 
 
-@pytest.mark.parametrize(("given", "fewest", "most"), [(0, 0, 0), (3, 3, 3), ([2, 2], 2, 2), ([1, 4], 1, 4)])
-def test_workers_are_a_number_or_fewest_and_most(given: object, fewest: int, most: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("given", "fewest", "most"), [(0, 0, 0), (3, 3, 3), ([2, 2], 2, 2), ([1, 4], 1, 4)]
+)
+def test_workers_are_a_number_or_fewest_and_most(
+    given: object, fewest: int, most: int, tmp_path: Path
+) -> None:
     job = check_job(with_overrides(MINIMAL, {"cluster.num_workers": given}))
     assert (job.cluster.fewest_workers, job.cluster.most_workers) == (fewest, most)
     (tmp_path / "resolved.yaml").write_text(dump_spec(job))
@@ -83,12 +113,15 @@ def test_workers_are_a_number_or_fewest_and_most(given: object, fewest: int, mos
 
 
 def test_a_missing_file_names_its_neighbours() -> None:
-    with pytest.raises(ConfigError, match=r"no job file at .*quickstrt\.yaml; beside it: .*quickstart\.yaml"):
+    with pytest.raises(
+        ConfigError, match=r"no job file at .*quickstrt\.yaml; beside it: .*quickstart\.yaml"
+    ):
         load_job(JOBS / "quickstrt.yaml")
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("a: [", "is no YAML"), ("- 1\n", "must hold a mapping"), ("", "must hold a mapping")]
+    ("content", "message"),
+    [("a: [", "is no YAML"), ("- 1\n", "must hold a mapping"), ("", "must hold a mapping")],
 )
 def test_a_broken_file(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "job.yaml").write_text(content)
@@ -98,13 +131,23 @@ def test_a_broken_file(tmp_path: Path, content: str, message: str) -> None:
 
 def test_overrides_replace_without_touching_the_original() -> None:
     before = {"a": {"b": 1, "c": 2}, "d": 3}
-    assert with_overrides(before, {"a.b": 9, "e.f.g": 4}) == {"a": {"b": 9, "c": 2}, "d": 3, "e": {"f": {"g": 4}}}
+    assert with_overrides(before, {"a.b": 9, "e.f.g": 4}) == {
+        "a": {"b": 9, "c": 2},
+        "d": 3,
+        "e": {"f": {"g": 4}},
+    }
     assert before == {"a": {"b": 1, "c": 2}, "d": 3}
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("a.b=5", ("a.b", 5)), ("a=0.5", ("a", 0.5)), ("a=[1, 2]", ("a", [1, 2])), ("a=x=y", ("a", "x=y")), ("a=null", ("a", None))],
+    [
+        ("a.b=5", ("a.b", 5)),
+        ("a=0.5", ("a", 0.5)),
+        ("a=[1, 2]", ("a", [1, 2])),
+        ("a=x=y", ("a", "x=y")),
+        ("a=null", ("a", None)),
+    ],
 )
 def test_assignments(text: str, expected: tuple[str, object]) -> None:
     assert parse_assignment(text) == expected
@@ -120,11 +163,15 @@ def test_any_assignment_is_parsed_or_refused(text: str) -> None:
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.dictionaries(st.text(), inner), max_leaves=8
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.dictionaries(st.text(), inner),
+    max_leaves=8,
 )
 
 
 @given(st.dictionaries(st.sampled_from(["name", "data", "model", "seed", "sparsity", "x"]), VALUES))
-def test_any_document_without_a_store_is_refused_in_one_sentence(document: dict[str, object]) -> None:
+def test_any_document_without_a_store_is_refused_in_one_sentence(
+    document: dict[str, object],
+) -> None:
     with pytest.raises(ConfigError, match=r"^job: [^\n]+$"):
         check_job(document)

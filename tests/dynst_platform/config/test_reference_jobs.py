@@ -1,4 +1,6 @@
-"""Jobs that train published networks on the published files, which are not at hand: at least they are whole."""
+"""Jobs that train published networks on the published files, which are not at hand: at least they
+are whole.
+"""
 
 import re
 from pathlib import Path
@@ -8,7 +10,9 @@ import pytest
 from dynst_platform.config.files import load_job
 
 FILES = sorted((Path(__file__).parents[3] / "jobs" / "reference").glob("*.yaml"))
-PUBLISHED = re.compile(r"^# published: (MAE|MSE|RMSE) \d+\.\d+.* \(network: .+ 20\d\d.*\)$", re.MULTILINE)
+PUBLISHED = re.compile(
+    r"^# published: (MAE|MSE|RMSE) \d+\.\d+.* \(network: .+ 20\d\d.*\)$", re.MULTILINE
+)
 
 
 def test_there_are_some() -> None:

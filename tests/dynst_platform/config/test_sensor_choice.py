@@ -21,7 +21,10 @@ def written(folder: Path, text: str) -> str:
         ("id,cost\neast,3\n", {"east"}),
         ("\ufeffsensor\nsouth\n", {"south"}),
         ("sensor\nsouth\nsouth\n", {"south"}),
-        ("sensor,active,importance\nnorth,True,1\nsouth,False,2\neast,true,0\nwest,0,9\n", {"north", "east"}),
+        (
+            "sensor,active,importance\nnorth,True,1\nsouth,False,2\neast,true,0\nwest,0,9\n",
+            {"north", "east"},
+        ),
         ("sensor,active\nnorth,on\nsouth, off\neast,No\nwest,1\n", {"north", "west"}),
     ],
 )
@@ -33,7 +36,10 @@ def test_a_choice_is_read(tmp_path: Path, text: str, kept: set[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sensor\nsuoth\n", r"must name sensors of the store, but got 'suoth'; did you mean 'south'\?"),
+        (
+            "sensor\nsuoth\n",
+            r"must name sensors of the store, but got 'suoth'; did you mean 'south'\?",
+        ),
         ("sensor\nnorth\nxyz\n", "but got 'xyz'; the first is 'north'"),
         ("sensor,active\nnorth,false\n", "keeps no sensor at all; keep at least one"),
         ("sensor\n", "has none; add it|keeps no sensor"),
@@ -50,7 +56,9 @@ def test_a_wrong_choice_is_one_sentence(tmp_path: Path, text: str, message: str)
 
 
 def test_an_absent_file_and_a_picture_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"absent\.csv cannot be read .*; name a CSV with a column sensor"):
+    with pytest.raises(
+        ConfigError, match=r"absent\.csv cannot be read .*; name a CSV with a column sensor"
+    ):
         read_choice(str(tmp_path / "absent.csv"), IDS)
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\xff\xfe\x00")
     with pytest.raises(ConfigError, match="cannot be read"):

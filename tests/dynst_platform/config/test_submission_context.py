@@ -28,9 +28,19 @@ def test_variables_and_id_hold_in_every_process_of_the_job(tmp_path: Path) -> No
     package = Path(dynst_platform.__file__).parent
     shutil.copytree(package, tmp_path / package.name, ignore=shutil.ignore_patterns("__pycache__"))
     write_context(tmp_path, SubmissionContext("20260101-000000-ab12", {"PLANTED": "secret"}))
-    code = "import os; from dynst_platform.config.job_id import new_job_id; print(os.environ['PLANTED'], new_job_id())"
+    code = (
+        "import os; from dynst_platform.config.job_id import new_job_id; "
+        "print(os.environ['PLANTED'], new_job_id())"
+    )
     environment = {"PATH": os.environ["PATH"], "PLANTED": "before"}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.split() == ["secret", "20260101-000000-ab12"]
 
 
@@ -38,7 +48,11 @@ def test_it_is_readable_by_nobody_else(tmp_path: Path) -> None:
     write_context(tmp_path, SubmissionContext("id", {"A": "b"}, {"torch": "1"}))
     (file,) = tmp_path.iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert json.loads(file.read_text()) == {"job_id": "id", "environment": {"A": "b"}, "versions": {"torch": "1"}}
+    assert json.loads(file.read_text()) == {
+        "job_id": "id",
+        "environment": {"A": "b"},
+        "versions": {"torch": "1"},
+    }
 
 
 def test_run_name_ends_as_the_job_does() -> None:

@@ -24,7 +24,9 @@ def test_a_lost_peer_is_left_to_ray_train(tmp_path: Path) -> None:
 
 
 def test_so_is_what_comes_of_a_group_that_was_taken_away(tmp_path: Path) -> None:
-    """Ray Train ends the process group of workers that are to be replaced, whatever their code does at that moment."""
+    """Ray Train ends the process group of workers that are to be replaced, whatever their code does
+    at that moment.
+    """
     dist.init_process_group("gloo", init_method=f"file://{tmp_path}/meet", rank=0, world_size=1)
     with pytest.raises(ValueError, match="has not been initialized"), record_failure(tmp_path):
         rank_after_the_end()

@@ -19,7 +19,9 @@ from dynst_platform.execution.gpus import UseGpu, device_here, workers_on_gpus
         (False, 8, False, (4, 0)),
     ],
 )
-def test_each_worker_has_a_gpu_or_none_has(use_gpu: UseGpu, found: int, grows: bool, expected: tuple[int, int]) -> None:
+def test_each_worker_has_a_gpu_or_none_has(
+    use_gpu: UseGpu, found: int, grows: bool, expected: tuple[int, int]
+) -> None:
     assert workers_on_gpus(4, use_gpu, found, grows) == expected
 
 

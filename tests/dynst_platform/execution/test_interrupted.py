@@ -1,4 +1,6 @@
-"""A job that is interrupted anywhere and taken up by a fresh process ends as one that was left alone: bit for bit, but seconds."""
+"""A job that is interrupted anywhere and taken up by a fresh process ends as one that was left
+alone: bit for bit, but seconds.
+"""
 
 import json
 import shutil
@@ -24,7 +26,15 @@ from tests.dynst_platform.commands.train.test_train import small_job
 from tests.dynst_platform.reports import plain
 
 Reports = list[dict[str, Any]]
-OF_THE_CLOCK = {"seconds", "windows_per_second", "peak_memory_mib", "peaks_mib", "time", "artifact", "note"}
+OF_THE_CLOCK = {
+    "seconds",
+    "windows_per_second",
+    "peak_memory_mib",
+    "peaks_mib",
+    "time",
+    "artifact",
+    "note",
+}
 
 
 class Killed(BaseException):
@@ -33,14 +43,26 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def no_timing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "time_inference", lambda *_: type("Timing", (), {"speed_up": 1.0})())
+    monkeypatch.setattr(
+        worker, "time_inference", lambda *_: type("Timing", (), {"speed_up": 1.0})()
+    )
 
 
-def job_of(network: SensorStore, scheme: str, training: dict[str, Any] | None = None, **sparsity: Any) -> JobSpec:
+def job_of(
+    network: SensorStore, scheme: str, training: dict[str, Any] | None = None, **sparsity: Any
+) -> JobSpec:
     return small_job(
         network,
         training={"epochs": 4, "steps_per_epoch": 5, "batch_size": 16} | (training or {}),
-        sparsity={"scheme": scheme, "final": 0.5, "rounds": 3, "probe_every": 2, "start": 0.3, "stop": 0.8} | sparsity,
+        sparsity={
+            "scheme": scheme,
+            "final": 0.5,
+            "rounds": 3,
+            "probe_every": 2,
+            "start": 0.3,
+            "stop": 0.8,
+        }
+        | sparsity,
         search={"elimination_rounds": 1, "rounds": 1, "proposals": 2},
         references={"random": 1, "baselines": ["variance"] if scheme == "judged" else []},
     )
@@ -55,7 +77,10 @@ def whole(job: JobSpec, network: SensorStore, folder: Path) -> Reports:
 def killed_after_every_checkpoint(
     job: JobSpec, network: SensorStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Reports, int]:
-    """Each life of the job ends right after it has written one checkpoint. What all of them told, and how many there were."""
+    """Each life of the job ends right after it has written one checkpoint.
+
+    What all of them told, and how many there were.
+    """
     save = Checkpoints.save
 
     def save_and_die(*arguments: Any) -> None:
@@ -78,14 +103,21 @@ def killed_after_every_checkpoint(
 
 def told_once(reports: Reports) -> Reports:
     """As the reader of the report file sees them."""
-    first = {(report["arm"], report["kind"], report.get("epoch")): report for report in reversed(reports)}
-    return [first.pop(key) for key in dict.fromkeys((r["arm"], r["kind"], r.get("epoch")) for r in reports)]
+    first = {
+        (report["arm"], report["kind"], report.get("epoch")): report for report in reversed(reports)
+    }
+    return [
+        first.pop(key)
+        for key in dict.fromkeys((r["arm"], r["kind"], r.get("epoch")) for r in reports)
+    ]
 
 
 def facts(reports: Reports) -> Reports:
     """As the report file has them."""
     told: Reports = json.loads(json.dumps(reports))
-    return [{key: value for key, value in report.items() if key not in OF_THE_CLOCK} for report in told]
+    return [
+        {key: value for key, value in report.items() if key not in OF_THE_CLOCK} for report in told
+    ]
 
 
 def same_models(one: Path, other: Path) -> None:
@@ -93,9 +125,13 @@ def same_models(one: Path, other: Path) -> None:
     assert names == sorted(path.name for path in (other / "models").iterdir())
     assert {"dense", "dynst", "random-0"} <= set(names)
     for name in names:
-        weights, same = (load_file(folder / "models" / name / "weights.safetensors") for folder in (one, other))
+        weights, same = (
+            load_file(folder / "models" / name / "weights.safetensors") for folder in (one, other)
+        )
         assert all(torch.equal(value, same[key]) for key, value in weights.items())
-        assert (one / "models" / name / "model.json").read_bytes() == (other / "models" / name / "model.json").read_bytes()
+        assert (one / "models" / name / "model.json").read_bytes() == (
+            other / "models" / name / "model.json"
+        ).read_bytes()
 
 
 SETTINGS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -103,7 +139,11 @@ SETTINGS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("dynamic", {}, {}),
     ("iterative", {"checkpoint_every_steps": 2}, {"rewind": 0.2, "criterion": "learned_gate"}),
     ("one_shot", {"checkpoint_every": 3}, {"criterion": "random"}),
-    ("dynamic", {"checkpoint_every_steps": 3, "checkpoint_every": 2}, {"start": 0.0, "criterion": "random", "dropout": False}),
+    (
+        "dynamic",
+        {"checkpoint_every_steps": 3, "checkpoint_every": 2},
+        {"start": 0.0, "criterion": "random", "dropout": False},
+    ),
 ]
 
 
@@ -124,7 +164,9 @@ def test_killed_after_every_checkpoint(
     same_models(tmp_path / "whole", tmp_path / "killed")
 
 
-def test_random_numbers_go_on_where_they_were(network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_numbers_go_on_where_they_were(
+    network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As a backbone with dropout would draw them: one number a step."""
     job, drawn = job_of(network, "one_shot"), list[float]()
     step = Training._train_step
@@ -162,8 +204,12 @@ def test_every_rank_has_its_own_random_numbers_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("after", [1, 6, 8, 13])
-def test_killed_between_a_report_and_its_checkpoint(network: SensorStore, tmp_path: Path, after: int) -> None:
-    """That epoch is trained and told once more: as reports, 6 is the first of the learned arm, 8 the one of a choice."""
+def test_killed_between_a_report_and_its_checkpoint(
+    network: SensorStore, tmp_path: Path, after: int
+) -> None:
+    """That epoch is trained and told once more: as reports, 6 is the first of the learned arm, 8
+    the one of a choice.
+    """
     job, reports = job_of(network, "judged"), list[dict[str, Any]]()
 
     def tell(report: Report) -> None:
@@ -180,41 +226,69 @@ def test_killed_between_a_report_and_its_checkpoint(network: SensorStore, tmp_pa
 
 def test_another_number_of_workers_goes_on_only_where_batches_stay_the_same(tmp_path: Path) -> None:
     checkpoints = Checkpoints(str(tmp_path), {})
-    checkpoints.save(vars(RunState()) | {"told": "[]", "random": torch.stack([torch.get_rng_state()] * 2)})
+    checkpoints.save(
+        vars(RunState()) | {"told": "[]", "random": torch.stack([torch.get_rng_state()] * 2)}
+    )
     for recipe in (Recipe(sharding="time"), Recipe(parts=4)):
         ResumableRun(checkpoints, recipe, lambda report: None, World(1, 2))
-        with pytest.raises(CheckpointError, match=r"00000001\.ckpt must go on with 2 workers, .* but there are 3; set"):
+        with pytest.raises(
+            CheckpointError,
+            match=r"00000001\.ckpt must go on with 2 workers, .* but there are 3; set",
+        ):
             ResumableRun(checkpoints, recipe, lambda report: None, World(1, 3))
     ResumableRun(checkpoints, Recipe(), lambda report: None, World(0, 1))
 
 
 def test_a_model_that_was_told_is_never_touched_again(network: SensorStore, tmp_path: Path) -> None:
-    """All arms are replayed, as after a death between report and checkpoint: MLflow may be reading what the first life left."""
+    """All arms are replayed, as after a death between report and checkpoint: MLflow may be reading
+    what the first life left.
+    """
     job = job_of(network, "one_shot")
     first = whole(job, network, tmp_path)
     weights = tmp_path / "models" / "dynst" / "weights.safetensors"
     file = weights.stat().st_ino
     shutil.rmtree(tmp_path / "checkpoints")
     again = whole(job, network, tmp_path)
-    assert [report.get("artifact") for report in again] == [report.get("artifact") for report in first]
+    assert [report.get("artifact") for report in again] == [
+        report.get("artifact") for report in first
+    ]
     assert weights.stat().st_ino == file
     told = weights.parent / "model.json"
     told.write_bytes(told.read_bytes() + b" ")  # as if the replayed one came out otherwise
     shutil.rmtree(tmp_path / "checkpoints")
     otherwise = whole(job, network, tmp_path)
-    assert [Path(report["artifact"]).name for report in otherwise if "artifact" in report] == ["dense", "dynst.2", "random-0"]
+    assert [Path(report["artifact"]).name for report in otherwise if "artifact" in report] == [
+        "dense",
+        "dynst.2",
+        "random-0",
+    ]
     assert told.read_bytes().endswith(b" ")
-    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["dense", "dynst", "dynst.2", "random-0"]
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == [
+        "dense",
+        "dynst",
+        "dynst.2",
+        "random-0",
+    ]
 
 
-def test_a_job_that_is_done_trains_nothing_again(network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_is_done_trains_nothing_again(
+    network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = job_of(network, "one_shot")
     first = whole(job, network, tmp_path)
-    monkeypatch.setattr(worker.ResumableRun, "advance", lambda *_: pytest.fail("an arm that ended was trained again"))
-    assert facts(whole(job, network, tmp_path)) == facts(first)[-8:], "the last reports may have been lost on their way"
+    monkeypatch.setattr(
+        worker.ResumableRun,
+        "advance",
+        lambda *_: pytest.fail("an arm that ended was trained again"),
+    )
+    assert facts(whole(job, network, tmp_path)) == facts(first)[-8:], (
+        "the last reports may have been lost on their way"
+    )
 
 
-def test_a_damaged_checkpoint_costs_an_epoch_and_is_told(network: SensorStore, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_costs_an_epoch_and_is_told(
+    network: SensorStore, tmp_path: Path
+) -> None:
     job, reports = job_of(network, "dynamic"), list[dict[str, Any]]()
 
     def tell(report: Report) -> None:
@@ -233,19 +307,34 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_is_told(network: SensorStore, t
     assert facts(told_once(reports)) == facts(whole(job, network, tmp_path / "whole"))
 
 
-def test_another_job_or_other_data_are_refused_with_the_difference(network: SensorStore, tmp_path: Path) -> None:
+def test_another_job_or_other_data_are_refused_with_the_difference(
+    network: SensorStore, tmp_path: Path
+) -> None:
     whole(job_of(network, "one_shot"), network, tmp_path)
     other = job_of(network, "one_shot", {"epochs": 6}, final=0.25)
-    with pytest.raises(CheckpointError, match=r"training\.epochs: 4 in the checkpoint, 6 in the job; sparsity\.final: 0\.5 in the"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"training\.epochs: 4 in the checkpoint, 6 in the job; sparsity\.final: 0\.5 in the",
+    ):
         whole(other, network, tmp_path)
-    elsewhere = job_of(network, "one_shot").model_copy(update={"cluster": job_of(network, "one_shot").cluster})
+    elsewhere = job_of(network, "one_shot").model_copy(
+        update={"cluster": job_of(network, "one_shot").cluster}
+    )
     assert whole(elsewhere, network, tmp_path), "where it runs is no part of it"
 
 
 def test_checkpoints_may_lie_behind_an_address(network: SensorStore, tmp_path: Path) -> None:
     address = (tmp_path / "bucket").as_uri()
-    job = job_of(network, "one_shot").model_copy(update={"cluster": JobSpec.model_fields["cluster"].default})
-    job = job.model_copy(update={"cluster": job.cluster.model_copy(update={"checkpoints": address, "keep_checkpoints": 1})})
+    job = job_of(network, "one_shot").model_copy(
+        update={"cluster": JobSpec.model_fields["cluster"].default}
+    )
+    job = job.model_copy(
+        update={
+            "cluster": job.cluster.model_copy(
+                update={"checkpoints": address, "keep_checkpoints": 1}
+            )
+        }
+    )
     whole(job, network, tmp_path / "run-7")
     names = sorted(path.name for path in (tmp_path / "bucket" / "run-7").iterdir())
     assert len(names) == 2

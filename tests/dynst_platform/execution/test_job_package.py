@@ -34,7 +34,12 @@ class Net(nn.Module):
 def test_it_holds_our_packages_the_job_and_no_data(network: SensorStore, tmp_path: Path) -> None:
     job = small_job(network)
     make_package(tmp_path, job, SubmissionContext("id"))
-    assert {path.name for path in tmp_path.iterdir()} == {"dynst", "dynst_platform", JOB, ".dynst-carried.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "dynst",
+        "dynst_platform",
+        JOB,
+        ".dynst-carried.json",
+    }
     assert load_job(tmp_path / JOB) == job
     assert not list(tmp_path.rglob("__pycache__"))
     assert not list(tmp_path.rglob("*.arrow"))
@@ -43,7 +48,14 @@ def test_it_holds_our_packages_the_job_and_no_data(network: SensorStore, tmp_pat
 def test_the_command_line_runs_from_it(network: SensorStore, tmp_path: Path) -> None:
     make_package(tmp_path, small_job(network), SubmissionContext("id"))
     words = [sys.executable, "-c", "import dynst, dynst_platform.main; print(dynst.__file__)"]
-    done = subprocess.run(words, cwd=tmp_path, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        words,
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.strip() == str(tmp_path / "dynst" / "__init__.py")
 
 
@@ -53,13 +65,19 @@ def test_a_sweep_comes_back_as_it_was(tmp_path: Path) -> None:
     assert load_sweep(tmp_path / JOB) == sweep
 
 
-def test_a_network_of_the_users_own_travels(network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_of_the_users_own_travels(
+    network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "code" / "own_net").mkdir(parents=True)
     (tmp_path / "code" / OWN).write_text(CODE)
     monkeypatch.syspath_prepend(tmp_path / "code")
     sent = tmp_path / "sent"
     sent.mkdir()
-    make_package(sent, small_job(network, model={"backbone": "own_net:Net", "window": 6, "horizon": 3}), SubmissionContext("id"))
+    make_package(
+        sent,
+        small_job(network, model={"backbone": "own_net:Net", "window": 6, "horizon": 3}),
+        SubmissionContext("id"),
+    )
     assert (sent / OWN).read_text() == CODE
 
 
@@ -74,7 +92,11 @@ def test_a_choice_of_sensors_travels(network: SensorStore, tmp_path: Path) -> No
     assert "given: choice.csv" in (sent / JOB).read_text()
 
 
-def test_more_than_ray_takes_is_one_sentence(network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_ray_takes_is_one_sentence(
+    network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(package, "LIMIT", 2**20 // 4)
-    with pytest.raises(ConfigError, match=r"must be at most 0 MiB, but is \d MiB, most of it dynst"):
+    with pytest.raises(
+        ConfigError, match=r"must be at most 0 MiB, but is \d MiB, most of it dynst"
+    ):
         make_package(tmp_path, small_job(network), SubmissionContext("id"))

@@ -14,7 +14,9 @@ from dynst_platform.execution.worker import run_job
 from tests.dynst_platform.commands.train.test_train import small_job
 from tests.dynst_platform.reports import plain
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"
+)
 KEPT = ["s2", "s5", "s7"]
 
 
@@ -26,7 +28,11 @@ def judged_job(network: SensorStore, folder: Path, **more: object) -> JobSpec:
         **{
             "sparsity": {"scheme": "judged", "final": 0.5, **marks},
             "search": {"elimination_rounds": 2, "rounds": 2, "proposals": 3},
-            "references": {"random": 1, "baselines": ["variance", "farthest_point"], "given": str(folder / "mine.csv")},
+            "references": {
+                "random": 1,
+                "baselines": ["variance", "farthest_point"],
+                "given": str(folder / "mine.csv"),
+            },
         }
         | more,
     )
@@ -39,7 +45,9 @@ ARMS = ["dense", "dynst", "random-0", "variance", "farthest_point", "given"]
 def reports(network: SensorStore, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     said: list[dict[str, Any]] = []
     folder = tmp_path_factory.mktemp("job")
-    run_job(judged_job(network, folder), network.path, folder, lambda report: said.append(plain(report)))
+    run_job(
+        judged_job(network, folder), network.path, folder, lambda report: said.append(plain(report))
+    )
     return said
 
 
@@ -61,9 +69,15 @@ def test_every_arm_keeps_what_it_must(reports: list[dict[str, Any]], network: Se
 
 
 def test_the_choice_is_one_round_between_two_epochs(reports: list[dict[str, Any]]) -> None:
-    """0.4 of 5 epochs are 2: the third one tells of the choice, and the update that the schedule has there changes nothing."""
-    epochs = [report for report in reports if report["kind"] == "epoch" and report["arm"] == "dynst"]
-    assert [report["sparsity"] for report in epochs] == [0.25, 0.25, 0.5, 0.5, 0.5], "two of eight are excluded"
+    """0.4 of 5 epochs are 2: the third one tells of the choice, and the update that the schedule
+    has there changes nothing.
+    """
+    epochs = [
+        report for report in reports if report["kind"] == "epoch" and report["arm"] == "dynst"
+    ]
+    assert [report["sparsity"] for report in epochs] == [0.25, 0.25, 0.5, 0.5, 0.5], (
+        "two of eight are excluded"
+    )
     updates = [update for report in epochs for update in report["updates"]]
     assert [update["step"] for update in updates] == [12, 12]
     assert (len(updates[0]["pruned"]), len(updates[1]["pruned"])) == (2, 0)
@@ -75,7 +89,9 @@ def test_the_choice_is_one_round_between_two_epochs(reports: list[dict[str, Any]
 
 
 @pytest.mark.usefixtures("tracked_home", "quick_pictures")
-def test_the_outcome_reports_each_reference_with_its_own_count(network: SensorStore, tmp_path: Path) -> None:
+def test_the_outcome_reports_each_reference_with_its_own_count(
+    network: SensorStore, tmp_path: Path
+) -> None:
     outcome = use_case.train(judged_job(network, tmp_path), network, lambda report: None)
     assert outcome.sensors["active"] == 4
     assert outcome.mask_updates == 1
@@ -86,7 +102,11 @@ def test_the_outcome_reports_each_reference_with_its_own_count(network: SensorSt
         "farthest_point": 4,
         "given": 3,
     }
-    assert {found["kind"] for found in outcome.references.values()} == {"dense", "random", "baseline"}
+    assert {found["kind"] for found in outcome.references.values()} == {
+        "dense",
+        "random",
+        "baseline",
+    }
     assert all(found["mae_all"] > 0 for found in outcome.references.values())
     assert outcome.references["dense"]["mae_inactive"] is None, "it has none"
 
@@ -100,10 +120,15 @@ def test_two_ray_workers_find_the_same_choice(
     (tmp_path / "run").mkdir()
     cluster = {"num_workers": 2, "address": ray_head}
     launch(
-        judged_job(network, tmp_path, cluster=cluster), network.path, tmp_path / "run", lambda report: there.append(plain(report))
+        judged_job(network, tmp_path, cluster=cluster),
+        network.path,
+        tmp_path / "run",
+        lambda report: there.append(plain(report)),
     )
     here, there_ends = finals(reports), finals(there)
     assert list(there_ends) == ARMS
     for name in ARMS:
         assert there_ends[name]["active"] == here[name]["active"], name
-        assert there_ends[name]["metrics"]["test/mae_all"] == pytest.approx(here[name]["metrics"]["test/mae_all"], rel=1e-3)
+        assert there_ends[name]["metrics"]["test/mae_all"] == pytest.approx(
+            here[name]["metrics"]["test/mae_all"], rel=1e-3
+        )

@@ -38,7 +38,10 @@ def test_no_more_workers_than_this_process_may_use_cores(network: SensorStore) -
         assert usable_workers(job) == 1
     finally:
         os.sched_setaffinity(0, allowed)
-    assert usable_workers(small_job(network, cluster={"num_workers": 3, "address": "cluster:6379"})) == 3
+    assert (
+        usable_workers(small_job(network, cluster={"num_workers": 3, "address": "cluster:6379"}))
+        == 3
+    )
 
 
 def test_ctrl_c_is_given_back_by_the_main_thread_and_left_alone_by_others() -> None:
@@ -61,17 +64,27 @@ def as_ray_train_does(replaces: bool) -> None:
 
 
 @pytest.mark.process
-def test_two_ray_workers_train_as_one_process_does(network: SensorStore, tmp_path: Path, ray_head: str) -> None:
+def test_two_ray_workers_train_as_one_process_does(
+    network: SensorStore, tmp_path: Path, ray_head: str
+) -> None:
     here = collect(small_job(network), network, tmp_path / "here")
-    there = collect(small_job(network, cluster={"num_workers": 2, "address": ray_head}), network, tmp_path / "there")
+    there = collect(
+        small_job(network, cluster={"num_workers": 2, "address": ray_head}),
+        network,
+        tmp_path / "there",
+    )
     assert [(report["kind"], report["arm"], report.get("epoch")) for report in here] == [
         (report["kind"], report["arm"], report.get("epoch")) for report in there
     ]
     for one, two in zip(here, there, strict=True):
         if one["kind"] == "arm":
             assert one["active"] == two["active"]
-            assert one["metrics"]["test/mae_all"] == pytest.approx(two["metrics"]["test/mae_all"], rel=1e-3)
+            assert one["metrics"]["test/mae_all"] == pytest.approx(
+                two["metrics"]["test/mae_all"], rel=1e-3
+            )
             assert Path(two["artifact"], "weights.safetensors").is_file()
         else:
             assert one["train_loss"] == pytest.approx(two["train_loss"], rel=1e-4)
-            assert [update["active"] for update in one["updates"]] == [update["active"] for update in two["updates"]]
+            assert [update["active"] for update in one["updates"]] == [
+                update["active"] for update in two["updates"]
+            ]

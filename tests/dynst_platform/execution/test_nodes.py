@@ -23,10 +23,20 @@ def test_nodes_as_they_should_be() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"versions": installed() | {"torch": "2.0.0"}}, "node worker-1 has torch 2.0.0 instead of"),
+        (
+            {"versions": installed() | {"torch": "2.0.0"}},
+            "node worker-1 has torch 2.0.0 instead of",
+        ),
         ({"unseen": ["/data/store"]}, "node worker-1 does not see /data/store; mount the folder"),
-        ({"home_error": "Read-only file system"}, "node worker-1 cannot write to /shared/dynst (Read-only file system); mount it"),
-        ({"free_mib": 12.0}, "node worker-1 has 12 MiB left at /shared/dynst, but a run needs at least 256; make room"),
+        (
+            {"home_error": "Read-only file system"},
+            "node worker-1 cannot write to /shared/dynst (Read-only file system); mount it",
+        ),
+        (
+            {"free_mib": 12.0},
+            "node worker-1 has 12 MiB left at /shared/dynst, but a run needs at least 256; make "
+            "room",
+        ),
     ],
 )
 def test_each_thing_that_is_wrong_is_one_sentence(change: dict[str, object], sentence: str) -> None:
@@ -40,7 +50,13 @@ def test_how_much_room_there_must_be_can_be_set(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_facts_of_this_machine(tmp_path: Path) -> None:
-    found = facts_here("here", str(tmp_path), [str(tmp_path), str(tmp_path / "absent")], 0.0, lambda: {"more": "facts"})
+    found = facts_here(
+        "here",
+        str(tmp_path),
+        [str(tmp_path), str(tmp_path / "absent")],
+        0.0,
+        lambda: {"more": "facts"},
+    )
     assert found.unseen == [str(tmp_path / "absent")]
     assert found.home_error == ""
     assert found.free_mib > 0
@@ -50,4 +66,7 @@ def test_facts_of_this_machine(tmp_path: Path) -> None:
 
 def test_a_home_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert facts_here("here", str(tmp_path / "file" / "home"), [], 0.0, None).home_error in ("Not a directory", "File exists")
+    assert facts_here("here", str(tmp_path / "file" / "home"), [], 0.0, None).home_error in (
+        "Not a directory",
+        "File exists",
+    )

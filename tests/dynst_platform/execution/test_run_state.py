@@ -31,7 +31,9 @@ def run_of(folder: Path, told: list[Any], world: World) -> ResumableRun:
 
 
 def test_nothing_is_told_where_another_rank_has_failed(tmp_path: Path) -> None:
-    """Ray Train collects a report from every rank before it goes on, and waits for them without end."""
+    """Ray Train collects a report from every rank before it goes on, and waits for them without
+    end.
+    """
     told: list[Any] = []
     run = run_of(tmp_path, told, LostPeer())
     with pytest.raises(RuntimeError, match="closed by peer"):

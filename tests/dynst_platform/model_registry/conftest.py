@@ -29,19 +29,30 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def trained_once(tmp_path_factory: pytest.TempPathFactory, network: SensorStore, tracking_template: Path) -> Trained:
-    """Experiment small: half of the sensors off, and a quarter. Experiment other: five of eight off."""
+def trained_once(
+    tmp_path_factory: pytest.TempPathFactory, network: SensorStore, tracking_template: Path
+) -> Trained:
+    """Experiment small: half of the sensors off, and a quarter.
+
+    Experiment other: five of eight off.
+    """
     home = with_tracking_store(tmp_path_factory.mktemp("registry") / "home", tracking_template)
     runs = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DYNST_HOME", str(home))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        for name, share, experiment in (("half", 0.5, "small"), ("quarter", 0.25, "small"), ("more", 0.625, "other")):
+        for name, share, experiment in (
+            ("half", 0.5, "small"),
+            ("quarter", 0.25, "small"),
+            ("more", 0.625, "other"),
+        ):
             sparsity = {"final": share, "scheme": "one_shot", "probe_every": 1}
             references = {"dense": True, "random": 0}
             if name != "half":
                 patch.setattr("matplotlib.figure.Figure.savefig", save_one_pixel)
-            job = small_job(network, name=experiment, sparsity=sparsity, references=references, promotion=EASY)
+            job = small_job(
+                network, name=experiment, sparsity=sparsity, references=references, promotion=EASY
+            )
             outcome = use_case.train(job, network, lambda report: None)
             assert not outcome.queued_note
             runs[name] = outcome.run_id
@@ -50,12 +61,16 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory, network: SensorStore,
 
 @pytest.fixture
 def measured_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Models are measured anew in this process and not in one of their own, for tests of what follows from the figures."""
+    """Models are measured anew in this process and not in one of their own, for tests of what
+    follows from the figures.
+    """
     monkeypatch.setattr("dynst_platform.commands.promote.workflow.remeasured_apart", remeasure)
 
 
 @pytest.fixture
-def trained(trained_once: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trained]:
+def trained(
+    trained_once: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Trained]:
     """With an empty registry; what a test does to models' files is undone."""
     monkeypatch.setenv("DYNST_HOME", str(trained_once.home))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

@@ -7,7 +7,15 @@ from dynst_platform.model_registry.runs import Training
 
 
 def training(name: str = "a", **changes: Any) -> Training:
-    figures = {"error": 10.0, "sparsity": 0.5, "cost": 4.0, "speed_up": 2.0, "dense": 10.0, "seed": 0, "policy": {}} | changes
+    figures = {
+        "error": 10.0,
+        "sparsity": 0.5,
+        "cost": 4.0,
+        "speed_up": 2.0,
+        "dense": 10.0,
+        "seed": 0,
+        "policy": {},
+    } | changes
     metrics = {
         "test/mae_all": figures["error"],
         "mask/final_sparsity": figures["sparsity"],
@@ -23,7 +31,9 @@ def training(name: str = "a", **changes: Any) -> Training:
         job_id=f"job-{name}",
         data_digest=changes.get("digest", "d"),
         model_id=changes.get("model_id", f"m-{name}"),
-        seeds=(figures["seed"],) if changes.get("kind", "learned") == "learned" else figures["seed"],
+        seeds=(figures["seed"],)
+        if changes.get("kind", "learned") == "learned"
+        else figures["seed"],
         settings=changes.get("settings", {"sparsity.final": str(figures["sparsity"])}),
         policy=PromotionSpec.model_validate(figures["policy"]),
         metrics=metrics,

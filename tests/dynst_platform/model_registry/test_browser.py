@@ -1,4 +1,7 @@
-"""What people see: a real MLflow server with real runs in a real, headless Chromium. Screenshots stay in build/screenshots."""
+"""What people see: a real MLflow server with real runs in a real, headless Chromium.
+
+Screenshots stay in build/screenshots.
+"""
 
 import os
 import shutil
@@ -79,7 +82,10 @@ def _answers(address: str) -> bool:
 def test_what_a_user_of_mlflow_sees(trained: Trained, look: Look) -> None:
     promote("small", "counters", {}, None, dry_run=False)
     client, half, quarter = trained.client, trained.runs["half"], trained.runs["quarter"]
-    runs = {run.info.run_id: run for run in client.search_runs([client.get_run(half).info.experiment_id])}
+    runs = {
+        run.info.run_id: run
+        for run in client.search_runs([client.get_run(half).info.experiment_id])
+    }
     names = {run_id: run.info.run_name for run_id, run in runs.items()}
     experiment = runs[half].info.experiment_id
 
@@ -88,15 +94,23 @@ def test_what_a_user_of_mlflow_sees(trained: Trained, look: Look) -> None:
     page.get_by_text(names[quarter]).first.wait_for()
     page.wait_for_timeout(2000)
     page.screenshot(path=SCREENSHOTS / "runs.png")
-    places = {run_id: page.get_by_text(name).first.bounding_box()["y"] for run_id, name in names.items()}
+    places = {
+        run_id: page.get_by_text(name).first.bounding_box()["y"] for run_id, name in names.items()
+    }
     by_error = sorted(names, key=lambda run_id: runs[run_id].data.metrics["test/mae_all"])
-    assert sorted(places, key=places.__getitem__) == by_error, "the table is sorted by the error over all locations"
+    assert sorted(places, key=places.__getitem__) == by_error, (
+        "the table is sorted by the error over all locations"
+    )
 
-    page = look(f'/compare-runs?runs=["{half}","{quarter}"]&experiments=["{experiment}"]', names[half])
+    page = look(
+        f'/compare-runs?runs=["{half}","{quarter}"]&experiments=["{experiment}"]', names[half]
+    )
     page.get_by_text(names[quarter]).first.wait_for()
     page.wait_for_timeout(2000)
     page.screenshot(path=SCREENSHOTS / "compare.png")
-    assert "sparsity.final\t0.5\t0.25" in page.inner_text("body"), "what differs stands side by side"
+    assert "sparsity.final\t0.5\t0.25" in page.inner_text("body"), (
+        "what differs stands side by side"
+    )
 
     page = look(f"/experiments/{experiment}/runs/{half}/artifacts/sensors.png", "sensors.png")
     picture = page.locator("img[src^='blob:'], img[src*='get-artifact']").first

@@ -14,7 +14,9 @@ from dynst_platform.commands.compare.workflow import COLUMNS, compare
 from dynst_platform.main import cli
 from tests.dynst_platform.model_registry.conftest import Trained
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"
+)
 
 
 def test_every_training_has_a_row(trained: Trained) -> None:
@@ -26,7 +28,9 @@ def test_every_training_has_a_row(trained: Trained) -> None:
     assert half["sparsity"] == 0.5
     assert half["cost"] == 4
     metrics = trained.client.get_run(trained.runs["half"]).data.metrics
-    assert half["over_dense"] == pytest.approx(metrics["test/mae_all"] / metrics["dense/mae_all"] - 1)
+    assert half["over_dense"] == pytest.approx(
+        metrics["test/mae_all"] / metrics["dense/mae_all"] - 1
+    )
     assert half["promotable"]
     assert found.varied[trained.runs["half"]] == {"sparsity.final": "0.5"}
     errors = [row["mae_all"] for row in found.rows]
@@ -42,10 +46,14 @@ def test_the_front_is_of_sparse_trainings(trained: Trained) -> None:
 
 
 def test_conditions_and_order(trained: Trained) -> None:
-    assert [row["run_id"] for row in compare("small", "sparsity > 0.4 and kind == 'learned'").rows] == [trained.runs["half"]]
+    assert [
+        row["run_id"] for row in compare("small", "sparsity > 0.4 and kind == 'learned'").rows
+    ] == [trained.runs["half"]]
     costs = [row["cost"] for row in compare("small", sort="-cost").rows]
     assert costs == sorted(costs, reverse=True)
-    with pytest.raises(ConfigError, match=r"--filter must be a condition over name, .* but got 'sparsty > 1'"):
+    with pytest.raises(
+        ConfigError, match=r"--filter must be a condition over name, .* but got 'sparsty > 1'"
+    ):
         compare("small", "sparsty > 1")
     with pytest.raises(ConfigError, match="--sort must be one of name, "):
         compare("small", sort="speed")

@@ -22,7 +22,9 @@ from dynst_platform.errors import RunError
 from dynst_platform.main import cli
 from tests.dynst_platform.model_registry.conftest import Trained
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"
+)
 
 
 def active_of(trained: Trained) -> list[str]:
@@ -32,17 +34,31 @@ def active_of(trained: Trained) -> list[str]:
 
 
 def part_of(
-    store: SensorStore, path: Path, names: list[str], steps: int = 30, holes: int = 0, step: int | None = None
+    store: SensorStore,
+    path: Path,
+    names: list[str],
+    steps: int = 30,
+    holes: int = 0,
+    step: int | None = None,
 ) -> SensorStore:
     """The last steps of some sensors, in another order, as a store of its own."""
     index = [store.sensors.ids.index(name) for name in reversed(names)]
     readings = store.readings
     values = np.where(readings.observed, readings.values, np.nan)[-steps:, index].copy()
     values[-holes:, 0] = np.nan if holes else values[-holes:, 0]
-    sensors = Sensors(tuple(reversed(names)), store.sensors.positions[index] if store.sensors.positions is not None else None)
+    sensors = Sensors(
+        tuple(reversed(names)),
+        store.sensors.positions[index] if store.sensors.positions is not None else None,
+    )
     time = readings.time[-steps:] if step is None else readings.time[0] + step * np.arange(steps)
     none = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
-    with StoreWriter(path, Origin("part", positions="plane"), list(store.manifest.channels), sensors, Edges(*none)) as writer:
+    with StoreWriter(
+        path,
+        Origin("part", positions="plane"),
+        list(store.manifest.channels),
+        sensors,
+        Edges(*none),
+    ) as writer:
         writer.append(time, values)
     return open_store(path)
 
@@ -71,10 +87,22 @@ def test_the_plan_as_a_file(trained: Trained, tmp_path: Path, ending: str) -> No
 
 
 def test_geojson_needs_longitudes(trained: Trained, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="GeoJSON needs longitudes and latitudes, but test network has none"):
-        CliRunner().invoke(cli, ["sensors", trained.runs["half"], "--out", str(tmp_path / "plan.geojson")], catch_exceptions=False)
-    with pytest.raises(ConfigError, match=r"--out must end with \.csv, \.geojson, \.html, but got 'plan\.txt'"):
-        CliRunner().invoke(cli, ["sensors", trained.runs["half"], "--out", str(tmp_path / "plan.txt")], catch_exceptions=False)
+    with pytest.raises(
+        ConfigError, match="GeoJSON needs longitudes and latitudes, but test network has none"
+    ):
+        CliRunner().invoke(
+            cli,
+            ["sensors", trained.runs["half"], "--out", str(tmp_path / "plan.geojson")],
+            catch_exceptions=False,
+        )
+    with pytest.raises(
+        ConfigError, match=r"--out must end with \.csv, \.geojson, \.html, but got 'plan\.txt'"
+    ):
+        CliRunner().invoke(
+            cli,
+            ["sensors", trained.runs["half"], "--out", str(tmp_path / "plan.txt")],
+            catch_exceptions=False,
+        )
     assert not list(tmp_path.glob("plan*"))
 
 
@@ -97,7 +125,10 @@ def test_what_is_missing_degrades_and_is_told(trained: Trained, tmp_path: Path) 
     assert holes.absent == []
     assert holes.missing >= 0.25
     assert holes.table.drop(columns="time").notna().all().all()
-    pd.testing.assert_frame_equal(forecast(run, str(part_of(trained.store, tmp_path / "last", names[:-1]).path)).table, holes.table)
+    pd.testing.assert_frame_equal(
+        forecast(run, str(part_of(trained.store, tmp_path / "last", names[:-1]).path)).table,
+        holes.table,
+    )
 
 
 def test_a_store_that_does_not_fit_is_refused(trained: Trained, tmp_path: Path) -> None:
@@ -115,7 +146,9 @@ def test_a_store_that_does_not_fit_is_refused(trained: Trained, tmp_path: Path) 
 def test_files_of_a_forecast(trained: Trained, tmp_path: Path) -> None:
     promote("small", "counters", {}, None, dry_run=False)
     for name, read in (("f.csv", pd.read_csv), ("f.parquet", pd.read_parquet)):
-        said = CliRunner().invoke(cli, ["forecast", "counters", str(trained.store.path), "--out", str(tmp_path / name)])
+        said = CliRunner().invoke(
+            cli, ["forecast", "counters", str(trained.store.path), "--out", str(tmp_path / name)]
+        )
         assert said.exit_code == 0, said.output
         assert "3 steps ahead of" in said.stdout
         assert len(read(tmp_path / name)) == 3
@@ -130,30 +163,43 @@ def test_no_such_model(trained: Trained, reference: str) -> None:
 
 
 @pytest.mark.parametrize(("form", "ending"), [("onnx", ".onnx"), ("torch-export", ".pt2")])
-def test_an_exported_model_forecasts_the_same(trained: Trained, tmp_path: Path, form: str, ending: str) -> None:
+def test_an_exported_model_forecasts_the_same(
+    trained: Trained, tmp_path: Path, form: str, ending: str
+) -> None:
     if form == "onnx":
         pytest.importorskip("onnxruntime")
     out = tmp_path / f"model{ending}"
-    said = CliRunner().invoke(cli, ["export", trained.runs["half"], "--to", form, "--out", str(out)])
+    said = CliRunner().invoke(
+        cli, ["export", trained.runs["half"], "--to", form, "--out", str(out)]
+    )
     assert said.exit_code == 0, said.output
-    assert sorted(path.name for path in tmp_path.glob("*model*")) == [f"model{ending}", f"model{ending}.json"]
+    assert sorted(path.name for path in tmp_path.glob("*model*")) == [
+        f"model{ending}",
+        f"model{ending}.json",
+    ]
     assert json.loads(out.with_name(out.name + ".json").read_text())["channels"] == ["flow"]
     assert not list(tmp_path.glob(".export-*"))
 
 
-def test_an_export_that_differs_is_not_written(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_that_differs_is_not_written(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def wrong(module: Any, example: Any, path: Path) -> Any:
         path.write_bytes(b"wrong")
         return lambda time, readings: module(time, readings).numpy() + 1
 
     monkeypatch.setitem(FORMS, "torch-export", wrong)
-    with pytest.raises(RunError, match=r"forecasts differently, by .* of a spread; it was not written"):
+    with pytest.raises(
+        RunError, match=r"forecasts differently, by .* of a spread; it was not written"
+    ):
         export(trained.runs["half"], "torch-export", tmp_path / "model.pt2")
     assert not [path for path in tmp_path.iterdir() if path.name != "kept"]
 
 
 def test_a_wrong_ending_is_wrong_use(trained: Trained, tmp_path: Path) -> None:
-    said = CliRunner().invoke(cli, ["export", trained.runs["half"], "--to", "onnx", "--out", str(tmp_path / "model.pt2")])
+    said = CliRunner().invoke(
+        cli, ["export", trained.runs["half"], "--to", "onnx", "--out", str(tmp_path / "model.pt2")]
+    )
     assert said.exit_code == 2
     assert "--out must end with .onnx for onnx, but got 'model.pt2'" in said.output
 
@@ -178,7 +224,9 @@ def test_a_model_that_somebody_else_registered(trained: Trained) -> None:
     (model,) = client.get_run(trained.runs["half"]).outputs.model_outputs
     client.create_model_version("strange", f"models:/{model.model_id}")
     client.set_registered_model_alias("strange", "champion", "1")
-    with pytest.raises(ConfigError, match="version 1 of model 'strange' was not put there by dynst promote"):
+    with pytest.raises(
+        ConfigError, match="version 1 of model 'strange' was not put there by dynst promote"
+    ):
         forecast("strange", str(trained.store.path))
     with pytest.raises(ConfigError, match="was not put there by dynst promote"):
         promote("small", "strange", {}, None, dry_run=False)

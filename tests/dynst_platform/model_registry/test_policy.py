@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from dynst_platform.config.job import PromotionSpec
-from dynst_platform.model_registry.policy import Candidate, Figures, candidates_of, reasons_to_keep_champion, shortfalls
+from dynst_platform.model_registry.policy import (
+    Candidate,
+    Figures,
+    candidates_of,
+    reasons_to_keep_champion,
+    shortfalls,
+)
 from tests.dynst_platform.model_registry.samples import training
 
 
@@ -23,9 +29,15 @@ def test_the_cheapest_comes_first_and_of_equal_ones_the_best() -> None:
 
 
 def test_seeds_are_averaged_and_the_best_of_them_stands_for_all() -> None:
-    rows = [training("a", error=10.2, seed=0), training("b", error=10.4, seed=1), training("c", error=10.9, seed=0)]
+    rows = [
+        training("a", error=10.2, seed=0),
+        training("b", error=10.4, seed=1),
+        training("c", error=10.9, seed=0),
+    ]
     (one,) = candidates_of(rows, {})
-    assert (one.seeds, one.training.name, one.runs) == (2, "a", ("run-a", "run-b")), "the older run of a seed is left out"
+    assert (one.seeds, one.training.name, one.runs) == (2, "a", ("run-a", "run-b")), (
+        "the older run of a seed is left out"
+    )
     assert one.over_dense == pytest.approx(0.03)
     assert one.deviation == pytest.approx(0.02 / 2**0.5)
 
@@ -36,7 +48,14 @@ def test_trials_stand_alone_with_the_seeds_they_had() -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [training(kind="dense"), training(kind="random"), training(model_id=None), training(dense=None), training(error=None)]
+    "row",
+    [
+        training(kind="dense"),
+        training(kind="random"),
+        training(model_id=None),
+        training(dense=None),
+        training(error=None),
+    ],
 )
 def test_what_cannot_be_promoted(row: Any) -> None:
     assert candidates_of([row], {}) == []
@@ -56,11 +75,20 @@ def test_every_rule_says_what_it_misses(policy: dict[str, float], reason: str) -
     (from_job,) = candidates_of([training(error=10.2, policy=policy)], {})
     (from_flags,) = candidates_of([training(error=10.2, policy={"max_over_dense": 0.03})], policy)
     assert shortfalls(from_job) == shortfalls(from_flags) == [reason]
-    assert shortfalls(candidates_of([training(error=10.2)], {"max_cost": None})[0]) == [], "the default policy"
+    assert shortfalls(candidates_of([training(error=10.2)], {"max_cost": None})[0]) == [], (
+        "the default policy"
+    )
 
 
 def figures(**changes: Any) -> Figures:
-    known = {"mae_all": 10.0, "mae_active": 9.0, "mae_inactive": 11.0, "sparsity": 0.5, "cost": 4.0, "horizon": 3}
+    known = {
+        "mae_all": 10.0,
+        "mae_active": 9.0,
+        "mae_inactive": 11.0,
+        "sparsity": 0.5,
+        "cost": 4.0,
+        "horizon": 3,
+    }
     return Figures(**known | {"targets": ("flow",)} | changes)
 
 
@@ -74,10 +102,16 @@ def figures(**changes: Any) -> Figures:
         ({"cost": 5.0}, {"sparsity": 0.1, "cost": 1.0}, None),
         ({}, {}, "for the same cost of 4 its error is 10, the champion's 10"),
         ({"cost": 5.0, "mae_all": 9.0}, {}, "its sensors cost 5, the champion's 4"),
-        ({"horizon": 6}, {"cost": 9.0}, "the champion forecasts flow 3 steps ahead and the candidate flow 6"),
+        (
+            {"horizon": 6},
+            {"cost": 9.0},
+            "the champion forecasts flow 3 steps ahead and the candidate flow 6",
+        ),
     ],
 )
-def test_when_the_champion_stays(new: dict[str, Any], old: dict[str, Any], stays: str | None) -> None:
+def test_when_the_champion_stays(
+    new: dict[str, Any], old: dict[str, Any], stays: str | None
+) -> None:
     reasons = reasons_to_keep_champion(figures(**new), figures(**old), 10.0, PromotionSpec())
     assert bool(reasons) == (stays is not None)
     assert stays is None or stays in reasons[0]

@@ -1,4 +1,6 @@
-"""Promotion on a real tracking store: who gets in, who is refused with what reason, and that a refusal changes nothing."""
+"""Promotion on a real tracking store: who gets in, who is refused with what reason, and that a
+refusal changes nothing.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,15 @@ from dynst_platform.model_registry.versions import alone_with, champion_of, hist
 from tests.conftest import write_network
 from tests.dynst_platform.model_registry.conftest import Trained
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"
+)
 NAME = "counters"
 
 
-def put(experiment: str = "small", dry_run: bool = False, store: str | None = None, **flags: Any) -> Decision:
+def put(
+    experiment: str = "small", dry_run: bool = False, store: str | None = None, **flags: Any
+) -> Decision:
     return promote(experiment, NAME, flags, store, dry_run)
 
 
@@ -30,7 +36,11 @@ def registry(trained: Trained) -> Any:
 def test_the_best_becomes_champion_with_its_reasons(trained: Trained) -> None:
     decision = put()
     assert decision.promoted
-    assert (decision.version, decision.run_id, decision.champion_before) == (1, trained.runs["half"], None)
+    assert (decision.version, decision.run_id, decision.champion_before) == (
+        1,
+        trained.runs["half"],
+        None,
+    )
     version = trained.client.get_model_version_by_alias(NAME, "champion")
     assert int(version.version) == 1
     assert version.run_id == trained.runs["half"]
@@ -38,7 +48,9 @@ def test_the_best_becomes_champion_with_its_reasons(trained: Trained) -> None:
     assert float(version.tags["dynst.mae_all"]) == pytest.approx(decision.candidate["mae_all"])
     assert decision.candidate["sparsity"] == 0.5
     assert "there was no champion" in version.tags["dynst.reasons"]
-    assert [model.name for model in trained.client.search_registered_models()] == [NAME], "the lock is gone"
+    assert [model.name for model in trained.client.search_registered_models()] == [NAME], (
+        "the lock is gone"
+    )
 
 
 @pytest.mark.usefixtures("measured_here")
@@ -66,7 +78,9 @@ def test_a_dearer_one_is_refused(trained: Trained) -> None:
     before = registry(trained)
     decision = put("small")
     assert not decision.promoted
-    assert decision.reasons == ["its sensors cost 4, the champion's 3, and the champion meets the policy too"]
+    assert decision.reasons == [
+        "its sensors cost 4, the champion's 3, and the champion meets the policy too"
+    ]
     assert registry(trained) == before
 
 
@@ -101,7 +115,9 @@ def test_the_same_run_is_not_promoted_twice(trained: Trained) -> None:
 
 def weights_of(trained: Trained, name: str) -> Path:
     (model,) = trained.client.get_run(trained.runs[name]).outputs.model_outputs
-    (path,) = (trained.home / "artifacts").rglob(f"{model.model_id}/artifacts/artifacts/*/weights.safetensors")
+    (path,) = (trained.home / "artifacts").rglob(
+        f"{model.model_id}/artifacts/artifacts/*/weights.safetensors"
+    )
     return path
 
 
@@ -165,14 +181,20 @@ def test_an_unreachable_server_is_said(trained: Trained, monkeypatch: pytest.Mon
 def test_one_that_died_with_the_lock_is_named(trained: Trained) -> None:
     with alone_with(trained.client, NAME):
         waiting = alone_with(trained.client, NAME, wait=1)
-        with pytest.raises(RunError, match=r"under way for 1 s \(by .*dynst registry unlock counters"):
+        with pytest.raises(
+            RunError, match=r"under way for 1 s \(by .*dynst registry unlock counters"
+        ):
             waiting.__enter__()
     assert champion_of(trained.client, NAME) is None
     assert put().promoted
 
 
-def test_a_lock_that_goes_while_we_ask_for_it_is_asked_for_again(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow answers "not found" to a create that met a lock which its holder deleted in that moment."""
+def test_a_lock_that_goes_while_we_ask_for_it_is_asked_for_again(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow answers "not found" to a create that met a lock which its holder deleted in that
+    moment.
+    """
     asked: list[str] = []
     client = trained.client
     create = client.create_registered_model
@@ -180,7 +202,9 @@ def test_a_lock_that_goes_while_we_ask_for_it_is_asked_for_again(trained: Traine
     def met_one_that_went(name: str, *rest: Any, **named: Any) -> Any:
         asked.append(name)
         if len(asked) == 1:
-            raise MlflowException(f"Registered Model with name={name} not found", error_code=RESOURCE_DOES_NOT_EXIST)
+            raise MlflowException(
+                f"Registered Model with name={name} not found", error_code=RESOURCE_DOES_NOT_EXIST
+            )
         return create(name, *rest, **named)
 
     monkeypatch.setattr(client, "create_registered_model", met_one_that_went)

@@ -45,7 +45,9 @@ def failing(name: str) -> Task:
     return Task(f"s/{name}", fail, (name,), {"name": name})
 
 
-def run(cells: list[Task], root: Path, workers: int = 0, address: str | None = None) -> dict[str, list[dict[str, Any]]]:
+def run(
+    cells: list[Task], root: Path, workers: int = 0, address: str | None = None
+) -> dict[str, list[dict[str, Any]]]:
     done: dict[str, list[dict[str, Any]]] = {}
 
     def on_done(cell: Task, product: TaskResult) -> None:
@@ -57,7 +59,11 @@ def run(cells: list[Task], root: Path, workers: int = 0, address: str | None = N
 
 
 def folders(root: Path) -> set[str]:
-    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_dir() and path.parent != root}
+    return {
+        str(path.relative_to(root))
+        for path in root.rglob("*")
+        if path.is_dir() and path.parent != root
+    }
 
 
 def test_products_reach_whom_they_are_for_and_stay(tmp_path: Path) -> None:
@@ -93,7 +99,13 @@ def test_other_settings_are_other_work(tmp_path: Path) -> None:
 
 
 def test_a_failure_stops_only_what_needs_it(tmp_path: Path) -> None:
-    cells = [failing("bad"), sum_of("child", 1, needs="s/bad"), basis(), sum_of("a", 1), failing("worse")]
+    cells = [
+        failing("bad"),
+        sum_of("child", 1, needs="s/bad"),
+        basis(),
+        sum_of("a", 1),
+        failing("worse"),
+    ]
     with pytest.raises(RunError) as caught:
         run(cells, tmp_path)
     assert calls == ["bad", "basis", "a", "worse"]
@@ -103,7 +115,10 @@ def test_a_failure_stops_only_what_needs_it(tmp_path: Path) -> None:
     assert "\n" not in text
     assert folders(tmp_path) == {basis().folder, sum_of("a", 1).folder}
     calls.clear()
-    mended = [Task(cell.name, double, (cell.name, 3), cell.identity) if cell.work is fail else cell for cell in cells]
+    mended = [
+        Task(cell.name, double, (cell.name, 3), cell.identity) if cell.work is fail else cell
+        for cell in cells
+    ]
     done = run(mended, tmp_path)
     assert calls == ["s/bad", "child", "s/worse"], "only what was left"
     assert list(done) == ["s/basis", "s/a", "s/bad", "s/child", "s/worse"]
@@ -158,8 +173,14 @@ def test_a_full_disk_fails_the_piece_alone(tmp_path: Path, monkeypatch: pytest.M
         return write(path, content)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    cells = [Task("s/large", double, ("large", 6), {}), sum_of("child", 1, needs="s/large"), basis()]
-    with pytest.raises(RunError, match=r"1 of 3 pieces failed \(s/large: \[Errno 28\] No space left on device\)"):
+    cells = [
+        Task("s/large", double, ("large", 6), {}),
+        sum_of("child", 1, needs="s/large"),
+        basis(),
+    ]
+    with pytest.raises(
+        RunError, match=r"1 of 3 pieces failed \(s/large: \[Errno 28\] No space left on device\)"
+    ):
         run(cells, tmp_path)
     assert calls == ["large", "basis"]
     assert folders(tmp_path) == {basis().folder}
@@ -179,9 +200,16 @@ def test_two_runs_of_one_piece_do_not_disturb_each_other(tmp_path: Path) -> None
 
 
 @pytest.mark.process
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray", "ignore::FutureWarning:ray", "ignore::ResourceWarning")
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:ray", "ignore::FutureWarning:ray", "ignore::ResourceWarning"
+)
 def test_ray_gives_what_one_process_gives(tmp_path: Path, ray_head: str) -> None:
-    cells = [failing("bad"), sum_of("child", 1, needs="s/bad"), basis(), *(sum_of(f"n{number}", number) for number in range(5))]
+    cells = [
+        failing("bad"),
+        sum_of("child", 1, needs="s/bad"),
+        basis(),
+        *(sum_of(f"n{number}", number) for number in range(5)),
+    ]
     messages = []
     for workers, root in ((0, tmp_path / "here"), (2, tmp_path / "there")):
         with pytest.raises(RunError) as caught:

@@ -1,4 +1,7 @@
-"""How often MLflow is called: on a real tracking store, counted; a slow server is only as slow as this allows."""
+"""How often MLflow is called: on a real tracking store, counted.
+
+A slow server is only as slow as this allows.
+"""
 
 from collections import Counter
 from typing import Any
@@ -19,7 +22,11 @@ pytestmark = [
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     found: Counter[str] = Counter()
-    for name in [name for name in vars(MlflowClient) if not name.startswith("_") and callable(getattr(MlflowClient, name))]:
+    for name in [
+        name
+        for name in vars(MlflowClient)
+        if not name.startswith("_") and callable(getattr(MlflowClient, name))
+    ]:
         monkeypatch.setattr(MlflowClient, name, _counted(name, getattr(MlflowClient, name), found))
     return found
 
@@ -33,7 +40,9 @@ def _counted(name: str, method: Any, found: Counter[str]) -> Any:
 
 
 def test_an_epoch_costs_one_call(calls: Counter[str], network: SensorStore) -> None:
-    """Ten epochs more, with as many changes of the mask, are ten batches of figures more, and nothing else."""
+    """Ten epochs more, with as many changes of the mask, are ten batches of figures more, and
+    nothing else.
+    """
     seen = []
     for epochs in (3, 13):
         calls.clear()
@@ -41,9 +50,13 @@ def test_an_epoch_costs_one_call(calls: Counter[str], network: SensorStore) -> N
             "training": {"epochs": epochs, "steps_per_epoch": 4, "batch_size": 16},
             "references": {"dense": True, "random": 0},
         }
-        job = small_job(network, **settings, sparsity={"final": 0.5, "scheme": "one_shot", "probe_every": 1})
+        job = small_job(
+            network, **settings, sparsity={"final": 0.5, "scheme": "one_shot", "probe_every": 1}
+        )
         use_case.train(job, network, lambda report: None)
         seen.append(Counter(calls))
     assert seen[1] - seen[0] == Counter(log_batch=2 * 10), "two arms"
-    del seen[0]["get_metric_history"]  # MLflow's own, one for each figure of a run whose model is logged
+    del seen[0][
+        "get_metric_history"
+    ]  # MLflow's own, one for each figure of a run whose model is logged
     assert sum(seen[0].values()) <= 50

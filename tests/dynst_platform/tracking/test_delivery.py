@@ -1,4 +1,6 @@
-"""Delivery to a tracking store that goes away, refuses, hangs, or whose process dies: order, once each, and what is left."""
+"""Delivery to a tracking store that goes away, refuses, hangs, or whose process dies: order, once
+each, and what is left.
+"""
 
 import json
 import os
@@ -78,7 +80,9 @@ def test_what_fails_is_tried_again_before_what_follows(cursor: Cursor) -> None:
     assert (cursor.state.lines, cursor.state.runs) == (3, {"dynst": "run of dynst"})
 
 
-def test_a_store_that_hangs_holds_up_nothing(cursor: Cursor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_hangs_holds_up_nothing(
+    cursor: Cursor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The block appends while the store's first call has not returned and never does."""
     monkeypatch.setattr(module, "STUCK", 0.1)
     hanging, ever = Event(), Event()
@@ -101,11 +105,15 @@ def test_what_is_left_when_patience_ends_is_said(cursor: Cursor) -> None:
     delivery.start()
     add(cursor, 1, 2)
     left = delivery.finish(patience=0.1)
-    assert str(left).startswith("2 reports are not in MLflow yet (nobody there); send what is left with: dynst sync ")
+    assert str(left).startswith(
+        "2 reports are not in MLflow yet (nobody there); send what is left with: dynst sync "
+    )
     assert left.command.endswith(str(cursor.folder))
 
 
-@pytest.mark.parametrize("fault", [TrackingError("deadlock detected"), RuntimeError("whatever a library thinks of")])
+@pytest.mark.parametrize(
+    "fault", [TrackingError("deadlock detected"), RuntimeError("whatever a library thinks of")]
+)
 def test_a_fault_that_passes_is_tried_again(cursor: Cursor, fault: Exception) -> None:
     store = Store(failing(module.ATTEMPTS - 1, fault))
     delivery = Delivery(cursor, store)
@@ -156,7 +164,9 @@ def test_a_failure_is_told_after_all_reports(cursor: Cursor) -> None:
     assert Cursor.open(cursor.folder).state.ending is None
 
 
-def test_an_ending_that_could_not_be_told_is_kept_and_noted(cursor: Cursor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ending_that_could_not_be_told_is_kept_and_noted(
+    cursor: Cursor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "PATIENCE_AFTER_FAILURE", 0.1)
     away = Store(failing(10**6, UnreachableError("nobody there")))
     with pytest.raises(KeyboardInterrupt) as stopped, delivered(cursor, away):
@@ -170,7 +180,9 @@ def test_an_ending_that_could_not_be_told_is_kept_and_noted(cursor: Cursor, monk
     assert Cursor.open(cursor.folder).state.ending is None
 
 
-def test_ctrl_c_while_it_waits_ends_the_waiting_and_not_the_run(cursor: Cursor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_while_it_waits_ends_the_waiting_and_not_the_run(
+    cursor: Cursor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -191,7 +203,11 @@ def test_without_a_destination_everything_is_left(cursor: Cursor) -> None:
 
 
 def test_a_folder_has_one_process_at_a_time(tmp_path: Path) -> None:
-    with folder_lock(tmp_path), pytest.raises(BusyError, match=f"belongs to process {os.getpid()}"), folder_lock(tmp_path):
+    with (
+        folder_lock(tmp_path),
+        pytest.raises(BusyError, match=f"belongs to process {os.getpid()}"),
+        folder_lock(tmp_path),
+    ):
         pass
     with folder_lock(tmp_path):
         pass

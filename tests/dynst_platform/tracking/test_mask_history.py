@@ -20,15 +20,23 @@ def test_figures_at_each_update() -> None:
     series = mask_series([update(10, "xxx.", 1.0), update(20, "xx.x", 2.0)])
     assert series == [
         {"mask/overlap": pytest.approx(3 / 4), "mask/churn": 0, "mask/ever_active": 0.75},
-        {"mask/overlap": pytest.approx(2 / 4), "mask/churn": pytest.approx(1 / 3), "mask/ever_active": 1.0},
+        {
+            "mask/overlap": pytest.approx(2 / 4),
+            "mask/churn": pytest.approx(1 / 3),
+            "mask/ever_active": 1.0,
+        },
     ]
 
 
 @pytest.mark.parametrize("num_sensors", [2, 45, 46, 2000])
 @pytest.mark.parametrize("num_updates", [1, 40])
-def test_a_table_and_a_picture_of_any_size(tmp_path: Path, num_sensors: int, num_updates: int) -> None:
+def test_a_table_and_a_picture_of_any_size(
+    tmp_path: Path, num_sensors: int, num_updates: int
+) -> None:
     """One sensor is always off, importance never changes: the colours have nothing to span."""
-    updates = [update(10 * number, "." + "x" * (num_sensors - 1), 0.5) for number in range(num_updates)]
+    updates = [
+        update(10 * number, "." + "x" * (num_sensors - 1), 0.5) for number in range(num_updates)
+    ]
     ids = tuple(f"sensor {number}" for number in range(num_sensors))
     write_history(tmp_path, Sensors(ids), history_of(updates), total_steps=1000)
     table = pd.read_parquet(tmp_path / "history.parquet")

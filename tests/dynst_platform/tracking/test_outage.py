@@ -14,7 +14,10 @@ from dynst_platform.reports import Report
 from dynst_platform.tracking.report_file import append_report
 from tests.dynst_platform.commands.train.test_train import small_job
 
-pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
 AWAY_SECONDS = 5
 
 
@@ -41,7 +44,11 @@ def test_a_server_that_is_away_for_a_while(
 
     monkeypatch.setattr(launch, "append_report", timed)
     try:
-        outcome = train(small_job(network, references={"dense": False, "random": 0}), network, lambda report: None)
+        outcome = train(
+            small_job(network, references={"dense": False, "random": 0}),
+            network,
+            lambda report: None,
+        )
         client = MlflowClient(server.address)
         assert (outcome.queued, outcome.queued_note) == (0, "")
         run = client.get_run(outcome.run_id)

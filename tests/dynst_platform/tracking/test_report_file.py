@@ -10,7 +10,13 @@ import pytest
 from dynst.errors import DataError
 from dynst_platform.commands.tune.reports import TrialReport
 from dynst_platform.reports import EpochReport, read_report
-from dynst_platform.tracking.report_file import LineReader, ReportReader, append_line, append_report, followed
+from dynst_platform.tracking.report_file import (
+    LineReader,
+    ReportReader,
+    append_line,
+    append_report,
+    followed,
+)
 from tests.dynst_platform.reports import arm_end, change, epoch
 
 
@@ -35,14 +41,22 @@ def test_replayed_reports_are_left_out_and_their_lines_counted(tmp_path: Path) -
     end = arm_end()
     for report in (epoch(1, "dense"), end, epoch(1), epoch(2), epoch(2), end, epoch(3)):
         append_report(path, report)
-    assert read(ReportReader(path)) == [(1, epoch(1, "dense")), (2, end), (3, epoch(1)), (4, epoch(2)), (7, epoch(3))]
+    assert read(ReportReader(path)) == [
+        (1, epoch(1, "dense")),
+        (2, end),
+        (3, epoch(1)),
+        (4, epoch(2)),
+        (7, epoch(3)),
+    ]
 
 
 def test_reports_of_trials_are_all_kept(tmp_path: Path) -> None:
     path = tmp_path / "reports.jsonl"
     for _ in range(2):
         append_line(path, TrialReport(epoch=1, train_mae=1.0).for_tune())
-    assert [(number, report.epoch) for number, report in read(LineReader(path, TrialReport.read))] == [(1, 1), (2, 1)]
+    assert [
+        (number, report.epoch) for number, report in read(LineReader(path, TrialReport.read))
+    ] == [(1, 1), (2, 1)]
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,10 @@ def copied(outcome: Outcome, home: Path) -> Path:
 
 
 def elsewhere(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another home with a tracking store of its own; MLflow keeps the last one in the environment."""
+    """Another home with a tracking store of its own.
+
+    MLflow keeps the last one in the environment.
+    """
     monkeypatch.setenv("DYNST_HOME", str(home))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
@@ -89,12 +92,17 @@ def _of_run(client: MlflowClient, run: Any) -> dict[str, Any]:
         "params": run.data.params,
         "tags": {key: value for key, value in run.data.tags.items() if key not in OWN},
         "metrics": {
-            key: [(metric.step, metric.value, metric.timestamp) for metric in client.get_metric_history(run_id, key)]
+            key: [
+                (metric.step, metric.value, metric.timestamp)
+                for metric in client.get_metric_history(run_id, key)
+            ]
             for key in run.data.metrics
         },
         "artifacts": sorted(_files(client, run_id, "")),
         "inputs": [entry.dataset.name for entry in run.inputs.dataset_inputs],
-        "models": [(str(model.status), model.tags["dynst.digest"], _figures(model)) for model in models],
+        "models": [
+            (str(model.status), model.tags["dynst.digest"], _figures(model)) for model in models
+        ],
         "outputs": len(run.outputs.model_outputs),
     }
 
@@ -115,7 +123,9 @@ def untimed(arms: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         | {
             "status": what["status"][0],
             "metrics": {
-                key: [point[:2] for point in points] for key, points in what["metrics"].items() if not key.startswith(TIMED)
+                key: [point[:2] for point in points]
+                for key, points in what["metrics"].items()
+                if not key.startswith(TIMED)
             },
             "models": [
                 (status, digest, [figure for figure in figures if not figure[0].startswith(TIMED)])
@@ -130,16 +140,24 @@ def test_offline_touches_no_store_and_says_how_to_go_on(offline: tuple[Path, Out
     home, outcome = offline
     assert not (home / "mlflow.db").exists()
     assert (outcome.run_id, outcome.queued) == (None, 7)
-    assert outcome.queued_note.startswith("7 reports are not in MLflow yet (trained with --offline)")
+    assert outcome.queued_note.startswith(
+        "7 reports are not in MLflow yet (trained with --offline)"
+    )
     assert outcome.queued_note.endswith(f"dynst sync {outcome.artifacts['folder']}")
     assert Path(outcome.artifacts["model"], "weights.safetensors").is_file()
 
 
-def test_synced_is_online_and_twice_is_once(folder: Path, network: SensorStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_synced_is_online_and_twice_is_once(
+    folder: Path, network: SensorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert waiting_folders() == [folder]
     assert sync(folder) == 7
     synced = content()
-    assert all(len(points) == len({step for step, *_ in points}) for arm in synced.values() for points in arm["metrics"].values())
+    assert all(
+        len(points) == len({step for step, *_ in points})
+        for arm in synced.values()
+        for points in arm["metrics"].values()
+    )
     assert waiting_folders() == []
     assert sync(folder) == 0
     assert content() == synced
@@ -168,13 +186,28 @@ class Lossy:
 
 def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which take most of the time and are written over whenever a report is given again."""
-    monkeypatch.setattr(report_tracker, "write_sensors", lambda stem, *_: stem.with_suffix(".csv").write_text("sensors"))
-    monkeypatch.setattr(report_tracker, "write_history", lambda folder, *_: (folder / "history").write_text("masks"))
-    monkeypatch.setattr(report_tracker, "write_errors", lambda folder, *_: (folder / "errors").write_text("errors"))
+    monkeypatch.setattr(
+        report_tracker,
+        "write_sensors",
+        lambda stem, *_: stem.with_suffix(".csv").write_text("sensors"),
+    )
+    monkeypatch.setattr(
+        report_tracker, "write_history", lambda folder, *_: (folder / "history").write_text("masks")
+    )
+    monkeypatch.setattr(
+        report_tracker, "write_errors", lambda folder, *_: (folder / "errors").write_text("errors")
+    )
 
 
 def lossy_tracker(cursor: Cursor, network: SensorStore) -> ReportTracker:
-    tracker = ReportTracker(tracking_uri(), artifact_root(), short_job(network), network, cursor.folder.name, cursor.state.origin)
+    tracker = ReportTracker(
+        tracking_uri(),
+        artifact_root(),
+        short_job(network),
+        network,
+        cursor.folder.name,
+        cursor.state.origin,
+    )
     tracker.resume(cursor.state.runs)
     tracker._client = Lossy(tracker._client)
     return tracker
@@ -197,8 +230,12 @@ def take_one(cursor: Cursor, tracker: ReportTracker) -> None:
         Outbox(cursor, tracker).hand_over(attempt)
 
 
-def test_answers_that_are_lost_double_nothing(folder: Path, network: SensorStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every answer of MLflow is lost once, a model is left half written, and after each report another process goes on."""
+def test_answers_that_are_lost_double_nothing(
+    folder: Path, network: SensorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every answer of MLflow is lost once, a model is left half written, and after each report
+    another process goes on.
+    """
     without_pictures(monkeypatch)
     original, models = mlflow_runs._logged_model, iter(range(10**6))
 
@@ -236,13 +273,17 @@ def test_a_run_that_failed_while_nobody_could_be_told(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_run_that_cannot_be_read_does_not_stop_the_others(folder: Path, own_home: Path, named: bool) -> None:
+def test_a_run_that_cannot_be_read_does_not_stop_the_others(
+    folder: Path, own_home: Path, named: bool
+) -> None:
     broken = own_home / "small" / "0-comes-first"
     broken.mkdir()
     (broken / "delivered.json").write_text("{")
     done = CliRunner().invoke(sync_command, [str(broken), str(folder)] if named else [])
     assert isinstance(done.exception, ConfigError)
-    assert f"must hold delivered.json, but {broken} has none that can be read" in str(done.exception)
+    assert f"must hold delivered.json, but {broken} has none that can be read" in str(
+        done.exception
+    )
     assert done.stdout == f"{shown(folder)}: 7 reports sent\n"
     assert not queued(Cursor.open(folder))
 
@@ -258,7 +299,9 @@ def test_other_data_in_the_store_are_refused(folder: Path) -> None:
         sync(folder)
 
 
-def test_a_server_that_is_away(folder: Path, network: SensorStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_server_that_is_away(
+    folder: Path, network: SensorStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with pytest.raises(UnreachableError, match="cannot be used"):
         sync(folder)

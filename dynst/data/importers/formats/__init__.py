@@ -52,12 +52,18 @@ def find_reader(path: Path, kind: str | None = None) -> Reader:
     if found is not None:
         return found
     inside = (
-        sorted(child.name for child in path.iterdir() if any(_matches(reader, child) for reader in READERS))
+        sorted(
+            child.name
+            for child in path.iterdir()
+            if any(_matches(reader, child) for reader in READERS)
+        )
         if path.is_dir()
         else []
     )
     hint = (
-        f"; inside it, these could be imported: {', '.join(inside)}" if inside else f"; force one with --kind ({', '.join(KINDS)})"
+        f"; inside it, these could be imported: {', '.join(inside)}"
+        if inside
+        else f"; force one with --kind ({', '.join(KINDS)})"
     )
     raise DataError(f"{path} is of no form that DynST knows{hint}")
 

@@ -1,4 +1,6 @@
-"""A DCRNN folder: ``train.npz``, ``val.npz``, ``test.npz`` of overlapping windows, unrolled into their series."""
+"""A DCRNN folder: ``train.npz``, ``val.npz``, ``test.npz`` of overlapping windows, unrolled into
+their series.
+"""
 
 from pathlib import Path
 
@@ -27,10 +29,18 @@ def read(path: Path, options: ReadOptions) -> Source:
     time, timed, notes = step_times(len(series), options)
     graph_file = next((path / name for name in GRAPHS if (path / name).is_file()), None)
     graph = read_graph(graph_file, numbered(count)) if graph_file else None
-    notes += ("channel 1 of the windows is the time of day and was left out",) if series.shape[2] == 2 else ()
+    notes += (
+        ("channel 1 of the windows is the time of day and was left out",)
+        if series.shape[2] == 2
+        else ()
+    )
     notes += (f"edges from {graph_file.name}: {graph.note}",) if graph_file and graph else ()
     values = series[:, :, :1] if series.shape[2] == 2 else series
-    names = ["value"] if values.shape[2] == 1 else [f"channel{index}" for index in range(values.shape[2])]
+    names = (
+        ["value"]
+        if values.shape[2] == 1
+        else [f"channel{index}" for index in range(values.shape[2])]
+    )
     return Source(
         KIND,
         numbered(count),
@@ -47,13 +57,24 @@ def _unroll(file: Path) -> np.ndarray:
     refuse_bombs(file)
     with np.load(file, allow_pickle=False) as archive:
         if not {"x", "y"} <= set(archive.files):
-            raise DataError(f"{file} must hold windows 'x' and 'y', but holds {', '.join(archive.files) or 'nothing'}")
-        windows = np.concatenate([archive["x"], archive["y"]], axis=1).astype(np.float32)  # [M, T + H, S, C]
+            raise DataError(
+                f"{file} must hold windows 'x' and 'y', but holds "
+                f"{', '.join(archive.files) or 'nothing'}"
+            )
+        windows = np.concatenate([archive["x"], archive["y"]], axis=1).astype(
+            np.float32
+        )  # [M, T + H, S, C]
     if windows.ndim != 4 or not len(windows):
-        raise DataError(f"{file}: windows must have the axes window, step, sensor and channel, but have the shape {windows.shape}")
+        raise DataError(
+            f"{file}: windows must have the axes window, step, sensor and channel, but have the "
+            f"shape {windows.shape}"
+        )
     series = np.concatenate([windows[:, 0], windows[-1, 1:]])
     if len(windows) > 1 and not np.array_equal(windows[1:, 0], windows[:-1, 1], equal_nan=True):
-        raise DataError(f"{file}: windows must follow each other by one step, but do not; they were shuffled or thinned")
+        raise DataError(
+            f"{file}: windows must follow each other by one step, but do not; they were shuffled "
+            f"or thinned"
+        )
     return series
 
 

@@ -19,10 +19,14 @@ def grid_source(
     timed: bool = True,
     notes: tuple[str, ...] = (),
 ) -> Source:
-    """A source over ``values [N, height, width, C]``; cell (row, column) becomes sensor ``row * width + column``."""
+    """A source over ``values [N, height, width, C]``.
+
+    Cell (row, column) becomes sensor ``row * width + column``.
+    """
     if values.ndim != 4 or not all(values.shape):
         raise DataError(
-            f"a grid must have the axes time, row, column and channel, none of them empty, but has the shape {values.shape}"
+            f"a grid must have the axes time, row, column and channel, none of them empty, but "
+            f"has the shape {values.shape}"
         )
     steps, height, width, count = values.shape
     return Source(

@@ -29,8 +29,14 @@ def read(path: Path, options: ReadOptions) -> Source:
     if dyna is None or not dyna.is_file():
         raise DataError(f"{folder} has no .dyna file; name the folder of LibCity's atomic files")
     table = open_table(dyna)
-    quantities = [name for name in table.columns if name not in {"dyna_id", "type", "time", "entity_id"}]
-    choices = ReadOptions(time_columns=("time",), sensor_column="entity_id", variables=options.variables or tuple(quantities))
+    quantities = [
+        name for name in table.columns if name not in {"dyna_id", "type", "time", "entity_id"}
+    ]
+    choices = ReadOptions(
+        time_columns=("time",),
+        sensor_column="entity_id",
+        variables=options.variables or tuple(quantities),
+    )
     source = long_source(KIND, table, choices)
     geo, rel = dyna.with_suffix(".geo"), dyna.with_suffix(".rel")
     if geo.is_file():

@@ -1,4 +1,6 @@
-"""Long CSV or Parquet: one row a reading, with columns for time, sensor and one or more quantities."""
+"""Long CSV or Parquet: one row a reading, with columns for time, sensor and one or more
+quantities.
+"""
 
 import tempfile
 from collections.abc import Iterator
@@ -32,7 +34,11 @@ def matches(path: Path) -> bool:
         return False
     options = ReadOptions()
     stamps = time_columns(table, options)
-    return bool(stamps) and len(table.columns) <= MAX_COLUMNS and sensor_column(table, options, stamps) is not None
+    return (
+        bool(stamps)
+        and len(table.columns) <= MAX_COLUMNS
+        and sensor_column(table, options, stamps) is not None
+    )
 
 
 def read(path: Path, options: ReadOptions) -> Source:
@@ -40,11 +46,16 @@ def read(path: Path, options: ReadOptions) -> Source:
 
 
 def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
-    """Two passes: who and when, then the readings into a scratch array on disk, so that memory stays bounded."""
+    """Two passes: who and when, then the readings into a scratch array on disk, so that memory
+    stays bounded.
+    """
     stamps = time_columns(table, options)
     sensor = sensor_column(table, options, stamps)
     if not stamps or sensor is None:
-        raise DataError(f"{table.path} must have columns for time and sensor; name them with --time-column and --sensor-column")
+        raise DataError(
+            f"{table.path} must have columns for time and sensor; name them with --time-column "
+            f"and --sensor-column"
+        )
     channels = list(options.variables) or [
         name
         for name in table.columns
@@ -53,9 +64,15 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
         and all(is_number(text) or not text for text in table.sample[name])
     ]
     if not channels:
-        raise DataError(f"{table.path} has no column of readings beside {', '.join([*stamps, sensor])}; name one with --variable")
+        raise DataError(
+            f"{table.path} has no column of readings beside {', '.join([*stamps, sensor])}; name "
+            f"one with --variable"
+        )
     time, ids = _axes(table, stamps, sensor)
-    note = f"time from {' and '.join(map(repr, stamps))}, sensors from '{sensor}', readings from {', '.join(channels)}"
+    note = (
+        f"time from {' and '.join(map(repr, stamps))}, sensors from '{sensor}', readings from "
+        f"{', '.join(channels)}"
+    )
     return Source(
         kind,
         tuple(ids),
@@ -73,7 +90,14 @@ def _axes(table: Table, stamps: list[str], sensor: str) -> tuple[np.ndarray, lis
     return times, list(ids)
 
 
-def _blocks(table: Table, stamps: list[str], sensor: str, channels: list[str], time: np.ndarray, ids: list[str]) -> Iterator[Block]:
+def _blocks(
+    table: Table,
+    stamps: list[str],
+    sensor: str,
+    channels: list[str],
+    time: np.ndarray,
+    ids: list[str],
+) -> Iterator[Block]:
     place = {name: index for index, name in enumerate(ids)}
     shape = (len(time), len(ids), len(channels))
     with tempfile.TemporaryFile() as scratch, tempfile.TemporaryFile() as marks:
@@ -85,12 +109,19 @@ def _blocks(table: Table, stamps: list[str], sensor: str, channels: list[str], t
             columns = np.array([place[name] for name in _names(table, batch, sensor)])
             _refuse_repeats(table, taken, rows, columns, time, ids)
             for index, name in enumerate(channels):
-                values[rows, columns, index] = batch.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
+                values[rows, columns, index] = (
+                    batch.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
+                )
         yield from array_blocks(time, values)()
 
 
 def _refuse_repeats(
-    table: Table, taken: np.ndarray, rows: np.ndarray, columns: np.ndarray, time: np.ndarray, ids: list[str]
+    table: Table,
+    taken: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    time: np.ndarray,
+    ids: list[str],
 ) -> None:
     flat = rows * len(ids) + columns
     order = np.argsort(flat, kind="stable")
@@ -99,7 +130,10 @@ def _refuse_repeats(
     bad = np.concatenate([before, repeated])
     if bad.size:
         when = time[rows[bad[0]]].astype("datetime64[s]")
-        raise DataError(f"{table.path}: sensor '{ids[columns[bad[0]]]}' has two readings at {when}; keep one of them")
+        raise DataError(
+            f"{table.path}: sensor '{ids[columns[bad[0]]]}' has two readings at {when}; keep one "
+            f"of them"
+        )
     taken[rows, columns] = True
 
 
@@ -113,5 +147,7 @@ def _times(batch: pa.RecordBatch, stamps: list[str]) -> np.ndarray:
 def _names(table: Table, batch: pa.RecordBatch, sensor: str) -> list[str]:
     names = batch.column(sensor).to_pylist()
     if None in names:
-        raise DataError(f"{table.path}: every row must name its sensor, but one has no '{sensor}'; remove it")
+        raise DataError(
+            f"{table.path}: every row must name its sensor, but one has no '{sensor}'; remove it"
+        )
     return [str(name) for name in names]

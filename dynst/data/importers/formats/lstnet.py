@@ -27,9 +27,19 @@ def read(path: Path, options: ReadOptions) -> Source:
     with opener(path, "rt", encoding="utf-8") as file:
         width = len(file.readline().split(","))
     if width < 2:
-        raise DataError(f"{path} must hold comma-separated readings, one row a step, but its first line has no comma")
+        raise DataError(
+            f"{path} must hold comma-separated readings, one row a step, but its first line has "
+            f"no comma"
+        )
     _, timed, notes = step_times(1, options)
-    return Source(KIND, numbered(width), (Channel(name="value"),), lambda: _blocks(path, options), timed=timed, notes=notes)
+    return Source(
+        KIND,
+        numbered(width),
+        (Channel(name="value"),),
+        lambda: _blocks(path, options),
+        timed=timed,
+        notes=notes,
+    )
 
 
 def _blocks(path: Path, options: ReadOptions) -> Iterator[Block]:

@@ -1,4 +1,6 @@
-"""``.npz`` archives: PEMS-style ``data`` (time, sensor, channel) with an edge list beside it, or a grid."""
+"""``.npz`` archives: PEMS-style ``data`` (time, sensor, channel) with an edge list beside it, or a
+grid.
+"""
 
 import zipfile
 from pathlib import Path
@@ -7,7 +9,14 @@ import numpy as np
 
 from dynst.data.importers.formats.grids import grid_source
 from dynst.data.importers.graph_files import read_graph
-from dynst.data.importers.source import PositionKind, ReadOptions, Source, array_blocks, numbered, step_times
+from dynst.data.importers.source import (
+    PositionKind,
+    ReadOptions,
+    Source,
+    array_blocks,
+    numbered,
+    step_times,
+)
 from dynst.data.importers.times import to_seconds
 from dynst.data.importers.zip_safety import refuse_bombs
 from dynst.data.manifest import Channel
@@ -21,33 +30,55 @@ SERIES = ("data", "volume", "x", "arr_0", "values", "readings")
 
 
 def matches(path: Path) -> bool:
-    return path.is_file() and path.suffix == ".npz" and zipfile.is_zipfile(path) and _series_name(path) is not None
+    return (
+        path.is_file()
+        and path.suffix == ".npz"
+        and zipfile.is_zipfile(path)
+        and _series_name(path) is not None
+    )
 
 
 def read(path: Path, options: ReadOptions) -> Source:
     refuse_bombs(path)
     name = _series_name(path)
     if name is None:
-        raise DataError(f"{path} holds no series (an array of times by sensors named {', '.join(SERIES[:-1])} or {SERIES[-1]})")
+        raise DataError(
+            f"{path} holds no series (an array of times by sensors named {', '.join(SERIES[:-1])} "
+            f"or {SERIES[-1]})"
+        )
     with np.load(path, allow_pickle=False) as archive:
         values = archive[name]
         fields = {key: archive[key] for key in archive.files if key != name}
     if values.dtype.kind not in "fiub":
         raise DataError(f"{path}: '{name}' must hold numbers, but holds {values.dtype}")
     time, timed, notes = _times(path, fields, len(values), options)
-    if values.ndim == 4 or (values.ndim == 3 and values.shape[2] > MAX_CHANNELS and "sensor_id" not in fields):
+    if values.ndim == 4 or (
+        values.ndim == 3 and values.shape[2] > MAX_CHANNELS and "sensor_id" not in fields
+    ):
         grid = values if values.ndim == 4 else values[..., None]
-        notes += (f"the shape {values.shape} was read as (time, row, column{', channel' if values.ndim == 4 else ''})",)
-        return grid_source(KIND, time, grid, _channels(fields, grid.shape[3]), timed=timed, notes=notes)
+        notes += (
+            f"the shape {values.shape} was read as (time, row, "
+            f"column{', channel' if values.ndim == 4 else ''})",
+        )
+        return grid_source(
+            KIND, time, grid, _channels(fields, grid.shape[3]), timed=timed, notes=notes
+        )
     return _network(path, time, values, fields, timed, notes)
 
 
 def _network(
-    path: Path, time: np.ndarray, values: np.ndarray, fields: dict[str, np.ndarray], timed: bool, notes: tuple[str, ...]
+    path: Path,
+    time: np.ndarray,
+    values: np.ndarray,
+    fields: dict[str, np.ndarray],
+    timed: bool,
+    notes: tuple[str, ...],
 ) -> Source:
     values = values[:, :, None] if values.ndim == 2 else values
     if values.ndim != 3:
-        raise DataError(f"{path} must have the axes time, sensor and channel, but has the shape {values.shape}")
+        raise DataError(
+            f"{path} must have the axes time, sensor and channel, but has the shape {values.shape}"
+        )
     ids, found = _ids(path, fields, values.shape[1])
     positions, geometry = _positions(fields)
     edge_file = path.with_suffix(".csv")
@@ -69,30 +100,44 @@ def _network(
 def _series_name(path: Path) -> str | None:
     with zipfile.ZipFile(path) as archive:
         members = {Path(name).stem for name in archive.namelist()}
-    if {"x", "y"} <= members or {"indices", "indptr"} <= members:  # windows of a split; a sparse matrix
+    if {"x", "y"} <= members or {
+        "indices",
+        "indptr",
+    } <= members:  # windows of a split; a sparse matrix
         return None
     return next((name for name in SERIES if name in members), None)
 
 
-def _times(path: Path, fields: dict[str, np.ndarray], steps: int, options: ReadOptions) -> tuple[np.ndarray, bool, tuple[str, ...]]:
+def _times(
+    path: Path, fields: dict[str, np.ndarray], steps: int, options: ReadOptions
+) -> tuple[np.ndarray, bool, tuple[str, ...]]:
     if "time" not in fields:
         return step_times(steps, options)
     if len(fields["time"]) != steps:
-        raise DataError(f"{path}: 'time' must have {steps} entries, one a step, but has {len(fields['time'])}")
+        raise DataError(
+            f"{path}: 'time' must have {steps} entries, one a step, but has {len(fields['time'])}"
+        )
     return to_seconds(fields["time"]), True, ()
 
 
-def _ids(path: Path, fields: dict[str, np.ndarray], count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _ids(
+    path: Path, fields: dict[str, np.ndarray], count: int
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     file = path.with_suffix(".txt")
     no_notes: tuple[str, ...] = ()
     if "sensor_id" in fields:
         ids, notes = tuple(map(str, fields["sensor_id"])), no_notes
     elif file.is_file():
-        ids, notes = tuple(file.read_text(encoding="utf-8").split()), (f"sensor ids from {file.name}",)
+        ids, notes = (
+            tuple(file.read_text(encoding="utf-8").split()),
+            (f"sensor ids from {file.name}",),
+        )
     else:
         return numbered(count), ("no sensor ids inside; sensors are numbered from 0",)
     if len(ids) != count:
-        raise DataError(f"{path}: there must be {count} sensor ids, one a column, but there are {len(ids)}")
+        raise DataError(
+            f"{path}: there must be {count} sensor ids, one a column, but there are {len(ids)}"
+        )
     return ids, notes
 
 
@@ -106,5 +151,7 @@ def _channels(fields: dict[str, np.ndarray], count: int) -> tuple[Channel, ...]:
 def _positions(fields: dict[str, np.ndarray]) -> tuple[np.ndarray | None, PositionKind]:
     for x, y in (("lon", "lat"), ("easting", "northing"), ("x", "y")):
         if x in fields and y in fields:
-            return np.stack([fields[x], fields[y]], axis=1).astype(float), "lonlat" if x == "lon" else "plane"
+            return np.stack([fields[x], fields[y]], axis=1).astype(
+                float
+            ), "lonlat" if x == "lon" else "plane"
     return None, "none"

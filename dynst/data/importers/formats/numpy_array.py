@@ -23,11 +23,24 @@ def read(path: Path, options: ReadOptions) -> Source:
     if values.dtype.kind not in "fiub":
         raise DataError(f"{path} must hold numbers, but holds {values.dtype}; save it as float32")
     if values.ndim not in {2, 3, 4}:
-        raise DataError(f"{path} must have 2 to 4 axes (time first), but has the shape {values.shape}")
+        raise DataError(
+            f"{path} must have 2 to 4 axes (time first), but has the shape {values.shape}"
+        )
     time, timed, notes = step_times(len(values), options)
     if values.ndim == 2:
         blocks = array_blocks(time, values[:, :, None])
-        return Source(KIND, numbered(values.shape[1]), (Channel(name="value"),), blocks, timed=timed, notes=notes)
+        return Source(
+            KIND,
+            numbered(values.shape[1]),
+            (Channel(name="value"),),
+            blocks,
+            timed=timed,
+            notes=notes,
+        )
     grid = values if values.ndim == 4 else values[..., None]
-    names = ["value"] if grid.shape[3] == 1 else [f"channel{index}" for index in range(grid.shape[3])]
-    return grid_source(KIND, time, grid, tuple(Channel(name=name) for name in names), timed=timed, notes=notes)
+    names = (
+        ["value"] if grid.shape[3] == 1 else [f"channel{index}" for index in range(grid.shape[3])]
+    )
+    return grid_source(
+        KIND, time, grid, tuple(Channel(name=name) for name in names), timed=timed, notes=notes
+    )

@@ -1,7 +1,7 @@
 """Pandas HDF frames, time by sensor: METR-LA, PEMS-BAY and their kin.
 
-The frame's arrays are read with h5py, not with ``pandas.read_hdf``: PyTables unpickles attributes and object arrays that it meets,
-and a file of strangers may not run code here.
+The frame's arrays are read with h5py, not with ``pandas.read_hdf``: PyTables unpickles attributes
+and object arrays that it meets, and a file of strangers may not run code here.
 """
 
 from pathlib import Path
@@ -30,12 +30,21 @@ def read(path: Path, options: ReadOptions) -> Source:
     with h5py.File(path) as file:
         frame = file[keys[0]]
         if "axis0" not in frame or "axis1" not in frame:
-            raise DataError(f"{path}: '{keys[0]}' must be a frame in pandas' fixed format, but is not; save it with format='fixed'")
+            raise DataError(
+                f"{path}: '{keys[0]}' must be a frame in pandas' fixed format, but is not; save "
+                f"it with format='fixed'"
+            )
         ids = _names(path, frame["axis0"])
         time = _times(path, frame["axis1"])
         values = _values(path, frame, ids, len(time))
     notes = (f"took key '{keys[0]}' of {', '.join(keys)}",) if len(keys) > 1 else ()
-    return Source(KIND, tuple(ids), (Channel(name="value"),), array_blocks(time, values[:, :, None]), notes=notes)
+    return Source(
+        KIND,
+        tuple(ids),
+        (Channel(name="value"),),
+        array_blocks(time, values[:, :, None]),
+        notes=notes,
+    )
 
 
 def _frames(path: Path) -> list[str]:
@@ -47,7 +56,8 @@ def _plain(path: Path, data: h5py.Dataset) -> np.ndarray:
     """The array, unless its entries are objects, which pandas would unpickle."""
     if data.dtype.kind not in "fiubS":
         raise DataError(
-            f"{path}: '{data.name}' must hold numbers or fixed-length texts, but holds objects; save the frame with a numeric table"
+            f"{path}: '{data.name}' must hold numbers or fixed-length texts, but holds objects; "
+            f"save the frame with a numeric table"
         )
     values: np.ndarray = data[:]
     return values
@@ -61,11 +71,16 @@ def _times(path: Path, data: h5py.Dataset) -> np.ndarray:
     kind = data.attrs.get("kind", b"")
     text = kind.decode() if isinstance(kind, bytes) else str(kind)
     if not text.startswith("datetime64"):
-        raise DataError(f"{path}: the frame's index must be times, but is of the kind '{text}'; give it a DatetimeIndex")
+        raise DataError(
+            f"{path}: the frame's index must be times, but is of the kind '{text}'; give it a "
+            f"DatetimeIndex"
+        )
     unit = UNITS[text[text.index("[") + 1 : -1]] if "[" in text else UNITS["ns"]
     stamps = _plain(path, data)
     if (stamps % unit).any():
-        raise DataError(f"{path}: times must be whole seconds, but some lie between two; round them")
+        raise DataError(
+            f"{path}: times must be whole seconds, but some lie between two; round them"
+        )
     return stamps // unit
 
 

@@ -1,4 +1,6 @@
-"""The STGCN form: ``vel.csv``, a header of sensor ids over one row a step without times, and ``adj.npz`` beside it."""
+"""The STGCN form: ``vel.csv``, a header of sensor ids over one row a step without times, and
+``adj.npz`` beside it.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +26,11 @@ def read(path: Path, options: ReadOptions) -> Source:
     if not graph_file.is_file():
         return source
     graph = read_graph(graph_file, source.ids)
-    return replace(source, edges=graph.edges, notes=(*source.notes, f"edges from {graph_file.name}: {graph.note}"))
+    return replace(
+        source,
+        edges=graph.edges,
+        notes=(*source.notes, f"edges from {graph_file.name}: {graph.note}"),
+    )
 
 
 def _series(path: Path) -> Path:

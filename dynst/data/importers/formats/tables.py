@@ -30,7 +30,10 @@ class Table:
     separator: str = ","
 
     def batches(self, text: set[str], columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """All rows in bounded parts; columns in ``text`` as text or as stored, the others as float64."""
+        """All rows in bounded parts.
+
+        Columns in ``text`` as text or as stored, the others as float64.
+        """
         if self.path.suffix in {".parquet", ".pq"}:
             yield from pq.ParquetFile(self.path).iter_batches(batch_size=65_536, columns=columns)
             return
@@ -42,10 +45,14 @@ class Table:
             include_columns=columns or [],
             quoted_strings_can_be_null=True,
         )
-        read = pa.csv.ReadOptions(block_size=BLOCK_BYTES, column_names=list(self.columns), skip_rows=1)
+        read = pa.csv.ReadOptions(
+            block_size=BLOCK_BYTES, column_names=list(self.columns), skip_rows=1
+        )
         parse = pa.csv.ParseOptions(delimiter=self.separator)
         with pa.input_stream(str(self.path), compression="detect") as stream:
-            yield from pa.csv.open_csv(stream, read_options=read, parse_options=parse, convert_options=convert)
+            yield from pa.csv.open_csv(
+                stream, read_options=read, parse_options=parse, convert_options=convert
+            )
 
 
 def is_table(path: Path) -> bool:
@@ -54,7 +61,9 @@ def is_table(path: Path) -> bool:
 
 
 def open_table(path: Path) -> Table:
-    """Raises DataError where the file has no header line with at least two columns, or no row below it."""
+    """Raises DataError where the file has no header line with at least two columns, or no row below
+    it.
+    """
     if path.suffix in {".parquet", ".pq"}:
         return _open_parquet(path)
     opener = gzip.open if path.suffix == ".gz" else open
@@ -64,12 +73,25 @@ def open_table(path: Path) -> Table:
         raise DataError(f"{path} is empty; bring a file with a header line and rows below it")
     separator = max(",;\t", key=head.count)
     rows = max(20, min(SAMPLE_ROWS, SAMPLE_CELLS // (head.count(separator) + 1)))
-    sample = pd.read_csv(path, sep=separator, nrows=rows, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig")
+    sample = pd.read_csv(
+        path,
+        sep=separator,
+        nrows=rows,
+        dtype=str,
+        keep_default_na=False,
+        index_col=False,
+        encoding="utf-8-sig",
+    )
     columns = tuple(text.strip().strip('"') for text in head.rstrip("\r\n").split(separator))
     if '"' in head:
         columns = tuple(map(str, sample.columns))
     return _checked(
-        Table(path, columns, sample.set_axis(list(columns), axis=1) if len(columns) == sample.shape[1] else sample, separator)
+        Table(
+            path,
+            columns,
+            sample.set_axis(list(columns), axis=1) if len(columns) == sample.shape[1] else sample,
+            separator,
+        )
     )
 
 
@@ -78,17 +100,26 @@ def _open_parquet(path: Path) -> Table:
     columns = tuple(file.schema_arrow.names)
     first = next(file.iter_batches(batch_size=SAMPLE_ROWS), None)
     sample = (
-        pd.DataFrame(columns=list(columns)) if first is None else pd.DataFrame({name: first[name].to_pylist() for name in columns})
+        pd.DataFrame(columns=list(columns))
+        if first is None
+        else pd.DataFrame({name: first[name].to_pylist() for name in columns})
     )
-    return _checked(Table(path, columns, sample.map(lambda value: "" if value is None else str(value))))
+    return _checked(
+        Table(path, columns, sample.map(lambda value: "" if value is None else str(value)))
+    )
 
 
 def _checked(table: Table) -> Table:
     if len(table.columns) < 2:
-        raise DataError(f"{table.path} must have at least two columns, but its header has {len(table.columns)}")
+        raise DataError(
+            f"{table.path} must have at least two columns, but its header has {len(table.columns)}"
+        )
     if table.sample.empty:
         raise DataError(f"{table.path} has a header, but no row below it")
     if len(set(table.columns)) < len(table.columns):
         twice = next(name for name in table.columns if table.columns.count(name) > 1)
-        raise DataError(f"{table.path}: column names must be unique, but '{twice}' stands there more than once; rename one of them")
+        raise DataError(
+            f"{table.path}: column names must be unique, but '{twice}' stands there more than "
+            f"once; rename one of them"
+        )
     return table

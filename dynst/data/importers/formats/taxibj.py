@@ -1,4 +1,6 @@
-"""TaxiBJ-style HDF: ``data`` (time, channel, row, column) and ``date`` as YYYYMMDD with a slot of the day counted from 1."""
+"""TaxiBJ-style HDF: ``data`` (time, channel, row, column) and ``date`` as YYYYMMDD with a slot of
+the day counted from 1.
+"""
 
 from pathlib import Path
 
@@ -27,9 +29,16 @@ def read(path: Path, options: ReadOptions) -> Source:
     with h5py.File(path) as file:
         values, stamps = file["data"][:], file["date"][:]
     if len(values) != len(stamps):
-        raise DataError(f"{path}: 'data' has {len(values)} steps, but 'date' has {len(stamps)}; both must be equally long")
+        raise DataError(
+            f"{path}: 'data' has {len(values)} steps, but 'date' has {len(stamps)}; both must be "
+            f"equally long"
+        )
     time, slots = _times(path, stamps)
-    names = ("inflow", "outflow") if values.shape[1] == 2 else tuple(f"channel{index}" for index in range(values.shape[1]))
+    names = (
+        ("inflow", "outflow")
+        if values.shape[1] == 2
+        else tuple(f"channel{index}" for index in range(values.shape[1]))
+    )
     note = f"slots of the day run to {slots}, so a step is {DAY // slots // 60} min"
     channels = tuple(Channel(name=name) for name in names)
     return grid_source(KIND, time, np.moveaxis(values, 1, -1), channels, notes=(note,))
@@ -38,10 +47,18 @@ def read(path: Path, options: ReadOptions) -> Source:
 def _times(path: Path, stamps: np.ndarray) -> tuple[np.ndarray, int]:
     text = [stamp.decode() if isinstance(stamp, bytes) else str(stamp) for stamp in stamps]
     if not all(len(stamp) == 10 and stamp.isdigit() for stamp in text):
-        raise DataError(f"{path}: every 'date' must be YYYYMMDD and a two-digit slot, but the first is '{text[0] if text else ''}'")
+        raise DataError(
+            f"{path}: every 'date' must be YYYYMMDD and a two-digit slot, but the first is "
+            f"'{text[0] if text else ''}'"
+        )
     slot = np.array([int(stamp[8:]) for stamp in text])
     slots = 48 if slot.max() > 24 else 24
-    days = np.array([f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}" for stamp in text], "datetime64[s]").astype(np.int64)
+    days = np.array(
+        [f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}" for stamp in text], "datetime64[s]"
+    ).astype(np.int64)
     if slot.min() < 1 or slot.max() > slots:
-        raise DataError(f"{path}: slots of the day must lie in 1..{slots}, but reach from {slot.min()} to {slot.max()}")
+        raise DataError(
+            f"{path}: slots of the day must lie in 1..{slots}, but reach from {slot.min()} to "
+            f"{slot.max()}"
+        )
     return days + (slot - 1) * (DAY // slots), slots

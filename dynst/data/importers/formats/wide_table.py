@@ -31,33 +31,54 @@ def read(path: Path, options: ReadOptions) -> Source:
 
 
 def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
-    if all(is_number(name) for name in table.columns) and len(set(map(float, table.columns))) == len(table.columns):
+    if all(is_number(name) for name in table.columns) and len(
+        set(map(float, table.columns))
+    ) == len(table.columns):
         names_are_data = _looks_like_data(table)
         if names_are_data:
             raise DataError(
-                f"{table.path} has no header line (its first line holds readings); put sensor ids there, or use --kind lstnet"
+                f"{table.path} has no header line (its first line holds readings); put sensor ids "
+                f"there, or use --kind lstnet"
             )
     if {name.lower() for name in table.columns[:2]} in EDGE_ENDS:
-        raise DataError(f"{table.path} looks like an edge list; import the readings, and name this file with --graph")
+        raise DataError(
+            f"{table.path} looks like an edge list; import the readings, and name this file with "
+            f"--graph"
+        )
     if any({x, y} <= {name.lower() for name in table.columns} for x, y in PLACES):
-        raise DataError(f"{table.path} looks like a table of positions; import the readings, and name this file with --positions")
+        raise DataError(
+            f"{table.path} looks like a table of positions; import the readings, and name this "
+            f"file with --positions"
+        )
     stamps = time_columns(table, options)
     ids = [name for name in table.columns if name not in stamps]
     for name in ids:
-        wrong = next((text for text in table.sample[name] if text not in NULLS and not is_number(text)), None)
+        wrong = next(
+            (text for text in table.sample[name] if text not in NULLS and not is_number(text)), None
+        )
         if wrong is not None:
             raise DataError(
-                f"{table.path}: every column beside the time must hold readings, but '{name}' holds '{wrong}'; "
-                "mend or drop it, or name the time column with --time-column"
+                f"{table.path}: every column beside the time must hold readings, but '{name}' "
+                f"holds '{wrong}'; mend or drop it, or name the time column with --time-column"
             )
     notes: tuple[str, ...] = (
-        (f"time from {' and '.join(repr(name) if name else 'the first column' for name in stamps)}",) if stamps else ()
+        (
+            f"time from "
+            f"{' and '.join(repr(name) if name else 'the first column' for name in stamps)}",
+        )
+        if stamps
+        else ()
     )
     timed = bool(stamps)
     if not stamps:
         _, timed, notes = step_times(1, options)
     return Source(
-        kind, tuple(ids), (Channel(name="value"),), lambda: _blocks(table, ids, stamps, options), timed=timed, notes=notes
+        kind,
+        tuple(ids),
+        (Channel(name="value"),),
+        lambda: _blocks(table, ids, stamps, options),
+        timed=timed,
+        notes=notes,
     )
 
 
@@ -66,11 +87,17 @@ def _looks_like_data(table: Table) -> bool:
     return any("." in name for name in table.columns)
 
 
-def _blocks(table: Table, ids: list[str], stamps: list[str], options: ReadOptions) -> Iterator[Block]:
+def _blocks(
+    table: Table, ids: list[str], stamps: list[str], options: ReadOptions
+) -> Iterator[Block]:
     done = 0
     for batch in table.batches(set(stamps)):
         values = np.stack([_floats(batch.column(name)) for name in ids], axis=1)
-        time = to_seconds(joined_times(batch, stamps)) if stamps else step_times(len(values), options, done)[0]
+        time = (
+            to_seconds(joined_times(batch, stamps))
+            if stamps
+            else step_times(len(values), options, done)[0]
+        )
         done += len(values)
         yield time, values[:, :, None]
 

@@ -1,4 +1,6 @@
-"""NetCDF 3 and 4 and Zarr through xarray: packed integers, scale and offset, and fill values are undone by it."""
+"""NetCDF 3 and 4 and Zarr through xarray: packed integers, scale and offset, and fill values are
+undone by it.
+"""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,7 +11,14 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from dynst.data.importers.source import BLOCK_BYTES, Block, ReadOptions, Source, numbered, step_times
+from dynst.data.importers.source import (
+    BLOCK_BYTES,
+    Block,
+    ReadOptions,
+    Source,
+    numbered,
+    step_times,
+)
 from dynst.data.importers.times import to_seconds
 from dynst.data.lattice import cell_ids, cell_positions, grid_edges
 from dynst.data.manifest import Channel, Grid
@@ -35,10 +44,12 @@ def read(path: Path, options: ReadOptions) -> Source:
     if len(places) not in {1, 2}:
         others = ", ".join(f"{name} ({array.sizes[name]})" for name in places)
         raise DataError(
-            f"{path}: '{names[0]}' must have a time and one or two dimensions of place, but has {others}; "
-            "choose one place of the rest with --select NAME=VALUE"
+            f"{path}: '{names[0]}' must have a time and one or two dimensions of place, but has "
+            f"{others}; choose one place of the rest with --select NAME=VALUE"
         )
-    height, width = (array.sizes[name] for name in places) if len(places) == 2 else (1, array.sizes[places[0]])
+    height, width = (
+        (array.sizes[name] for name in places) if len(places) == 2 else (1, array.sizes[places[0]])
+    )
     time, timed, notes = _times(array, time_name, options)
     positions, geometry = _positions(array, places)
     grid = Grid(height=height, width=width) if len(places) == 2 else None
@@ -69,18 +80,32 @@ def _open(path: Path) -> Any:
 def _select(path: Path, data: xr.Dataset, options: ReadOptions) -> xr.Dataset:
     for name, value in options.select:
         if name not in data.dims:
-            raise DataError(f"{path} has no dimension '{name}'; its dimensions are {', '.join(map(str, data.dims))}")
-        data = data.sel({name: value}, method="nearest") if name in data.coords else data.isel({name: int(value)})
+            raise DataError(
+                f"{path} has no dimension '{name}'; its dimensions are "
+                f"{', '.join(map(str, data.dims))}"
+            )
+        data = (
+            data.sel({name: value}, method="nearest")
+            if name in data.coords
+            else data.isel({name: int(value)})
+        )
     single = [name for name in data.dims if data.sizes[name] == 1 and name not in {"time"}]
     return data.isel(dict.fromkeys(single, 0))
 
 
 def _variables(path: Path, data: xr.Dataset, options: ReadOptions) -> list[str]:
-    known = [str(name) for name, array in data.data_vars.items() if array.ndim >= 2 and array.dtype.kind in "fiu"]
+    known = [
+        str(name)
+        for name, array in data.data_vars.items()
+        if array.ndim >= 2 and array.dtype.kind in "fiu"
+    ]
     if options.variables:
         absent = [name for name in options.variables if name not in known]
         if absent:
-            raise DataError(f"{path} has no variable '{absent[0]}' over time and place; it has {', '.join(known) or 'none'}")
+            raise DataError(
+                f"{path} has no variable '{absent[0]}' over time and place; it has "
+                f"{', '.join(known) or 'none'}"
+            )
         return list(options.variables)
     if not known:
         raise DataError(f"{path} has no variable over time and place")
@@ -89,34 +114,56 @@ def _variables(path: Path, data: xr.Dataset, options: ReadOptions) -> list[str]:
 
 def _time(path: Path, array: xr.DataArray) -> Any:
     for name in array.dims:
-        if str(name).lower() in {"time", "t", "date", "valid_time"} or array.coords.get(name, array).dtype.kind == "M":
+        if (
+            str(name).lower() in {"time", "t", "date", "valid_time"}
+            or array.coords.get(name, array).dtype.kind == "M"
+        ):
             return name
-    raise DataError(f"{path}: '{array.name}' must have a time dimension, but has {', '.join(map(str, array.dims))}")
+    raise DataError(
+        f"{path}: '{array.name}' must have a time dimension, but has "
+        f"{', '.join(map(str, array.dims))}"
+    )
 
 
-def _times(array: xr.DataArray, name: Any, options: ReadOptions) -> tuple[np.ndarray, bool, tuple[str, ...]]:
+def _times(
+    array: xr.DataArray, name: Any, options: ReadOptions
+) -> tuple[np.ndarray, bool, tuple[str, ...]]:
     if name not in array.coords:
         return step_times(array.sizes[name], options)
     return to_seconds(array[name].to_numpy()), True, ()
 
 
-def _blocks(data: xr.Dataset, names: list[str], time_name: Any, places: list[Any], time: np.ndarray) -> Iterator[Block]:
+def _blocks(
+    data: xr.Dataset, names: list[str], time_name: Any, places: list[Any], time: np.ndarray
+) -> Iterator[Block]:
     cell_bytes = 8 * len(names) * int(np.prod([data.sizes[name] for name in places]))
     rows = max(1, BLOCK_BYTES // cell_bytes)
     for first in range(0, len(time), rows):
         part = data.isel({time_name: slice(first, first + rows)})
         arrays = [part[name].transpose(time_name, *places).to_numpy() for name in names]
-        yield time[first : first + rows], np.stack([array.reshape(len(array), -1) for array in arrays], axis=-1)
+        yield (
+            time[first : first + rows],
+            np.stack([array.reshape(len(array), -1) for array in arrays], axis=-1),
+        )
 
 
 def _positions(array: xr.DataArray, places: list[Any]) -> tuple[np.ndarray | None, str]:
     if len(places) == 1:
-        x, y = (next((array.coords[name] for name in names if name in array.coords), None) for names in (LONGITUDES, LATITUDES))
-        return (None, "none") if x is None or y is None else (np.stack([x.to_numpy(), y.to_numpy()], axis=1), "lonlat")
+        x, y = (
+            next((array.coords[name] for name in names if name in array.coords), None)
+            for names in (LONGITUDES, LATITUDES)
+        )
+        return (
+            (None, "none")
+            if x is None or y is None
+            else (np.stack([x.to_numpy(), y.to_numpy()], axis=1), "lonlat")
+        )
     row, column = places
     if row not in array.coords or column not in array.coords:
         return cell_positions(array.sizes[row], array.sizes[column]), "plane"
-    y, x = np.meshgrid(array[row].to_numpy().astype(float), array[column].to_numpy().astype(float), indexing="ij")
+    y, x = np.meshgrid(
+        array[row].to_numpy().astype(float), array[column].to_numpy().astype(float), indexing="ij"
+    )
     lonlat = str(column).lower() in LONGITUDES and str(row).lower() in LATITUDES
     if lonlat:
         x = (x + 180) % 360 - 180

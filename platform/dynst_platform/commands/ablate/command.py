@@ -9,8 +9,20 @@ __all__ = ["ablate"]
 
 @click.command()
 @click.argument("job", type=click.Path(path_type=Path))
-@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Override a setting, e.g. ablation.seeds=[0,1].")
-@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="What goes to standard output.")
+@click.option(
+    "--set",
+    "assignments",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Override a setting, e.g. ablation.seeds=[0,1].",
+)
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="What goes to standard output.",
+)
 @click.option("--quiet", is_flag=True, help="Show no progress: the result and errors alone.")
 def ablate(job: Path, assignments: tuple[str, ...], output: str, quiet: bool) -> None:
     """Cross schemes, criteria, sparsities and seeds of JOB, each with a training of its own.

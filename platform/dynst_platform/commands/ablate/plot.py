@@ -1,4 +1,6 @@
-"""The picture of an ablation: error against sparsity, schemes in one panel and criteria in the other, with a band over seeds."""
+"""The picture of an ablation: error against sparsity, schemes in one panel and criteria in the
+other, with a band over seeds.
+"""
 
 from pathlib import Path
 
@@ -11,7 +13,10 @@ from dynst_platform.studies.plot import draw_band, draw_references
 
 __all__ = ["draw_ablation"]
 
-FIRST = {"scheme": "dynamic", "criterion": "signed_first_order"}  # what the other panel's variants have in common
+FIRST = {
+    "scheme": "dynamic",
+    "criterion": "signed_first_order",
+}  # what the other panel's variants have in common
 
 
 def draw_ablation(path: Path, table: pd.DataFrame, title: str, unit: str) -> None:
@@ -19,7 +24,12 @@ def draw_ablation(path: Path, table: pd.DataFrame, title: str, unit: str) -> Non
     scheme, criterion = (_common(rows, name) for name in ("scheme", "criterion"))
     figure = Figure(figsize=(13, 5), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    _draw(panels[0], rows[rows.criterion.isin([criterion, "none"])], "scheme", f"schemes (by {criterion})")
+    _draw(
+        panels[0],
+        rows[rows.criterion.isin([criterion, "none"])],
+        "scheme",
+        f"schemes (by {criterion})",
+    )
     _draw(panels[1], rows[rows.scheme == scheme], "criterion", f"criteria (scheme {scheme})")
     for axes in panels:
         draw_references(axes, table, rows.mae_all.max())

@@ -28,7 +28,9 @@ def _table(outcome: AblationOutcome) -> Table:
     for sparsity in sparsities:
         table.add_column(f"{sparsity:.0%} off", justify="right")
     by_place = {(row["scheme"], row["criterion"], row["sparsity"]): row for row in outcome.variants}
-    for scheme, criterion in dict.fromkeys((row["scheme"], row["criterion"]) for row in outcome.variants):
+    for scheme, criterion in dict.fromkeys(
+        (row["scheme"], row["criterion"]) for row in outcome.variants
+    ):
         cells = [_cell(by_place.get((scheme, criterion, sparsity))) for sparsity in sparsities]
         table.add_row(scheme, criterion, *cells)
     seeds = max(row["seeds"] for row in outcome.variants)

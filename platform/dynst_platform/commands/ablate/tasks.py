@@ -1,4 +1,6 @@
-"""The pieces of an ablation: one whole training for each scheme, criterion, sparsity and seed, and the dense one."""
+"""The pieces of an ablation: one whole training for each scheme, criterion, sparsity and seed, and
+the dense one.
+"""
 
 from collections.abc import Iterator
 from functools import partial
@@ -32,17 +34,27 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
         settings = at_sparsity(job.sparsity, sparsity).model_copy(update={"scheme": scheme})
         own = {"dropout": True} if criterion == NO_CRITERION else {"criterion": criterion}
         settings = settings.model_copy(update=own)
-        document = job.model_copy(update={"sparsity": settings, "seed": seed}).model_dump(mode="json")
-        identity = study_basis(job, store) | {"seed": seed, "sparsity": document["sparsity"], "search": document["search"]}
+        document = job.model_copy(update={"sparsity": settings, "seed": seed}).model_dump(
+            mode="json"
+        )
+        identity = study_basis(job, store) | {
+            "seed": seed,
+            "sparsity": document["sparsity"],
+            "search": document["search"],
+        }
         name = f"seed-{seed}/{scheme}-{criterion}-{sparsity:g}"
         yield Task(name, _train, (document, str(store.path), criterion), identity)
 
 
 def _variants(job: JobSpec) -> Iterator[tuple[str, str, float]]:
-    """A judged choice asks no criterion and stands there once, with the sensor dropout that makes a judge of its network."""
+    """A judged choice asks no criterion and stands there once, with the sensor dropout that makes a
+    judge of its network.
+    """
     spec = job.ablation
     for scheme in spec.schemes:
-        yield from product([scheme], [NO_CRITERION] if scheme == "judged" else spec.criteria, spec.sparsities)
+        yield from product(
+            [scheme], [NO_CRITERION] if scheme == "judged" else spec.criteria, spec.sparsities
+        )
 
 
 def _train(document: dict[str, Any], store_path: str, criterion: str) -> TaskResult:

@@ -1,4 +1,7 @@
-"""The use case behind ``dynst ablate``: schemes, criteria, sparsities and seeds crossed; a tidy table, a picture, an MLflow run."""
+"""The use case behind ``dynst ablate``: schemes, criteria, sparsities and seeds crossed.
+
+A tidy table, a picture, an MLflow run.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +30,10 @@ def ablate(job: JobSpec, store: SensorStore, on_piece: OnTask) -> AblationOutcom
     Raises:
         RunError: a piece or the tracking store failed; what was finished stays.
     """
-    with study_run("ablation", job, store, ablation_tasks(job, store), on_piece) as (tracker, table):
+    with study_run("ablation", job, store, ablation_tasks(job, store), on_piece) as (
+        tracker,
+        table,
+    ):
         variants = ablation_summary(table, store.sensors.ids)
         folder = home() / job.name / f"ablation-{tracker.job_id}"
         folder.mkdir(parents=True)
@@ -35,11 +41,20 @@ def ablate(job: JobSpec, store: SensorStore, on_piece: OnTask) -> AblationOutcom
         variants.to_csv(folder / "variants.csv", index=False)
         (folder / "job.yaml").write_text(dump_spec(job), encoding="utf-8")
         draw_ablation(
-            folder / "ablation.png", table, f"{store.manifest.name}: {len(store.sensors)} sensors", first_unit(job, store)
+            folder / "ablation.png",
+            table,
+            f"{store.manifest.name}: {len(store.sensors)} sensors",
+            first_unit(job, store),
         )
         series = [
-            (round(100 * row["sparsity"]), {f"ablation/{row['scheme']}/{row['criterion']}/mae_all": row["mae_all"]})
+            (
+                round(100 * row["sparsity"]),
+                {f"ablation/{row['scheme']}/{row['criterion']}/mae_all": row["mae_all"]},
+            )
             for row in variants.to_dict("records")
         ]
         tracker.finish_study("ablation", series, folder)
-    return AblationOutcome(**outcome_facts("ablation", job, store, tracker, table, folder), variants=plain_rows(variants))
+    return AblationOutcome(
+        **outcome_facts("ablation", job, store, tracker, table, folder),
+        variants=plain_rows(variants),
+    )

@@ -27,14 +27,34 @@ WIDE = 110
 
 @click.command()
 @click.argument("experiment")
-@click.option("--filter", "condition", metavar="CONDITION", help="For instance \"sparsity >= 0.4 and kind == 'trial'\".")
-@click.option("--sort", metavar="COLUMN", help="By default mae_all; -sparsity sorts the largest first.")
 @click.option(
-    "--format", "output", type=click.Choice(["table", "json", "csv"]), default="table", help="What goes to standard output."
+    "--filter",
+    "condition",
+    metavar="CONDITION",
+    help="For instance \"sparsity >= 0.4 and kind == 'trial'\".",
 )
-@click.option("--html", "page", type=click.Path(path_type=Path, dir_okay=False), help="Also write one self-contained page.")
-def compare(experiment: str, condition: str | None, sort: str | None, output: str, page: Path | None) -> None:
-    """Show the trainings of EXPERIMENT: error over all locations, sensors off, cost against dense, and the front (●)."""
+@click.option(
+    "--sort", metavar="COLUMN", help="By default mae_all; -sparsity sorts the largest first."
+)
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    help="What goes to standard output.",
+)
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write one self-contained page.",
+)
+def compare(
+    experiment: str, condition: str | None, sort: str | None, output: str, page: Path | None
+) -> None:
+    """Show the trainings of EXPERIMENT: error over all locations, sensors off, cost against dense,
+    and the front (●).
+    """
     from dynst_platform.terminal.output import check_folder
 
     if page is not None:
@@ -74,8 +94,15 @@ def _print(found: "Compared") -> None:
     from dynst_platform.terminal.output import settings_of
 
     console = Console()
-    shown = {name: heading for name, heading in SHOWN.items() if console.width >= WIDE or name not in ROOMY}
-    table = Table(title=f"Trainings of '{found.experiment}': mean absolute error on the test part", title_justify="left")
+    shown = {
+        name: heading
+        for name, heading in SHOWN.items()
+        if console.width >= WIDE or name not in ROOMY
+    }
+    table = Table(
+        title=f"Trainings of '{found.experiment}': mean absolute error on the test part",
+        title_justify="left",
+    )
     for name, heading in shown.items():
         table.add_column(heading, justify="left" if name == "name" else "right", no_wrap=True)
     differs = any(found.varied.values())
@@ -83,12 +110,20 @@ def _print(found: "Compared") -> None:
         table.add_column("what differs")
     for row in found.rows:
         cells = [_cell(name, row) for name in shown] + [
-            settings_of({key: shortened(value) for key, value in found.varied.get(row["run_id"], {}).items()})
+            settings_of(
+                {
+                    key: shortened(value)
+                    for key, value in found.varied.get(row["run_id"], {}).items()
+                }
+            )
         ] * differs
         style = "bold green" if row["front"] else "" if row["status"] == "FINISHED" else "dim"
         table.add_row(*cells, style=style)
     console.print(table)
-    click.echo("● no other sparse training beats it in both error and sensors off; P may be promoted under its own policy")
+    click.echo(
+        "● no other sparse training beats it in both error and sensors off; P may be promoted "
+        "under its own policy"
+    )
 
 
 def _cell(name: str, row: dict[str, object]) -> str:
@@ -99,7 +134,9 @@ def _cell(name: str, row: dict[str, object]) -> str:
         return ""
     if name == "over_dense":
         spread = row["seeds_deviation"]
-        return f"{value:+.1%}" + (f" ± {spread:.1%} ({row['seeds']} seeds)" if spread is not None else "")
+        return f"{value:+.1%}" + (
+            f" ± {spread:.1%} ({row['seeds']} seeds)" if spread is not None else ""
+        )
     if name == "sparsity":
         return f"{value:.0%}"
     if name == "speed_up":

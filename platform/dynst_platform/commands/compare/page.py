@@ -1,4 +1,6 @@
-"""A comparison as one page: what was found, drawn and listed, with the best map and the commands that made it."""
+"""A comparison as one page: what was found, drawn and listed, with the best map and the commands
+that made it.
+"""
 
 from io import BytesIO
 from pathlib import Path
@@ -15,28 +17,48 @@ from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["write_page"]
 
-TABLE = ("name", "kind", "status", "sparsity", "mae_all", "over_dense", "mae_active", "mae_inactive", "cost", "speed_up", "front")
+TABLE = (
+    "name",
+    "kind",
+    "status",
+    "sparsity",
+    "mae_all",
+    "over_dense",
+    "mae_active",
+    "mae_inactive",
+    "cost",
+    "speed_up",
+    "front",
+)
 FRONT, OTHER = "#1a7f37", "#999999"
 
 
 def write_page(path: Path, found: Compared, condition: str | None, sort: str | None) -> None:
     best = next((row for row in found.rows if row["promotable"]), None)
-    options = (f' --filter "{condition}"' if condition else "") + (f" --sort {sort}" if sort else "")
+    options = (f' --filter "{condition}"' if condition else "") + (
+        f" --sort {sort}" if sort else ""
+    )
     sections = [
         Section(
             "Error against sensors off",
-            "Mean absolute error over all locations on the test part, switched-off ones included. Green: no other sparse training "
+            "Mean absolute error over all locations on the test part, switched-off ones included. "
+            "Green: no other sparse training "
             "is better in both. The line is the network that reads every sensor.",
             picture=_scatter(found.rows),
         ),
-        Section("Trainings", columns=TABLE, rows=[[row[name] for name in TABLE] for row in found.rows]),
+        Section(
+            "Trainings", columns=TABLE, rows=[[row[name] for name in TABLE] for row in found.rows]
+        ),
         Section(
             "Settings that differ",
             columns=("run", "settings"),
             rows=[
                 (
                     row["name"],
-                    ", ".join(f"{key} = {shortened(value)}" for key, value in found.varied.get(row["run_id"], {}).items()),
+                    ", ".join(
+                        f"{key} = {shortened(value)}"
+                        for key, value in found.varied.get(row["run_id"], {}).items()
+                    ),
                 )
                 for row in found.rows
             ],
@@ -44,23 +66,46 @@ def write_page(path: Path, found: Compared, condition: str | None, sort: str | N
     ]
     if best is not None and (picture := _map_of(best["run_id"])) is not None:
         sections.append(
-            Section(f"Sensors of {best['name']}", "The first of the list that its policy would promote.", picture=picture)
+            Section(
+                f"Sensors of {best['name']}",
+                "The first of the list that its policy would promote.",
+                picture=picture,
+            )
         )
-    commands = [f"dynst compare {found.experiment}{options} --html {path.name}", f"dynst promote {found.experiment} --model NAME"]
-    sections.append(Section("Commands", "What made this page, and what puts the best into service.", commands=commands))
+    commands = [
+        f"dynst compare {found.experiment}{options} --html {path.name}",
+        f"dynst promote {found.experiment} --model NAME",
+    ]
+    sections.append(
+        Section(
+            "Commands",
+            "What made this page, and what puts the best into service.",
+            commands=commands,
+        )
+    )
     write_html(path, f"DynST: {found.experiment}", sections)
 
 
 def _scatter(rows: list[dict[str, Any]]) -> bytes:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
-    known = [row for row in rows if row["mae_all"] is not None and row["sparsity"] is not None and row["kind"] != "dense"]
+    known = [
+        row
+        for row in rows
+        if row["mae_all"] is not None and row["sparsity"] is not None and row["kind"] != "dense"
+    ]
     for front, colour, label in ((False, OTHER, "trainings"), (True, FRONT, "front")):
         some = [row for row in known if bool(row["front"]) is front]
         axes.scatter(
-            [100 * row["sparsity"] for row in some], [row["mae_all"] for row in some], c=colour, label=label, zorder=2 + front
+            [100 * row["sparsity"] for row in some],
+            [row["mae_all"] for row in some],
+            c=colour,
+            label=label,
+            zorder=2 + front,
         )
-    dense = [row["mae_all"] / (1 + row["over_dense"]) for row in known if row["over_dense"] is not None]
+    dense = [
+        row["mae_all"] / (1 + row["over_dense"]) for row in known if row["over_dense"] is not None
+    ]
     if dense:
         axes.axhline(sum(dense) / len(dense), color="black", linewidth=1, label="dense")
     axes.set(xlabel="sensors off (%)", ylabel="error over all locations")

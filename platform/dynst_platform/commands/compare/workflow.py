@@ -1,4 +1,6 @@
-"""The use case behind ``dynst compare``: the trainings of an experiment side by side, with the front and the spread over seeds."""
+"""The use case behind ``dynst compare``: the trainings of an experiment side by side, with the
+front and the spread over seeds.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +25,18 @@ FIGURES = {
     "speed_up": "efficiency/speed_up",
 }
 COLUMNS = (
-    *("name", "kind", "status", "sparsity", "mae_all", "over_dense", "mae_active", "mae_inactive", "cost", "speed_up"),
+    *(
+        "name",
+        "kind",
+        "status",
+        "sparsity",
+        "mae_all",
+        "over_dense",
+        "mae_active",
+        "mae_inactive",
+        "cost",
+        "speed_up",
+    ),
     *("front", "promotable", "seeds", "seeds_over_dense", "seeds_deviation", "started", "run_id"),
 )
 
@@ -34,11 +47,14 @@ class Compared:
 
     experiment: str
     rows: list[dict[str, Any]]
-    varied: dict[str, dict[str, str]] = field(default_factory=dict)  # by run, the settings in which the trainings differ
+    varied: dict[str, dict[str, str]] = field(
+        default_factory=dict
+    )  # by run, the settings in which the trainings differ
 
 
 def compare(experiment: str, condition: str | None = None, sort: str | None = None) -> Compared:
-    """Rows that satisfy ``condition``, for instance ``sparsity >= 0.4 and kind == 'trial'``, sorted by a column, ``-`` reverses it.
+    """Rows that satisfy ``condition``, for instance ``sparsity >= 0.4 and kind == 'trial'``, sorted
+    by a column, ``-`` reverses it.
 
     Raises:
         ConfigError: no such experiment, a condition that cannot be read, or an unknown column.
@@ -48,12 +64,23 @@ def compare(experiment: str, condition: str | None = None, sort: str | None = No
     uri = tracking_uri()
     trainings = trainings_of(client_of(uri), uri, experiment)
     if not trainings:
-        raise ConfigError(f"experiment '{experiment}' has no training yet; start one with dynst train or dynst tune")
-    groups = {run: candidate for candidate in candidates_of(trainings, {}) for run in candidate.runs}
+        raise ConfigError(
+            f"experiment '{experiment}' has no training yet; start one with dynst train or dynst "
+            f"tune"
+        )
+    groups = {
+        run: candidate for candidate in candidates_of(trainings, {}) for run in candidate.runs
+    }
     front = _front(trainings)
-    table = pd.DataFrame([_row(training, groups.get(training.run_id), front) for training in trainings], columns=COLUMNS)
+    table = pd.DataFrame(
+        [_row(training, groups.get(training.run_id), front) for training in trainings],
+        columns=COLUMNS,
+    )
     table = _sorted(_filtered(table, condition), sort)
-    rows = [{str(key): None if _unknown(value) else value for key, value in row.items()} for row in table.to_dict("records")]
+    rows = [
+        {str(key): None if _unknown(value) else value for key, value in row.items()}
+        for row in table.to_dict("records")
+    ]
     return Compared(experiment, rows, _varied(trainings))
 
 
@@ -86,11 +113,22 @@ def _row(training: Training, group: Candidate | None, front: set[str]) -> dict[s
 
 def _front(trainings: list[Training]) -> set[str]:
     """Sparse trainings that no other one beats in both error and share of sensors off."""
-    known = [each for each in trainings if each.is_candidate or (each.kind == "trial" and each.mae_all is not None)]
+    known = [
+        each
+        for each in trainings
+        if each.is_candidate or (each.kind == "trial" and each.mae_all is not None)
+    ]
     if not known:
         return set()
-    points = np.array([[each.mae_all, -each.metrics.get("mask/final_sparsity", 0.0)] for each in known], dtype=float)
-    return {each.run_id for each, keep in zip(known, moocore.is_nondominated(points), strict=True) if keep}
+    points = np.array(
+        [[each.mae_all, -each.metrics.get("mask/final_sparsity", 0.0)] for each in known],
+        dtype=float,
+    )
+    return {
+        each.run_id
+        for each, keep in zip(known, moocore.is_nondominated(points), strict=True)
+        if keep
+    }
 
 
 def _filtered(table: pd.DataFrame, condition: str | None) -> pd.DataFrame:
@@ -100,23 +138,33 @@ def _filtered(table: pd.DataFrame, condition: str | None) -> pd.DataFrame:
         return table.query(condition, engine="python")
     except Exception as error:  # whatever pandas makes of a user's words
         raise ConfigError(
-            f"--filter must be a condition over {', '.join(COLUMNS)}, for instance 'sparsity >= 0.4', but got '{condition}' "
-            f"({' '.join(str(error).split())})"
+            f"--filter must be a condition over {', '.join(COLUMNS)}, for instance 'sparsity >= "
+            f"0.4', but got '{condition}' ({' '.join(str(error).split())})"
         ) from error
 
 
 def _sorted(table: pd.DataFrame, sort: str | None) -> pd.DataFrame:
     column = (sort or "mae_all").removeprefix("-")
     if column not in COLUMNS:
-        raise ConfigError(f"--sort must be one of {', '.join(COLUMNS)}, with - before it for the largest first, but got '{column}'")
-    return table.sort_values(column, ascending=not (sort or "").startswith("-"), kind="stable", na_position="last")
+        raise ConfigError(
+            f"--sort must be one of {', '.join(COLUMNS)}, with - before it for the largest first, "
+            f"but got '{column}'"
+        )
+    return table.sort_values(
+        column, ascending=not (sort or "").startswith("-"), kind="stable", na_position="last"
+    )
 
 
 def _varied(trainings: list[Training]) -> dict[str, dict[str, str]]:
     keys = {key for training in trainings for key in training.settings}
-    different = sorted(key for key in keys if len({training.settings.get(key) for training in trainings}) > 1)
+    different = sorted(
+        key for key in keys if len({training.settings.get(key) for training in trainings}) > 1
+    )
     return {
-        training.run_id: {key: training.settings[key] for key in different if key in training.settings} for training in trainings
+        training.run_id: {
+            key: training.settings[key] for key in different if key in training.settings
+        }
+        for training in trainings
     }
 
 

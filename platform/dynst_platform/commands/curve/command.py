@@ -9,13 +9,27 @@ __all__ = ["curve"]
 
 @click.command()
 @click.argument("job", type=click.Path(path_type=Path))
-@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Override a setting, e.g. curve.seeds=[0,1,2].")
-@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="What goes to standard output.")
+@click.option(
+    "--set",
+    "assignments",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Override a setting, e.g. curve.seeds=[0,1,2].",
+)
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="What goes to standard output.",
+)
 @click.option("--quiet", is_flag=True, help="Show no progress: the result and errors alone.")
 def curve(job: Path, assignments: tuple[str, ...], output: str, quiet: bool) -> None:
-    """Draw the sparsity–error curve of JOB: DynST's choice and the baselines' on one shared network for each seed.
+    """Draw the sparsity–error curve of JOB: DynST's choice and the baselines' on one shared network
+    for each seed.
 
-    Stopped in the middle, the same command goes on where it was; further seeds, sparsities or baselines are added to what is there.
+    Stopped in the middle, the same command goes on where it was; further seeds, sparsities or
+    baselines are added to what is there.
     """
     from dynst_platform.config.files import load_job
     from dynst_platform.config.stores import curve_store_for

@@ -1,4 +1,6 @@
-"""The picture of a sparsity–error curve: choices as lines with a band over seeds, what reads every sensor as horizontal lines."""
+"""The picture of a sparsity–error curve: choices as lines with a band over seeds, what reads every
+sensor as horizontal lines.
+"""
 
 from pathlib import Path
 
@@ -31,7 +33,12 @@ def draw_curve(path: Path, table: pd.DataFrame, title: str, unit: str) -> None:
     for axes, stage in zip(panels, stages, strict=True):
         _draw_stage(axes, table[table.stage == stage])
         draw_references(axes, table, table[table.stage.isin(STAGES)].mae_all.max())
-        axes.set_title("the shared network as it is" if stage == STAGES[0] else "after fine-tuning on the choice", fontsize=10)
+        axes.set_title(
+            "the shared network as it is"
+            if stage == STAGES[0]
+            else "after fine-tuning on the choice",
+            fontsize=10,
+        )
         axes.set_xlabel("sensors switched off (%)")
     panels[0].set_ylabel(f"MAE over ALL locations {f'({unit})' if unit else ''}".rstrip())
     panels[0].legend(fontsize=8)
@@ -47,6 +54,12 @@ def _draw_stage(axes: Axes, rows: pd.DataFrame) -> None:
         colour = COLOURS.get(str(choice))
         width = 2.5 if learned else 1.2
         line = axes.plot(
-            100 * mean.index, mean, marker="o", color=colour, linewidth=width, label=choice, zorder=3 if learned else 2
+            100 * mean.index,
+            mean,
+            marker="o",
+            color=colour,
+            linewidth=width,
+            label=choice,
+            zorder=3 if learned else 2,
         )
         draw_band(axes, mean, spread, line[0].get_color())

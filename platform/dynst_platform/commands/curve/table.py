@@ -1,4 +1,6 @@
-"""A sparsity–error curve on the screen: a table for each stage, a row for each choice, a column for each sparsity."""
+"""A sparsity–error curve on the screen: a table for each stage, a row for each choice, a column for
+each sparsity.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +16,9 @@ from dynst_platform.studies.output import print_study_places
 
 __all__ = ["print_curve"]
 
-HEADINGS = dict(zip(STAGES, ("of the shared network as it is", "after fine-tuning on the choice"), strict=True))
+HEADINGS = dict(
+    zip(STAGES, ("of the shared network as it is", "after fine-tuning on the choice"), strict=True)
+)
 SIGNIFICANT = 0.05
 
 
@@ -35,11 +39,18 @@ def _table(outcome: CurveOutcome, stage: str, points: Sequence[dict[str, Any]]) 
     table = Table(title=title, title_style="bold", title_justify="left")
     table.add_column("choice", no_wrap=True)
     for sparsity in sparsities:
-        table.add_column(f"{sparsity:.0%} off\nreads {num_active_at(sparsity, outcome.num_sensors)}", justify="right")
+        table.add_column(
+            f"{sparsity:.0%} off\nreads {num_active_at(sparsity, outcome.num_sensors)}",
+            justify="right",
+        )
     by_place = {(point["choice"], point["sparsity"]): point for point in points}
     for choice in dict.fromkeys([LEARNED, *(point["choice"] for point in points)]):
         cells = [_cell(by_place.get((choice, sparsity))) for sparsity in sparsities]
-        table.add_row("DynST" if choice == LEARNED else choice, *cells, style="bold green" if choice == LEARNED else "")
+        table.add_row(
+            "DynST" if choice == LEARNED else choice,
+            *cells,
+            style="bold green" if choice == LEARNED else "",
+        )
     seeds = max(point["seeds"] for point in points)
     table.caption = f"mean of {seeds} seed{'s' if seeds > 1 else ''}, against dense"
     if seeds > 1:

@@ -1,4 +1,7 @@
-"""The pieces of a sparsity–error curve, each a pure function that Ray may run anywhere; rows are tidy and plain."""
+"""The pieces of a sparsity–error curve, each a pure function that Ray may run anywhere.
+
+Rows are tidy and plain.
+"""
 
 from collections.abc import Iterator
 from math import nan
@@ -14,7 +17,13 @@ from dynst.models.forecaster import SparseForecaster
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sensor_choice import read_choice
-from dynst_platform.studies.references import FIGURES, dense_task, errors_of_all, run_to_the_end, study_basis
+from dynst_platform.studies.references import (
+    FIGURES,
+    dense_task,
+    errors_of_all,
+    run_to_the_end,
+    study_basis,
+)
 from dynst_platform.studies.tasks import Files, Task, TaskResult
 
 __all__ = ["curve_tasks"]
@@ -24,7 +33,9 @@ Row = dict[str, Any]
 
 
 def curve_tasks(job: JobSpec, store: SensorStore) -> list[Task]:
-    """Everything that ``job.curve`` asks for: for each seed the networks, then the choices at each sparsity."""
+    """Everything that ``job.curve`` asks for: for each seed the networks, then the choices at each
+    sparsity.
+    """
     return [cell for seed in job.curve.seeds for cell in _seed_tasks(job, store, seed)]
 
 
@@ -39,14 +50,30 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
         tuned = spec.fine_tune_epochs if sparsity in (spec.fine_tune_at or spec.sparsities) else 0
         identity = basis | {"sparsity": sparsity, "fine_tune_epochs": tuned}
         for choice in (LEARNED, *spec.baselines):
-            own = job.search.model_dump() if choice == LEARNED else {"windows": job.search.windows, "random": spec.random}
+            own = (
+                job.search.model_dump()
+                if choice == LEARNED
+                else {"windows": job.search.windows, "random": spec.random}
+            )
             name = f"seed-{seed}/{choice}-{sparsity:g}"
-            yield Task(name, _choice, (*where, choice, sparsity, tuned), identity | {"choice": choice, "own": own}, shared)
+            yield Task(
+                name,
+                _choice,
+                (*where, choice, sparsity, tuned),
+                identity | {"choice": choice, "own": own},
+                shared,
+            )
     if spec.given is not None:
         active = read_choice(spec.given, store.sensors.ids).nonzero().squeeze(1).tolist()
-        identity = basis | {"given": active, "sparsities": spec.sparsities, "windows": job.search.windows}
+        identity = basis | {
+            "given": active,
+            "sparsities": spec.sparsities,
+            "windows": job.search.windows,
+        }
         identity |= {"fine_tune_epochs": spec.fine_tune_epochs}
-        yield Task(f"seed-{seed}/given", _given, (*where, active, spec.fine_tune_epochs), identity, shared)
+        yield Task(
+            f"seed-{seed}/given", _given, (*where, active, spec.fine_tune_epochs), identity, shared
+        )
 
 
 def _shared(job: dict[str, Any], store: str, seed: int) -> TaskResult:
@@ -57,7 +84,15 @@ def _shared(job: dict[str, Any], store: str, seed: int) -> TaskResult:
     return TaskResult([row], {NETWORK: save(training.model.state_dict())})
 
 
-def _choice(job: dict[str, Any], store: str, seed: int, choice: str, sparsity: float, epochs: int, files: Files) -> TaskResult:
+def _choice(
+    job: dict[str, Any],
+    store: str,
+    seed: int,
+    choice: str,
+    sparsity: float,
+    epochs: int,
+    files: Files,
+) -> TaskResult:
     supernet = _supernet(job, store, seed)
     network = _load(supernet.experiment, files)
     judge = supernet.judge(network)
@@ -69,18 +104,27 @@ def _choice(job: dict[str, Any], store: str, seed: int, choice: str, sparsity: f
     return TaskResult(_points(supernet, network, found, epochs))
 
 
-def _given(job: dict[str, Any], store: str, seed: int, active: list[int], epochs: int, files: Files) -> TaskResult:
+def _given(
+    job: dict[str, Any], store: str, seed: int, active: list[int], epochs: int, files: Files
+) -> TaskResult:
     supernet = _supernet(job, store, seed)
     network = _load(supernet.experiment, files)
-    choice = supernet.given(active, supernet.judge(network), JobSpec.model_validate(job).curve.sparsities)
+    choice = supernet.given(
+        active, supernet.judge(network), JobSpec.model_validate(job).curve.sparsities
+    )
     return TaskResult(_points(supernet, network, [choice], epochs))
 
 
-def _points(supernet: Supernet, network: SparseForecaster, found: list[Choice], epochs: int) -> list[Row]:
+def _points(
+    supernet: Supernet, network: SparseForecaster, found: list[Choice], epochs: int
+) -> list[Row]:
     seed = supernet.experiment.config.seed
     rows = [_row("as it is", seed, supernet.as_it_is(network, choice)) for choice in found]
     if epochs:
-        rows += [_row("fine-tuned", seed, supernet.fine_tuned(network, choice, epochs)) for choice in found]
+        rows += [
+            _row("fine-tuned", seed, supernet.fine_tuned(network, choice, epochs))
+            for choice in found
+        ]
     return rows
 
 

@@ -1,4 +1,6 @@
-"""The use case behind ``dynst curve``: one network for each seed, every choice judged on it, a table, a picture, an MLflow run."""
+"""The use case behind ``dynst curve``: one network for each seed, every choice judged on it, a
+table, a picture, an MLflow run.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +27,9 @@ class CurveOutcome(StudyOutcome):
 
 
 def curve(job: JobSpec, store: SensorStore, on_piece: OnTask) -> CurveOutcome:
-    """Draw the job's sparsity–error curve; pieces that an earlier call finished are taken as they are.
+    """Draw the job's sparsity–error curve.
+
+    Pieces that an earlier call finished are taken as they are.
 
     Raises:
         RunError: a piece or the tracking store failed; what was finished stays.
@@ -35,22 +39,34 @@ def curve(job: JobSpec, store: SensorStore, on_piece: OnTask) -> CurveOutcome:
         points = summary(table, store.sensors.ids)
         _write(folder, table, points, job, store)
         tracker.finish_study("curve", _series(points), folder)
-    return CurveOutcome(**outcome_facts("curve", job, store, tracker, table, folder), points=plain_rows(points))
+    return CurveOutcome(
+        **outcome_facts("curve", job, store, tracker, table, folder), points=plain_rows(points)
+    )
 
 
-def _write(folder: Path, table: pd.DataFrame, points: pd.DataFrame, job: JobSpec, store: SensorStore) -> None:
+def _write(
+    folder: Path, table: pd.DataFrame, points: pd.DataFrame, job: JobSpec, store: SensorStore
+) -> None:
     folder.mkdir(parents=True)
     table.to_parquet(folder / "rows.parquet")
     table.to_csv(folder / "rows.csv", index=False)
     points.to_csv(folder / "curve.csv", index=False)
     (folder / "job.yaml").write_text(dump_spec(job), encoding="utf-8")
-    draw_curve(folder / "curve.png", table, f"{store.manifest.name}: {len(store.sensors)} sensors", first_unit(job, store))
+    draw_curve(
+        folder / "curve.png",
+        table,
+        f"{store.manifest.name}: {len(store.sensors)} sensors",
+        first_unit(job, store),
+    )
 
 
 def _series(points: pd.DataFrame) -> list[tuple[int, dict[str, float]]]:
     """For MLflow's charts: the share of sensors off in percent takes the place of the step."""
     return [
-        (round(100 * point["sparsity"]), {f"curve/{point['choice']}/{_short(point['stage'])}_mae_all": point["mae_all"]})
+        (
+            round(100 * point["sparsity"]),
+            {f"curve/{point['choice']}/{_short(point['stage'])}_mae_all": point["mae_all"]},
+        )
         for point in points.to_dict("records")
     ]
 

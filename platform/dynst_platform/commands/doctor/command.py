@@ -13,10 +13,18 @@ __all__ = ["doctor"]
 
 @click.command()
 @cluster_options
-@click.option("--env", "variables", metavar="NAME[=VALUE]", multiple=True, help="A variable for the small job that looks around.")
+@click.option(
+    "--env",
+    "variables",
+    metavar="NAME[=VALUE]",
+    multiple=True,
+    help="A variable for the small job that looks around.",
+)
 @click.option("--from-inside", is_flag=True, hidden=True)
 def doctor(variables: tuple[str, ...], from_inside: bool, **flags: Any) -> None:
-    """Test each link: address, token, versions, storage, space, tracking server, GPUs; and say what to do where one does not hold.
+    """Test each link: address, token, versions, storage, space, tracking server, GPUs.
+
+    And say what to do where one does not hold.
 
     It runs a small job on the cluster. Exit code 1 where a link does not hold.
     """

@@ -22,16 +22,25 @@ COUNT = "import torch; print(torch.cuda.device_count())"
 
 
 def look_around() -> dict[str, Any]:
-    """Plain data: ``nodes`` are fields of ``NodeFacts``, whose ``extra`` says how MLflow answers there and what PyTorch sees."""
+    """Plain data: ``nodes`` are fields of ``NodeFacts``, whose ``extra`` says how MLflow answers
+    there and what PyTorch sees.
+    """
     quiet_libraries()
     with local_ray(address="auto"):
         nodes = facts_of_nodes(home(), [], _from_here)
-    return {"home": str(home()) if "DYNST_HOME" in os.environ else None, "nodes": [asdict(facts) for facts in nodes]}
+    return {
+        "home": str(home()) if "DYNST_HOME" in os.environ else None,
+        "nodes": [asdict(facts) for facts in nodes],
+    }
 
 
 def _from_here() -> dict[str, str]:
     """On a node. ``tracking`` is empty where MLflow answers."""
-    return {"tracking": _tracking_error(), "torch_gpus": _gpus_of_torch(), "folder": str(Path.cwd())}
+    return {
+        "tracking": _tracking_error(),
+        "torch_gpus": _gpus_of_torch(),
+        "folder": str(Path.cwd()),
+    }
 
 
 def _tracking_error() -> str:
@@ -50,5 +59,12 @@ def _gpus_of_torch() -> str:
     if not list(Path("/dev").glob("nvidia[0-9]*")):
         return "0"
     known = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
-    done = subprocess.run([sys.executable, "-c", COUNT], env=known, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT],
+        env=known,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     return done.stdout.strip() or "0"

@@ -1,4 +1,6 @@
-"""The use case behind ``dynst doctor``: each link between this machine and a training on a cluster, one after another."""
+"""The use case behind ``dynst doctor``: each link between this machine and a training on a cluster,
+one after another.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +38,10 @@ class Check:
 
 
 def examine(profile: Profile, variables: Mapping[str, str]) -> Iterator[Check]:
-    """Checks as they are made; a link that everything behind it needs ends them where it does not hold."""
+    """Checks as they are made.
+
+    A link that everything behind it needs ends them where it does not hold.
+    """
     try:
         cluster = connect(profile)
     except UnreachableError as error:
@@ -48,7 +53,9 @@ def examine(profile: Profile, variables: Mapping[str, str]) -> Iterator[Check]:
     yield Check("address", True, f"Ray answers at {cluster.url}")
     yield Check("token", True, "accepted")
     other = other_ray(cluster)
-    yield Check("Ray's version", other is None, *_parted(other or f"{cluster.ray_version}, as here"))
+    yield Check(
+        "Ray's version", other is None, *_parted(other or f"{cluster.ray_version}, as here")
+    )
     try:
         seen = _seen_from_inside(cluster, profile, variables)
     except RunError as error:
@@ -63,24 +70,56 @@ def node_checks(nodes: Sequence[NodeFacts], home: str | None, profile: Profile) 
     Args:
         home: the folder for runs, as the nodes know it; None where they do not.
     """
-    yield Check("workers", True, f"{len(nodes)} nodes start our workers: {', '.join(facts.node for facts in nodes)}")
-    yield _of_all("versions", nodes, _versions, "those of this machine", "install what constraints.txt says on every node")
+    yield Check(
+        "workers",
+        True,
+        f"{len(nodes)} nodes start our workers: {', '.join(facts.node for facts in nodes)}",
+    )
+    yield _of_all(
+        "versions",
+        nodes,
+        _versions,
+        "those of this machine",
+        "install what constraints.txt says on every node",
+    )
     if home is None:
-        yield Check("storage", False, "the nodes do not know where runs go", "set home in the profile, or DYNST_HOME on the nodes")
+        yield Check(
+            "storage",
+            False,
+            "the nodes do not know where runs go",
+            "set home in the profile, or DYNST_HOME on the nodes",
+        )
     else:
         yield _of_all(
-            "storage", nodes, _storage, f"{home} can be written by every node", f"mount one folder at {home} on every node"
+            "storage",
+            nodes,
+            _storage,
+            f"{home} can be written by every node",
+            f"mount one folder at {home} on every node",
         )
-        yield _of_all("space", nodes, _space, f"at least {_least_space(nodes)} MiB left", f"make room at {home}, or name another")
+        yield _of_all(
+            "space",
+            nodes,
+            _space,
+            f"at least {_least_space(nodes)} MiB left",
+            f"make room at {home}, or name another",
+        )
     uri = profile.tracking_uri
     where = without_credentials(uri) if uri else "MLflow as the nodes know it"
     remedy = (
-        "start the server, see that the nodes reach it, and send MLFLOW_TRACKING_USERNAME and _PASSWORD along if it asks for them"
+        "start the server, see that the nodes reach it, and send MLFLOW_TRACKING_USERNAME "
+        "and _PASSWORD along if it asks for them"
     )
     yield _of_all("tracking", nodes, _tracking, f"{where} answers every node", remedy)
     counted = sum(facts.gpus for facts in nodes)
     found = f"{counted:g} in all" if counted else "none: trainings run on CPUs"
-    yield _of_all("GPUs", nodes, _gpus, found, "install the driver and a CUDA build of PyTorch, and start Ray anew on the node")
+    yield _of_all(
+        "GPUs",
+        nodes,
+        _gpus,
+        found,
+        "install the driver and a CUDA build of PyTorch, and start Ray anew on the node",
+    )
 
 
 def _of_all(link: str, nodes: Sequence[NodeFacts], wrong: Any, found: str, remedy: str) -> Check:
@@ -100,7 +139,11 @@ def _storage(facts: NodeFacts) -> str:
 
 def _space(facts: NodeFacts) -> str:
     short = not facts.home_error and facts.free_mib < least_mib()
-    return f"has {facts.free_mib:,.0f} MiB left, but a run needs at least {least_mib():,.0f}" if short else ""
+    return (
+        f"has {facts.free_mib:,.0f} MiB left, but a run needs at least {least_mib():,.0f}"
+        if short
+        else ""
+    )
 
 
 def _least_space(nodes: Sequence[NodeFacts]) -> str:
@@ -117,7 +160,9 @@ def _gpus(facts: NodeFacts) -> str:
     return f"has {counted} GPUs for Ray and {seen} for PyTorch" if counted != seen else ""
 
 
-def _seen_from_inside(cluster: Cluster, profile: Profile, variables: Mapping[str, str]) -> dict[str, Any]:
+def _seen_from_inside(
+    cluster: Cluster, profile: Profile, variables: Mapping[str, str]
+) -> dict[str, Any]:
     """Through a small job, whose last line is what it saw.
 
     Raises:
@@ -125,10 +170,20 @@ def _seen_from_inside(cluster: Cluster, profile: Profile, variables: Mapping[str
     """
     job_id = f"doctor-{fresh_job_id()}"
     with TemporaryDirectory(prefix="dynst-") as folder:
-        make_package(Path(folder), None, SubmissionContext(job_id, environment_of(profile) | dict(variables)))
-        cluster.submit(job_id, PROBE, Path(folder), ENV_DEFAULTS, {"name": "doctor", "kind": "doctor", "run": "doctor"})
+        make_package(
+            Path(folder), None, SubmissionContext(job_id, environment_of(profile) | dict(variables))
+        )
+        cluster.submit(
+            job_id,
+            PROBE,
+            Path(folder),
+            ENV_DEFAULTS,
+            {"name": "doctor", "kind": "doctor", "run": "doctor"},
+        )
     ended = cluster.ended(job_id)
-    lines = cluster.logs(job_id).strip().splitlines() or [ended.message.strip() or "it said nothing"]
+    lines = cluster.logs(job_id).strip().splitlines() or [
+        ended.message.strip() or "it said nothing"
+    ]
     if ended.code or not lines[-1].startswith("{"):
         raise RunError(f"a small job did not run there ({lines[-1]}); see dynst jobs logs {job_id}")
     seen: dict[str, Any] = json.loads(lines[-1])

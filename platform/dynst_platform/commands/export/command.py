@@ -24,7 +24,9 @@ def export(model: str, form: str, out: Path) -> None:
     MODEL is a registered name (its champion), NAME/3 (a version), or the id of an MLflow run.
     """
     if out.suffix != ENDINGS[form]:
-        raise click.UsageError(f"--out must end with {ENDINGS[form]} for {form}, but got '{out.name}'")
+        raise click.UsageError(
+            f"--out must end with {ENDINGS[form]} for {form}, but got '{out.name}'"
+        )
     from dynst_platform.terminal.output import check_folder
 
     check_folder(out)
@@ -32,4 +34,7 @@ def export(model: str, form: str, out: Path) -> None:
     from dynst_platform.commands.export import workflow as use_case
 
     apart = use_case.export(model, form, out.resolve())
-    click.echo(f"{out} forecasts as the model does, to {apart:.1g} of a spread; its inputs are described in {out.name}.json")
+    click.echo(
+        f"{out} forecasts as the model does, to {apart:.1g} of a spread; its inputs are described "
+        f"in {out.name}.json"
+    )

@@ -1,4 +1,7 @@
-"""A model for programs without this one: ONNX, or PyTorch's own export; the same numbers, checked before it is handed over."""
+"""A model for programs without this one: ONNX, or PyTorch's own export.
+
+The same numbers, checked before it is handed over.
+"""
 
 import logging
 import os
@@ -28,9 +31,12 @@ Run = Callable[[torch.Tensor, torch.Tensor], np.ndarray]
 
 
 def export(reference: str, form: str, path: Path) -> float:
-    """Write the model to ``path``, and beside it a JSON with its sensors, channels and window; returns the largest difference.
+    """Write the model to ``path``, and beside it a JSON with its sensors, channels and window.
 
-    The module takes ``time [T]`` int64 and ``readings [T, K, C]`` with NaN where missing, and gives ``[H, S, targets]``.
+    Returns the largest difference.
+
+    The module takes ``time [T]`` int64 and ``readings [T, K, C]`` with NaN where missing, and gives
+    ``[H, S, targets]``.
 
     Raises:
         ConfigError: no such model, or what ONNX needs is not installed.
@@ -47,8 +53,13 @@ def export(reference: str, form: str, path: Path) -> float:
                 run = FORMS[form](artifact.served(), _windows(artifact)[0], draft)
                 apart = _largest_difference(artifact, run)
             if apart > TOLERANCE:
-                raise RunError(f"the exported model forecasts differently, by {apart:.2g} of a spread; it was not written")
-            (scratch / f"{path.name}.json").write_text(artifact.description.model_dump_json(indent=2), encoding="utf-8")
+                raise RunError(
+                    f"the exported model forecasts differently, by {apart:.2g} of a spread; it "
+                    f"was not written"
+                )
+            (scratch / f"{path.name}.json").write_text(
+                artifact.description.model_dump_json(indent=2), encoding="utf-8"
+            )
             for file in scratch.iterdir():
                 os.replace(file, path.parent / file.name)
         finally:
@@ -58,22 +69,32 @@ def export(reference: str, form: str, path: Path) -> float:
     return apart
 
 
-def _to_torch(module: ServedForecaster, example: tuple[torch.Tensor, torch.Tensor], path: Path) -> Run:
+def _to_torch(
+    module: ServedForecaster, example: tuple[torch.Tensor, torch.Tensor], path: Path
+) -> Run:
     torch.export.save(torch.export.export(module, example), path)
     loaded = torch.export.load(path).module()
     return lambda time, readings: np.asarray(loaded(time, readings).detach())
 
 
-def _to_onnx(module: ServedForecaster, example: tuple[torch.Tensor, torch.Tensor], path: Path) -> Run:
+def _to_onnx(
+    module: ServedForecaster, example: tuple[torch.Tensor, torch.Tensor], path: Path
+) -> Run:
     try:
         onnxruntime, _ = import_module("onnxruntime"), import_module("onnxscript")
     except ImportError as error:
-        raise ConfigError(f"ONNX needs a package that is not installed ({error.name}); pip install 'dynst[onnx]'") from error
-    program = torch.onnx.export(module, example, dynamo=True, verbose=False, input_names=["time", "readings"])
+        raise ConfigError(
+            f"ONNX needs a package that is not installed ({error.name}); pip install 'dynst[onnx]'"
+        ) from error
+    program = torch.onnx.export(
+        module, example, dynamo=True, verbose=False, input_names=["time", "readings"]
+    )
     assert program is not None
     program.save(path)
     session = onnxruntime.InferenceSession(str(path))
-    return lambda time, readings: np.asarray(session.run(None, {"time": time.numpy(), "readings": readings.numpy()})[0])
+    return lambda time, readings: np.asarray(
+        session.run(None, {"time": time.numpy(), "readings": readings.numpy()})[0]
+    )
 
 
 FORMS: dict[str, Callable[[ServedForecaster, tuple[torch.Tensor, torch.Tensor], Path], Run]] = {
@@ -83,12 +104,16 @@ FORMS: dict[str, Callable[[ServedForecaster, tuple[torch.Tensor, torch.Tensor], 
 
 
 def _windows(artifact: Artifact) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Readings around each location's profile, at all times of the week and the year, a tenth of them missing."""
+    """Readings around each location's profile, at all times of the week and the year, a tenth of
+    them missing.
+    """
     description, scaler = artifact.description, artifact.model.scaler
     generator = torch.Generator().manual_seed(0)
     on, found = torch.tensor(description.active).nonzero().squeeze(1), []
     for number in range(WINDOWS):
-        time = number * 86_400 * 75 + description.step_seconds * (number + torch.arange(description.model.window))
+        time = number * 86_400 * 75 + description.step_seconds * (
+            number + torch.arange(description.model.window)
+        )
         profile = scaler.profile_at(time)[:, on]
         readings = profile + scaler.scale[on] * torch.randn(profile.shape, generator=generator)
         readings[torch.rand(profile.shape, generator=generator) < 0.1] = torch.nan

@@ -13,9 +13,14 @@ NAMED = 5
 @click.command()
 @click.argument("model")
 @click.argument("store")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file that ends with .csv or .parquet.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file that ends with .csv or .parquet.",
+)
 def forecast(model: str, store: str, out: Path | None) -> None:
-    """Forecast all locations from the last readings of STORE, of which MODEL reads its active sensors alone.
+    """Forecast all locations from the last readings of STORE, of which MODEL reads its active
+    sensors alone.
 
     MODEL is a registered name (its champion), NAME/3 (a version), or the id of an MLflow run.
     """
@@ -34,9 +39,17 @@ def forecast(model: str, store: str, out: Path | None) -> None:
     found = use_case.forecast(model, store)
     if found.absent:
         names = ", ".join(found.absent[:NAMED]) + (", …" if len(found.absent) > NAMED else "")
-        click.echo(f"{len(found.absent)} active sensors are not in the store and are forecast without: {names}", err=True)
+        click.echo(
+            f"{len(found.absent)} active sensors are not in the store and are forecast without: "
+            f"{names}",
+            err=True,
+        )
     if found.missing:
-        click.echo(f"{found.missing:.1%} of the readings up to {found.until} UTC are missing; expect larger errors", err=True)
+        click.echo(
+            f"{found.missing:.1%} of the readings up to {found.until} UTC are missing; expect "
+            f"larger errors",
+            err=True,
+        )
     if out is None:
         found.table.to_csv(sys.stdout, index=False)
         return
@@ -44,4 +57,7 @@ def forecast(model: str, store: str, out: Path | None) -> None:
         found.table.to_csv(out, index=False)
     else:
         found.table.to_parquet(out, index=False)
-    click.echo(f"{len(found.table)} steps ahead of {found.until} UTC for {len(found.table.columns) - 1} locations: {out}")
+    click.echo(
+        f"{len(found.table)} steps ahead of {found.until} UTC for {len(found.table.columns) - 1} "
+        f"locations: {out}"
+    )

@@ -1,4 +1,6 @@
-"""The use case behind ``dynst forecast``: a model on new readings of its active sensors, for all locations."""
+"""The use case behind ``dynst forecast``: a model on new readings of its active sensors, for all
+locations.
+"""
 
 from dataclasses import dataclass
 
@@ -19,7 +21,10 @@ __all__ = ["Forecast", "forecast"]
 
 @dataclass(frozen=True)
 class Forecast:
-    """``table``: a row for each step ahead, a column for each location. What was not there to be read is told."""
+    """``table``: a row for each step ahead, a column for each location.
+
+    What was not there to be read is told.
+    """
 
     table: pd.DataFrame
     until: str  # time of the last reading
@@ -30,11 +35,13 @@ class Forecast:
 def forecast(reference: str, store_name: str) -> Forecast:
     """From the last readings of a store that needs no others than the active sensors.
 
-    A reading that is missing is read as the location's profile of that hour, and known to the model as missing.
+    A reading that is missing is read as the location's profile of that hour, and known to the model
+    as missing.
 
     Raises:
         ConfigError: no such model.
-        DataError: the store's step or channels differ, it is too short, or has none of the active sensors.
+        DataError: the store's step or channels differ, it is too short, or has none of the active
+            sensors.
     """
     quiet_libraries()
     uri = tracking_uri()
@@ -49,21 +56,23 @@ def _check(artifact: Artifact, store: SensorStore) -> None:
     description = artifact.description
     if store.manifest.step_seconds != description.step_seconds:
         raise DataError(
-            f"the model reads a step every {description.step_seconds} s, but the store at {store.path} has one every "
-            f"{store.manifest.step_seconds} s; resample it"
+            f"the model reads a step every {description.step_seconds} s, but the store at "
+            f"{store.path} has one every {store.manifest.step_seconds} s; resample it"
         )
     if tuple(store.channel_names) != description.channels:
         raise DataError(
-            f"the model reads the channels {', '.join(description.channels)}, but the store at {store.path} has "
-            f"{', '.join(store.channel_names)}"
+            f"the model reads the channels {', '.join(description.channels)}, but the store at "
+            f"{store.path} has {', '.join(store.channel_names)}"
         )
     if store.manifest.num_steps < description.model.window:
         raise DataError(
-            f"the model reads {description.model.window} steps, but the store at {store.path} has {store.manifest.num_steps}"
+            f"the model reads {description.model.window} steps, but the store at {store.path} has "
+            f"{store.manifest.num_steps}"
         )
     if not set(description.active_sensors) & set(store.sensors.ids):
         raise DataError(
-            f"the store at {store.path} has none of the model's {len(description.active_sensors)} active sensors; the first is "
+            f"the store at {store.path} has none of the model's {len(description.active_sensors)} "
+            f"active sensors; the first is "
             f"'{description.active_sensors[0]}', the store's first is '{store.sensors.ids[0]}'"
         )
 
@@ -71,11 +80,17 @@ def _check(artifact: Artifact, store: SensorStore) -> None:
 def _forecast(artifact: Artifact, store: SensorStore) -> Forecast:
     description, rows = artifact.description, slice(-artifact.description.model.window, None)
     place = {name: number for number, name in enumerate(store.sensors.ids)}
-    values = np.full((description.model.window, len(description.active_sensors), len(description.channels)), np.nan, np.float32)
+    values = np.full(
+        (description.model.window, len(description.active_sensors), len(description.channels)),
+        np.nan,
+        np.float32,
+    )
     known = [number for number, name in enumerate(description.active_sensors) if name in place]
     own = [place[description.active_sensors[number]] for number in known]
     readings = store.readings
-    values[:, known] = np.where(readings.observed[rows][:, own], readings.values[rows][:, own], np.nan)
+    values[:, known] = np.where(
+        readings.observed[rows][:, own], readings.values[rows][:, own], np.nan
+    )
     time = readings.time[rows]
     table = pd.DataFrame(values.reshape(len(values), -1), columns=reading_columns(description))
     table.insert(0, "time", time.astype("datetime64[s]").astype("datetime64[ns]"))

@@ -1,4 +1,6 @@
-"""``dynst promote``: the best sparse model of an experiment into service, or the one before it again."""
+"""``dynst promote``: the best sparse model of an experiment into service, or the one before it
+again.
+"""
 
 import sys
 from typing import TYPE_CHECKING
@@ -15,22 +17,58 @@ REFUSED = 3
 
 @click.command()
 @click.argument("experiment", required=False)
-@click.option("--model", "name", metavar="NAME", required=True, help="Registered model whose champion it shall be.")
-@click.option("--max-over-dense", type=click.FloatRange(min=0), help="Share by which its error may exceed dense, e.g. 0.02.")
-@click.option("--min-sparsity", type=click.FloatRange(0, 1, max_open=True), help="Share of sensors that must be off.")
-@click.option("--max-cost", type=click.FloatRange(min=0, min_open=True), help="What the sensors that it reads may cost.")
-@click.option("--min-speed-up", type=click.FloatRange(min=0), help="Over the same network with every sensor on.")
+@click.option(
+    "--model",
+    "name",
+    metavar="NAME",
+    required=True,
+    help="Registered model whose champion it shall be.",
+)
+@click.option(
+    "--max-over-dense",
+    type=click.FloatRange(min=0),
+    help="Share by which its error may exceed dense, e.g. 0.02.",
+)
+@click.option(
+    "--min-sparsity",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Share of sensors that must be off.",
+)
+@click.option(
+    "--max-cost",
+    type=click.FloatRange(min=0, min_open=True),
+    help="What the sensors that it reads may cost.",
+)
+@click.option(
+    "--min-speed-up",
+    type=click.FloatRange(min=0),
+    help="Over the same network with every sensor on.",
+)
 @click.option("--min-seeds", type=click.IntRange(min=1), help="Trainings of the same settings.")
 @click.option("--store", metavar="STORE", help="Where the data lie now, if not where the job says.")
 @click.option("--dry-run", is_flag=True, help="Decide, and change nothing.")
 @click.option("--rollback", is_flag=True, help="Let the champion before this one serve again.")
-@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="What goes to standard output.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="What goes to standard output.",
+)
 def promote(
-    experiment: str | None, name: str, store: str | None, dry_run: bool, rollback: bool, output: str, **flags: float | None
+    experiment: str | None,
+    name: str,
+    store: str | None,
+    dry_run: bool,
+    rollback: bool,
+    output: str,
+    **flags: float | None,
 ) -> None:
-    """Choose the best training of EXPERIMENT under a policy, measure it anew, compare it with the champion, and decide.
+    """Choose the best training of EXPERIMENT under a policy, measure it anew, compare it with the
+    champion, and decide.
 
-    The policy is that of the training's job (promotion: …); flags replace single rules. Exit code 0 promoted, 3 refused.
+    The policy is that of the training's job (promotion: …); flags replace single rules. Exit code 0
+    promoted, 3 refused.
     """
     if rollback:
         _roll_back(name, experiment, dry_run)
@@ -38,7 +76,9 @@ def promote(
     if experiment is None:
         raise click.UsageError("name the experiment to promote from, or ask for --rollback")
     if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
-        raise click.UsageError(f"--model must be letters, digits, '.', '_' and '-', but got '{name}'")
+        raise click.UsageError(
+            f"--model must be letters, digits, '.', '_' and '-', but got '{name}'"
+        )
 
     from dynst_platform.commands.promote import workflow as use_case
     from dynst_platform.terminal.output import print_json
@@ -60,16 +100,22 @@ def _roll_back(name: str, experiment: str | None, dry_run: bool) -> None:
 
     with as_tracking_error(tracking_uri()):
         now, before = roll_back(client_of(tracking_uri()), name)
-    click.echo(f"Version {now.number} of '{name}' is the champion again; version {before.number} is not any more.")
+    click.echo(
+        f"Version {now.number} of '{name}' is the champion again; version {before.number} is not "
+        f"any more."
+    )
 
 
 def _print(decision: "Decision") -> None:
     verb = "would be" if decision.dry_run else "is"
     which = "" if decision.version is None else f" version {decision.version} of"
     if decision.promoted:
-        click.echo(f"Promoted: run {decision.run_id} {verb}{which} '{decision.model}', the champion:")
+        click.echo(
+            f"Promoted: run {decision.run_id} {verb}{which} '{decision.model}', the champion:"
+        )
     else:
         click.echo(f"Refused: nothing was changed in '{decision.model}':")
     for reason in decision.reasons:
         click.echo(f"  - {reason}")
-    click.echo(f"Policy: {', '.join(f'{key} {value:g}' for key, value in decision.policy.items() if value is not None)}")
+    policy = {key: value for key, value in decision.policy.items() if value is not None}
+    click.echo(f"Policy: {', '.join(f'{key} {value:g}' for key, value in policy.items())}")

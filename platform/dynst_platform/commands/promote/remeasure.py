@@ -31,21 +31,35 @@ def remeasured_apart(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "job.yaml"
         path.write_text(dump_spec(job), encoding="utf-8")
-        command = [sys.executable, "-m", "dynst_platform.commands.promote.remeasure", str(folder), str(path), str(store.path)]
+        command = [
+            sys.executable,
+            "-m",
+            "dynst_platform.commands.promote.remeasure",
+            str(folder),
+            str(path),
+            str(store.path),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        raise RunError(f"the model could not be measured anew: {lines[-1] if lines else f'exit code {done.returncode}'}")
+        raise RunError(
+            f"the model could not be measured anew: "
+            f"{lines[-1] if lines else f'exit code {done.returncode}'}"
+        )
     figures = json.loads(done.stdout)
     return Figures(**figures | {"targets": tuple(figures["targets"])})
 
 
 def remeasure(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
     artifact = load_artifact(folder)
-    experiment = experiment_of(job.model_copy(update={"model": artifact.description.model}), store.path)
+    experiment = experiment_of(
+        job.model_copy(update={"model": artifact.description.model}), store.path
+    )
     targets = experiment.dataset.test.targets.tolist()
     if tuple(targets) != artifact.description.targets:
-        raise ConfigError("the model forecasts other channels than the job; measure it with its own job")
+        raise ConfigError(
+            "the model forecasts other channels than the job; measure it with its own job"
+        )
     active = torch.tensor(artifact.description.active)
     errors = error_figures(model_errors(experiment, artifact.model, active), active)
     return Figures(

@@ -1,4 +1,6 @@
-"""The use case behind ``dynst promote``: choose, measure anew, compare with the champion, decide with reasons, move the alias."""
+"""The use case behind ``dynst promote``: choose, measure anew, compare with the champion, decide
+with reasons, move the alias.
+"""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -10,7 +12,13 @@ from dynst.errors import ArtifactError, ConfigError, DataError
 from dynst_platform.commands.promote.remeasure import remeasured_apart
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import tracking_uri
-from dynst_platform.model_registry.policy import Candidate, Figures, candidates_of, reasons_to_keep_champion, shortfalls
+from dynst_platform.model_registry.policy import (
+    Candidate,
+    Figures,
+    candidates_of,
+    reasons_to_keep_champion,
+    shortfalls,
+)
 from dynst_platform.model_registry.references import client_of, fetched, store_that_fits
 from dynst_platform.model_registry.runs import trainings_of
 from dynst_platform.model_registry.versions import Version, alone_with, champion_of, register
@@ -49,8 +57,11 @@ class _Measured:
     refusals: list[str]
 
 
-def promote(experiment: str, model: str, flags: dict[str, Any], store: str | None, dry_run: bool) -> Decision:
-    """Put the best training of ``experiment`` into service as the champion of ``model``, if it deserves it.
+def promote(
+    experiment: str, model: str, flags: dict[str, Any], store: str | None, dry_run: bool
+) -> Decision:
+    """Put the best training of ``experiment`` into service as the champion of ``model``, if it
+    deserves it.
 
     Args:
         flags: rules that take the place of the job's own.
@@ -65,10 +76,20 @@ def promote(experiment: str, model: str, flags: dict[str, Any], store: str | Non
     client = client_of(uri)
     candidates = candidates_of(trainings_of(client, uri, experiment), flags)
     if not candidates:
-        raise ConfigError(f"experiment '{experiment}' has no finished sparse training with model and dense reference; train first")
+        raise ConfigError(
+            f"experiment '{experiment}' has no finished sparse training with model and dense "
+            f"reference; train first"
+        )
     best = next((candidate for candidate in candidates if not shortfalls(candidate)), None)
     if best is None:
-        return Decision(False, model, experiment, _nobody(candidates), policy=candidates[0].policy.model_dump(), dry_run=dry_run)
+        return Decision(
+            False,
+            model,
+            experiment,
+            _nobody(candidates),
+            policy=candidates[0].policy.model_dump(),
+            dry_run=dry_run,
+        )
     while True:
         with as_tracking_error(uri):
             champion = champion_of(client, model)
@@ -84,13 +105,22 @@ def promote(experiment: str, model: str, flags: dict[str, Any], store: str | Non
 
 
 def _nobody(candidates: list[Candidate]) -> list[str]:
-    nearest = sorted(candidates, key=lambda candidate: (len(shortfalls(candidate)), candidate.over_dense))
+    nearest = sorted(
+        candidates, key=lambda candidate: (len(shortfalls(candidate)), candidate.over_dense)
+    )
     reasons = [f"none of {len(candidates)} trainings meets the policy"]
-    return reasons + [f"run {each.training.name}: {'; '.join(shortfalls(each))}" for each in nearest[:NAMED]]
+    return reasons + [
+        f"run {each.training.name}: {'; '.join(shortfalls(each))}" for each in nearest[:NAMED]
+    ]
 
 
-def _measure(client: MlflowClient, uri: str, best: Candidate, champion: Version | None, store: str | None) -> _Measured:
-    """Both models in fresh processes on the same test part. What is not as it was logged is a refusal."""
+def _measure(
+    client: MlflowClient, uri: str, best: Candidate, champion: Version | None, store: str | None
+) -> _Measured:
+    """Both models in fresh processes on the same test part.
+
+    What is not as it was logged is a refusal.
+    """
     training = best.training
     try:
         with fetched(client, uri, str(training.model_id)) as found:
@@ -100,26 +130,43 @@ def _measure(client: MlflowClient, uri: str, best: Candidate, champion: Version 
         return _Measured(None, None, [f"run {training.name} cannot be measured anew: {error}"])
     logged = training.metrics.get("model/mae_all", training.mae_all or 0.0)
     if abs(new.mae_all - logged) > AGAIN * logged:
-        return _Measured(new, None, [f"its error is {new.mae_all:.6g} when measured anew, but {logged:.6g} was logged"])
+        return _Measured(
+            new,
+            None,
+            [f"its error is {new.mae_all:.6g} when measured anew, but {logged:.6g} was logged"],
+        )
     if champion is None:
         return _Measured(new, None, [])
     if champion.run_id == training.run_id:
-        return _Measured(new, new, [f"run {training.name} is the champion already, as version {champion.number}"])
+        return _Measured(
+            new, new, [f"run {training.name} is the champion already, as version {champion.number}"]
+        )
     try:
         old = _champion_figures(client, uri, champion, job, store)
     except (ArtifactError, ConfigError, DataError) as error:
-        return _Measured(new, None, [f"the champion, version {champion.number}, cannot be compared: {error}"])
-    return _Measured(new, old, reasons_to_keep_champion(new, old, float(training.dense or 0), best.policy))
+        return _Measured(
+            new, None, [f"the champion, version {champion.number}, cannot be compared: {error}"]
+        )
+    return _Measured(
+        new, old, reasons_to_keep_champion(new, old, float(training.dense or 0), best.policy)
+    )
 
 
-def _champion_figures(client: MlflowClient, uri: str, champion: Version, job: JobSpec, store: str | None) -> Figures:
+def _champion_figures(
+    client: MlflowClient, uri: str, champion: Version, job: JobSpec, store: str | None
+) -> Figures:
     with fetched(client, uri, champion.model_id) as found:
         data = store_that_fits(found, store or job.data.store)
         return remeasured_apart(found.folder, found.job.model_copy(update={"data": job.data}), data)
 
 
 def _decision(
-    best: Candidate, champion: Version | None, measured: _Measured, model: str, experiment: str, dry_run: bool
+    best: Candidate,
+    champion: Version | None,
+    measured: _Measured,
+    model: str,
+    experiment: str,
+    dry_run: bool,
 ) -> Decision:
     return Decision(
         promoted=not measured.refusals,
@@ -141,17 +188,26 @@ def _merits(best: Candidate, measured: _Measured) -> list[str]:
     spread = "" if best.deviation is None else f" ± {best.deviation:.1%}"
     found = [
         f"{best.sparsity:.1%} of the sensors are off; those that stay cost {best.cost:g}",
-        f"its error over all locations is {best.over_dense:+.1%}{spread} against dense ({best.seeds} seed{'s' * (best.seeds > 1)})",
+        f"its error over all locations is {best.over_dense:+.1%}{spread} against dense "
+        f"({best.seeds} seed{'s' * (best.seeds > 1)})",
         f"measured anew it errs by {measured.candidate.mae_all:.4g}, as was logged",
     ]
     if measured.champion is None:
         return [*found, "there was no champion"]
-    return [*found, f"the champion errs by {measured.champion.mae_all:.4g} and its sensors cost {measured.champion.cost:g}"]
+    return [
+        *found,
+        f"the champion errs by {measured.champion.mae_all:.4g} and its sensors cost "
+        f"{measured.champion.cost:g}",
+    ]
 
 
-def _register(client: MlflowClient, best: Candidate, measured: _Measured, outcome: Decision) -> Version:
+def _register(
+    client: MlflowClient, best: Candidate, measured: _Measured, outcome: Decision
+) -> Version:
     training = best.training
-    errors = {} if measured.candidate is None else {"dynst.mae_all": f"{measured.candidate.mae_all:.8g}"}
+    errors = (
+        {} if measured.candidate is None else {"dynst.mae_all": f"{measured.candidate.mae_all:.8g}"}
+    )
     tags = errors | {
         "dynst.policy": best.policy.model_dump_json(),
         "dynst.reasons": json.dumps(outcome.reasons)[:MAX_TAG],
@@ -161,4 +217,11 @@ def _register(client: MlflowClient, best: Candidate, measured: _Measured, outcom
         "dynst.sparsity": f"{best.sparsity:.6g}",
         "dynst.over_dense": f"{best.over_dense:.6g}",
     }
-    return register(client, outcome.model, training.run_id, str(training.model_id), tags, "; ".join(outcome.reasons))
+    return register(
+        client,
+        outcome.model,
+        training.run_id,
+        str(training.model_id),
+        tags,
+        "; ".join(outcome.reasons),
+    )

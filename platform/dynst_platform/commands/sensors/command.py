@@ -9,9 +9,19 @@ __all__ = ["sensors"]
 
 @click.command()
 @click.argument("model")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file that ends with .csv, .geojson or .html.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file that ends with .csv, .geojson or .html.",
+)
 @click.option("--store", metavar="STORE", help="Where the data lie now, if not where the job says.")
-@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="What goes to standard output.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="What goes to standard output.",
+)
 def sensors(model: str, out: Path | None, store: str | None, output: str) -> None:
     """Say which sensors MODEL needs and what each is worth.
 

@@ -35,16 +35,25 @@ def _csv(path: Path, plan: Plan) -> None:
 
 def _geojson(path: Path, plan: Plan) -> None:
     if plan.store.manifest.positions != "lonlat" or "x" not in plan.sensors:
-        raise ConfigError(f"GeoJSON needs longitudes and latitudes, but {plan.store.manifest.name} has none; write .csv or .html")
+        raise ConfigError(
+            f"GeoJSON needs longitudes and latitudes, but {plan.store.manifest.name} has none; "
+            f"write .csv or .html"
+        )
     features = [
         {
             "type": "Feature",
             "geometry": {"type": "Point", "coordinates": [float(row["x"]), float(row["y"])]},
-            "properties": {key: None if pd.isna(value) else value for key, value in row.items() if key not in ("x", "y")},
+            "properties": {
+                key: None if pd.isna(value) else value
+                for key, value in row.items()
+                if key not in ("x", "y")
+            },
         }
         for row in plan.sensors.astype(object).to_dict("records")
     ]
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}, indent=1), encoding="utf-8")
+    path.write_text(
+        json.dumps({"type": "FeatureCollection", "features": features}, indent=1), encoding="utf-8"
+    )
 
 
 def _html(path: Path, plan: Plan) -> None:
@@ -53,8 +62,13 @@ def _html(path: Path, plan: Plan) -> None:
     told = [
         f"{on.sum()} of {len(on)} sensors stay on.",
         f"What they cost falls from {plan.cost_before:g} to {plan.cost:g}.",
-        f"Mean absolute error over all locations {plan.mae_all:.4g}{unit}, where sensors stay on {plan.mae_active:.4g}{unit}"
-        + ("." if plan.mae_inactive is None else f", where they are off {plan.mae_inactive:.4g}{unit}."),
+        f"Mean absolute error over all locations {plan.mae_all:.4g}{unit}, where sensors stay on "
+        f"{plan.mae_active:.4g}{unit}"
+        + (
+            "."
+            if plan.mae_inactive is None
+            else f", where they are off {plan.mae_inactive:.4g}{unit}."
+        ),
     ]
     columns = ("sensor", "importance", "cost", "mae", "mae_all_if_lost")
     rest = ("sensor", "cost", "mae")
@@ -69,7 +83,12 @@ def _html(path: Path, plan: Plan) -> None:
             columns,
             _rows(kept, columns),
         ),
-        Section("Switch off", "mae: how well the location is forecast without its own sensor.", rest, _rows(off, rest)),
+        Section(
+            "Switch off",
+            "mae: how well the location is forecast without its own sensor.",
+            rest,
+            _rows(off, rest),
+        ),
         Section("Command", commands=[f"dynst sensors {plan.model} --out {path.name}"]),
     ]
     write_html(path, f"DynST plan: {plan.store.manifest.name}", sections)
@@ -89,4 +108,8 @@ def _map(plan: Plan) -> bytes:
         return path.read_bytes()
 
 
-WRITERS: dict[str, Callable[[Path, Plan], None]] = {".csv": _csv, ".geojson": _geojson, ".html": _html}
+WRITERS: dict[str, Callable[[Path, Plan], None]] = {
+    ".csv": _csv,
+    ".geojson": _geojson,
+    ".html": _html,
+}

@@ -20,13 +20,18 @@ def print_plan(plan: "Plan") -> None:
     console, on, unit = Console(), plan.sensors["on"], f" {plan.unit}".rstrip()
     off_error = "" if plan.mae_inactive is None else f", {plan.mae_inactive:.4g} where they are off"
     console.print(
-        f"{on.sum()} of {len(on)} sensors stay on; what they cost falls from {plan.cost_before:g} to {plan.cost:g}.\n"
-        f"Mean absolute error on the test part: {plan.mae_all:.4g}{unit} over all locations, {plan.mae_active:.4g} where sensors "
+        f"{on.sum()} of {len(on)} sensors stay on; what they cost falls from {plan.cost_before:g} "
+        f"to {plan.cost:g}.\n"
+        f"Mean absolute error on the test part: {plan.mae_all:.4g}{unit} over all locations, "
+        f"{plan.mae_active:.4g} where sensors "
         f"stay on{off_error}.\n",
         highlight=False,
     )
     kept = plan.sensors[on].sort_values("mae_all_if_lost", ascending=False)
-    table = _table("Keep, the hardest to lose first", ("sensor", "cost", "error there", "error over all if lost"))
+    table = _table(
+        "Keep, the hardest to lose first",
+        ("sensor", "cost", "error there", "error over all if lost"),
+    )
     for row in _first(kept):
         lost = row["mae_all_if_lost"]
         share = "" if math.isnan(lost) else f" ({lost / plan.mae_all - 1:+.1%})"
@@ -38,7 +43,9 @@ def print_plan(plan: "Plan") -> None:
         table.add_row(row["sensor"], f"{row['cost']:g}", _figure(row["mae"]))
     console.print(table)
     if max(len(kept), len(off)) > SHOWN:
-        console.print(f"The first {SHOWN} of each; --out plan.csv has all of them.", highlight=False)
+        console.print(
+            f"The first {SHOWN} of each; --out plan.csv has all of them.", highlight=False
+        )
 
 
 def _first(sensors: "pd.DataFrame") -> list[dict[Any, Any]]:
@@ -48,7 +55,9 @@ def _first(sensors: "pd.DataFrame") -> list[dict[Any, Any]]:
 def _table(title: str, headings: tuple[str, ...]) -> Table:
     table = Table(title=title, title_justify="left")
     for heading in headings:
-        table.add_column(heading, justify="left" if heading == "sensor" else "right", no_wrap=heading != "sensor")
+        table.add_column(
+            heading, justify="left" if heading == "sensor" else "right", no_wrap=heading != "sensor"
+        )
     return table
 
 

@@ -1,4 +1,6 @@
-"""The deployment plan: which sensors a model needs, what each is worth, and how well a location is forecast without its own."""
+"""The deployment plan: which sensors a model needs, what each is worth, and how well a location is
+forecast without its own.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +17,12 @@ from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.config.stores import first_unit
-from dynst_platform.model_registry.references import client_of, fetched, model_id_of, store_that_fits
+from dynst_platform.model_registry.references import (
+    client_of,
+    fetched,
+    model_id_of,
+    store_that_fits,
+)
 from dynst_platform.quiet import quiet_libraries
 
 __all__ = ["Plan", "plan_of"]
@@ -28,8 +35,9 @@ MOST_LOST_ONE_BY_ONE = 512  # sensors; beyond, a first-order estimate
 class Plan:
     """``sensors`` has one row a sensor, in the order of the store.
 
-    ``sensor`` (the user's own id), ``on``, ``importance``, ``cost``, ``group``, ``mae`` at its location over all steps of the test
-    part, ``mae_all_if_lost`` where it is on: the error over ALL locations without it; ``x`` and ``y`` where positions are known.
+    ``sensor`` (the user's own id), ``on``, ``importance``, ``cost``, ``group``, ``mae`` at its
+    location over all steps of the test part, ``mae_all_if_lost`` where it is on: the error over ALL
+    locations without it; ``x`` and ``y`` where positions are known.
     """
 
     model: str
@@ -82,7 +90,9 @@ def plan_of(reference: str, store_name: str | None) -> Plan:
 
 
 def _plan(reference: str, artifact: Artifact, job: JobSpec, store: SensorStore) -> Plan:
-    experiment = experiment_of(job.model_copy(update={"model": artifact.description.model}), store.path)
+    experiment = experiment_of(
+        job.model_copy(update={"model": artifact.description.model}), store.path
+    )
     test, active = experiment.dataset.test, torch.tensor(artifact.description.active)
     errors = model_errors(experiment, artifact.model, active)
     figures = error_figures(errors, active)

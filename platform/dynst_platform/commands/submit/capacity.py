@@ -1,4 +1,6 @@
-"""What a job will ask of a cluster, before it runs: workers, memory and hours, from a few steps that are measured here."""
+"""What a job will ask of a cluster, before it runs: workers, memory and hours, from a few steps
+that are measured here.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,15 +31,19 @@ class Capacity:
     """Measured on one core of this machine, unless it says otherwise.
 
     Args:
-        groups: of workers at work at once: 1 for a training, trials of a sweep where it says how many; None if the cluster decides.
-        workers: of a group, with ``cpus`` and ``gpus`` each; ``gpus`` is None where a worker takes one if there are some.
-        memory_mib: of a worker: what this process held at most while it measured, a worker's share of the batch included.
+        groups: of workers at work at once: 1 for a training, trials of a sweep where it says how
+            many; None if the cluster decides.
+        workers: of a group, with ``cpus`` and ``gpus`` each; ``gpus`` is None where a worker takes
+            one if there are some.
+        memory_mib: of a worker: what this process held at most while it measured, a worker's share
+            of the batch included.
         series_mib: of it the readings, scaled, with their mask. Counted.
         weights: of the network. Counted.
         windows: of a worker in a step.
         dense_seconds, learned_seconds: of a step.
         epochs: of all trainings together, of ``steps`` each.
-        hours: of one group, were it alone. Estimated: steps and validation, the workers sharing evenly.
+        hours: of one group, were it alone. Estimated: steps and validation, the workers sharing
+            evenly.
     """
 
     name: str
@@ -63,7 +69,9 @@ def capacity_of(spec: JobSpec | SweepSpec, store: SensorStore) -> Capacity:
         DynstError: the job does not fit its data.
     """
     job = spec if isinstance(spec, JobSpec) else JobSpec.model_validate(spec.job)
-    workers = max(1, job.cluster.most_workers if isinstance(spec, JobSpec) else spec.resources.workers)
+    workers = max(
+        1, job.cluster.most_workers if isinstance(spec, JobSpec) else spec.resources.workers
+    )
     experiment = _of_one_worker(job, store, workers)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -84,7 +92,8 @@ def capacity_of(spec: JobSpec | SweepSpec, store: SensorStore) -> Capacity:
         cpus=1 if isinstance(spec, JobSpec) else spec.resources.cpu,
         gpus=_gpus(spec),
         memory_mib=peak_memory_mib(),
-        series_mib=(series.values.nbytes + (0 if series.complete else series.observed.nbytes)) / 2**20,
+        series_mib=(series.values.nbytes + (0 if series.complete else series.observed.nbytes))
+        / 2**20,
         weights=sum(weight.numel() for weight in experiment.dense().training.model.parameters()),
         windows=windows,
         dense_seconds=dense,
@@ -136,7 +145,9 @@ def _epochs(spec: JobSpec | SweepSpec, job: JobSpec) -> tuple[int, int]:
         wide = arms.pop("dense", 0)
         return wide, sum(arms.values())
     seeds, shared = len(spec.seeds), shared_epochs(job)
-    return seeds * job.training.epochs, seeds * (shared + spec.trials * (job.training.epochs - shared))
+    return seeds * job.training.epochs, seeds * (
+        shared + spec.trials * (job.training.epochs - shared)
+    )
 
 
 def _gpus(spec: JobSpec | SweepSpec) -> float | None:

@@ -1,4 +1,7 @@
-"""What a job will ask of a cluster, on the screen; what was measured and what is estimated is said."""
+"""What a job will ask of a cluster, on the screen.
+
+What was measured and what is estimated is said.
+"""
 
 import click
 
@@ -8,15 +11,26 @@ __all__ = ["print_capacity"]
 
 
 def print_capacity(plan: Capacity) -> None:
-    gpus = "one GPU each if the cluster has some" if plan.gpus is None else f"{plan.gpus:g} GPUs each" if plan.gpus else "no GPU"
+    gpus = (
+        "one GPU each if the cluster has some"
+        if plan.gpus is None
+        else f"{plan.gpus:g} GPUs each"
+        if plan.gpus
+        else "no GPU"
+    )
     lines = {
         "workers": f"{_groups(plan)}{plan.workers}, with {plan.cpus:g} CPU each, and {gpus}",
-        "memory": f"{plan.memory_mib:,.0f} MiB a worker, measured, {plan.series_mib:,.1f} of it the series; and what Ray takes",
+        "memory": f"{plan.memory_mib:,.0f} MiB a worker, measured, {plan.series_mib:,.1f} of it "
+        f"the series; and what Ray takes",
         "network": f"{plan.weights:,} weights",
-        "work": f"{plan.epochs} epochs of {plan.steps} steps, {plan.windows} windows for each worker in a step",
-        "a step": f"{plan.dense_seconds:.3g} s on all sensors, {plan.learned_seconds:.3g} s in the warm-up, measured on one core",
-        "time": f"about {_hours(plan.hours)}{_shared(plan)}, estimated from the step, on cores like these",
-        "not counted": "start (half a minute), search of a judged choice, probes, talk between workers; and what a GPU would save",
+        "work": f"{plan.epochs} epochs of {plan.steps} steps, {plan.windows} windows for each "
+        f"worker in a step",
+        "a step": f"{plan.dense_seconds:.3g} s on all sensors, {plan.learned_seconds:.3g} s in "
+        f"the warm-up, measured on one core",
+        "time": f"about {_hours(plan.hours)}{_shared(plan)}, estimated from the step, on cores "
+        f"like these",
+        "not counted": "start (half a minute), search of a judged choice, probes, talk between "
+        "workers; and what a GPU would save",
     }
     click.echo(f"What {plan.name} asks of the cluster")
     for name, line in lines.items():

@@ -14,13 +14,37 @@ __all__ = ["submit"]
 
 @click.command()
 @click.argument("job", metavar="JOB|SWEEP", type=click.Path(path_type=Path))
-@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Override a setting, as for dynst train or tune.")
+@click.option(
+    "--set",
+    "assignments",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Override a setting, as for dynst train or tune.",
+)
 @cluster_options
 @click.option("--detach", is_flag=True, help="Return when the job is started.")
-@click.option("--env", "variables", metavar="NAME[=VALUE]", multiple=True, help="A variable for the job; without a value, yours.")
-@click.option("--num-gpus", type=click.IntRange(min=0), help="Train on so many workers with a GPU each; 0 on none.")
-@click.option("--plan", is_flag=True, help="Say what it will ask of the cluster, from a few steps here, and send nothing.")
-@click.option("--install", is_flag=True, help="Let Ray install the versions of this machine for the job, on nodes with others.")
+@click.option(
+    "--env",
+    "variables",
+    metavar="NAME[=VALUE]",
+    multiple=True,
+    help="A variable for the job; without a value, yours.",
+)
+@click.option(
+    "--num-gpus",
+    type=click.IntRange(min=0),
+    help="Train on so many workers with a GPU each; 0 on none.",
+)
+@click.option(
+    "--plan",
+    is_flag=True,
+    help="Say what it will ask of the cluster, from a few steps here, and send nothing.",
+)
+@click.option(
+    "--install",
+    is_flag=True,
+    help="Let Ray install the versions of this machine for the job, on nodes with others.",
+)
 @click.option("--any-versions", is_flag=True, help="Take the cluster's packages as they are.")
 def submit(
     job: Path,
@@ -35,7 +59,8 @@ def submit(
 ) -> None:
     """Send JOB to a Ray cluster and follow it there: a training, or a sweep.
 
-    The packages and the job travel, the data do not. Ctrl-C ends the following, not the job. Exit code: that of the job.
+    The packages and the job travel, the data do not. Ctrl-C ends the following, not the job. Exit
+    code: that of the job.
     """
     if install and any_versions:
         raise click.UsageError("--install and --any-versions contradict each other; leave one out")
@@ -57,7 +82,9 @@ def submit(
     from dynst_platform.execution.ray_jobs import connect
 
     cluster = connect(profile)
-    wishes = SubmitOptions(carried, num_gpus, any_versions, install, shutil.get_terminal_size().columns)
+    wishes = SubmitOptions(
+        carried, num_gpus, any_versions, install, shutil.get_terminal_size().columns
+    )
     started = use_case(cluster, profile, spec, wishes)
     click.echo(f"Started {started.id} on {cluster.url}. {how_to_find_again(started)}", err=True)
     if not detach:

@@ -14,7 +14,9 @@ __all__ = ["follow", "how_to_find_again", "say_where"]
 
 
 def follow(cluster: "Cluster", profile: "Profile", job: "RemoteJob") -> None:
-    """Show what it writes until it ends, then where MLflow has it; this process ends with the job's exit code.
+    """Show what it writes until it ends, then where MLflow has it.
+
+    This process ends with the job's exit code.
 
     Ctrl-C ends the showing and not the job.
     """
@@ -41,7 +43,9 @@ def _reason(job: "RemoteJob") -> str:
 
 
 def say_where(profile: "Profile", job: "RemoteJob") -> None:
-    """The job's run in MLflow, as it is reached from here: ``$MLFLOW_TRACKING_URI`` may be a tunnel to what the nodes know."""
+    """The job's run in MLflow, as it is reached from here: ``$MLFLOW_TRACKING_URI`` may be a tunnel
+    to what the nodes know.
+    """
     here = os.environ.get("MLFLOW_TRACKING_URI", "")
     uri = here if here.startswith("http") else profile.tracking_uri
     if uri is None:
@@ -55,6 +59,9 @@ def say_where(profile: "Profile", job: "RemoteJob") -> None:
     try:
         address = run_address(uri, job.name, job.job_id)
     except TrackingError:
-        address = f"run {job.run} in experiment '{job.name}' at {without_credentials(uri)}, which does not answer from here"
+        address = (
+            f"run {job.run} in experiment '{job.name}' at {without_credentials(uri)}, which "
+            f"does not answer from here"
+        )
     if address is not None:
         click.echo(f"MLflow run   {address}", err=True)

@@ -16,7 +16,10 @@ __all__ = ["jobs"]
 
 @click.group()
 def jobs() -> None:
-    """Jobs on a cluster. JOB is a job's id, the name of its MLflow run, or that of its file, of which the newest counts."""
+    """Jobs on a cluster.
+
+    JOB is a job's id, the name of its MLflow run, or that of its file, of which the newest counts.
+    """
 
 
 @jobs.command("list")

@@ -35,7 +35,10 @@ __all__ = [
 ]
 
 ARMS = {"train": "dynst", "tune": "sweep"}  # whose MLflow run is the job's
-STOPS = {"RAY_JOB_STOP_SIGNAL": "SIGINT", "RAY_JOB_STOP_WAIT_TIME_S": "60"}  # as by Ctrl-C, with time to close MLflow's runs
+STOPS = {
+    "RAY_JOB_STOP_SIGNAL": "SIGINT",
+    "RAY_JOB_STOP_WAIT_TIME_S": "60",
+}  # as by Ctrl-C, with time to close MLflow's runs
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,9 @@ class SubmitOptions:
     width: int = 80
 
 
-def submit(cluster: Cluster, profile: Profile, spec: JobSpec | SweepSpec, wishes: SubmitOptions) -> RemoteJob:
+def submit(
+    cluster: Cluster, profile: Profile, spec: JobSpec | SweepSpec, wishes: SubmitOptions
+) -> RemoteJob:
     """Send the job and everything that it needs but the data, and start it.
 
     Raises:
@@ -70,7 +75,9 @@ def submit(cluster: Cluster, profile: Profile, spec: JobSpec | SweepSpec, wishes
     kind, job_id = "train" if isinstance(spec, JobSpec) else "tune", fresh_job_id()
     name = f"{spec.name}-{job_id}"
     brought = SubmissionContext(
-        job_id, environment_of(profile) | dict(wishes.variables), {} if wishes.any_versions else installed()
+        job_id,
+        environment_of(profile) | dict(wishes.variables),
+        {} if wishes.any_versions else installed(),
     )
     with TemporaryDirectory(prefix="dynst-") as folder:
         make_package(Path(folder), on_cluster(spec, wishes.num_gpus), brought)
@@ -88,10 +95,15 @@ def submit(cluster: Cluster, profile: Profile, spec: JobSpec | SweepSpec, wishes
 def on_cluster(spec: JobSpec | SweepSpec, num_gpus: int | None) -> JobSpec | SweepSpec:
     """The same job on the Ray that it will find itself in."""
     document = spec.model_dump(mode="json") if isinstance(spec, JobSpec) else spec.job
-    changes: dict[str, Any] = {"cluster.address": "auto", "data.store": from_anywhere(str(value_at(document, "data.store")))}
+    changes: dict[str, Any] = {
+        "cluster.address": "auto",
+        "data.store": from_anywhere(str(value_at(document, "data.store"))),
+    }
     if isinstance(spec, SweepSpec):
         if num_gpus:
-            raise ConfigError("--num-gpus is for trainings; trials of a sweep train on the CPU, so leave it out")
+            raise ConfigError(
+                "--num-gpus is for trainings; trials of a sweep train on the CPU, so leave it out"
+            )
         alone = {"references.given": None}  # a trial has no use for it, and the file stays here
         return spec.model_copy(update={"job": with_overrides(document, changes | alone)})
     if num_gpus:
@@ -130,7 +142,8 @@ def _store_name(spec: JobSpec | SweepSpec) -> str:
 
 
 def find_job(jobs: list[RemoteJob], word: str) -> RemoteJob:
-    """By its id, the end of it, the name of its MLflow run, or that of its job file, of which the newest counts.
+    """By its id, the end of it, the name of its MLflow run, or that of its job file, of which the
+    newest counts.
 
     Args:
         jobs: the newest first.
@@ -145,7 +158,9 @@ def find_job(jobs: list[RemoteJob], word: str) -> RemoteJob:
         if word == job.name:
             return job
     known = ", ".join(job.id for job in jobs[:5]) or "none"
-    raise ConfigError(f"the cluster must have a job '{word}', but its newest are {known}; see dynst jobs list")
+    raise ConfigError(
+        f"the cluster must have a job '{word}', but its newest are {known}; see dynst jobs list"
+    )
 
 
 def _user() -> str:

@@ -15,10 +15,30 @@ __all__ = ["train"]
 
 @click.command()
 @click.argument("job", type=click.Path(path_type=Path), required=False)
-@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Override a setting, e.g. sparsity.final=0.5.")
-@click.option("--resume", metavar="RUN", help="Go on with an interrupted run: its folder, or the MLflow run of any of its arms.")
-@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="What goes to standard output.")
-@click.option("--by-step", is_flag=True, help="Also print the errors at some steps of the horizon; JSON always has all of them.")
+@click.option(
+    "--set",
+    "assignments",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Override a setting, e.g. sparsity.final=0.5.",
+)
+@click.option(
+    "--resume",
+    metavar="RUN",
+    help="Go on with an interrupted run: its folder, or the MLflow run of any of its arms.",
+)
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="What goes to standard output.",
+)
+@click.option(
+    "--by-step",
+    is_flag=True,
+    help="Also print the errors at some steps of the horizon; JSON always has all of them.",
+)
 @click.option("--offline", is_flag=True, help="Tell MLflow nothing now; dynst sync does it later.")
 @click.option("--quiet", is_flag=True, help="Show no progress: the result and errors alone.")
 def train(
@@ -36,7 +56,9 @@ def train(
     """
     if (job is None) == (resume is None):
         raise click.UsageError("name a job file, or with --resume a run that was interrupted")
-    spec, folder = (_new(job, assignments), None) if job is not None else _started(str(resume), assignments)
+    spec, folder = (
+        (_new(job, assignments), None) if job is not None else _started(str(resume), assignments)
+    )
 
     from dynst_platform.config.stores import store_for
 
@@ -47,7 +69,10 @@ def train(
     from dynst_platform.commands.train.table import print_table
     from dynst_platform.terminal.output import print_json
 
-    with redirect_stdout(sys.stderr), TrainingProgress(spec, quiet) as progress:  # Ray tells of dead workers on standard output
+    with (
+        redirect_stdout(sys.stderr),
+        TrainingProgress(spec, quiet) as progress,
+    ):  # Ray tells of dead workers on standard output
         outcome = use_case.train(spec, store, progress.on_report, offline, folder)
     if output == "json":
         print_json(outcome)

@@ -1,4 +1,6 @@
-"""Errors at some steps of the horizon, for a person: one table for ALL locations, one for the INACTIVE ones."""
+"""Errors at some steps of the horizon, for a person: one table for ALL locations, one for the
+INACTIVE ones.
+"""
 
 from collections.abc import Iterator
 from statistics import fmean
@@ -24,35 +26,65 @@ MAX_ALL = 6
 
 
 def shown_steps(horizon: int) -> list[int]:
-    """The first step and each quarter of the horizon, or every step where there are few: 1, 3, 6, 9, 12 of 12."""
-    return list(range(1, horizon + 1)) if horizon <= MAX_ALL else [1, *(round(horizon * quarter / 4) for quarter in (1, 2, 3, 4))]
+    """The first step and each quarter of the horizon, or every step where there are few: 1, 3, 6,
+    9, 12 of 12.
+    """
+    return (
+        list(range(1, horizon + 1))
+        if horizon <= MAX_ALL
+        else [1, *(round(horizon * quarter / 4) for quarter in (1, 2, 3, 4))]
+    )
 
 
 def tables_by_step(outcome: Outcome) -> Iterator[Table]:
-    """For each target channel: mean absolute errors of every forecaster, random choices averaged."""
+    """For each target channel: mean absolute errors of every forecaster, random choices
+    averaged.
+    """
     steps = shown_steps(max(row["step"] for row in outcome.errors_by_step))
     for channel, unit in outcome.targets.items():
         for group, title in GROUPS.items():
-            rows = [row for row in outcome.errors_by_step if row["channel"] == channel and row["group"] == group]
+            rows = [
+                row
+                for row in outcome.errors_by_step
+                if row["channel"] == channel and row["group"] == group
+            ]
             if rows:
                 of_channel = f", {channel}" if len(outcome.targets) > 1 else ""
-                yield _table(f"{title} by step ahead{of_channel}" + (f" ({unit})" if unit else ""), rows, steps)
+                yield _table(
+                    f"{title} by step ahead{of_channel}" + (f" ({unit})" if unit else ""),
+                    rows,
+                    steps,
+                )
 
 
 def _table(title: str, rows: list[Row], steps: list[int]) -> Table:
     title = f"Mean absolute error at {title}"
-    table = Table(title=escape(title), title_style="bold", title_justify="left", min_width=len(title))
+    table = Table(
+        title=escape(title), title_style="bold", title_justify="left", min_width=len(title)
+    )
     table.add_column("forecaster", no_wrap=True)
     for step in steps:
         minutes = next(row["minutes_ahead"] for row in rows if row["step"] == step)
-        table.add_column(f"{step}" if minutes is None else f"{step}\n{_time(minutes)}", justify="right")
-    others = {row["forecaster"] for row in rows if row["forecaster"].split("-")[0] not in FORECASTERS}
-    for key, name in (FORECASTERS | {other: other.replace("_", " ") + "*" for other in sorted(others)}).items():
+        table.add_column(
+            f"{step}" if minutes is None else f"{step}\n{_time(minutes)}", justify="right"
+        )
+    others = {
+        row["forecaster"] for row in rows if row["forecaster"].split("-")[0] not in FORECASTERS
+    }
+    for key, name in (
+        FORECASTERS | {other: other.replace("_", " ") + "*" for other in sorted(others)}
+    ).items():
         own = [row for row in rows if row["forecaster"].split("-")[0] == key]
         if own:
             count = len({row["forecaster"] for row in own})
-            label = f"mean of {count} random choices*" if count > 1 else name + ("*" if key == "random" else "")
-            table.add_row(label, *(_mean([row for row in own if row["step"] == step]) for step in steps))
+            label = (
+                f"mean of {count} random choices*"
+                if count > 1
+                else name + ("*" if key == "random" else "")
+            )
+            table.add_row(
+                label, *(_mean([row for row in own if row["step"] == step]) for step in steps)
+            )
     if rows[0]["group"] != "all" and any(row["forecaster"].startswith("random") for row in rows):
         table.caption = "* at its own inactive sensors"
     return table

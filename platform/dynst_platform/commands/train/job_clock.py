@@ -1,4 +1,6 @@
-"""How much of a whole job is done, arms that have not begun included, and how long the rest will take."""
+"""How much of a whole job is done, arms that have not begun included, and how long the rest will
+take.
+"""
 
 from dynst_platform.config.arms import epochs_by_arm
 from dynst_platform.config.job import JobSpec
@@ -8,7 +10,10 @@ __all__ = ["JobClock"]
 
 
 class JobClock:
-    """Counts the epochs of a job as they are reported. What is left is taken to be as slow as the epochs until now."""
+    """Counts the epochs of a job as they are reported.
+
+    What is left is taken to be as slow as the epochs until now.
+    """
 
     def __init__(self, job: JobSpec) -> None:
         self._epochs = epochs_by_arm(job)

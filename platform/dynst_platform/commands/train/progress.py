@@ -1,4 +1,6 @@
-"""Live progress on standard error: a bar for each training on a terminal, a line for each epoch in a file or CI log."""
+"""Live progress on standard error: a bar for each training on a terminal, a line for each epoch in
+a file or CI log.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,11 +18,18 @@ from dynst_platform.terminal.screen import progress_console
 
 __all__ = ["TrainingProgress"]
 
-KINDS = {ArmKind.DENSE: "dense reference", ArmKind.LEARNED: "DynST", ArmKind.RANDOM: "random choice"}
+KINDS = {
+    ArmKind.DENSE: "dense reference",
+    ArmKind.LEARNED: "DynST",
+    ArmKind.RANDOM: "random choice",
+}
 
 
 class TrainingProgress:
-    """Used as a context manager around a training; ``on_report`` may be called from another thread."""
+    """Used as a context manager around a training.
+
+    ``on_report`` may be called from another thread.
+    """
 
     def __init__(self, job: JobSpec, quiet: bool = False) -> None:
         self._job, self._clock = job, JobClock(job)
@@ -44,12 +53,19 @@ class TrainingProgress:
         self._plain(f"{self._job.name}: {note}")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._progress.stop()
 
     def on_report(self, report: Report) -> None:
         if report.note is not None:
-            self._console.print(f"[yellow]{escape(report.note)}[/]", highlight=False, soft_wrap=True)
+            self._console.print(
+                f"[yellow]{escape(report.note)}[/]", highlight=False, soft_wrap=True
+            )
         if isinstance(report, EpochReport):
             self._on_epoch(report)
 
@@ -59,15 +75,21 @@ class TrainingProgress:
             self._console.print(line, highlight=False, soft_wrap=True)
         arm, learned, machine = report.arm, _learning_figures(report), self._machine_figures(report)
         if arm not in self._bars:
-            self._bars[arm] = self._progress.add_task(_title(report), total=report.epochs, figures="")
+            self._bars[arm] = self._progress.add_task(
+                _title(report), total=report.epochs, figures=""
+            )
         self._progress.update(self._bars[arm], completed=report.epoch, figures=learned)
         if self._whole is not None:
             done, total = self._clock.done, self._clock.total
-            self._progress.update(self._whole, description="whole job", completed=done, total=total, figures=machine)
+            self._progress.update(
+                self._whole, description="whole job", completed=done, total=total, figures=machine
+            )
         self._plain(f"{_title(report)} {learned}  {machine}")
 
     def _mask_changes(self, report: EpochReport) -> Iterator[str]:
-        """A line for each; rounds are counted as in the run's pictures of masks, where sensors went that do not come back."""
+        """A line for each; rounds are counted as in the run's pictures of masks, where sensors went
+        that do not come back.
+        """
         for update in report.updates:
             if not (update.pruned or update.grown):
                 continue
@@ -78,9 +100,13 @@ class TrainingProgress:
 
     def _machine_figures(self, report: EpochReport) -> str:
         left = f"{timedelta(seconds=round(self._clock.seconds_left))} left"
-        if report.windows_per_second is None or report.peak_memory_mib is None:  # an older version's
+        if (
+            report.windows_per_second is None or report.peak_memory_mib is None
+        ):  # an older version's
             return left
-        return f"{report.windows_per_second:,.0f} windows/s  {report.peak_memory_mib:,.0f} MiB  {left}"
+        return (
+            f"{report.windows_per_second:,.0f} windows/s  {report.peak_memory_mib:,.0f} MiB  {left}"
+        )
 
     def _plain(self, line: str) -> None:
         if not self._console.is_terminal:
@@ -90,7 +116,11 @@ class TrainingProgress:
 def _start(fewest: int, most: int) -> str:
     if not most:
         return "starting in this process"
-    return f"starting Ray with {most} workers" if fewest == most else f"starting Ray with {fewest} to {most} workers"
+    return (
+        f"starting Ray with {most} workers"
+        if fewest == most
+        else f"starting Ray with {fewest} to {most} workers"
+    )
 
 
 def _title(report: EpochReport) -> str:
@@ -102,6 +132,6 @@ def _title(report: EpochReport) -> str:
 
 def _learning_figures(report: EpochReport) -> str:
     return (
-        f"{report.epoch}/{report.epochs}  loss {report.train_loss:.4g}  val MAE {report.val_mae:.4g}  "
-        f"off {report.sparsity:.0%}  exchanged {report.exchanged}"
+        f"{report.epoch}/{report.epochs}  loss {report.train_loss:.4g}  val MAE "
+        f"{report.val_mae:.4g}  off {report.sparsity:.0%}  exchanged {report.exchanged}"
     )

@@ -24,27 +24,46 @@ def print_table(outcome: Outcome, by_step: bool = False) -> None:
         console.print()
         console.print(table)
     sensors = outcome.sensors
-    console.print(f"\n[bold]Keep {sensors['active']}:[/] {_listed(sensors['kept'])}", highlight=False)
-    console.print(f"\n[bold]Switch off {len(sensors['off'])}:[/] {_listed(sensors['off'])}", highlight=False)
+    console.print(
+        f"\n[bold]Keep {sensors['active']}:[/] {_listed(sensors['kept'])}", highlight=False
+    )
+    console.print(
+        f"\n[bold]Switch off {len(sensors['off'])}:[/] {_listed(sensors['off'])}", highlight=False
+    )
     console.print(f"\n{_inference(outcome)}", highlight=False)
-    console.print(f"Mask: {outcome.mask_updates} changes, {outcome.exchanged} sensors exchanged on the way.", highlight=False)
+    console.print(
+        f"Mask: {outcome.mask_updates} changes, {outcome.exchanged} sensors exchanged on the way.",
+        highlight=False,
+    )
     picture = f"Sensor map   {outcome.artifacts['sensor_map']}"
     print_places(console, picture, outcome.run_id, outcome.experiment, outcome.attribution)
     if outcome.queued_note:
-        console.print(f"\n[bold yellow]{escape(outcome.queued_note)}[/]", highlight=False, soft_wrap=True)
+        console.print(
+            f"\n[bold yellow]{escape(outcome.queued_note)}[/]", highlight=False, soft_wrap=True
+        )
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_NAMES} more; sensors.csv in the MLflow run has them all" if len(names) > MAX_NAMES else ""
+    more = (
+        f" and {len(names) - MAX_NAMES} more; sensors.csv in the MLflow run has them all"
+        if len(names) > MAX_NAMES
+        else ""
+    )
     return escape(", ".join(names[:MAX_NAMES])) + more
 
 
 def _errors(outcome: Outcome) -> Table:
-    several = f"mean of {len(outcome.targets)} targets, each brought to the spread of the first" if len(outcome.targets) > 1 else ""
+    several = (
+        f"mean of {len(outcome.targets)} targets, each brought to the spread of the first"
+        if len(outcome.targets) > 1
+        else ""
+    )
     unit = ", ".join(part for part in (outcome.unit, several) if part)
     total, kept = outcome.sensors["total"], outcome.sensors["active"]
     table = Table(
-        title="Mean absolute error on the test part" + (f" ({unit})" if unit else ""), title_style="bold", title_justify="left"
+        title="Mean absolute error on the test part" + (f" ({unit})" if unit else ""),
+        title_style="bold",
+        title_justify="left",
     )
     table.add_column("forecaster", no_wrap=True)
     table.add_column("reads", justify="right")
@@ -56,10 +75,20 @@ def _errors(outcome: Outcome) -> Table:
     _add(table, "DynST", f"{kept} sensors", _group(metrics, "test"), dense, style="bold green")
     if dense is not None:
         _add(table, "dense", f"{total} sensors", _group(metrics, "dense"), dense)
-    choices = {arm: reference for arm, reference in outcome.references.items() if reference["kind"] != "dense"}
+    choices = {
+        arm: reference
+        for arm, reference in outcome.references.items()
+        if reference["kind"] != "dense"
+    }
     for arm, reference in choices.items():
         name = "random choice" if reference["kind"] == "random" else arm.replace("_", " ")
-        _add(table, f"{name}*", f"{reference['active']} sensors", {key: reference[key] for key in GROUPS}, dense)
+        _add(
+            table,
+            f"{name}*",
+            f"{reference['active']} sensors",
+            {key: reference[key] for key in GROUPS},
+            dense,
+        )
     for name, key in (("persistence", "persistence"), ("seasonal naive", "seasonal_naive")):
         if f"{key}/mae_all" in metrics:
             _add(table, name, f"{total} sensors", _group(metrics, key), dense)
@@ -72,7 +101,14 @@ def _group(metrics: Mapping[str, float | None], prefix: str) -> dict[str, float 
     return {key: metrics.get(f"{prefix}/{key}") for key in GROUPS}
 
 
-def _add(table: Table, name: str, reads: str, errors: Mapping[str, float | None], dense: float | None, style: str = "") -> None:
+def _add(
+    table: Table,
+    name: str,
+    reads: str,
+    errors: Mapping[str, float | None],
+    dense: float | None,
+    style: str = "",
+) -> None:
     overall = errors["mae_all"]
     against = "" if dense is None or overall is None else f"{overall / dense - 1:+.1%}"
     cells = ["–" if value is None else f"{value:.2f}" for value in (errors[key] for key in GROUPS)]
@@ -82,7 +118,8 @@ def _add(table: Table, name: str, reads: str, errors: Mapping[str, float | None]
 def _inference(outcome: Outcome) -> str:
     figures = outcome.efficiency
     return (
-        f"Inference, {figures['batch_size']:.0f} forecasts of all locations: {figures['compact_ms']:.2f} ms with the kept "
+        f"Inference, {figures['batch_size']:.0f} forecasts of all locations: "
+        f"{figures['compact_ms']:.2f} ms with the kept "
         f"sensors, {figures['dense_ms']:.2f} ms with all: {figures['speed_up']:.2f} × as fast, "
         f"{figures['readings_ratio']:.2f} × fewer readings."
     )

@@ -1,4 +1,6 @@
-"""The use case behind ``dynst train``: check everything, train every arm, remember it, and say what came out."""
+"""The use case behind ``dynst train``: check everything, train every arm, remember it, and say what
+came out.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +17,13 @@ from dynst.errors import DynstError
 from dynst.experiment.arms import ArmKind
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.job_id import new_job_id
-from dynst_platform.config.locations import artifact_root, home, shown, shown_tracking_uri, tracking_uri
+from dynst_platform.config.locations import (
+    artifact_root,
+    home,
+    shown,
+    shown_tracking_uri,
+    tracking_uri,
+)
 from dynst_platform.config.stores import first_unit, target_units
 from dynst_platform.errors import UnreachableError
 from dynst_platform.execution.launch import launch
@@ -71,18 +79,25 @@ class _Collected:
             self.exchanged += report.exchanged
 
 
-def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = False, resume: Path | None = None) -> Outcome:
+def train(
+    job: JobSpec,
+    store: SensorStore,
+    listener: Listener,
+    offline: bool = False,
+    resume: Path | None = None,
+) -> Outcome:
     """Run a job to its end on the store that ``stores.store_for`` has checked it against.
 
     MLflow may go away meanwhile: what it was not told stays in the run's folder for ``dynst sync``.
 
     Args:
         offline: tell MLflow nothing, and leave all of it there.
-        resume: the folder of a run of this job that was interrupted, which goes on from its last checkpoint.
+        resume: the folder of a run of this job that was interrupted, which goes on from its last
+            checkpoint.
 
     Raises:
-        RunError: a worker failed, and its MLflow runs are marked FAILED; or the tracking store does not answer at the start.
-            Notes say how to go on.
+        RunError: a worker failed, and its MLflow runs are marked FAILED; or the tracking store does
+            not answer at the start. Notes say how to go on.
         ConfigError: the run to resume had other data.
         CheckpointError: ``cluster.checkpoints`` cannot be written.
     """
@@ -92,7 +107,11 @@ def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = 
     if resume is not None:
         with folder_lock(resume):
             cursor = resumed_cursor(resume, store)
-            tracker = None if offline else _opened(job, store, resume.name, cursor.state.origin, cursor.state.runs)
+            tracker = (
+                None
+                if offline
+                else _opened(job, store, resume.name, cursor.state.origin, cursor.state.runs)
+            )
             return _run(job, store, listener, cursor, tracker)
     job_id, origin = new_job_id(), origin_tags()
     if job.cluster.checkpoints is not None:
@@ -103,7 +122,13 @@ def train(job: JobSpec, store: SensorStore, listener: Listener, offline: bool = 
         return _run(job, store, listener, Cursor.begin(folder, store, origin), tracker)
 
 
-def _run(job: JobSpec, store: SensorStore, listener: Listener, cursor: Cursor, tracker: ReportTracker | None) -> Outcome:
+def _run(
+    job: JobSpec,
+    store: SensorStore,
+    listener: Listener,
+    cursor: Cursor,
+    tracker: ReportTracker | None,
+) -> Outcome:
     collected = _Collected()
 
     def on_report(report: Report) -> None:
@@ -130,8 +155,17 @@ def _says_how_to_go_on(folder: Path) -> Iterator[None]:
         raise
 
 
-def _opened(job: JobSpec, store: SensorStore, job_id: str, origin: dict[str, str], runs: dict[str, str] | None) -> ReportTracker:
-    """With the first run open, so that it can be seen while workers start; ``runs`` are those that an earlier process noted."""
+def _opened(
+    job: JobSpec,
+    store: SensorStore,
+    job_id: str,
+    origin: dict[str, str],
+    runs: dict[str, str] | None,
+) -> ReportTracker:
+    """With the first run open, so that it can be seen while workers start.
+
+    ``runs`` are those that an earlier process noted.
+    """
     try:
         tracker = ReportTracker(tracking_uri(), artifact_root(), job, store, job_id, origin)
         if runs is not None:
@@ -139,11 +173,15 @@ def _opened(job: JobSpec, store: SensorStore, job_id: str, origin: dict[str, str
             tracker.reopen()
         tracker.start("dynst", "learned")
     except UnreachableError as error:
-        raise UnreachableError(f"{error}, or train with --offline and send the run later") from error
+        raise UnreachableError(
+            f"{error}, or train with --offline and send the run later"
+        ) from error
     return tracker
 
 
-def _outcome(job: JobSpec, store: SensorStore, cursor: Cursor, collected: _Collected, left: Undelivered) -> Outcome:
+def _outcome(
+    job: JobSpec, store: SensorStore, cursor: Cursor, collected: _Collected, left: Undelivered
+) -> Outcome:
     folder, runs = cursor.folder, cursor.state.runs
     final, units = collected.finals["dynst"], target_units(job, store)
     active = np.array(final.active)
@@ -152,7 +190,9 @@ def _outcome(job: JobSpec, store: SensorStore, cursor: Cursor, collected: _Colle
     draw_mask(picture, store, active, np.array(final.importance), title)
     ids = np.array(store.sensors.ids)
     finals = collected.finals.values()
-    randoms = [report.metrics["test/mae_all"] for report in finals if report.arm_kind == ArmKind.RANDOM]
+    randoms = [
+        report.metrics["test/mae_all"] for report in finals if report.arm_kind == ArmKind.RANDOM
+    ]
     metrics = final.metrics | ({"random/mae_all": fmean(randoms)} if randoms else {})
     return Outcome(
         run_id=runs.get("dynst"),
@@ -167,8 +207,15 @@ def _outcome(job: JobSpec, store: SensorStore, cursor: Cursor, collected: _Colle
         metrics={key: _known(value) for key, value in metrics.items()},
         efficiency=final.efficiency,
         references={
-            arm: {"run_id": runs.get(arm), "kind": str(report.arm_kind), "active": sum(report.active)}
-            | {key: _known(report.metrics.get(f"test/{key}")) for key in ("mae_all", "mae_active", "mae_inactive")}
+            arm: {
+                "run_id": runs.get(arm),
+                "kind": str(report.arm_kind),
+                "active": sum(report.active),
+            }
+            | {
+                key: _known(report.metrics.get(f"test/{key}"))
+                for key in ("mae_all", "mae_active", "mae_inactive")
+            }
             for arm, report in collected.finals.items()
             if arm != "dynst"
         },
@@ -197,4 +244,7 @@ def _known(value: float | None) -> float | None:
 def _rows(collected: _Collected) -> list[dict[str, Any]]:
     """Errors by step of all forecasters, ready for JSON."""
     rows = [vars(row) for report in collected.finals.values() for row in report.errors]
-    return [{key: _known(value) if isinstance(value, float) else value for key, value in row.items()} for row in rows]
+    return [
+        {key: _known(value) if isinstance(value, float) else value for key, value in row.items()}
+        for row in rows
+    ]

@@ -1,4 +1,6 @@
-"""``dynst tune``: search schedules, rates and sparsities for the best trade between accuracy and sensors kept."""
+"""``dynst tune``: search schedules, rates and sparsities for the best trade between accuracy and
+sensors kept.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,22 +15,55 @@ __all__ = ["tune"]
 
 @click.command()
 @click.argument("sweep", type=click.Path(path_type=Path), required=False)
-@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Override a setting, e.g. trials=30 or job.seed=1.")
-@click.option("--resume", metavar="RUN", help="Go on with the sweep of this MLflow run; finished trials are kept.")
-@click.option("--extend", metavar="N", type=click.IntRange(min=1), help="With --resume: add N trials.")
-@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", help="What goes to standard output.")
+@click.option(
+    "--set",
+    "assignments",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Override a setting, e.g. trials=30 or job.seed=1.",
+)
+@click.option(
+    "--resume",
+    metavar="RUN",
+    help="Go on with the sweep of this MLflow run; finished trials are kept.",
+)
+@click.option(
+    "--extend", metavar="N", type=click.IntRange(min=1), help="With --resume: add N trials."
+)
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="What goes to standard output.",
+)
 @click.option("--quiet", is_flag=True, help="Show no progress: the result and errors alone.")
 def tune(
-    sweep: Path | None, assignments: tuple[str, ...], resume: str | None, extend: int | None, output: str, quiet: bool
+    sweep: Path | None,
+    assignments: tuple[str, ...],
+    resume: str | None,
+    extend: int | None,
+    output: str,
+    quiet: bool,
 ) -> None:
     """Run the trials of SWEEP and show which of them no other one beats in every objective."""
     if (sweep is None) == (resume is None):
-        raise click.UsageError("name a sweep file, or with --resume the MLflow run of a sweep that was started before")
+        raise click.UsageError(
+            "name a sweep file, or with --resume the MLflow run of a sweep that was started before"
+        )
     if resume is not None and assignments:
-        raise click.UsageError("a sweep goes on as it was started; leave --set out, or start a new one")
+        raise click.UsageError(
+            "a sweep goes on as it was started; leave --set out, or start a new one"
+        )
     if extend is not None and resume is None:
-        raise click.UsageError("--extend adds trials to a sweep that was started before; name its run with --resume")
-    spec, known = (_new(sweep, assignments), None) if sweep is not None else _started(str(resume), extend or 0)
+        raise click.UsageError(
+            "--extend adds trials to a sweep that was started before; name its run with --resume"
+        )
+    spec, known = (
+        (_new(sweep, assignments), None)
+        if sweep is not None
+        else _started(str(resume), extend or 0)
+    )
 
     from dynst_platform.config.stores import sweep_store_for
 
@@ -51,7 +86,9 @@ def _new(path: Path, assignments: tuple[str, ...]) -> "SweepSpec":
 
     spec = load_sweep(path, assignments)
     store = from_anywhere(spec.job["data"]["store"])  # it may be resumed from another folder
-    return with_trials(spec.model_copy(update={"job": with_overrides(spec.job, {"data.store": store})}))
+    return with_trials(
+        spec.model_copy(update={"job": with_overrides(spec.job, {"data.store": store})})
+    )
 
 
 def _started(run_id: str, extend: int) -> "tuple[SweepSpec, tuple[str, str]]":

@@ -1,4 +1,6 @@
-"""Which trials no other one beats in every objective, how much of the objectives' space they cover, and the one to choose."""
+"""Which trials no other one beats in every objective, how much of the objectives' space they cover,
+and the one to choose.
+"""
 
 from collections.abc import Sequence
 
@@ -10,7 +12,8 @@ from dynst_platform.config.sweep import DIRECTIONS
 
 __all__ = ["chosen_of", "front_of", "hypervolumes"]
 
-BEYOND = 0.1  # of the range of each objective, that the reference point of the hypervolume lies beyond the worst
+# of the range of each objective, that the reference point of the hypervolume lies beyond the worst
+BEYOND = 0.1
 
 
 def front_of(records: Sequence[Record], objectives: Sequence[str]) -> list[Record]:
@@ -23,17 +26,22 @@ def front_of(records: Sequence[Record], objectives: Sequence[str]) -> list[Recor
 
 
 def chosen_of(front: Sequence[Record], dense: float, within: float) -> Record | None:
-    """The trial with most sensors off whose error is at most ``within`` (a share) over the dense reference's; where there is none,
-    the one with the lowest error."""
+    """The trial with most sensors off whose error is at most ``within`` (a share) over the dense
+    reference's; where there is none, the one with the lowest error.
+    """
     good = [record for record in front if record.objectives["mae_all"] <= (1 + within) * dense]
     if good:
-        return max(good, key=lambda record: (record.objectives["sparsity"], -record.objectives["mae_all"]))
+        return max(
+            good, key=lambda record: (record.objectives["sparsity"], -record.objectives["mae_all"])
+        )
     return min(front, key=lambda record: record.objectives["mae_all"], default=None)
 
 
 def hypervolumes(records: Sequence[Record], objectives: Sequence[str]) -> list[tuple[int, float]]:
-    """By number of each finished trial, what it and those before it cover (Zitzler and Thiele 1999): a share of the box between the
-    best value of every objective and a point just beyond the worst of each."""
+    """By number of each finished trial, what it and those before it cover (Zitzler and Thiele
+    1999): a share of the box between the best value of every objective and a point just beyond
+    the worst of each.
+    """
     finished = finished_among(records)
     if not finished:
         return []
@@ -42,7 +50,11 @@ def hypervolumes(records: Sequence[Record], objectives: Sequence[str]) -> list[t
     extent = np.where(worst > best, worst - best, 1.0)
     scaled = (points - best) / extent  # the best is 0, the worst 1
     return [
-        (record.number, float(moocore.hypervolume(scaled[: count + 1], ref=1 + BEYOND)) / (1 + BEYOND) ** len(objectives))
+        (
+            record.number,
+            float(moocore.hypervolume(scaled[: count + 1], ref=1 + BEYOND))
+            / (1 + BEYOND) ** len(objectives),
+        )
         for count, record in enumerate(finished)
     ]
 

@@ -1,7 +1,8 @@
 """Trials that Ray kills because memory is short.
 
-Ray Tune 2.60 knows an actor that died and a task that raised, but not ``OutOfMemoryError``: it takes that for an error of its own
-and ends the whole experiment (``RayActorManager._actor_task_failed``). Here such a trial has died like any other.
+Ray Tune 2.60 knows an actor that died and a task that raised, but not ``OutOfMemoryError``: it
+takes that for an error of its own and ends the whole experiment
+(``RayActorManager._actor_task_failed``). Here such a trial has died like any other.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,11 @@ def tolerate_oom_kills() -> Iterator[None]:
     original = RayActorManager._actor_task_failed
 
     def failed(manager: Any, tracked_actor_task: Any, exception: Exception) -> None:
-        original(manager, tracked_actor_task, KilledForMemory() if isinstance(exception, OutOfMemoryError) else exception)
+        original(
+            manager,
+            tracked_actor_task,
+            KilledForMemory() if isinstance(exception, OutOfMemoryError) else exception,
+        )
 
     RayActorManager._actor_task_failed = failed
     try:

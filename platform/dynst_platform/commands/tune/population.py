@@ -1,4 +1,7 @@
-"""Population based training (Jaderberg et al. 2017), the rules alone: who goes on from whom, and with which rates."""
+"""Population based training (Jaderberg et al.
+
+2017), the rules alone: who goes on from whom, and with which rates.
+"""
 
 from collections.abc import Mapping
 from math import ceil
@@ -30,13 +33,21 @@ def perturbed(sweep: SweepSpec, overrides: Mapping[str, Any], random: Random) ->
 def _perturbed(dimension: Dimension, value: Any, random: Random) -> Any:
     anew = random.random() < RESAMPLED
     if dimension.entries is not None:
-        return random.choice(dimension.entries) if anew else _beside(dimension.entries, value, random)
+        return (
+            random.choice(dimension.entries) if anew else _beside(dimension.entries, value, random)
+        )
     if dimension.int_ is not None:
-        return random.randint(*dimension.int_) if anew else _within(dimension.int_, round(value * random.choice(FACTORS)))
+        return (
+            random.randint(*dimension.int_)
+            if anew
+            else _within(dimension.int_, round(value * random.choice(FACTORS)))
+        )
     low, high = bounds_of(dimension)
     if not anew:
         return _within((low, high), value * random.choice(FACTORS))
-    return low * (high / low) ** random.random() if dimension.loguniform else random.uniform(low, high)
+    return (
+        low * (high / low) ** random.random() if dimension.loguniform else random.uniform(low, high)
+    )
 
 
 def _within(bounds: tuple[Any, Any], value: Any) -> Any:

@@ -1,4 +1,6 @@
-"""A sweep while it runs, on standard error: a live table on a terminal, a line for each trial that ends in a file or CI log."""
+"""A sweep while it runs, on standard error: a live table on a terminal, a line for each trial that
+ends in a file or CI log.
+"""
 
 from collections import Counter
 from types import TracebackType
@@ -38,7 +40,12 @@ class SweepProgress:
         self._show(f"{self._sweep.name}: {self._note}")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._live.stop()
 
     def on_piece(self, cell: Task, product: TaskResult) -> None:
@@ -61,7 +68,11 @@ class SweepProgress:
     def _line(self, record: Record) -> str:
         """A trial that has ended."""
         ended = sum(other.ended for other in self._trials.values())
-        figures = f"MAE {record.objectives['mae_all']:.4g}, {record.objectives['sparsity']:.0%} off" if record.objectives else ""
+        figures = (
+            f"MAE {record.objectives['mae_all']:.4g}, {record.objectives['sparsity']:.0%} off"
+            if record.objectives
+            else ""
+        )
         parts = [
             f"trial {record.number} {record.state}",
             settings_of(record.overrides),
@@ -76,7 +87,11 @@ class SweepProgress:
         told = ", ".join(f"{count} {state}" for state, count in counts.items()) or self._note
         table = Table(box=None, pad_edge=False)
         for heading in ("trial", "state", "epoch", "val MAE", "off", "settings"):
-            table.add_column(heading, justify="left" if heading in ("state", "settings") else "right", no_wrap=True)
+            table.add_column(
+                heading,
+                justify="left" if heading in ("state", "settings") else "right",
+                no_wrap=True,
+            )
         for record in sorted(self._trials.values(), key=_running_then_best)[:SHOWN]:
             error, off = (record.objectives.get(name) for name in ("mae_all", "sparsity"))
             table.add_row(

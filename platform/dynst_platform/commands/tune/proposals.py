@@ -1,11 +1,18 @@
-"""Which settings to try next: a pure function of the sweep, the trial's number, and what earlier trials gave."""
+"""Which settings to try next: a pure function of the sweep, the trial's number, and what earlier
+trials gave.
+"""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice, product
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 
@@ -19,12 +26,17 @@ __all__ = ["Proposals", "bounds_of", "grid_size", "with_trials"]
 
 
 class Proposals:
-    """Optuna's searchers, asked and told; a categorical entry is known to them by its place, so that it may be anything."""
+    """Optuna's searchers, asked and told.
+
+    A categorical entry is known to them by its place, so that it may be anything.
+    """
 
     def __init__(self, sweep: SweepSpec, records: Sequence[Record]) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._sweep, self._base = sweep, _base(sweep)
-        self._study = optuna.create_study(directions=[DIRECTIONS[name] for name in sweep.objectives])
+        self._study = optuna.create_study(
+            directions=[DIRECTIONS[name] for name in sweep.objectives]
+        )
         self._asked: dict[int, optuna.Trial] = {}
         for record in records:
             if record.ended:
@@ -53,18 +65,31 @@ class Proposals:
 
     def _sampler(self, number: int) -> BaseSampler:
         seed = self._sweep.seed * 1_000_003 + number
-        return RandomSampler(seed=seed) if self._sweep.searcher == "random" else TPESampler(seed=seed, constant_liar=True)
+        return (
+            RandomSampler(seed=seed)
+            if self._sweep.searcher == "random"
+            else TPESampler(seed=seed, constant_liar=True)
+        )
 
     def _past(self, record: Record) -> optuna.trial.FrozenTrial:
-        chosen = {key: self._sweep.space[key] for key in record.overrides if key in self._sweep.space}
-        params = {key: _inner(dimension, record.overrides[key]) for key, dimension in chosen.items()}
-        known: dict[str, Any] = {"params": params, "distributions": {key: _distribution(d) for key, d in chosen.items()}}
+        chosen = {
+            key: self._sweep.space[key] for key in record.overrides if key in self._sweep.space
+        }
+        params = {
+            key: _inner(dimension, record.overrides[key]) for key, dimension in chosen.items()
+        }
+        known: dict[str, Any] = {
+            "params": params,
+            "distributions": {key: _distribution(d) for key, d in chosen.items()},
+        }
         if record.state == "finished":
             values = [record.objectives[name] for name in self._sweep.objectives]
             return optuna.trial.create_trial(state=TrialState.COMPLETE, values=values, **known)
         if record.state == "stopped" and record.objectives and len(self._sweep.objectives) == 1:
             halfway = {max(1, record.steps): record.objectives["mae_all"]}
-            return optuna.trial.create_trial(state=TrialState.PRUNED, intermediate_values=halfway, **known)
+            return optuna.trial.create_trial(
+                state=TrialState.PRUNED, intermediate_values=halfway, **known
+            )
         return optuna.trial.create_trial(state=TrialState.FAIL, **known)
 
 
@@ -77,7 +102,10 @@ def with_trials(sweep: SweepSpec, extend: int = 0) -> SweepSpec:
     if sweep.searcher != "grid":
         return sweep.model_copy(update={"trials": sweep.trials + extend})
     if extend:
-        raise ConfigError("a grid has a fixed number of trials, so --extend cannot add any; search it with random or tpe instead")
+        raise ConfigError(
+            "a grid has a fixed number of trials, so --extend cannot add any; search it with "
+            "random or tpe instead"
+        )
     return sweep.model_copy(update={"trials": grid_size(sweep)})
 
 
@@ -114,7 +142,9 @@ def _applies(dimension: Dimension, overrides: dict[str, Any], base: dict[str, An
 
 def _suggest(trial: optuna.Trial, key: str, dimension: Dimension) -> Any:
     if dimension.entries is not None:
-        return dimension.entries[trial.suggest_categorical(key, list(range(len(dimension.entries))))]
+        return dimension.entries[
+            trial.suggest_categorical(key, list(range(len(dimension.entries))))
+        ]
     if dimension.int_ is not None:
         return trial.suggest_int(key, *dimension.int_)
     return trial.suggest_float(key, *bounds_of(dimension), log=dimension.loguniform is not None)

@@ -22,7 +22,9 @@ from dynst_platform.execution.local_ray import local_ray
 
 __all__ = ["TrialDriver", "run_trials"]
 
-STARTER_MEMORY = 64 * 2**20  # what a trial of several workers takes itself; asking for no CPU at all would be refused
+STARTER_MEMORY = (
+    64 * 2**20
+)  # what a trial of several workers takes itself; asking for no CPU at all would be refused
 
 
 class TrialDriver(Protocol):
@@ -41,23 +43,35 @@ class TrialDriver(Protocol):
 
     def failed(self, number: int, reason: str) -> None: ...
 
-    def followed(self, number: int, leader: int, epoch: int, random: Random) -> list[dict[str, Any]]:
+    def followed(
+        self, number: int, leader: int, epoch: int, random: Random
+    ) -> list[dict[str, Any]]:
         """The jobs of a trial that goes on from another one's state, with other rates."""
 
 
 def run_trials(
-    sweep: SweepSpec, setting: Setting, left: int, folder: Path, conductor: TrialDriver, address: str | None = None
+    sweep: SweepSpec,
+    setting: Setting,
+    left: int,
+    folder: Path,
+    conductor: TrialDriver,
+    address: str | None = None,
 ) -> None:
-    """Run what the conductor has ``left``; returns when every trial has ended. Failed trials do not end it.
+    """Run what the conductor has ``left``; returns when every trial has ended.
+
+    Failed trials do not end it.
 
     Args:
-        address: of a Ray cluster that runs already, whose nodes see ``folder`` and the paths of ``setting``.
+        address: of a Ray cluster that runs already, whose nodes see ``folder`` and the paths of
+            ``setting``.
 
     Raises:
         RunError: Tune itself failed.
     """
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # whose trials fail is told by name
-    dashboard = sweep.resources.workers > 1  # which frees what the group of a stopped trial had taken
+    dashboard = (
+        sweep.resources.workers > 1
+    )  # which frees what the group of a stopped trial had taken
     with local_ray(dashboard, address):
         told = _DriverSearcher(conductor, left)
         tuner = tune.Tuner(
@@ -85,7 +99,9 @@ def run_trials(
             with tolerate_oom_kills():
                 tuner.fit()
         except tune.error.TuneError as error:
-            raise RunError(f"the sweep stopped: {_last_line(error)}; go on with --resume") from error
+            raise RunError(
+                f"the sweep stopped: {_last_line(error)}; go on with --resume"
+            ) from error
 
 
 def _for_one(need: Resources) -> dict[str, float]:
@@ -100,15 +116,17 @@ def _at_once(sweep: SweepSpec) -> int | None:
     most = int(min(have.get("CPU", 0) / cpu, have.get("GPU", 0) / gpu if gpu else float("inf")))
     if most < 1:
         raise RunError(
-            f"a trial needs {cpu:g} CPUs and {gpu:g} GPUs, but the cluster has {have.get('CPU', 0):g} and "
-            f"{have.get('GPU', 0):g}; lower resources"
+            f"a trial needs {cpu:g} CPUs and {gpu:g} GPUs, but the cluster has "
+            f"{have.get('CPU', 0):g} and {have.get('GPU', 0):g}; lower resources"
         )
     if sweep.scheduler == "pbt":
         return None  # those that wait for the others count too
     return most if sweep.at_once is None else min(most, sweep.at_once)
 
 
-def _scheduler(sweep: SweepSpec, setting: Setting, conductor: TrialDriver, told: "_DriverSearcher") -> TrialScheduler | None:
+def _scheduler(
+    sweep: SweepSpec, setting: Setting, conductor: TrialDriver, told: "_DriverSearcher"
+) -> TrialScheduler | None:
     if sweep.scheduler != "pbt":
         return stopping(sweep)
 
@@ -139,7 +157,9 @@ class _DriverSearcher(Searcher):  # type: ignore[misc]
         number, jobs = found
         return {"number": number, "jobs": jobs}
 
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
         """The conductor hears of it from the callback, with the trial's number."""
 
     def save(self, checkpoint_path: str) -> None:
@@ -152,7 +172,9 @@ class _DriverSearcher(Searcher):  # type: ignore[misc]
 
 
 class _DriverCallback(tune.Callback):  # type: ignore[misc]
-    """What the conductor raises, for instance because the disk is full, is no trial's fault: Tune would take it for one."""
+    """What the conductor raises, for instance because the disk is full, is no trial's fault: Tune
+    would take it for one.
+    """
 
     def __init__(self, conductor: TrialDriver, setting: Setting) -> None:
         self._conductor, self._setting = conductor, setting
@@ -174,7 +196,9 @@ class _DriverCallback(tune.Callback):  # type: ignore[misc]
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._open.discard(trial.config["number"])
 
-    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
         report = TrialReport.model_validate(result)
         if report.result is None and report.failed is None:
             self._tell(self._conductor.reported, trial, report)
@@ -187,12 +211,18 @@ class _DriverCallback(tune.Callback):  # type: ignore[misc]
         elif last.result is not None:
             self._tell(self._conductor.finished, trial, last, last.result)
         else:
-            self._tell(self._conductor.stopped, trial, "no longer among the best when it was compared")
+            self._tell(
+                self._conductor.stopped, trial, "no longer among the best when it was compared"
+            )
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._open.discard(trial.config["number"])
         hung = self._setting.hung_file(trial.config["number"])
-        self._tell(self._conductor.failed, trial, hung.read_text(encoding="utf-8") if hung.exists() else _reason(trial))
+        self._tell(
+            self._conductor.failed,
+            trial,
+            hung.read_text(encoding="utf-8") if hung.exists() else _reason(trial),
+        )
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         """Tune ends the trials that run when time is up without a word."""

@@ -1,4 +1,6 @@
-"""What is known of each trial, on disk as soon as it is known: a killed sweep goes on from here, and nothing else."""
+"""What is known of each trial, on disk as soon as it is known: a killed sweep goes on from here,
+and nothing else.
+"""
 
 import json
 import os
@@ -21,11 +23,17 @@ class Record:
     attempts: int = 0
     steps: int = 0  # of training, over all seeds, without a shared warm-up
     seconds: float = 0.0
-    objectives: dict[str, float] = field(default_factory=dict)  # mean over seeds; of a stopped trial as far as it came
-    metrics: dict[str, float] = field(default_factory=dict)  # the same of the test part and the model
+    objectives: dict[str, float] = field(
+        default_factory=dict
+    )  # mean over seeds; of a stopped trial as far as it came
+    metrics: dict[str, float] = field(
+        default_factory=dict
+    )  # the same of the test part and the model
     active: list[bool] = field(default_factory=list)  # of the first seed, whose model is kept
     run_id: str = ""  # in MLflow
-    history: list[dict[str, Any]] = field(default_factory=list)  # of a population: overrides until an epoch, and who it followed
+    history: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # of a population: overrides until an epoch, and who it followed
 
     @property
     def ended(self) -> bool:
@@ -33,7 +41,10 @@ class Record:
 
 
 def trial_path(folder: Path, number: int, suffix: str = "") -> Path:
-    """Where a trial keeps something: its record ``.json``, its last words ``.hung``; without a suffix the folder of its model."""
+    """Where a trial keeps something: its record ``.json``, its last words ``.hung``.
+
+    Without a suffix the folder of its model.
+    """
     return folder / f"{number:05d}{suffix}"
 
 
@@ -49,7 +60,10 @@ class Records:
         folder.mkdir(parents=True, exist_ok=True)
 
     def all(self) -> list[Record]:
-        return [Record(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(self.folder.glob("*.json"))]
+        return [
+            Record(**json.loads(path.read_text(encoding="utf-8")))
+            for path in sorted(self.folder.glob("*.json"))
+        ]
 
     def save(self, record: Record) -> None:
         """Whole or not at all."""

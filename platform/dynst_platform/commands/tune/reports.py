@@ -1,4 +1,6 @@
-"""What a trial tells of itself, through Ray Tune: a report for each epoch, and a last one that ends it."""
+"""What a trial tells of itself, through Ray Tune: a report for each epoch, and a last one that ends
+it.
+"""
 
 from math import inf, nan
 from typing import Any, Self
@@ -28,11 +30,14 @@ class TrialResult(BaseModel):
 
 
 class TrialReport(BaseModel):
-    """Figures of an epoch, means over the seeds. Tune adds keys of its own, which are left out but for the time.
+    """Figures of an epoch, means over the seeds.
+
+    Tune adds keys of its own, which are left out but for the time.
 
     Args:
         epoch: 0 where the trial failed before the end of the first.
-        settled: epochs since the mask was final, the clock by which trials of different schedules are compared.
+        settled: epochs since the mask was final, the clock by which trials of different schedules
+            are compared.
         mae_all: on the validation part, over ALL locations, in the unit of the first target.
         train_mae: of the sensors of each step.
         sparsity: share of sensors that are off.

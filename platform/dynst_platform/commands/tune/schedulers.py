@@ -1,4 +1,6 @@
-"""Who is stopped early, or goes on from another: Ray Tune's schedulers on a clock that is fair to pruning, and one of our own."""
+"""Who is stopped early, or goes on from another: Ray Tune's schedulers on a clock that is fair to
+pruning, and one of our own.
+"""
 
 import shutil
 from collections.abc import Callable
@@ -15,22 +17,35 @@ from dynst_platform.config.sweep import SweepSpec
 __all__ = ["Follow", "Population", "stopping"]
 
 Follow = Callable[[int, int, int, Random], dict[str, Any]]
-"""(trial, the one that it goes on from, epoch, where chance comes from) to its settings for Tune."""
+"""(trial, the one that it goes on from, epoch, where chance comes from) to its settings for
+Tune.
+"""
 
 
 def stopping(sweep: SweepSpec) -> TrialScheduler | None:
-    """Trials are compared by epochs since their masks were final, so that none is judged in the middle of its pruning."""
+    """Trials are compared by epochs since their masks were final, so that none is judged in the
+    middle of its pruning.
+    """
     if sweep.scheduler == "asha":
-        return ASHAScheduler(time_attr=CLOCK, grace_period=1, max_t=1 + _most_epochs(sweep), reduction_factor=4)
+        return ASHAScheduler(
+            time_attr=CLOCK, grace_period=1, max_t=1 + _most_epochs(sweep), reduction_factor=4
+        )
     if sweep.scheduler == "median":
-        return _MedianOnceSettled(time_attr=CLOCK, grace_period=1, min_samples_required=3, min_time_slice=float("inf"))
+        return _MedianOnceSettled(
+            time_attr=CLOCK, grace_period=1, min_samples_required=3, min_time_slice=float("inf")
+        )
     return None
 
 
 def _most_epochs(sweep: SweepSpec) -> int:
     """No trial's clock goes beyond, so that none is stopped for its age."""
     searched = sweep.space.get("training.epochs")
-    most: int = max([JobSpec.model_validate(sweep.job).training.epochs, *(searched.extremes if searched else ())])
+    most: int = max(
+        [
+            JobSpec.model_validate(sweep.job).training.epochs,
+            *(searched.extremes if searched else ()),
+        ]
+    )
     return most
 
 
@@ -38,27 +53,38 @@ class _MedianOnceSettled(MedianStoppingRule):  # type: ignore[misc]
     """Tune's rule compares a trial's best error so far; here only errors of final masks count."""
 
     def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        return str(super().on_trial_result(controller, trial, result) if result[CLOCK] else TrialScheduler.CONTINUE)
+        return str(
+            super().on_trial_result(controller, trial, result)
+            if result[CLOCK]
+            else TrialScheduler.CONTINUE
+        )
 
 
 class Population(FIFOScheduler):  # type: ignore[misc]
-    """Every few epochs all trials wait for the last; then the worst take over the state of the best and go on with other rates.
+    """Every few epochs all trials wait for the last.
 
-    Tune's own scheduler of this kind waits for ever when a trial fails while the others wait for it, and is no function of a seed.
-    The states are the files that trials leave (``Setting.state``), so a killed sweep goes on from there too.
+    Then the worst take over the state of the best and go on with other rates.
+
+    Tune's own scheduler of this kind waits for ever when a trial fails while the others wait for
+    it, and is no function of a seed. The states are the files that trials leave
+    (``Setting.state``), so a killed sweep goes on from there too.
 
     Args:
         complete: whether all trials of the population have been handed to Tune.
     """
 
-    def __init__(self, sweep: SweepSpec, setting: Setting, follow: Follow, complete: Callable[[], bool]) -> None:
+    def __init__(
+        self, sweep: SweepSpec, setting: Setting, follow: Follow, complete: Callable[[], bool]
+    ) -> None:
         super().__init__()
         self._sweep, self._setting, self._follow, self._complete = sweep, setting, follow, complete
         self._epochs = JobSpec.model_validate(sweep.job).training.epochs
         self._waiting: dict[Any, tuple[int, float]] = {}  # by trial: its epoch and error
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tune keeps copies; what is needed again is in the conductor's records and the trials' states."""
+        """Tune keeps copies; what is needed again is in the conductor's records and the trials'
+        states.
+        """
         return {}
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
@@ -82,17 +108,36 @@ class Population(FIFOScheduler):  # type: ignore[misc]
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         ready = [trial for trial in tune_controller.get_trials() if trial not in self._waiting]
-        return next((trial for status in ("PENDING", "PAUSED") for trial in ready if trial.status == status), None)
+        return next(
+            (
+                trial
+                for status in ("PENDING", "PAUSED")
+                for trial in ready
+                if trial.status == status
+            ),
+            None,
+        )
 
     def _exchange(self, tune_controller: Any, ended: Any) -> None:
-        """When nobody is still on the way. After a resume some may be ahead; they wait for the others."""
-        alive = [trial for trial in tune_controller.get_trials() if not trial.is_finished() and trial is not ended]
+        """When nobody is still on the way.
+
+        After a resume some may be ahead; they wait for the others.
+        """
+        alive = [
+            trial
+            for trial in tune_controller.get_trials()
+            if not trial.is_finished() and trial is not ended
+        ]
         if not alive or not self._complete() or any(trial not in self._waiting for trial in alive):
             return
         epoch = min(self._waiting[trial][0] for trial in alive)
-        here = {trial.config["number"]: trial for trial in alive if self._waiting[trial][0] == epoch}
+        here = {
+            trial.config["number"]: trial for trial in alive if self._waiting[trial][0] == epoch
+        }
         random = Random(f"{self._sweep.seed} {epoch}")
-        pairs = followers({number: self._waiting[trial][1] for number, trial in here.items()}, random)
+        pairs = followers(
+            {number: self._waiting[trial][1] for number, trial in here.items()}, random
+        )
         for number, leader in pairs.items():
             here[number].set_config(self._follow(number, leader, epoch, random))
             shutil.copyfile(self._setting.state(leader), self._setting.state(number))

@@ -1,4 +1,7 @@
-"""A trial: a training with overrides, once for each seed, from the shared warm-up on. Knows neither Ray nor MLflow."""
+"""A trial: a training with overrides, once for each seed, from the shared warm-up on.
+
+Knows neither Ray nor MLflow.
+"""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +16,14 @@ from typing import Any
 from dynst.distributed.world import current_world
 from dynst.experiment.arms import Arm
 from dynst.experiment.experiment import Experiment
-from dynst.experiment.protocol import arm_errors, error_figures, prepare, run_epochs, save_arm, time_inference
+from dynst.experiment.protocol import (
+    arm_errors,
+    error_figures,
+    prepare,
+    run_epochs,
+    save_arm,
+    time_inference,
+)
 from dynst.training.trainer import EpochResult
 from dynst_platform.commands.tune.reports import TrialReport, TrialResult
 from dynst_platform.commands.tune.warm_up import warm_state
@@ -38,13 +48,15 @@ class _Run:
 
 
 class Trial:
-    """Trainings of one configuration that advance epoch by epoch together, so that a scheduler sees means over seeds.
+    """Trainings of one configuration that advance epoch by epoch together, so that a scheduler sees
+    means over seeds.
 
     Args:
         jobs: the same job with different seeds.
         warm_root: where warm-ups are kept; None trains each from its first step.
         beat: called now and then while the trial is prepared.
-        states: what ``state_dict`` of a trial gave, this one before it was interrupted or another; goes on from there.
+        states: what ``state_dict`` of a trial gave, this one before it was interrupted or another;
+            goes on from there.
     """
 
     def __init__(
@@ -70,17 +82,23 @@ class Trial:
         for reports in zip(*(run.arm.training.run() for run in self._runs), strict=True):
             error = fmean(report.val_mae for report in reports)
             if not isfinite(error):
-                raise RunError(f"the error is not a number after epoch {reports[0].epoch}; lower training.learning_rate")
+                raise RunError(
+                    f"the error is not a number after epoch {reports[0].epoch}; lower "
+                    f"training.learning_rate"
+                )
             yield self._figures(reports, error)
 
     def result(self, model_folder: Path) -> TrialResult | None:
-        """Objectives, figures of the test part, and the choice of the first seed, whose model goes into ``model_folder``.
+        """Objectives, figures of the test part, and the choice of the first seed, whose model goes
+        into ``model_folder``.
 
         None on all ranks but the first.
         """
         first = self._runs[0]
         best = [run.arm.training.best[0] for run in self._runs if run.arm.training.best is not None]
-        tests = [error_figures(arm_errors(run.experiment, run.arm), run.arm.active) for run in self._runs]
+        tests = [
+            error_figures(arm_errors(run.experiment, run.arm), run.arm.active) for run in self._runs
+        ]
         timed = time_inference(first.experiment, first.arm, seconds=TIMED_SECONDS)
         if timed is None:
             return None
@@ -95,7 +113,10 @@ class Trial:
                 "latency_ms": timed.compact_ms,
             },
             metrics={
-                **{f"test/{name}": fmean(errors.get(name, nan) for errors in tests) for name in GROUPS},
+                **{
+                    f"test/{name}": fmean(errors.get(name, nan) for errors in tests)
+                    for name in GROUPS
+                },
                 "model/mae_all": tests[0]["mae_all"],
                 **{f"efficiency/{name}": float(value) for name, value in vars(timed).items()},
             },
@@ -119,11 +140,19 @@ class Trial:
     def _prepared(self, job: JobSpec, state: dict[str, Any] | None) -> _Run:
         experiment = experiment_of(job, self._store_path, current_world())
         arm = experiment.learned()
-        shared = experiment.warm_epochs(arm) if self._warm_root is not None and job.sparsity.dropout else 0
+        shared = (
+            experiment.warm_epochs(arm)
+            if self._warm_root is not None and job.sparsity.dropout
+            else 0
+        )
         if state is not None:
             arm.training.load_state_dict(state)
         else:
-            warm = warm_state(job, experiment.store, self._warm_root, self._beat) if self._warm_root and shared else None
+            warm = (
+                warm_state(job, experiment.store, self._warm_root, self._beat)
+                if self._warm_root and shared
+                else None
+            )
             run = partial(run_epochs, on_epoch=lambda epoch: self._beat())
             prepare(experiment, arm, run=run, warm=warm, on_warm=lambda arm: self._beat())
             self._beat()
@@ -143,6 +172,9 @@ class Trial:
     def _settled_epochs(self, epoch: int) -> int:
         trainings = [run.arm.training for run in self._runs]
         return sum(
-            all(training.scheme.is_settled(past * training.steps_per_epoch) for training in trainings)
+            all(
+                training.scheme.is_settled(past * training.steps_per_epoch)
+                for training in trainings
+            )
             for past in range(1, epoch + 1)
         )

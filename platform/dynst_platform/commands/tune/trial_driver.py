@@ -1,4 +1,6 @@
-"""The driver's view of a sweep: which trial comes next, what became of each, kept on disk and told to MLflow and the screen."""
+"""The driver's view of a sweep: which trial comes next, what became of each, kept on disk and told
+to MLflow and the screen.
+"""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -21,22 +23,43 @@ Listener = Callable[[Record, TrialReport | None], None]
 
 
 def jobs_of(sweep: SweepSpec, overrides: dict[str, Any]) -> list[JobSpec]:
-    """The base job with overrides, once for each seed; without references, of which the sweep has its own.
+    """The base job with overrides, once for each seed.
+
+    Without references, of which the sweep has its own.
 
     Raises:
         ConfigError: the overrides do not go together.
     """
-    alone = {"references": {"dense": False, "random": 0}, "cluster.num_workers": 0, "name": sweep.name}
-    return [check_job(with_overrides(sweep.job, alone | overrides | {"seed": seed})) for seed in sweep.seeds]
+    alone = {
+        "references": {"dense": False, "random": 0},
+        "cluster.num_workers": 0,
+        "name": sweep.name,
+    }
+    return [
+        check_job(with_overrides(sweep.job, alone | overrides | {"seed": seed}))
+        for seed in sweep.seeds
+    ]
 
 
 class SweepDriver:
     """Trials that a killed driver left behind come first, with the settings that they had."""
 
     def __init__(
-        self, sweep: SweepSpec, records: Records, tracker: Tracker, parent: str, listener: Listener, dense: float = float("nan")
+        self,
+        sweep: SweepSpec,
+        records: Records,
+        tracker: Tracker,
+        parent: str,
+        listener: Listener,
+        dense: float = float("nan"),
     ) -> None:
-        self.sweep, self._records, self._tracker, self._parent, self._listener = sweep, records, tracker, parent, listener
+        self.sweep, self._records, self._tracker, self._parent, self._listener = (
+            sweep,
+            records,
+            tracker,
+            parent,
+            listener,
+        )
         self._dense = dense  # the reference's error on the test part
         known = records.all()
         self.trials = {record.number: record for record in known}
@@ -70,7 +93,11 @@ class SweepDriver:
     def reported(self, number: int, report: TrialReport) -> None:
         record = self.trials[number]
         self._take(record, report)
-        series = {"val/mae": report.mae_all, "train/mae": report.train_mae, "mask/sparsity": report.sparsity}
+        series = {
+            "val/mae": report.mae_all,
+            "train/mae": report.train_mae,
+            "mask/sparsity": report.sparsity,
+        }
         if self.sweep.scheduler == "pbt":
             series |= _rates(record)
         self._tracker.log(record.run_id, series, report.epoch)
@@ -81,8 +108,13 @@ class SweepDriver:
         self._take(record, report)
         record.objectives, record.metrics = dict(result.objectives), dict(result.metrics)
         record.active, record.seconds = list(result.active), result.seconds
-        shown = {f"objective/{name}": value for name, value in record.objectives.items()} | record.metrics
-        mask = {"mask/final_sparsity": record.objectives["sparsity"], "mask/cost": record.objectives["cost"]}
+        shown = {
+            f"objective/{name}": value for name, value in record.objectives.items()
+        } | record.metrics
+        mask = {
+            "mask/final_sparsity": record.objectives["sparsity"],
+            "mask/cost": record.objectives["cost"],
+        }
         shown |= mask | {"dense/mae_all": self._dense}
         self._tracker.log(record.run_id, shown, report.epoch)
         self._tracker.log_active(record.run_id, f"trial {number}", record.active, result.importance)
@@ -94,8 +126,13 @@ class SweepDriver:
     def failed(self, number: int, reason: str) -> None:
         self._end(self.trials[number], "failed", reason)
 
-    def followed(self, number: int, leader: int, epoch: int, random: Random) -> list[dict[str, Any]]:
-        """The jobs with which a trial goes on from another one's state; its rates until now are remembered."""
+    def followed(
+        self, number: int, leader: int, epoch: int, random: Random
+    ) -> list[dict[str, Any]]:
+        """The jobs with which a trial goes on from another one's state.
+
+        Its rates until now are remembered.
+        """
         record = self.trials[number]
         record.history.append({"until": epoch, "overrides": record.overrides, "then_from": leader})
         record.overrides = perturbed(self.sweep, self.trials[leader].overrides, random)

@@ -1,4 +1,6 @@
-"""What runs in a trial's own process, or on each of its workers: train, report, keep the state, and end when nothing moves."""
+"""What runs in a trial's own process, or on each of its workers: train, report, keep the state, and
+end when nothing moves.
+"""
 
 import os
 import shutil
@@ -26,7 +28,9 @@ __all__ = ["CLOCK", "Setting", "run_trial"]
 
 CLOCK = "settled"  # of a ``TrialReport``
 
-MakeTrial = Callable[[Sequence[JobSpec], str, Path | None, Callable[[], None], States | None], Trial]
+MakeTrial = Callable[
+    [Sequence[JobSpec], str, Path | None, Callable[[], None], States | None], Trial
+]
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ class Setting:
 
     Args:
         hung_after: seconds.
-        state_every: epochs after which a trial leaves its state for another to go on from; None never.
+        state_every: epochs after which a trial leaves its state for another to go on from; None
+            never.
     """
 
     store: str
@@ -68,7 +73,9 @@ def run_trial(config: dict[str, Any], setting: Setting) -> None:
     try:
         reports = LineReader(folder / REPORTS, TrialReport.read)
         told = config | {"setting": setting}
-        run_on_workers(_on_worker, told, setting.group, reports, lambda report: tune.report(report.for_tune()))
+        run_on_workers(
+            _on_worker, told, setting.group, reports, lambda report: tune.report(report.for_tune())
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -78,7 +85,10 @@ def _on_worker(config: dict[str, Any]) -> None:
 
 
 def _train(config: dict[str, Any], setting: Setting, report: Callable[[TrialReport], None]) -> None:
-    """A trial that cannot succeed says so and is not tried again; any other error is Tune's to retry."""
+    """A trial that cannot succeed says so and is not tried again.
+
+    Any other error is Tune's to retry.
+    """
     torch.set_num_threads(1)
     number = config["number"]
     last = TrialReport()
@@ -114,7 +124,9 @@ def _save(states: States, path: Path) -> None:
 
 
 class _Watch:
-    """Ends this process when there was no ``beat`` for too long: what hangs cannot say so itself."""
+    """Ends this process when there was no ``beat`` for too long: what hangs cannot say so
+    itself.
+    """
 
     def __init__(self, hung_file: Path, seconds: float) -> None:
         self._hung_file, self._seconds = hung_file, seconds
@@ -137,5 +149,7 @@ class _Watch:
             if self._done:
                 return
             self._beaten.clear()
-        self._hung_file.write_text(f"no sign of life for {self._seconds / 60:g} minutes", encoding="utf-8")
+        self._hung_file.write_text(
+            f"no sign of life for {self._seconds / 60:g} minutes", encoding="utf-8"
+        )
         os._exit(1)

@@ -1,4 +1,6 @@
-"""The sensor-dropout warm-up that many trials share: trained once for each set of settings that it depends on."""
+"""The sensor-dropout warm-up that many trials share: trained once for each set of settings that it
+depends on.
+"""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -23,14 +25,32 @@ WARM_KEYS = ("data", "model", "training", *(f"sparsity.{name}" for name in OF_SP
 
 
 def warm_up_task(job: JobSpec, store: SensorStore) -> Task:
-    """The piece of work of which ``state.pt`` is the training's state when the first sensor is about to go."""
-    settings = job.model_dump(mode="json", include={"data", "model", "training", "seed"}, exclude={"training": HOW_KEPT})
-    identity = settings | job.sparsity.model_dump(mode="json", include=set(OF_SPARSITY)) | {"digest": store.manifest.digest}
-    return Task(f"seed-{job.seed}/warm-up", _warm_up, (job.model_dump(mode="json"), str(store.path)), identity)
+    """The piece of work of which ``state.pt`` is the training's state when the first sensor is
+    about to go.
+    """
+    settings = job.model_dump(
+        mode="json", include={"data", "model", "training", "seed"}, exclude={"training": HOW_KEPT}
+    )
+    identity = (
+        settings
+        | job.sparsity.model_dump(mode="json", include=set(OF_SPARSITY))
+        | {"digest": store.manifest.digest}
+    )
+    return Task(
+        f"seed-{job.seed}/warm-up",
+        _warm_up,
+        (job.model_dump(mode="json"), str(store.path)),
+        identity,
+    )
 
 
-def warm_state(job: JobSpec, store: SensorStore, root: Path, beat: Callable[[], None]) -> dict[str, Any]:
-    """The state to continue from; trained here and kept under ``root`` where no other trial has done it."""
+def warm_state(
+    job: JobSpec, store: SensorStore, root: Path, beat: Callable[[], None]
+) -> dict[str, Any]:
+    """The state to continue from.
+
+    Trained here and kept under ``root`` where no other trial has done it.
+    """
     folder, world = root / warm_up_task(job, store).folder, current_world()
     if world.broadcast_bool(folder.exists()):
         return _unpacked(load_result(folder).files)
@@ -40,13 +60,17 @@ def warm_state(job: JobSpec, store: SensorStore, root: Path, beat: Callable[[], 
     return _unpacked(product.files)
 
 
-def _warm_up(document: dict[str, Any], store: str, beat: Callable[[], None] = lambda: None) -> TaskResult:
+def _warm_up(
+    document: dict[str, Any], store: str, beat: Callable[[], None] = lambda: None
+) -> TaskResult:
     experiment = experiment_of(JobSpec.model_validate(document), store, current_world())
     learned = experiment.learned()
     run_epochs(learned, experiment.warm_epochs(learned), lambda epoch: beat())
     packed = BytesIO()
     torch.save(learned.training.state_dict(), packed)
-    return TaskResult([{"stage": "warm-up", "steps": learned.training.step}], {STATE: packed.getvalue()})
+    return TaskResult(
+        [{"stage": "warm-up", "steps": learned.training.step}], {STATE: packed.getvalue()}
+    )
 
 
 def _unpacked(files: Files) -> dict[str, Any]:

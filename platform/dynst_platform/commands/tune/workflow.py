@@ -1,4 +1,7 @@
-"""The use case behind ``dynst tune``: shared work first, then the trials, then the front; stopped anywhere, it goes on there."""
+"""The use case behind ``dynst tune``: shared work first, then the trials, then the front.
+
+Stopped anywhere, it goes on there.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +40,18 @@ __all__ = ["SweepOutcome", "find_sweep", "tune"]
 SWEEP_FILE = "sweep.yaml"
 PARENT = "sweep"
 START_FAILURES = 20  # of a trial's workers, while those of a stopped trial make room
-LINE = ("number", "state", "reason", "attempts", "steps", "seconds", "overrides", "objectives", "metrics", "history")
+LINE = (
+    "number",
+    "state",
+    "reason",
+    "attempts",
+    "steps",
+    "seconds",
+    "overrides",
+    "objectives",
+    "metrics",
+    "history",
+)
 
 
 @dataclass(frozen=True)
@@ -70,12 +84,19 @@ def find_sweep(run_id: str) -> tuple[Path, str]:
     job_id, experiment = sweep_of_run(tracking_uri(), run_id)
     path = sweep_folder(experiment, job_id) / SWEEP_FILE
     if not path.is_file():
-        raise ConfigError(f"the sweep of run {run_id} has no folder at {path.parent}; set DYNST_HOME to where it was started")
+        raise ConfigError(
+            f"the sweep of run {run_id} has no folder at {path.parent}; set DYNST_HOME to where "
+            f"it was started"
+        )
     return path, job_id
 
 
 def tune(
-    sweep: SweepSpec, store: SensorStore, on_piece: OnDone, listener: Listener, resume: tuple[str, str] | None
+    sweep: SweepSpec,
+    store: SensorStore,
+    on_piece: OnDone,
+    listener: Listener,
+    resume: tuple[str, str] | None,
 ) -> SweepOutcome:
     """Run a sweep to its end, or what is left of one.
 
@@ -91,7 +112,9 @@ def tune(
     address = base.cluster.address
     if address is not None:
         check_cluster(address, home(), [store.path])
-    tracker = Tracker(tracking_uri(), artifact_root(), base, store, job_id=resume[1] if resume else None)
+    tracker = Tracker(
+        tracking_uri(), artifact_root(), base, store, job_id=resume[1] if resume else None
+    )
     if resume is None:
         tracker.start(PARENT, PARENT)
     else:
@@ -102,14 +125,26 @@ def tune(
     records = Records(folder / "trials")
     with closed_on_failure(tracker, "go on with --resume"):
         dense = _shared_work(sweep, store, on_piece)
-        conductor = SweepDriver(sweep, records, tracker, tracker.runs[PARENT], listener, dense["test"])
+        conductor = SweepDriver(
+            sweep, records, tracker, tracker.runs[PARENT], listener, dense["test"]
+        )
         if conductor.left:
-            run_trials(sweep, _setting(sweep, store, records), conductor.left, folder / "ray", conductor, address)
+            run_trials(
+                sweep,
+                _setting(sweep, store, records),
+                conductor.left,
+                folder / "ray",
+                conductor,
+                address,
+            )
         return _outcome(sweep, store, tracker, folder, records.all(), dense)
 
 
 def _shared_work(sweep: SweepSpec, store: SensorStore, on_piece: OnDone) -> dict[str, float]:
-    """The dense reference of each seed, and its warm-up where all trials have the same; returns the reference's errors."""
+    """The dense reference of each seed, and its warm-up where all trials have the same.
+
+    Returns the reference's errors.
+    """
     jobs = jobs_of(sweep, {})
     cells = [dense_task(job, store, job.seed, job.training.epochs) for job in jobs]
     if _one_warm_up(sweep):
@@ -122,11 +157,16 @@ def _shared_work(sweep: SweepSpec, store: SensorStore, on_piece: OnDone) -> dict
 
     run_tasks(cells, _pieces(sweep), min(2, len(cells)), on_done, jobs[0].cluster.address)
     dense = [row for row in rows if row["stage"] == "dense"]
-    return {name: fmean(row[key] for row in dense) for name, key in (("val", "val_mae"), ("test", "mae_all"))}
+    return {
+        name: fmean(row[key] for row in dense)
+        for name, key in (("val", "val_mae"), ("test", "mae_all"))
+    }
 
 
 def _one_warm_up(sweep: SweepSpec) -> bool:
-    return not any(key.startswith(warm) for key in sweep.space for warm in WARM_KEYS) and _base_warms_up(sweep)
+    return not any(
+        key.startswith(warm) for key in sweep.space for warm in WARM_KEYS
+    ) and _base_warms_up(sweep)
 
 
 def _base_warms_up(sweep: SweepSpec) -> bool:
@@ -140,7 +180,9 @@ def _setting(sweep: SweepSpec, store: SensorStore, records: Records) -> Setting:
         warm_ups=str(_pieces(sweep)),
         trials=str(records.folder),
         hung_after=60 * sweep.hung_after_minutes,
-        group=GroupShape(sweep.resources.workers, sweep.resources.cpu, sweep.resources.gpu, START_FAILURES),
+        group=GroupShape(
+            sweep.resources.workers, sweep.resources.cpu, sweep.resources.gpu, START_FAILURES
+        ),
         state_every=sweep.perturb_every if sweep.scheduler == "pbt" else None,
     )
 
@@ -150,24 +192,42 @@ def _pieces(sweep: SweepSpec) -> Path:
 
 
 def _outcome(
-    sweep: SweepSpec, store: SensorStore, tracker: Tracker, folder: Path, records: Sequence[Record], dense: dict[str, float]
+    sweep: SweepSpec,
+    store: SensorStore,
+    tracker: Tracker,
+    folder: Path,
+    records: Sequence[Record],
+    dense: dict[str, float],
 ) -> SweepOutcome:
     front = front_of(records, sweep.objectives)
     if not front:
-        reasons = "; ".join(f"trial {record.number}: {record.reason}" for record in records if record.reason)
-        raise RunError(
-            f"none of {len(records)} trials finished ({reasons or 'none started in time'}); mend the sweep and go on with --resume"
+        reasons = "; ".join(
+            f"trial {record.number}: {record.reason}" for record in records if record.reason
         )
-    chosen, unit = chosen_of(front, dense["val"], sweep.within), first_unit(JobSpec.model_validate(sweep.job), store)
+        raise RunError(
+            f"none of {len(records)} trials finished ({reasons or 'none started in time'}); mend "
+            f"the sweep and go on with --resume"
+        )
+    chosen, unit = (
+        chosen_of(front, dense["val"], sweep.within),
+        first_unit(JobSpec.model_validate(sweep.job), store),
+    )
     title = f"{store.manifest.name}: {len(store.sensors)} sensors, {len(records)} trials"
     result = folder / "result"
     result.mkdir(exist_ok=True)
     (result / SWEEP_FILE).write_text(dump_spec(sweep), encoding="utf-8")
     draw_front(result / "front.png", records, front, chosen, dense["val"], title, unit)
-    lines = [_line(record) | {"front": record in front, "chosen": record is chosen} for record in records]
+    lines = [
+        _line(record) | {"front": record in front, "chosen": record is chosen} for record in records
+    ]
     pd.json_normalize(lines).to_csv(result / "trials.csv", index=False)
     for record in front:
-        tracker.log_model(record.run_id, trial_path(folder / "trials", record.number), record.steps, record.metrics)
+        tracker.log_model(
+            record.run_id,
+            trial_path(folder / "trials", record.number),
+            record.steps,
+            record.metrics,
+        )
     volumes = hypervolumes(records, sweep.objectives)
     _finish(tracker, result, volumes, chosen, dense)
     return SweepOutcome(
@@ -180,7 +240,11 @@ def _outcome(
         front=[record.number for record in front],
         chosen=None if chosen is None else chosen.number,
         hypervolume=volumes,
-        artifacts={"folder": str(folder), "picture": str(result / "front.png"), "tracking_uri": without_credentials(tracker.uri)},
+        artifacts={
+            "folder": str(folder),
+            "picture": str(result / "front.png"),
+            "tracking_uri": without_credentials(tracker.uri),
+        },
         attribution=store.manifest.attribution,
     )
 
@@ -190,11 +254,17 @@ def _line(record: Record) -> dict[str, Any]:
 
 
 def _finish(
-    tracker: Tracker, result: Path, volumes: list[tuple[int, float]], chosen: Record | None, dense: dict[str, float]
+    tracker: Tracker,
+    result: Path,
+    volumes: list[tuple[int, float]],
+    chosen: Record | None,
+    dense: dict[str, float],
 ) -> None:
     series = [(number, {"sweep/hypervolume": volume}) for number, volume in volumes]
     last = {f"dense/{part}_mae_all": error for part, error in dense.items()}
     if chosen is not None:
-        last |= {f"chosen/{name}": value for name, value in (chosen.objectives | chosen.metrics).items()}
+        last |= {
+            f"chosen/{name}": value for name, value in (chosen.objectives | chosen.metrics).items()
+        }
     series.append((len(volumes), last))
     tracker.finish_study(PARENT, series, result)

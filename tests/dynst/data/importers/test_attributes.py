@@ -29,11 +29,20 @@ def test_rows_in_any_order_and_empty_cells_keep_what_there_was(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name,cost\nnorth,1\n", "must have a column id, and may have cost, group, pinned, excluded, but has name, cost"),
+        (
+            "name,cost\nnorth,1\n",
+            "must have a column id, and may have cost, group, pinned, excluded, but has name, cost",
+        ),
         ("id,price\nnorth,1\n", "but has id, price; rename them"),
-        ("id,cost\nnorht,1\n", "must name sensors of the network, but names 'norht'; did you mean 'north'?"),
+        (
+            "id,cost\nnorht,1\n",
+            "must name sensors of the network, but names 'norht'; did you mean 'north'?",
+        ),
         ("id,cost\nwww,1\n", "but names 'www'; the first is 'north'"),
-        ("id,cost\neast,-1\n", "'cost' of 'east' must be a number of at least 0, but is '-1'; mend it"),
+        (
+            "id,cost\neast,-1\n",
+            "'cost' of 'east' must be a number of at least 0, but is '-1'; mend it",
+        ),
         ("id,cost\neast,nan\n", "must be a number of at least 0, but is 'nan'"),
         ("id,pinned\neast,maybe\n", "'pinned' of 'east' must be true or false, but is 'maybe'"),
         ("", "cannot be read as a table of sensors"),
@@ -46,7 +55,9 @@ def test_a_wrong_table_is_one_sentence(tmp_path: Path, text: str, message: str) 
 
 
 def test_an_import_brings_them_into_the_store(tmp_path: Path) -> None:
-    (tmp_path / "flow.csv").write_text("time,north,east\n" + "".join(f"2024-01-01 {hour:02d}:00,{hour},7\n" for hour in range(24)))
+    (tmp_path / "flow.csv").write_text(
+        "time,north,east\n" + "".join(f"2024-01-01 {hour:02d}:00,{hour},7\n" for hour in range(24))
+    )
     options = GraphOptions(sensors=written(tmp_path, "id,cost,pinned\neast,3,true\n"))
     import_store(tmp_path / "flow.csv", tmp_path / "store", graph=options)
     sensors = open_store(tmp_path / "store").sensors

@@ -40,9 +40,9 @@ def wide_parquet(path: Path) -> Path:
 
 
 def long(path: Path) -> Path:
-    FRAME.rename_axis("time").reset_index().melt("time", var_name="sensor", value_name="flow").to_csv(
-        path / "long.csv", index=False
-    )
+    FRAME.rename_axis("time").reset_index().melt(
+        "time", var_name="sensor", value_name="flow"
+    ).to_csv(path / "long.csv", index=False)
     return path / "long.csv"
 
 
@@ -52,7 +52,9 @@ def hdf(path: Path) -> Path:
 
 
 def npz(path: Path) -> Path:
-    np.savez(path / "net.npz", data=VALUES[:, :, None], time=TIMES.to_numpy(), sensor_id=np.array(IDS))
+    np.savez(
+        path / "net.npz", data=VALUES[:, :, None], time=TIMES.to_numpy(), sensor_id=np.array(IDS)
+    )
     return path / "net.npz"
 
 
@@ -75,12 +77,18 @@ def dcrnn(path: Path) -> Path:
 
 
 def libcity(path: Path) -> Path:
-    rows = FRAME.rename_axis("time").reset_index().melt("time", var_name="entity_id", value_name="speed")
+    rows = (
+        FRAME.rename_axis("time")
+        .reset_index()
+        .melt("time", var_name="entity_id", value_name="speed")
+    )
     rows.insert(0, "type", "state")
     rows.insert(0, "dyna_id", range(len(rows)))
     rows["time"] = rows["time"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     rows[["dyna_id", "type", "time", "entity_id", "speed"]].to_csv(path / "net.dyna", index=False)
-    places = pd.DataFrame({"geo_id": IDS, "type": "Point", "coordinates": [json.dumps([i, 50 + i]) for i in range(3)]})
+    places = pd.DataFrame(
+        {"geo_id": IDS, "type": "Point", "coordinates": [json.dumps([i, 50 + i]) for i in range(3)]}
+    )
     places.to_csv(path / "net.geo", index=False)
     return path
 
@@ -91,18 +99,42 @@ def npy(path: Path) -> Path:
 
 
 def netcdf(path: Path) -> Path:
-    data = xr.DataArray(VALUES, coords={"time": TIMES, "station": IDS}, dims=("time", "station"), name="t2m", attrs={"units": "K"})
+    data = xr.DataArray(
+        VALUES,
+        coords={"time": TIMES, "station": IDS},
+        dims=("time", "station"),
+        name="t2m",
+        attrs={"units": "K"},
+    )
     data.to_netcdf(path / "net.nc", engine="h5netcdf")
     return path / "net.nc"
 
 
 def zarr(path: Path) -> Path:
-    data = xr.DataArray(VALUES, coords={"time": TIMES, "station": IDS}, dims=("time", "station"), name="t2m")
+    data = xr.DataArray(
+        VALUES, coords={"time": TIMES, "station": IDS}, dims=("time", "station"), name="t2m"
+    )
     data.to_dataset().to_zarr(path / "net.zarr", consolidated=False)
     return path / "net.zarr"
 
 
-FORMS = {maker.__name__: maker for maker in (wide, wide_parquet, long, hdf, npz, stgcn, lstnet, dcrnn, libcity, npy, netcdf, zarr)}
+FORMS = {
+    maker.__name__: maker
+    for maker in (
+        wide,
+        wide_parquet,
+        long,
+        hdf,
+        npz,
+        stgcn,
+        lstnet,
+        dcrnn,
+        libcity,
+        npy,
+        netcdf,
+        zarr,
+    )
+}
 
 
 def take(source: Path, store: Path, **options: object) -> SensorStore:
@@ -143,10 +175,14 @@ def test_start_and_step_give_times_to_a_form_without(tmp_path: Path) -> None:
 def test_a_level_is_chosen_by_name(tmp_path: Path) -> None:
     field = np.stack([np.zeros((STEPS, 2, 2)), np.ones((STEPS, 2, 2))], axis=1)
     coords = {"time": TIMES, "level": [500, 850], "lat": [50.0, 51.0], "lon": [350.0, 352.5]}
-    xr.DataArray(field, coords, ("time", "level", "lat", "lon"), name="z").to_netcdf(tmp_path / "z.nc", engine="h5netcdf")
+    xr.DataArray(field, coords, ("time", "level", "lat", "lon"), name="z").to_netcdf(
+        tmp_path / "z.nc", engine="h5netcdf"
+    )
     with pytest.raises(DataError, match=r"level \(2\).*--select"):
         take(tmp_path / "z.nc", tmp_path / "store")
-    store = take(tmp_path / "z.nc", tmp_path / "store", options=ReadOptions(select=(("level", 850),)))
+    store = take(
+        tmp_path / "z.nc", tmp_path / "store", options=ReadOptions(select=(("level", 850),))
+    )
     assert (store.readings.values == 1).all()
     assert store.sensors.positions is not None
     assert store.sensors.positions[0].tolist() == [-10.0, 50.0]
@@ -154,25 +190,37 @@ def test_a_level_is_chosen_by_name(tmp_path: Path) -> None:
 
 def test_a_quantity_is_chosen_by_name_where_the_form_has_several(tmp_path: Path) -> None:
     both = np.stack([VALUES, -VALUES], axis=-1)
-    np.savez(tmp_path / "net.npz", data=both, time=TIMES.to_numpy(), sensor_id=np.array(IDS), feature=np.array(["flow", "debt"]))
+    np.savez(
+        tmp_path / "net.npz",
+        data=both,
+        time=TIMES.to_numpy(),
+        sensor_id=np.array(IDS),
+        feature=np.array(["flow", "debt"]),
+    )
     import_store(tmp_path / "net.npz", tmp_path / "store", options=ReadOptions(variables=("debt",)))
     store = open_store(tmp_path / "store")
     assert store.channel_names == ["debt"]
     np.testing.assert_array_equal(store.readings.values[:, :, 0], -VALUES)
     with pytest.raises(DataError, match="no variable 'dept'; the source has flow, debt"):
-        import_store(tmp_path / "net.npz", tmp_path / "other", options=ReadOptions(variables=("dept",)))
+        import_store(
+            tmp_path / "net.npz", tmp_path / "other", options=ReadOptions(variables=("dept",))
+        )
 
 
 def test_declared_fill_values_are_missing_and_packed_integers_unpacked(tmp_path: Path) -> None:
     field = VALUES.copy()
     field[2, 1] = np.nan
     data = xr.DataArray(field, {"time": TIMES, "station": IDS}, ("time", "station"), name="t")
-    encoding = {"t": {"dtype": "int16", "scale_factor": 0.5, "add_offset": 10.0, "_FillValue": -999}}
+    encoding = {
+        "t": {"dtype": "int16", "scale_factor": 0.5, "add_offset": 10.0, "_FillValue": -999}
+    }
     data.to_netcdf(tmp_path / "packed.nc", engine="h5netcdf", encoding=encoding)
     readings = take(tmp_path / "packed.nc", tmp_path / "store").readings
     assert not readings.observed[2, 1, 0]
     assert readings.observed.sum() == STEPS * SENSORS - 1
-    np.testing.assert_allclose(readings.values[..., 0][readings.observed[..., 0]], VALUES[~np.isnan(field)])
+    np.testing.assert_allclose(
+        readings.values[..., 0][readings.observed[..., 0]], VALUES[~np.isnan(field)]
+    )
 
 
 def broken(path: Path, change: str) -> Path:
@@ -185,14 +233,19 @@ def broken(path: Path, change: str) -> Path:
         "text": lambda: [*lines[:3], "2024-03-01 02:00:00,1,abc,3", *lines[4:]],
         "infinite": lambda: [*lines[:3], "2024-03-01 02:00:00,1,inf,3", *lines[4:]],
         "short row": lambda: [*lines[:3], "2024-03-01 02:00:00,1", *lines[4:]],
-        "mixed zones": lambda: [lines[0]] + [f"{line.split(',')[0]}+0{i % 2}:00,1,2,3" for i, line in enumerate(lines[1:])],
+        "mixed zones": lambda: (
+            [lines[0]]
+            + [f"{line.split(',')[0]}+0{i % 2}:00,1,2,3" for i, line in enumerate(lines[1:])]
+        ),
         "half seconds": lambda: [lines[0]] + [f"2024-03-01 00:00:0{i}.5,1,2,3" for i in range(5)],
         "all missing": lambda: [lines[0]] + [f"{line.split(',')[0]},,," for line in lines[1:]],
         "same name": lambda: ["time,a,a,c", *lines[1:]],
         "header only": lambda: lines[:1],
         "one step": lambda: lines[:2],
         "one column": lambda: ["time"] + [line.split(",")[0] for line in lines[1:]],
-        "numbers on top": lambda: [line.replace("time", "0.5").split(",", 1)[1] for line in lines[1:]],
+        "numbers on top": lambda: [
+            line.replace("time", "0.5").split(",", 1)[1] for line in lines[1:]
+        ],
     }
     file = path / "broken.csv"
     file.write_text("\n".join(changes[change]()) + "\n")
@@ -270,7 +323,9 @@ def test_edge_lists_and_position_tables_are_told_from_readings(tmp_path: Path) -
 
 def test_a_zip_bomb_is_refused_before_it_is_opened(tmp_path: Path) -> None:
     header = b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little")
-    text = b"{'descr': '<f4', 'fortran_order': False, 'shape': (300000, 1000, 1), }".ljust(117) + b"\n"
+    text = (
+        b"{'descr': '<f4', 'fortran_order': False, 'shape': (300000, 1000, 1), }".ljust(117) + b"\n"
+    )
     with (
         zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open("data.npy", "w", force_zip64=True) as member,
@@ -294,7 +349,9 @@ class Evil:
 def test_a_pickle_that_wants_to_run_code_is_refused(tmp_path: Path, content: object) -> None:
     (tmp_path / "graph.pkl").write_bytes(pickle.dumps(content))
     with pytest.raises(DataError, match="may hold arrays and lists alone, but asks to run"):
-        import_store(wide(tmp_path), tmp_path / "store", graph=GraphOptions(graph=tmp_path / "graph.pkl"))
+        import_store(
+            wide(tmp_path), tmp_path / "store", graph=GraphOptions(graph=tmp_path / "graph.pkl")
+        )
     assert not TRAP.exists()
 
 
@@ -310,9 +367,18 @@ def test_an_hdf_file_that_wants_to_run_code_does_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 def test_a_pickle_of_arrays_is_read(tmp_path: Path, protocol: int) -> None:
     matrix = np.array([[1, 0.5, 0], [0, 1, 0.2], [0, 0, 1]])
-    (tmp_path / "graph.pkl").write_bytes(pickle.dumps([IDS, {name: i for i, name in enumerate(IDS)}, matrix], protocol))
+    (tmp_path / "graph.pkl").write_bytes(
+        pickle.dumps([IDS, {name: i for i, name in enumerate(IDS)}, matrix], protocol)
+    )
     edges = read_graph(tmp_path / "graph.pkl", ("c", "b", "a")).edges
-    assert sorted(zip(edges.source.tolist(), edges.target.tolist(), edges.weight.round(3).tolist(), strict=True)) == [
+    assert sorted(
+        zip(
+            edges.source.tolist(),
+            edges.target.tolist(),
+            edges.weight.round(3).tolist(),
+            strict=True,
+        )
+    ) == [
         (0, 1, pytest.approx(0.2, abs=1e-3)),
         (1, 2, 0.5),
     ]
@@ -339,7 +405,11 @@ def test_ends_are_both_ids_or_both_columns(tmp_path: Path) -> None:
     """Sensors 1..4 and a 0-based chain: read end by end, the two would be mixed up."""
     (tmp_path / "edges.csv").write_text("0,1\n1,2\n2,3\n")
     edges = read_graph(tmp_path / "edges.csv", ("1", "2", "3", "4")).edges
-    assert list(zip(edges.source.tolist(), edges.target.tolist(), strict=True)) == [(0, 1), (1, 2), (2, 3)]
+    assert list(zip(edges.source.tolist(), edges.target.tolist(), strict=True)) == [
+        (0, 1),
+        (1, 2),
+        (2, 3),
+    ]
 
 
 def test_a_small_matrix_is_no_edge_list(tmp_path: Path) -> None:
@@ -364,7 +434,9 @@ def test_the_right_column_names_the_sensor(tmp_path: Path, header: str, row: obj
 
 
 def test_a_wide_table_may_count_seconds(tmp_path: Path) -> None:
-    (tmp_path / "wide.csv").write_text("timestamp,a,b\n" + "".join(f"{1_700_000_000 + 300 * n},{n},1\n" for n in range(5)))
+    (tmp_path / "wide.csv").write_text(
+        "timestamp,a,b\n" + "".join(f"{1_700_000_000 + 300 * n},{n},1\n" for n in range(5))
+    )
     store = take(tmp_path / "wide.csv", tmp_path / "store")
     assert (store.sensors.ids, store.manifest.step_seconds) == (("a", "b"), 300)
 
@@ -384,10 +456,26 @@ def test_an_edge_to_a_stranger_is_refused(tmp_path: Path) -> None:
 def test_positions_must_name_every_sensor(tmp_path: Path) -> None:
     (tmp_path / "places.csv").write_text("sensor_id,lat,lon\na,50,8\nb,51,9\n")
     with pytest.raises(DataError, match="no position for 1 of 3 sensors, the first 'c'"):
-        import_store(wide(tmp_path), tmp_path / "store", graph=GraphOptions(positions=tmp_path / "places.csv"))
+        import_store(
+            wide(tmp_path),
+            tmp_path / "store",
+            graph=GraphOptions(positions=tmp_path / "places.csv"),
+        )
 
 
-SUFFIXES = ["csv", "csv.gz", "parquet", "h5", "npz", "npy", "nc", "txt", "txt.gz", "pkl", "zarr.zip"]
+SUFFIXES = [
+    "csv",
+    "csv.gz",
+    "parquet",
+    "h5",
+    "npz",
+    "npy",
+    "nc",
+    "txt",
+    "txt.gz",
+    "pkl",
+    "zarr.zip",
+]
 FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -395,9 +483,12 @@ FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @FUZZ
 @given(
     suffix=st.sampled_from(SUFFIXES),
-    content=st.binary(max_size=400) | st.text(alphabet="0123456789,;.\n-:aT ", max_size=400).map(str.encode),
+    content=st.binary(max_size=400)
+    | st.text(alphabet="0123456789,;.\n-:aT ", max_size=400).map(str.encode),
 )
-def test_any_bytes_give_a_store_or_one_clear_error(tmp_path_factory: pytest.TempPathFactory, suffix: str, content: bytes) -> None:
+def test_any_bytes_give_a_store_or_one_clear_error(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, content: bytes
+) -> None:
     folder = tmp_path_factory.mktemp("fuzz")
     (folder / f"data.{suffix}").write_bytes(content)
     check_store_or_error(folder / f"data.{suffix}", folder / "store")
@@ -405,7 +496,10 @@ def test_any_bytes_give_a_store_or_one_clear_error(tmp_path_factory: pytest.Temp
 
 @pytest.mark.filterwarnings("ignore")
 @FUZZ
-@given(form=st.sampled_from(["wide", "wide_parquet", "long", "hdf", "npz", "lstnet", "npy", "netcdf"]), data=st.data())
+@given(
+    form=st.sampled_from(["wide", "wide_parquet", "long", "hdf", "npz", "lstnet", "npy", "netcdf"]),
+    data=st.data(),
+)
 def test_a_damaged_file_gives_a_store_or_one_clear_error(
     tmp_path_factory: pytest.TempPathFactory, form: str, data: st.DataObject
 ) -> None:
@@ -439,7 +533,14 @@ def test_every_reader_keeps_the_protocol() -> None:
 
 def test_a_reason_of_many_lines_becomes_one() -> None:
     """Arrow breaks its sentences where a page of a Parquet file is damaged."""
-    broken = OSError("Couldn't deserialize thrift: No more data\nDeserializing page header failed.\n")
-    assert in_one_line(broken) == "Couldn't deserialize thrift: No more data Deserializing page header failed."
-    assert in_one_line(OSError(2, "No such file", "readings")) == "[Errno 2] No such file: 'readings'", "which file is kept"
+    broken = OSError(
+        "Couldn't deserialize thrift: No more data\nDeserializing page header failed.\n"
+    )
+    assert (
+        in_one_line(broken)
+        == "Couldn't deserialize thrift: No more data Deserializing page header failed."
+    )
+    assert (
+        in_one_line(OSError(2, "No such file", "readings")) == "[Errno 2] No such file: 'readings'"
+    ), "which file is kept"
     assert in_one_line(MemoryError()) == "MemoryError"

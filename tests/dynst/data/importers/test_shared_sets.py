@@ -1,6 +1,9 @@
-"""Every real example in the shared data sets imports as it is; each trap that its README names is a test.
+"""Every real example in the shared data sets imports as it is.
 
-Skipped where the shared data sets are not on the machine; the readers are tested on files made here in test_readers.
+Each trap that its README names is a test.
+
+Skipped where the shared data sets are not on the machine; the readers are tested on files made here
+in test_readers.
 """
 
 from pathlib import Path
@@ -15,7 +18,9 @@ from dynst.data.windows import make_series, split_windows
 from dynst.errors import DataError
 from tests.conftest import shared_data
 
-pytestmark = pytest.mark.skipif(not shared_data().is_dir(), reason="the shared data sets are not on this machine")
+pytestmark = pytest.mark.skipif(
+    not shared_data().is_dir(), reason="the shared data sets are not on this machine"
+)
 
 EXAMPLES = {
     "formats/datetime_index_csv/metr-la-day.csv": ("wide-table", (288, 60, 1), 300),
@@ -65,29 +70,48 @@ def values(store: SensorStore) -> np.ndarray:
 def test_every_example_imports_as_it_is(tmp_path: Path, name: str) -> None:
     kind, shape, step = EXAMPLES[name]
     store, report = take(tmp_path, name)
-    assert (report.kind, store.readings.values.shape, store.manifest.step_seconds) == (kind, shape, step)
+    assert (report.kind, store.readings.values.shape, store.manifest.step_seconds) == (
+        kind,
+        shape,
+        step,
+    )
 
 
 @pytest.mark.parametrize(
-    "name", ["formats/datetime_index_csv/metr-la-day.csv", "formats/long_csv/metr-la-day-long.csv", "formats/libcity"]
+    "name",
+    [
+        "formats/datetime_index_csv/metr-la-day.csv",
+        "formats/long_csv/metr-la-day-long.csv",
+        "formats/libcity",
+    ],
 )
 def test_one_day_of_metr_la_is_the_same_in_every_form(tmp_path: Path, name: str) -> None:
     import pandas as pd
 
     frame = pd.read_hdf(shared_data() / "graph/metr_la/metr-la-tail60.h5").loc["2012-06-26"]
     store, _ = take(tmp_path, name)
-    np.testing.assert_allclose(values(store)[..., 0], frame[list(store.sensors.ids)].to_numpy(np.float32), rtol=1e-6)
+    np.testing.assert_allclose(
+        values(store)[..., 0], frame[list(store.sensors.ids)].to_numpy(np.float32), rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize(
-    "name", ["netcdf3/slp_2001_nc3.nc", "netcdf_int16/slp_2001_packed.nc", "zarr_zip/slp_2001.zarr.zip", "npy_grid/slp_2001.npy"]
+    "name",
+    [
+        "netcdf3/slp_2001_nc3.nc",
+        "netcdf_int16/slp_2001_packed.nc",
+        "zarr_zip/slp_2001.zarr.zip",
+        "npy_grid/slp_2001.npy",
+    ],
 )
 def test_one_year_of_pressure_is_the_same_in_every_form(tmp_path: Path, name: str) -> None:
     whole = import_store(shared_data() / "grid/ncep_slp/ncep_slp_2001_2010.nc", tmp_path / "whole")
     assert whole.kind == "xarray"
     store, _ = take(tmp_path, f"formats/{name}")
     expected = open_store(tmp_path / "whole").readings.values[:365]
-    np.testing.assert_allclose(store.readings.values, expected, atol=0.26 if "packed" in name else 1e-2)
+    np.testing.assert_allclose(
+        store.readings.values, expected, atol=0.26 if "packed" in name else 1e-2
+    )
     assert store.manifest.grid is not None
     assert (store.manifest.grid.height, store.manifest.grid.width) == (17, 33)
 
@@ -95,10 +119,16 @@ def test_one_year_of_pressure_is_the_same_in_every_form(tmp_path: Path, name: st
 def test_zeros_stay_zeros_until_the_user_says_so(tmp_path: Path) -> None:
     store, report = take(tmp_path, "graph/metr_la/metr-la-tail60.h5")
     assert store.readings.observed.all()
-    assert any("9.1% of 'value' is exactly 0" in note and "--missing 0" in note for note in report.notes)
-    told = import_store(shared_data() / "graph/metr_la/metr-la-tail60.h5", tmp_path / "told", missing=(0.0,))
+    assert any(
+        "9.1% of 'value' is exactly 0" in note and "--missing 0" in note for note in report.notes
+    )
+    told = import_store(
+        shared_data() / "graph/metr_la/metr-la-tail60.h5", tmp_path / "told", missing=(0.0,)
+    )
     assert not any("exactly 0" in note for note in told.notes)
-    assert 1 - open_store(tmp_path / "told").readings.observed.mean() == pytest.approx(0.0905, abs=1e-3)
+    assert 1 - open_store(tmp_path / "told").readings.observed.mean() == pytest.approx(
+        0.0905, abs=1e-3
+    )
 
 
 def test_windows_unroll_to_the_series_that_they_were_cut_from(tmp_path: Path) -> None:
@@ -139,7 +169,9 @@ def test_nights_are_gaps_and_no_window_crosses_one(tmp_path: Path) -> None:
     assert "24 gaps, the longest 6.167 h" in describe_store(store)["time"]
     from dynst.data.scaler import SEASONS, fit_scaler
 
-    series = make_series(store.readings, fit_scaler(store.readings, SEASONS["none"], slice(0, 1000)))
+    series = make_series(
+        store.readings, fit_scaler(store.readings, SEASONS["none"], slice(0, 1000))
+    )
     windows = split_windows(series, slice(0, 2700), 6, 6, [0])
     assert len(windows) == 25 * (108 - 11)
 
@@ -156,7 +188,11 @@ def test_a_constant_sensor_is_named(tmp_path: Path) -> None:
 
 
 def test_an_asymmetric_adjacency_stays_asymmetric(tmp_path: Path) -> None:
-    store, _ = take(tmp_path, "graph/sz_taxi/SZ_taxi.npz", graph=GraphOptions(graph=shared_data() / "graph/sz_taxi/sz_adj.csv"))
+    store, _ = take(
+        tmp_path,
+        "graph/sz_taxi/SZ_taxi.npz",
+        graph=GraphOptions(graph=shared_data() / "graph/sz_taxi/sz_adj.csv"),
+    )
     assert "not symmetric" in describe_store(store)["graph"]
 
 
@@ -164,7 +200,11 @@ def test_the_fields_pickles_give_the_same_graph_as_plain_arrays(tmp_path: Path) 
     folder = shared_data() / "graph/metr_la"
     edges = []
     for index, name in enumerate(("adj_mx.pkl", "adj_mx_dense.npz")):
-        import_store(folder / "metr-la-week1.h5", tmp_path / str(index), graph=GraphOptions(graph=folder / name))
+        import_store(
+            folder / "metr-la-week1.h5",
+            tmp_path / str(index),
+            graph=GraphOptions(graph=folder / name),
+        )
         edges.append(open_store(tmp_path / str(index)).edges)
     assert len(edges[0]) == len(edges[1]) > 1000
     order = [np.lexsort((part.source, part.target)) for part in edges]
@@ -173,7 +213,8 @@ def test_the_fields_pickles_give_the_same_graph_as_plain_arrays(tmp_path: Path) 
 
 def test_a_subset_of_the_sensors_finds_its_part_of_a_larger_graph(tmp_path: Path) -> None:
     graph = GraphOptions(
-        graph=shared_data() / "graph/metr_la/adj_mx.pkl", positions=shared_data() / "graph/metr_la/graph_sensor_locations.csv"
+        graph=shared_data() / "graph/metr_la/adj_mx.pkl",
+        positions=shared_data() / "graph/metr_la/graph_sensor_locations.csv",
     )
     store, _ = take(tmp_path, "graph/metr_la/metr-la-tail60.h5", graph=graph)
     assert len(store.edges) == 161

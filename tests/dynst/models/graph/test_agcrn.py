@@ -7,7 +7,9 @@ from dynst.models.protocol import Shape
 
 K, T, F, D = 5, 6, 2, 8
 SHAPE = Shape(T, horizon=1, num_sensors=K, num_channels=1, num_targets=1, hidden=D)
-IDENTITY = torch.nn.functional.normalize(torch.randn(K, 12, generator=torch.Generator().manual_seed(2)), dim=-1)
+IDENTITY = torch.nn.functional.normalize(
+    torch.randn(K, 12, generator=torch.Generator().manual_seed(2)), dim=-1
+)
 
 
 def network(identity: Tensor = IDENTITY) -> AGCRN:
@@ -23,7 +25,11 @@ def test_every_step_of_the_window_is_heard() -> None:
 
 
 def test_sensors_with_the_same_past_differ_by_their_own_parameters_alone() -> None:
-    morphed, calendar, sensors = torch.randn(2, 1, T * 2).expand(-1, K, -1), torch.randn(2, F), torch.arange(K)
+    morphed, calendar, sensors = (
+        torch.randn(2, 1, T * 2).expand(-1, K, -1),
+        torch.randn(2, F),
+        torch.arange(K),
+    )
     apart = network()(morphed, calendar, sensors, None)
     assert (apart[:, 0] - apart[:, 1]).abs().max() > 1e-2
     alike = network(IDENTITY[:1].expand(K, -1))(morphed, calendar, sensors, None)
@@ -31,7 +37,9 @@ def test_sensors_with_the_same_past_differ_by_their_own_parameters_alone() -> No
 
 
 def test_half_of_the_weights_are_common_at_first_and_none_is_too_large() -> None:
-    backbone = AGCRN(Shape(T, 1, K, 1, 1, hidden=64), DenseTopology(torch.rand(K, K)), F, IDENTITY, pool=200)
+    backbone = AGCRN(
+        Shape(T, 1, K, 1, 1, hidden=64), DenseTopology(torch.rand(K, K)), F, IDENTITY, pool=200
+    )
     weight = backbone.layers[0].of_inputs(backbone.share(IDENTITY)).flatten(1)  # [K, 128 · 192]
     assert (weight.std(1) * 128**0.5 - 1).abs().max() < 0.2
     between = torch.corrcoef(weight)[~torch.eye(K, dtype=torch.bool)]
@@ -47,14 +55,20 @@ def test_a_layer_is_the_recurrence_of_the_paper() -> None:
     weight, bias = layer.of_inputs(share), share @ layer.bias
 
     def convolved(values: Tensor, weight: Tensor) -> Tensor:
-        """``[K, B, D]`` by each sensor's own ``[K, 2D, outputs]``, over the identity and the learned graph."""
+        """``[K, B, D]`` by each sensor's own ``[K, 2D, outputs]``, over the identity and the
+        learned graph.
+        """
         supports = torch.stack([values, torch.einsum("lk,kbd->lbd", learned, values)])
         return torch.einsum("skbd,skde->kbe", supports, weight.unflatten(1, (2, D)).transpose(0, 1))
 
     state = torch.zeros(K, 3, D)
     for step in range(T):
         told = convolved(inputs[:, step], weight) + bias[:, None]
-        reset, update = (told[..., : 2 * D] + convolved(state, layer.of_state(share))).sigmoid().split(D, dim=-1)
+        reset, update = (
+            (told[..., : 2 * D] + convolved(state, layer.of_state(share)))
+            .sigmoid()
+            .split(D, dim=-1)
+        )
         content = (told[..., 2 * D :] + convolved(reset * state, layer.of_kept(share))).tanh()
         state = update * state + (1 - update) * content
     links = backbone.geometry.among(torch.arange(K), None)

@@ -17,7 +17,9 @@ ACTIVE = torch.tensor([True, False, True, True, False, False])
 def model(targets: tuple[int, ...] = (0,)) -> SparseForecaster:
     """With weights that no training would begin with, so that no term is 0 by chance."""
     torch.manual_seed(0)
-    shape = Shape(window=T, horizon=H, num_sensors=S, num_channels=C, num_targets=len(targets), hidden=8)
+    shape = Shape(
+        window=T, horizon=H, num_sensors=S, num_channels=C, num_targets=len(targets), hidden=8
+    )
     readout = LinearReadout(shape, DenseTopology(torch.rand(S, S)), targets, torch.randn(S, 4) / 2)
     for parameter in readout.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
@@ -36,8 +38,12 @@ def test_what_two_windows_say_together_is_the_sum_of_what_each_says(gated: bool)
     """f(a + b) − f(0) = (f(a) − f(0)) + (f(b) − f(0)), at every location."""
     network, zero = model((1, 0)), torch.zeros(B, T, S, C)
     one, other = torch.randn(2, B, T, S, C, generator=torch.Generator().manual_seed(1)) * 10
-    together, first, second, nothing = (forecast(network, values, gated) for values in (one + other, one, other, zero))
-    torch.testing.assert_close(together - nothing, first + second - 2 * nothing, rtol=1e-4, atol=1e-4)
+    together, first, second, nothing = (
+        forecast(network, values, gated) for values in (one + other, one, other, zero)
+    )
+    torch.testing.assert_close(
+        together - nothing, first + second - 2 * nothing, rtol=1e-4, atol=1e-4
+    )
     assert ((first - nothing).abs().amax((0, 1, 3)) > 0.01).all()
 
 

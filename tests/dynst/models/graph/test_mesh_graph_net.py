@@ -1,4 +1,6 @@
-"""Messages by pairs: against a loop written by hand, against torch-geometric, and what they depend on."""
+"""Messages by pairs: against a loop written by hand, against torch-geometric, and what they depend
+on.
+"""
 
 from dataclasses import replace
 
@@ -20,10 +22,14 @@ DENSE = torch.tensor([[0, 1.0, 0.5, 0], [0, 0, 0, 0.25], [0.5, 0.75, 0, 0], [0.1
 POSITIONS = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
 
 
-def network(geometry: Topology | None = None, positions: Tensor | None = POSITIONS, steps: int = 2) -> MeshGraphNet:
+def network(
+    geometry: Topology | None = None, positions: Tensor | None = POSITIONS, steps: int = 2
+) -> MeshGraphNet:
     torch.manual_seed(0)
     geometry = SparseTopology(NEIGHBOURS, PROXIMITY) if geometry is None else geometry
-    return MeshGraphNet(SHAPE, geometry, F, torch.randn(S, E), positions, steps=steps, edge_hidden=E)
+    return MeshGraphNet(
+        SHAPE, geometry, F, torch.randn(S, E), positions, steps=steps, edge_hidden=E
+    )
 
 
 def inputs() -> tuple[Tensor, Tensor]:
@@ -32,17 +38,29 @@ def inputs() -> tuple[Tensor, Tensor]:
 
 
 def test_both_geometries_give_the_same_pairs() -> None:
-    sensors, gates, values = torch.tensor([3, 0, 2]), torch.tensor([1.0, 0.0, 1.0]), torch.randn(3, 5)
+    sensors, gates, values = (
+        torch.tensor([3, 0, 2]),
+        torch.tensor([1.0, 0.0, 1.0]),
+        torch.randn(3, 5),
+    )
     for given in (None, gates):
-        links = [geometry.among(sensors, given) for geometry in (SparseTopology(NEIGHBOURS, PROXIMITY), DenseTopology(DENSE))]
-        heard = [(pairs.weight[..., None] * values[pairs.index]).sum(1) for pairs in (link.neighbours() for link in links)]
+        links = [
+            geometry.among(sensors, given)
+            for geometry in (SparseTopology(NEIGHBOURS, PROXIMITY), DenseTopology(DENSE))
+        ]
+        heard = [
+            (pairs.weight[..., None] * values[pairs.index]).sum(1)
+            for pairs in (link.neighbours() for link in links)
+        ]
         torch.testing.assert_close(heard[0], heard[1])
         torch.testing.assert_close(heard[0], links[0].average()(values[None])[0])
 
 
 def encoded(backbone: MeshGraphNet, morphed: Tensor, calendar: Tensor) -> Tensor:
     identity = backbone.encode_identity(backbone.identity)
-    return backbone.encode_node(backbone.encode(morphed) + identity + backbone.encode_calendar(calendar)[:, None])
+    return backbone.encode_node(
+        backbone.encode(morphed) + identity + backbone.encode_calendar(calendar)[:, None]
+    )
 
 
 def test_four_nodes_by_hand() -> None:
@@ -56,10 +74,27 @@ def test_four_nodes_by_hand() -> None:
         edge[here, there] = backbone.encode_edge(features).expand(B, E)
     for step in backbone.steps:
         for here, there in edge:
-            asked = step.of_edge(edge[here, there]) + step.of_listener(node[:, here]) + step.of_speaker(node[:, there])
+            asked = (
+                step.of_edge(edge[here, there])
+                + step.of_listener(node[:, here])
+                + step.of_speaker(node[:, there])
+            )
             edge[here, there] = edge[here, there] + step.edge(asked)
-        heard = [sum(DENSE[here, j] / DENSE[here].sum() * edge[here, j] for j in range(S) if DENSE[here, j]) for here in range(S)]
-        node = torch.stack([node[:, here] + step.node(torch.cat([node[:, here], heard[here]], -1)) for here in range(S)], 1)
+        heard = [
+            sum(
+                DENSE[here, j] / DENSE[here].sum() * edge[here, j]
+                for j in range(S)
+                if DENSE[here, j]
+            )
+            for here in range(S)
+        ]
+        node = torch.stack(
+            [
+                node[:, here] + step.node(torch.cat([node[:, here], heard[here]], -1))
+                for here in range(S)
+            ],
+            1,
+        )
     torch.testing.assert_close(backbone(morphed, calendar, torch.arange(S), None), node)
 
 
@@ -68,13 +103,17 @@ def _in_torch_geometric(step: nn.Module) -> nn.Module:
     from torch_geometric.nn import MessagePassing
 
     class Round(MessagePassing):
-        def forward(self, node: Tensor, index: Tensor, edge: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        def forward(
+            self, node: Tensor, index: Tensor, edge: Tensor, weight: Tensor
+        ) -> tuple[Tensor, Tensor]:
             edge = self.edge_updater(index, node=node, edge=edge)
             heard = self.propagate(index, edge=edge, weight=weight)
             return node + step.node(torch.cat([node, heard], -1)), edge
 
         def edge_update(self, node_i: Tensor, node_j: Tensor, edge: Tensor) -> Tensor:
-            return edge + step.edge(step.of_edge(edge) + step.of_listener(node_i) + step.of_speaker(node_j))
+            return edge + step.edge(
+                step.of_edge(edge) + step.of_listener(node_i) + step.of_speaker(node_j)
+            )
 
         def message(self, edge: Tensor, weight: Tensor) -> Tensor:
             return weight[:, None] * edge
@@ -82,25 +121,33 @@ def _in_torch_geometric(step: nn.Module) -> nn.Module:
     return Round(aggr="sum")
 
 
-@pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")  # torch.jit, which torch-geometric uses as it is imported
+@pytest.mark.filterwarnings(
+    "ignore:.*is deprecated:DeprecationWarning"
+)  # torch.jit, which torch-geometric uses as it is imported
 def test_equals_the_layer_written_for_torch_geometric() -> None:
     backbone, (morphed, calendar) = network(), inputs()
     listener, speaker = DENSE.nonzero().T
     weight = (DENSE / DENSE.sum(1, keepdim=True))[listener, speaker]
     apart = backbone.positions[speaker] - backbone.positions[listener]
-    features = torch.cat([apart, apart.norm(dim=-1, keepdim=True), DENSE[listener, speaker, None]], -1)
+    features = torch.cat(
+        [apart, apart.norm(dim=-1, keepdim=True), DENSE[listener, speaker, None]], -1
+    )
     ours = backbone(morphed, calendar, torch.arange(S), None)
     for window in range(B):
         node, edge = encoded(backbone, morphed, calendar)[window], backbone.encode_edge(features)
         for step in backbone.steps:
-            node, edge = _in_torch_geometric(step)(node, torch.stack([speaker, listener]), edge, weight)
+            node, edge = _in_torch_geometric(step)(
+                node, torch.stack([speaker, listener]), edge, weight
+            )
         torch.testing.assert_close(ours[window], node)
 
 
 def test_where_a_neighbour_stands_matters_and_where_all_stand_does_not() -> None:
     morphed, calendar = inputs()
     elsewhere = POSITIONS.clone()
-    elsewhere[2] = -elsewhere[2]  # heard by 0 and 3, hears 0 and 1; all lengths to it change or turn
+    elsewhere[2] = -elsewhere[
+        2
+    ]  # heard by 0 and 3, hears 0 and 1; all lengths to it change or turn
 
     def states(positions: Tensor | None) -> Tensor:
         return network(positions=positions, steps=1)(morphed, calendar, torch.arange(S), None)
@@ -119,7 +166,12 @@ def test_a_message_travels_one_hop_a_step(steps: int) -> None:
     other = morphed.clone()
     other[:, 0] += 1.0
     change = (
-        (backbone(other, calendar, torch.arange(S), None) - backbone(morphed, calendar, torch.arange(S), None)).abs().amax((0, 2))
+        (
+            backbone(other, calendar, torch.arange(S), None)
+            - backbone(morphed, calendar, torch.arange(S), None)
+        )
+        .abs()
+        .amax((0, 2))
     )
     assert (change > 0).tolist() == [hops <= steps for hops in range(S)]
 
@@ -128,10 +180,24 @@ def test_memory_grows_with_the_network_and_not_with_its_square() -> None:
     def peak(num_sensors: int) -> int:
         shape = replace(SHAPE, num_sensors=num_sensors)
         ring = (torch.arange(num_sensors)[:, None] + torch.tensor([1, 2, 3])) % num_sensors
-        geometry, identity = SparseTopology(ring, torch.ones(ring.shape)), torch.randn(num_sensors, E)
-        backbone = MeshGraphNet(shape, geometry, F, identity, torch.rand(num_sensors, 2), steps=2, edge_hidden=E)
-        morphed, gates = torch.randn(B, num_sensors, T * 2), torch.ones(num_sensors, requires_grad=True)
-        return peak_memory(lambda: backbone(morphed, torch.zeros(B, F), torch.arange(num_sensors), gates).sum().backward())
+        geometry, identity = (
+            SparseTopology(ring, torch.ones(ring.shape)),
+            torch.randn(num_sensors, E),
+        )
+        backbone = MeshGraphNet(
+            shape, geometry, F, identity, torch.rand(num_sensors, 2), steps=2, edge_hidden=E
+        )
+        morphed, gates = (
+            torch.randn(B, num_sensors, T * 2),
+            torch.ones(num_sensors, requires_grad=True),
+        )
+        return peak_memory(
+            lambda: (
+                backbone(morphed, torch.zeros(B, F), torch.arange(num_sensors), gates)
+                .sum()
+                .backward()
+            )
+        )
 
     assert peak(2000) < 2.1 * peak(1000)
     assert peak(2000) < 2000 * 2000 * 4

@@ -17,7 +17,9 @@ K, D = 6, 4
 
 
 def test_the_graph_convolution_is_the_chebyshev_one_of_the_random_walk_laplacian() -> None:
-    """With a largest eigenvalue of 2 the scaled Laplacian is the walk with its sign turned, and so are the odd polynomials."""
+    """With a largest eigenvalue of 2 the scaled Laplacian is the walk with its sign turned, and so
+    are the odd polynomials.
+    """
     weight = torch.rand(K, K, generator=torch.Generator().manual_seed(0)).fill_diagonal_(0)
     order, states = 4, torch.randn(3, K, 2, D)
     ours = Taps(order, D, 5)
@@ -27,12 +29,20 @@ def test_the_graph_convolution_is_the_chebyshev_one_of_the_random_walk_laplacian
         for power, linear in enumerate(theirs.lins):
             linear.weight.copy_((-1) ** power * ours.weight[power].T)
     known = DenseTopology(weight).among(torch.arange(K), None).average()
-    expected = theirs(states.transpose(1, 2).flatten(0, 1), *dense_to_sparse(weight), lambda_max=torch.tensor(2.0))
-    torch.testing.assert_close(ours(chebyshev(known, states, order)).transpose(1, 2).flatten(0, 1), expected, rtol=1e-4, atol=1e-5)
+    expected = theirs(
+        states.transpose(1, 2).flatten(0, 1), *dense_to_sparse(weight), lambda_max=torch.tensor(2.0)
+    )
+    torch.testing.assert_close(
+        ours(chebyshev(known, states, order)).transpose(1, 2).flatten(0, 1),
+        expected,
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize(
-    ("window", "kernel", "blocks"), [(1, 3, 2), (5, 3, 2), (9, 3, 2), (12, 3, 2), (30, 3, 2), (12, 1, 1), (12, 4, 3)]
+    ("window", "kernel", "blocks"),
+    [(1, 3, 2), (5, 3, 2), (9, 3, 2), (12, 3, 2), (30, 3, 2), (12, 1, 1), (12, 4, 3)],
 )
 def test_every_step_of_any_window_is_heard(window: int, kernel: int, blocks: int) -> None:
     torch.manual_seed(0)

@@ -17,7 +17,12 @@ def test_no_sensor_hears_another() -> None:
     other = morphed.clone()
     other[:, 3] += 1.0
     change = (
-        (backbone(other, calendar, torch.arange(S), None) - backbone(morphed, calendar, torch.arange(S), None)).abs().amax((0, 2))
+        (
+            backbone(other, calendar, torch.arange(S), None)
+            - backbone(morphed, calendar, torch.arange(S), None)
+        )
+        .abs()
+        .amax((0, 2))
     )
     assert (change > 0).tolist() == [False, False, False, True, False, False]
 
@@ -25,6 +30,8 @@ def test_no_sensor_hears_another() -> None:
 def test_identity_and_calendar_tell_equal_windows_apart() -> None:
     backbone = network()
     alike = torch.ones(2, S, T * 2 * C)
-    states = backbone(alike, torch.tensor([[0.0, 0, 0], [1.0, 0, 0]]), torch.arange(S), None).flatten(0, 1)
+    states = backbone(
+        alike, torch.tensor([[0.0, 0, 0], [1.0, 0, 0]]), torch.arange(S), None
+    ).flatten(0, 1)
     apart = torch.cdist(states, states) + torch.eye(2 * S)
     assert (apart > 1e-3).all()

@@ -16,7 +16,11 @@ B, T, H, IN, OUT = 3, 4, 3, 3, 2
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 Make = Callable[..., nn.Module]
 SMALL = {"blocks": 1, "width": 8, "kernel": 7}
-NETWORKS: dict[str, tuple[Make, dict[str, Any]]] = {"simvp": (SimVP, SMALL), "conv_lstm": (ConvLSTM, {}), "unet": (UNet, {})}
+NETWORKS: dict[str, tuple[Make, dict[str, Any]]] = {
+    "simvp": (SimVP, SMALL),
+    "conv_lstm": (ConvLSTM, {}),
+    "unet": (UNet, {}),
+}
 OPTIONS: list[tuple[Make, dict[str, Any]]] = [
     (SimVP, SMALL),
     (SimVP, SMALL | {"halvings": 2, "blocks": 2}),
@@ -32,13 +36,17 @@ OPTIONS: list[tuple[Make, dict[str, Any]]] = [
 SIZES = [(17, 33), (10, 20), (8, 8), (5, 1), (1, 7), (2, 3)]
 
 
-def frames(rows: int = 7, columns: int = 10, *, window: int = T, horizon: int = H, hidden: int = 4) -> FrameShape:
+def frames(
+    rows: int = 7, columns: int = 10, *, window: int = T, horizon: int = H, hidden: int = 4
+) -> FrameShape:
     return FrameShape(window, horizon, IN, OUT, rows, columns, hidden)
 
 
 def pictures(shape: FrameShape, batch: int = B, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(batch, shape.window, shape.channels_in, shape.rows, shape.columns, generator=generator)
+    return torch.randn(
+        batch, shape.window, shape.channels_in, shape.rows, shape.columns, generator=generator
+    )
 
 
 def made(make: Make, shape: FrameShape, options: dict[str, Any]) -> nn.Module:
@@ -54,7 +62,9 @@ def network(request: pytest.FixtureRequest) -> nn.Module:
 
 @pytest.mark.parametrize(("make", "options"), OPTIONS, ids=str)
 @pytest.mark.parametrize(("rows", "columns"), SIZES)
-def test_any_size_comes_out_as_it_went_in(make: Make, options: dict[str, Any], rows: int, columns: int) -> None:
+def test_any_size_comes_out_as_it_went_in(
+    make: Make, options: dict[str, Any], rows: int, columns: int
+) -> None:
     shape = frames(rows, columns)
     out = made(make, shape, options)(pictures(shape))
     assert out.shape == (B, H, OUT, rows, columns)
@@ -75,7 +85,11 @@ def test_gradients_reach_every_parameter(make: Make, options: dict[str, Any]) ->
     shape = frames()
     network = made(make, shape, options)
     network(pictures(shape)).square().mean().backward()
-    dead = [name for name, one in network.named_parameters() if one.grad is None or not one.grad.abs().sum() > 0]
+    dead = [
+        name
+        for name, one in network.named_parameters()
+        if one.grad is None or not one.grad.abs().sum() > 0
+    ]
     assert not dead
 
 
@@ -121,7 +135,9 @@ def test_its_export_gives_the_same_numbers_for_any_batch(name: str) -> None:
     make, options = NETWORKS[name]
     shape = frames(window=2, horizon=2)
     network = made(make, shape, options)
-    program = torch.export.export(network, (pictures(shape),), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
+    program = torch.export.export(
+        network, (pictures(shape),), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},)
+    )
     for batch in (1, B, 5):
         data = pictures(shape, batch, seed=1)
         torch.testing.assert_close(program.module()(data), network(data), **CLOSE)
@@ -132,7 +148,10 @@ def test_what_moves_is_forecast_as_moved(name: str) -> None:
     """Away from the edges, and by whole blocks of 4 cells, since sides are halved up to twice."""
     make, options = NETWORKS[name]
     shape = frames(96, 96, window=2, horizon=2)
-    network, data = made(make, shape, options).double(), torch.zeros(1, 2, IN, 96, 96, dtype=torch.float64)
+    network, data = (
+        made(make, shape, options).double(),
+        torch.zeros(1, 2, IN, 96, 96, dtype=torch.float64),
+    )
     data[..., 40:44, 40:44] = pictures(frames(4, 4, window=2), 1).double()
     with torch.no_grad():
         before, after = network(data), network(data.roll((4, 8), (-2, -1)))

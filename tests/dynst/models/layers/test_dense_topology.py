@@ -1,4 +1,6 @@
-"""Attention whose scores depend on the readings: the same numbers, without the memory of all windows' scores."""
+"""Attention whose scores depend on the readings: the same numbers, without the memory of all
+windows' scores.
+"""
 
 import pytest
 import torch
@@ -14,7 +16,10 @@ GATES = (torch.arange(S) % 3 > 0).float()
 
 def parts(batch: int, sensors: int, value_size: int) -> list[Tensor]:
     generator = torch.Generator().manual_seed(0)
-    return [torch.randn(batch, HEADS, sensors, size, generator=generator, requires_grad=True) for size in (E, E, value_size)]
+    return [
+        torch.randn(batch, HEADS, sensors, size, generator=generator, requires_grad=True)
+        for size in (E, E, value_size)
+    ]
 
 
 @pytest.mark.parametrize("value_size", [E, D])
@@ -28,7 +33,11 @@ def test_pieces_are_the_whole_in_value_and_gradient(
     for nearness in (None, torch.zeros(HEADS, 1, 1)):  # any nearness takes the plain way
         given = None if gates is None else gates.clone().requires_grad_()
         query, key, values = inputs = parts(B, S, value_size)
-        out = DenseTopology(torch.zeros(S, S)).among(torch.arange(S), given).attend(query, key, nearness)(values)
+        out = (
+            DenseTopology(torch.zeros(S, S))
+            .among(torch.arange(S), given)
+            .attend(query, key, nearness)(values)
+        )
         wanted = inputs if given is None else [*inputs, given]
         found.append([out, *torch.autograd.grad(out.square().sum(), wanted)])
     for one, other in zip(*found, strict=True):

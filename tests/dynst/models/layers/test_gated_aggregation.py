@@ -3,7 +3,12 @@ import math
 import pytest
 import torch
 
-from dynst.models.layers.gated_aggregation import gated_attention, gated_average, stream_morph, widened
+from dynst.models.layers.gated_aggregation import (
+    gated_attention,
+    gated_average,
+    stream_morph,
+    widened,
+)
 
 L, K = 4, 6
 
@@ -14,7 +19,20 @@ def test_stream_morph_by_hand() -> None:
     observed[0, 2, 1, 0] = False
     morphed = stream_morph(readings, observed)
     assert morphed.shape == (1, 2, 12)
-    assert morphed[0, 1].tolist() == [2, 3, 1, 1, 6, 7, 1, 1, 10, 11, 0, 1]  # sensor 1: two values, two flags, three times
+    assert morphed[0, 1].tolist() == [
+        2,
+        3,
+        1,
+        1,
+        6,
+        7,
+        1,
+        1,
+        10,
+        11,
+        0,
+        1,
+    ]  # sensor 1: two values, two flags, three times
 
 
 def test_rows_sum_to_one_or_are_empty() -> None:
@@ -25,7 +43,10 @@ def test_rows_sum_to_one_or_are_empty() -> None:
 
 @pytest.mark.parametrize("size", [1e-3, 1e-13, 1e-25, 1e-40])
 def test_faint_weights_have_finite_gradients(size: float) -> None:
-    """A kernel of the distance fades without limit; its square must not become 0 in a derivative."""
+    """A kernel of the distance fades without limit.
+
+    Its square must not become 0 in a derivative.
+    """
     weight = (torch.rand(L, K, generator=torch.Generator().manual_seed(0)) * size).requires_grad_()
     gates = torch.tensor([1.0, 0, 1, 0, 1, 0], requires_grad=True)
     gated_average(weight, gates).square().sum().backward()
@@ -36,7 +57,9 @@ def test_faint_weights_have_finite_gradients(size: float) -> None:
 
 
 @pytest.mark.parametrize("offset", [0.0, 80.0, -80.0, 500.0])
-def test_attention_is_the_softmax_of_those_who_are_on_however_loud_the_others_are(offset: float) -> None:
+def test_attention_is_the_softmax_of_those_who_are_on_however_loud_the_others_are(
+    offset: float,
+) -> None:
     scores = torch.randn(L, K, generator=torch.Generator().manual_seed(0))
     gates = torch.tensor([1.0, 1, 0, 1, 0, 0])
     loud = scores + offset * (1 - gates)
@@ -61,7 +84,9 @@ def test_the_gradient_of_a_gate_is_the_effect_of_the_switch(seed: int) -> None:
         for row in range(L):
             for column in range(3):
                 slope = torch.autograd.grad(out[row, column], gates, retain_graph=True)[0][sensor]
-                assert direction * slope.item() == pytest.approx(change[row, column].item(), abs=1e-5)
+                assert direction * slope.item() == pytest.approx(
+                    change[row, column].item(), abs=1e-5
+                )
 
 
 @pytest.mark.parametrize("shift", [-300.0, 300.0])
@@ -73,4 +98,6 @@ def test_attention_does_not_depend_on_what_all_scores_share(shift: float) -> Non
 
 def test_only_half_floats_are_widened() -> None:
     kinds = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-    assert [widened(torch.zeros(2, dtype=kind)).dtype for kind in kinds] == [torch.float32] * 3 + [torch.float64]
+    assert [widened(torch.zeros(2, dtype=kind)).dtype for kind in kinds] == [torch.float32] * 3 + [
+        torch.float64
+    ]

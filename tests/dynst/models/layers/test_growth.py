@@ -26,13 +26,19 @@ MAKE: dict[str, Callable[[Shape, SparseTopology, Tensor], CompactBackbone]] = {
 def test_no_tensor_of_a_training_step_grows_faster_than_the_network(name: str, probe: bool) -> None:
     largest = []
     for num_sensors in (1000, 2000):
-        lists = SparseTopology(torch.randint(num_sensors, (num_sensors, N)), torch.rand(num_sensors, N))
-        shape = Shape(T, horizon=1, num_sensors=num_sensors, num_channels=1, num_targets=1, hidden=4)
+        lists = SparseTopology(
+            torch.randint(num_sensors, (num_sensors, N)), torch.rand(num_sensors, N)
+        )
+        shape = Shape(
+            T, horizon=1, num_sensors=num_sensors, num_channels=1, num_targets=1, hidden=4
+        )
         backbone = MAKE[name](shape, lists, torch.randn(num_sensors, 3))
         gates = (torch.arange(num_sensors) % 2 == 0).float().requires_grad_() if probe else None
         morphed = torch.randn(1, num_sensors, 2 * T)
         with Largest() as watch:
-            backbone(morphed, torch.randn(1, F), torch.arange(num_sensors), gates).square().mean().backward()
+            backbone(
+                morphed, torch.randn(1, F), torch.arange(num_sensors), gates
+            ).square().mean().backward()
         largest.append(watch.numbers)
     assert largest[1] <= 2.1 * largest[0]
     assert largest[1] < 2000 * 2000 / 8

@@ -17,7 +17,9 @@ B, T, H, S, C = 2, 5, 3, 6, 2
 def straight(targets: list[int]) -> SparseForecaster:
     """Untrained, and with the path of the states cut."""
     torch.manual_seed(0)
-    shape = Shape(window=T, horizon=H, num_sensors=S, num_channels=C, num_targets=len(targets), hidden=8)
+    shape = Shape(
+        window=T, horizon=H, num_sensors=S, num_channels=C, num_targets=len(targets), hidden=8
+    )
     geometry = DenseTopology(torch.rand(S, S))
     identity = torch.randn(S, 4) / 2
     readout = Readout(shape, geometry, targets, identity)
@@ -41,7 +43,9 @@ def forecast(model: SparseForecaster, values: Tensor, active: Tensor, gated: boo
 
 @pytest.mark.parametrize("targets", [[0], [1], [1, 0]], ids=str)
 @pytest.mark.parametrize("gated", [False, True])
-def test_an_active_sensor_repeats_its_last_reading_of_each_target(targets: list[int], gated: bool) -> None:
+def test_an_active_sensor_repeats_its_last_reading_of_each_target(
+    targets: list[int], gated: bool
+) -> None:
     active, values = torch.tensor([True, False, True, True, False, False]), readings()
     found = forecast(straight(targets), values, active, gated)
     expected = values[:, -1, :, targets][:, None].expand(B, H, S, len(targets))
@@ -55,7 +59,9 @@ def test_a_location_that_is_off_is_told_a_mean_of_the_others() -> None:
     assert (found > last.amin(1, keepdim=True)).all()
     assert (found < last.amax(1, keepdim=True)).all()
     everywhere = torch.full_like(values, 2.5)
-    torch.testing.assert_close(forecast(straight([0]), everywhere, active, False), torch.full((B, H, S, 1), 2.5))
+    torch.testing.assert_close(
+        forecast(straight([0]), everywhere, active, False), torch.full((B, H, S, 1), 2.5)
+    )
 
 
 def test_the_nearest_sensor_says_most() -> None:

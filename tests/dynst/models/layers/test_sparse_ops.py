@@ -22,7 +22,10 @@ def test_a_weighted_sum_by_hand() -> None:
 
 def test_both_are_their_own_dense_forms_in_value_and_gradient() -> None:
     generator = torch.Generator().manual_seed(0)
-    weight, table, left = (torch.randn(*shape, generator=generator, requires_grad=True) for shape in ((7,), (5, 6), (4, 6)))
+    weight, table, left = (
+        torch.randn(*shape, generator=generator, requires_grad=True)
+        for shape in ((7,), (5, 6), (4, 6))
+    )
     rows, columns = (torch.tensor(side) for side in zip(*ENTRIES, strict=True))
     dense = torch.zeros(4, 5).index_put((rows, columns), weight)
     pairs = [
@@ -31,7 +34,9 @@ def test_both_are_their_own_dense_forms_in_value_and_gradient() -> None:
     ]
     for sparse, full, inputs in pairs:
         torch.testing.assert_close(sparse, full)
-        of_sparse, of_full = (torch.autograd.grad(out.square().sum(), inputs) for out in (sparse, full))
+        of_sparse, of_full = (
+            torch.autograd.grad(out.square().sum(), inputs) for out in (sparse, full)
+        )
         torch.testing.assert_close(of_sparse, of_full)
 
 

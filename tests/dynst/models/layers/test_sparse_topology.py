@@ -31,19 +31,28 @@ def test_the_known_graph_mixes_as_all_pairs_do() -> None:
     sensors, values = torch.arange(0, S, 2), torch.randn(2, S // 2, 3)
     for gates in (None, (torch.arange(S // 2) % 3 > 0).float()):
         for place in ("among", "everywhere"):
-            one, other = (getattr(form, place)(sensors, gates).average()(values) for form in (near, dense))
+            one, other = (
+                getattr(form, place)(sensors, gates).average()(values) for form in (near, dense)
+            )
             torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize("gated", [False, True])
 @pytest.mark.parametrize("locations", [None, torch.tensor([3, 8, 30])], ids=["everywhere", "some"])
 @pytest.mark.parametrize("form", ["lists", "all pairs"])
-def test_what_is_heard_on_average_is_the_mean_of_what_heads_hear(form: str, locations: torch.Tensor | None, gated: bool) -> None:
+def test_what_is_heard_on_average_is_the_mean_of_what_heads_hear(
+    form: str, locations: torch.Tensor | None, gated: bool
+) -> None:
     heads, sensors = 3, torch.arange(0, S, 2)
     geometry = lists() if form == "lists" else DenseTopology(torch.rand(S, S))
     gates = (torch.arange(S // 2) % 3 > 0).float() if gated else None
-    query, key = torch.randn(heads, S if locations is None else len(locations), 4), torch.randn(heads, len(sensors), 4)
-    hearing = geometry.everywhere(sensors, gates, locations).listen(query, key, torch.ones(heads, 1, 1))
+    query, key = (
+        torch.randn(heads, S if locations is None else len(locations), 4),
+        torch.randn(heads, len(sensors), 4),
+    )
+    hearing = geometry.everywhere(sensors, gates, locations).listen(
+        query, key, torch.ones(heads, 1, 1)
+    )
     said = torch.randn(2, 1, len(sensors), 5)
     each = hearing.by_head(said.expand(-1, heads, -1, -1))
     torch.testing.assert_close(hearing.on_average(said), each.mean(1, keepdim=True))
@@ -53,16 +62,24 @@ def test_a_location_whose_neighbours_are_off_hears_the_average_of_all() -> None:
     near = lists()
     sensors = torch.arange(1, S)[~torch.isin(torch.arange(1, S), near.neighbours[0])]
     values = torch.randn(2, len(sensors), 3)
-    mixed = near.everywhere(sensors, None).attend(torch.randn(S, 4), torch.randn(len(sensors), 4))(values)
+    mixed = near.everywhere(sensors, None).attend(torch.randn(S, 4), torch.randn(len(sensors), 4))(
+        values
+    )
     torch.testing.assert_close(mixed[:, 0], values.mean(1))
 
 
 def test_learned_scores_grow_with_nearness() -> None:
-    """By hand: without queries location 0 hears a neighbour of proximity ln 3 three times as loud as one of proximity 0, and three
-    times as loud as the far field, the average of all three sensors."""
-    near = SparseTopology(torch.tensor([[1, 2], [0, 2], [0, 1]]), torch.tensor([[math.log(3), 0.0]]).expand(3, 2))
+    """By hand: without queries location 0 hears a neighbour of proximity ln 3 three times as loud
+    as one of proximity 0, and three times as loud as the far field, the average of all three
+    sensors.
+    """
+    near = SparseTopology(
+        torch.tensor([[1, 2], [0, 2], [0, 1]]), torch.tensor([[math.log(3), 0.0]]).expand(3, 2)
+    )
     links = near.among(torch.arange(3), None)
-    mixed = links.attend(torch.zeros(3, 4), torch.zeros(3, 4), torch.ones(1))(torch.tensor([[[0.0], [5.0], [10.0]]]))
+    mixed = links.attend(torch.zeros(3, 4), torch.zeros(3, 4), torch.ones(1))(
+        torch.tensor([[[0.0], [5.0], [10.0]]])
+    )
     assert mixed[0, 0].item() == pytest.approx((3 * 5 + 10 + 5) / 5)
 
 
@@ -79,7 +96,9 @@ class Largest(TorchDispatchMode):
         super().__init__()
         self.numbers = 0
 
-    def __torch_dispatch__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         out = func(*args, **(kwargs or {}))
         for one in out if isinstance(out, (tuple, list)) else (out,):
             if isinstance(one, torch.Tensor):
@@ -91,7 +110,9 @@ def forecaster(num_sensors: int) -> SparseForecaster:
     positions = np.random.default_rng(0).random((num_sensors, 2))
     edges = nearest_neighbour_edges(positions, lonlat=False)
     model = ModelConfig(window=3, horizon=2, hidden=8, embedding=4, neighbours=6)
-    return build_forecaster(model, SeasonalScaler(SEASONS["none"], num_sensors, 1), edges, targets=[0], seed=0)
+    return build_forecaster(
+        model, SeasonalScaler(SEASONS["none"], num_sensors, 1), edges, targets=[0], seed=0
+    )
 
 
 @pytest.mark.parametrize("probe", [False, True])
@@ -104,7 +125,9 @@ def test_no_tensor_of_a_training_step_grows_faster_than_the_network(probe: bool)
         gates = active.float().requires_grad_() if probe else None
         readings = torch.randn(1, 3, len(sensors), 1)
         with Largest() as watch:
-            model(readings, readings > 0, torch.randn(1, 6), sensors, gates).square().mean().backward()
+            model(
+                readings, readings > 0, torch.randn(1, 6), sensors, gates
+            ).square().mean().backward()
         largest.append(watch.numbers)
     assert largest[1] <= 2.1 * largest[0]
     assert largest[1] < 1000 * 1000 / 8

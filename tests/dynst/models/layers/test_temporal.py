@@ -15,12 +15,18 @@ def test_taps_over_shifts_are_a_dilated_convolution() -> None:
         conv.bias.copy_(taps.bias)
     states = torch.randn(T, K, B, D)
     expected = conv(states.permute(1, 2, 3, 0).flatten(0, 1))  # [K·B, 6, T − 3]
-    torch.testing.assert_close(taps(shifted(states, 2, 3)).permute(1, 2, 3, 0).flatten(0, 1), expected)
+    torch.testing.assert_close(
+        taps(shifted(states, 2, 3)).permute(1, 2, 3, 0).flatten(0, 1), expected
+    )
 
 
 def test_shifts_by_hand() -> None:
     states = torch.arange(5.0).view(5, 1, 1, 1)
-    assert [tap.flatten().tolist() for tap in shifted(states, 3)] == [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    assert [tap.flatten().tolist() for tap in shifted(states, 3)] == [
+        [0, 1, 2],
+        [1, 2, 3],
+        [2, 3, 4],
+    ]
     assert [tap.flatten().tolist() for tap in shifted(states, 2, 4)] == [[0], [4]]
 
 

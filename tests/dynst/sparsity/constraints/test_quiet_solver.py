@@ -5,7 +5,9 @@ import pytest
 from dynst.sparsity.constraints.quiet_solver import quiet_stdout
 
 
-def test_what_a_c_library_prints_is_lost_and_what_python_prints_around_it_is_not(capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_a_c_library_prints_is_lost_and_what_python_prints_around_it_is_not(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     """A trace of HiGHS would break a result that is printed as JSON."""
     print("before")
     with quiet_stdout():

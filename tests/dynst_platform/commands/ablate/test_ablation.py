@@ -14,7 +14,9 @@ from dynst_platform.config.locations import home
 from dynst_platform.config.stores import ablation_store_for
 from tests.conftest import SMALL
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"
+)
 
 
 def job(store: SensorStore, **ablation: object) -> JobSpec:
@@ -25,7 +27,13 @@ def job(store: SensorStore, **ablation: object) -> JobSpec:
         "training": {"epochs": 3, "steps_per_epoch": 6, "batch_size": 16},
         "sparsity": {"dropout": False, "probe_every": 1, "rounds": 3},
         "search": {"elimination_rounds": 1, "rounds": 1, "proposals": 2},
-        "ablation": {"schemes": ["dynamic", "judged"], "criteria": ["random"], "sparsities": [0.5], "seeds": [0]} | ablation,
+        "ablation": {
+            "schemes": ["dynamic", "judged"],
+            "criteria": ["random"],
+            "sparsities": [0.5],
+            "seeds": [0],
+        }
+        | ablation,
         "cluster": {"num_workers": 0},
     }
     return check_job(document, where="job")
@@ -45,7 +53,10 @@ def test_each_variant_is_trained_once_and_kept(network: SensorStore) -> None:
         ("dynamic", "random", 1),
         ("judged", "none", 1),
     }
-    assert all(row["over_dense"] == pytest.approx(row["mae_all"] / outcome.references["dense"] - 1) for row in outcome.variants)
+    assert all(
+        row["over_dense"] == pytest.approx(row["mae_all"] / outcome.references["dense"] - 1)
+        for row in outcome.variants
+    )
     rows = pd.read_parquet(Path(outcome.artifacts["folder"]) / "ablation.parquet")
     assert (rows.active.dropna().str.count(r"\|") + 1 == 4).all(), "half of eight sensors"
     assert Path(outcome.artifacts["picture"]).is_file()
@@ -58,9 +69,13 @@ def test_each_variant_is_trained_once_and_kept(network: SensorStore) -> None:
     assert all(0 <= row["overlap"] <= 1 for row in again.variants)
 
 
-def test_an_impossible_variant_is_refused_before_the_first_training(own_home: Path, network: SensorStore) -> None:
+def test_an_impossible_variant_is_refused_before_the_first_training(
+    own_home: Path, network: SensorStore
+) -> None:
     spec = job(network, sparsities=[0.5, 0.9])
-    crowded = spec.model_copy(update={"sparsity": spec.sparsity.model_copy(update={"pinned": ("s1", "s2")})})
+    crowded = spec.model_copy(
+        update={"sparsity": spec.sparsity.model_copy(update={"pinned": ("s1", "s2")})}
+    )
     with pytest.raises(ConfigError, match="pinned"):
         ablation_store_for(crowded)
     assert not (home() / "crossed").exists()

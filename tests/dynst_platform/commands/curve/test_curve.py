@@ -22,12 +22,16 @@ from dynst.selection import baselines as rankings
 from dynst.training.trainer import Training
 from dynst_platform.main import main
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"
+)
 
 JOB = """\
 name: bent
 data: {{store: "{store}"}}
-model: {{window: 6, horizon: 3, hidden: 16, backbone: {{name: morph_graph, options: {{blocks: 1}}}}, embedding: 4}}
+model:
+  {{window: 6, horizon: 3, hidden: 16, embedding: 4,
+   backbone: {{name: morph_graph, options: {{blocks: 1}}}}}}
 training: {{epochs: 2, steps_per_epoch: 5, batch_size: 16}}
 sparsity: {{pinned: [s1], excluded: [s6]}}
 search: {{elimination_rounds: 2, rounds: 2, proposals: 2}}
@@ -63,7 +67,11 @@ class Bench:
             patch.setenv("DYNST_HOME", str(self.home))
             patch.setenv("COLUMNS", "150")
             patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-            patch.setattr(sys, "argv", ["dynst", "curve", str(self.folder / "job.yaml"), "--format", output, *sets])
+            patch.setattr(
+                sys,
+                "argv",
+                ["dynst", "curve", str(self.folder / "job.yaml"), "--format", output, *sets],
+            )
             try:
                 main()
             except SystemExit as exit_:
@@ -73,7 +81,10 @@ class Bench:
     def pieces(self) -> dict[str, int]:
         """Names without their digests, and when each was written."""
         root = self.home / "bent" / "pieces"
-        return {f"{path.parent.name}/{path.name[:-13]}": path.stat().st_mtime_ns for path in root.glob("*/*")}
+        return {
+            f"{path.parent.name}/{path.name[:-13]}": path.stat().st_mtime_ns
+            for path in root.glob("*/*")
+        }
 
 
 @pytest.fixture(scope="module")
@@ -114,22 +125,32 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 PIECES = {f"seed-0/{name}" for name in ("dense", "shared")} | {
-    f"seed-0/{choice}-{sparsity}" for choice in ("dynst", "random", "variance") for sparsity in ("0.5", "0.75")
+    f"seed-0/{choice}-{sparsity}"
+    for choice in ("dynst", "random", "variance")
+    for sparsity in ("0.5", "0.75")
 }
 
 
 def test_a_point_for_each_stage_sparsity_and_choice(done: dict[str, Any]) -> None:
-    points = {(point["stage"], point["sparsity"], point["choice"]): point for point in done["points"]}
-    choices = ("dynst", "random", "variance")
-    assert set(points) == {("as it is", sparsity, choice) for sparsity in (0.5, 0.75) for choice in choices} | {
-        ("fine-tuned", 0.5, choice) for choice in choices
+    points = {
+        (point["stage"], point["sparsity"], point["choice"]): point for point in done["points"]
     }
+    choices = ("dynst", "random", "variance")
+    assert set(points) == {
+        ("as it is", sparsity, choice) for sparsity in (0.5, 0.75) for choice in choices
+    } | {("fine-tuned", 0.5, choice) for choice in choices}
     for point in points.values():
         assert point["seeds"] == 1
         assert point["p_value"] is None, "one seed shows nothing"
         assert point["spread"] is None
-        assert point["over_dense"] == pytest.approx(point["mae_all"] / done["references"]["dense"] - 1)
-        assert min(point["mae_active"], point["mae_inactive"]) < point["mae_all"] < max(point["mae_active"], point["mae_inactive"])
+        assert point["over_dense"] == pytest.approx(
+            point["mae_all"] / done["references"]["dense"] - 1
+        )
+        assert (
+            min(point["mae_active"], point["mae_inactive"])
+            < point["mae_all"]
+            < max(point["mae_active"], point["mae_inactive"])
+        )
 
 
 def test_references_read_every_sensor(done: dict[str, Any], network: SensorStore) -> None:
@@ -147,7 +168,9 @@ def test_rows_are_tidy_and_choices_keep_the_constraints(done: dict[str, Any]) ->
     folder = Path(done["artifacts"]["folder"])
     rows = pd.read_parquet(folder / "rows.parquet")
     drawn = rows[rows.choice.notna()]
-    assert len(drawn) == 2 * 4 + 4, "two draws of random, one of each other; once as they are, once tuned"
+    assert len(drawn) == 2 * 4 + 4, (
+        "two draws of random, one of each other; once as they are, once tuned"
+    )
     for row in drawn.itertuples():
         kept = str(row.active).split("|")
         assert len(kept) == {0.5: 4, 0.75: 2}[row.sparsity]
@@ -155,7 +178,9 @@ def test_rows_are_tidy_and_choices_keep_the_constraints(done: dict[str, Any]) ->
         assert "s6" not in kept
     errors = drawn.groupby(["stage", "sparsity", "choice"]).mae_all.mean()
     for point in done["points"]:
-        assert errors[point["stage"], point["sparsity"], point["choice"]] == pytest.approx(point["mae_all"])
+        assert errors[point["stage"], point["sparsity"], point["choice"]] == pytest.approx(
+            point["mae_all"]
+        )
     assert np.isfinite(rows.mae_all).all()
 
 
@@ -172,11 +197,17 @@ def test_files_are_left_and_mlflow_has_them(done: dict[str, Any]) -> None:
     assert names <= {item.path for item in client.list_artifacts(done["run_id"])}
     for point in done["points"]:
         stage = "shared" if point["stage"] == "as it is" else "tuned"
-        history = client.get_metric_history(done["run_id"], f"curve/{point['choice']}/{stage}_mae_all")
-        assert {metric.step: metric.value for metric in history}[round(100 * point["sparsity"])] == point["mae_all"]
+        history = client.get_metric_history(
+            done["run_id"], f"curve/{point['choice']}/{stage}_mae_all"
+        )
+        assert {metric.step: metric.value for metric in history}[
+            round(100 * point["sparsity"])
+        ] == point["mae_all"]
 
 
-def test_the_same_command_again_trains_nothing(done: dict[str, Any], bench: Bench, no_training: None) -> None:
+def test_the_same_command_again_trains_nothing(
+    done: dict[str, Any], bench: Bench, no_training: None
+) -> None:
     before = bench.pieces()
     assert set(before) == PIECES
     code, out, err = bench.curve(output="table")
@@ -185,17 +216,32 @@ def test_the_same_command_again_trains_nothing(done: dict[str, Any], bench: Benc
     out = " ".join(out.split())
     assert "over ALL 8 locations of the shared network as it is (veh/h)" in out
     assert "over ALL 8 locations after fine-tuning on the choice (veh/h)" in out
-    for words in ("DynST", "variance", "random", "50% off", "75% off", "reads 4", "reads 2", "dense", "persistence", "dynst ui"):
+    for words in (
+        "DynST",
+        "variance",
+        "random",
+        "50% off",
+        "75% off",
+        "reads 4",
+        "reads 2",
+        "dense",
+        "persistence",
+        "dynst ui",
+    ):
         assert words in out, words
     assert "t-test" not in out
     code, out, _ = bench.curve()
     assert json.loads(out)["points"] == done["points"]
 
 
-def test_another_sparsity_or_baseline_adds_its_pieces_alone(done: dict[str, Any], bench: Bench, no_training: None) -> None:
+def test_another_sparsity_or_baseline_adds_its_pieces_alone(
+    done: dict[str, Any], bench: Bench, no_training: None
+) -> None:
     """A choice on the network as it is needs no training."""
     before = bench.pieces()
-    code, _, err = bench.curve("curve.sparsities=[0.25, 0.5, 0.75]", "curve.baselines=[random, variance, qr_pivoting]")
+    code, _, err = bench.curve(
+        "curve.sparsities=[0.25, 0.5, 0.75]", "curve.baselines=[random, variance, qr_pivoting]"
+    )
     assert code == 1, "qr_pivoting at 0.5 is tuned, which this test refuses"
     assert "seed-0/qr_pivoting-0.5: nothing is left to train" in err
     after = bench.pieces()
@@ -207,7 +253,9 @@ def test_another_sparsity_or_baseline_adds_its_pieces_alone(done: dict[str, Any]
     assert "qr_pivoting-0.5" in run.data.tags["dynst.reason"]
 
 
-def test_another_seed_adds_its_pieces_and_a_test(done: dict[str, Any], bench: Bench, trainings: list[int]) -> None:
+def test_another_seed_adds_its_pieces_and_a_test(
+    done: dict[str, Any], bench: Bench, trainings: list[int]
+) -> None:
     before = bench.pieces()
     code, out, err = bench.curve("curve.seeds=[0, 1]")
     assert code == 0, err
@@ -217,32 +265,48 @@ def test_another_seed_adds_its_pieces_and_a_test(done: dict[str, Any], bench: Be
     assert sorted(trainings) == [1, 1, 1, 1, 2, 3], "four choices are tuned, then shared and dense"
     points = json.loads(out)["points"]
     assert all(point["seeds"] == 2 for point in points)
-    assert all((point["p_value"] is None) == (point["choice"] == "dynst") or point["dynst_gain"] == 0 for point in points)
+    assert all(
+        (point["p_value"] is None) == (point["choice"] == "dynst") or point["dynst_gain"] == 0
+        for point in points
+    )
     _, table, _ = bench.curve("curve.seeds=[0, 1]", output="table")
-    assert "mean of 2 seeds, against dense; * differs from DynST with p < 0.05" in " ".join(table.split())
+    assert "mean of 2 seeds, against dense; * differs from DynST with p < 0.05" in " ".join(
+        table.split()
+    )
 
 
-def test_a_given_choice_is_one_more_point(done: dict[str, Any], bench: Bench, trainings: list[int]) -> None:
+def test_a_given_choice_is_one_more_point(
+    done: dict[str, Any], bench: Bench, trainings: list[int]
+) -> None:
     """The owner may keep what the job excludes."""
     (bench.folder / "mine.csv").write_text("sensor,active\ns0,true\ns1,false\ns6,true\ns7,true\n")
     code, out, err = bench.curve(f"curve.given={bench.folder}/mine.csv")
     assert code == 0, err
     assert trainings == [1]
     given = [point for point in json.loads(out)["points"] if point["choice"] == "given"]
-    assert [(point["stage"], point["sparsity"]) for point in given] == [("as it is", 0.625), ("fine-tuned", 0.625)]
+    assert [(point["stage"], point["sparsity"]) for point in given] == [
+        ("as it is", 0.625),
+        ("fine-tuned", 0.625),
+    ]
     rows = pd.read_parquet(Path(json.loads(out)["artifacts"]["folder"]) / "rows.parquet")
     assert set(rows[rows.choice == "given"].active) == {"s0|s6|s7"}
 
 
-@pytest.mark.parametrize("setting", ["training.learning_rate=0.01", "model.hidden=8", "sparsity.pinned=[s2]"])
-def test_other_settings_are_other_pieces(done: dict[str, Any], bench: Bench, no_training: None, setting: str) -> None:
+@pytest.mark.parametrize(
+    "setting", ["training.learning_rate=0.01", "model.hidden=8", "sparsity.pinned=[s2]"]
+)
+def test_other_settings_are_other_pieces(
+    done: dict[str, Any], bench: Bench, no_training: None, setting: str
+) -> None:
     code, _, err = bench.curve(setting)
     assert code == 1
     assert "seed-0/dense: nothing is left to train; seed-0/shared: nothing is left to train" in err
     assert "2 of 8 pieces failed" in err
 
 
-def test_a_failed_piece_is_named_and_the_same_command_does_the_rest(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_piece_is_named_and_the_same_command_does_the_rest(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = [*LATER, "name=broken", "training.epochs=1"]
 
     def broken(*_: object) -> None:
@@ -254,7 +318,10 @@ def test_a_failed_piece_is_named_and_the_same_command_does_the_rest(bench: Bench
         code, out, err = bench.curve(*settings)
     assert code == 1
     assert out == ""
-    assert "2 of 8 pieces failed (seed-0/variance-0.5: no readings; seed-0/variance-0.75: no readings)" in " ".join(err.split())
+    assert (
+        "2 of 8 pieces failed (seed-0/variance-0.5: no readings; seed-0/variance-0.75: no readings)"
+        in " ".join(err.split())
+    )
     assert "Traceback" not in err
     assert not list((bench.home / "broken").glob("curve-*"))
     code, out, err = bench.curve(*settings)
@@ -265,21 +332,38 @@ def test_a_failed_piece_is_named_and_the_same_command_does_the_rest(bench: Bench
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["curve.fine_tune_at=[0.6]"], "job.yaml: curve.fine_tune_at must be some of curve.sparsities, but got 0.6; add it there"),
-        (["curve.baselines=[randm]"], "'curve.baselines.0' must be 'random', 'variance', 'farthest_point'"),
+        (
+            ["curve.fine_tune_at=[0.6]"],
+            "job.yaml: curve.fine_tune_at must be some of curve.sparsities, but got 0.6; add it "
+            "there",
+        ),
+        (
+            ["curve.baselines=[randm]"],
+            "'curve.baselines.0' must be 'random', 'variance', 'farthest_point'",
+        ),
         (["curve.sparsities=[0.5, 1]"], "'curve.sparsities.1' must be less than 1, but got 1"),
         (["curve.sparsities=[]"], "'curve.sparsities'"),
         (["curve.seeds=[]"], "'curve.seeds'"),
         (["curve.random=0"], "'curve.random' must be greater than or equal to 1, but got 0"),
         (["curve.given=absent.csv"], "absent.csv cannot be read"),
-        (["curve.given={folder}/wrong.csv"], "must name sensors of the store, but got 's77'; did you mean 's7'?"),
-        (["curve.sparsities=[0.1, 0.5]", "sparsity.excluded=[s1, s2]", "sparsity.pinned=[]"], "only 6 are not excluded"),
+        (
+            ["curve.given={folder}/wrong.csv"],
+            "must name sensors of the store, but got 's77'; did you mean 's7'?",
+        ),
+        (
+            ["curve.sparsities=[0.1, 0.5]", "sparsity.excluded=[s1, s2]", "sparsity.pinned=[]"],
+            "only 6 are not excluded",
+        ),
         (["sparsity.min_distance=9"], "sparsity.min_distance must leave room for the choice"),
         (["data.store=nowhere"], "no sensor store at"),
     ],
 )
 def test_wrong_input_is_one_sentence_and_leaves_nothing(
-    tmp_path: Path, network: SensorStore, monkeypatch: pytest.MonkeyPatch, settings: list[str], message: str
+    tmp_path: Path,
+    network: SensorStore,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: list[str],
+    message: str,
 ) -> None:
     fresh = Bench(tmp_path, network, monkeypatch)
     (tmp_path / "wrong.csv").write_text("sensor\ns1\ns77\n")

@@ -9,7 +9,14 @@ from dynst_platform.commands.curve.summary import reference_errors, summary
 IDS = ("s0", "s1", "s2")
 
 
-def point(choice: str, seed: int, mae: float, sparsity: float = 0.5, stage: str = "as it is", number: int = 0) -> dict[str, object]:
+def point(
+    choice: str,
+    seed: int,
+    mae: float,
+    sparsity: float = 0.5,
+    stage: str = "as it is",
+    number: int = 0,
+) -> dict[str, object]:
     return {
         "stage": stage,
         "seed": seed,
@@ -55,18 +62,27 @@ def test_a_table_of_two_seeds_by_hand() -> None:
     table = summary(two_seeds(), IDS).set_index(["stage", "sparsity", "choice"])
     assert len(table) == 5
     learned, chance = table.loc[("as it is", 0.5, "dynst")], table.loc[("as it is", 0.5, "random")]
-    assert (learned.seeds, learned.mae_all, learned.mae_active, learned.mae_inactive) == (2, 4.0, 3.0, 5.0)
+    assert (learned.seeds, learned.mae_all, learned.mae_active, learned.mae_inactive) == (
+        2,
+        4.0,
+        3.0,
+        5.0,
+    )
     assert learned.spread == pytest.approx(2**0.5)
     assert learned.over_dense == pytest.approx(1.0)
     assert learned.dynst_gain == 0
     assert pd.isna(learned.p_value)
 
-    assert (chance.seeds, chance.mae_all) == (2, 8.0), "draws of a seed come first: (4 + 6) / 2 and 11"
+    assert (chance.seeds, chance.mae_all) == (2, 8.0), (
+        "draws of a seed come first: (4 + 6) / 2 and 11"
+    )
     assert chance.spread == pytest.approx(18**0.5)
     assert chance.over_dense == pytest.approx(3.0)
     assert chance.dynst_gain == pytest.approx(0.5)
     assert chance.p_value == pytest.approx(ttest_rel([3.0, 5.0], [5.0, 11.0]).pvalue)
-    assert pd.isna(table.loc[("as it is", 0.5, "variance")].p_value), "equal errors differ by nothing"
+    assert pd.isna(table.loc[("as it is", 0.5, "variance")].p_value), (
+        "equal errors differ by nothing"
+    )
 
 
 def test_one_seed_has_no_spread_and_no_test() -> None:
@@ -101,7 +117,11 @@ def test_seeds_that_both_have_are_compared() -> None:
 
 def test_the_best_choice_of_a_sparsity_comes_first() -> None:
     points = summary(two_seeds(), IDS)
-    assert points.groupby(["stage", "sparsity"]).mae_all.apply(lambda errors: errors.is_monotonic_increasing).all()
+    assert (
+        points.groupby(["stage", "sparsity"])
+        .mae_all.apply(lambda errors: errors.is_monotonic_increasing)
+        .all()
+    )
 
 
 def test_choices_of_two_seeds_overlap_in_one_of_three() -> None:

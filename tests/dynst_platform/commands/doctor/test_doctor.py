@@ -36,13 +36,19 @@ def test_everything_holds() -> None:
     ("link", "change", "sentence"),
     [
         ("versions", {"versions": installed() | {"ray": "1.0"}}, "node b has ray 1.0 instead of"),
-        ("storage", {"home_error": "Permission denied"}, "node b cannot use it (Permission denied)"),
+        (
+            "storage",
+            {"home_error": "Permission denied"},
+            "node b cannot use it (Permission denied)",
+        ),
         ("space", {"free_mib": 3.0}, "node b has 3 MiB left, but a run needs at least 256"),
         ("tracking", {"extra": FINE | {"tracking": "it is away"}}, "node b says that it is away"),
         ("GPUs", {"gpus": 2.0}, "node b has 2 GPUs for Ray and 0 for PyTorch"),
     ],
 )
-def test_a_link_that_does_not_hold_is_named_with_its_remedy(link: str, change: dict[str, Any], sentence: str) -> None:
+def test_a_link_that_does_not_hold_is_named_with_its_remedy(
+    link: str, change: dict[str, Any], sentence: str
+) -> None:
     found = checks(GOOD, replace(GOOD, node="b", **change))
     assert [name for name, check in found.items() if not check.holds] == [link]
     assert found[link].found.startswith(sentence)
@@ -58,7 +64,9 @@ def test_nodes_that_do_not_know_where_runs_go() -> None:
 class LookingAround(FakeRay):
     """Whose small job says this at its end."""
 
-    def __init__(self, said: str, state: str = "SUCCEEDED", version: str = installed()["ray"]) -> None:
+    def __init__(
+        self, said: str, state: str = "SUCCEEDED", version: str = installed()["ray"]
+    ) -> None:
         super().__init__(version)
         self.said, self.state = said, state
 
@@ -80,16 +88,37 @@ def remeasured_apart(monkeypatch: pytest.MonkeyPatch, ray: FakeRay) -> list[Chec
 
 def test_from_the_address_to_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = json.dumps({"home": "/shared", "nodes": [asdict(GOOD)]})
-    links = [check.link for check in remeasured_apart(monkeypatch, LookingAround(seen)) if check.holds]
-    assert links == ["address", "token", "Ray's version", "workers", "versions", "storage", "space", "tracking", "GPUs"]
+    links = [
+        check.link for check in remeasured_apart(monkeypatch, LookingAround(seen)) if check.holds
+    ]
+    assert links == [
+        "address",
+        "token",
+        "Ray's version",
+        "workers",
+        "versions",
+        "storage",
+        "space",
+        "tracking",
+        "GPUs",
+    ]
 
 
 def test_another_ray_and_a_job_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = remeasured_apart(monkeypatch, LookingAround("ModuleNotFoundError: No module named 'torch'", "FAILED", "2.1.0"))
+    found = remeasured_apart(
+        monkeypatch,
+        LookingAround("ModuleNotFoundError: No module named 'torch'", "FAILED", "2.1.0"),
+    )
     broken = {check.link: check for check in found if not check.holds}
     assert list(broken) == ["Ray's version", "workers"]
-    assert broken["Ray's version"].found == f"the cluster at http://host:8265 has ray 2.1.0 instead of {installed()['ray']}"
-    assert broken["workers"].found == "a small job did not run there (ModuleNotFoundError: No module named 'torch')"
+    assert (
+        broken["Ray's version"].found
+        == f"the cluster at http://host:8265 has ray 2.1.0 instead of {installed()['ray']}"
+    )
+    assert (
+        broken["workers"].found
+        == "a small job did not run there (ModuleNotFoundError: No module named 'torch')"
+    )
 
 
 def test_an_address_where_nobody_listens_ends_it() -> None:

@@ -19,7 +19,9 @@ from tests.dynst_platform.commands.tune.samples import write_sweep
 from tests.dynst_platform.config.test_cluster_profile import NAMES
 
 NOWHERE = Profile()
-JOB = RemoteJob("quick-20260101-000000-ab12", "quick", "train", "dynst-ab12", "RUNNING", "", None, None, None)
+JOB = RemoteJob(
+    "quick-20260101-000000-ab12", "quick", "train", "dynst-ab12", "RUNNING", "", None, None, None
+)
 
 
 @pytest.fixture(autouse=True)
@@ -39,11 +41,16 @@ def test_without_a_cluster_each_command_says_how_to_name_one(tmp_path: Path) -> 
     for words in (["submit", str(sweep)], ["jobs", "list"], ["jobs", "stop", "x"]):
         error = said_by(*words).exception
         assert isinstance(error, ConfigError)
-        assert str(error).startswith("no cluster is named; give --address http://host:8265, set DYNST_ADDRESS, or write a profile")
+        assert str(error).startswith(
+            "no cluster is named; give --address http://host:8265, set DYNST_ADDRESS, or write a "
+            "profile"
+        )
 
 
 def test_an_address_where_nobody_listens(tmp_path: Path) -> None:
-    error = said_by("submit", str(write_sweep(tmp_path)), "--address", "http://127.0.0.1:1").exception
+    error = said_by(
+        "submit", str(write_sweep(tmp_path)), "--address", "http://127.0.0.1:1"
+    ).exception
     assert isinstance(error, UnreachableError)
 
 
@@ -56,7 +63,9 @@ def test_the_doctor_says_what_to_do_and_fails() -> None:
 
 
 def test_a_wrong_job_is_refused_before_any_cluster_is_asked(tmp_path: Path) -> None:
-    error = said_by("submit", str(write_sweep(tmp_path, trials=0)), "--address", "http://127.0.0.1:1").exception
+    error = said_by(
+        "submit", str(write_sweep(tmp_path, trials=0)), "--address", "http://127.0.0.1:1"
+    ).exception
     assert isinstance(error, ConfigError)
     assert "'trials' must be" in str(error)
 
@@ -66,7 +75,12 @@ class Ended(FakeRay):
 
     def __init__(self, status: str, exit_code: int | None, message: str = "") -> None:
         super().__init__()
-        self.facts = {"status": status, "driver_exit_code": exit_code, "message": message, "metadata": {"name": "quick"}}
+        self.facts = {
+            "status": status,
+            "driver_exit_code": exit_code,
+            "message": message,
+            "metadata": {"name": "quick"},
+        }
 
     async def tail_job_logs(self, job_id: str) -> Any:
         yield "DynST 1/4\n"
@@ -75,7 +89,9 @@ class Ended(FakeRay):
         return details(job_id, **self.facts)
 
 
-def followed(ray: FakeRay, capsys: pytest.CaptureFixture[str], profile: Profile = NOWHERE) -> tuple[int, str, str]:
+def followed(
+    ray: FakeRay, capsys: pytest.CaptureFixture[str], profile: Profile = NOWHERE
+) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as ended:
         following.follow(Cluster("http://host", ray), profile, JOB)
     said = capsys.readouterr()
@@ -83,19 +99,33 @@ def followed(ray: FakeRay, capsys: pytest.CaptureFixture[str], profile: Profile 
 
 
 def test_following_ends_with_the_jobs_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
-    assert followed(Ended("FAILED", 2), capsys) == (2, "DynST 1/4\n", "quick-20260101-000000-ab12: FAILED\n")
+    assert followed(Ended("FAILED", 2), capsys) == (
+        2,
+        "DynST 1/4\n",
+        "quick-20260101-000000-ab12: FAILED\n",
+    )
     never_ran = Ended("FAILED", None, "Traceback\nno room for the job")
-    assert followed(never_ran, capsys)[::2] == (1, "quick-20260101-000000-ab12: FAILED (no room for the job)\n")
+    assert followed(never_ran, capsys)[::2] == (
+        1,
+        "quick-20260101-000000-ab12: FAILED (no room for the job)\n",
+    )
 
 
 def test_a_tracking_server_that_is_away_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, said = followed(Ended("SUCCEEDED", 0), capsys, Profile(tracking_uri="http://me:secret@127.0.0.1:1"))
+    code, _, said = followed(
+        Ended("SUCCEEDED", 0), capsys, Profile(tracking_uri="http://me:secret@127.0.0.1:1")
+    )
     assert code == 0
-    assert "MLflow run   run  in experiment 'quick' at http://127.0.0.1:1, which does not answer from here" in said
+    assert (
+        "MLflow run   run  in experiment 'quick' at http://127.0.0.1:1, which does not answer "
+        "from here" in said
+    )
     assert "secret" not in said
 
 
-def test_mlflow_is_asked_where_it_is_reached_from_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mlflow_is_asked_where_it_is_reached_from_here(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:2")
     _, _, said = followed(Ended("SUCCEEDED", 0), capsys, Profile(tracking_uri="http://inside:5000"))
     assert "at http://127.0.0.1:2, which does not answer from here" in said
@@ -108,14 +138,23 @@ class Interrupted(Ended):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT as we know it")
-def test_ctrl_c_leaves_the_job_alone_and_says_how_to_find_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_leaves_the_job_alone_and_says_how_to_find_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     code, _, said = followed(Interrupted("RUNNING", None), capsys)
     assert code == 130
-    assert said == "\nThe job goes on. Follow it with: dynst jobs logs dynst-ab12   Stop it with: dynst jobs stop dynst-ab12\n"
+    assert (
+        said
+        == "\nThe job goes on. Follow it with: dynst jobs logs dynst-ab12   Stop it with: dynst "
+        "jobs stop dynst-ab12\n"
+    )
 
 
 class Breaking(Ended):
-    """Its connection breaks in the middle of a line, and the cluster once does not answer; then the job has ended."""
+    """Its connection breaks in the middle of a line, and the cluster once does not answer.
+
+    Then the job has ended.
+    """
 
     def __init__(self) -> None:
         super().__init__("SUCCEEDED", 0)
@@ -142,7 +181,9 @@ def test_nothing_is_lost_or_doubled_where_the_connection_breaks(
     assert followed(Breaking(), capsys)[:2] == (0, "DynST 1/4\n")
 
 
-@pytest.mark.parametrize("address", ["http://host:82b5", "http://host:99999", "http://[::1", "ftp://host:8265", "host:0"])
+@pytest.mark.parametrize(
+    "address", ["http://host:82b5", "http://host:99999", "http://[::1", "ftp://host:8265", "host:0"]
+)
 def test_an_address_that_is_none(address: str) -> None:
     error = said_by("jobs", "list", "--address", address).exception
     assert isinstance(error, ConfigError)

@@ -17,7 +17,8 @@ SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 PARENT = [
     sys.executable,
     "-c",
-    f"import subprocess; subprocess.Popen({SLEEPER}); import time; print('up', flush=True); time.sleep(600)",
+    f"import subprocess; subprocess.Popen({SLEEPER}); import time; print('up', flush=True); "
+    f"time.sleep(600)",
 ]
 
 
@@ -47,7 +48,9 @@ def parent() -> Iterator[psutil.Popen]:
     process.stdout.close()
 
 
-def test_down_ends_a_part_and_the_orphans_of_one_that_died(script: ModuleType, parent: psutil.Popen, tmp_path: Path) -> None:
+def test_down_ends_a_part_and_the_orphans_of_one_that_died(
+    script: ModuleType, parent: psutil.Popen, tmp_path: Path
+) -> None:
     ray, database = tmp_path / "ray", tmp_path / "database"
     ray.mkdir()
     database.mkdir()
@@ -65,7 +68,9 @@ def test_down_ends_a_part_and_the_orphans_of_one_that_died(script: ModuleType, p
     assert script.status(tmp_path) == f"no cluster in {tmp_path}"
 
 
-def test_a_number_that_another_process_has_now_is_left_alone(script: ModuleType, parent: psutil.Popen, tmp_path: Path) -> None:
+def test_a_number_that_another_process_has_now_is_left_alone(
+    script: ModuleType, parent: psutil.Popen, tmp_path: Path
+) -> None:
     state = script.State(temporary=str(tmp_path / "ray"), database=str(tmp_path / "database"))
     script.note(state, tmp_path, "head", parent)
     facts = json.loads((tmp_path / "cluster.json").read_text())

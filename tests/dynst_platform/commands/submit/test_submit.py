@@ -11,7 +11,13 @@ import pytest
 
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError, DataError
-from dynst_platform.commands.submit.workflow import SubmitOptions, check_here, find_job, on_cluster, submit
+from dynst_platform.commands.submit.workflow import (
+    SubmitOptions,
+    check_here,
+    find_job,
+    on_cluster,
+    submit,
+)
 from dynst_platform.config.cluster_profile import Profile
 from dynst_platform.config.files import load_job
 from dynst_platform.config.job import JobSpec
@@ -36,7 +42,9 @@ class FakeRay:
     def submit_job(self, **sent: Any) -> str:
         self.sent = sent
         folder = Path(sent["runtime_env"]["working_dir"])
-        self.package = json.loads((folder / ".dynst-carried.json").read_text()) | {"job": load_job(folder / "job.yaml")}
+        self.package = json.loads((folder / ".dynst-carried.json").read_text()) | {
+            "job": load_job(folder / "job.yaml")
+        }
         return str(sent["submission_id"])
 
     def get_job_info(self, job_id: str) -> SimpleNamespace:
@@ -44,18 +52,32 @@ class FakeRay:
 
 
 def details(job_id: str, **more: Any) -> SimpleNamespace:
-    known = {"submission_id": job_id, "status": "RUNNING", "message": None, "start_time": None, "end_time": None}
+    known = {
+        "submission_id": job_id,
+        "status": "RUNNING",
+        "message": None,
+        "start_time": None,
+        "end_time": None,
+    }
     return SimpleNamespace(**known | {"driver_exit_code": None, "metadata": {}} | more)
 
 
 def sent(ray: FakeRay, job: JobSpec, variables: Mapping[str, str] = {}, **wishes: Any) -> RemoteJob:
-    return submit(Cluster("http://host:8265", ray), PROFILE, job, SubmitOptions(variables, **wishes))
+    return submit(
+        Cluster("http://host:8265", ray), PROFILE, job, SubmitOptions(variables, **wishes)
+    )
 
 
-def test_job_variables_and_versions_travel_and_nothing_secret_is_shown(network: SensorStore) -> None:
+def test_job_variables_and_versions_travel_and_nothing_secret_is_shown(
+    network: SensorStore,
+) -> None:
     ray = FakeRay()
     job = sent(ray, small_job(network), {"PLANTED": "s3cret"})
-    assert ray.package["environment"] == {"MLFLOW_TRACKING_URI": "http://mlflow:5000", "DYNST_HOME": "/shared", "PLANTED": "s3cret"}
+    assert ray.package["environment"] == {
+        "MLFLOW_TRACKING_URI": "http://mlflow:5000",
+        "DYNST_HOME": "/shared",
+        "PLANTED": "s3cret",
+    }
     assert ray.package["versions"] == installed()
     assert ray.package["job"].cluster.address == "auto"
     assert job.id == f"small-{ray.package['job_id']}"
@@ -79,13 +101,19 @@ def test_versions_are_pinned_where_one_asks_for_it(network: SensorStore) -> None
     sent(ray, small_job(network), install=True)
     pins = ray.sent["runtime_env"]["pip"]["packages"]
     assert f"torch=={installed()['torch']}" in pins
-    assert not [pin for pin in pins if pin.startswith(("ray==", "python=="))], "those a node must have already"
+    assert not [pin for pin in pins if pin.startswith(("ray==", "python=="))], (
+        "those a node must have already"
+    )
     sent(ray, small_job(network))
     assert "pip" not in ray.sent["runtime_env"]
 
 
-@pytest.mark.parametrize(("num_gpus", "workers", "use_gpu"), [(None, 1, "auto"), (0, 1, False), (4, 4, True)])
-def test_gpus_that_are_asked_for(network: SensorStore, num_gpus: int | None, workers: int, use_gpu: object) -> None:
+@pytest.mark.parametrize(
+    ("num_gpus", "workers", "use_gpu"), [(None, 1, "auto"), (0, 1, False), (4, 4, True)]
+)
+def test_gpus_that_are_asked_for(
+    network: SensorStore, num_gpus: int | None, workers: int, use_gpu: object
+) -> None:
     found = on_cluster(small_job(network), num_gpus)
     assert isinstance(found, JobSpec)
     assert (found.cluster.num_workers, found.cluster.use_gpu) == (workers, use_gpu)
@@ -113,30 +141,47 @@ def test_data_that_are_here_are_checked_here(network: SensorStore, tmp_path: Pat
 def test_variables_by_value_by_name_and_by_profile() -> None:
     here = {"AWS_PROFILE": "team", "KEY": "k"}
     profile = Profile(env=("AWS_PROFILE",))
-    assert variables_to_carry(profile, ("A=b=c", "KEY"), here) == {"AWS_PROFILE": "team", "A": "b=c", "KEY": "k"}
-    with pytest.raises(ConfigError, match="the variable ABSENT shall go along with the job, but is not set here"):
+    assert variables_to_carry(profile, ("A=b=c", "KEY"), here) == {
+        "AWS_PROFILE": "team",
+        "A": "b=c",
+        "KEY": "k",
+    }
+    with pytest.raises(
+        ConfigError, match="the variable ABSENT shall go along with the job, but is not set here"
+    ):
         variables_to_carry(profile, ("ABSENT",), here)
-    with pytest.raises(ConfigError, match=r"none of RAY_AUTH_TOKEN.*but got 'RAY_AUTH_TOKEN'") as caught:
+    with pytest.raises(
+        ConfigError, match=r"none of RAY_AUTH_TOKEN.*but got 'RAY_AUTH_TOKEN'"
+    ) as caught:
         variables_to_carry(profile, ("RAY_AUTH_TOKEN=s3cret",), here)
     assert "s3cret" not in str(caught.value)
 
 
 def job(name: str, job_id: str, hour: int) -> RemoteJob:
     began = datetime(2026, 1, 1, hour, tzinfo=UTC)
-    return RemoteJob(f"{name}-{job_id}", name, "train", f"dynst-{job_id[-4:]}", "RUNNING", "", began, None, None)
+    return RemoteJob(
+        f"{name}-{job_id}", name, "train", f"dynst-{job_id[-4:]}", "RUNNING", "", began, None, None
+    )
 
 
 def test_jobs_are_found_by_id_run_and_file() -> None:
-    jobs = [job("one", "20260101-020000-cccc", 2), job("two", "20260101-010000-bbbb", 1), job("one", "20260101-000000-aaaa", 0)]
+    jobs = [
+        job("one", "20260101-020000-cccc", 2),
+        job("two", "20260101-010000-bbbb", 1),
+        job("one", "20260101-000000-aaaa", 0),
+    ]
     for word in ("one-20260101-000000-aaaa", "20260101-000000-aaaa", "dynst-aaaa"):
         assert find_job(jobs, word) is jobs[2]
     assert find_job(jobs, "one") is jobs[0], "the newest"
-    with pytest.raises(ConfigError, match=r"must have a job 'three', but its newest are one-20260101-020000-cccc"):
+    with pytest.raises(
+        ConfigError, match=r"must have a job 'three', but its newest are one-20260101-020000-cccc"
+    ):
         find_job(jobs, "three")
 
 
 @pytest.mark.parametrize(
-    ("state", "exit_code", "code"), [("SUCCEEDED", 0, 0), ("FAILED", 2, 2), ("FAILED", None, 1), ("STOPPED", None, 130)]
+    ("state", "exit_code", "code"),
+    [("SUCCEEDED", 0, 0), ("FAILED", 2, 2), ("FAILED", None, 1), ("STOPPED", None, 130)],
 )
 def test_the_exit_code_is_the_jobs_own(state: str, exit_code: int | None, code: int) -> None:
     ended = RemoteJob("id", "name", "train", "run", state, "", None, None, exit_code)
@@ -145,7 +190,10 @@ def test_the_exit_code_is_the_jobs_own(state: str, exit_code: int | None, code: 
 
 
 def test_an_address_where_nobody_listens_is_one_sentence() -> None:
-    with pytest.raises(UnreachableError, match=r"no cluster answers at http://127\.0\.0\.1:1 \(.*\); check the address"):
+    with pytest.raises(
+        UnreachableError,
+        match=r"no cluster answers at http://127\.0\.0\.1:1 \(.*\); check the address",
+    ):
         connect(Profile(address="http://127.0.0.1:1"))
 
 
@@ -154,18 +202,26 @@ class Tailed(FakeRay):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pieces, self.connections = ["first\n", "second\n    [state-dump] NodeManager\n    [state-dump] \n", "third\n"], 0
+        self.pieces, self.connections = (
+            ["first\n", "second\n    [state-dump] NodeManager\n    [state-dump] \n", "third\n"],
+            0,
+        )
 
     async def tail_job_logs(self, job_id: str) -> Any:
         self.connections += 1
-        yield "2026 INFO job_manager.py:581 -- Runtime env is setting up.\nRunning entrypoint for job x: exec python\n"
+        yield (
+            "2026 INFO job_manager.py:581 -- Runtime env is setting up.\nRunning entrypoint for "
+            "job x: exec python\n"
+        )
         for piece in self.pieces[: self.connections]:
             yield piece
         if self.connections < len(self.pieces):
             raise RuntimeError("WebSocket connection closed unexpectedly with close code 1006")
 
     def get_job_info(self, job_id: str) -> SimpleNamespace:
-        return details(job_id, status="RUNNING" if self.connections < len(self.pieces) else "SUCCEEDED")
+        return details(
+            job_id, status="RUNNING" if self.connections < len(self.pieces) else "SUCCEEDED"
+        )
 
 
 class Away(Tailed):
@@ -185,5 +241,7 @@ def test_following_goes_on_after_a_lost_connection(monkeypatch: pytest.MonkeyPat
 def test_a_cluster_that_stays_away_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dynst_platform.execution.ray_jobs.sleep", lambda seconds: None)
     monkeypatch.setattr("dynst_platform.execution.ray_jobs.LOST_AFTER", -1.0)
-    with pytest.raises(UnreachableError, match=r"http://host does not answer any more; the job may go on there"):
+    with pytest.raises(
+        UnreachableError, match=r"http://host does not answer any more; the job may go on there"
+    ):
         list(Cluster("http://host", Away()).follow("x"))

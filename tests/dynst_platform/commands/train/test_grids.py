@@ -24,7 +24,9 @@ from dynst_platform.plots.grids import draw_grid_map
 from dynst_platform.plots.masks import draw_mask
 from tests.conftest import with_tracking_store, write_grid
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"
+)
 
 
 def grid_job(store: SensorStore, **more: object) -> JobSpec:
@@ -58,14 +60,19 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> SensorStore:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory, cells: SensorStore, tracking_template: Path):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DYNST_HOME", str(with_tracking_store(tmp_path_factory.mktemp("home"), tracking_template)))
+        patch.setenv(
+            "DYNST_HOME",
+            str(with_tracking_store(tmp_path_factory.mktemp("home"), tracking_template)),
+        )
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         job = grid_job(cells)
         outcome = use_case.train(job, store_for(job), lambda report: None)
         yield outcome, MlflowClient(outcome.artifacts["tracking_uri"])
 
 
-def test_half_of_the_patches_are_switched_off_and_it_still_forecasts(done: tuple[Outcome, MlflowClient]) -> None:
+def test_half_of_the_patches_are_switched_off_and_it_still_forecasts(
+    done: tuple[Outcome, MlflowClient],
+) -> None:
     outcome, _ = done
     assert sorted(outcome.sensors["kept"] + outcome.sensors["off"]) == [
         "r0c1", "r0c2", "r1c0", "r1c1", "r1c2", "r2c0", "r2c1", "r2c2"
@@ -74,7 +81,9 @@ def test_half_of_the_patches_are_switched_off_and_it_still_forecasts(done: tuple
     assert outcome.metrics["test/mae_all"] < 0.6 * outcome.metrics["persistence/mae_all"]
 
 
-def test_frames_are_scored_for_the_sparse_and_the_dense_model(done: tuple[Outcome, MlflowClient]) -> None:
+def test_frames_are_scored_for_the_sparse_and_the_dense_model(
+    done: tuple[Outcome, MlflowClient],
+) -> None:
     outcome, client = done
     for name, low in (("ssim", 0.5), ("psnr", 15)):
         assert outcome.metrics[f"test/{name}"] > low
@@ -83,12 +92,18 @@ def test_frames_are_scored_for_the_sparse_and_the_dense_model(done: tuple[Outcom
         assert outcome.metrics[f"dense/{name}"] > outcome.metrics[f"test/{name}"]
 
 
-def test_errors_of_a_patch_are_those_of_its_cells(done: tuple[Outcome, MlflowClient], tmp_path: Path) -> None:
+def test_errors_of_a_patch_are_those_of_its_cells(
+    done: tuple[Outcome, MlflowClient], tmp_path: Path
+) -> None:
     outcome, client = done
     table = pd.read_csv(client.download_artifacts(outcome.run_id, "sensors.csv", str(tmp_path)))
     assert list(table["sensor"]) == sorted(outcome.sensors["kept"] + outcome.sensors["off"])
     assert np.isfinite(table["mae_by_sensor"]).all()
-    assert table["mae_by_sensor"].min() < outcome.metrics["test/mae_all"] < table["mae_by_sensor"].max()
+    assert (
+        table["mae_by_sensor"].min()
+        < outcome.metrics["test/mae_all"]
+        < table["mae_by_sensor"].max()
+    )
 
 
 def test_the_model_asks_for_and_gives_cells_that_exist(done: tuple[Outcome, MlflowClient]) -> None:
@@ -97,8 +112,14 @@ def test_the_model_asks_for_and_gives_cells_that_exist(done: tuple[Outcome, Mlfl
     model = mlflow.pyfunc.load_model(outcome.artifacts["model"])
     forecast = model.predict(model.input_example)
     assert len(forecast.columns) == 1 + 35 - 7
-    assert [name for name in forecast.columns if name.startswith("r1c2/")] == ["r1c2/c0[1,0]"]  # (2, 6) has no data, the rest pads
-    assert [name for name in forecast.columns if name.startswith("r2c0/")] == ["r2c0/c0[0,0]", "r2c0/c0[0,1]", "r2c0/c0[0,2]"]
+    assert [name for name in forecast.columns if name.startswith("r1c2/")] == [
+        "r1c2/c0[1,0]"
+    ]  # (2, 6) has no data, the rest pads
+    assert [name for name in forecast.columns if name.startswith("r2c0/")] == [
+        "r2c0/c0[0,0]",
+        "r2c0/c0[0,1]",
+        "r2c0/c0[0,2]",
+    ]
     assert np.isfinite(forecast.drop(columns="time").to_numpy()).all()
     kept = [name for name in forecast.columns if name.split("/")[0] in outcome.sensors["kept"]]
     assert list(model.input_example.columns) == ["time", *kept]
@@ -124,14 +145,19 @@ def test_a_grid_without_patches_has_its_frames_scored_too(cells: SensorStore) ->
 @pytest.mark.usefixtures("tracked_home", "quick_pictures")
 def test_a_job_without_a_grid_has_no_such_figures(network: SensorStore) -> None:
     data = {"store": str(network.path)}
-    job = grid_job(network, data=data, training={"epochs": 1, "steps_per_epoch": 3, "batch_size": 8})
+    job = grid_job(
+        network, data=data, training={"epochs": 1, "steps_per_epoch": 3, "batch_size": 8}
+    )
     outcome = use_case.train(job, store_for(job), lambda report: None)
     assert not [name for name in outcome.metrics if "ssim" in name or "psnr" in name]
 
 
 @pytest.mark.parametrize("value", [0, -1, [2], [2, 0], [1, 2, 3], 1.5, "2", True])
 def test_a_patch_size_that_is_none_is_refused(cells: SensorStore, value: object) -> None:
-    with pytest.raises(ConfigError, match=r"'data\.patch' must be a number of cells or \[rows, columns\], at least 1, but got"):
+    with pytest.raises(
+        ConfigError,
+        match=r"'data\.patch' must be a number of cells or \[rows, columns\], at least 1, but got",
+    ):
         grid_job(cells, data={"store": str(cells.path), "patch": value})
 
 
@@ -140,22 +166,37 @@ def test_one_number_is_a_square(cells: SensorStore) -> None:
     assert check_job(job.model_dump(mode="json")).data.patch == (3, 3)
 
 
-def test_what_does_not_fit_the_store_is_refused_at_once(cells: SensorStore, network: SensorStore, own_home: Path) -> None:
+def test_what_does_not_fit_the_store_is_refused_at_once(
+    cells: SensorStore, network: SensorStore, own_home: Path
+) -> None:
     with pytest.raises(ConfigError, match="without a grid"):
         store_for(grid_job(network))
     with pytest.raises(ConfigError, match="at most the grid's 5 × 7 cells"):
         store_for(grid_job(cells, data={"store": str(cells.path), "patch": 6}))
     with pytest.raises(ConfigError, match=r"model\.neighbours must be left out for a backbone"):
-        store_for(grid_job(cells, model={"backbone": "patch_transformer", "window": 4, "horizon": 2, "neighbours": 3}))
+        store_for(
+            grid_job(
+                cells,
+                model={"backbone": "patch_transformer", "window": 4, "horizon": 2, "neighbours": 3},
+            )
+        )
     assert not list(own_home.rglob("mlflow.db"))
 
 
 def test_too_many_tokens_are_refused(tmp_path: Path, own_home: Path) -> None:
     cells = write_grid(tmp_path / "cells", 65, 64, num_steps=60)
-    data, model = {"store": str(cells.path)}, {"backbone": "patch_transformer", "window": 2, "horizon": 1}
-    with pytest.raises(ConfigError, match=r"at most 4096 sensors, but the store has 4160; raise data\.patch"):
+    data, model = (
+        {"store": str(cells.path)},
+        {"backbone": "patch_transformer", "window": 2, "horizon": 1},
+    )
+    with pytest.raises(
+        ConfigError, match=r"at most 4096 sensors, but the store has 4160; raise data\.patch"
+    ):
         store_for(grid_job(cells, data=data, model=model))
-    assert len(store_for(grid_job(cells, data=data | {"patch": [1, 2]}, model=model)).sensors) == 65 * 32
+    assert (
+        len(store_for(grid_job(cells, data=data | {"patch": [1, 2]}, model=model)).sensors)
+        == 65 * 32
+    )
 
 
 def test_the_picture_tells_on_off_and_no_data_apart(cells: SensorStore, tmp_path: Path) -> None:
@@ -168,7 +209,10 @@ def test_the_picture_tells_on_off_and_no_data_apart(cells: SensorStore, tmp_path
     for name, active in {"half": on, "all": on | True}.items():
         draw_mask(tmp_path / f"{name}.png", store, active, importance, "a grid")
         image = (imread(tmp_path / f"{name}.png")[..., :3] * 255).round().astype(int)
-        shares[name] = {colour: float((image == rgb).all(-1).mean()) for colour, rgb in {"grey": 0xB8, "white": 255}.items()}
+        shares[name] = {
+            colour: float((image == rgb).all(-1).mean())
+            for colour, rgb in {"grey": 0xB8, "white": 255}.items()
+        }
         shares[name]["red"] = float((image == (0xC1, 0x27, 0x2D)).all(-1).mean())
     assert shares["half"]["red"] > 5 * shares["all"]["red"]
     assert shares["half"]["grey"] == pytest.approx(shares["all"]["grey"], rel=0.05)
@@ -187,13 +231,22 @@ def test_a_picture_has_degrees_where_longitude_and_latitude_rise_evenly(tmp_path
         "turned": (np.stack([10 + 2.5 * row, 60 - 2.5 * column], axis=1), False),
     }
     for name, (positions, expected) in grids.items():
-        store = write_grid(tmp_path / name, 2, 3, sensors=Sensors(tuple("abcdef"), positions), positions="lonlat")
+        store = write_grid(
+            tmp_path / name, 2, 3, sensors=Sensors(tuple("abcdef"), positions), positions="lonlat"
+        )
         layout = store.manifest.layout
         assert layout is not None
         x, y, in_degrees = grid_pictures._axes(store, layout)
         assert in_degrees == expected
-        assert (x.tolist(), y.tolist()) == (pytest.approx([8.75, 11.25, 13.75, 16.25]), pytest.approx([61.25, 58.75, 56.25])) or (
-            not expected and x.tolist() == [-0.5, 0.5, 1.5, 2.5]
-        )
+        assert (x.tolist(), y.tolist()) == (
+            pytest.approx([8.75, 11.25, 13.75, 16.25]),
+            pytest.approx([61.25, 58.75, 56.25]),
+        ) or (not expected and x.tolist() == [-0.5, 0.5, 1.5, 2.5])
     lone = write_grid(tmp_path / "lone", 2, 3, blank=[(1, 0), (1, 1), (1, 2)], positions="lonlat")
-    draw_mask(tmp_path / "lone.png", patched_store(lone, (1, 1), tmp_path), np.ones(3, bool), np.zeros(3), "one row has data")
+    draw_mask(
+        tmp_path / "lone.png",
+        patched_store(lone, (1, 1), tmp_path),
+        np.ones(3, bool),
+        np.zeros(3),
+        "one row has data",
+    )

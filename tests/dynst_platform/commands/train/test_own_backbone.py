@@ -1,4 +1,6 @@
-"""A user's own network: named in a job, trained, logged with its code, loaded where its folder is unknown."""
+"""A user's own network: named in a job, trained, logged with its code, loaded where its folder is
+unknown.
+"""
 
 import os
 import subprocess
@@ -14,7 +16,9 @@ from dynst_platform.config.files import check_job
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.stores import store_for
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"
+)
 
 NETWORK = """
 from torch import nn
@@ -57,7 +61,9 @@ def job(network: SensorStore, backbone: object) -> JobSpec:
 
 
 @pytest.mark.process
-def test_it_trains_and_its_model_brings_its_code(folder: Path, network: SensorStore, tracked_home: Path) -> None:
+def test_it_trains_and_its_model_brings_its_code(
+    folder: Path, network: SensorStore, tracked_home: Path
+) -> None:
     spec = job(network, {"name": "my_net:MyNet", "options": {"width": 8}})
     outcome = use_case.train(spec, store_for(spec), lambda report: None)
     assert outcome.sensors["active"] == 4
@@ -70,11 +76,18 @@ def test_it_trains_and_its_model_brings_its_code(folder: Path, network: SensorSt
     )
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, cwd=tracked_home, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=tracked_home,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stdout.strip().endswith("(3, 9)"), done.stderr
 
 
 def test_where_it_cannot_be_found_the_job_is_refused(network: SensorStore) -> None:
-    with pytest.raises(ConfigError, match=r"'nowhere_net:MyNet' cannot be imported .* put its folder on PYTHONPATH"):
+    with pytest.raises(
+        ConfigError, match=r"'nowhere_net:MyNet' cannot be imported .* put its folder on PYTHONPATH"
+    ):
         job(network, "nowhere_net:MyNet")

@@ -21,7 +21,11 @@ def first(on: int) -> list[bool]:
 
 
 MACHINE = {"windows_per_second": 5120.4, "peak_memory_mib": 812.3}
-CHANGES = [change(13, first(6), pruned=(6, 7)), change(16, first(6), grown=(2,)), change(18, first(6))]
+CHANGES = [
+    change(13, first(6), pruned=(6, 7)),
+    change(16, first(6), grown=(2,)),
+    change(18, first(6)),
+]
 REPORTS = [
     epoch(1, "dense", "dense", **MACHINE),
     epoch(3, updates=CHANGES, **MACHINE),
@@ -29,7 +33,12 @@ REPORTS = [
 ]
 
 
-def said(job: JobSpec, reports: list[EpochReport], capsys: pytest.CaptureFixture[str], quiet: bool = False) -> list[str]:
+def said(
+    job: JobSpec,
+    reports: list[EpochReport],
+    capsys: pytest.CaptureFixture[str],
+    quiet: bool = False,
+) -> list[str]:
     with TrainingProgress(job, quiet) as progress:
         for report in reports:
             progress.on_report(report)
@@ -40,7 +49,10 @@ def said(job: JobSpec, reports: list[EpochReport], capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize("colours", ["", "1"])
 def test_a_file_gets_a_line_for_each_epoch_and_each_change_of_the_mask(
-    network: SensorStore, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, colours: str
+    network: SensorStore,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    colours: str,
 ) -> None:
     """Also where a CI asks for colours, which would bring bars that draw over themselves."""
     monkeypatch.setenv("FORCE_COLOR", colours)
@@ -52,24 +64,40 @@ def test_a_file_gets_a_line_for_each_epoch_and_each_change_of_the_mask(
         "DynST step 16: 6 of 8 on, 1 exchanged",
         "DynST round 2, step 19: 4 of 8 on, 2 exchanged",
     ]
-    assert lines[1].startswith("dense reference 1/5  loss 2.5  val MAE 3.25  off 25%  exchanged 1  5,120 windows/s  812 MiB  0:00:")
+    assert lines[1].startswith(
+        "dense reference 1/5  loss 2.5  val MAE 3.25  off 25%  exchanged 1  5,120 windows/s  812 "
+        "MiB  0:00:"
+    )
     assert sum("windows/s" in line for line in lines) == len(REPORTS)
 
 
 def test_quiet_says_nothing(network: SensorStore, capsys: pytest.CaptureFixture[str]) -> None:
-    assert said(job_of(network), [*REPORTS, epoch(5, note="a checkpoint was damaged")], capsys, quiet=True) == []
+    assert (
+        said(
+            job_of(network),
+            [*REPORTS, epoch(5, note="a checkpoint was damaged")],
+            capsys,
+            quiet=True,
+        )
+        == []
+    )
     with TaskProgress("study", quiet=True) as progress:
         progress.on_piece("first", 1, 2)
     assert capsys.readouterr().err == ""
 
 
-def test_reports_of_an_earlier_version_are_shown(network: SensorStore, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reports_of_an_earlier_version_are_shown(
+    network: SensorStore, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A run that is resumed tells them first."""
     assert "val MAE 3.25" in said(job_of(network), [epoch(1, "dense", "dense")], capsys)[1]
 
 
 def test_time_left_is_that_of_all_arms(network: SensorStore) -> None:
-    """Four arms of five epochs; the last two share some with the learned one, and how many is certain when they begin."""
+    """Four arms of five epochs.
+
+    The last two share some with the learned one, and how many is certain when they begin.
+    """
     job = job_of(network)
     clock = JobClock(job)
     shared = int(job.sparsity.start * 5)

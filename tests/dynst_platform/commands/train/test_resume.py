@@ -26,7 +26,15 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"),
     pytest.mark.usefixtures("quick_pictures"),
 ]
-SERIES = ("train/mae", "val/mae", "mask/sparsity", "mask/exchanged", "mask/churn", "mask/overlap", "test/mae_all")
+SERIES = (
+    "train/mae",
+    "val/mae",
+    "mask/sparsity",
+    "mask/exchanged",
+    "mask/churn",
+    "mask/overlap",
+    "test/mae_all",
+)
 
 
 class Lost(Exception):
@@ -36,7 +44,10 @@ class Lost(Exception):
 @pytest.fixture(scope="module", autouse=True)
 def one_home(tmp_path_factory: pytest.TempPathFactory, tracking_template: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DYNST_HOME", str(with_tracking_store(tmp_path_factory.mktemp("home"), tracking_template)))
+        patch.setenv(
+            "DYNST_HOME",
+            str(with_tracking_store(tmp_path_factory.mktemp("home"), tracking_template)),
+        )
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.setattr(worker, "time_inference", lambda *_: type("Timing", (), {"speed_up": 1.0})())
         yield
@@ -49,7 +60,9 @@ def job(network: SensorStore, tmp_path: Path) -> JobSpec:
     return small_job(network, name=f"small-{tmp_path.name}", training=training)
 
 
-def interrupted(job: JobSpec, network: SensorStore, after: int, error: type[BaseException] = Lost) -> pytest.ExceptionInfo:
+def interrupted(
+    job: JobSpec, network: SensorStore, after: int, error: type[BaseException] = Lost
+) -> pytest.ExceptionInfo:
     """A run that ended after so many checkpoints."""
     save, saved = worker.ResumableRun._save, list[bool]()
 
@@ -75,26 +88,37 @@ def go_on(folder: Path, network: SensorStore) -> Outcome:
     return train(resumed_job(find_run(str(folder))), network, lambda report: None, resume=folder)
 
 
-def histories(client: MlflowClient, experiment: str) -> dict[tuple[str, str], list[tuple[int, float]]]:
+def histories(
+    client: MlflowClient, experiment: str
+) -> dict[tuple[str, str], list[tuple[int, float]]]:
     runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
     return {
-        (run.data.tags["dynst.arm"], name): [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, name)]
+        (run.data.tags["dynst.arm"], name): [
+            (m.step, m.value) for m in client.get_metric_history(run.info.run_id, name)
+        ]
         for run in runs
         for name in SERIES
     }
 
 
 @pytest.mark.parametrize("after", [3, 7, 11])
-def test_a_resumed_run_is_the_run_that_was_not_interrupted(job: JobSpec, network: SensorStore, after: int) -> None:
+def test_a_resumed_run_is_the_run_that_was_not_interrupted(
+    job: JobSpec, network: SensorStore, after: int
+) -> None:
     interrupted(job, network, after)
     folder = folder_of(job)
     client = MlflowClient(tracking_uri())
     resumed = go_on(folder, network)
-    undisturbed = train(job.model_copy(update={"name": f"{job.name}-whole"}), network, lambda report: None)
+    undisturbed = train(
+        job.model_copy(update={"name": f"{job.name}-whole"}), network, lambda report: None
+    )
     assert histories(client, job.name) == histories(client, f"{job.name}-whole")
     assert resumed.metrics == undisturbed.metrics
     assert resumed.sensors == undisturbed.sensors
-    assert (resumed.mask_updates, resumed.exchanged) == (undisturbed.mask_updates, undisturbed.exchanged)
+    assert (resumed.mask_updates, resumed.exchanged) == (
+        undisturbed.mask_updates,
+        undisturbed.exchanged,
+    )
     runs = client.search_runs([client.get_experiment_by_name(job.name).experiment_id])
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert len(runs) == 3
@@ -121,14 +145,20 @@ def test_a_line_that_was_being_written_is_no_harm(job: JobSpec, network: SensorS
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Lost])
-def test_ctrl_c_and_failures_say_how_to_go_on(job: JobSpec, network: SensorStore, error: type[BaseException]) -> None:
+def test_ctrl_c_and_failures_say_how_to_go_on(
+    job: JobSpec, network: SensorStore, error: type[BaseException]
+) -> None:
     raised = interrupted(job, network, 2, error)
     assert raised.value.__notes__ == [f"go on with: dynst train --resume {folder_of(job)}"]
-    run = MlflowClient(tracking_uri()).search_runs([MlflowClient().get_experiment_by_name(job.name).experiment_id])[0]
+    run = MlflowClient(tracking_uri()).search_runs(
+        [MlflowClient().get_experiment_by_name(job.name).experiment_id]
+    )[0]
     assert run.info.status == ("KILLED" if error is KeyboardInterrupt else "FAILED")
 
 
-def test_a_run_that_nobody_noted_is_found_again(job: JobSpec, network: SensorStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_nobody_noted_is_found_again(
+    job: JobSpec, network: SensorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The process died after MLflow had opened the run and before the cursor had its id."""
 
     def die(*_: object, **changes: object) -> None:
@@ -147,7 +177,9 @@ def test_a_run_that_nobody_noted_is_found_again(job: JobSpec, network: SensorSto
     assert sorted(run.data.tags["dynst.arm"] for run in runs) == ["dense", "dynst", "random-0"]
 
 
-def test_resumed_offline_and_sent_later_it_is_finished_and_not_killed(job: JobSpec, network: SensorStore) -> None:
+def test_resumed_offline_and_sent_later_it_is_finished_and_not_killed(
+    job: JobSpec, network: SensorStore
+) -> None:
     interrupted(job, network, 2, KeyboardInterrupt)
     folder = folder_of(job)
     train(resumed_job(folder), network, lambda report: None, offline=True, resume=folder)
@@ -158,7 +190,9 @@ def test_resumed_offline_and_sent_later_it_is_finished_and_not_killed(job: JobSp
     assert not any("dynst.reason" in run.data.tags for run in runs)
 
 
-def test_a_name_that_is_nothing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_is_nothing_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DYNST_HOME", str(tmp_path / "fresh"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with pytest.raises(ConfigError, match="neither here nor in sqlite"):
@@ -166,7 +200,9 @@ def test_a_name_that_is_nothing_leaves_nothing(tmp_path: Path, monkeypatch: pyte
     assert not (tmp_path / "fresh").exists()
 
 
-def test_a_users_mistake_is_not_worth_resuming(job: JobSpec, network: SensorStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_users_mistake_is_not_worth_resuming(
+    job: JobSpec, network: SensorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refused(*_: object) -> None:
         raise ConfigError("wrong")
 
@@ -179,20 +215,29 @@ def test_a_users_mistake_is_not_worth_resuming(job: JobSpec, network: SensorStor
 def test_a_finished_run_is_refused(job: JobSpec, network: SensorStore) -> None:
     outcome = train(job, network, lambda report: None)
     for name in (outcome.artifacts["folder"], outcome.run_id):
-        with pytest.raises(ConfigError, match=r"must name a run that was interrupted, but the one in .* is finished"):
+        with pytest.raises(
+            ConfigError,
+            match=r"must name a run that was interrupted, but the one in .* is finished",
+        ):
             find_run(name)
 
 
-def test_unknown_runs_and_runs_of_other_kinds_are_refused(job: JobSpec, network: SensorStore) -> None:
+def test_unknown_runs_and_runs_of_other_kinds_are_refused(
+    job: JobSpec, network: SensorStore
+) -> None:
     interrupted(job, network, 1)
     with pytest.raises(ConfigError, match=r"neither here nor in sqlite:.*; see dynst ui"):
         find_run("deadbeef")
     client = MlflowClient(tracking_uri())
     experiment = client.get_experiment_by_name(job.name).experiment_id
-    sweep = client.create_run(experiment, tags={"dynst.kind": "sweep", "dynst.job": "x"}).info.run_id
+    sweep = client.create_run(
+        experiment, tags={"dynst.kind": "sweep", "dynst.job": "x"}
+    ).info.run_id
     with pytest.raises(ConfigError, match="is of kind 'sweep'; resume it with its own command"):
         find_run(sweep)
-    moved = client.create_run(experiment, tags={"dynst.kind": "learned", "dynst.job": "x"}).info.run_id
+    moved = client.create_run(
+        experiment, tags={"dynst.kind": "learned", "dynst.job": "x"}
+    ).info.run_id
     with pytest.raises(ConfigError, match=r"has no folder at .*; set DYNST_HOME"):
         find_run(moved)
 
@@ -200,7 +245,10 @@ def test_unknown_runs_and_runs_of_other_kinds_are_refused(job: JobSpec, network:
 def test_a_run_that_is_still_going_is_refused(job: JobSpec, network: SensorStore) -> None:
     interrupted(job, network, 1)
     folder = folder_of(job)
-    with folder_lock(folder), pytest.raises(BusyError, match=r"belongs to process \d+, which still works in it"):
+    with (
+        folder_lock(folder),
+        pytest.raises(BusyError, match=r"belongs to process \d+, which still works in it"),
+    ):
         go_on(folder, network)
 
 
@@ -208,7 +256,9 @@ def test_settings_cannot_be_changed_on_the_way(job: JobSpec, network: SensorStor
     interrupted(job, network, 1)
     folder = folder_of(job)
     assert resumed_job(folder, ["training.epochs=4"]) == load_job(folder / "job.yaml")
-    with pytest.raises(ConfigError, match=r"training\.epochs: 4 in the run, 9 with --set\); leave --set out"):
+    with pytest.raises(
+        ConfigError, match=r"training\.epochs: 4 in the run, 9 with --set\); leave --set out"
+    ):
         resumed_job(folder, ["training.epochs=9"])
 
 
@@ -217,14 +267,27 @@ def test_where_it_runs_may_change_on_the_way(job: JobSpec, network: SensorStore)
     folder = folder_of(job)
     assignments = ["cluster.num_workers=[1,3]", "cluster.address=auto", "cluster.max_failures=9"]
     changed = resumed_job(folder, assignments)
-    assert (changed.cluster.num_workers, changed.cluster.address, changed.cluster.max_failures) == ((1, 3), "auto", 9)
-    assert load_job(folder / "job.yaml") == job, "the next one to resume it begins from what was started"
-    with pytest.raises(ConfigError, match=r'cluster\.checkpoints: null in the run, ".*elsewhere" with --set\); leave --set out'):
+    assert (changed.cluster.num_workers, changed.cluster.address, changed.cluster.max_failures) == (
+        (1, 3),
+        "auto",
+        9,
+    )
+    assert load_job(folder / "job.yaml") == job, (
+        "the next one to resume it begins from what was started"
+    )
+    with pytest.raises(
+        ConfigError,
+        match=r'cluster\.checkpoints: null in the run, ".*elsewhere" with --set\); leave --set out',
+    ):
         resumed_job(folder, ["cluster.checkpoints=elsewhere"])
 
 
-def test_the_number_of_workers_may_change_for_the_checkpoint_to_judge(job: JobSpec, network: SensorStore) -> None:
-    by_time = job.model_copy(update={"training": job.training.model_copy(update={"sharding": "time"})})
+def test_the_number_of_workers_may_change_for_the_checkpoint_to_judge(
+    job: JobSpec, network: SensorStore
+) -> None:
+    by_time = job.model_copy(
+        update={"training": job.training.model_copy(update={"sharding": "time"})}
+    )
     interrupted(by_time, network, 1)
     assert resumed_job(folder_of(job), ["cluster.num_workers=2"]).cluster.num_workers == 2
     assert resumed_job(folder_of(job), ["cluster.max_failures=9"]).cluster.max_failures == 9

@@ -18,7 +18,9 @@ from dynst_platform.tracking.report_tracker import ReportTracker
 from tests.conftest import SMALL, with_tracking_store, write_network
 from tests.dynst_platform.reports import plain
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"
+)
 
 
 def small_job(network: SensorStore, **more: object) -> JobSpec:
@@ -38,10 +40,15 @@ def small_job(network: SensorStore, **more: object) -> JobSpec:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory, network: SensorStore, tracking_template: Path):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DYNST_HOME", str(with_tracking_store(tmp_path_factory.mktemp("home"), tracking_template)))
+        patch.setenv(
+            "DYNST_HOME",
+            str(with_tracking_store(tmp_path_factory.mktemp("home"), tracking_template)),
+        )
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         reports: list[dict] = []
-        outcome = use_case.train(small_job(network), network, lambda report: reports.append(plain(report)))
+        outcome = use_case.train(
+            small_job(network), network, lambda report: reports.append(plain(report))
+        )
         yield outcome, reports, MlflowClient(outcome.artifacts["tracking_uri"])
 
 
@@ -61,8 +68,21 @@ def test_parameters_tags_and_series(done, network: SensorStore) -> None:
     assert run.data.params["sparsity.scheme"] == "dynamic"
     assert run.data.tags["dynst.data_digest"] == network.manifest.digest
     assert len(run.data.tags["mlflow.source.git.commit"]) == 40
-    for name in ("train/mae", "val/mae", "mask/sparsity", "mask/exchanged", "train/windows_per_second", "train/peak_memory_mib"):
-        assert [metric.step for metric in client.get_metric_history(outcome.run_id, name)] == [6, 12, 18, 24, 30]
+    for name in (
+        "train/mae",
+        "val/mae",
+        "mask/sparsity",
+        "mask/exchanged",
+        "train/windows_per_second",
+        "train/peak_memory_mib",
+    ):
+        assert [metric.step for metric in client.get_metric_history(outcome.run_id, name)] == [
+            6,
+            12,
+            18,
+            24,
+            30,
+        ]
     assert run.data.metrics["test/mae_all"] == pytest.approx(outcome.metrics["test/mae_all"])
     assert run.data.metrics["mask/final_sparsity"] == 0.5
 
@@ -70,13 +90,20 @@ def test_parameters_tags_and_series(done, network: SensorStore) -> None:
 def test_masks_are_tables_and_pictures_after_every_change_of_sparsity(done) -> None:
     outcome, reports, client = done
     changes = [
-        update for report in reports for update in report.get("updates", []) if report["arm"] == "dynst" and update["pruned"]
+        update
+        for report in reports
+        for update in report.get("updates", [])
+        if report["arm"] == "dynst" and update["pruned"]
     ]
     names = {item.path for item in client.list_artifacts(outcome.run_id, "masks")}
     assert changes
-    rounds = {f"masks/round_{n:02d}.{kind}" for n in range(1, len(changes) + 1) for kind in ("csv", "png")}
+    rounds = {
+        f"masks/round_{n:02d}.{kind}" for n in range(1, len(changes) + 1) for kind in ("csv", "png")
+    }
     assert names == rounds | {"masks/history.parquet", "masks/history.png"}
-    last = pd.read_csv(client.download_artifacts(outcome.run_id, f"masks/round_{len(changes):02d}.csv"))
+    last = pd.read_csv(
+        client.download_artifacts(outcome.run_id, f"masks/round_{len(changes):02d}.csv")
+    )
     assert last["active"].sum() == 4
     final = pd.read_csv(client.download_artifacts(outcome.run_id, "sensors.csv"))
     assert final.loc[final["active"], "sensor"].tolist() == outcome.sensors["kept"]
@@ -87,11 +114,19 @@ def test_errors_by_step_are_one_tidy_table_of_all_forecasters(done) -> None:
     names = {item.path for item in client.list_artifacts(outcome.run_id)}
     assert {"errors_by_step.csv", "errors_by_step.parquet", "errors_by_step.png"} <= names
     table = pd.read_parquet(client.download_artifacts(outcome.run_id, "errors_by_step.parquet"))
-    pd.testing.assert_frame_equal(table, pd.read_csv(client.download_artifacts(outcome.run_id, "errors_by_step.csv")))
+    pd.testing.assert_frame_equal(
+        table, pd.read_csv(client.download_artifacts(outcome.run_id, "errors_by_step.csv"))
+    )
     pd.testing.assert_frame_equal(table, pd.DataFrame(outcome.errors_by_step))
     keys = ["forecaster", "group", "channel", "step"]
     assert list(table) == [*keys, "minutes_ahead", "mae", "rmse", "mape", "wape", "count"]
-    assert list(table["forecaster"].unique()) == ["dynst", "dense", "persistence", "seasonal_naive", "random-0"]
+    assert list(table["forecaster"].unique()) == [
+        "dynst",
+        "dense",
+        "persistence",
+        "seasonal_naive",
+        "random-0",
+    ]
     assert len(table) == len(table.drop_duplicates(keys)) == 5 * 3 * 3
     assert set(table["minutes_ahead"]) == {60.0, 120.0, 180.0}
     figures = outcome.metrics | {"random-0/mae_all": outcome.metrics["random/mae_all"]}
@@ -100,28 +135,42 @@ def test_errors_by_step_are_one_tidy_table_of_all_forecasters(done) -> None:
         if name in figures:
             assert np.average(rows["mae"], weights=rows["count"]) == pytest.approx(figures[name])
     assert (table["rmse"] >= table["mae"]).all()
-    own = next(report for report in reports if report["kind"] == "arm" and report["arm"] == "random-0")
+    own = next(
+        report for report in reports if report["kind"] == "arm" and report["arm"] == "random-0"
+    )
     assert (
-        own["metrics"]["test/mae_all_h02"] == table.query("forecaster == 'random-0' and group == 'all' and step == 2")["mae"].item()
+        own["metrics"]["test/mae_all_h02"]
+        == table.query("forecaster == 'random-0' and group == 'all' and step == 2")["mae"].item()
     )
 
 
 def test_the_history_of_the_mask_is_a_table_and_a_series(done, network: SensorStore) -> None:
     outcome, reports, client = done
-    updates = [update for report in reports for update in report.get("updates", []) if report["arm"] == "dynst"]
+    updates = [
+        update
+        for report in reports
+        for update in report.get("updates", [])
+        if report["arm"] == "dynst"
+    ]
     table = pd.read_parquet(client.download_artifacts(outcome.run_id, "masks/history.parquet"))
     assert table["update"].tolist() == np.repeat(np.arange(len(updates)) + 1, 8).tolist()
     assert table["step"].tolist() == [update["step"] for update in updates for _ in range(8)]
     assert table["sensor"].tolist() == list(network.sensors.ids) * len(updates)
     assert table["active"].tolist() == [on for update in updates for on in update["active"]]
-    assert table["importance"].tolist() == pytest.approx([score for update in updates for score in update["importance"]])
+    assert table["importance"].tolist() == pytest.approx(
+        [score for update in updates for score in update["importance"]]
+    )
     for name in ("mask/overlap", "mask/churn", "mask/ever_active"):
-        assert [metric.step for metric in client.get_metric_history(outcome.run_id, name)] == [update["step"] for update in updates]
+        assert [metric.step for metric in client.get_metric_history(outcome.run_id, name)] == [
+            update["step"] for update in updates
+        ]
     tried = np.array([update["active"] for update in updates]).any(0).mean()
     assert client.get_run(outcome.run_id).data.metrics["mask/ever_active"] == pytest.approx(tried)
 
 
-def test_the_model_loads_without_pickle_and_forecasts_everyone(done, monkeypatch: pytest.MonkeyPatch, network: SensorStore) -> None:
+def test_the_model_loads_without_pickle_and_forecasts_everyone(
+    done, monkeypatch: pytest.MonkeyPatch, network: SensorStore
+) -> None:
     outcome, _, _client = done
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     mlflow.set_tracking_uri(outcome.artifacts["tracking_uri"])
@@ -155,23 +204,42 @@ def test_same_seed_same_figures(done, network: SensorStore) -> None:
 
 @pytest.mark.usefixtures("tracked_home", "quick_pictures")
 def test_a_long_horizon_is_sound_at_every_step(network: SensorStore) -> None:
-    job = small_job(network, model={"window": 12, "horizon": 48, "hidden": 16, "backbone": SMALL, "embedding": 4})
+    job = small_job(
+        network,
+        model={"window": 12, "horizon": 48, "hidden": 16, "backbone": SMALL, "embedding": 4},
+    )
     outcome = use_case.train(job, network, lambda report: None)
     names = [name for name in outcome.metrics if name.startswith("test/mae_all_h")]
     assert sorted(names) == names == [f"test/mae_all_h{step:02d}" for step in range(1, 49)]
-    table = pd.DataFrame(outcome.errors_by_step).query("group == 'all'").pivot(index="step", columns="forecaster", values="mae")
+    table = (
+        pd.DataFrame(outcome.errors_by_step)
+        .query("group == 'all'")
+        .pivot(index="step", columns="forecaster", values="mae")
+    )
     assert len(table) == 48
-    assert table["persistence"].idxmin() == 1, "the next hour is the easiest for who repeats the last reading"
-    assert table.loc[24, "persistence"] < 0.7 * table.loc[12, "persistence"], "the day's cycle comes back after 24 hours"
-    assert (table["dense"] < table["persistence"]).loc[6:18].all(), "where the last reading is a bad guess"
+    assert table["persistence"].idxmin() == 1, (
+        "the next hour is the easiest for who repeats the last reading"
+    )
+    assert table.loc[24, "persistence"] < 0.7 * table.loc[12, "persistence"], (
+        "the day's cycle comes back after 24 hours"
+    )
+    assert (table["dense"] < table["persistence"]).loc[6:18].all(), (
+        "where the last reading is a bad guess"
+    )
     assert table["dynst"].max() < 1.5 * table["dense"].max()
 
 
 @pytest.mark.usefixtures("tracked_home", "quick_pictures")
 def test_several_targets_are_told_apart(tmp_path: Path) -> None:
-    """The second channel is twice the first, so its errors are twice as large, and weigh the same in the overall figures."""
+    """The second channel is twice the first, so its errors are twice as large, and weigh the same
+    in the overall figures.
+    """
     store = write_network(tmp_path / "two", channels=2)
-    job = small_job(store, data={"store": str(store.path), "targets": ["flow", "flow1"]}, references={"random": 0})
+    job = small_job(
+        store,
+        data={"store": str(store.path), "targets": ["flow", "flow1"]},
+        references={"random": 0},
+    )
     outcome = use_case.train(job, store, lambda report: None)
     figures = outcome.metrics
     assert outcome.targets == {"flow": "veh/h", "flow1": "veh/h"}
@@ -185,13 +253,19 @@ def test_several_targets_are_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("tracked_home")
-def test_a_failed_training_is_marked_with_its_reason(network: SensorStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_training_is_marked_with_its_reason(
+    network: SensorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> None:
         raise RunError("the training failed: out of memory")
 
     monkeypatch.setattr(use_case, "launch", broken)
     trackers: list[ReportTracker] = []
-    monkeypatch.setattr(use_case, "ReportTracker", lambda *args: trackers.append(ReportTracker(*args)) or trackers[-1])
+    monkeypatch.setattr(
+        use_case,
+        "ReportTracker",
+        lambda *args: trackers.append(ReportTracker(*args)) or trackers[-1],
+    )
     with pytest.raises(RunError):
         use_case.train(small_job(network), network, lambda report: None)
     run = MlflowClient(trackers[0].uri).get_run(trackers[0].runs["dynst"])

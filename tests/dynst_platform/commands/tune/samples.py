@@ -17,11 +17,16 @@ JOB = {
     "sparsity": {"start": 0.5, "stop": 0.8, "rounds": 2, "probe_every": 1},
     "cluster": {"num_workers": 0},
 }
-SPACE = {"sparsity.final": {"uniform": [0.2, 0.7]}, "sparsity.criterion": {"choice": ["signed_first_order", "absolute_gradient"]}}
+SPACE = {
+    "sparsity.final": {"uniform": [0.2, 0.7]},
+    "sparsity.criterion": {"choice": ["signed_first_order", "absolute_gradient"]},
+}
 
 
 def make_sweep(**changes: Any) -> SweepSpec:
-    return SweepSpec.model_validate({"name": "sweep", "job": JOB, "space": SPACE, "searcher": "random", "trials": 6} | changes)
+    return SweepSpec.model_validate(
+        {"name": "sweep", "job": JOB, "space": SPACE, "searcher": "random", "trials": 6} | changes
+    )
 
 
 def write_sweep(folder: Path, **changes: Any) -> Path:
@@ -32,5 +37,8 @@ def write_sweep(folder: Path, **changes: Any) -> Path:
 
 def finished(number: int, error: float, sparsity: float, **overrides: Any) -> Record:
     return Record(
-        number, overrides, "finished", objectives={"mae_all": error, "sparsity": sparsity, "cost": 1.0, "latency_ms": 1.0}
+        number,
+        overrides,
+        "finished",
+        objectives={"mae_all": error, "sparsity": sparsity, "cost": 1.0, "latency_ms": 1.0},
     )

@@ -15,7 +15,13 @@ def numbers(records: list[Record]) -> list[int]:
 
 def test_the_front_is_what_no_other_trial_beats() -> None:
     """0 and 2 are best in one thing each, 1 lies between them, 3 is beaten by 1, 4 is like 1."""
-    trials = [finished(0, 5.0, 0.2), finished(1, 6.0, 0.5), finished(2, 8.0, 0.7), finished(3, 6.5, 0.4), finished(4, 6.0, 0.5)]
+    trials = [
+        finished(0, 5.0, 0.2),
+        finished(1, 6.0, 0.5),
+        finished(2, 8.0, 0.7),
+        finished(3, 6.5, 0.4),
+        finished(4, 6.0, 0.5),
+    ]
     assert numbers(front_of(trials, BOTH)) == [0, 1, 2]
     assert numbers(front_of(trials, ("mae_all",))) == [0]
     assert numbers(front_of(trials, ("sparsity",))) == [2]
@@ -44,8 +50,10 @@ def test_where_none_is_good_enough_the_best_is_chosen() -> None:
 
 
 def test_the_volume_grows_with_every_trial_that_joins_the_front() -> None:
-    """By hand, with errors and sparsities scaled to 0 and 1 and the reference at 1.1: the first covers 1.1 × 0.1, the second adds
-    the same less what both cover, 0.1 × 0.1; the third, beaten by the first, adds nothing."""
+    """By hand, with errors and sparsities scaled to 0 and 1 and the reference at 1.1: the first
+    covers 1.1 × 0.1, the second adds the same less what both cover, 0.1 × 0.1; the third, beaten
+    by the first, adds nothing.
+    """
     trials = [finished(0, 1.0, 0.2), finished(1, 3.0, 0.8), finished(2, 2.0, 0.2)]
     volumes = hypervolumes(trials, BOTH)
     assert [number for number, _ in volumes] == [0, 1, 2]
@@ -53,4 +61,7 @@ def test_the_volume_grows_with_every_trial_that_joins_the_front() -> None:
 
 
 def test_trials_that_are_all_alike_cover_the_whole_box() -> None:
-    assert hypervolumes([finished(0, 1.0, 0.2), finished(1, 1.0, 0.2)], BOTH) == [(0, pytest.approx(1.0)), (1, pytest.approx(1.0))]
+    assert hypervolumes([finished(0, 1.0, 0.2), finished(1, 1.0, 0.2)], BOTH) == [
+        (0, pytest.approx(1.0)),
+        (1, pytest.approx(1.0)),
+    ]

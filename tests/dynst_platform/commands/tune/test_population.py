@@ -22,7 +22,9 @@ def test_the_worst_quarter_follows_the_best_quarter() -> None:
         pairs = followers(errors, Random(seed))
         assert set(pairs) == {6, 7}
         assert set(pairs.values()) <= {0, 1}
-    assert followers(errors, Random(3)) == followers(dict(reversed(errors.items())), Random(3)), "a function of the errors"
+    assert followers(errors, Random(3)) == followers(dict(reversed(errors.items())), Random(3)), (
+        "a function of the errors"
+    )
 
 
 @pytest.mark.parametrize(("size", "replaced"), [(1, 0), (2, 1), (3, 1), (4, 1), (5, 2)])
@@ -35,8 +37,18 @@ def test_nobody_follows_one_that_is_replaced(size: int, replaced: int) -> None:
 @pytest.mark.parametrize(
     "overrides",
     [
-        {"training.learning_rate": 1e-2, "sparsity.drop_fraction": 0.5, "sparsity.probe_every": 10, "training.clip_norm": 5.0},
-        {"training.learning_rate": 1e-4, "sparsity.drop_fraction": 0.1, "sparsity.probe_every": 2, "training.clip_norm": 1.0},
+        {
+            "training.learning_rate": 1e-2,
+            "sparsity.drop_fraction": 0.5,
+            "sparsity.probe_every": 10,
+            "training.clip_norm": 5.0,
+        },
+        {
+            "training.learning_rate": 1e-4,
+            "sparsity.drop_fraction": 0.1,
+            "sparsity.probe_every": 2,
+            "training.clip_norm": 1.0,
+        },
     ],
 )
 def test_other_rates_stay_within_the_space(overrides: dict[str, Any]) -> None:

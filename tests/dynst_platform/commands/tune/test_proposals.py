@@ -17,9 +17,14 @@ CONDITIONAL = {
 
 def test_a_random_proposal_depends_on_the_seed_and_the_number_alone() -> None:
     sweep = make_sweep()
-    one, other = Proposals(sweep, []), Proposals(sweep, [finished(0, 1.0, 0.5, **{"sparsity.final": 0.3})])
+    one, other = (
+        Proposals(sweep, []),
+        Proposals(sweep, [finished(0, 1.0, 0.5, **{"sparsity.final": 0.3})]),
+    )
     in_order = [one.propose(number) for number in range(4)]
-    assert [other.propose(number) for number in (3, 1, 2, 0)] == [in_order[number] for number in (3, 1, 2, 0)]
+    assert [other.propose(number) for number in (3, 1, 2, 0)] == [
+        in_order[number] for number in (3, 1, 2, 0)
+    ]
     assert len({str(proposal) for proposal in in_order}) == 4
     assert Proposals(make_sweep(seed=1), []).propose(0) != in_order[0]
 
@@ -34,7 +39,10 @@ def test_every_proposal_lies_in_the_space(searcher: str) -> None:
     }
     proposals = Proposals(make_sweep(space=space, searcher=searcher), [])
     found = [proposals.propose(number) for number in range(20)]
-    assert all(1e-4 <= one["training.learning_rate"] <= 1e-2 and 0.2 <= one["sparsity.final"] <= 0.7 for one in found)
+    assert all(
+        1e-4 <= one["training.learning_rate"] <= 1e-2 and 0.2 <= one["sparsity.final"] <= 0.7
+        for one in found
+    )
     assert {one["sparsity.rounds"] for one in found} == {2, 3, 4}
     assert {str(one["sparsity.dropout_density"]) for one in found} == {"[0.2, 1.0]", "[0.3, 0.6]"}
     assert min(one["training.learning_rate"] for one in found) < 4e-4, "on a logarithmic scale"
@@ -43,7 +51,9 @@ def test_every_proposal_lies_in_the_space(searcher: str) -> None:
 def test_a_condition_decides_whether_a_key_is_there() -> None:
     proposals = Proposals(make_sweep(space=CONDITIONAL), [])
     found = [proposals.propose(number) for number in range(20)]
-    assert {("sparsity.drop_fraction" in one) == (one["sparsity.scheme"] == "dynamic") for one in found} == {True}
+    assert {
+        ("sparsity.drop_fraction" in one) == (one["sparsity.scheme"] == "dynamic") for one in found
+    } == {True}
     assert all("sparsity.rounds" in one for one in found), "the base job has six epochs"
 
 
@@ -65,7 +75,9 @@ def test_more_trials_may_be_asked_for() -> None:
 @pytest.mark.parametrize("again", [False, True])
 def test_tpe_learns_where_the_errors_are_small(again: bool) -> None:
     """Whether it heard of the trials as they ended, or read them after a restart."""
-    sweep = make_sweep(space={"sparsity.final": {"uniform": [0.0, 0.9]}}, searcher="tpe", objectives=["mae_all"])
+    sweep = make_sweep(
+        space={"sparsity.final": {"uniform": [0.0, 0.9]}}, searcher="tpe", objectives=["mae_all"]
+    )
     proposals, records = Proposals(sweep, []), []
     for number in range(40):
         share: Any = proposals.propose(number)["sparsity.final"]

@@ -30,7 +30,14 @@ EPOCHS = 6  # as many as the base job has
 class Faulty:
     """Stands in for a trial; what it does depends on the share of sensors that is off."""
 
-    def __init__(self, jobs: Sequence[JobSpec], store_path: str, warm_root: Path | None, beat: object, states: object) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[JobSpec],
+        store_path: str,
+        warm_root: Path | None,
+        beat: object,
+        states: object,
+    ) -> None:
         self.final = jobs[0].sparsity.final or 0.0
         self.marker = Path(store_path) / "was-here"
 
@@ -39,7 +46,9 @@ class Faulty:
             if epoch == 2:
                 self.misbehave()
             known = {"epoch": epoch, "settled": epoch, "steps": epoch}
-            yield TrialReport(mae_all=self.final + 1 / epoch, sparsity=self.final, train_mae=1.0, **known)
+            yield TrialReport(
+                mae_all=self.final + 1 / epoch, sparsity=self.final, train_mae=1.0, **known
+            )
 
     def misbehave(self) -> None:
         if self.final == RAISES:
@@ -56,15 +65,32 @@ class Faulty:
 
     def result(self, model_folder: Path) -> TrialResult:
         objectives = {"mae_all": self.final, "sparsity": self.final, "cost": 1.0, "latency_ms": 1.0}
-        return TrialResult(objectives=objectives, metrics={"test/mae_all": 1.0}, active=(True,), importance=(0.0,), seconds=1.0)
+        return TrialResult(
+            objectives=objectives,
+            metrics={"test/mae_all": 1.0},
+            active=(True,),
+            importance=(0.0,),
+            seconds=1.0,
+        )
 
 
 def run(folder: Path, address: str, shares: list[float], **changes: Any) -> dict[float, Record]:
-    sweep = make_sweep(space={"sparsity.final": {"grid": shares}}, searcher="grid", trials=len(shares), **changes)
-    return {record.overrides["sparsity.final"]: record for record in conducted(folder, sweep, Faulty, address)}
+    sweep = make_sweep(
+        space={"sparsity.final": {"grid": shares}}, searcher="grid", trials=len(shares), **changes
+    )
+    return {
+        record.overrides["sparsity.final"]: record
+        for record in conducted(folder, sweep, Faulty, address)
+    }
 
 
-def conducted(folder: Path, sweep: SweepSpec, make_trial: Any, address: str | None = None, hung_after: float = 6.0) -> list[Record]:
+def conducted(
+    folder: Path,
+    sweep: SweepSpec,
+    make_trial: Any,
+    address: str | None = None,
+    hung_after: float = 6.0,
+) -> list[Record]:
     from ray import cloudpickle  # after dynst_platform, which sets what Ray reads at its import
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -77,7 +103,14 @@ def conducted(folder: Path, sweep: SweepSpec, make_trial: Any, address: str | No
 
     conductor = SweepDriver(sweep, records, NoTracker(), "parent", listen)  # type: ignore[arg-type]
     state_every = sweep.perturb_every if sweep.scheduler == "pbt" else None
-    setting = Setting(str(folder), None, str(records.folder), hung_after, state_every=state_every, make_trial=make_trial)
+    setting = Setting(
+        str(folder),
+        None,
+        str(records.folder),
+        hung_after,
+        state_every=state_every,
+        make_trial=make_trial,
+    )
     run_trials(sweep, setting, conductor.left, folder / "ray", conductor, address)
     return records.all()
 
@@ -103,12 +136,21 @@ def test_one_bad_trial_never_ends_the_sweep(tmp_path: Path, ray_head: str) -> No
 
 
 def test_trials_that_fall_behind_are_stopped(tmp_path: Path, ray_head: str) -> None:
-    found = run(tmp_path, ray_head, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], scheduler="asha", objectives=["mae_all"], seed=1)
+    found = run(
+        tmp_path,
+        ray_head,
+        [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8],
+        scheduler="asha",
+        objectives=["mae_all"],
+        seed=1,
+    )
     states = {share: record.state for share, record in found.items()}
     assert states[0.1] == "finished", "the best"
     assert "stopped" in states.values()
     assert all(
-        record.reason == "no longer among the best when it was compared" for record in found.values() if record.state == "stopped"
+        record.reason == "no longer among the best when it was compared"
+        for record in found.values()
+        if record.state == "stopped"
     )
     assert all(record.steps < EPOCHS for record in found.values() if record.state == "stopped")
 
@@ -127,8 +169,12 @@ class Eater(Faulty):
                 time.sleep(0.02)
 
 
-def test_a_trial_that_eats_all_memory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ray's own guard, told to act when so many more GiB than now are taken that other tests' needs do not matter."""
+def test_a_trial_that_eats_all_memory_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray's own guard, told to act when so many more GiB than now are taken that other tests' needs
+    do not matter.
+    """
     from ray._common.utils import get_system_memory
     from ray._private.utils import get_used_memory
 
@@ -136,7 +182,12 @@ def test_a_trial_that_eats_all_memory_is_named(tmp_path: Path, monkeypatch: pyte
     if limit > 0.9:
         pytest.skip("too little memory is free")
     monkeypatch.setenv("RAY_memory_usage_threshold", f"{limit:.3f}")
-    sweep = make_sweep(space={"sparsity.final": {"grid": [GOOD, RAISES, 0.7]}}, searcher="grid", trials=3, at_once=1)
+    sweep = make_sweep(
+        space={"sparsity.final": {"grid": [GOOD, RAISES, 0.7]}},
+        searcher="grid",
+        trials=3,
+        at_once=1,
+    )
     good, eater, other = conducted(tmp_path, sweep, Eater, hung_after=120.0)
     assert (good.state, eater.state, other.state) == ("finished", "failed", "finished")
     assert eater.reason == "memory was short and Ray ended it; give it more, or run fewer at once"
@@ -144,9 +195,18 @@ def test_a_trial_that_eats_all_memory_is_named(tmp_path: Path, monkeypatch: pyte
 
 
 class Member:
-    """Of a population: each epoch takes its rate off the error, so that its state tells what rates it has had."""
+    """Of a population: each epoch takes its rate off the error, so that its state tells what rates
+    it has had.
+    """
 
-    def __init__(self, jobs: Sequence[JobSpec], store_path: str, warm_root: Path | None, beat: object, states: Any) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[JobSpec],
+        store_path: str,
+        warm_root: Path | None,
+        beat: object,
+        states: Any,
+    ) -> None:
         self.rate = jobs[0].sparsity.drop_fraction
         self.rates: list[float] = states[0]["rates"] if states else []
         self.broken = Path(store_path) / "broken"
@@ -156,21 +216,32 @@ class Member:
             if epoch == 3 and self.rate == LAZY:
                 raise ValueError("no luck")
             self.rates = [*self.rates, self.rate]
-            yield TrialReport(epoch=epoch, mae_all=9 - sum(self.rates), train_mae=1.0, sparsity=0.5, steps=epoch)
+            yield TrialReport(
+                epoch=epoch, mae_all=9 - sum(self.rates), train_mae=1.0, sparsity=0.5, steps=epoch
+            )
 
     def state_dict(self) -> Any:
         return [{"rates": self.rates}]
 
     def result(self, model_folder: Path) -> TrialResult:
-        objectives = {"mae_all": 9 - sum(self.rates), "sparsity": 0.5, "cost": 1.0, "latency_ms": 1.0}
+        objectives = {
+            "mae_all": 9 - sum(self.rates),
+            "sparsity": 0.5,
+            "cost": 1.0,
+            "latency_ms": 1.0,
+        }
         metrics = {f"rate_{epoch}": rate for epoch, rate in enumerate(self.rates, start=1)}
-        return TrialResult(objectives=objectives, metrics=metrics, active=(True,), importance=(0.0,), seconds=1.0)
+        return TrialResult(
+            objectives=objectives, metrics=metrics, active=(True,), importance=(0.0,), seconds=1.0
+        )
 
 
 LAZY = 0.2  # fails for good in the middle, while all others wait for it
 
 
-def test_a_population_goes_on_from_its_best_and_waits_for_no_failed_one(tmp_path: Path, ray_head: str) -> None:
+def test_a_population_goes_on_from_its_best_and_waits_for_no_failed_one(
+    tmp_path: Path, ray_head: str
+) -> None:
     rates = [0.1, 0.15, LAZY, 0.3, 0.35, 0.4]
     space = {"sparsity.drop_fraction": {"grid": rates}}
     population = {"scheduler": "pbt", "perturb_every": 2, "objectives": ["mae_all"]}
@@ -187,7 +258,9 @@ def test_a_population_goes_on_from_its_best_and_waits_for_no_failed_one(tmp_path
         assert lived[-1] == rate_in(record, EPOCHS)
         if record.history:
             last = record.history[-1]
-            assert lived[last["until"] - 1] == rate_in(found[last["then_from"]], last["until"]), "its leader's past is its own"
+            assert lived[last["until"] - 1] == rate_in(found[last["then_from"]], last["until"]), (
+                "its leader's past is its own"
+            )
             assert lived[last["until"]] == lived[-1]
     assert {record.attempts for record in found} == {1}, "waiting is no attempt"
     assert [path.name for path in (tmp_path / "trials").glob("*.state*")] == [

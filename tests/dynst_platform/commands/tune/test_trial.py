@@ -1,4 +1,6 @@
-"""A trial is a training with overrides: the same figures as ``dynst train`` gives, whether its warm-up was shared or not."""
+"""A trial is a training with overrides: the same figures as ``dynst train`` gives, whether its
+warm-up was shared or not.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -32,12 +34,16 @@ def run(trial: Trial, folder: Path) -> tuple[list[TrialReport], TrialResult]:
 
 @pytest.mark.parametrize("scheme", ["dynamic", "judged"])
 @pytest.mark.parametrize("shared", [True, False])
-def test_a_trial_gives_what_a_training_gives(network: SensorStore, tmp_path: Path, scheme: str, shared: bool) -> None:
+def test_a_trial_gives_what_a_training_gives(
+    network: SensorStore, tmp_path: Path, scheme: str, shared: bool
+) -> None:
     job = job_of(network, scheme=scheme)
     said: list[dict[str, Any]] = []
     run_job(job, network.path, tmp_path / "run", lambda report: said.append(plain(report)))
     epochs, result = run(Trial([job], str(network.path), tmp_path if shared else None), tmp_path)
-    after = [report for report in said if report["kind"] == "epoch"][2:]  # two of five epochs are warm-up
+    after = [report for report in said if report["kind"] == "epoch"][
+        2:
+    ]  # two of five epochs are warm-up
     assert [report.mae_all for report in epochs] == [report["val_mae"] for report in after]
     assert result.active == said[-1]["active"]
     assert result.metrics["test/mae_all"] == said[-1]["metrics"]["test/mae_all"]
@@ -47,20 +53,35 @@ def test_a_trial_gives_what_a_training_gives(network: SensorStore, tmp_path: Pat
     assert (tmp_path / "model" / "weights.safetensors").exists()
 
 
-def test_the_clock_of_a_trial_begins_when_its_mask_is_final(network: SensorStore, tmp_path: Path) -> None:
-    early, late = (list(Trial([job_of(network, stop=stop)], str(network.path), tmp_path).epochs()) for stop in (0.5, 0.9))
+def test_the_clock_of_a_trial_begins_when_its_mask_is_final(
+    network: SensorStore, tmp_path: Path
+) -> None:
+    early, late = (
+        list(Trial([job_of(network, stop=stop)], str(network.path), tmp_path).epochs())
+        for stop in (0.5, 0.9)
+    )
     assert [figures.settled for figures in early] == [1, 2, 3]
     assert [figures.settled for figures in late] == [0, 0, 1]
 
 
 def test_trials_share_a_warm_up_whatever_follows_it(network: SensorStore, tmp_path: Path) -> None:
-    jobs = [job_of(network), job_of(network, final=0.25, criterion="random"), job_of(network, scheme="judged")]
+    jobs = [
+        job_of(network),
+        job_of(network, final=0.25, criterion="random"),
+        job_of(network, scheme="judged"),
+    ]
     assert len({warm_up_task(job, network).folder for job in jobs}) == 1
     for job in jobs:
         Trial([job], str(network.path), tmp_path)
     assert len(list((tmp_path / "seed-0").parent.rglob("state.pt"))) == 1
-    assert warm_up_task(job_of(network, start=0.6, stop=0.8), network).folder != warm_up_task(jobs[0], network).folder
-    assert warm_up_task(jobs[0].model_copy(update={"seed": 1}), network).folder != warm_up_task(jobs[0], network).folder
+    assert (
+        warm_up_task(job_of(network, start=0.6, stop=0.8), network).folder
+        != warm_up_task(jobs[0], network).folder
+    )
+    assert (
+        warm_up_task(jobs[0].model_copy(update={"seed": 1}), network).folder
+        != warm_up_task(jobs[0], network).folder
+    )
 
 
 def test_figures_are_means_over_seeds(network: SensorStore, tmp_path: Path) -> None:
@@ -74,7 +95,9 @@ def test_figures_are_means_over_seeds(network: SensorStore, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("scheme", ["dynamic", "judged"])
-def test_a_trial_goes_on_where_another_has_come_to(network: SensorStore, tmp_path: Path, scheme: str) -> None:
+def test_a_trial_goes_on_where_another_has_come_to(
+    network: SensorStore, tmp_path: Path, scheme: str
+) -> None:
     job = job_of(network, scheme=scheme)
     first = Trial([job], str(network.path), tmp_path)
     reported = first.epochs()
@@ -90,6 +113,12 @@ def test_a_trial_goes_on_where_another_has_come_to(network: SensorStore, tmp_pat
 
 def test_an_error_that_is_no_number_ends_the_trial(network: SensorStore, tmp_path: Path) -> None:
     job = job_of(network)
-    wild = job.model_copy(update={"training": job.training.model_copy(update={"learning_rate": 1e30, "clip_norm": 1e30})})
-    with pytest.raises(RunError, match=r"not a number after epoch \d; lower training\.learning_rate"):
+    wild = job.model_copy(
+        update={
+            "training": job.training.model_copy(update={"learning_rate": 1e30, "clip_norm": 1e30})
+        }
+    )
+    with pytest.raises(
+        RunError, match=r"not a number after epoch \d; lower training\.learning_rate"
+    ):
         list(Trial([wild], str(network.path), None).epochs())

@@ -22,7 +22,9 @@ class NoTracker:
         self.runs: dict[str, str] = {}
         self.ended: dict[str, tuple[str, str]] = {}
 
-    def start_trial(self, number: int, parent: str, params: dict[str, Any], job: dict[str, Any]) -> str:
+    def start_trial(
+        self, number: int, parent: str, params: dict[str, Any], job: dict[str, Any]
+    ) -> str:
         self.opened.append(number)
         self.runs[f"trial-{number}"] = f"run-{number}"
         return f"run-{number}"
@@ -35,20 +37,32 @@ class NoTracker:
 
     def log(self, run_id: str, figures: dict[str, float], step: int) -> None: ...
 
-    def log_active(self, run_id: str, name: str, active: list[bool], importance: list[float]) -> None: ...
+    def log_active(
+        self, run_id: str, name: str, active: list[bool], importance: list[float]
+    ) -> None: ...
 
 
 def conduct(folder: Path, sweep: SweepSpec, tracker: NoTracker | None = None) -> SweepDriver:
-    return SweepDriver(sweep, Records(folder), tracker or NoTracker(), "parent", lambda record, figures: None)  # type: ignore[arg-type]
+    return SweepDriver(
+        sweep, Records(folder), tracker or NoTracker(), "parent", lambda record, figures: None
+    )  # type: ignore[arg-type]
 
 
 def figures(error: float, sparsity: float, epoch: int) -> TrialReport:
-    return TrialReport(mae_all=error, sparsity=sparsity, train_mae=1.0, epoch=epoch, steps=4 * epoch)
+    return TrialReport(
+        mae_all=error, sparsity=sparsity, train_mae=1.0, epoch=epoch, steps=4 * epoch
+    )
 
 
 def result(error: float, sparsity: float) -> TrialResult:
     objectives = {"mae_all": error, "sparsity": sparsity, "cost": 1.0, "latency_ms": 1.0}
-    return TrialResult(objectives=objectives, metrics={"test/mae_all": error}, active=(True,), importance=(0.0,), seconds=1.0)
+    return TrialResult(
+        objectives=objectives,
+        metrics={"test/mae_all": error},
+        active=(True,),
+        importance=(0.0,),
+        seconds=1.0,
+    )
 
 
 class Killed(Exception):
@@ -56,7 +70,10 @@ class Killed(Exception):
 
 
 def play(conductor: SweepDriver, die_after: int | None = None) -> int:
-    """Run every trial, two at a time, and return the number of events; or be killed after so many of them."""
+    """Run every trial, two at a time, and return the number of events.
+
+    Or be killed after so many of them.
+    """
     events, running = 0, []
 
     def event() -> None:
@@ -100,7 +117,9 @@ def test_a_killed_sweep_goes_on_with_the_same_trials(tmp_path: Path) -> None:
             before = {record.number for record in Records(folder).all() if record.ended}
             with suppress(Killed):
                 play(conduct(folder, sweep), die_after)
-            assert before <= {record.number for record in Records(folder).all() if record.ended}, "nothing that ended is lost"
+            assert before <= {record.number for record in Records(folder).all() if record.ended}, (
+                "nothing that ended is lost"
+            )
         play(conduct(folder, sweep))
         assert settings(folder) == whole
 
@@ -132,13 +151,20 @@ def test_an_interrupted_trial_keeps_its_run_in_mlflow(tmp_path: Path) -> None:
 
 def test_a_trial_that_follows_another_remembers_its_rates(tmp_path: Path) -> None:
     space = {"sparsity.drop_fraction": {"uniform": [0.1, 0.5]}}
-    conductor = conduct(tmp_path, make_sweep(scheduler="pbt", objectives=["mae_all"], space=space, trials=2))
-    shares = [jobs[0]["sparsity"]["drop_fraction"] for _, jobs in (conductor.next() or (9, []), conductor.next() or (9, []))]
+    conductor = conduct(
+        tmp_path, make_sweep(scheduler="pbt", objectives=["mae_all"], space=space, trials=2)
+    )
+    shares = [
+        jobs[0]["sparsity"]["drop_fraction"]
+        for _, jobs in (conductor.next() or (9, []), conductor.next() or (9, []))
+    ]
     for number in range(2):
         conductor.started(number)
     (job,) = conductor.followed(1, 0, 2, Random(0))
     record = Records(tmp_path).all()[1]
-    assert record.history == [{"until": 2, "overrides": {"sparsity.drop_fraction": shares[1]}, "then_from": 0}]
+    assert record.history == [
+        {"until": 2, "overrides": {"sparsity.drop_fraction": shares[1]}, "then_from": 0}
+    ]
     assert job["sparsity"]["drop_fraction"] == record.overrides["sparsity.drop_fraction"]
     assert job["sparsity"]["drop_fraction"] not in shares
     again = conduct(tmp_path, conductor.sweep)
@@ -149,7 +175,12 @@ def test_a_trial_that_follows_another_remembers_its_rates(tmp_path: Path) -> Non
 def test_settings_that_do_not_go_together_fail_alone(tmp_path: Path) -> None:
     space = {"sparsity.start": {"choice": [0.5]}, "sparsity.stop": {"grid": [0.4, 0.8]}}
     base = make_sweep().job | {"sparsity": {"scheme": "one_shot"}}
-    sweep = make_sweep(space=space | {"sparsity.scheme": {"choice": ["dynamic"]}}, searcher="grid", trials=2, job=base)
+    sweep = make_sweep(
+        space=space | {"sparsity.scheme": {"choice": ["dynamic"]}},
+        searcher="grid",
+        trials=2,
+        job=base,
+    )
     tracker = NoTracker()
     conductor = conduct(tmp_path, sweep, tracker)
     found = conductor.next()
@@ -177,6 +208,6 @@ def test_a_trial_that_did_not_finish_says_why(tmp_path: Path, state: str, status
 def test_a_trial_has_a_job_for_each_seed_and_no_references() -> None:
     jobs = jobs_of(make_sweep(seeds=[3, 5]), {"sparsity.final": 0.25})
     assert [job.seed for job in jobs] == [3, 5]
-    assert {(job.sparsity.final, job.references.dense, job.references.random, job.name) for job in jobs} == {
-        (0.25, False, 0, "sweep")
-    }
+    assert {
+        (job.sparsity.final, job.references.dense, job.references.random, job.name) for job in jobs
+    } == {(0.25, False, 0, "sweep")}

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 
@@ -131,9 +132,10 @@ def import_(
         raise click.BadParameter(
             f"must be one of {', '.join(KINDS)}, but got '{kind}'", param_hint="--kind"
         )
-    graph = GraphOptions(
-        **{key: more.pop(key) for key in ("graph", "weights", "positions", "neighbours", "sensors")}
-    )  # type: ignore[arg-type]
+    of_graph: Any = {
+        key: more.pop(key) for key in ("graph", "weights", "positions", "neighbours", "sensors")
+    }
+    graph = GraphOptions(**of_graph)
     options = ReadOptions(start=start, step=step, **more)  # type: ignore[arg-type]
     with _local(store) as target:
         report = import_store(

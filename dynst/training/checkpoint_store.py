@@ -2,6 +2,7 @@
 all, the last few and the best.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ __all__ = ["Checkpoints", "FoundCheckpoint"]
 SUFFIX = ".ckpt"
 BEST = f"best{SUFFIX}"
 TRIAL = "writable"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class Checkpoints:
                     unpack(self._read(name), self.spec, where, self._defaults), name, tuple(damaged)
                 )
             except DamagedCheckpoint as error:
+                logger.warning("%s; the one before it is tried", error)
                 damaged.append(str(error))
         if damaged:
             raise CheckpointError(

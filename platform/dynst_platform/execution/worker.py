@@ -3,6 +3,7 @@
 Knows neither Ray nor MLflow; figures leave as plain reports.
 """
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -33,6 +34,8 @@ from dynst_platform.reports import ArmReport
 
 __all__ = ["checkpoints_of", "run_job"]
 
+logger = logging.getLogger(__name__)
+
 
 def run_job(
     job: JobSpec, store_path: Path, folder: Path, publish: Publish, device: torch.device = CPU
@@ -50,6 +53,7 @@ def run_job(
     """
     world = current_world(device)
     experiment = experiment_of(job, store_path, world)
+    logger.info("worker %d of %d on %s: %s", world.rank, world.size, device, job.name)
     run = ResumableRun(checkpoints_of(job, experiment.store, folder), job.training, publish, world)
     for arm in _trained_arms(job, experiment, run):
         found = evaluate(experiment, arm)
@@ -217,5 +221,6 @@ def _keep_model(folder: Path, experiment: Experiment, arm: Arm) -> Path:
             return place
         if artifact_digest(place) == artifact_digest(draft):
             break
+        logger.warning("%s holds another model of this arm; a place of its own is made", place)
     shutil.rmtree(draft)
     return place

@@ -166,6 +166,13 @@ class Tracker:
                 if self._client.get_run(run_id).info.status == "RUNNING":
                     self.end(run_id, status, reason, at)
 
+    def keep_logs(self, folder: Path) -> None:
+        """Beside the first run that was opened: the one of a learned mask, a sweep or a study."""
+        if folder.is_dir() and self.runs:
+            with as_tracking_error(self.uri):
+                run_id = next(iter(self.runs.values()))
+                self._client.log_artifacts(run_id, str(folder), artifact_path=folder.name)
+
     def _create(self, arm: str, kind: str, tags: dict[str, str], began: int | None = None) -> str:
         known = {
             "mlflow.runName": run_name(arm, self.job_id),

@@ -21,6 +21,7 @@ from dynst_platform.config.job import JobSpec
 from dynst_platform.execution import worker
 from dynst_platform.execution.run_state import ResumableRun, RunState
 from dynst_platform.execution.worker import run_job
+from dynst_platform.log import log_of_run
 from dynst_platform.reports import Report
 from tests.dynst_platform.commands.train.test_train import small_job
 from tests.dynst_platform.reports import plain
@@ -300,7 +301,11 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_is_told(
         run_job(job, network.path, tmp_path / "killed", tell)
     newest = max((tmp_path / "killed" / "checkpoints").iterdir())
     newest.write_bytes(newest.read_bytes()[:-10])
-    run_job(job, network.path, tmp_path / "killed", tell)
+    with log_of_run(tmp_path / "killed", "driver"):
+        run_job(job, network.path, tmp_path / "killed", tell)
+    log = (tmp_path / "killed" / "logs" / "driver.log").read_text()
+    assert f"{newest.name} is damaged: its content is not what was written" in log
+    assert "the one before it is tried" in log
     notes = [report["note"] for report in reports if "note" in report]
     assert len(notes) == 1
     assert f"{newest.name} is damaged" in notes[0]

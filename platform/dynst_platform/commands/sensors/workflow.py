@@ -17,13 +17,13 @@ from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.config.stores import first_unit
+from dynst_platform.log import quiet_libraries
 from dynst_platform.model_registry.references import (
     client_of,
     fetched,
     model_id_of,
     store_that_fits,
 )
-from dynst_platform.quiet import quiet_libraries
 
 __all__ = ["Plan", "plan_of"]
 

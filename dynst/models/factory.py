@@ -4,7 +4,6 @@ it.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from threading import Lock
 from typing import Any
 
 import torch
@@ -23,10 +22,9 @@ from dynst.models.layers.readout import Readout
 from dynst.models.protocol import Shape, Traits
 from dynst.models.registry import backbone_class, checked_options, traits_of, wanted_parts
 from dynst.models.rollout import RolledOut
+from dynst.random_streams import seeded
 
 __all__ = ["BackboneConfig", "ModelConfig", "build_forecaster", "check_forecast"]
-
-_SEEDED = Lock()  # torch draws for all threads from one state
 
 
 class BackboneConfig(BaseModel):
@@ -119,8 +117,7 @@ def build_forecaster(
     shape = Shape(
         model.window, model.horizon, num_sensors, num_channels, len(targets), model.hidden
     )
-    with _SEEDED, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         if identity is None:
             identity = torch.randn(num_sensors, model.embedding) / model.embedding**0.5
         parts = Blueprint(

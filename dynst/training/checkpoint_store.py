@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import fs
 
-from dynst.data.remote import opened
 from dynst.errors import CheckpointError
 from dynst.storage.addresses import problem_with, without_credentials
+from dynst.storage.files import file_system
 from dynst.training.checkpoint_format import DamagedCheckpoint, pack, unpack
 
 __all__ = ["Checkpoints", "FoundCheckpoint"]
@@ -56,7 +56,7 @@ class Checkpoints:
         self.address, self.spec, self.keep = without_credentials(address.rstrip("/")), spec, keep
         self._defaults = defaults
         with self._reachable():
-            self._files, self._root = opened(address.rstrip("/"))
+            self._files, self._root = file_system(address.rstrip("/"))
 
     def check_writable(self) -> None:
         """Write a few bytes and remove them, so that a wrong address is told before a training

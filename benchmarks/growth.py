@@ -25,6 +25,7 @@ from stopwatch import by_clock
 
 from dynst.data.edges import nearest_neighbour_edges
 from dynst.data.scaler import SEASONS, SeasonalScaler
+from dynst.data.windows import ForecastInputs
 from dynst.models.factory import ModelConfig, build_forecaster
 
 SIZES = (1_000, 10_000, 100_000)
@@ -132,7 +133,7 @@ def measure(kind: str, size: int, batch: int, repeats: int) -> dict[str, float]:
 
     def step(inputs: torch.Tensor, sensors: torch.Tensor, gates: torch.Tensor | None) -> None:
         optimizer.zero_grad()
-        model(inputs, inputs < 2, calendar, sensors, gates).abs().mean().backward()
+        model(ForecastInputs(inputs, inputs < 2, calendar, sensors, gates)).abs().mean().backward()
         optimizer.step()
 
     return {

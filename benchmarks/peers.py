@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 from dynst.data.importers.import_store import GraphOptions
 from dynst.data.store import SensorStore, open_store
 from dynst.data.synthetic import write_synthetic_field
-from dynst.data.windows import Windows
+from dynst.data.windows import ForecastInputs, Windows
 from dynst.distributed.world import World
 from dynst.experiment.dataset import forecaster_for
 from dynst.models.forecaster import SparseForecaster
@@ -163,7 +163,9 @@ class ByHand:
         self, past: Tensor, known: Tensor, calendar: Tensor, ahead: Tensor, observed: Tensor
     ) -> Tensor:
         """Mean absolute error over what was observed; past and ahead are ``[B, ·, S, 1]``."""
-        forecast = self.model(past * self.mask, known & (self.mask > 0), calendar, self.sensors)
+        forecast = self.model(
+            ForecastInputs(past * self.mask, known & (self.mask > 0), calendar, self.sensors)
+        )
         return ((forecast - ahead).abs() * observed).sum() / observed.sum().clamp(min=1)
 
 

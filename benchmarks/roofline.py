@@ -23,6 +23,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from dynst.data.windows import ForecastInputs
+
 SIZE, BATCH = 207, 64
 VIEWS = {
     "view",
@@ -100,7 +102,7 @@ def calls(name: str, size: int) -> dict[str, Callable[[], object]]:
 
     def step() -> None:
         optimizer.zero_grad()
-        model(readings, observed, calendar, everyone).abs().mean().backward()
+        model(ForecastInputs(readings, observed, calendar, everyone)).abs().mean().backward()
         optimizer.step()
 
     return {"training step": step, "forecast": call_of(model, size, BATCH, 0.0, False)}

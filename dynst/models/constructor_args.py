@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dynst.data.calendar import calendar_features
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
-from dynst.data.windows import calendar_features
 from dynst.errors import ConfigError
 from dynst.models.graph.patch_transformer import place_features
 from dynst.models.grid.adapter import frame_shape

@@ -10,10 +10,11 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from dynst.data.calendar import calendar_features
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
 from dynst.data.scaler import SeasonalScaler
-from dynst.data.windows import calendar_features
+from dynst.data.windows import ForecastInputs
 from dynst.errors import ConfigError, DynstError, in_one_line
 from dynst.models.constructor_args import PARTS, Blueprint
 from dynst.models.forecaster import CompactForecaster, InputGatedForecaster, SparseForecaster
@@ -149,10 +150,12 @@ def check_forecast(made: SparseForecaster, name: str) -> None:
     calendar = calendar_features(torch.zeros(1, dtype=torch.int64))
     try:
         forecast = made.eval()(
-            readings,
-            torch.ones_like(readings, dtype=torch.bool),
-            calendar,
-            torch.arange(shape.num_sensors),
+            ForecastInputs(
+                readings,
+                torch.ones_like(readings, dtype=torch.bool),
+                calendar,
+                torch.arange(shape.num_sensors),
+            )
         )
     except Exception as error:  # whatever a user's network raises
         raise ConfigError(

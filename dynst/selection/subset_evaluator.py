@@ -114,5 +114,5 @@ class SubsetEvaluator:
         self, windows: Windows, index: Tensor, sensors: Tensor, gates: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         batch = windows.batch(index, sensors)
-        forecast = self.model(batch.readings, batch.observed, batch.calendar, batch.sensors, gates)
+        forecast = self.model(batch.inputs(gates))
         return masked_mae(forecast, batch.target, batch.target_observed, self._weight)

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from dynst.data.scaler import SEASONS, SeasonalScaler
+from dynst.data.series import Series
 from dynst.data.store import SensorStore
-from dynst.data.windows import Series, Windows
+from dynst.data.windows import ForecastInputs, Windows
 from dynst.distributed.world import World
 from dynst.evaluation.evaluate import evaluate
 from dynst.experiment.dataset import Dataset, make_dataset, plan_dataset
@@ -110,7 +111,9 @@ def test_importance_is_the_gradient_of_the_loss(judge: SubsetEvaluator) -> None:
     total, count = torch.zeros(()), torch.zeros(())
     for windows, index in judge._parts:
         batch = windows.batch(index, everyone)
-        forecast = judge.model(batch.readings, batch.observed, batch.calendar, everyone, gates)
+        forecast = judge.model(
+            ForecastInputs(batch.readings, batch.observed, batch.calendar, everyone, gates)
+        )
         error = (
             (forecast - batch.target).abs()
             * judge.model.scaler.scale[:, :1]

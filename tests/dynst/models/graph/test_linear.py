@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from dynst.data.scaler import SEASONS, SeasonalScaler
+from dynst.data.windows import ForecastInputs
 from dynst.models.forecaster import CompactForecaster, SparseForecaster
 from dynst.models.graph.linear import LinearModel, LinearReadout
 from dynst.models.layers.dense_topology import DenseTopology
@@ -29,8 +30,12 @@ def model(targets: tuple[int, ...] = (0,)) -> SparseForecaster:
 def forecast(network: SparseForecaster, values: Tensor, gated: bool) -> Tensor:
     seen, calendar = torch.ones_like(values, dtype=torch.bool), torch.zeros(len(values), 6)
     if gated:
-        return network(values, seen, calendar, torch.arange(S), ACTIVE.float())
-    return network(values[:, :, ACTIVE], seen[:, :, ACTIVE], calendar, ACTIVE.nonzero().squeeze(1))
+        return network(ForecastInputs(values, seen, calendar, torch.arange(S), ACTIVE.float()))
+    return network(
+        ForecastInputs(
+            values[:, :, ACTIVE], seen[:, :, ACTIVE], calendar, ACTIVE.nonzero().squeeze(1)
+        )
+    )
 
 
 @pytest.mark.parametrize("gated", [False, True])

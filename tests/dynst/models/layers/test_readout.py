@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from dynst.data.scaler import SEASONS, SeasonalScaler
+from dynst.data.windows import ForecastInputs
 from dynst.models.forecaster import CompactForecaster, SparseForecaster
 from dynst.models.graph.stream_morph import MorphGraphNet
 from dynst.models.layers.dense_topology import DenseTopology
@@ -36,9 +37,9 @@ def readings() -> Tensor:
 def forecast(model: SparseForecaster, values: Tensor, active: Tensor, gated: bool) -> Tensor:
     seen, calendar = torch.ones_like(values, dtype=torch.bool), torch.zeros(B, 6)
     if gated:
-        return model(values, seen, calendar, torch.arange(S), active.float())
+        return model(ForecastInputs(values, seen, calendar, torch.arange(S), active.float()))
     sensors = active.nonzero().squeeze(1)
-    return model(values[:, :, sensors], seen[:, :, sensors], calendar, sensors)
+    return model(ForecastInputs(values[:, :, sensors], seen[:, :, sensors], calendar, sensors))
 
 
 @pytest.mark.parametrize("targets", [[0], [1], [1, 0]], ids=str)

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from dynst.data.edges import nearest_neighbour_edges
 from dynst.data.scaler import SEASONS, SeasonalScaler
+from dynst.data.windows import ForecastInputs
 from dynst.models.factory import ModelConfig, build_forecaster
 from dynst.models.forecaster import SparseForecaster
 from dynst.models.layers.dense_topology import DenseTopology
@@ -125,9 +126,8 @@ def test_no_tensor_of_a_training_step_grows_faster_than_the_network(probe: bool)
         gates = active.float().requires_grad_() if probe else None
         readings = torch.randn(1, 3, len(sensors), 1)
         with Largest() as watch:
-            model(
-                readings, readings > 0, torch.randn(1, 6), sensors, gates
-            ).square().mean().backward()
+            inputs = ForecastInputs(readings, readings > 0, torch.randn(1, 6), sensors, gates)
+            model(inputs).square().mean().backward()
         largest.append(watch.numbers)
     assert largest[1] <= 2.1 * largest[0]
     assert largest[1] < 1000 * 1000 / 8

@@ -126,7 +126,7 @@ def forecaster_for(
     """A fresh forecaster to train on ``dataset``, whose locations begin as its modes."""
     place: Any = {
         "positions": dataset.positions,
-        "identity": dataset.modes,
+        "node_embedding": dataset.modes,
         "layout": dataset.layout,
     }
     return build_forecaster(

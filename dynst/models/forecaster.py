@@ -57,8 +57,8 @@ class CompactForecaster(SparseForecaster):
 class InputGatedForecaster(SparseForecaster):
     """Any network from all locations to all locations.
 
-    Those that are off hold the mean of the training part, which is 0 in scaled form (the way of
-    DynST, arXiv 2403.02914); so fewer readings are needed, and nothing is computed faster.
+    Those that are off hold their seasonal profile, which is 0 in scaled form (DynST,
+    arXiv 2403.02914, has their mean); so fewer readings are needed, and nothing is computed faster.
 
     Args:
         network: ``[B, T, S, C]`` to ``[B, H, S, targets]``.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from dynst.errors import ConfigError
+from dynst.notices import NOTICES, notice
 from dynst.storage.addresses import without_credentials
 
 __all__ = ["LOGS", "configure_log", "log_of_run", "quiet_libraries"]
@@ -39,6 +40,7 @@ def configure_log(verbosity: int = 0, file: Path | None = None) -> None:
     """
     for handler in list(_handlers):
         _detach(handler)
+    _show_notices()
     if verbosity:
         _attach(_Screen(), logging.INFO if verbosity == 1 else logging.DEBUG)
     if file is not None:
@@ -80,6 +82,17 @@ def quiet_libraries() -> None:
     warnings.filterwarnings("ignore", module=r"mlflow|ray|torch|pydantic")
 
 
+def _show_notices() -> None:
+    """Whatever the verbosity; what an earlier command of this process had said is said again."""
+    notice.cache_clear()
+    logger = logging.getLogger(NOTICES)
+    for handler in logger.handlers[:]:
+        logger.removeHandler(handler)
+    screen = _Screen()
+    screen.setFormatter(logging.Formatter("dynst: %(message)s"))
+    logger.addHandler(screen)
+
+
 def _attach(handler: logging.Handler, level: int) -> None:
     handler.setLevel(level)
     handler.setFormatter(_Formatter(LINE))
@@ -101,6 +114,8 @@ def _add_to_loggers(handler: logging.Handler) -> None:
         logger = logging.getLogger(name)
         if name in OURS:
             logger.setLevel(min(other.level for other in _handlers))
+        elif logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)
         if not logger.propagate or logger.parent is logging.root:
             logger.addHandler(handler)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dynst.errors import ConfigError
+from dynst.notices import notice
 from dynst_platform.log import LIBRARIES, OURS, configure_log, log_of_run, quiet_libraries
 from tests.dynst_platform.command_line import dynst_here
 
@@ -54,6 +55,13 @@ def test_a_run_keeps_its_log_whatever_the_screen_shows(
     assert [line.partition(": ")[2] for line in lines] == ["ours", "ray's warning"]
     assert "dynst.training" in lines[0]
     assert capsys.readouterr().err == ""
+
+
+def test_a_notice_is_shown_once_whatever_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_log()
+    for _ in range(2):
+        notice("'old' is now called 'new'")
+    assert capsys.readouterr().err == "dynst: 'old' is now called 'new'\n"
 
 
 def test_two_runs_of_one_process_keep_their_logs_apart(tmp_path: Path) -> None:

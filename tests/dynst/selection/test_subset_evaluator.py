@@ -132,16 +132,16 @@ def test_importance_is_what_a_switch_changes_where_forecasts_are_linear() -> Non
     size, steps = 5, 40
     shape = Shape(window=3, horizon=1, num_sensors=size, num_channels=1, num_targets=1, hidden=8)
     torch.manual_seed(0)
-    geometry = DenseTopology(torch.rand(size, size))
-    identity = (
+    topology = DenseTopology(torch.rand(size, size))
+    node_embedding = (
         torch.randn(size, 4) / 5
     )  # nobody hears one sensor almost alone, where the factor of a switch is bounded
-    readout = Readout(shape, geometry, [0], identity)
+    readout = Readout(shape, topology, [0], node_embedding)
     torch.nn.init.zeros_(readout.forecast.weight)
     torch.nn.init.zeros_(readout.forecast.bias)
     scaler = SeasonalScaler(SEASONS["none"], size, 1)
     model = CompactForecaster(
-        shape, MorphGraphNet(shape, geometry, 6, identity, blocks=1), readout, scaler
+        shape, MorphGraphNet(shape, topology, 6, node_embedding, blocks=1), readout, scaler
     )
     values = 10.0 * torch.arange(steps)[:, None, None] + 5 * torch.rand(steps, size, 1)
     series = Series(

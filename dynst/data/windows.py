@@ -49,7 +49,7 @@ class ForecastInputs(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """What a forecaster reads and what it is judged by, on one device.
+    """What a forecaster reads and what its forecasts are compared with, on one device.
 
     Sensors that are off are absent from ``readings``.
 

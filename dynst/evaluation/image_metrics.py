@@ -1,4 +1,4 @@
-"""Forecasts judged as pictures of the grid: structural similarity and peak signal-to-noise
+"""Forecasts compared as images of the grid: structural similarity and peak signal-to-noise
 ratio.
 """
 

@@ -38,7 +38,7 @@ class RunState:
     Args:
         ended: names of the arms that are done; they are not trained again.
         arm, training: the one at work, and the state of its training.
-        warmed: whether the shared warm-up is over, and a judged choice made.
+        warmed: whether the shared warm-up is over, and the search done.
         warm: the learned arm's state at its end, for the arms that share it.
         dense: what the dense arm leaves for the learned one's report.
         told: the last reports.

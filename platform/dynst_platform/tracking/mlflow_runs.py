@@ -228,11 +228,11 @@ class Tracker:
         if model_id is None:
             with mlflow.start_run(run_id=run_id, log_system_metrics=False):
                 model_id = _logged_model(self._store, folder, step)
-        judged = [
+        of_model = [
             Metric(metric.key, metric.value, metric.timestamp, metric.step, model_id)
             for metric in metrics
         ]
-        self._client.log_batch(run_id, metrics=judged)
+        self._client.log_batch(run_id, metrics=of_model)
         self._client.set_logged_model_tags(model_id, {"dynst.digest": artifact_digest(folder)})
 
     def _left_model(self, run_id: str) -> str | None:

@@ -65,7 +65,7 @@ def job_of(
         }
         | sparsity,
         search={"elimination_rounds": 1, "rounds": 1, "proposals": 2},
-        references={"random": 1, "baselines": ["variance"] if scheme == "judged" else []},
+        references={"random": 1, "baselines": ["variance"] if scheme == "searched" else []},
     )
 
 
@@ -136,7 +136,7 @@ def same_models(one: Path, other: Path) -> None:
 
 
 SETTINGS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-    ("judged", {}, {}),
+    ("searched", {}, {}),
     ("dynamic", {}, {}),
     ("iterative", {"checkpoint_every_steps": 2}, {"rewind": 0.2, "criterion": "learned_gate"}),
     ("one_shot", {"checkpoint_every": 3}, {"criterion": "random"}),
@@ -211,7 +211,7 @@ def test_killed_between_a_report_and_its_checkpoint(
     """That epoch is trained and told once more: as reports, 6 is the first of the learned arm, 8
     the one of a choice.
     """
-    job, reports = job_of(network, "judged"), list[dict[str, Any]]()
+    job, reports = job_of(network, "searched"), list[dict[str, Any]]()
 
     def tell(report: Report) -> None:
         reports.append(plain(report))

@@ -1,4 +1,4 @@
-"""The use case behind ``dynst curve``: one network for each seed, every choice judged on it, a
+"""The use case behind ``dynst curve``: one network for each seed, every choice evaluated on it, a
 table, a picture, an MLflow run.
 """
 

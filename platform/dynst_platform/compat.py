@@ -10,15 +10,9 @@ from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.job_submission import JobSubmissionClient
 
-__all__ = ["TALKATIVE", "JobsClient", "KilledForMemory", "tolerate_oom_kills"]
+__all__ = ["JobsClient", "KilledForMemory", "tolerate_oom_kills"]
 
 ANSWER_SECONDS = 60.0
-TALKATIVE = (  # loggers that print on the screen while a job is submitted
-    "ray",
-    "ray.dashboard.modules.dashboard_sdk",
-    "ray.dashboard.modules.job.sdk",
-    "ray._private.runtime_env.packaging",
-)
 
 
 class KilledForMemory(RayActorError):  # type: ignore[misc]

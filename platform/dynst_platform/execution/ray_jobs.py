@@ -21,9 +21,10 @@ import requests
 from ray.exceptions import AuthenticationError
 
 from dynst.errors import ConfigError
-from dynst_platform.compat import TALKATIVE, JobsClient
+from dynst_platform.compat import JobsClient
 from dynst_platform.config.cluster_profile import Profile, use_token
 from dynst_platform.errors import RunError, UnreachableError
+from dynst_platform.log import quiet_libraries
 
 __all__ = ["Cluster", "RemoteJob", "connect"]
 
@@ -231,8 +232,7 @@ def connect(profile: Profile) -> Cluster:
     """
     url = profile.url
     use_token(profile)
-    for name in TALKATIVE:
-        logging.getLogger(name).setLevel(logging.ERROR)
+    quiet_libraries()
     _check_reachable(url)
     try:
         return Cluster(url, JobsClient(url))

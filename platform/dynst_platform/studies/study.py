@@ -80,7 +80,6 @@ def study_run(
         on_piece(cell.name, len(done), len(cells))
 
     folder = home() / job.name / f"{kind}-{tracker.job_id}"
-    folder.mkdir(parents=True)
     with logged(tracker, folder), closed_on_failure(tracker, "start again"):
         run_tasks(
             cells,
@@ -89,6 +88,7 @@ def study_run(
             on_done,
             job.cluster.address,
         )
+        folder.mkdir(parents=True, exist_ok=True)
         yield tracker, folder, tidy(rows, store.sensors.ids)
 
 

@@ -26,7 +26,7 @@ from dynst.models.artifact import Description, save_artifact
 from dynst.models.forecaster import SparseForecaster
 from dynst.selection.search import SelectionResult
 from dynst.selection.subset_evaluator import SubsetEvaluator
-from dynst.training.trainer import EpochResult
+from dynst.training.trainer import EpochResult, TrainingState
 
 __all__ = [
     "Evaluation",
@@ -67,7 +67,7 @@ def prepare(
     arm: Arm,
     *,
     run: RunEpochs = run_epochs,
-    warm: dict[str, Any] | None = None,
+    warm: TrainingState | None = None,
     on_warm: Callable[[Arm], object] | None = None,
 ) -> Arm:
     """Warm up and select, so that only sensors which stay are left to be trained on.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain, count, islice
 from statistics import fmean
 from time import perf_counter
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor
@@ -26,7 +26,30 @@ from dynst.training.gradients import Gradients
 from dynst.training.partition_sampler import PartitionSampler, StepKind, within
 from dynst.training.sampler import epoch_batches
 
-__all__ = ["EpochResult", "Training", "TrainingData"]
+__all__ = ["EpochResult", "Training", "TrainingData", "TrainingState"]
+
+
+class TrainingState(TypedDict):
+    """All that a training goes on from, in main memory: tensors and plain values.
+
+    Keys:
+        model, optimizer, arithmetic, scheme: what the ``state_dict`` of each gave.
+        step: training steps done.
+        best: the lowest validation error, and the weights that had it.
+        rewound_to: the weights that the training went back to; empty where it did not.
+        updates: changes of the mask that no epoch has reported yet.
+        loss: float ``[2]``, the sums of the epoch so far.
+    """
+
+    model: dict[str, Any]
+    optimizer: dict[str, Any]
+    arithmetic: dict[str, Any]
+    scheme: dict[str, Any]
+    step: int
+    best: tuple[float, dict[str, Tensor]] | None
+    rewound_to: dict[str, Tensor]
+    updates: list[dict[str, Any]]
+    loss: Tensor
 
 
 @dataclass(frozen=True)
@@ -126,11 +149,11 @@ class Training:
         if self.step == self.total_steps and self.best is not None:
             self.model.load_state_dict(self.best[1])
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> TrainingState:
         """A deep copy in main memory: later steps do not change it, and any device can go on from
         it.
         """
-        state = {
+        state: TrainingState = {
             "model": self.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "arithmetic": self._arithmetic.state_dict(),
@@ -141,9 +164,10 @@ class Training:
             "updates": [vars(update) for update in self._updates],
             "loss": self._loss,
         }
-        return deepcopy(state if self.world.device == CPU else to_cpu(state))
+        kept: TrainingState = deepcopy(state if self.world.device == CPU else to_cpu(state))
+        return kept
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: TrainingState) -> None:
         state = deepcopy(state)
         self.model.load_state_dict(state["model"])
         for group in state["optimizer"]["param_groups"]:
@@ -170,11 +194,15 @@ class Training:
         """
         self.continue_from_state(warm.state_dict())
 
-    def continue_from_state(self, warm: dict[str, Any]) -> None:
+    def continue_from_state(self, warm: TrainingState) -> None:
         """The same from what its ``state_dict`` gave."""
-        self.load_state_dict(
-            warm | {"scheme": self.scheme.state_dict(), "best": None, "updates": []}
-        )
+        own: TrainingState = {
+            **warm,
+            "scheme": self.scheme.state_dict(),
+            "best": None,
+            "updates": [],
+        }
+        self.load_state_dict(own)
 
     def _run_epoch(self, pause: Callable[[], None] | None) -> EpochResult:
         started = perf_counter()

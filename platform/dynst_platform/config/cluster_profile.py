@@ -6,13 +6,14 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from dynst.errors import ConfigError
 from dynst.storage.addresses import is_remote
+from dynst_platform.config.values import Overrides
 
 __all__ = ["Profile", "config_path", "find_profile", "use_token"]
 
@@ -111,7 +112,7 @@ def find_profile(flags: Mapping[str, Any], name: str | None = None) -> Profile:
         return _checked(said, "the flags")
     document = _read(path)
     profiles = document["profiles"]
-    wanted = wanted or document.get("default")
+    wanted = wanted or document["default"]
     if wanted is None:
         return _checked(said, "the flags")
     if wanted not in profiles:
@@ -121,6 +122,13 @@ def find_profile(flags: Mapping[str, Any], name: str | None = None) -> Profile:
             f"[profiles.{wanted}]"
         )
     return _checked(profiles[wanted] | said, f"{path}: profiles.{wanted}")
+
+
+class _File(TypedDict):
+    """The configuration file, its tables not yet checked."""
+
+    default: str | None
+    profiles: dict[str, Overrides]
 
 
 def use_token(profile: Profile) -> None:
@@ -152,7 +160,7 @@ def use_token(profile: Profile) -> None:
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(path.resolve())
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> _File:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -168,7 +176,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{path} must hold default and tables [profiles.NAME], but has {what}; mend it"
         )
-    return document
+    return _File(default=document.get("default"), profiles=profiles)
 
 
 def _checked(document: Mapping[str, Any], where: str) -> Profile:

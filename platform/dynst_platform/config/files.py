@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from dynst.errors import ConfigError
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sweep import Dimension, SweepSpec
+from dynst_platform.config.values import Document
 
 __all__ = [
     "check_job",
@@ -49,10 +50,12 @@ def load_sweep(path: Path, assignments: Iterable[str] = ()) -> SweepSpec:
         ConfigError: as for a job; or a key of the space or one of its values does not fit the job.
     """
     document = _mapping(path, "sweep")
-    if isinstance(document.get("job"), str):
-        document["job"] = _mapping(path.parent / document["job"], "job")
-    if isinstance(document.get("job"), dict) and isinstance(document.get("set"), dict):
-        document["job"] = with_overrides(document["job"], document.pop("set"))
+    job, changes = document.get("job"), document.get("set")
+    if isinstance(job, str):
+        document["job"] = job = _mapping(path.parent / job, "job")
+    if isinstance(job, dict) and isinstance(changes, dict):
+        document["job"] = with_overrides(job, changes)
+        del document["set"]
     document = _assigned(document, assignments)
     sweep = _check(SweepSpec, document, str(path))
     check_space(sweep, str(path))
@@ -88,7 +91,7 @@ def value_at(document: Mapping[str, Any], key: str) -> Any:
     return document
 
 
-def _mapping(path: Path, kind: str) -> dict[str, Any]:
+def _mapping(path: Path, kind: str) -> Document:
     if not path.is_file():
         near = sorted(str(other) for other in path.parent.glob("*.yaml"))
         hint = f"; beside it: {', '.join(near)}" if near else ""
@@ -104,7 +107,7 @@ def _mapping(path: Path, kind: str) -> dict[str, Any]:
     return document
 
 
-def _assigned(document: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+def _assigned(document: Mapping[str, Any], assignments: Iterable[str]) -> Document:
     return with_overrides(document, dict(parse_assignment(text) for text in assignments))
 
 
@@ -121,7 +124,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise ConfigError(f"--set {key}: '{value}' is no YAML value; quote it") from error
 
 
-def with_overrides(document: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+def with_overrides(document: Mapping[str, Any], overrides: Mapping[str, Any]) -> Document:
     """A copy of a job document with dotted keys replaced.
 
     The same function serves the command line, sweeps and tests.

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from dynst_platform.config.job import Name, Once, Spec
+from dynst_platform.config.values import Document, Overrides
 
 __all__ = ["DIRECTIONS", "Dimension", "ObjectiveName", "Resources", "SweepSpec"]
 
@@ -54,7 +55,7 @@ class Dimension(Spec):
     grid: Entries | None = Field(
         None, description="as choice; the searcher grid crosses all of them"
     )
-    when: dict[str, Any] = Field(
+    when: Overrides = Field(
         {}, description="searched only where these keys have this value, or one of these"
     )
 
@@ -111,12 +112,10 @@ class Resources(Spec):
 
 class SweepSpec(Spec):
     name: Name
-    job: dict[str, Any] = Field(
+    job: Document = Field(
         description="the base job: its settings, or in a file the path of a job file beside it"
     )
-    set: dict[str, Any] = Field(
-        {}, description="settings of the base job to replace, by dotted key"
-    )
+    set: Overrides = Field({}, description="settings of the base job to replace, by dotted key")
     space: dict[str, Dimension] = Field(min_length=1, description="dotted keys of the job")
     searcher: Literal["random", "grid", "tpe"] = Field(
         "tpe", description="tpe searches for all objectives at once"

@@ -6,9 +6,9 @@ Reports become lines of a file either way.
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import current_thread, main_thread
-from typing import Any
 
 import ray.train
 import ray.train.torch
@@ -69,16 +69,9 @@ def _run_here(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport)
 def _run_on_ray(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
     with _own_interrupt(), local_ray(address=job.cluster.address):
         shape = _group_of(job)
-        config = {
-            "job": job.model_dump(mode="json"),
-            "store": str(store_path),
-            "folder": str(folder),
-            "gpu": shape.gpu > 0,
-        }
+        work = partial(_train_on_worker, job, store_path, folder, shape.gpu > 0)
         try:
-            run_on_workers(
-                _train_on_worker, config, shape, ReportReader(folder / REPORTS), on_report
-            )
+            run_on_workers(work, shape, ReportReader(folder / REPORTS), on_report)
         except (
             SystemExit
         ) as stopped:  # what Ray Train makes of Ctrl-C, after it has stopped the workers
@@ -123,16 +116,14 @@ def _group_of(job: JobSpec) -> GroupShape:
     )
 
 
-def _train_on_worker(config: dict[str, Any]) -> None:
+def _train_on_worker(job: JobSpec, store_path: Path, folder: Path, gpu: bool) -> None:
     torch.set_num_threads(1)
-    folder = Path(config["folder"])
-    device = ray.train.torch.get_device() if config["gpu"] else CPU
+    device = ray.train.torch.get_device() if gpu else CPU
     rank = ray.train.get_context().get_world_rank()
     with log_of_run(folder, f"worker-{rank}"), record_failure(folder):
-        job = JobSpec.model_validate(config["job"])
         run_job(
             job,
-            Path(config["store"]),
+            store_path,
             folder,
             lambda report: ray.train.report(report.model_dump()),
             device,

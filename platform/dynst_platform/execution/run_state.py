@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -17,18 +17,25 @@ from dynst.errors import CheckpointError
 from dynst.experiment.arms import Arm, ArmKind
 from dynst.training.checkpoint_store import Checkpoints
 from dynst.training.config import Recipe
-from dynst.training.trainer import EpochResult
+from dynst.training.trainer import EpochResult, TrainingState
 from dynst_platform.execution.process_memory import peak_memory_mib
 from dynst_platform.reports import ArmReport, EpochReport, MaskChange, Report, read_report
 from dynst_platform.tracking.report_file import now_ms
 
-__all__ = ["Publish", "ResumableRun", "RunState"]
+__all__ = ["DenseResult", "Publish", "ResumableRun", "RunState"]
 
 Publish = Callable[[Report], None]
 # reports that may have been lost on their way when the last process died; Ray Train holds two at
 # most
 REPLAY_WINDOW = 8
 logger = logging.getLogger(__name__)
+
+
+class DenseResult(TypedDict):
+    """What the dense arm leaves: the sums of its ``ErrorTable``, and the scores of its frames."""
+
+    errors: dict[str, Tensor]
+    frames: dict[str, float]
 
 
 @dataclass
@@ -46,10 +53,10 @@ class RunState:
 
     ended: list[str] = field(default_factory=list)
     arm: str = ""
-    training: dict[str, Any] | None = None
+    training: TrainingState | None = None
     warmed: bool = False
-    warm: dict[str, Any] | None = None
-    dense: dict[str, Any] | None = None
+    warm: TrainingState | None = None
+    dense: DenseResult | None = None
     told: list[Report] = field(default_factory=list)
 
 

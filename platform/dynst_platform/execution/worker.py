@@ -30,7 +30,8 @@ from dynst.training.checkpoint_store import Checkpoints
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sensor_choice import read_choice
-from dynst_platform.execution.run_state import Publish, ResumableRun
+from dynst_platform.config.values import Document
+from dynst_platform.execution.run_state import DenseResult, Publish, ResumableRun
 from dynst_platform.reports import ArmReport
 
 __all__ = ["checkpoints_of", "run_job"]
@@ -88,7 +89,7 @@ def _upgraded(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     return _spec_of(job) | {DIGEST: spec.get(DIGEST)}
 
 
-def _spec_of(job: JobSpec) -> dict[str, Any]:
+def _spec_of(job: JobSpec) -> Document:
     return job.model_dump(mode="json", exclude={"cluster"})
 
 
@@ -147,7 +148,7 @@ def _arm_report(
     experiment: Experiment,
     arm: Arm,
     found: Evaluation,
-    dense: dict[str, Any] | None,
+    dense: DenseResult | None,
     efficiency: Efficiency | None,
     artifact: Path,
 ) -> ArmReport:
@@ -193,7 +194,7 @@ def _target_names(arm: Arm, store: SensorStore) -> list[str]:
     return [quantities[number].name for number in dict.fromkeys(measured)]
 
 
-def _references(dataset: Dataset, dense: dict[str, Any] | None) -> dict[str, ErrorTable]:
+def _references(dataset: Dataset, dense: DenseResult | None) -> dict[str, ErrorTable]:
     """What stands beside the learned arm in its own report; random arms report for themselves."""
     tables = {
         "dense": None if dense is None else ErrorTable(**dense["errors"]),

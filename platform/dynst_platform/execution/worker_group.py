@@ -58,13 +58,12 @@ class GroupShape:
 
 
 def run_on_workers(
-    function: Callable[[dict[str, Any]], None],
-    config: dict[str, Any],
+    function: Callable[[], None],
     shape: GroupShape,
     reports: LineReader[Item],
     on_report: Callable[[Item], None],
 ) -> None:
-    """Call ``function(config)`` on each worker.
+    """Call ``function`` on each worker.
 
     Args:
         reports: reads the file that rank 0's reports are left in; its folder is seen by every node,
@@ -79,7 +78,7 @@ def run_on_workers(
     (folder / FAILURE_FILE).unlink(missing_ok=True)
     with followed(reports, on_report):
         try:
-            _fit(function, config, shape, reports.path)
+            _fit(function, shape, reports.path)
         except ray.train.TrainingFailedError as error:
             raise RunError(
                 f"the training failed: {read_failure(folder) or _root_cause(error)}"
@@ -91,14 +90,11 @@ def run_on_workers(
             raise RunError(f"the training failed: {reason}")
 
 
-def _fit(
-    function: Callable[..., None], config: dict[str, Any], shape: GroupShape, reports: Path
-) -> None:
+def _fit(function: Callable[[], None], shape: GroupShape, reports: Path) -> None:
     folder = reports.parent
     each = {"CPU": shape.cpu} | ({"GPU": shape.gpu} if shape.gpu else {})
     trainer = ray.train.torch.TorchTrainer(
         function,
-        train_loop_config=config,
         scaling_config=ray.train.ScalingConfig(
             num_workers=shape.num_workers,
             elastic_resize_monitor_interval_s=RESIZE_SECONDS,
@@ -129,7 +125,7 @@ class _ReportFile(ray.train.UserCallback):  # type: ignore[misc]
         self._path = path
 
     def after_report(
-        self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any
+        self, run_context: Any, metrics: list[dict[str, object]], checkpoint: Any
     ) -> None:
         append_line(self._path, metrics[0])
 

@@ -2,7 +2,7 @@
 figures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -10,7 +10,17 @@ from typing import Any
 from dynst_platform.config.job import PromotionSpec
 from dynst_platform.model_registry.runs import Training
 
-__all__ = ["Candidate", "Figures", "candidates_of", "reasons_to_keep_champion", "shortfalls"]
+__all__ = [
+    "Candidate",
+    "Figures",
+    "Rules",
+    "candidates_of",
+    "reasons_to_keep_champion",
+    "shortfalls",
+]
+
+Rules = Mapping[str, float | int | None]
+"""Values of ``PromotionSpec`` by name; None leaves the job's own."""
 
 SAME_ERROR = 1e-4  # relative; below it two errors are one
 
@@ -52,7 +62,7 @@ class Figures:
     targets: tuple[str, ...]
 
 
-def candidates_of(trainings: Sequence[Training], flags: dict[str, Any]) -> list[Candidate]:
+def candidates_of(trainings: Sequence[Training], flags: Rules) -> list[Candidate]:
     """Each under the policy of its own job, in which ``flags`` take the place of single rules.
 
     The best first.
@@ -77,7 +87,7 @@ def _alike(training: Training) -> str:
     return repr((sorted(training.settings.items()), training.data_digest, own))
 
 
-def _candidate(group: list[Training], flags: dict[str, Any]) -> Candidate:
+def _candidate(group: list[Training], flags: Rules) -> Candidate:
     newest: dict[Any, Training] = {}
     for training in group:  # the newest first
         newest.setdefault(training.seeds, training)

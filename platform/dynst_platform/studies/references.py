@@ -4,7 +4,6 @@ none.
 
 from math import nan
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,8 @@ from dynst.training.config import HOW_KEPT
 from dynst.training.trainer import Training
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
-from dynst_platform.studies.tasks import Task, TaskResult
+from dynst_platform.config.values import Document
+from dynst_platform.studies.tasks import Row, Task, TaskResult
 
 __all__ = [
     "FIGURES",
@@ -37,7 +37,7 @@ REFERENCES = ("dense", "persistence", "seasonal_naive")
 
 def dense_task(job: JobSpec, store: SensorStore, seed: int, epochs: int) -> Task:
     """The reference that reads everything, and the naive ones beside it."""
-    where = (job.model_dump(mode="json"), str(store.path), seed, epochs)
+    where = (job, str(store.path), seed, epochs)
     return Task(
         f"seed-{seed}/dense",
         _dense,
@@ -46,7 +46,7 @@ def dense_task(job: JobSpec, store: SensorStore, seed: int, epochs: int) -> Task
     )
 
 
-def study_basis(job: JobSpec, store: SensorStore) -> dict[str, Any]:
+def study_basis(job: JobSpec, store: SensorStore) -> Document:
     """What every piece of a study depends on."""
     settings = job.model_dump(
         mode="json", include={"data", "model", "training"}, exclude={"training": HOW_KEPT}
@@ -59,15 +59,15 @@ def study_basis(job: JobSpec, store: SensorStore) -> dict[str, Any]:
     )
 
 
-def _dense(job: dict[str, Any], store: str, seed: int, epochs: int) -> TaskResult:
-    experiment = experiment_of(JobSpec.model_validate(job | {"seed": seed}), store)
+def _dense(job: JobSpec, store: str, seed: int, epochs: int) -> TaskResult:
+    experiment = experiment_of(job.model_copy(update={"seed": seed}), store)
     training = experiment.dense(epochs).training
-    row = {"stage": "dense", "seconds": run_to_the_end(training)}
+    row: Row = {"stage": "dense", "seconds": run_to_the_end(training)}
     row |= {"val_mae": training.best[0] if training.best else nan}
     row |= errors_of_all(experiment, training.model, training.scheme.active)
     dataset = experiment.dataset
     naive = {"persistence": persistence_errors, "seasonal_naive": seasonal_naive_errors}
-    rows = [row | {"seed": seed}]
+    rows: list[Row] = [row | {"seed": seed}]
     for name, errors_of in naive.items():
         errors = errors_of(dataset.test, dataset.scaler)
         if errors is not None:
@@ -79,7 +79,7 @@ def _dense(job: dict[str, Any], store: str, seed: int, epochs: int) -> TaskResul
 
 def errors_of_all(
     experiment: Experiment, model: SparseForecaster, active: Tensor
-) -> dict[str, Any]:
+) -> dict[str, float]:
     errors = error_figures(model_errors(experiment, model, active), active)
     return {name: errors[name] for name in FIGURES if name.endswith("_all")}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import pandas as pd
 
@@ -20,7 +20,7 @@ from dynst_platform.config.stores import first_unit
 from dynst_platform.errors import RunError, TrackingError
 from dynst_platform.log import LOGS, log_of_run, quiet_libraries
 from dynst_platform.studies.references import reference_errors
-from dynst_platform.studies.tasks import Task, TaskResult, run_tasks
+from dynst_platform.studies.tasks import Row, Task, TaskResult, run_tasks
 from dynst_platform.tracking.mlflow_runs import Tracker
 
 __all__ = [
@@ -56,6 +56,18 @@ class StudyOutcome:
     attribution: str
 
 
+class StudyFacts(TypedDict):
+    """The fields of a ``StudyOutcome``."""
+
+    run_id: str
+    experiment: str
+    num_sensors: int
+    unit: str
+    references: dict[str, float]
+    artifacts: dict[str, str]
+    attribution: str
+
+
 @contextmanager
 def study_run(
     kind: str, job: JobSpec, store: SensorStore, cells: Sequence[Task], on_piece: OnTask
@@ -71,7 +83,7 @@ def study_run(
     quiet_libraries()
     tracker = Tracker(tracking_uri(), artifact_root(), job, store)
     tracker.start(kind, kind)
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     done: list[str] = []
 
     def on_done(cell: Task, product: TaskResult) -> None:
@@ -124,7 +136,7 @@ def closed_on_failure(tracker: Tracker, then: str) -> Iterator[None]:
         raise
 
 
-def tidy(rows: Sequence[dict[str, Any]], sensors: tuple[str, ...]) -> pd.DataFrame:
+def tidy(rows: Sequence[Row], sensors: tuple[str, ...]) -> pd.DataFrame:
     """All rows as one table, sorted by what identifies them.
 
     ``active`` names the kept sensors, separated by bars.
@@ -146,7 +158,7 @@ def tidy(rows: Sequence[dict[str, Any]], sensors: tuple[str, ...]) -> pd.DataFra
 
 def outcome_facts(
     kind: str, job: JobSpec, store: SensorStore, tracker: Tracker, table: pd.DataFrame, folder: Path
-) -> dict[str, Any]:
+) -> StudyFacts:
     """The fields of a ``StudyOutcome`` whose files lie in ``folder``, the picture under the name of
     the study.
     """
@@ -165,7 +177,7 @@ def outcome_facts(
     }
 
 
-def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+def plain_rows(table: pd.DataFrame) -> list[Row]:
     """For JSON, which has no NaN: what is unknown is None."""
     known = table.astype(object).where(table.notna(), None)
     return [dict(zip(known.columns, line, strict=True)) for line in known.itertuples(index=False)]

@@ -19,12 +19,25 @@ import ray
 import torch
 
 import dynst
+from dynst_platform.config.values import Document, JsonValue
 from dynst_platform.errors import RunError
 from dynst_platform.execution.local_ray import local_ray
 
-__all__ = ["Files", "OnDone", "Task", "TaskResult", "load_result", "run_tasks", "save_result"]
+__all__ = [
+    "Files",
+    "OnDone",
+    "Row",
+    "Task",
+    "TaskResult",
+    "load_result",
+    "run_tasks",
+    "save_result",
+]
 
 Files = dict[str, bytes]
+Row = dict[str, JsonValue]
+"""A tidy row: figures, and what identifies them."""
+
 ROWS = "rows.json"
 logger = logging.getLogger(__name__)
 
@@ -33,7 +46,7 @@ logger = logging.getLogger(__name__)
 class TaskResult:
     """What a cell leaves: tidy rows, and files for the cells that need it."""
 
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     files: Files = field(default_factory=dict)
 
 
@@ -51,7 +64,7 @@ class Task:
     name: str
     work: Callable[..., TaskResult]
     arguments: tuple[Any, ...]
-    identity: dict[str, Any]
+    identity: Document
     needs: str | None = None  # the name of another cell
 
     @property
@@ -140,7 +153,7 @@ def _on_ray(
 ) -> Outcomes:
     with local_ray(address=address):
         remote = ray.remote(num_cpus=1, max_retries=2)(_call_on_worker)
-        waiting, running, shared = list(cells), dict[Any, Task](), dict[str, Any]()
+        waiting, running, shared = list(cells), dict[Any, Task](), dict[str, object]()
         while waiting or running:
             ready = [cell for cell in waiting if cell.needs is None or cell.needs in products]
             for cell in ready[: workers - len(running)]:

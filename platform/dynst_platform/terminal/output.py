@@ -10,6 +10,8 @@ from typing import Any
 import click
 from rich.console import Console
 
+from dynst_platform.config.values import Overrides
+
 __all__ = ["check_folder", "print_json", "print_places", "settings_of"]
 
 
@@ -40,7 +42,7 @@ def print_places(
         console.print(f"[dim]Data: {attribution}[/]", highlight=False, soft_wrap=True)
 
 
-def settings_of(overrides: dict[str, Any]) -> str:
+def settings_of(overrides: Overrides) -> str:
     """``final=0.5 scheme=searched``: the last part of each key is enough on a screen."""
     short = {key.rpartition(".")[2]: value for key, value in overrides.items()}
     return " ".join(

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import mlflow
 import numpy as np
@@ -25,6 +24,7 @@ from dynst.storage.addresses import without_credentials
 from dynst_platform.config.files import dump_document, dump_spec
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.job_id import new_job_id, run_name
+from dynst_platform.config.values import Document, Overrides
 from dynst_platform.errors import TrackingError
 from dynst_platform.tracking import serving_model
 from dynst_platform.tracking.artifact_files import write_sensors
@@ -84,9 +84,7 @@ class Tracker:
         self.runs[arm] = run_id
         return run_id
 
-    def start_trial(
-        self, number: int, parent: str, params: dict[str, Any], job: dict[str, Any]
-    ) -> str:
+    def start_trial(self, number: int, parent: str, params: Overrides, job: Document) -> str:
         """A run of its own for a trial of a sweep, beneath the run ``parent``.
 
         The one that an earlier process opened and did not live to note is taken up.
@@ -340,8 +338,8 @@ def _input_example(store: SensorStore, folder: Path) -> pd.DataFrame:
     return table
 
 
-def _flatten(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _flatten(document: Document, prefix: str = "") -> Overrides:
+    flat: Overrides = {}
     for key, value in document.items():
         name = f"{prefix}{key}"
         flat |= (

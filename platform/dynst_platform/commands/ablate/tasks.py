@@ -7,7 +7,6 @@ from functools import partial
 from itertools import product
 from math import nan
 from time import perf_counter
-from typing import Any
 
 from dynst.data.store import SensorStore
 from dynst.experiment.protocol import arm_errors, error_figures, run_epochs, train
@@ -16,7 +15,7 @@ from dynst.sparsity.mask import MaskUpdate
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.studies.references import FIGURES, dense_task, study_basis
-from dynst_platform.studies.tasks import Task, TaskResult
+from dynst_platform.studies.tasks import Row, Task, TaskResult
 
 __all__ = ["TRAINED", "ablation_tasks"]
 
@@ -34,16 +33,14 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
         settings = at_sparsity(job.sparsity, sparsity).model_copy(update={"scheme": scheme})
         own = {"dropout": True} if criterion == NO_CRITERION else {"criterion": criterion}
         settings = settings.model_copy(update=own)
-        document = job.model_copy(update={"sparsity": settings, "seed": seed}).model_dump(
-            mode="json"
-        )
+        varied = job.model_copy(update={"sparsity": settings, "seed": seed})
         identity = study_basis(job, store) | {
             "seed": seed,
-            "sparsity": document["sparsity"],
-            "search": document["search"],
+            "sparsity": settings.model_dump(mode="json"),
+            "search": job.search.model_dump(mode="json"),
         }
         name = f"seed-{seed}/{scheme}-{criterion}-{sparsity:g}"
-        yield Task(name, _train, (document, str(store.path), criterion), identity)
+        yield Task(name, _train, (varied, str(store.path), criterion), identity)
 
 
 def _variants(job: JobSpec) -> Iterator[tuple[str, str, float]]:
@@ -57,15 +54,14 @@ def _variants(job: JobSpec) -> Iterator[tuple[str, str, float]]:
         )
 
 
-def _train(document: dict[str, Any], store_path: str, criterion: str) -> TaskResult:
-    job = JobSpec.model_validate(document)
+def _train(job: JobSpec, store_path: str, criterion: str) -> TaskResult:
     experiment = experiment_of(job, store_path)
     updates: list[MaskUpdate] = []
     run = partial(run_epochs, on_epoch=lambda epoch: updates.extend(epoch.updates))
     arm, started = experiment.learned(), perf_counter()
     train(experiment, arm, run=run)
     errors = error_figures(arm_errors(experiment, arm), arm.active)
-    row = {
+    row: Row = {
         "stage": TRAINED,
         "seed": job.seed,
         "sparsity": job.sparsity.final,

@@ -109,7 +109,7 @@ def _print(found: "Compared") -> None:
     if differs:
         table.add_column("what differs")
     for row in found.rows:
-        cells = [_cell(name, row) for name in shown] + [
+        cells = [_cell(name, dict(row)) for name in shown] + [
             settings_of(
                 {
                     key: shortened(value)

@@ -5,11 +5,10 @@ that made it.
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from matplotlib.figure import Figure
 
-from dynst_platform.commands.compare.workflow import Compared, shortened
+from dynst_platform.commands.compare.workflow import Compared, TrainingRow, shortened
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.model_registry.references import client_of
 from dynst_platform.plots.html_report import Section, write_html
@@ -47,7 +46,9 @@ def write_page(path: Path, found: Compared, condition: str | None, sort: str | N
             picture=_scatter(found.rows),
         ),
         Section(
-            "Trainings", columns=TABLE, rows=[[row[name] for name in TABLE] for row in found.rows]
+            "Trainings",
+            columns=TABLE,
+            rows=[[dict(row)[name] for name in TABLE] for row in found.rows],
         ),
         Section(
             "Settings that differ",
@@ -86,26 +87,24 @@ def write_page(path: Path, found: Compared, condition: str | None, sort: str | N
     write_html(path, f"DynST: {found.experiment}", sections)
 
 
-def _scatter(rows: list[dict[str, Any]]) -> bytes:
+def _scatter(rows: list[TrainingRow]) -> bytes:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     known = [
-        row
+        (100 * row["sparsity"], row["mae_all"], bool(row["front"]), row["over_dense"])
         for row in rows
         if row["mae_all"] is not None and row["sparsity"] is not None and row["kind"] != "dense"
     ]
-    for front, colour, label in ((False, OTHER, "trainings"), (True, FRONT, "front")):
-        some = [row for row in known if bool(row["front"]) is front]
+    for wanted, colour, label in ((False, OTHER, "trainings"), (True, FRONT, "front")):
+        some = [(off, error) for off, error, front, _ in known if front is wanted]
         axes.scatter(
-            [100 * row["sparsity"] for row in some],
-            [row["mae_all"] for row in some],
+            [off for off, _ in some],
+            [error for _, error in some],
             c=colour,
             label=label,
-            zorder=2 + front,
+            zorder=2 + wanted,
         )
-    dense = [
-        row["mae_all"] / (1 + row["over_dense"]) for row in known if row["over_dense"] is not None
-    ]
+    dense = [error / (1 + over) for _, error, _, over in known if over is not None]
     if dense:
         axes.axhline(sum(dense) / len(dense), color="black", linewidth=1, label="dense")
     axes.set(xlabel="sensors off (%)", ylabel="error over all locations")

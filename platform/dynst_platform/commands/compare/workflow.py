@@ -3,7 +3,7 @@ front and the spread over seeds.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import moocore
 import numpy as np
@@ -16,29 +16,37 @@ from dynst_platform.model_registry.policy import Candidate, candidates_of, short
 from dynst_platform.model_registry.references import client_of
 from dynst_platform.model_registry.runs import Training, trainings_of
 
-__all__ = ["COLUMNS", "Compared", "compare", "shortened"]
+__all__ = ["COLUMNS", "Compared", "TrainingRow", "compare", "shortened"]
 
-FIGURES = {
-    "mae_active": "test/mae_active",
-    "mae_inactive": "test/mae_inactive",
-    "cost": "mask/cost",
-    "speed_up": "efficiency/speed_up",
-}
-COLUMNS = (
-    *(
-        "name",
-        "kind",
-        "status",
-        "sparsity",
-        "mae_all",
-        "over_dense",
-        "mae_active",
-        "mae_inactive",
-        "cost",
-        "speed_up",
-    ),
-    *("front", "promotable", "seeds", "seeds_over_dense", "seeds_deviation", "started", "run_id"),
-)
+
+class TrainingRow(TypedDict):
+    """One training, None where a figure is unknown.
+
+    Keys:
+        over_dense: its error against dense, as a fraction.
+        seeds, seeds_over_dense, seeds_deviation: of the trainings that differ in the seed alone.
+    """
+
+    name: str
+    kind: str
+    status: str
+    sparsity: float | None
+    mae_all: float | None
+    over_dense: float | None
+    mae_active: float | None
+    mae_inactive: float | None
+    cost: float | None
+    speed_up: float | None
+    front: bool
+    promotable: bool
+    seeds: int | None
+    seeds_over_dense: float | None
+    seeds_deviation: float | None
+    started: str
+    run_id: str
+
+
+COLUMNS = tuple(TrainingRow.__annotations__)
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class Compared:
     """Plain data for the screen, for ``--format json`` and for tests."""
 
     experiment: str
-    rows: list[dict[str, Any]]
+    rows: list[TrainingRow]
     varied: dict[str, dict[str, str]] = field(
         default_factory=dict
     )  # by run, the settings in which the trainings differ
@@ -81,7 +89,7 @@ def compare(experiment: str, condition: str | None = None, sort: str | None = No
         {str(key): None if _unknown(value) else value for key, value in row.items()}
         for row in table.to_dict("records")
     ]
-    return Compared(experiment, rows, _varied(trainings))
+    return Compared(experiment, cast(list[TrainingRow], rows), _varied(trainings))
 
 
 def shortened(setting: str) -> str:
@@ -92,7 +100,7 @@ def shortened(setting: str) -> str:
         return setting
 
 
-def _row(training: Training, group: Candidate | None, front: set[str]) -> dict[str, Any]:
+def _row(training: Training, group: Candidate | None, front: set[str]) -> TrainingRow:
     return {
         "name": training.name,
         "kind": training.kind,
@@ -100,7 +108,10 @@ def _row(training: Training, group: Candidate | None, front: set[str]) -> dict[s
         "sparsity": training.figure("mask/final_sparsity"),
         "mae_all": training.mae_all,
         "over_dense": training.over_dense,
-        **{name: training.figure(key) for name, key in FIGURES.items()},
+        "mae_active": training.figure("test/mae_active"),
+        "mae_inactive": training.figure("test/mae_inactive"),
+        "cost": training.figure("mask/cost"),
+        "speed_up": training.figure("efficiency/speed_up"),
         "front": training.run_id in front,
         "promotable": group is not None and not shortfalls(group),
         "seeds": group.seeds if group else None,

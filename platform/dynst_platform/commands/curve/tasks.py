@@ -5,7 +5,6 @@ Rows are tidy and plain.
 
 from collections.abc import Iterator
 from math import nan
-from typing import Any
 
 from safetensors.torch import load, save
 
@@ -17,6 +16,7 @@ from dynst.models.forecaster import SparseForecaster
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sensor_choice import read_choice
+from dynst_platform.config.values import Document
 from dynst_platform.studies.references import (
     FIGURES,
     dense_task,
@@ -24,12 +24,11 @@ from dynst_platform.studies.references import (
     run_to_the_end,
     study_basis,
 )
-from dynst_platform.studies.tasks import Files, Task, TaskResult
+from dynst_platform.studies.tasks import Files, Row, Task, TaskResult
 
 __all__ = ["curve_tasks"]
 
 NETWORK = "network.safetensors"
-Row = dict[str, Any]
 
 
 def curve_tasks(job: JobSpec, store: SensorStore) -> list[Task]:
@@ -40,7 +39,7 @@ def curve_tasks(job: JobSpec, store: SensorStore) -> list[Task]:
 
 
 def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
-    spec, where = job.curve, (job.model_dump(mode="json"), str(store.path), seed)
+    spec, where = job.curve, (job, str(store.path), seed)
     basis = study_basis(job, store) | {"seed": seed}
     shared = f"seed-{seed}/shared"
     if spec.dense:
@@ -48,9 +47,9 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
     yield Task(shared, _shared, where, basis)
     for sparsity in spec.sparsities:
         tuned = spec.fine_tune_epochs if sparsity in (spec.fine_tune_at or spec.sparsities) else 0
-        identity = basis | {"sparsity": sparsity, "fine_tune_epochs": tuned}
+        identity: Document = basis | {"sparsity": sparsity, "fine_tune_epochs": tuned}
         for choice in (LEARNED, *spec.baselines):
-            own = (
+            own: Document = (
                 job.search.model_dump()
                 if choice == LEARNED
                 else {"windows": job.search.windows, "random": spec.random}
@@ -67,7 +66,7 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
         active = read_choice(spec.given, store.sensors.ids).nonzero().squeeze(1).tolist()
         identity = basis | {
             "given": active,
-            "sparsities": spec.sparsities,
+            "sparsities": list(spec.sparsities),
             "windows": job.search.windows,
         }
         identity |= {"fine_tune_epochs": spec.fine_tune_epochs}
@@ -76,16 +75,16 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
         )
 
 
-def _shared(job: dict[str, Any], store: str, seed: int) -> TaskResult:
+def _shared(job: JobSpec, store: str, seed: int) -> TaskResult:
     supernet = _supernet(job, store, seed)
     training = supernet.training()
-    row = {"stage": "shared", "seed": seed, "seconds": run_to_the_end(training)}
+    row: Row = {"stage": "shared", "seed": seed, "seconds": run_to_the_end(training)}
     row |= errors_of_all(supernet.experiment, training.model, training.scheme.active)
     return TaskResult([row], {NETWORK: save(training.model.state_dict())})
 
 
 def _choice(
-    job: dict[str, Any],
+    job: JobSpec,
     store: str,
     seed: int,
     choice: str,
@@ -99,19 +98,17 @@ def _choice(
     if choice == LEARNED:
         found = [supernet.learned(evaluator, sparsity)]
     else:
-        draws = JobSpec.model_validate(job).curve.random if choice == "random" else 1
+        draws = job.curve.random if choice == "random" else 1
         found = [supernet.ranked(choice, number, evaluator, sparsity) for number in range(draws)]
     return TaskResult(_points(supernet, network, found, epochs))
 
 
 def _given(
-    job: dict[str, Any], store: str, seed: int, active: list[int], epochs: int, files: Files
+    job: JobSpec, store: str, seed: int, active: list[int], epochs: int, files: Files
 ) -> TaskResult:
     supernet = _supernet(job, store, seed)
     network = _load(supernet.experiment, files)
-    choice = supernet.given(
-        active, supernet.evaluator(network), JobSpec.model_validate(job).curve.sparsities
-    )
+    choice = supernet.given(active, supernet.evaluator(network), job.curve.sparsities)
     return TaskResult(_points(supernet, network, [choice], epochs))
 
 
@@ -128,8 +125,8 @@ def _points(
     return rows
 
 
-def _supernet(job: dict[str, Any], store: str, seed: int) -> Supernet:
-    return Supernet(experiment_of(JobSpec.model_validate(job | {"seed": seed}), store))
+def _supernet(job: JobSpec, store: str, seed: int) -> Supernet:
+    return Supernet(experiment_of(job.model_copy(update={"seed": seed}), store))
 
 
 def _load(experiment: Experiment, files: Files) -> SparseForecaster:
@@ -140,7 +137,7 @@ def _load(experiment: Experiment, files: Files) -> SparseForecaster:
 
 def _row(stage: str, seed: int, point: Point) -> Row:
     errors = error_figures(point.errors, point.choice.active)
-    own = {"stage": stage, "seed": seed, "tuning_seconds": point.seconds}
+    own: Row = {"stage": stage, "seed": seed, "tuning_seconds": point.seconds}
     return _choice_row(point.choice) | own | {name: errors.get(name, nan) for name in FIGURES}
 
 
@@ -149,7 +146,7 @@ def _choice_row(choice: Choice) -> Row:
         "choice": choice.name,
         "number": choice.number,
         "sparsity": choice.sparsity,
-        "searched": choice.search_loss,
+        "search_loss": choice.search_loss,
         "choice_seconds": choice.seconds,
         "active": choice.active.nonzero().squeeze(1).tolist(),
     }

@@ -4,7 +4,6 @@ with reasons, move the alias.
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from mlflow.tracking import MlflowClient
 
@@ -12,10 +11,12 @@ from dynst.errors import ArtifactError, ConfigError, DataError
 from dynst_platform.commands.promote.remeasure import remeasured_apart
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import tracking_uri
+from dynst_platform.config.values import Document
 from dynst_platform.log import quiet_libraries
 from dynst_platform.model_registry.policy import (
     Candidate,
     Figures,
+    Rules,
     candidates_of,
     reasons_to_keep_champion,
     shortfalls,
@@ -44,9 +45,9 @@ class Decision:
     version: int | None = None
     champion_before: int | None = None
     dry_run: bool = False
-    policy: dict[str, Any] = field(default_factory=dict)
-    candidate: dict[str, Any] = field(default_factory=dict)  # figures, measured anew
-    champion: dict[str, Any] = field(default_factory=dict)
+    policy: Document = field(default_factory=dict)
+    candidate: Document = field(default_factory=dict)  # figures, measured anew
+    champion: Document = field(default_factory=dict)
     dense: float | None = None
 
 
@@ -58,7 +59,7 @@ class _Measured:
 
 
 def promote(
-    experiment: str, model: str, flags: dict[str, Any], store: str | None, dry_run: bool
+    experiment: str, model: str, flags: Rules, store: str | None, dry_run: bool
 ) -> Decision:
     """Put the best training of ``experiment`` into service as the champion of ``model``, if it
     deserves it.

@@ -4,16 +4,14 @@ INACTIVE ones.
 
 from collections.abc import Iterator
 from statistics import fmean
-from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from dynst_platform.commands.train.workflow import Outcome
+from dynst_platform.commands.train.workflow import Outcome, StepRow
 
 __all__ = ["shown_steps", "tables_by_step"]
 
-Row = dict[str, Any]
 FORECASTERS = {
     "dynst": "DynST",
     "dense": "dense",
@@ -57,7 +55,7 @@ def tables_by_step(outcome: Outcome) -> Iterator[Table]:
                 )
 
 
-def _table(title: str, rows: list[Row], steps: list[int]) -> Table:
+def _table(title: str, rows: list[StepRow], steps: list[int]) -> Table:
     title = f"Mean absolute error at {title}"
     table = Table(
         title=escape(title), title_style="bold", title_justify="left", min_width=len(title)
@@ -90,7 +88,7 @@ def _table(title: str, rows: list[Row], steps: list[int]) -> Table:
     return table
 
 
-def _mean(rows: list[Row]) -> str:
+def _mean(rows: list[StepRow]) -> str:
     known = [row["mae"] for row in rows if row["mae"] is not None]
     return f"{fmean(known):.2f}" if known else "–"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -40,11 +40,46 @@ from dynst_platform.tracking.mlflow_runs import origin_tags
 from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.run_folder import JOB_FILE, mark_finished, new_folder, resumed_cursor
 
-__all__ = ["JOB_FILE", "Listener", "Outcome", "train"]
+__all__ = ["JOB_FILE", "Listener", "Outcome", "Reference", "Sensors", "StepRow", "train"]
 
 logger = logging.getLogger(__name__)
 
 Listener = Callable[[Report], None]
+
+
+class Sensors(TypedDict):
+    """Ids of the sensors that stay on and of those that are switched off."""
+
+    total: int
+    active: int
+    kept: list[str]
+    off: list[str]
+
+
+class Reference(TypedDict):
+    """What another arm of the job reached; None where nothing was observed."""
+
+    run_id: str | None
+    kind: str
+    active: int
+    mae_all: float | None
+    mae_active: float | None
+    mae_inactive: float | None
+
+
+class StepRow(TypedDict):
+    """A ``StepError`` for JSON: None where nothing was observed."""
+
+    forecaster: str
+    group: str
+    channel: str
+    step: int
+    minutes_ahead: float | None
+    mae: float | None
+    rmse: float | None
+    mape: float | None
+    wape: float | None
+    count: int
 
 
 @dataclass(frozen=True)
@@ -53,16 +88,16 @@ class Outcome:
 
     run_id: str | None  # None where MLflow was not told of it
     experiment: str
-    sensors: dict[str, Any]
+    sensors: Sensors
     sparsity: float
     metrics: dict[str, float | None]
     efficiency: dict[str, float]
-    references: dict[str, dict[str, Any]]
+    references: dict[str, Reference]
     artifacts: dict[str, str]
     mask_updates: int = 0
     exchanged: int = 0
     unit: str = ""  # of the first target, and so of the overall errors
-    errors_by_step: list[dict[str, Any]] = field(default_factory=list)
+    errors_by_step: list[StepRow] = field(default_factory=list)
     targets: dict[str, str] = field(default_factory=dict)  # with their units
     attribution: str = ""
     queued: int = 0  # reports that MLflow does not have yet
@@ -213,15 +248,14 @@ def _outcome(
         metrics={key: _known(value) for key, value in metrics.items()},
         efficiency=final.efficiency,
         references={
-            arm: {
-                "run_id": runs.get(arm),
-                "kind": str(report.arm_kind),
-                "active": sum(report.active),
-            }
-            | {
-                key: _known(report.metrics.get(f"test/{key}"))
-                for key in ("mae_all", "mae_active", "mae_inactive")
-            }
+            arm: Reference(
+                run_id=runs.get(arm),
+                kind=str(report.arm_kind),
+                active=sum(report.active),
+                mae_all=_known(report.metrics.get("test/mae_all")),
+                mae_active=_known(report.metrics.get("test/mae_active")),
+                mae_inactive=_known(report.metrics.get("test/mae_inactive")),
+            )
             for arm, report in collected.finals.items()
             if arm != "dynst"
         },
@@ -247,10 +281,21 @@ def _known(value: float | None) -> float | None:
     return value if value is not None and isfinite(value) else None
 
 
-def _rows(collected: _Collected) -> list[dict[str, Any]]:
+def _rows(collected: _Collected) -> list[StepRow]:
     """Errors by step of all forecasters, ready for JSON."""
-    rows = [vars(row) for report in collected.finals.values() for row in report.errors]
     return [
-        {key: _known(value) if isinstance(value, float) else value for key, value in row.items()}
-        for row in rows
+        StepRow(
+            forecaster=row.forecaster,
+            group=row.group,
+            channel=row.channel,
+            step=row.step,
+            minutes_ahead=row.minutes_ahead,
+            mae=_known(row.mae),
+            rmse=_known(row.rmse),
+            mape=_known(row.mape),
+            wape=_known(row.wape),
+            count=row.count,
+        )
+        for report in collected.finals.values()
+        for row in report.errors
     ]

@@ -82,10 +82,13 @@ def tune(
 def _new(path: Path, assignments: tuple[str, ...]) -> "SweepSpec":
     from dynst_platform.commands.tune.proposals import with_trials
     from dynst_platform.config.files import load_sweep, with_overrides
+    from dynst_platform.config.job import JobSpec
     from dynst_platform.config.stores import from_anywhere
 
     spec = load_sweep(path, assignments)
-    store = from_anywhere(spec.job["data"]["store"])  # it may be resumed from another folder
+    store = from_anywhere(
+        JobSpec.model_validate(spec.job).data.store
+    )  # it may be resumed from another folder
     return with_trials(
         spec.model_copy(update={"job": with_overrides(spec.job, {"data.store": store})})
     )

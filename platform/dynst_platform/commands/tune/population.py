@@ -10,6 +10,7 @@ from typing import Any
 
 from dynst_platform.commands.tune.proposals import bounds_of
 from dynst_platform.config.sweep import Dimension, SweepSpec
+from dynst_platform.config.values import Overrides
 
 __all__ = ["followers", "perturbed"]
 
@@ -25,7 +26,7 @@ def followers(errors: Mapping[int, float], random: Random) -> dict[int, int]:
     return {number: random.choice(ranked[:count]) for number in ranked[len(ranked) - count :]}
 
 
-def perturbed(sweep: SweepSpec, overrides: Mapping[str, Any], random: Random) -> dict[str, Any]:
+def perturbed(sweep: SweepSpec, overrides: Overrides, random: Random) -> Overrides:
     """Other rates near these, within the space."""
     return {key: _perturbed(sweep.space[key], value, random) for key, value in overrides.items()}
 

@@ -3,8 +3,8 @@ trials gave.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice, product
-from typing import Any
 
 import optuna
 from optuna.distributions import (
@@ -21,6 +21,7 @@ from dynst_platform.commands.tune.records import Record
 from dynst_platform.config.files import value_at
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sweep import DIRECTIONS, Dimension, SweepSpec
+from dynst_platform.config.values import Document, JsonValue, Overrides
 
 __all__ = ["Proposals", "bounds_of", "grid_size", "with_trials"]
 
@@ -42,13 +43,13 @@ class Proposals:
             if record.ended:
                 self._study.add_trial(self._past(record))
 
-    def propose(self, number: int) -> dict[str, Any]:
+    def propose(self, number: int) -> Overrides:
         """Overrides for trial ``number``, by dotted key."""
         if self._sweep.searcher == "grid":
             return next(islice(_crossed(self._sweep), number % grid_size(self._sweep), None))
         self._study.sampler = self._sampler(number)
         trial = self._asked[number] = self._study.ask()
-        overrides: dict[str, Any] = {}
+        overrides: Overrides = {}
         for key, dimension in self._sweep.space.items():
             if _applies(dimension, overrides, self._base):
                 overrides[key] = _suggest(trial, key, dimension)
@@ -78,19 +79,18 @@ class Proposals:
         params = {
             key: _inner(dimension, record.overrides[key]) for key, dimension in chosen.items()
         }
-        known: dict[str, Any] = {
-            "params": params,
-            "distributions": {key: _distribution(d) for key, d in chosen.items()},
-        }
+        create = partial(
+            optuna.trial.create_trial,
+            params=params,
+            distributions={key: _distribution(d) for key, d in chosen.items()},
+        )
         if record.state == "finished":
             values = [record.objectives[name] for name in self._sweep.objectives]
-            return optuna.trial.create_trial(state=TrialState.COMPLETE, values=values, **known)
+            return create(state=TrialState.COMPLETE, values=values)
         if record.state == "stopped" and record.objectives and len(self._sweep.objectives) == 1:
             halfway = {max(1, record.steps): record.objectives["mae_all"]}
-            return optuna.trial.create_trial(
-                state=TrialState.PRUNED, intermediate_values=halfway, **known
-            )
-        return optuna.trial.create_trial(state=TrialState.FAIL, **known)
+            return create(state=TrialState.PRUNED, intermediate_values=halfway)
+        return create(state=TrialState.FAIL)
 
 
 def with_trials(sweep: SweepSpec, extend: int = 0) -> SweepSpec:
@@ -113,12 +113,12 @@ def grid_size(sweep: SweepSpec) -> int:
     return sum(1 for _ in _crossed(sweep))
 
 
-def _crossed(sweep: SweepSpec) -> Iterator[dict[str, Any]]:
+def _crossed(sweep: SweepSpec) -> Iterator[Overrides]:
     """Every combination once; a key whose condition does not hold is left out."""
-    seen: list[dict[str, Any]] = []
+    seen: list[Overrides] = []
     base = _base(sweep)
     for values in product(*(dimension.entries or () for dimension in sweep.space.values())):
-        overrides: dict[str, Any] = {}
+        overrides: Overrides = {}
         for (key, dimension), value in zip(sweep.space.items(), values, strict=True):
             if _applies(dimension, overrides, base):
                 overrides[key] = value
@@ -127,12 +127,12 @@ def _crossed(sweep: SweepSpec) -> Iterator[dict[str, Any]]:
             yield overrides
 
 
-def _base(sweep: SweepSpec) -> dict[str, Any]:
+def _base(sweep: SweepSpec) -> Document:
     """The base job with every default, since a condition may be about one."""
     return JobSpec.model_validate(sweep.job).model_dump(mode="json")
 
 
-def _applies(dimension: Dimension, overrides: dict[str, Any], base: dict[str, Any]) -> bool:
+def _applies(dimension: Dimension, overrides: Overrides, base: Document) -> bool:
     for key, wanted in dimension.when.items():
         value = overrides[key] if key in overrides else value_at(base, key)
         if value not in (wanted if isinstance(wanted, list | tuple) else (wanted,)):
@@ -140,17 +140,17 @@ def _applies(dimension: Dimension, overrides: dict[str, Any], base: dict[str, An
     return True
 
 
-def _suggest(trial: optuna.Trial, key: str, dimension: Dimension) -> Any:
+def _suggest(trial: optuna.Trial, key: str, dimension: Dimension) -> JsonValue:
     if dimension.entries is not None:
-        return dimension.entries[
-            trial.suggest_categorical(key, list(range(len(dimension.entries))))
-        ]
+        place = trial.suggest_categorical(key, list(range(len(dimension.entries))))
+        entry: JsonValue = dimension.entries[place]
+        return entry
     if dimension.int_ is not None:
         return trial.suggest_int(key, *dimension.int_)
     return trial.suggest_float(key, *bounds_of(dimension), log=dimension.loguniform is not None)
 
 
-def _inner(dimension: Dimension, value: Any) -> Any:
+def _inner(dimension: Dimension, value: JsonValue) -> JsonValue:
     return value if dimension.entries is None else dimension.entries.index(value)
 
 

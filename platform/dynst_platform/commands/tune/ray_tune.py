@@ -12,7 +12,7 @@ from ray import cloudpickle, tune
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from dynst_platform.commands.tune.reports import TrialReport, TrialResult
+from dynst_platform.commands.tune.reports import TrialConfig, TrialReport, TrialResult
 from dynst_platform.commands.tune.schedulers import Population, stopping
 from dynst_platform.commands.tune.trial_process import Setting, run_trial
 from dynst_platform.compat import KilledForMemory, tolerate_oom_kills
@@ -32,7 +32,7 @@ STARTER_MEMORY = (
 class TrialDriver(Protocol):
     """Says which trial runs next, and is told what becomes of it; always in the driver."""
 
-    def next(self) -> tuple[int, list[dict[str, Any]]] | None:
+    def next(self) -> TrialConfig | None:
         """Number, and one job for each seed; None when there is no trial left."""
 
     def started(self, number: int) -> None: ...
@@ -45,9 +45,7 @@ class TrialDriver(Protocol):
 
     def failed(self, number: int, reason: str) -> None: ...
 
-    def followed(
-        self, number: int, leader: int, epoch: int, random: Random
-    ) -> list[dict[str, Any]]:
+    def followed(self, number: int, leader: int, epoch: int, random: Random) -> TrialConfig:
         """The jobs of a trial that goes on from another one's state, with other rates."""
 
 
@@ -132,10 +130,7 @@ def _scheduler(
     if sweep.scheduler != "pbt":
         return stopping(sweep)
 
-    def follow(number: int, leader: int, epoch: int, random: Random) -> dict[str, Any]:
-        return {"number": number, "jobs": conductor.followed(number, leader, epoch, random)}
-
-    return Population(sweep, setting, follow, lambda: told.complete)
+    return Population(sweep, setting, conductor.followed, lambda: told.complete)
 
 
 class _DriverSearcher(Searcher):  # type: ignore[misc]
@@ -150,18 +145,15 @@ class _DriverSearcher(Searcher):  # type: ignore[misc]
         """Whether Tune has been told of all trials."""
         return self._left == 0
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+    def suggest(self, trial_id: str) -> dict[str, object] | str:
         found = self._conductor.next()
         if found is None:
             self._left = 0
             return str(Searcher.FINISHED)
         self._left -= 1
-        number, jobs = found
-        return {"number": number, "jobs": jobs}
+        return found.for_tune()
 
-    def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
-    ) -> None:
+    def on_trial_complete(self, trial_id: str, result: object = None, error: bool = False) -> None:
         """The conductor hears of it from the callback, with the trial's number."""
 
     def save(self, checkpoint_path: str) -> None:
@@ -169,7 +161,7 @@ class _DriverSearcher(Searcher):  # type: ignore[misc]
 
     def restore(self, checkpoint_path: str) -> None: ...
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {}
 
 
@@ -183,7 +175,7 @@ class _DriverCallback(tune.Callback):  # type: ignore[misc]
         self._error: Exception | None = None
         self._open: set[int] = set()
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {}
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
@@ -200,7 +192,7 @@ class _DriverCallback(tune.Callback):  # type: ignore[misc]
         self._open.discard(trial.config["number"])
 
     def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+        self, iteration: int, trials: list[Any], trial: Any, result: object, **info: Any
     ) -> None:
         report = TrialReport.model_validate(result)
         if report.result is None and report.failed is None:

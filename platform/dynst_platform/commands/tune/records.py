@@ -7,17 +7,27 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
-__all__ = ["Record", "Records", "finished_among", "trial_path"]
+from dynst_platform.config.values import Overrides
+
+__all__ = ["Followed", "Record", "Records", "finished_among", "trial_path"]
 
 State = Literal["running", "finished", "stopped", "failed"]
+
+
+class Followed(TypedDict):
+    """A stretch of a trial of a population: its rates until an epoch, and whom it followed then."""
+
+    until: int
+    overrides: Overrides
+    then_from: int
 
 
 @dataclass
 class Record:
     number: int
-    overrides: dict[str, Any]
+    overrides: Overrides
     state: State = "running"
     reason: str = ""  # why it was stopped, or what failed
     attempts: int = 0
@@ -31,9 +41,7 @@ class Record:
     )  # the same of the test part and the model
     active: list[bool] = field(default_factory=list)  # of the first seed, whose model is kept
     run_id: str = ""  # in MLflow
-    history: list[dict[str, Any]] = field(
-        default_factory=list
-    )  # of a population: overrides until an epoch, and who it followed
+    history: list[Followed] = field(default_factory=list)  # of a population
 
     @property
     def ended(self) -> bool:

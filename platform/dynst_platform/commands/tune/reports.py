@@ -1,13 +1,33 @@
-"""What a trial tells of itself, through Ray Tune: a report for each epoch, and a last one that ends
-it.
+"""What goes through Ray Tune: a trial's number and jobs on the way there, a report for each epoch
+on the way back, and a last one that ends it.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import inf, nan
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["TrialReport", "TrialResult"]
+from dynst_platform.config.job import JobSpec
+
+__all__ = ["TrialConfig", "TrialReport", "TrialResult"]
+
+
+@dataclass(frozen=True)
+class TrialConfig:
+    """What a trial trains: the same job once for each seed."""
+
+    number: int
+    jobs: tuple[JobSpec, ...]
+
+    def for_tune(self) -> dict[str, object]:
+        """Plain, since Tune writes it to disk."""
+        return {"number": self.number, "jobs": [job.model_dump(mode="json") for job in self.jobs]}
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any]) -> Self:
+        return cls(config["number"], tuple(map(JobSpec.model_validate, config["jobs"])))
 
 
 class TrialResult(BaseModel):
@@ -66,6 +86,6 @@ class TrialReport(BaseModel):
         """From a line of the file that a trial of several workers leaves."""
         return cls.model_validate_json(line)
 
-    def for_tune(self) -> dict[str, Any]:
+    def for_tune(self) -> dict[str, object]:
         """Flat, since schedulers look at single keys."""
         return self.model_dump(exclude={"time_total_s"})

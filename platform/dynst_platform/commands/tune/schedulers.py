@@ -3,20 +3,21 @@ pruning, and one of our own.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from dynst_platform.commands.tune.population import followers
+from dynst_platform.commands.tune.reports import TrialConfig
 from dynst_platform.commands.tune.trial_process import CLOCK, Setting
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sweep import SweepSpec
 
 __all__ = ["Follow", "Population", "stopping"]
 
-Follow = Callable[[int, int, int, Random], dict[str, Any]]
+Follow = Callable[[int, int, int, Random], TrialConfig]
 """(trial, the one that it goes on from, epoch, where chance comes from) to its settings for
 Tune.
 """
@@ -52,7 +53,7 @@ def _most_epochs(sweep: SweepSpec) -> int:
 class _MedianOnceSettled(MedianStoppingRule):  # type: ignore[misc]
     """Tune's rule compares a trial's best error so far; here only errors of final masks count."""
 
-    def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> str:
+    def on_trial_result(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
         return str(
             super().on_trial_result(controller, trial, result)
             if result[CLOCK]
@@ -81,13 +82,13 @@ class Population(FIFOScheduler):  # type: ignore[misc]
         self._epochs = JobSpec.model_validate(sweep.job).training.epochs
         self._waiting: dict[Any, tuple[int, float]] = {}  # by trial: its epoch and error
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Tune keeps copies; what is needed again is in the conductor's records and the trials'
         states.
         """
         return {}
 
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
         epoch = result["epoch"]
         if result["failed"] or epoch % self._sweep.perturb_every or epoch == self._epochs:
             return str(TrialScheduler.CONTINUE)
@@ -96,7 +97,9 @@ class Population(FIFOScheduler):  # type: ignore[misc]
         self._exchange(tune_controller, None)
         return str(TrialScheduler.NOOP)
 
-    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+    def on_trial_complete(
+        self, tune_controller: Any, trial: Any, result: Mapping[str, Any]
+    ) -> None:
         self._exchange(tune_controller, trial)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
@@ -139,7 +142,7 @@ class Population(FIFOScheduler):  # type: ignore[misc]
             {number: self._waiting[trial][1] for number, trial in here.items()}, random
         )
         for number, leader in pairs.items():
-            here[number].set_config(self._follow(number, leader, epoch, random))
+            here[number].set_config(self._follow(number, leader, epoch, random).for_tune())
             shutil.copyfile(self._setting.state(leader), self._setting.state(number))
         for trial in here.values():
             del self._waiting[trial]

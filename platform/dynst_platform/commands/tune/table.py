@@ -1,12 +1,10 @@
 """What a sweep found, on the screen: the front, the trial to choose, and what failed."""
 
-from typing import Any
-
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dynst_platform.commands.tune.workflow import SweepOutcome
+from dynst_platform.commands.tune.workflow import SweepOutcome, TrialLine
 from dynst_platform.terminal.output import print_places, settings_of
 
 __all__ = ["print_sweep"]
@@ -42,7 +40,7 @@ def print_sweep(outcome: SweepOutcome) -> None:
     )
 
 
-def _table(outcome: SweepOutcome, front: list[dict[str, Any]]) -> Table:
+def _table(outcome: SweepOutcome, front: list[TrialLine]) -> Table:
     unit = f" ({outcome.unit})" if outcome.unit else ""
     states = [trial["state"] for trial in outcome.trials]
     counted = ", ".join(

@@ -11,7 +11,6 @@ from math import isfinite, nan
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter
-from typing import Any
 
 from dynst.distributed.world import current_world
 from dynst.experiment.arms import Arm
@@ -24,7 +23,7 @@ from dynst.experiment.protocol import (
     save_arm,
     time_inference,
 )
-from dynst.training.trainer import EpochResult
+from dynst.training.trainer import EpochResult, TrainingState
 from dynst_platform.commands.tune.reports import TrialReport, TrialResult
 from dynst_platform.commands.tune.warm_up import warm_state
 from dynst_platform.config.experiment import experiment_of
@@ -33,7 +32,7 @@ from dynst_platform.errors import RunError
 
 __all__ = ["States", "Trial"]
 
-States = list[dict[str, Any]]  # of the training of each seed
+States = list[TrainingState]  # of the training of each seed
 GROUPS = ("mae_all", "mae_active", "mae_inactive")
 TIMED_SECONDS = 2.0  # for the latency of a model
 
@@ -70,7 +69,7 @@ class Trial:
         self._beat = beat
         self._store_path, self._warm_root = store_path, warm_root
         self._started = perf_counter()
-        known: Sequence[dict[str, Any] | None] = states or [None] * len(jobs)
+        known: list[TrainingState | None] = list(states) if states else [None] * len(jobs)
         self._runs = [self._prepared(job, state) for job, state in zip(jobs, known, strict=True)]
 
     def epochs(self) -> Iterator[TrialReport]:
@@ -137,7 +136,7 @@ class Trial:
     def state_dict(self) -> States:
         return [run.arm.training.state_dict() for run in self._runs]
 
-    def _prepared(self, job: JobSpec, state: dict[str, Any] | None) -> _Run:
+    def _prepared(self, job: JobSpec, state: TrainingState | None) -> _Run:
         experiment = experiment_of(job, self._store_path, current_world())
         arm = experiment.learned()
         shared = (

@@ -3,7 +3,7 @@ to MLflow and the screen.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -11,10 +11,11 @@ from dynst.errors import ConfigError
 from dynst_platform.commands.tune.population import perturbed
 from dynst_platform.commands.tune.proposals import Proposals
 from dynst_platform.commands.tune.records import Record, Records
-from dynst_platform.commands.tune.reports import TrialReport, TrialResult
+from dynst_platform.commands.tune.reports import TrialConfig, TrialReport, TrialResult
 from dynst_platform.config.files import check_job, with_overrides
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sweep import SweepSpec
+from dynst_platform.config.values import Overrides
 from dynst_platform.tracking.mlflow_runs import Tracker
 
 __all__ = ["Listener", "SweepDriver", "jobs_of"]
@@ -25,7 +26,7 @@ Listener = Callable[[Record, TrialReport | None], None]
 """(the record of a trial, its report if there is a new one), whenever something happens to it."""
 
 
-def jobs_of(sweep: SweepSpec, overrides: dict[str, Any]) -> list[JobSpec]:
+def jobs_of(sweep: SweepSpec, overrides: Overrides) -> list[JobSpec]:
     """The base job with overrides, once for each seed.
 
     Without references, of which the sweep has its own.
@@ -74,7 +75,7 @@ class SweepDriver:
         """How many trials may still start."""
         return max(0, self.sweep.trials - len(self.trials)) + len(self._interrupted)
 
-    def next(self) -> tuple[int, list[dict[str, Any]]] | None:
+    def next(self) -> TrialConfig | None:
         while self.left:
             record = self._interrupted.pop(0) if self._interrupted else self._new()
             try:
@@ -84,7 +85,7 @@ class SweepDriver:
                 self._start_run(record)
                 self._end(record, "failed", str(error))
                 continue
-            return record.number, _plain(jobs)
+            return TrialConfig(record.number, tuple(jobs))
         return None
 
     def started(self, number: int) -> None:
@@ -131,9 +132,7 @@ class SweepDriver:
     def failed(self, number: int, reason: str) -> None:
         self._end(self.trials[number], "failed", reason)
 
-    def followed(
-        self, number: int, leader: int, epoch: int, random: Random
-    ) -> list[dict[str, Any]]:
+    def followed(self, number: int, leader: int, epoch: int, random: Random) -> TrialConfig:
         """The jobs with which a trial goes on from another one's state.
 
         Its rates until now are remembered.
@@ -144,7 +143,7 @@ class SweepDriver:
         logger.info("trial %d goes on from trial %d at epoch %d", number, leader, epoch)
         self._records.save(record)
         self._listener(record, None)
-        return _plain(jobs_of(self.sweep, record.overrides))
+        return TrialConfig(number, tuple(jobs_of(self.sweep, record.overrides)))
 
     def _new(self) -> Record:
         number = len(self.trials)
@@ -178,9 +177,7 @@ class SweepDriver:
         self._listener(record, None)
 
 
-def _plain(jobs: Sequence[JobSpec]) -> list[dict[str, Any]]:
-    return [job.model_dump(mode="json") for job in jobs]
-
-
 def _rates(record: Record) -> dict[str, float]:
-    return {f"rate/{key}": value for key, value in record.overrides.items()}
+    """A population's space has numbers alone."""
+    known = record.overrides.items()
+    return {f"rate/{key}": float(value) for key, value in known if isinstance(value, int | float)}

@@ -5,8 +5,9 @@ end when nothing moves.
 import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 from threading import Event, Thread
@@ -18,7 +19,7 @@ from ray import tune
 
 from dynst.errors import DynstError
 from dynst_platform.commands.tune.records import trial_path
-from dynst_platform.commands.tune.reports import TrialReport
+from dynst_platform.commands.tune.reports import TrialConfig, TrialReport
 from dynst_platform.commands.tune.trial import States, Trial
 from dynst_platform.config.job import JobSpec
 from dynst_platform.errors import RunError
@@ -68,40 +69,42 @@ class Setting:
         return self.state_every is not None and epoch % self.state_every == 0 and epoch < last
 
 
-def run_trial(config: dict[str, Any], setting: Setting) -> None:
-    """What Tune calls, with a trial's ``number`` and ``jobs``."""
+def run_trial(given: Mapping[str, Any], setting: Setting) -> None:
+    """What Tune calls, with what ``TrialConfig.for_tune`` gave."""
+    config = TrialConfig.read(given)
     if setting.group.workers == 1:
         _train(config, setting, lambda report: tune.report(report.for_tune()))
         return
-    folder = Path(mkdtemp(prefix=f"{config['number']:05d}.train-", dir=setting.trials))
+    folder = Path(mkdtemp(prefix=f"{config.number:05d}.train-", dir=setting.trials))
     try:
         reports = LineReader(folder / REPORTS, TrialReport.read)
-        told = config | {"setting": setting}
         run_on_workers(
-            _on_worker, told, setting.group, reports, lambda report: tune.report(report.for_tune())
+            partial(_on_worker, config, setting),
+            setting.group,
+            reports,
+            lambda report: tune.report(report.for_tune()),
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _on_worker(config: dict[str, Any]) -> None:
-    _train(config, config["setting"], lambda report: ray.train.report(report.for_tune()))
+def _on_worker(config: TrialConfig, setting: Setting) -> None:
+    _train(config, setting, lambda report: ray.train.report(report.for_tune()))
 
 
-def _train(config: dict[str, Any], setting: Setting, report: Callable[[TrialReport], None]) -> None:
+def _train(config: TrialConfig, setting: Setting, report: Callable[[TrialReport], None]) -> None:
     """A trial that cannot succeed says so and is not tried again.
 
     Any other error is Tune's to retry.
     """
     torch.set_num_threads(1)
-    number = config["number"]
+    number, jobs = config.number, config.jobs
     last = TrialReport()
     with (
         log_of_run(Path(setting.trials).parent, f"trial-{number:05d}"),
         _Watch(setting.hung_file(number), setting.hung_after) as watch,
     ):
         try:
-            jobs = [JobSpec.model_validate(job) for job in config["jobs"]]
             warm_ups = None if setting.warm_ups is None else Path(setting.warm_ups)
             state = setting.state(number)
             logger.info("trial %d: %d trainings%s", number, len(jobs), _from(state))

@@ -5,7 +5,6 @@ depends on.
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -13,6 +12,7 @@ from dynst.data.store import SensorStore
 from dynst.distributed.world import current_world
 from dynst.experiment.protocol import run_epochs
 from dynst.training.config import HOW_KEPT
+from dynst.training.trainer import TrainingState
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.studies.tasks import Files, Task, TaskResult, load_result, save_result
@@ -39,14 +39,14 @@ def warm_up_task(job: JobSpec, store: SensorStore) -> Task:
     return Task(
         f"seed-{job.seed}/warm-up",
         _warm_up,
-        (job.model_dump(mode="json"), str(store.path)),
+        (job, str(store.path)),
         identity,
     )
 
 
 def warm_state(
     job: JobSpec, store: SensorStore, root: Path, beat: Callable[[], None]
-) -> dict[str, Any]:
+) -> TrainingState:
     """The state to continue from.
 
     Trained here and kept under ``root`` where no other trial has done it.
@@ -54,16 +54,14 @@ def warm_state(
     folder, world = root / warm_up_task(job, store).folder, current_world()
     if world.broadcast_bool(folder.exists()):
         return _unpacked(load_result(folder).files)
-    product = _warm_up(job.model_dump(mode="json"), str(store.path), beat)
+    product = _warm_up(job, str(store.path), beat)
     if world.rank == 0:
         save_result(folder, product)
     return _unpacked(product.files)
 
 
-def _warm_up(
-    document: dict[str, Any], store: str, beat: Callable[[], None] = lambda: None
-) -> TaskResult:
-    experiment = experiment_of(JobSpec.model_validate(document), store, current_world())
+def _warm_up(job: JobSpec, store: str, beat: Callable[[], None] = lambda: None) -> TaskResult:
+    experiment = experiment_of(job, store, current_world())
     learned = experiment.learned()
     run_epochs(learned, experiment.warm_epochs(learned), lambda epoch: beat())
     packed = BytesIO()
@@ -73,6 +71,6 @@ def _warm_up(
     )
 
 
-def _unpacked(files: Files) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(BytesIO(files[STATE]), weights_only=True)
+def _unpacked(files: Files) -> TrainingState:
+    state: TrainingState = torch.load(BytesIO(files[STATE]), weights_only=True)
     return state

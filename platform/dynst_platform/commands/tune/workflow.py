@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TypedDict
 
 import pandas as pd
 
@@ -17,7 +17,7 @@ from dynst.storage.addresses import without_credentials
 from dynst_platform.commands.tune.front import chosen_of, front_of, hypervolumes
 from dynst_platform.commands.tune.plot import draw_front
 from dynst_platform.commands.tune.ray_tune import run_trials
-from dynst_platform.commands.tune.records import Record, Records, trial_path
+from dynst_platform.commands.tune.records import Followed, Record, Records, trial_path
 from dynst_platform.commands.tune.trial_driver import Listener, SweepDriver, jobs_of
 from dynst_platform.commands.tune.trial_process import Setting
 from dynst_platform.commands.tune.warm_up import WARM_KEYS, warm_up_task
@@ -26,32 +26,38 @@ from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import artifact_root, home, tracking_uri
 from dynst_platform.config.stores import first_unit
 from dynst_platform.config.sweep import SweepSpec
+from dynst_platform.config.values import Overrides
 from dynst_platform.errors import RunError
 from dynst_platform.execution.nodes import check_cluster
 from dynst_platform.execution.worker_group import GroupShape
 from dynst_platform.log import quiet_libraries
 from dynst_platform.studies.references import dense_task
 from dynst_platform.studies.study import closed_on_failure, logged
-from dynst_platform.studies.tasks import OnDone, run_tasks
+from dynst_platform.studies.tasks import OnDone, Row, Task, TaskResult, run_tasks
 from dynst_platform.tracking.mlflow_runs import Tracker, sweep_of_run
 
-__all__ = ["SweepOutcome", "find_sweep", "tune"]
+__all__ = ["SweepOutcome", "TrialLine", "find_sweep", "tune"]
 
 SWEEP_FILE = "sweep.yaml"
 PARENT = "sweep"
 START_FAILURES = 20  # of a trial's workers, while those of a stopped trial make room
-LINE = (
-    "number",
-    "state",
-    "reason",
-    "attempts",
-    "steps",
-    "seconds",
-    "overrides",
-    "objectives",
-    "metrics",
-    "history",
-)
+
+
+class TrialLine(TypedDict):
+    """A ``Record`` without its sensors, and where it stands among the others."""
+
+    number: int
+    state: str
+    reason: str
+    attempts: int
+    steps: int
+    seconds: float
+    overrides: Overrides
+    objectives: dict[str, float]
+    metrics: dict[str, float]
+    history: list[Followed]
+    front: bool
+    chosen: bool
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class SweepOutcome:
     num_sensors: int
     unit: str
     dense: dict[str, float]  # the reference's mae_all on the validation part, and on the test part
-    trials: list[dict[str, Any]]
+    trials: list[TrialLine]
     front: list[int]  # numbers of the trials that no other one beats in every objective
     chosen: int | None
     hypervolume: list[tuple[int, float]]
@@ -149,18 +155,15 @@ def _shared_work(sweep: SweepSpec, store: SensorStore, on_piece: OnDone) -> dict
     cells = [dense_task(job, store, job.seed, job.training.epochs) for job in jobs]
     if _one_warm_up(sweep):
         cells += [warm_up_task(job, store) for job in jobs]
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
 
-    def on_done(cell: Any, product: Any) -> None:
+    def on_done(cell: Task, product: TaskResult) -> None:
         rows.extend(product.rows)
         on_piece(cell, product)
 
     run_tasks(cells, _pieces(sweep), min(2, len(cells)), on_done, jobs[0].cluster.address)
-    dense = [row for row in rows if row["stage"] == "dense"]
-    return {
-        name: fmean(row[key] for row in dense)
-        for name, key in (("val", "val_mae"), ("test", "mae_all"))
-    }
+    table = pd.DataFrame(rows).query("stage == 'dense'")
+    return {"val": fmean(table["val_mae"]), "test": fmean(table["mae_all"])}
 
 
 def _one_warm_up(sweep: SweepSpec) -> bool:
@@ -217,10 +220,8 @@ def _outcome(
     result.mkdir(exist_ok=True)
     (result / SWEEP_FILE).write_text(dump_spec(sweep), encoding="utf-8")
     draw_front(result / "front.png", records, front, chosen, dense["val"], title, unit)
-    lines = [
-        _line(record) | {"front": record in front, "chosen": record is chosen} for record in records
-    ]
-    pd.json_normalize(lines).to_csv(result / "trials.csv", index=False)
+    lines = [_line(record, record in front, record is chosen) for record in records]
+    pd.json_normalize([dict(line) for line in lines]).to_csv(result / "trials.csv", index=False)
     for record in front:
         tracker.log_model(
             record.run_id,
@@ -249,8 +250,21 @@ def _outcome(
     )
 
 
-def _line(record: Record) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in LINE}
+def _line(record: Record, front: bool, chosen: bool) -> TrialLine:
+    return TrialLine(
+        number=record.number,
+        state=record.state,
+        reason=record.reason,
+        attempts=record.attempts,
+        steps=record.steps,
+        seconds=record.seconds,
+        overrides=record.overrides,
+        objectives=record.objectives,
+        metrics=record.metrics,
+        history=record.history,
+        front=front,
+        chosen=chosen,
+    )
 
 
 def _finish(

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from dynst_platform.commands.tune.records import Records
-from dynst_platform.commands.tune.reports import TrialReport, TrialResult
+from dynst_platform.commands.tune.reports import TrialConfig, TrialReport, TrialResult
 from dynst_platform.commands.tune.trial_driver import SweepDriver, jobs_of
 from dynst_platform.config.sweep import SweepSpec
 from tests.dynst_platform.commands.tune.samples import make_sweep
+
+NOBODY = TrialConfig(9, ())
 
 
 class NoTracker:
@@ -91,9 +93,9 @@ def play(conductor: SweepDriver, die_after: int | None = None) -> int:
 
     while (found := conductor.next()) is not None:
         event()
-        conductor.started(found[0])
+        conductor.started(found.number)
         event()
-        running.append((found[0], found[1][0]["sparsity"]["final"]))
+        running.append((found.number, found.jobs[0].sparsity.final))
         if len(running) == 2:
             advance(*running.pop(0))
     for trial in running:
@@ -155,12 +157,12 @@ def test_a_trial_that_follows_another_remembers_its_rates(tmp_path: Path) -> Non
         tmp_path, make_sweep(scheduler="pbt", objectives=["mae_all"], space=space, trials=2)
     )
     shares = [
-        jobs[0]["sparsity"]["drop_fraction"]
-        for _, jobs in (conductor.next() or (9, []), conductor.next() or (9, []))
+        config.jobs[0].sparsity.drop_fraction
+        for config in (conductor.next() or NOBODY, conductor.next() or NOBODY)
     ]
     for number in range(2):
         conductor.started(number)
-    (job,) = conductor.followed(1, 0, 2, Random(0))
+    (job,) = conductor.followed(1, 0, 2, Random(0)).jobs
     record = Records(tmp_path).all()[1]
     assert record.history == [
         {"until": 2, "overrides": {"sparsity.drop_fraction": shares[1]}, "then_from": 0}
@@ -169,7 +171,7 @@ def test_a_trial_that_follows_another_remembers_its_rates(tmp_path: Path) -> Non
     assert job["sparsity"]["drop_fraction"] not in shares
     again = conduct(tmp_path, conductor.sweep)
     again.next()
-    assert (again.next() or (9, []))[1] == [job], "where it goes on after a restart"
+    assert (again.next() or NOBODY).jobs == (job,), "where it goes on after a restart"
 
 
 def test_settings_that_do_not_go_together_fail_alone(tmp_path: Path) -> None:
@@ -185,7 +187,7 @@ def test_settings_that_do_not_go_together_fail_alone(tmp_path: Path) -> None:
     conductor = conduct(tmp_path, sweep, tracker)
     found = conductor.next()
     assert found is not None
-    assert found[0] == 1, "trial 0 cannot run"
+    assert found.number == 1, "trial 0 cannot run"
     assert conductor.next() is None
     status, reason = tracker.ended["run-0"]
     assert status == "FAILED"
@@ -196,7 +198,7 @@ def test_settings_that_do_not_go_together_fail_alone(tmp_path: Path) -> None:
 def test_a_trial_that_did_not_finish_says_why(tmp_path: Path, state: str, status: str) -> None:
     tracker = NoTracker()
     conductor = conduct(tmp_path, make_sweep(), tracker)
-    number, _ = conductor.next() or (9, [])
+    number = (conductor.next() or NOBODY).number
     conductor.started(number)
     conductor.reported(number, figures(3.0, 0.5, 1))
     getattr(conductor, state)(number, "a good reason")

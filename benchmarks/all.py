@@ -1,11 +1,11 @@
-"""Every benchmark that fits half an hour on two cores, one after another, into one page.
+"""Runs every benchmark that fits into half an hour on two cores, and writes one page.
 
-Run: python benchmarks/all.py
+    python -m benchmarks.all
 
-``make bench`` runs it. Each table is what the command above it printed; one that fails says so, and
-the others go on. What the page says before its first table is written by hand and kept. What takes
-longer (parity of errors, kills, searches, trainings of all backbones) has commands of its own in
-the documents.
+``make bench`` runs it. Each table of the page is what the command above it printed. Where a command
+fails, the page says so, and the others go on. The text before the first table is written by hand
+and kept. Longer benchmarks (errors beside peers, kills, sweeps, trainings of all backbones) have
+commands of their own, which README.md lists.
 """
 
 import argparse
@@ -29,25 +29,25 @@ TABLE = "\n## `"  # how a part of the page begins
 
 @dataclass(frozen=True)
 class Table:
-    script: str
+    module: str
     words: str = ""
     seconds: int = 600  # after which it is ended
 
     @property
     def command(self) -> str:
-        return f"python benchmarks/{self.script} {self.words}".strip()
+        return f"python -m benchmarks.{self.module} {self.words}".strip()
 
 
 TABLES = (
-    Table("inference.py", "--sensors 207 --turns 5 --seconds 1"),
-    Table("inference.py", "--sensors 2000 20000 --sparsities 0.5 0.8 --turns 3 --seconds 1"),
-    Table("roofline.py"),
-    Table("training.py", "--backbones morph_graph stid", 900),
-    Table("peers.py", "--pairs stid --rounds 3", 900),
-    Table("data.py"),
-    Table("growth.py", "--batches 4 --repeats 3"),
-    Table("overhead.py", "--repeats 2", 900),
-    Table("scaling.py", "--repeats 2", 900),
+    Table("speed.inference", "--sensors 207 --turns 5 --seconds 1"),
+    Table("speed.inference", "--sensors 2000 20000 --sparsities 0.5 0.8 --turns 3 --seconds 1"),
+    Table("speed.roofline"),
+    Table("speed.training", "--backbones morph_graph stid", 900),
+    Table("parity.peer_epoch_time", "--pairs stid --rounds 3", 900),
+    Table("speed.data_loading"),
+    Table("scale.network_size", "--batches 4 --repeats 3"),
+    Table("speed.overhead", "--repeats 2", 900),
+    Table("scale.data_parallel", "--repeats 2", 900),
 )
 
 
@@ -56,12 +56,12 @@ def main() -> None:
     parser.add_argument(
         "--only",
         nargs="+",
-        choices=sorted({table.script for table in TABLES}),
+        choices=sorted({table.module for table in TABLES}),
         help="the others keep what the page has",
     )
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
-    wanted = [table for table in TABLES if not options.only or table.script in options.only]
+    wanted = [table for table in TABLES if not options.only or table.module in options.only]
     head, kept = parts_of(options.out)
     done = kept if options.only else {}
     for table in wanted:
@@ -107,9 +107,9 @@ def processor() -> str:
 
 def outcome(table: Table) -> str:
     """What it printed, and how long it took; or the last line of why it failed."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths())}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     command, started = (
-        [sys.executable, str(HERE / table.script), *table.words.split()],
+        [sys.executable, "-m", f"benchmarks.{table.module}", *table.words.split()],
         perf_counter(),
     )
     try:
@@ -126,14 +126,6 @@ def outcome(table: Table) -> str:
     if done.returncode:
         return f"It failed: {(done.stderr.strip().splitlines() or ['without a word'])[-1]}"
     return f"{done.stdout.strip()}\n\nThis took {(perf_counter() - started) / 60:.1f} minutes."
-
-
-def paths() -> list[str]:
-    return [
-        str(HERE.parent),
-        str(HERE.parent / "platform"),
-        *filter(None, [os.environ.get("PYTHONPATH", "")]),
-    ]
 
 
 if __name__ == "__main__":

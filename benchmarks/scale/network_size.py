@@ -1,0 +1,159 @@
+"""How time and memory of a training step grow with the number of sensors.
+
+    python -m benchmarks.scale.network_size
+
+Each size runs in a process of its own, so that its peak of memory is its own. Memory is counted
+above what the imports take. A step is forward, backward and optimizer of the default forecaster
+over short neighbour lists. The compact step reads half of the sensors. The probe step reads all of
+them, with gates. A graph has random positions, a grid has its patches in rows and columns. One
+thread, medians.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import pairwise, product
+from math import isqrt, log
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+import torch
+
+from benchmarks.support.stopwatch import by_clock
+from dynst.data.edges import nearest_neighbour_edges
+from dynst.data.scaler import SEASONS, SeasonalScaler
+from dynst.models.factory import ModelConfig, build_forecaster
+
+SIZES = (1_000, 10_000, 100_000)
+NEIGHBOURS = 16  # at every size, also where all pairs would be the default
+
+
+def strewn(size: int) -> np.ndarray:
+    return np.random.default_rng(0).random((size, 2))
+
+
+def in_rows(size: int) -> np.ndarray:
+    width = isqrt(size)
+    return np.stack(np.divmod(np.arange(size), width), axis=1).astype(float)
+
+
+PLACED = {"graph": strewn, "grid": in_rows}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--kinds", nargs="+", choices=PLACED, default=list(PLACED))
+    parser.add_argument("--batches", type=int, nargs="+", default=(1, 4))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        kind, size, batch = options.child
+        print(json.dumps(measure(kind, int(size), int(batch), options.repeats)))
+        return
+    print(
+        "| network | batch | what | "
+        + " | ".join(f"{size:,}" for size in options.sizes)
+        + " | ratios | exponent |"
+    )
+    print("|---|---|---|" + "---:|" * (len(options.sizes) + 2))
+    for kind, batch in product(options.kinds, options.batches):
+        rows = [in_own_process(kind, size, batch, options.repeats) for size in options.sizes]
+        for what, unit in (
+            ("build", "s"),
+            ("compact step", "s"),
+            ("probe step", "s"),
+            ("memory", "MiB"),
+        ):
+            print(
+                line(
+                    f"{kind} | {batch} | {what}, {unit}", options.sizes, [row[what] for row in rows]
+                ),
+                flush=True,
+            )
+
+
+def line(title: str, sizes: list[int], values: list[float]) -> str:
+    ratios = " ".join(f"{after / before:.1f}×" for before, after in pairwise(values))
+    figures = " | ".join(f"{value:.3g}" for value in values)
+    return f"| {title} | {figures} | {ratios} | {exponent(sizes, values):.2f} |"
+
+
+def exponent(sizes: list[int], values: list[float]) -> float:
+    """The slope of a straight line through the logarithms: 1 is linear, 2 is square."""
+    x, y = [log(size) for size in sizes], [log(value) for value in values]
+    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum(
+        (a - mean_x) ** 2 for a in x
+    )
+
+
+def in_own_process(kind: str, size: int, batch: int, repeats: int) -> dict[str, float]:
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.scale.network_size",
+        "--child",
+        kind,
+        str(size),
+        str(batch),
+        "--repeats",
+        str(repeats),
+    ]
+    done = subprocess.run(
+        command,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+    )
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
+
+
+def measure(kind: str, size: int, batch: int, repeats: int) -> dict[str, float]:
+    """Seconds, and MiB above what the imports alone take."""
+    before = peak_mib()
+    edges = nearest_neighbour_edges(PLACED[kind](size), lonlat=False)
+    started = perf_counter()
+    config = ModelConfig(neighbours=NEIGHBOURS)
+    model = build_forecaster(
+        config, SeasonalScaler(SEASONS["none"], size, 1), edges, targets=[0], seed=0
+    )
+    built = perf_counter() - started
+    optimizer = torch.optim.AdamW(model.parameters())
+    readings, calendar = torch.randn(batch, config.window, size, 1), torch.randn(batch, 6)
+    active = torch.rand(size) < 0.5
+    compact = readings[:, :, active]
+
+    def step(inputs: torch.Tensor, sensors: torch.Tensor, gates: torch.Tensor | None) -> None:
+        optimizer.zero_grad()
+        model(inputs, inputs < 2, calendar, sensors, gates).abs().mean().backward()
+        optimizer.step()
+
+    return {
+        "build": built,
+        "compact step": seconds(lambda: step(compact, active.nonzero().squeeze(1), None), repeats),
+        "probe step": seconds(
+            lambda: step(readings, torch.arange(size), active.float().requires_grad_()), repeats
+        ),
+        "memory": peak_mib() - before,
+    }
+
+
+def seconds(call: Callable[[], None], repeats: int) -> float:
+    call()
+    return median(by_clock(call) for _ in range(repeats))
+
+
+def peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""What the shared warm-up of a sweep saves.
+
+    python -m benchmarks.speed.warm_up
+
+Runs one trial of the quickstart sweep with the searched scheme: alone, and after a warm-up that is
+already there. Prints both times, and what follows for the whole sweep.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import torch
+
+from dynst_platform.commands.tune.trial import Trial
+from dynst_platform.commands.tune.trial_driver import jobs_of
+from dynst_platform.config.files import load_sweep
+from dynst_platform.config.stores import sweep_store_for
+
+SWEEP = Path(__file__).parents[2] / "jobs" / "sweeps" / "quickstart.yaml"
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    sweep = load_sweep(SWEEP)
+    store = sweep_store_for(sweep)
+    jobs = jobs_of(sweep, {"sparsity.final": 0.4, "sparsity.scheme": "judged"})
+    with TemporaryDirectory() as scratch:
+        warm_ups, model = Path(scratch) / "pieces", Path(scratch) / "model"
+
+        def seconds(root: Path | None) -> float:
+            began = perf_counter()
+            trial = Trial(jobs, str(store.path), root)
+            for _ in trial.epochs():
+                pass
+            trial.result(model)
+            return perf_counter() - began
+
+        seconds(warm_ups)  # makes the warm-up, and opens the store
+        after, alone = seconds(warm_ups), seconds(None)
+    both = (alone - after) + sweep.trials * after
+    print(
+        f"a trial: {alone:.1f} s alone, {after:.1f} s after the shared warm-up "
+        f"({after / alone:.2f})"
+    )
+    print(
+        f"{sweep.trials} trials and one warm-up: {both / (sweep.trials * alone):.2f} of the time "
+        f"of {sweep.trials} trials alone"
+    )
+
+
+if __name__ == "__main__":
+    main()

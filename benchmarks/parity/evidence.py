@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from dynst_platform.commands.curve.summary import REFERENCES, STAGES
+from dynst_platform.commands.curve.summary import STAGES
+from dynst_platform.studies.references import REFERENCES
 
 SIGNIFICANT = 0.05
 

@@ -8,7 +8,6 @@ and kept. Longer benchmarks (errors beside peers, kills, sweeps, trainings of al
 commands of their own, which README.md lists.
 """
 
-import argparse
 import os
 import platform
 import subprocess
@@ -19,23 +18,25 @@ from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 
-HERE = Path(__file__).parent
-RESULTS = HERE / "results.md"
-VERSIONS = ("torch", "torch-geometric", "ray", "mlflow", "numpy")
+from benchmarks.support.commands import ROOT, python_module
+from benchmarks.support.machine import processor
+from benchmarks.support.options import parser_for
 
+RESULTS = ROOT / "benchmarks" / "results.md"
+VERSIONS = ("torch", "torch-geometric", "ray", "mlflow", "numpy")
 HEAD = "# Results\n"
-TABLE = "\n## `"  # how a part of the page begins
+HEADING = "\n## `"  # how a table of the page begins
 
 
 @dataclass(frozen=True)
 class Table:
-    module: str
+    name: str  # of a module of this package
     words: str = ""
     seconds: int = 600  # after which it is ended
 
     @property
     def command(self) -> str:
-        return f"python -m benchmarks.{self.module} {self.words}".strip()
+        return f"python -m benchmarks.{self.name} {self.words}".strip()
 
 
 TABLES = (
@@ -52,38 +53,32 @@ TABLES = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--only",
-        nargs="+",
-        choices=sorted({table.module for table in TABLES}),
-        help="the others keep what the page has",
-    )
+    parser = parser_for(__doc__)
+    names = sorted({table.name for table in TABLES})
+    parser.add_argument("--only", nargs="+", choices=names, help="the page keeps the others")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
-    wanted = [table for table in TABLES if not options.only or table.module in options.only]
     head, kept = parts_of(options.out)
     done = kept if options.only else {}
-    for table in wanted:
-        print(f"{table.command} …", file=sys.stderr, flush=True)
-        done[table.command] = (
-            f"{TABLE}{table.command}`\n\n{machine()}\n\n{outcome(table)}\n".lstrip()
-        )
-        options.out.write_text(page(head, done), encoding="utf-8")
+    for table in TABLES:
+        if not options.only or table.name in options.only:
+            print(f"{table.command} …", file=sys.stderr, flush=True)
+            text = f"{HEADING}{table.command}`\n\n{machine()}\n\n{outcome(table)}\n"
+            done[table.command] = text.lstrip()
+            options.out.write_text(page(head, done), encoding="utf-8")
 
 
 def parts_of(path: Path) -> tuple[str, dict[str, str]]:
     """What the page says before its tables, and these by command."""
     if not path.is_file():
         return HEAD, {}
-    head, *tables = path.read_text(encoding="utf-8").split(TABLE)
-    return head, {table.partition("`")[0]: f"{TABLE}{table}".strip() + "\n" for table in tables}
+    head, *tables = path.read_text(encoding="utf-8").split(HEADING)
+    return head, {table.partition("`")[0]: f"{HEADING}{table}".strip() + "\n" for table in tables}
 
 
 def page(head: str, done: dict[str, str]) -> str:
-    return "\n".join(
-        [f"{head.rstrip()}\n", *(done[table.command] for table in TABLES if table.command in done)]
-    )
+    tables = [done[table.command] for table in TABLES if table.command in done]
+    return "\n".join([f"{head.rstrip()}\n", *tables])
 
 
 def machine() -> str:
@@ -95,27 +90,14 @@ def machine() -> str:
     )
 
 
-def processor() -> str:
-    """Its name, where the system tells."""
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
-        platform.machine(),
-    )
-
-
 def outcome(table: Table) -> str:
-    """What it printed, and how long it took; or the last line of why it failed."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    command, started = (
-        [sys.executable, "-m", f"benchmarks.{table.module}", *table.words.split()],
-        perf_counter(),
-    )
+    """What it printed, and how long it took; or the last line of its errors."""
+    started = perf_counter()
     try:
         done = subprocess.run(
-            command,
-            env=environment,
+            python_module(f"benchmarks.{table.name}", *table.words.split()),
+            cwd=ROOT,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
             timeout=table.seconds,

@@ -3,19 +3,22 @@
 python -m benchmarks.parity.evidence runs
 """
 
-import sys
 from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.support.options import parser_for
+from benchmarks.support.tables import header, row
 from dynst_platform.commands.curve.summary import STAGES
 from dynst_platform.studies.references import REFERENCES
 
 SIGNIFICANT = 0.05
 
 
-def main(home: Path) -> None:
-    for job in sorted(home.glob("evidence-*")):
+def main() -> None:
+    parser = parser_for(__doc__)
+    parser.add_argument("home", type=Path, help="folder that holds evidence-*/curve-*")
+    for job in sorted(parser.parse_args().home.glob("evidence-*")):
         curves = sorted(job.glob("curve-*"))
         if curves:
             print_job(job.name, curves[-1])
@@ -23,14 +26,13 @@ def main(home: Path) -> None:
 
 def print_job(name: str, folder: Path) -> None:
     points, rows = pd.read_csv(folder / "curve.csv"), pd.read_parquet(folder / "rows.parquet")
-    seeds = sorted(rows.seed.unique())
     references = ", ".join(
         f"{reference.replace('_', ' ')} {rows.loc[rows.stage == reference, 'mae_all'].mean():.4g}"
         for reference in REFERENCES
         if (rows.stage == reference).any()
     )
     print(f"\n### {name.removeprefix('evidence-')}\n")
-    print(f"Seeds: {len(seeds)}. Reading every sensor: {references}. {cost(rows)}\n")
+    print(f"Seeds: {rows.seed.nunique()}. Reading every sensor: {references}. {cost(rows)}\n")
     for stage in STAGES:
         of_stage = points[points.stage == stage]
         if len(of_stage):
@@ -39,19 +41,16 @@ def print_job(name: str, folder: Path) -> None:
 
 def print_stage(stage: str, points: pd.DataFrame) -> None:
     sparsities = sorted(points.sparsity.unique())
-    print(f"| {stage} | " + " | ".join(f"{sparsity:.0%} off" for sparsity in sparsities) + " |")
-    print("|---" * (len(sparsities) + 1) + "|")
+    columns = [stage, *(f"{sparsity:.0%} off" for sparsity in sparsities)]
+    print(header(columns, text=len(columns)))
     for choice in sorted(points.choice.unique(), key=lambda name: (name != "dynst", name)):
         of_choice = points[points.choice == choice].set_index("sparsity")
+        title = "**DynST**" if choice == "dynst" else choice.replace("_", " ")
         cells = [
             cell(of_choice.loc[sparsity]) if sparsity in of_choice.index else ""
             for sparsity in sparsities
         ]
-        print(
-            f"| {'**DynST**' if choice == 'dynst' else choice.replace('_', ' ')} | "
-            + " | ".join(cells)
-            + " |"
-        )
+        print(row([title, *cells]))
     print()
 
 
@@ -64,7 +63,7 @@ def cell(point: pd.Series) -> str:
 
 
 def cost(rows: pd.DataFrame) -> str:
-    """What a training and a point took; on shared cores, so only the ratios say something."""
+    """What a training and a point took; on shared cores only the ratios have a meaning."""
     seconds = {
         stage: rows.loc[rows.stage == stage, "seconds"].mean() for stage in ("dense", "shared")
     }
@@ -77,4 +76,4 @@ def cost(rows: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

@@ -11,7 +11,7 @@ and tsl 0.9.5, each in a virtual environment that is made at the first use. With
 readings are synthetic: 207 sensors, a week of five minutes.
 """
 
-import argparse
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import fmean, median
@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.parity.peer_accuracy import (
+from benchmarks.parity.peer_comparison import (
     PAIRS,
-    Bench,
+    Comparison,
     Pair,
     Records,
     dataset_of,
@@ -32,7 +32,9 @@ from benchmarks.parity.peer_accuracy import (
     model_config,
 )
 from benchmarks.parity.peer_environments import CACHE, PeerError
+from benchmarks.support.options import parser_for
 from benchmarks.support.stopwatch import of_processor
+from benchmarks.support.tables import header, row
 from dynst.data.importers.import_store import GraphOptions
 from dynst.data.store import SensorStore, open_store
 from dynst.data.synthetic import write_synthetic_field
@@ -48,35 +50,35 @@ from dynst.training.trainer import Training, TrainingData
 
 SPARSITY = 0.5
 NUM_SENSORS, STEPS = 207, 2016
+COLUMNS = (
+    "network",
+    "other side",
+    "parameters, ours / theirs",
+    "ours dense / theirs",
+    "ours, half of the sensors off / theirs",
+)
 Epoch = Callable[[], float]  # trains one and validates; seconds
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_for(__doc__)
     parser.add_argument("source", type=Path, nargs="?")
     parser.add_argument("--graph", type=Path)
     parser.add_argument(
         "--pairs", nargs="+", choices=PAIRS, default=["stid", "graph_wavenet", "agcrn"]
     )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--no-peers", action="store_true", help="leave out what has to be installed"
-    )
+    parser.add_argument("--no-peers", action="store_true", help="only the loop by hand")
     parser.add_argument("--cache", type=Path, default=CACHE)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print(
-        "| network | other side | parameters, ours / theirs | ours dense / theirs | ours, half of "
-        "the sensors off / theirs |"
-    )
-    print("|---|---|---:|---:|---:|")
+    recipe = Recipe(epochs=1, batch_size=64)
+    print(header(COLUMNS, text=2))
     with TemporaryDirectory() as scratch:
         store = store_of(options.source, options.graph, Path(scratch) / "store")
-        bench = Bench(
-            store, dataset_of(store), Recipe(epochs=1, batch_size=64), options.cache, Records(None)
-        )
+        both = Comparison(store, dataset_of(store), recipe, options.cache, Records(None))
         for name in options.pairs:
-            for line in compared(bench, name, PAIRS[name], options):
+            for line in compared(both, name, PAIRS[name], options):
                 print(line, flush=True)
 
 
@@ -87,34 +89,36 @@ def store_of(source: Path | None, graph: Path | None, path: Path) -> SensorStore
     return open_store(path)
 
 
-def compared(bench: Bench, name: str, pair: Pair, options: argparse.Namespace) -> Iterator[str]:
-    """A line for each other side: the hand-written loop, and the peer.
+def compared(both: Comparison, name: str, pair: Pair, options: Namespace) -> Iterator[str]:
+    """A line for each other side: the loop by hand, and the peer.
 
-    One that does not run is said and costs nobody else.
+    A peer that does not run is named, and the others go on.
     """
-    ours = forecaster_for(bench.dataset, model_config(pair.ours), bench.store.edges, seed=0)
+    ours = forecaster_for(both.dataset, model_config(pair.ours), both.store.edges, seed=0)
     size = sum(weight.numel() for weight in ours.parameters())
     sides: dict[str, Epoch] = {
-        "dense": our_epoch(bench, pair, dense_scheme(len(bench.store.sensors))),
-        "sparse": our_epoch(bench, pair, half(len(bench.store.sensors))),
-        "by hand": ByHand(ours, bench).epoch,
+        "dense": our_epoch(both, pair, dense_scheme(len(both.store.sensors))),
+        "sparse": our_epoch(both, pair, half(len(both.store.sensors))),
+        "by hand": ByHand(ours, both).epoch,
     }
     seconds = in_turn(sides, options.rounds)
-    yield line(f"`{name}` | by hand, masked inputs", size, size, seconds, "by hand")
+    by_hand = ratios(seconds, seconds["by hand"])
+    yield row([f"`{name}`", "by hand, masked inputs", f"{size:,} / {size:,}", *by_hand])
     if options.no_peers:
         return
     try:
-        theirs = [bench.theirs(pair, seed) for seed in range(options.rounds)]
+        outcomes = [both.theirs(pair, seed) for seed in range(options.rounds)]
     except PeerError as error:
         yield f"\n{pair.model}: {error}\n"
         return
-    seconds["theirs"] = median(outcome.epoch_seconds for outcome in theirs)
-    yield line(f"`{name}` | {pair.model}", size, theirs[0].parameters, seconds, "theirs")
+    theirs = ratios(seconds, median(outcome.epoch_seconds for outcome in outcomes))
+    sizes = f"{size:,} / {outcomes[0].parameters:,}"
+    yield row([f"`{name}`", pair.model, sizes, *theirs])
 
 
-def line(title: str, size: int, other_size: int, seconds: dict[str, float], other: str) -> str:
-    ratios = " | ".join(f"{seconds[side] / seconds[other]:.2f}" for side in ("dense", "sparse"))
-    return f"| {title} | {size:,} / {other_size:,} | {ratios} |"
+def ratios(seconds: dict[str, float], other: float) -> list[str]:
+    """Ours, dense and sparse, relative to the other side."""
+    return [f"{seconds[side] / other:.2f}" for side in ("dense", "sparse")]
 
 
 def in_turn(sides: dict[str, Epoch], rounds: int) -> dict[str, float]:
@@ -129,30 +133,27 @@ def half(num_sensors: int) -> Scheme:
     return make_scheme(config, num_sensors, 1, 0, criterion=RandomScore(num_sensors, 0))
 
 
-def our_epoch(bench: Bench, pair: Pair, scheme: Scheme) -> Epoch:
-    data = bench.dataset
-    model = forecaster_for(data, model_config(pair.ours), bench.store.edges, seed=0)
-    recipe = bench.recipe.model_copy(update={"epochs": 1000})
+def our_epoch(both: Comparison, pair: Pair, scheme: Scheme) -> Epoch:
+    data = both.dataset
+    model = forecaster_for(data, model_config(pair.ours), both.store.edges, seed=0)
+    recipe = both.recipe.model_copy(update={"epochs": 1000})
     reports = Training(model, scheme, recipe, TrainingData(data.train, data.val), 0, World()).run()
     return lambda: of_processor(lambda: next(reports))
 
 
 class ByHand:
-    """What stands in most repositories: a DataLoader, a mask that multiplies the readings, a
-    loop.
-    """
+    """The common loop: a DataLoader, and readings that are multiplied by a mask."""
 
-    def __init__(self, model: SparseForecaster, bench: Bench) -> None:
-        self.model, self.clip_norm = model, bench.recipe.clip_norm
+    def __init__(self, model: SparseForecaster, both: Comparison) -> None:
+        self.model, self.clip_norm = model, both.recipe.clip_norm
         self.sensors = torch.arange(model.shape.num_sensors)
-        self.mask = (
-            torch.rand(len(self.sensors), generator=torch.Generator().manual_seed(0)) < SPARSITY
-        ).float()[:, None]
+        draws = torch.rand(len(self.sensors), generator=torch.Generator().manual_seed(0))
+        self.mask = (draws < SPARSITY).float()[:, None]
         self.train, self.val = (
-            loader(windows, bench.recipe.batch_size)
-            for windows in (bench.dataset.train, bench.dataset.val)
+            loader(windows, both.recipe.batch_size)
+            for windows in (both.dataset.train, both.dataset.val)
         )
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=bench.recipe.learning_rate)
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=both.recipe.learning_rate)
 
     def epoch(self) -> float:
         return of_processor(self._epoch)
@@ -172,7 +173,9 @@ class ByHand:
         self, past: Tensor, known: Tensor, calendar: Tensor, ahead: Tensor, observed: Tensor
     ) -> Tensor:
         """Mean absolute error over what was observed; past and ahead are ``[B, ·, S, 1]``."""
-        forecast = self.model(past * self.mask, known & (self.mask > 0), calendar, self.sensors)
+        forecast: Tensor = self.model(
+            past * self.mask, known & (self.mask > 0), calendar, self.sensors
+        )
         return ((forecast - ahead).abs() * observed).sum() / observed.sum().clamp(min=1)
 
 
@@ -181,30 +184,20 @@ class NumpyWindows(Dataset[tuple[np.ndarray, ...]]):
 
     def __init__(self, windows: Windows) -> None:
         series = windows.series
-        self.values, self.observed, self.calendar = (
-            series.values.numpy(),
-            series.observed.numpy(),
-            series.calendar.numpy(),
-        )
-        self.starts, self.window, self.horizon = (
-            windows.starts.tolist(),
-            windows.window,
-            windows.horizon,
-        )
+        self.values, self.observed = series.values.numpy(), series.observed.numpy()
+        self.calendar, self.starts = series.calendar.numpy(), windows.starts.tolist()
+        self.window, self.horizon = windows.window, windows.horizon
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
-        first = self.starts[index]
-        past, ahead = (
-            slice(first, first + self.window),
-            slice(first + self.window, first + self.window + self.horizon),
-        )
+        middle = self.starts[index] + self.window
+        past, ahead = slice(self.starts[index], middle), slice(middle, middle + self.horizon)
         return (
             self.values[past],
             self.observed[past],
-            self.calendar[ahead.start],
+            self.calendar[middle],
             self.values[ahead],
             self.observed[ahead],
         )

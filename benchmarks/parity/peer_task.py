@@ -12,9 +12,8 @@ __all__ = ["PeerTask"]
 class PeerTask:
     """Raw readings, the windows of the three parts, and every step's batch and learning rate.
 
-    AdamW, gradients clipped by norm.
-
-    A peer's environment has numpy and torch, and not this project.
+    The optimizer is AdamW, with gradients clipped by norm. A peer's environment has numpy and torch
+    alone, so nothing else of ours is imported here.
     """
 
     values: np.ndarray  # [N, S] float32, raw units

@@ -26,9 +26,9 @@ EVALUATED_AT_ONCE = 256
 
 
 class Windows:
-    """Windows of z-scored readings, by mean and deviation of all that the training part observed.
+    """Windows of z-scored readings, by the mean and deviation of the training part.
 
-    0 where nothing was observed.
+    A reading is 0 where nothing was observed.
     """
 
     def __init__(self, task: PeerTask) -> None:
@@ -49,9 +49,9 @@ class Windows:
         return self.scaled[rows], self.clock[rows]
 
     def error(self, forecast: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
-        """Absolute error in raw units where something was observed, and 0 elsewhere.
+        """Absolute errors in raw units, and what was observed; ``[B, H, S]`` both.
 
-        What was observed; ``[B, H, S]`` both.
+        An error is 0 where nothing was observed.
         """
         rows = starts[:, None] + torch.arange(self.window, self.window + self.horizon)
         observed = self.observed[rows]
@@ -59,18 +59,15 @@ class Windows:
 
 
 class Peer:
-    """A model, and how it is trained: the best epoch on the validation part counts."""
+    """A model, and how it is trained; the best epoch on the validation part counts."""
 
     def __init__(self, model: nn.Module, task: PeerTask) -> None:
         self.model, self.task, self.windows = model, task, Windows(task)
         self.optimizer = torch.optim.AdamW(
             model.parameters(), lr=0.0, weight_decay=task.weight_decay
         )
-        self.best, self.weights, self.seconds = (
-            float("inf"),
-            deepcopy(model.state_dict()),
-            list[float](),
-        )
+        self.best, self.weights = float("inf"), deepcopy(model.state_dict())
+        self.seconds: list[float] = []
 
     def train(self) -> None:
         val, starts = torch.from_numpy(self.task.val), torch.from_numpy(self.task.train)

@@ -34,7 +34,10 @@ from mutmut.mutation.file_mutation import mutate_file_contents
 from mutmut.stats import status_by_exit_code
 from mutmut.utils.format_utils import get_mutant_name, orig_function_and_class_names_from_key
 
-ROOT = Path(__file__).parents[2]
+from benchmarks.support.commands import ROOT
+from benchmarks.support.options import parser_for
+from benchmarks.support.tables import header, row
+
 COPIED = {"dynst": "dynst", "platform/dynst_platform": "dynst_platform", "tests": "tests"}
 MUTATED = (
     "dynst/sparsity/**/*.py",
@@ -67,26 +70,26 @@ class Mutant:
     file: str
     status: str
     line: int
-    diff: str  # in one line
+    diff: str  # on one line
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = parser_for(__doc__)
     parser.add_argument("--sample", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--previous", type=Path, help="take over what was killed there")
     parser.add_argument("--out", type=Path, help="write every mutant of the sample there")
     options = parser.parse_args()
-    known = [] if options.previous is None else read(options.previous)
+    known = [] if options.previous is None else read_mutants(options.previous)
     out = None if options.out is None else options.out.absolute()
     with tempfile.TemporaryDirectory() as folder:
         copy_project(Path(folder))
         os.chdir(folder)  # where mutmut looks for everything
         sample = drawn({file: names_in(file) for file in mutated_in(Path())}, options)
         found = [one for one in known if one.name in sample and one.status == "killed"]
-        asked = sorted(sample.keys() - {mutant.name for mutant in found})
-        run_mutmut(asked)
-        found += [remeasured_apart(name, sample[name]) for name in asked]
+        new = sorted(sample.keys() - {mutant.name for mutant in found})
+        run_mutmut(new)
+        found += [mutant_of(name, sample[name]) for name in new]
         os.chdir(ROOT)
     found.sort(key=lambda mutant: (mutant.file, mutant.line, mutant.name))
     if out is not None:
@@ -96,7 +99,7 @@ def main() -> None:
     print(f"{table(found)}\n\n{survivors(found)}")
 
 
-def read(file: Path) -> list[Mutant]:
+def read_mutants(file: Path) -> list[Mutant]:
     return [Mutant(**row) for row in json.loads(file.read_text())]
 
 
@@ -155,7 +158,7 @@ def run_mutmut(names: list[str]) -> None:
     subprocess.run(command, env=environment, stdout=sys.stderr, check=True)
 
 
-def remeasured_apart(name: str, file: Path) -> Mutant:
+def mutant_of(name: str, file: Path) -> Mutant:
     exit_codes = json.loads(Path(f"mutants/{file}.meta").read_text())["exit_code_by_key"]
     diff = get_diff_for_mutant(name, path=file).splitlines()[2:]
     start = int(diff[0].split()[1].split(",")[0][1:])  # of the first hunk, in the function
@@ -183,20 +186,21 @@ def named(body: list[ast.stmt], name: str) -> ast.ClassDef | ast.FunctionDef:
 
 
 def table(mutants: list[Mutant]) -> str:
-    rows = ["| File | Mutants | Killed | Score |", "| --- | ---: | ---: | ---: |"]
+    rows = [header(["File", "Mutants", "Killed", "Score"])]
     for file in [*sorted({mutant.file for mutant in mutants}), "all"]:
         here = [mutant for mutant in mutants if file in ("all", mutant.file)]
         killed = sum(mutant.status in KILLED for mutant in here)
-        rows.append(f"| `{file}` | {len(here)} | {killed} | {killed / len(here):.0%} |")
+        score = f"{killed / len(here):.0%}"
+        rows.append(row([f"`{file}`", str(len(here)), str(killed), score]))
     return "\n".join(rows)
 
 
 def survivors(mutants: list[Mutant]) -> str:
-    rows = ["| Survivor | Status | Change |", "| --- | --- | --- |"]
+    rows = [header(["Survivor", "Status", "Change"], text=3)]
     for mutant in mutants:
         if mutant.status not in KILLED:
             change = mutant.diff.replace("|", "\\|")
-            rows.append(f"| `{mutant.file}:{mutant.line}` | {mutant.status} | `{change}` |")
+            rows.append(row([f"`{mutant.file}:{mutant.line}`", mutant.status, f"`{change}`"]))
     return "\n".join(rows)
 
 

@@ -9,11 +9,12 @@ There are two ways to go on. A lost sensor is read as missing: the network is to
 location's profile. Or it is left out as if it were off.
 """
 
-import argparse
 from statistics import fmean, stdev
 
 import torch
+from torch import Tensor
 
+from benchmarks.support.options import parser_for
 from dynst.evaluation.evaluate import evaluate
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.locations import tracking_uri
@@ -26,40 +27,40 @@ from dynst_platform.model_registry.references import (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_for(__doc__)
     parser.add_argument("model")
     parser.add_argument("--share", type=float, default=0.1)
     parser.add_argument("--draws", type=int, default=20)
-    arguments = parser.parse_args()
-    client = client_of(tracking_uri())
-    with fetched(
-        client, tracking_uri(), model_id_of(client, tracking_uri(), arguments.model)
-    ) as found:
+    options = parser.parse_args()
+    client, uri = client_of(tracking_uri()), tracking_uri()
+    with fetched(client, uri, model_id_of(client, uri, options.model)) as found:
         artifact, job, store = found.artifact, found.job, store_that_fits(found, None)
-    test = experiment_of(job, store.path).dataset.test
+    model, test = artifact.model, experiment_of(job, store.path).dataset.test
     active = torch.tensor(artifact.description.active)
-    whole = evaluate(artifact.model, test, active).mae()
-    lost = [draw(active, arguments.share, seed) for seed in range(arguments.draws)]
-    missing = [evaluate(artifact.model, test, active, failing=some).mae() for some in lost]
-    left_out = [evaluate(artifact.model, test, active & ~some).mae() for some in lost]
+    lost = [random_loss(active, options.share, seed) for seed in range(options.draws)]
     print(
         f"{int(active.sum())} sensors are read, {int(lost[0].sum())} of them fail, "
-        f"{arguments.draws} random draws"
+        f"{options.draws} random draws"
     )
+    whole = evaluate(model, test, active).mae()
     print(f"none fails         {whole:.4g}")
-    for name, errors in (("read as missing", missing), ("left out", left_out)):
-        mean, worst = fmean(errors) / whole - 1, max(errors) / whole - 1
-        print(
-            f"{name:<18} {fmean(errors):.4g} ± {stdev(errors):.2g} ({mean:+.1%}, worst "
-            f"{worst:+.1%})"
-        )
+    missing = [evaluate(model, test, active, failing=some).mae() for some in lost]
+    report("read as missing", missing, whole)
+    report("left out", [evaluate(model, test, active & ~some).mae() for some in lost], whole)
 
 
-def draw(active: torch.Tensor, share: float, seed: int) -> torch.Tensor:
+def random_loss(active: Tensor, share: float, seed: int) -> Tensor:
+    """Bool ``[S]``: a share of the sensors that are on, one at least."""
     on = active.nonzero().squeeze(1)
     count = max(1, round(share * len(on)))
     some = on[torch.randperm(len(on), generator=torch.Generator().manual_seed(seed))[:count]]
     return torch.zeros_like(active).index_fill(0, some, True)
+
+
+def report(name: str, errors: list[float], whole: float) -> None:
+    mean, worst = fmean(errors) / whole - 1, max(errors) / whole - 1
+    spread = f"{fmean(errors):.4g} ± {stdev(errors):.2g}"
+    print(f"{name:<18} {spread} ({mean:+.1%}, worst {worst:+.1%})")
 
 
 if __name__ == "__main__":

@@ -9,11 +9,8 @@ A moment lies within ``--longest`` seconds of the start of the process. Choose `
 every kill finds work to disturb.
 """
 
-import argparse
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -23,102 +20,99 @@ from typing import Any
 
 from mlflow.tracking import MlflowClient
 
-from benchmarks.speed.early_stopping import SWEEP, environment
+from benchmarks.support.commands import JOBS, assignments, dynst, environment, outcome
+from benchmarks.support.options import parser_for
 
-SEARCH = ["searcher=random", "seed=0"]
+SWEEP = JOBS / "sweeps" / "search_benchmark.yaml"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_for(__doc__)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--trials", type=int, default=30)
-    parser.add_argument("--longest", type=float, default=30, help="seconds")
+    parser.add_argument("--longest", type=float, default=30, help="seconds until a kill")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    arguments = parser.parse_args()
-    start = [
-        str(SWEEP),
-        *(part for word in [*SEARCH, f"trials={arguments.trials}"] for part in ("--set", word)),
-    ]
+    options = parser.parse_args()
+    settings = ["searcher=random", "seed=0", f"trials={options.trials}"]
+    start = [str(SWEEP), *assignments(settings)]
     with TemporaryDirectory() as home:
         began = time.perf_counter()
-        whole = finish(start, home)
-        seconds = time.perf_counter() - began
-    print(f"undisturbed: {seconds:.0f} s", flush=True)
+        undisturbed = finish(start, home)
+        print(f"undisturbed: {time.perf_counter() - began:.0f} s", flush=True)
+    draws = random.Random(options.seed)
+    moments = [draws.uniform(1, options.longest) for _ in range(options.kills)]
+    report(undisturbed, disturbed(start, moments))
+
+
+def disturbed(start: list[str], moments: list[float]) -> dict[str, Any]:
+    """The outcome of a sweep whose driver is killed after each of these seconds."""
+    words = start
     with TemporaryDirectory() as home:
-        moments = random.Random(arguments.seed)
-        words = start
-        for number in range(arguments.kills):
-            after = moments.uniform(1, arguments.longest)
-            said = kill(words, home, after)
-            print(f"killed {number + 1} after {after:.0f} s: {said}", flush=True)
-            words = ["--resume", run_of(home)] if run_of(home) else start
-        found = finish(words, home)
-    report(whole, found)
-
-
-def tune(words: list[str]) -> list[str]:
-    return [sys.executable, "-m", "dynst_platform.main", "tune", *words, "--format", "json"]
+        for number, seconds in enumerate(moments, start=1):
+            state = kill(words, home, seconds)
+            print(f"kill {number}, after {seconds:.0f} s: {state}", flush=True)
+            run = run_of(home)
+            words = ["--resume", run] if run else start
+        return finish(words, home)
 
 
 def finish(words: list[str], home: str) -> dict[str, Any]:
-    done = subprocess.run(
-        tune(words),
-        env=environment(home),
-        check=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    outcome: dict[str, Any] = json.loads(done.stdout)
-    return outcome
+    return outcome(dynst("tune", *words), environment(home), quiet=True)
 
 
-def kill(words: list[str], home: str, after: float) -> str:
+def kill(words: list[str], home: str, seconds: float) -> str:
     """What the records of the trials say at that moment."""
     process = subprocess.Popen(
-        tune(words), env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        dynst("tune", *words),
+        env=environment(home),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
-        process.wait(after)
+        process.wait(seconds)
     except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
-    states = [
-        json.loads(path.read_text())["state"] for path in sorted(Path(home).rglob("trials/*.json"))
-    ]
+    records = sorted(Path(home).rglob("trials/*.json"))
+    states = [json.loads(path.read_text())["state"] for path in records]
     ended = "by itself" if process.returncode == 0 else "by the signal"
-    return (
-        f"ended {ended}, {states.count('finished')} trials finished, {states.count('running')} "
-        f"running"
-    )
+    finished, running = states.count("finished"), states.count("running")
+    return f"ended {ended}, {finished} trials finished, {running} running"
 
 
 def run_of(home: str) -> str | None:
+    """The sweep's run in MLflow, where there is one already."""
     if not (Path(home) / "mlflow.db").exists():
         return None
     client = MlflowClient(f"sqlite:///{home}/mlflow.db")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    runs = [
+    sweeps = [
         run.info.run_id
         for run in client.search_runs(experiments)
         if run.data.tags.get("dynst.kind") == "sweep"
     ]
-    return runs[0] if runs else None
+    return sweeps[0] if sweeps else None
 
 
-def report(whole: dict[str, Any], found: dict[str, Any]) -> None:
-    same = {
-        "trials": [[trial["number"], trial["overrides"]] for trial in found["trials"]]
-        == [[trial["number"], trial["overrides"]] for trial in whole["trials"]],
-        "errors": [error(trial) for trial in found["trials"]]
-        == [error(trial) for trial in whole["trials"]],
-        "best": best(found) == best(whole),
-    }
-    for name, equal in same.items():
-        print(f"{name}: {'the same' if equal else 'DIFFERENT'}")
+def report(undisturbed: dict[str, Any], found: dict[str, Any]) -> None:
+    """Ends the process with exit code 1 where they differ."""
+    before, after = figures(undisturbed), figures(found)
+    for name in before:
+        print(f"{name}: {'the same' if before[name] == after[name] else 'DIFFERENT'}")
     print(f"attempts of each trial: {[trial['attempts'] for trial in found['trials']]}")
-    if not all(same.values()):
+    if before != after:
         sys.exit(1)
+
+
+def figures(sweep: dict[str, Any]) -> dict[str, Any]:
+    """What must be the same."""
+    trials = sweep["trials"]
+    best = min(trials, key=error)
+    return {
+        "trials": [(trial["number"], trial["overrides"]) for trial in trials],
+        "errors": [error(trial) for trial in trials],
+        "best": (best["number"], error(best)),
+    }
 
 
 def error(trial: dict[str, Any]) -> float:
@@ -126,11 +120,5 @@ def error(trial: dict[str, Any]) -> float:
     return value
 
 
-def best(outcome: dict[str, Any]) -> tuple[int, float]:
-    trial = min(outcome["trials"], key=error)
-    return trial["number"], error(trial)
-
-
 if __name__ == "__main__":
-    os.environ.pop("MLFLOW_TRACKING_URI", None)
     main()

@@ -14,26 +14,29 @@ import json
 import os
 import resource
 import subprocess
-import sys
 from collections.abc import Callable
 from itertools import pairwise, product
 from math import isqrt, log
 from statistics import median
-from time import perf_counter
 
 import numpy as np
 import torch
 
-from benchmarks.support.stopwatch import by_clock
+from benchmarks.support.commands import python_module
+from benchmarks.support.options import parser_for
+from benchmarks.support.stopwatch import by_clock, clock_time
+from benchmarks.support.tables import header, row
 from dynst.data.edges import nearest_neighbour_edges
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.models.factory import ModelConfig, build_forecaster
 
+MODULE = "benchmarks.scale.network_size"
 SIZES = (1_000, 10_000, 100_000)
 NEIGHBOURS = 16  # at every size, also where all pairs would be the default
+UNITS = {"build": "s", "compact step": "s", "probe step": "s", "memory": "MiB"}
 
 
-def strewn(size: int) -> np.ndarray:
+def at_random(size: int) -> np.ndarray:
     return np.random.default_rng(0).random((size, 2))
 
 
@@ -42,90 +45,64 @@ def in_rows(size: int) -> np.ndarray:
     return np.stack(np.divmod(np.arange(size), width), axis=1).astype(float)
 
 
-PLACED = {"graph": strewn, "grid": in_rows}
+POSITIONS = {"graph": at_random, "grid": in_rows}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    options = parsed()
+    if options.child:
+        kind, size, batch = options.child
+        print(json.dumps(measured(kind, int(size), int(batch), options.repeats)))
+        return
+    sizes = [f"{size:,}" for size in options.sizes]
+    print(header(["network", "batch", "what", *sizes, "ratios", "exponent"], text=3))
+    for kind, batch in product(options.kinds, options.batches):
+        found = [in_own_process(kind, size, batch, options.repeats) for size in options.sizes]
+        for what, unit in UNITS.items():
+            figures = growth(options.sizes, [figures[what] for figures in found])
+            print(row([kind, str(batch), f"{what}, {unit}", *figures]), flush=True)
+
+
+def parsed() -> argparse.Namespace:
+    parser = parser_for(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
-    parser.add_argument("--kinds", nargs="+", choices=PLACED, default=list(PLACED))
+    parser.add_argument("--kinds", nargs="+", choices=POSITIONS, default=list(POSITIONS))
     parser.add_argument("--batches", type=int, nargs="+", default=(1, 4))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.child:
-        kind, size, batch = options.child
-        print(json.dumps(measure(kind, int(size), int(batch), options.repeats)))
-        return
-    print(
-        "| network | batch | what | "
-        + " | ".join(f"{size:,}" for size in options.sizes)
-        + " | ratios | exponent |"
-    )
-    print("|---|---|---|" + "---:|" * (len(options.sizes) + 2))
-    for kind, batch in product(options.kinds, options.batches):
-        rows = [in_own_process(kind, size, batch, options.repeats) for size in options.sizes]
-        for what, unit in (
-            ("build", "s"),
-            ("compact step", "s"),
-            ("probe step", "s"),
-            ("memory", "MiB"),
-        ):
-            print(
-                line(
-                    f"{kind} | {batch} | {what}, {unit}", options.sizes, [row[what] for row in rows]
-                ),
-                flush=True,
-            )
+    return parser.parse_args()
 
 
-def line(title: str, sizes: list[int], values: list[float]) -> str:
+def growth(sizes: list[int], values: list[float]) -> list[str]:
+    """The values, their ratios from one size to the next, and the exponent of a power law."""
+    figures = [f"{value:.3g}" for value in values]
     ratios = " ".join(f"{after / before:.1f}×" for before, after in pairwise(values))
-    figures = " | ".join(f"{value:.3g}" for value in values)
-    return f"| {title} | {figures} | {ratios} | {exponent(sizes, values):.2f} |"
+    return [*figures, ratios, f"{exponent(sizes, values):.2f}"]
 
 
 def exponent(sizes: list[int], values: list[float]) -> float:
     """The slope of a straight line through the logarithms: 1 is linear, 2 is square."""
     x, y = [log(size) for size in sizes], [log(value) for value in values]
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
-    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum(
-        (a - mean_x) ** 2 for a in x
-    )
+    products = ((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True))
+    return sum(products) / sum((a - mean_x) ** 2 for a in x)
 
 
 def in_own_process(kind: str, size: int, batch: int, repeats: int) -> dict[str, float]:
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.scale.network_size",
-        "--child",
-        kind,
-        str(size),
-        str(batch),
-        "--repeats",
-        str(repeats),
-    ]
-    done = subprocess.run(
-        command,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        check=True,
-        capture_output=True,
-    )
+    command = python_module(MODULE, "--child", kind, str(size), str(batch))
+    command += ["--repeats", str(repeats)]
+    variables = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=variables, check=True, stdout=subprocess.PIPE)
     figures: dict[str, float] = json.loads(done.stdout)
     return figures
 
 
-def measure(kind: str, size: int, batch: int, repeats: int) -> dict[str, float]:
+def measured(kind: str, size: int, batch: int, repeats: int) -> dict[str, float]:
     """Seconds, and MiB above what the imports alone take."""
     before = peak_mib()
-    edges = nearest_neighbour_edges(PLACED[kind](size), lonlat=False)
-    started = perf_counter()
-    config = ModelConfig(neighbours=NEIGHBOURS)
-    model = build_forecaster(
-        config, SeasonalScaler(SEASONS["none"], size, 1), edges, targets=[0], seed=0
-    )
-    built = perf_counter() - started
+    edges = nearest_neighbour_edges(POSITIONS[kind](size), lonlat=False)
+    config, scaler = ModelConfig(neighbours=NEIGHBOURS), SeasonalScaler(SEASONS["none"], size, 1)
+    built, model = clock_time(lambda: build_forecaster(config, scaler, edges, targets=[0], seed=0))
     optimizer = torch.optim.AdamW(model.parameters())
     readings, calendar = torch.randn(batch, config.window, size, 1), torch.randn(batch, 6)
     active = torch.rand(size) < 0.5
@@ -136,11 +113,12 @@ def measure(kind: str, size: int, batch: int, repeats: int) -> dict[str, float]:
         model(inputs, inputs < 2, calendar, sensors, gates).abs().mean().backward()
         optimizer.step()
 
+    kept, everyone = active.nonzero().squeeze(1), torch.arange(size)
     return {
         "build": built,
-        "compact step": seconds(lambda: step(compact, active.nonzero().squeeze(1), None), repeats),
+        "compact step": seconds(lambda: step(compact, kept, None), repeats),
         "probe step": seconds(
-            lambda: step(readings, torch.arange(size), active.float().requires_grad_()), repeats
+            lambda: step(readings, everyone, active.float().requires_grad_()), repeats
         ),
         "memory": peak_mib() - before,
     }

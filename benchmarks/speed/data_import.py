@@ -5,7 +5,7 @@
 Each side reads the same file in a process of its own.
 """
 
-import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,8 +16,21 @@ from pathlib import Path
 import h5netcdf
 import numpy as np
 
+from benchmarks.support.options import parser_for
+from benchmarks.support.tables import header, row
+
 SENSORS = 2000
-CHILD = """
+COLUMNS = (
+    "file",
+    "GB",
+    "ours, MB/s",
+    "plain read into memory, MB/s",
+    "ratio",
+    "our peak memory, MB",
+    "theirs, MB",
+)
+# Imports only what it needs, since that counts in its peak of memory.
+READER = """
 import resource, sys, time
 from pathlib import Path
 kind, source, store = sys.argv[1:]
@@ -37,59 +50,49 @@ print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--gigabytes", type=float, default=2.0)
-    size = parser.parse_args().gigabytes * 1e9
+    parser = parser_for(__doc__)
+    parser.add_argument("--gigabytes", type=float, default=2.0, help="of each file")
+    size, started = parser.parse_args().gigabytes * 1e9, time.perf_counter()
     print(
         f"dynst against pandas {version('pandas')} and xarray {version('xarray')}; {SENSORS} "
         f"sensors; a fresh process each\n"
     )
-    print(
-        "| file | GB | ours, MB/s | plain read into memory, MB/s | ratio | our peak memory, MB | "
-        "theirs, MB |"
-    )
-    print("|---|---|---|---|---|---|---|")
+    print(header(COLUMNS))
     with tempfile.TemporaryDirectory() as folder:
-        for file, other in (
-            (write_csv(Path(folder), size), "pandas"),
-            (write_netcdf(Path(folder), size), "xarray"),
-        ):
-            row(file, other)
+        for write, other in ((write_csv, "pandas"), (write_netcdf, "xarray")):
+            file = write(Path(folder), size)
+            print(row(compared(file, other)), flush=True)
             file.unlink()
+    print(f"\ntook {time.perf_counter() - started:.0f} s")
 
 
-def row(file: Path, other: str) -> None:
-    store = file.with_suffix(".store")
-    megabytes = file.stat().st_size / 1e6
-    ours, our_peak = measure("dynst", file, store)
-    theirs, their_peak = measure(other, file, store)
-    print(
-        f"| {file.suffix[1:]} | {megabytes / 1e3:.2f} | {megabytes / ours:.0f} | "
-        f"{megabytes / theirs:.0f} | {theirs / ours:.2f} "
-        f"| {our_peak / 1e6:.0f} | {their_peak / 1e6:.0f} |",
-        flush=True,
-    )
-    subprocess.run(["rm", "-r", str(store)], check=True)
+def compared(file: Path, other: str) -> list[str]:
+    store, megabytes = file.with_suffix(".store"), file.stat().st_size / 1e6
+    ours, our_peak = measured("dynst", file, store)
+    theirs, their_peak = measured(other, file, store)
+    shutil.rmtree(store)
+    return [
+        file.suffix[1:],
+        f"{megabytes / 1e3:.2f}",
+        f"{megabytes / ours:.0f}",
+        f"{megabytes / theirs:.0f}",
+        f"{theirs / ours:.2f}",
+        f"{our_peak / 1e6:.0f}",
+        f"{their_peak / 1e6:.0f}",
+    ]
 
 
-def measure(kind: str, file: Path, store: Path) -> tuple[float, float]:
+def measured(kind: str, file: Path, store: Path) -> tuple[float, float]:
     """Seconds and peak resident bytes of a child process; imports of libraries are not timed."""
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, kind, str(file), str(store)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    command = [sys.executable, "-c", READER, kind, str(file), str(store)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds, peak = map(float, done.stdout.split())
     return seconds, peak
 
 
 def write_csv(folder: Path, size: float) -> Path:
-    file, block = (
-        folder / "field.csv",
-        np.random.default_rng(0).uniform(0, 70, (200, SENSORS)).round(3),
-    )
-    lines = [",".join(map(str, row)) for row in block]
+    file, block = folder / "field.csv", readings(200).round(3)
+    lines = [",".join(map(str, values)) for values in block]
     with file.open("w") as target:
         target.write("time," + ",".join(f"s{index}" for index in range(SENSORS)) + "\n")
         step = 0
@@ -103,7 +106,7 @@ def write_csv(folder: Path, size: float) -> Path:
 
 def write_netcdf(folder: Path, size: float) -> Path:
     file, steps, rows = folder / "field.nc", int(size / 4 / SENSORS), 2000
-    block = np.random.default_rng(0).uniform(0, 70, (rows, SENSORS)).astype(np.float32)
+    block = readings(rows).astype(np.float32)
     with h5netcdf.File(file, "w") as target:
         target.dimensions = {"time": steps, "station": SENSORS}
         stamps = target.create_variable("time", ("time",), "i8", data=np.arange(steps) * 300)
@@ -114,7 +117,9 @@ def write_netcdf(folder: Path, size: float) -> Path:
     return file
 
 
+def readings(steps: int) -> np.ndarray:
+    return np.random.default_rng(0).uniform(0, 70, (steps, SENSORS))
+
+
 if __name__ == "__main__":
-    started = time.perf_counter()
     main()
-    print(f"\ntook {time.perf_counter() - started:.0f} s")

@@ -22,6 +22,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.support.options import parser_for
+from benchmarks.support.tables import header, row
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.data.store import Readings
 from dynst.data.windows import Windows, make_series, split_windows
@@ -32,10 +34,17 @@ ROUNDS, BATCHES = 7, 60
 QUIET = 0.3  # seconds in which workers finish what they fetch ahead, so that it disturbs no other
 COPY_BYTES = 2**27  # far beyond the caches
 COLUMNS = (
-    "sensors", "active", "DataLoader, 0 workers", "DataLoader, 2 workers", "ours", "ratio to 0",
+    "sensors",
+    "active",
+    "DataLoader, 0 workers",
+    "DataLoader, 2 workers",
+    "ours",
+    "ratio to 0",
     "ratio to 2",
-    "share of copy bandwidth", "ours, 1 % missing", "its share",
-)  # fmt: skip
+    "share of copy bandwidth",
+    "ours, 1 % missing",
+    "its share",
+)
 
 Sample = tuple[np.ndarray, np.ndarray]
 Contender = Callable[[], float]  # measures once: windows or bytes per second
@@ -56,17 +65,18 @@ class NumpyWindows(Dataset[Sample]):
 
 
 @dataclass(frozen=True)
-class Case:
-    num_sensors: int
-    active: Tensor  # [K] int64
+class Rates:
+    """Medians: windows per second, and bytes per second of a copy."""
 
-    @property
-    def window_bytes(self) -> int:
-        """Readings and targets of one window, float32."""
-        return 4 * (WINDOW * len(self.active) + HORIZON * self.num_sensors)
+    plain: float  # DataLoader without workers
+    workers: float
+    complete: float  # ours, no reading missing
+    masked: float
+    copy: float
 
 
 def main() -> None:
+    parser_for(__doc__).parse_args()
     print(
         f"python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, "
         f"{torch.get_num_threads()} threads;"
@@ -75,18 +85,35 @@ def main() -> None:
         f"windows per second, medians of {ROUNDS} interleaved rounds of {BATCHES} batches of "
         f"{BATCH}\n"
     )
-    print("| " + " | ".join(COLUMNS) + " |\n|" + "---:|" * len(COLUMNS))
+    print(header(COLUMNS, text=0))
     for num_sensors in STEPS:
         for share in (1.0, 0.5):
-            print("| " + " | ".join(measure(num_sensors, share)) + " |", flush=True)
+            print(row(figures(num_sensors, share)), flush=True)
 
 
-def measure(num_sensors: int, share: float) -> list[str]:
+def figures(num_sensors: int, share: float) -> list[str]:
     """One row of the table."""
+    num_active = round(share * num_sensors)
+    rates = measured(num_sensors, num_active)
+    num_bytes = 4 * (WINDOW * num_active + HORIZON * num_sensors)  # readings and targets, float32
+    return [
+        f"{num_sensors:,}",
+        f"{share:.0%}",
+        f"{rates.plain:,.0f}",
+        f"{rates.workers:,.0f}",
+        f"{rates.complete:,.0f}",
+        f"{rates.complete / rates.plain:.1f} ×",
+        f"{rates.complete / rates.workers:.1f} ×",
+        f"{rates.complete * num_bytes / rates.copy:.0%}",
+        f"{rates.masked:,.0f}",
+        f"{rates.masked * num_bytes * 5 / 4 / rates.copy:.0%}",  # masks are bytes
+    ]
+
+
+def measured(num_sensors: int, num_active: int) -> Rates:
     rng = np.random.default_rng(0)
     values = rng.standard_normal((STEPS[num_sensors], num_sensors, 1), dtype=np.float32)
-    active = torch.from_numpy(np.sort(rng.permutation(num_sensors)[: round(share * num_sensors)]))
-    case = Case(num_sensors, active)
+    active = torch.from_numpy(np.sort(rng.permutation(num_sensors)[:num_active]))
     past = np.ascontiguousarray(values[:, active.numpy()])
     contenders = [
         loader(NumpyWindows(past, values), workers=0),
@@ -95,28 +122,13 @@ def measure(num_sensors: int, share: float) -> list[str]:
         ours(windows(values, rng.random(values.shape) >= 0.01), active),
         memory_copy(),
     ]
-    plain, workers, complete, masked, copy = (
-        median(column) for column in zip(*rounds(contenders), strict=True)
-    )
-    figures = [
-        f"{num_sensors:,}",
-        f"{share:.0%}",
-        f"{plain:,.0f}",
-        f"{workers:,.0f}",
-        f"{complete:,.0f}",
-    ]
-    figures += [
-        f"{complete / plain:.1f} ×",
-        f"{complete / workers:.1f} ×",
-        f"{complete * case.window_bytes / copy:.0%}",
-    ]
-    return [*figures, f"{masked:,.0f}", f"{masked * case.window_bytes * 5 / 4 / copy:.0%}"]
+    return Rates(*(median(column) for column in zip(*rounds(contenders), strict=True)))
 
 
 def rounds(contenders: list[Contender]) -> Iterator[list[float]]:
     """Every contender in turn, ``ROUNDS`` times, after one round that is not counted."""
-    for warm in contenders:
-        warm()
+    for contender in contenders:
+        contender()
     for _ in range(ROUNDS):
         yield [contender() for contender in contenders]
 
@@ -128,8 +140,9 @@ def windows(values: np.ndarray, observed: np.ndarray) -> Windows:
 
 
 def loader(dataset: NumpyWindows, workers: int) -> Contender:
-    """Started workers are kept, and the clock starts at the second batch: neither start-up nor the
-    first wait counts.
+    """Neither start-up nor the first wait counts.
+
+    Workers that were started are kept, and the clock starts at the second batch.
     """
     batches = DataLoader(
         dataset,

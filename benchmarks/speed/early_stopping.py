@@ -6,79 +6,60 @@ Half of the sensors are off. For each seed it prints the best error found and th
 that all trials took.
 """
 
-import argparse
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import NamedTuple
 
-SWEEP = Path(__file__).parents[2] / "jobs" / "sweeps" / "search_benchmark.yaml"
-WAYS = {
-    "random, no stopping": {"searcher": "random", "scheduler": "none"},
-    "TPE, ASHA": {"searcher": "tpe", "scheduler": "asha"},
+from benchmarks.support.commands import JOBS, assignments, dynst, environment, outcome
+from benchmarks.support.options import parser_for
+
+SWEEP = JOBS / "sweeps" / "search_benchmark.yaml"
+RANDOM, ASHA = "random, no stopping", "TPE, ASHA"
+SETTINGS = {
+    RANDOM: ["searcher=random", "scheduler=none"],
+    ASHA: ["searcher=tpe", "scheduler=asha"],
 }
 
 
+class Best(NamedTuple):
+    """The best error of a sweep, and the steps that all its trials took."""
+
+    error: float
+    steps: float
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_for(__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--trials", type=int, default=40)
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     found = {
-        way: [sweep(settings, seed, arguments.trials) for seed in range(arguments.seeds)]
-        for way, settings in WAYS.items()
+        name: [sweep(settings, seed, options.trials) for seed in range(options.seeds)]
+        for name, settings in SETTINGS.items()
     }
-    for way, results in found.items():
-        for seed, (error, steps) in enumerate(results):
-            print(f"{way:<22} seed {seed}: best validation MAE {error:.4g} after {steps} steps")
-    (plain_error, plain_steps), (error, steps) = (means(found[way]) for way in WAYS)
+    for name, results in found.items():
+        for seed, best in enumerate(results):
+            print(
+                f"{name:<22} seed {seed}: best validation MAE {best.error:.4g} "
+                f"after {best.steps} steps"
+            )
+    random, asha = mean(found[RANDOM]), mean(found[ASHA])
     print(
-        f"\nTPE with ASHA: {error / plain_error - 1:+.2%} in error, {steps / plain_steps:.2f} of "
-        f"the steps"
+        f"\nTPE with ASHA: {asha.error / random.error - 1:+.2%} in error, "
+        f"{asha.steps / random.steps:.2f} of the steps"
     )
 
 
-def sweep(settings: dict[str, str], seed: int, trials: int) -> tuple[float, int]:
-    """The best error of a sweep, and the steps that all its trials took."""
+def sweep(settings: list[str], seed: int, trials: int) -> Best:
+    words = assignments([*settings, f"seed={seed}", f"trials={trials}"])
     with TemporaryDirectory() as home:
-        words = [
-            f"{key}={value}"
-            for key, value in (settings | {"seed": str(seed), "trials": str(trials)}).items()
-        ]
-        command = [
-            sys.executable,
-            "-m",
-            "dynst_platform.main",
-            "tune",
-            str(SWEEP),
-            "--format",
-            "json",
-        ]
-        command += [part for word in words for part in ("--set", word)]
-        done = subprocess.run(
-            command, env=environment(home), check=True, stdout=subprocess.PIPE, text=True
-        )
-    outcome: dict[str, Any] = json.loads(done.stdout)
-    finished = [
-        trial["objectives"]["mae_all"]
-        for trial in outcome["trials"]
-        if trial["state"] == "finished"
-    ]
-    return min(finished), sum(trial["steps"] for trial in outcome["trials"])
+        found = outcome(dynst("tune", str(SWEEP), *words), environment(home))["trials"]
+    finished = [trial["objectives"]["mae_all"] for trial in found if trial["state"] == "finished"]
+    return Best(min(finished), sum(trial["steps"] for trial in found))
 
 
-def environment(home: str) -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"} | {
-        "DYNST_HOME": home
-    }
-
-
-def means(results: list[tuple[float, int]]) -> tuple[float, float]:
-    return fmean(error for error, _ in results), fmean(steps for _, steps in results)
+def mean(results: list[Best]) -> Best:
+    return Best(fmean(best.error for best in results), fmean(best.steps for best in results))
 
 
 if __name__ == "__main__":

@@ -11,37 +11,41 @@ loop.
 """
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import time
-from typing import Any
 
 import torch
 
+from benchmarks.support.commands import assignments, python_module
+from benchmarks.support.experiments import experiment_for
+from benchmarks.support.tables import header, row
 from benchmarks.support.timed_runs import (
-    ALONE,
     ONE_ARM,
     TimedRun,
-    environment,
     medians,
     options_for,
+    run_alone,
     timed,
     train,
-    words,
 )
 from dynst.experiment.protocol import select
 from dynst.training.trainer import EpochResult
-from dynst_platform.config.experiment import experiment_of
-from dynst_platform.config.files import load_job
-from dynst_platform.config.stores import store_for
 
 MODULE = "benchmarks.speed.overhead"
-BARE, TO_REACH = "bare loop", 1.05
-WAYS = {"Ray Train": ["--offline"], "Ray Train and MLflow": []}
+BARE, TARGET = "bare loop", 1.05
+OPTIONS = {"Ray Train": ["--offline"], "Ray Train and MLflow": []}  # of ``dynst train``
+FIRST = ["training.epochs=2", "training.steps_per_epoch=2", "cluster.num_workers=0"]
+COLUMNS = (
+    "seconds, medians",
+    "start-up",
+    "an epoch",
+    "after the last epoch",
+    "whole run",
+    "an epoch / bare loop",
+)
 
 
 def main() -> None:
@@ -54,63 +58,47 @@ def main() -> None:
 
 
 def measured(job: Path, settings: list[str], repeats: int) -> dict[str, list[TimedRun]]:
-    """Interleaved, after a run that makes store and tracking database and is not counted."""
-    runs: dict[str, list[TimedRun]] = {way: [] for way in (BARE, *WAYS)}
+    """In turn, after a run that makes store and tracking database and is not counted."""
+    runs: dict[str, list[TimedRun]] = {name: [] for name in (BARE, *OPTIONS)}
     with TemporaryDirectory() as home:
-        train(
-            job,
-            [*settings, "training.epochs=2", "training.steps_per_epoch=2", "cluster.num_workers=0"],
-            [],
-            home,
-        )
+        train(job, [*settings, *FIRST], [], home)
         for _ in range(repeats):
             runs[BARE].append(bare(job, settings, home))
-            for way, options in WAYS.items():
-                runs[way].append(train(job, [*settings, "cluster.num_workers=1"], options, home))
+            for name, options in OPTIONS.items():
+                runs[name].append(train(job, [*settings, "cluster.num_workers=1"], options, home))
     return runs
 
 
 def show(runs: dict[str, list[TimedRun]]) -> None:
-    print(
-        "| seconds, medians | start-up | an epoch | after the last epoch | whole run | an epoch / "
-        "bare loop |"
-    )
-    print("|---|" + "---:|" * 5)
-    for way, repeats in runs.items():
-        ratio = median(
-            run.epoch / plain.epoch for run, plain in zip(repeats, runs[BARE], strict=True)
-        )
-        print(f"| {way} | {medians(repeats)} | {ratio:.3f} |")
-    print(f"\nTo reach, in the steady state: at most {TO_REACH}")
+    print(header(COLUMNS))
+    for name, repeats in runs.items():
+        pairs = zip(repeats, runs[BARE], strict=True)
+        ratio = median(run.epoch / plain.epoch for run, plain in pairs)
+        print(row([name, *medians(repeats), f"{ratio:.3f}"]))
+    print(f"\nTarget, in the steady state: at most {TARGET}")
 
 
 def bare(job: Path, settings: list[str], home: str) -> TimedRun:
     began = time()
-    command = [sys.executable, "-m", MODULE, "--child", "--job", str(job), *words(settings)]
-    done = subprocess.run(command, env=environment(home), **ALONE, text=True)
-    return timed(began, [json.loads(line) for line in done.stdout.splitlines()])
+    words = ["--child", "--job", str(job), *assignments(settings)]
+    lines = run_alone(python_module(MODULE, *words), home).splitlines()
+    return timed(began, [json.loads(line) for line in lines])
 
 
 def run_bare_loop(job: Path, settings: list[str]) -> None:
     """The learned arm in this process; prints a line for each epoch."""
     torch.set_num_threads(1)
     for epoch in bare_epochs(job, settings):
-        facts: dict[str, Any] = {
-            "time": int(time() * 1000),
-            "seconds": epoch.seconds,
-            "train_loss": epoch.train_loss,
-        }
-        print(json.dumps(facts), flush=True)
+        facts = {"time": int(time() * 1000), "seconds": epoch.seconds}
+        print(json.dumps(facts | {"train_loss": epoch.train_loss}), flush=True)
 
 
-def bare_epochs(path: Path, settings: list[str]) -> Iterator[EpochResult]:
-    job = load_job(path, settings)
-    store = store_for(job)
-    experiment = experiment_of(job, store.path)
-    learned = experiment.learned()
-    yield from learned.training.run(experiment.warm_epochs(learned))
-    select(experiment, learned)
-    yield from learned.training.run()
+def bare_epochs(job: Path, settings: list[str]) -> Iterator[EpochResult]:
+    experiment = experiment_for(job, settings)
+    arm = experiment.learned()
+    yield from arm.training.run(experiment.warm_epochs(arm))
+    select(experiment, arm)
+    yield from arm.training.run()
 
 
 if __name__ == "__main__":

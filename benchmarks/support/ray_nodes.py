@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.support.commands import dynst, environment
 from dynst_platform.tracking.report_file import REPORTS, ReportReader
 
 __all__ = [
@@ -25,16 +26,15 @@ __all__ = [
     "Failed",
     "Nodes",
     "first_node",
-    "folders",
     "reports",
-    "started",
-    "train",
+    "run_folders",
+    "start_training",
     "wait_for",
     "write_token",
 ]
 
-PATIENCE = 900.0  # seconds for whatever is waited for
-STARTED = "Ray runtime started."  # what ray start says when the node is up
+PATIENCE = 900.0  # seconds
+STARTED = "Ray runtime started."  # what ray start prints when the node is up
 
 
 class Failed(Exception):
@@ -43,7 +43,12 @@ class Failed(Exception):
 
 @dataclass
 class Nodes:
-    """One Ray node of this machine, a second one where it was added, and how to reach them."""
+    """One Ray node of this machine, a second one where it was added, and how to reach them.
+
+    Args:
+        environment: of processes that use them.
+        cpus: of each node.
+    """
 
     address: str
     environment: dict[str, str]
@@ -52,7 +57,7 @@ class Nodes:
     second: psutil.Process | None = None
 
     def add_second(self) -> None:
-        """Also in the place of one that was killed."""
+        """Also to replace one that was killed."""
         self.second = _start(
             ["--address", self.address, "--num-cpus", str(self.cpus)], self.environment
         )
@@ -76,9 +81,10 @@ class Nodes:
             raise Failed("the second node had ended by itself")
         return found[0]
 
-    def mend(self) -> None:
-        """Add the second node again where it has ended by itself, as one does that a busy machine
-        keeps from answering.
+    def ensure_second(self) -> None:
+        """Add the second node again where it has ended by itself.
+
+        Nodes do so where the machine is too busy to answer in time.
         """
         if not (self.second and _named("raylet/raylet", self.second)):
             self.add_second()
@@ -86,27 +92,23 @@ class Nodes:
 
 @contextmanager
 def first_node(home: str, cpus: int, token: Path | None = None) -> Iterator[Nodes]:
-    """One ``ray start`` of our own, to which a second may be added; both end with the block.
+    """Starts a Ray node, to which a second may be added; both end with the block.
 
     Args:
-        token: a file that holds the cluster's token already; by default it gets one of its own.
+        home: DynST's home folder of processes that use them.
+        token: a file that holds the cluster's token; by default one is made.
     """
     folder = Path(mkdtemp(prefix="dk", dir="/tmp"))  # the paths of Ray's sockets must be short
     if token is None:
         token = folder / "token"
         write_token(token)
-    known = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    environment = known | {
-        "DYNST_HOME": home,
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(token),
-    }
+    variables = environment(home, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(token))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     own = ["--include-dashboard=false", "--temp-dir", str(folder), "--node-ip-address", "127.0.0.1"]
-    head = _start(["--head", "--port", str(port), "--num-cpus", str(cpus), *own], environment)
-    nodes = Nodes(f"127.0.0.1:{port}", environment, cpus, head)
+    head = _start(["--head", "--port", str(port), "--num-cpus", str(cpus), *own], variables)
+    nodes = Nodes(f"127.0.0.1:{port}", variables, cpus, head)
     try:
         yield nodes
     finally:
@@ -117,64 +119,49 @@ def first_node(home: str, cpus: int, token: Path | None = None) -> Iterator[Node
 
 
 def write_token(path: Path) -> None:
-    """Ray refuses one that others may read."""
+    """Only its owner may read it, or Ray refuses it."""
     path.write_text(os.urandom(16).hex())
     path.chmod(0o600)
 
 
-def started(words: list[str], environment: dict[str, str]) -> "subprocess.Popen[str]":
-    """``dynst train`` with these words, which prints JSON."""
-    with Path(environment["DYNST_HOME"], "stderr.txt").open("w") as stderr:
+def start_training(words: list[str], variables: dict[str, str]) -> "subprocess.Popen[str]":
+    """``dynst train`` with these words; its standard error goes to a file in the home folder."""
+    command = dynst("train", *words)
+    with Path(variables["DYNST_HOME"], "stderr.txt").open("w") as stderr:
         return subprocess.Popen(
-            train(words), env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
+            command, env=variables, stdout=subprocess.PIPE, stderr=stderr, text=True
         )
 
 
-def train(words: list[str]) -> list[str]:
-    return [sys.executable, "-m", "dynst_platform.main", "train", *words, "--format", "json"]
-
-
-def folders(environment: dict[str, str]) -> set[Path]:
+def run_folders(variables: dict[str, str]) -> set[Path]:
     """Of all runs of the quickstart."""
-    return {path.parent for path in Path(environment["DYNST_HOME"]).glob("quickstart/*/job.yaml")}
+    return {path.parent for path in Path(variables["DYNST_HOME"]).glob("quickstart/*/job.yaml")}
 
 
 def reports(folder: Path) -> list[dict[str, Any]]:
-    """Of a run until now; those that were told twice count once."""
+    """Of a run until now; those that were sent twice count once."""
     return [
         report.model_dump(exclude_none=True) for _, report in ReportReader(folder / REPORTS).new()
     ]
 
 
 def wait_for(ready: Callable[[], Any]) -> Any:
+    """What ``ready`` returns as soon as it is true."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if found := ready():
             return found
         time.sleep(0.1)
-    raise Failed("nothing moves any more")
+    raise Failed(f"nothing has happened for {PATIENCE:.0f} s")
 
 
-def _start(words: list[str], environment: dict[str, str]) -> psutil.Process:
-    memory = [
-        "--object-store-memory",
-        str(128 * 2**20),
-        "--disable-usage-stats",
-        "--include-log-monitor",
-        "false",
-        "--block",
-    ]
-    ray = [
-        sys.executable,
-        "-c",
-        "from ray.scripts.scripts import main; main()",
-        "start",
-        *words,
-        *memory,
-    ]
+def _start(words: list[str], variables: dict[str, str]) -> psutil.Process:
+    own = ["--object-store-memory", str(128 * 2**20), "--include-log-monitor", "false"]
+    own += ["--disable-usage-stats", "--block"]
+    ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start"]
     log = Path(mkdtemp(prefix="dk", dir="/tmp")) / "log"
     with log.open("wb") as said:
-        process = psutil.Popen(ray, env=environment, stdout=said, stderr=said)
+        process = psutil.Popen([*ray, *words, *own], env=variables, stdout=said, stderr=said)
     try:
         wait_for(lambda: STARTED in log.read_text() or process.poll() is not None)
         if STARTED not in log.read_text():

@@ -2,33 +2,19 @@
 
 import argparse
 import json
-import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import time
 from typing import Any
 
-__all__ = [
-    "ALONE",
-    "JOB",
-    "ONE_ARM",
-    "TimedRun",
-    "environment",
-    "medians",
-    "options_for",
-    "timed",
-    "train",
-    "words",
-]
+from benchmarks.support.commands import assignments, dynst, environment
+from benchmarks.support.options import add_job, parser_for
 
-JOB = Path(__file__).parents[2] / "jobs" / "quickstart.yaml"
+__all__ = ["ONE_ARM", "TimedRun", "medians", "options_for", "run_alone", "timed", "train"]
+
 ONE_ARM = ["references.dense=false", "references.random=0", "sparsity.scheme=dynamic"]
-# Linux shares a busy core among sessions, and Ray's processes have sessions of their own: so must
-# whatever is held against them.
-ALONE: dict[str, Any] = {"check": True, "stdout": subprocess.PIPE, "start_new_session": True}
 COLUMNS = ("start_up", "epoch", "end", "whole")
 
 
@@ -51,17 +37,14 @@ class TimedRun:
 
 
 def options_for(description: str | None, *hidden: str) -> argparse.Namespace:
-    """What both benchmarks ask their user, and ``hidden`` flags for themselves.
+    """What these benchmarks ask their user, and ``hidden`` flags for themselves.
 
-    Ends with exit code 2 where nothing could be told from the epochs.
+    Ends with exit code 2 where there are too few epochs.
     """
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--job", type=Path, default=JOB)
+    parser = parser_for(description)
+    add_job(parser)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="of the job"
-    )
     for flag in hidden:
         parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -87,39 +70,29 @@ def timed(began: float, epochs: list[dict[str, Any]]) -> TimedRun:
 
 def train(job: Path, settings: list[str], options: list[str], home: str) -> TimedRun:
     """``dynst train`` with one arm."""
-    command = [
-        sys.executable,
-        "-m",
-        "dynst_platform.main",
-        "train",
-        str(job),
-        *words(settings),
-        *options,
-    ]
     began = time()
-    done = subprocess.run([*command, "--quiet", "--format", "json"], env=environment(home), **ALONE)
-    reports = (
-        Path(json.loads(done.stdout)["artifacts"]["folder"], "reports.jsonl")
-        .read_text(encoding="utf-8")
-        .splitlines()
-    )
-    return timed(
-        began, [report for report in map(json.loads, reports) if report["kind"] == "epoch"]
-    )
+    command = dynst("train", str(job), *assignments(settings), *options, "--quiet")
+    folder = Path(json.loads(run_alone(command, home))["artifacts"]["folder"])
+    lines = (folder / "reports.jsonl").read_text(encoding="utf-8").splitlines()
+    return timed(began, [line for line in map(json.loads, lines) if line["kind"] == "epoch"])
 
 
-def words(settings: list[str]) -> list[str]:
-    return [word for setting in settings for word in ("--set", setting)]
+def run_alone(command: list[str], home: str) -> str:
+    """What a process with one thread prints.
+
+    It has a session of its own: Linux shares a busy core among sessions, and Ray's processes have
+    their own too.
+    """
+    return subprocess.run(
+        command,
+        env=environment(home, OMP_NUM_THREADS="1"),
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ).stdout
 
 
-def environment(home: str) -> dict[str, str]:
-    """One thread, and a home and a tracking store of the benchmark's own."""
-    own = {"DYNST_HOME": home, "OMP_NUM_THREADS": "1"}
-    return {
-        name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"
-    } | own
-
-
-def medians(runs: list[TimedRun]) -> str:
+def medians(runs: list[TimedRun]) -> list[str]:
     """Of repeats, as cells of a table: start-up, an epoch, the end, the whole."""
-    return " | ".join(f"{median(getattr(run, column) for run in runs):.3g}" for column in COLUMNS)
+    return [f"{median(getattr(run, column) for run in runs):.3g}" for column in COLUMNS]

@@ -4,10 +4,11 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
+
+from benchmarks.support.commands import python_module
 
 __all__ = ["TrackingServer"]
 
@@ -17,10 +18,10 @@ PATIENCE = 300.0  # seconds until it answers
 class TrackingServer:
     """On a free port.
 
-    It ignores SIGTERM, so its whole process group is killed, and stopped and continued.
+    MLflow's server ignores SIGTERM. Signals therefore go to its whole process group.
 
     Args:
-        folder: for its database and artifacts, and so for what it still knows when it comes back.
+        folder: for its database and artifacts, which outlive a kill.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,24 +34,9 @@ class TrackingServer:
 
     def start(self) -> None:
         """Returns when it answers."""
-        command = [
-            sys.executable,
-            "-m",
-            "mlflow",
-            "server",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(self.port),
-            "--workers",
-            "1",
-        ]
-        command += [
-            "--backend-store-uri",
-            f"sqlite:///{self._folder}/server.db",
-            "--artifacts-destination",
-            str(self._folder),
-        ]
+        command = python_module("mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port))
+        command += ["--workers", "1", "--artifacts-destination", str(self._folder)]
+        command += ["--backend-store-uri", f"sqlite:///{self._folder}/server.db"]
         known = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
         self._process = subprocess.Popen(
             command,
@@ -72,12 +58,12 @@ class TrackingServer:
             self._process.wait()
             self._process = None
 
-    def stop(self) -> None:
-        """It takes connections still, and answers none."""
+    def suspend(self) -> None:
+        """From now on it accepts connections and answers none."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGCONT)
 

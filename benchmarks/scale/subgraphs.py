@@ -11,19 +11,19 @@ that was not there when the training began. Time is that of a training step, upd
 included and validation excluded.
 """
 
-import argparse
 import json
 import re
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
-from time import perf_counter
 from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import spawn
 
+from benchmarks.support.options import parser_for
+from benchmarks.support.tables import header, row
 from dynst.data.store import SensorStore, open_store
 from dynst.data.synthetic import write_synthetic_field
 from dynst.distributed.world import current_world
@@ -38,10 +38,18 @@ STEPS = 2  # of each of two epochs
 SPARSITY = SparsityConfig(
     scheme="iterative", final=0.5, start=0.5, stop=0.8, rounds=1, dropout=False, probe_every=2
 )
+COLUMNS = (
+    "parts",
+    "sensors of a part, mean",
+    "step, s",
+    "peak of each worker, MiB",
+    "on top, MiB",
+    "loss",
+)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_for(__doc__)
     parser.add_argument("--sensors", type=int, default=100_000)
     parser.add_argument("--steps", type=int, default=200, help="of the series")
     parser.add_argument("--parts", type=int, nargs="+", default=(1, 8))
@@ -49,80 +57,64 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--batch", type=int, default=4, help="windows in a step, over all workers")
     options = parser.parse_args()
-    print(
-        "| parts | sensors of a part, mean | step, s | peak of each worker, MiB | on top, MiB | "
-        "loss |"
-    )
-    print("|---:|---:|---:|---:|---:|---:|", flush=True)
+    fixed = {"epochs": 2, "steps_per_epoch": STEPS, "batch_size": options.batch}
+    print(header(COLUMNS, text=0), flush=True)
     with TemporaryDirectory() as folder:
-        write_synthetic_field(Path(folder) / "store", options.sensors, options.steps)
+        store = Path(folder) / "store"
+        write_synthetic_field(store, options.sensors, options.steps)
         for parts in options.parts:
-            recipe = Recipe(
-                epochs=2,
-                steps_per_epoch=STEPS,
-                batch_size=options.batch,
-                parts=parts,
-                halo=options.halo,
-            )
-            print(row(parts, measured(Path(folder), recipe, options.workers)), flush=True)
+            recipe = Recipe.model_validate(fixed | {"parts": parts, "halo": options.halo})
+            print(row(figures(parts, measured(store, recipe, options.workers))), flush=True)
 
 
-def row(parts: int, workers: list[dict[str, Any]]) -> str:
-    peaks, on_top = (
-        " and ".join(f"{worker[name]:,.0f}" for worker in workers) for name in ("peak", "on top")
-    )
-    seconds, first = fmean(worker["step"] for worker in workers), workers[0]
+def figures(parts: int, workers: list[dict[str, Any]]) -> list[str]:
+    first = workers[0]
     assert all(worker["mask"] == first["mask"] for worker in workers)
-    return (
-        f"| {parts} | {first['held']:,.0f} | {seconds:.2f} | {peaks} | {on_top} | "
-        f"{first['loss']:.3f} |"
-    )
+    return [
+        str(parts),
+        f"{first['sensors']:,.0f}",
+        f"{fmean(worker['step'] for worker in workers):.2f}",
+        " and ".join(f"{worker['peak']:,.0f}" for worker in workers),
+        " and ".join(f"{worker['on top']:,.0f}" for worker in workers),
+        f"{first['loss']:.3f}",
+    ]
 
 
-def measured(folder: Path, recipe: Recipe, workers: int) -> list[dict[str, Any]]:
-    with TemporaryDirectory() as place:
-        mp.spawn(on_rank, (Path(place), folder / "store", recipe, workers), nprocs=workers)
-        return [json.loads((Path(place) / f"{rank}.json").read_text()) for rank in range(workers)]
+def measured(store: Path, recipe: Recipe, workers: int) -> list[dict[str, Any]]:
+    """What each worker measured."""
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        spawn(run_worker, (folder, store, recipe, workers), nprocs=workers)
+        return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(workers)]
 
 
-def on_rank(rank: int, place: Path, store: Path, recipe: Recipe, workers: int) -> None:
+def run_worker(rank: int, folder: Path, store: Path, recipe: Recipe, workers: int) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo", init_method=f"file://{place}/meet", rank=rank, world_size=workers
-    )
-    (place / f"{rank}.json").write_text(json.dumps(trained(open_store(store), recipe)))
+    meeting = f"file://{folder}/rendezvous"
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=workers)
+    (folder / f"{rank}.json").write_text(json.dumps(trained(open_store(store), recipe)))
     dist.destroy_process_group()
 
 
 def trained(store: SensorStore, recipe: Recipe) -> dict[str, Any]:
-    experiment = Experiment(
-        store, ExperimentConfig(model=MODEL, training=recipe, sparsity=SPARSITY), current_world()
-    )
-    training = experiment.learned().training
-    before, seconds = status_mib("VmRSS"), []
+    config = ExperimentConfig(model=MODEL, training=recipe, sparsity=SPARSITY)
+    training = Experiment(store, config, current_world()).learned().training
+    before = memory_mib("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    step = training._train_step
-
-    def timed(index: torch.Tensor) -> torch.Tensor:
-        started = perf_counter()
-        errors = step(index)
-        seconds.append(perf_counter() - started)
-        return errors
-
-    training._train_step = timed  # type: ignore[method-assign]
     reports = list(training.run())
-    sizes = [len(part.sensors) for part in training.rotation.parts] or [len(store.sensors)]
+    batch = min(recipe.batch_size, len(training.train))
+    subgraphs = training.rotation.parts
     return {
-        "held": fmean(sizes),
-        "step": fmean(seconds),
-        "peak": status_mib("VmHWM"),
-        "on top": status_mib("VmHWM") - before,
+        "sensors": fmean([len(one.sensors) for one in subgraphs] or [len(store.sensors)]),
+        "step": fmean(batch / report.windows_per_second for report in reports),
+        "peak": memory_mib("VmHWM"),
+        "on top": memory_mib("VmHWM") - before,
         "loss": reports[-1].train_loss,
         "mask": training.scheme.active.nonzero().squeeze(1).tolist(),
     }
 
 
-def status_mib(field: str) -> float:
+def memory_mib(field: str) -> float:
     """Of this process: VmRSS is what is resident now, VmHWM the most that was."""
     found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found is not None

@@ -12,6 +12,7 @@ Example:
     >>> dynst.evaluate(experiment, arm).errors.mae()  # doctest: +SKIP
 """
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from dynst.selection.search import SearchConfig
     from dynst.sparsity.config import SparsityConfig
     from dynst.training.config import Recipe
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __version__ = "0.1.0"
 __all__ = [

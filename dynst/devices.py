@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
+
+from dynst.compat import tree_map
 
 __all__ = [
     "CPU",

@@ -38,7 +38,7 @@ from benchmarks.support.tables import header, row
 from dynst.data.importers.import_store import GraphOptions
 from dynst.data.store import SensorStore, open_store
 from dynst.data.synthetic import write_synthetic_field
-from dynst.data.windows import Windows
+from dynst.data.windows import ForecastInputs, Windows
 from dynst.distributed.world import World
 from dynst.experiment.dataset import forecaster_for
 from dynst.models.forecaster import SparseForecaster
@@ -174,7 +174,7 @@ class ByHand:
     ) -> Tensor:
         """Mean absolute error over what was observed; past and ahead are ``[B, ·, S, 1]``."""
         forecast: Tensor = self.model(
-            past * self.mask, known & (self.mask > 0), calendar, self.sensors
+            ForecastInputs(past * self.mask, known & (self.mask > 0), calendar, self.sensors)
         )
         return ((forecast - ahead).abs() * observed).sum() / observed.sum().clamp(min=1)
 

@@ -60,7 +60,7 @@ TRAINING_COLUMNS = (
 SEARCH_COLUMNS = (
     "search by the same network",
     "kept sensors that agree",
-    "judge's loss",
+    "loss",
     "difference",
 )
 
@@ -154,7 +154,7 @@ def searched(job: Path, settings: list[str], weights: Path) -> dict[str, Any]:
 
 
 def with_search(settings: list[str]) -> list[str]:
-    return ["sparsity.scheme=judged", *settings]
+    return ["sparsity.scheme=searched", *settings]
 
 
 def output(command: list[str], home: str, variables: dict[str, str]) -> str:

@@ -28,6 +28,7 @@ from benchmarks.support.stopwatch import by_clock, clock_time
 from benchmarks.support.tables import header, row
 from dynst.data.edges import nearest_neighbour_edges
 from dynst.data.scaler import SEASONS, SeasonalScaler
+from dynst.data.windows import ForecastInputs
 from dynst.models.factory import ModelConfig, build_forecaster
 
 MODULE = "benchmarks.scale.network_size"
@@ -110,7 +111,7 @@ def measured(kind: str, size: int, batch: int, repeats: int) -> dict[str, float]
 
     def step(inputs: torch.Tensor, sensors: torch.Tensor, gates: torch.Tensor | None) -> None:
         optimizer.zero_grad()
-        model(inputs, inputs < 2, calendar, sensors, gates).abs().mean().backward()
+        model(ForecastInputs(inputs, inputs < 2, calendar, sensors, gates)).abs().mean().backward()
         optimizer.step()
 
     kept, everyone = active.nonzero().squeeze(1), torch.arange(size)

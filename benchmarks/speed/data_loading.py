@@ -25,8 +25,9 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.support.options import parser_for
 from benchmarks.support.tables import header, row
 from dynst.data.scaler import SEASONS, SeasonalScaler
+from dynst.data.series import make_series
 from dynst.data.store import Readings
-from dynst.data.windows import Windows, make_series, split_windows
+from dynst.data.windows import Windows, split_windows
 
 WINDOW, HORIZON, BATCH, HOUR = 12, 12, 64, 3600
 STEPS = {207: 34_272, 2_000: 8_000}  # METR-LA has 207 sensors and 34,272 steps

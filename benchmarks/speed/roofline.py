@@ -19,14 +19,14 @@ from statistics import median
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode  # torch documents no other place
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.support.forecasters import CALENDAR, forecast_call, forecaster
 from benchmarks.support.options import parser_for
 from benchmarks.support.stopwatch import of_processor
 from benchmarks.support.tables import header, row
+from dynst.compat import TorchDispatchMode, tree_leaves
+from dynst.data.windows import ForecastInputs
 
 SIZE, BATCH = 207, 64
 BACKBONES = ["morph_graph", "graph_wavenet", "stid"]
@@ -104,11 +104,12 @@ def calls(backbone: str, size: int) -> dict[str, Call]:
         torch.randn(BATCH, model.shape.window, size, 1),
         torch.randn(BATCH, CALENDAR),
     )
-    observed, every_sensor = torch.ones_like(readings, dtype=torch.bool), torch.arange(size)
+    observed = torch.ones_like(readings, dtype=torch.bool)
+    inputs = ForecastInputs(readings, observed, calendar, torch.arange(size))
 
     def step() -> None:
         optimizer.zero_grad()
-        model(readings, observed, calendar, every_sensor).abs().mean().backward()
+        model(inputs).abs().mean().backward()
         optimizer.step()
 
     return {"training step": step, "forecast": forecast_call(model, BATCH, sparsity=0.0)}

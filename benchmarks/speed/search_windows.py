@@ -35,7 +35,7 @@ COLUMNS = (
     "seed",
     "proposals and elimination on",
     "time",
-    "judge's loss",
+    "loss",
     "test error",
     "same choice as the first",
 )
@@ -72,7 +72,7 @@ def main() -> None:
     torch.set_num_threads(1)
     print(header(COLUMNS, text=2))
     for seed in options.seeds:
-        settings = ["sparsity.final=0.5", "sparsity.scheme=judged", *options.set, f"seed={seed}"]
+        settings = ["sparsity.final=0.5", "sparsity.scheme=searched", *options.set, f"seed={seed}"]
         for cells in compared(options.job, settings):
             print(row([str(seed), *cells]), flush=True)
 
@@ -96,9 +96,9 @@ def search(
     experiment: Experiment, arm: Arm, proposal_stride: int, elimination_stride: int
 ) -> SelectionResult:
     config = experiment.config
-    evaluator = experiment.chooser.judge(arm.training.model, config.search, experiment.world)
+    evaluator = experiment.selector.evaluator(arm.training.model, config.search, experiment.world)
     strides = {PROPOSAL_STRIDE: proposal_stride, ELIMINATION_STRIDE: elimination_stride}
-    return experiment.chooser.judged(
+    return experiment.selector.search(
         Strided(evaluator, strides), *experiment.final_constraints(), config.search, config.seed
     )
 

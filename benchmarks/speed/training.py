@@ -74,7 +74,7 @@ def main() -> None:
     parser = parser_for(__doc__)
     add_job(parser)
     parser.add_argument("--backbones", nargs="+", default=["morph_graph", "graph_wavenet", "stid"])
-    parser.add_argument("--schemes", nargs="+", default=["judged", "dynamic"])
+    parser.add_argument("--schemes", nargs="+", default=["searched", "dynamic"])
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(header(COLUMNS, text=2))

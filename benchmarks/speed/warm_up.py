@@ -27,7 +27,7 @@ def main() -> None:
     torch.set_num_threads(1)
     sweep = load_sweep(SWEEP)
     store = str(sweep_store_for(sweep).path)
-    jobs = jobs_of(sweep, {"sparsity.final": 0.4, "sparsity.scheme": "judged"})
+    jobs = jobs_of(sweep, {"sparsity.final": 0.4, "sparsity.scheme": "searched"})
     with TemporaryDirectory() as scratch:
         warm_ups, model = Path(scratch) / "warm_ups", Path(scratch) / "model"
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from dynst.data.edges import nearest_neighbour_edges
 from dynst.data.scaler import SEASONS, SeasonalScaler
+from dynst.data.windows import ForecastInputs
 from dynst.devices import device_of, synchronize
 from dynst.models.factory import ModelConfig, build_forecaster
 from dynst.models.forecaster import SparseForecaster
@@ -39,11 +40,12 @@ def forecast_call(
     readings = torch.randn(batch, model.shape.window, len(kept), 1, device=device)
     observed = torch.ones_like(readings, dtype=torch.bool)
     calendar = torch.randn(batch, CALENDAR, device=device)
+    inputs = ForecastInputs(readings, observed, calendar, kept)
     forward: Callable[..., Tensor] = torch.compile(model, dynamic=False) if compiled else model
 
     @torch.no_grad()
     def call() -> None:
-        forward(readings, observed, calendar, kept)
+        forward(inputs)
         synchronize(device)
 
     return call

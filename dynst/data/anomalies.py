@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dynst.data.scaler import SeasonalScaler
 from dynst.data.windows import Windows
+from dynst.random_streams import seeded
 
 __all__ = ["Departures", "departures", "leading_modes"]
 
@@ -63,8 +64,7 @@ def leading_modes(departed: Tensor, size: int) -> Tensor:
     centred = departed - departed.mean(0)
     alike = centred / centred.norm(dim=0).clamp(min=1e-6)
     most = min(alike.shape)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         _, strength, modes = torch.svd_lowrank(alike, min(size + MORE, most), niter=4)
     places = (modes * strength)[:, :size]  # [S, ≤ size]
     length = places.norm(dim=1, keepdim=True)

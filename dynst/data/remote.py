@@ -13,9 +13,10 @@ from pyarrow import fs
 
 from dynst.data.store import EDGES, MANIFEST, READINGS, SENSORS, read_manifest
 from dynst.errors import DataError
-from dynst.storage.addresses import is_remote, problem_with, without_credentials
+from dynst.storage.addresses import problem_with, without_credentials
+from dynst.storage.files import file_system
 
-__all__ = ["fetch_store", "opened", "publish_store"]
+__all__ = ["fetch_store", "publish_store"]
 
 PARTS = (
     READINGS,
@@ -23,16 +24,6 @@ PARTS = (
     EDGES,
     MANIFEST,
 )  # the manifest last: without it a half-written store does not open
-
-
-def opened(address: str) -> tuple[fs.FileSystem, str]:
-    """File system and path of a local path, or of ``file://``, ``s3://``, ``gs://`` and whatever
-    else Arrow reaches.
-    """
-    if not is_remote(address):
-        return fs.LocalFileSystem(), str(Path(address).expanduser().resolve())
-    files, root = fs.FileSystem.from_uri(address)
-    return files, root
 
 
 def fetch_store(uri: str, cache: Path) -> Path:
@@ -43,7 +34,7 @@ def fetch_store(uri: str, cache: Path) -> Path:
     """
     cache.mkdir(parents=True, exist_ok=True)
     with _as_data_error(uri), tempfile.TemporaryDirectory(dir=cache, prefix=".fetch.") as folder:
-        files, root = opened(uri)
+        files, root = file_system(uri)
         arriving = Path(folder) / "store"
         arriving.mkdir()
         _download(files, root, arriving, MANIFEST)
@@ -65,7 +56,7 @@ def publish_store(store: Path, uri: str) -> None:
         DataError: the address cannot be written, or is taken.
     """
     with _as_data_error(uri):
-        files, root = opened(uri)
+        files, root = file_system(uri)
         if files.get_file_info(f"{root}/{MANIFEST}").type != fs.FileType.NotFound:
             raise DataError(
                 f"{without_credentials(uri)} holds a sensor store already; remove it or choose "

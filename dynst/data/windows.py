@@ -4,96 +4,52 @@ copied in blocks of rows.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import prod
-from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from dynst.data.scaler import SeasonalScaler
-from dynst.data.store import Readings
-from dynst.devices import CPU, fits, to_device
+from dynst.data.gather import gather, gather_all
+from dynst.data.series import Series
+from dynst.devices import CPU, to_device
 from dynst.errors import ConfigError
 
 __all__ = [
     "Batch",
-    "Series",
+    "ForecastInputs",
     "Splits",
     "Windows",
-    "calendar_features",
     "chronological_splits",
-    "make_series",
-    "shifted_calendar",
     "split_windows",
     "window_starts",
 ]
 
-CACHED_BYTES = 2**21  # what a processor's cache holds while sensors are chosen from it
-HUGE_BYTES = (
-    2**25
-    # beyond this, memory is always fresh from the system; numpy asks for huge pages, which are
-    # faster to get
-)
-PERIODS = (86_400, 604_800, 31_556_952)  # seconds of a day, a week and a mean year
-BLOCK_BYTES = 2**24  # of readings that are scaled at a time
 
+class ForecastInputs(NamedTuple):
+    """What a forecaster reads, on its device.
 
-@dataclass(frozen=True)
-class Series:
-    """The scaled series, resident on the device or mapped from a file.
+    Sensors that are off are absent: their readings are not an input.
 
-    Unobserved values are 0, which is their profile.
+    Args:
+        readings: ``[B, T, K, C]`` float, scaled; unobserved values are 0.
+        observed: ``[B, T, K, C]`` bool.
+        calendar: ``[B, F]`` float, of the first forecast step.
+        sensors: ``[K]`` int64, which of all S sensors the K are.
+        gates: ``[K]`` float in 0..1, the weight of each sensor's messages; None means all 1.
+        locations: ``[L]`` int64, where forecasts are asked for; None means all S.
     """
 
-    time: Tensor  # [N] int64
-    values: Tensor  # [N, S, C]
-    observed: Tensor  # [N, S, C] bool; of a complete series one True, expanded
-    calendar: Tensor  # [N, F]
-
-    @property
-    def complete(self) -> bool:
-        """Everything is observed and no mask is stored. False promises nothing."""
-        return not any(self.observed.stride())
-
-    @property
-    def device(self) -> torch.device:
-        """Where the readings are; times stay in main memory."""
-        return self.values.device
-
-    def on(self, device: torch.device) -> "Series":
-        """The same readings on ``device``, copied once for all who ask.
-
-        The series as it is where they would fill the device.
-        """
-        if device == self.device:
-            return self
-        if device not in self._copies:
-            num_bytes = self.values.nbytes + (0 if self.complete else self.observed.nbytes)
-            self._copies[device] = self._copied(device) if fits(device, num_bytes) else self
-        return self._copies[device]
-
-    def _copied(self, device: torch.device) -> "Series":
-        observed = (
-            self.observed[:1, :1, :1].to(device).expand(self.observed.shape)
-            if self.complete
-            else self.observed.to(device)
-        )
-        return replace(
-            self,
-            values=self.values.to(device),
-            observed=observed,
-            calendar=self.calendar.to(device),
-        )
-
-    @cached_property
-    def _copies(self) -> dict[torch.device, "Series"]:
-        return {}
+    readings: Tensor
+    observed: Tensor
+    calendar: Tensor
+    sensors: Tensor
+    gates: Tensor | None = None
+    locations: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a forecaster reads and what it is judged by, on one device.
+    """What a forecaster reads and what its forecasts are compared with, on one device.
 
     Sensors that are off are absent from ``readings``.
 
@@ -110,6 +66,14 @@ class Batch:
 
     def on(self, device: torch.device) -> "Batch":
         return Batch(**{name: to_device(values, device) for name, values in vars(self).items()})
+
+    def inputs(
+        self, gates: Tensor | None = None, locations: Tensor | None = None
+    ) -> ForecastInputs:
+        """What a forecaster reads of the batch; ``gates`` and ``locations`` on its device."""
+        return ForecastInputs(
+            self.readings, self.observed, self.calendar, self.sensors, gates, locations
+        )
 
 
 @dataclass(frozen=True)
@@ -147,13 +111,13 @@ class Windows:
         series, first = self.series, to_device(self.starts[index], self.series.device)
         sensors = to_device(sensors, series.device)
         ahead = first + self.window
-        readings = _past(series.values, first, self.window, sensors)
+        readings = gather(series.values, first, self.window, sensors)
         target = self._ahead(series.values, ahead, locations)
         if series.complete:
             true = series.observed.new_ones(())
             observed, target_observed = true.expand_as(readings), true.expand_as(target)
         else:
-            observed = _past(series.observed, first, self.window, sensors)
+            observed = gather(series.observed, first, self.window, sensors)
             target_observed = self._ahead(series.observed, ahead, locations)
         return Batch(
             readings, observed, series.calendar[ahead], sensors, target, target_observed
@@ -179,12 +143,12 @@ class Windows:
         ``first`` on.
         """
         if locations is not None:
-            return _past(rows, first, self.horizon, to_device(locations, rows.device))[
+            return gather(rows, first, self.horizon, to_device(locations, rows.device))[
                 ..., to_device(self.targets, rows.device)
             ]
         if self._neighbours is None:
-            return _blocks(rows, first, self.horizon)[..., to_device(self.targets, rows.device)]
-        return _blocks(rows[..., self._neighbours], first, self.horizon)
+            return gather_all(rows, first, self.horizon)[..., to_device(self.targets, rows.device)]
+        return gather_all(rows[..., self._neighbours], first, self.horizon)
 
     @cached_property
     def _neighbours(self) -> slice | None:
@@ -212,50 +176,6 @@ def chronological_splits(
         )
     first, second = round(num_steps * shares[0]), round(num_steps * (shares[0] + shares[1]))
     return Splits(slice(0, first), slice(first, second), slice(second, num_steps))
-
-
-def calendar_features(time: Tensor) -> Tensor:
-    """Sine and cosine of the time of day, the week and the year, ``[..., 6]``."""
-    angles = [2 * torch.pi * (time % period).double() / period for period in PERIODS]
-    return torch.stack(
-        [wave(angle) for angle in angles for wave in (torch.sin, torch.cos)], dim=-1
-    ).float()
-
-
-def shifted_calendar(calendar: Tensor, seconds: int) -> Tensor:
-    """``calendar_features`` of a moment so much later, from those of this one."""
-    angle = calendar.new_tensor([2 * torch.pi * (seconds % period) / period for period in PERIODS])
-    sine, cosine = calendar[..., 0::2], calendar[..., 1::2]
-    later = (sine * angle.cos() + cosine * angle.sin(), cosine * angle.cos() - sine * angle.sin())
-    return torch.stack(later, dim=-1).flatten(-2)
-
-
-def make_series(readings: Readings, scaler: SeasonalScaler, scratch: Path | None = None) -> Series:
-    """Scale the whole series, a block of rows at a time: beside the result only a block is in
-    memory.
-
-    Args:
-        scratch: a folder for a series that memory cannot hold; its rows are then mapped from files
-            there, and batches are the same.
-    """
-    shape = readings.values.shape
-    time = torch.from_numpy(np.array(readings.time))
-    blocks = _row_blocks(len(time), 4 * prod(shape[1:]))
-    complete = all(bool(readings.observed[rows].all()) for rows in blocks)
-    values = _storage(shape, torch.float32, scratch, "values")
-    observed = (
-        torch.ones((), dtype=torch.bool).expand(shape)
-        if complete
-        else _storage(shape, torch.bool, scratch, "observed")
-    )
-    for rows in blocks:
-        values[rows] = scaler.transform(
-            torch.from_numpy(np.array(readings.values[rows])), time[rows]
-        )
-        if not complete:
-            observed[rows] = torch.from_numpy(np.array(readings.observed[rows]))
-            values[rows].masked_fill_(~observed[rows], 0.0)
-    return Series(time, values, observed, calendar_features(time))
 
 
 def window_starts(time: Tensor, rows: slice, window: int, horizon: int) -> Tensor:
@@ -289,88 +209,3 @@ def split_windows(
         horizon,
         torch.tensor(targets),
     )
-
-
-def _past(rows: Tensor, first: Tensor, length: int, sensors: Tensor) -> Tensor:
-    """``[N, S, C]`` to ``[B, length, K, C]``: the columns ``sensors`` of the rows from each
-    ``first`` on.
-
-    Whole rows are copied first where the cache holds them all; wider windows are read one by one,
-    where they lie. Either is several times as fast as an index for every entry.
-    """
-    num_sensors, num_channels = rows.shape[1:]
-    if not rows.is_cpu:
-        return _picked(rows, first, length, sensors)
-    if torch.equal(sensors, torch.arange(num_sensors, device=sensors.device)):
-        return _blocks(rows, first, length)
-    out = _empty((len(first), length, len(sensors), num_channels), rows)
-    if len(first) * length * rows[0].nbytes <= CACHED_BYTES:
-        _columns(_blocks(rows, first, length).flatten(0, 1), sensors, out.flatten(0, 1))
-    else:
-        for start, window in zip(first.tolist(), out, strict=True):
-            _columns(rows[start : start + length], sensors, window)
-    return out
-
-
-def _blocks(rows: Tensor, first: Tensor, length: int) -> Tensor:
-    """``[N, S, C]`` to ``[B, length, S, C]``: the rows from each ``first`` on.
-
-    Copying less than ``HUGE_BYTES`` takes less time than a busy machine lets a second thread wait:
-    numpy copies in this one.
-    """
-    if rows.is_cpu and rows.is_contiguous() and len(first) * length * rows[0].nbytes < HUGE_BYTES:
-        lines = _lines(first, length).flatten()
-        return torch.from_numpy(rows.numpy().take(lines.numpy(), axis=0)).view(
-            len(first), length, *rows.shape[1:]
-        )
-    if not rows.is_cpu:
-        return _picked(rows, first, length)
-    view = rows.unfold(0, length, 1).movedim(
-        -1, 1
-    )  # [N - length + 1, length, S, C], nothing copied yet
-    return torch.index_select(view, 0, first, out=_empty((len(first), *view.shape[1:]), rows))
-
-
-def _picked(rows: Tensor, first: Tensor, length: int, sensors: Tensor | None = None) -> Tensor:
-    """In one kernel, and without a look at rows or sensors, which would have to wait for the
-    device.
-    """
-    lines = _lines(first, length)
-    return rows[lines] if sensors is None else rows[lines[..., None], sensors]
-
-
-def _lines(first: Tensor, length: int) -> Tensor:
-    """``[B]`` to ``[B, length]``: the rows from each ``first`` on."""
-    return first[:, None] + torch.arange(length, device=first.device)
-
-
-def _columns(rows: Tensor, sensors: Tensor, out: Tensor) -> None:
-    """``[R, S, C]`` to ``[R, K, C]``. torch is fast at single floats, numpy three times as fast at
-    all else in main memory.
-    """
-    if rows.is_cpu and (rows.shape[2] > 1 or rows.dtype == torch.bool):
-        np.take(rows.numpy(), sensors.numpy(), axis=1, out=out.numpy())
-    else:
-        torch.index_select(rows, 1, sensors, out=out)
-
-
-def _empty(shape: tuple[int, ...], like: Tensor) -> Tensor:
-    """Memory to be written, of the type of ``like`` and where it is."""
-    if like.is_cpu and prod(shape) * like.element_size() >= HUGE_BYTES:
-        return torch.from_numpy(
-            np.empty(shape, np.bool_ if like.dtype == torch.bool else np.float32)
-        )
-    return like.new_empty(shape)
-
-
-def _storage(shape: tuple[int, ...], dtype: torch.dtype, scratch: Path | None, name: str) -> Tensor:
-    if scratch is None:
-        return torch.empty(shape, dtype=dtype)
-    return torch.from_file(
-        str(scratch / f"{name}.raw"), shared=True, size=prod(shape), dtype=dtype
-    ).view(shape)
-
-
-def _row_blocks(num_rows: int, row_bytes: int) -> list[slice]:
-    many = max(1, BLOCK_BYTES // row_bytes)
-    return [slice(row, row + many) for row in range(0, num_rows, many)]

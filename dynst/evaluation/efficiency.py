@@ -114,7 +114,7 @@ def _call(
     batch = windows.on(device_of(model)).batch(torch.arange(size), sensors)
 
     def call() -> object:
-        out = model(batch.readings, batch.observed, batch.calendar, batch.sensors)
+        out = model(batch.inputs())
         synchronize(out.device)
         return out
 

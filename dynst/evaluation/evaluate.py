@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from dynst.data.scaler import is_zero
-from dynst.data.windows import Batch, Windows
+from dynst.data.windows import ForecastInputs, Windows
 from dynst.devices import device_of, to_cpu, to_device
 from dynst.distributed.world import World
 from dynst.evaluation.error_table import ErrorTable
@@ -31,7 +31,7 @@ def forecast_windows(
     """
     windows = windows.on(device_of(model))
     batch = windows.batch(index, sensors)
-    scaled = model(batch.readings, batch.observed, batch.calendar, batch.sensors)
+    scaled = model(batch.inputs())
     raw: Tensor = model.scaler.restore(
         scaled, windows.target_times(index), to_device(windows.targets, windows.device)
     )
@@ -72,10 +72,7 @@ def evaluate(
         if not len(index):  # more ranks than windows
             continue
         batch = windows.batch(index, sensors)
-        readings, observed = (
-            (batch.readings, batch.observed) if lost is None else _without(batch, lost)
-        )
-        scaled = model(readings, observed, batch.calendar, batch.sensors)
+        scaled = model(batch.inputs() if lost is None else _without(batch.inputs(), lost))
         truth = model.scaler.restore(batch.target, windows.target_times(index), targets)
         zero = is_zero(truth, batch.target * scale)
         table.add((scaled - batch.target) * scale, truth, batch.target_observed, zero)
@@ -85,6 +82,6 @@ def evaluate(
     return table.to_cpu().by_quantity(to_cpu(model.scaler.quantity[targets]))
 
 
-def _without(batch: Batch, lost: Tensor) -> tuple[Tensor, Tensor]:
+def _without(inputs: ForecastInputs, lost: Tensor) -> ForecastInputs:
     here = ~lost[:, None]  # [K, 1]
-    return batch.readings * here, batch.observed & here
+    return inputs._replace(readings=inputs.readings * here, observed=inputs.observed & here)

@@ -1,4 +1,4 @@
-"""Forecasts judged as pictures of the grid: structural similarity and peak signal-to-noise
+"""Forecasts compared as images of the grid: structural similarity and peak signal-to-noise
 ratio.
 """
 
@@ -108,7 +108,7 @@ def evaluate_frames(
         if not len(index):  # more ranks than windows
             continue
         batch = windows.batch(index, sensors)
-        scaled = model(batch.readings, batch.observed, batch.calendar, batch.sensors)
+        scaled = model(batch.inputs())
         forecast, truth = (
             model.scaler.restore(values, windows.target_times(index), targets)
             for values in (scaled, batch.target)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+
+from dynst.compat import TorchDispatchMode, tree_leaves
 
 __all__ = ["peak_memory"]
 

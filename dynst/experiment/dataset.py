@@ -18,8 +18,9 @@ from dynst.data.neighbor_lists import neighbour_lists
 from dynst.data.partition import Subgraph, cut_into_subgraphs
 from dynst.data.patches import target_channels
 from dynst.data.scaler import Season, SeasonalScaler, SeasonName, fit_scaler, season_for
+from dynst.data.series import make_series
 from dynst.data.store import SensorStore
-from dynst.data.windows import Windows, chronological_splits, make_series, window_starts
+from dynst.data.windows import Windows, chronological_splits, window_starts
 from dynst.errors import ConfigError
 from dynst.models.factory import ModelConfig, build_forecaster, check_forecast
 from dynst.models.forecaster import SparseForecaster
@@ -125,7 +126,7 @@ def forecaster_for(
     """A fresh forecaster to train on ``dataset``, whose locations begin as its modes."""
     place: Any = {
         "positions": dataset.positions,
-        "identity": dataset.modes,
+        "node_embedding": dataset.modes,
         "layout": dataset.layout,
     }
     return build_forecaster(

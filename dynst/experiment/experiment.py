@@ -101,7 +101,7 @@ class Experiment:
         return len(self.store.sensors)
 
     @cached_property
-    def chooser(self) -> SensorSelector:
+    def selector(self) -> SensorSelector:
         data = self.dataset
         return SensorSelector(data.train, data.val, data.scaler, data.network, self.store.edges)
 
@@ -147,7 +147,7 @@ class Experiment:
     def ranked(self, name: str) -> Arm:
         """A baseline's choice, made without any training, at the same moment."""
         constraints, sparsity = self.final_constraints()
-        ranking = FixedScores(self.chooser.ranked(name, constraints, sparsity, self.config.seed))
+        ranking = FixedScores(self.selector.ranked(name, constraints, sparsity, self.config.seed))
         return Arm(name, ArmKind.BASELINE, self._pruned(self._scheme(self._at_once, ranking)))
 
     def given(self, active: Tensor) -> Arm:

@@ -92,22 +92,24 @@ def select(experiment: Experiment, arm: Arm) -> None:
 
     The other schemes select while they train.
     """
-    if experiment.config.sparsity.scheme != "judged":
+    if experiment.config.sparsity.scheme != "searched":
         return
-    judge, found = search(experiment, arm)
+    evaluator, found = search(experiment, arm)
     active = experiment.world.broadcast(found.active.float()).bool()
-    arm.training.decide(active, experiment.world.broadcast(judge.importance(active)))
+    arm.training.decide(active, experiment.world.broadcast(evaluator.importance(active)))
 
 
 def search(experiment: Experiment, arm: Arm) -> tuple[SubsetEvaluator, SelectionResult]:
-    """What the search finds by the arm's network as it is, and who judged it; nothing is fixed.
+    """What the search finds by the arm's network as it is, and the evaluator that it asked.
+
+    Nothing is fixed.
 
     Ranks share the work.
     """
     config = experiment.config
-    judge = experiment.chooser.judge(arm.training.model, config.search, experiment.world)
-    return judge, experiment.chooser.judged(
-        judge, *experiment.final_constraints(), config.search, config.seed
+    evaluator = experiment.selector.evaluator(arm.training.model, config.search, experiment.world)
+    return evaluator, experiment.selector.search(
+        evaluator, *experiment.final_constraints(), config.search, config.seed
     )
 
 

@@ -36,7 +36,7 @@ class Choice:
         number: tells draws of one method apart.
         sparsity: the share that is off, as it was asked for.
         active: bool ``[S]``.
-        judged: the supernet's error on the windows that choices are judged by, in the unit of the
+        search_loss: the supernet's error on the windows of the search, in the unit of the
             first target.
         seconds: that the choice took.
     """
@@ -45,7 +45,7 @@ class Choice:
     number: int
     sparsity: float
     active: Tensor
-    judged: float
+    search_loss: float
     seconds: float
 
 
@@ -89,31 +89,33 @@ class Supernet:
         training.model.load_state_dict(network.state_dict())
         return training
 
-    def judge(self, network: SparseForecaster) -> SubsetEvaluator:
-        return self.experiment.chooser.judge(network, self.experiment.config.search)
+    def evaluator(self, network: SparseForecaster) -> SubsetEvaluator:
+        return self.experiment.selector.evaluator(network, self.experiment.config.search)
 
     def constraints(self, sparsity: float) -> Constraints:
         """What the configuration demands of a choice; ``sparsity`` takes the place of its own."""
         config = at_sparsity(self.experiment.config.sparsity, sparsity)
         return make_constraints(config, self.experiment.dataset.network)
 
-    def learned(self, judge: SubsetEvaluator, sparsity: float) -> Choice:
+    def learned(self, evaluator: SubsetEvaluator, sparsity: float) -> Choice:
         started, config = perf_counter(), self.experiment.config
-        found = self.experiment.chooser.judged(
-            judge, self.constraints(sparsity), sparsity, config.search, config.seed
+        found = self.experiment.selector.search(
+            evaluator, self.constraints(sparsity), sparsity, config.search, config.seed
         )
         return Choice(LEARNED, 0, sparsity, found.active, found.loss, perf_counter() - started)
 
-    def ranked(self, name: str, number: int, judge: SubsetEvaluator, sparsity: float) -> Choice:
+    def ranked(self, name: str, number: int, evaluator: SubsetEvaluator, sparsity: float) -> Choice:
         """A baseline's choice; ``number`` draws another one where the ranking is random."""
         started, constraints = perf_counter(), self.constraints(sparsity)
         seed = self.experiment.config.seed * 1000 + number
-        scores = self.experiment.chooser.ranked(name, constraints, sparsity, seed)
+        scores = self.experiment.selector.ranked(name, constraints, sparsity, seed)
         active = constraints.prune(constraints.allowed(), scores, sparsity)
-        return Choice(name, number, sparsity, active, judge.loss(active), perf_counter() - started)
+        return Choice(
+            name, number, sparsity, active, evaluator.loss(active), perf_counter() - started
+        )
 
     def given(
-        self, sensors: list[int], judge: SubsetEvaluator, sparsities: Sequence[float]
+        self, sensors: list[int], evaluator: SubsetEvaluator, sparsities: Sequence[float]
     ) -> Choice:
         """Exactly these sensors, at the one of ``sparsities`` that keeps as many: so it stands
         beside the other choices.
@@ -123,7 +125,7 @@ class Supernet:
         sparsity = next(same, round(1 - len(sensors) / num_sensors, 6))
         active = torch.zeros(num_sensors, dtype=torch.bool)
         active[sensors] = True
-        return Choice(GIVEN, 0, sparsity, active, judge.loss(active), 0.0)
+        return Choice(GIVEN, 0, sparsity, active, evaluator.loss(active), 0.0)
 
     def as_it_is(self, network: SparseForecaster, choice: Choice) -> Point:
         return Point(choice, model_errors(self.experiment, network, choice.active), 0.0)

@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dynst.data.calendar import calendar_features
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
-from dynst.data.windows import calendar_features
 from dynst.errors import ConfigError
-from dynst.models.graph.patch_transformer import place_features
+from dynst.models.graph.patch_transformer import fourier_features
 from dynst.models.grid.adapter import frame_shape
 from dynst.models.layers.topology import make_topology
 from dynst.models.protocol import FrameShape, Shape, Topology, Traits
 
-__all__ = ["PARTS", "Blueprint"]
+__all__ = ["OLD_NAMES", "PARTS", "Blueprint"]
 
 
 @dataclass(frozen=True)
@@ -33,22 +33,22 @@ class Blueprint:
     neighbours: int | None
     edges: Edges
     targets: tuple[int, ...]
-    identity: Tensor  # [S, E]
+    node_embedding: Tensor  # [S, E]
     positions: Tensor | None  # [S, 2]
     layout: Patching | None
 
     @cached_property
-    def geometry(self) -> Topology:
+    def topology(self) -> Topology:
         """One object, so that backbone and readout share its memory."""
         return make_topology(self.edges, self.shape.num_sensors, self.traits, self.neighbours)
 
     @property
-    def everywhere(self) -> Topology:
+    def readout_topology(self) -> Topology:
         """For the readout, which compares all pairs of a small network also where the backbone
         keeps to lists.
         """
         if self.traits.max_all_pairs:
-            return self.geometry
+            return self.topology
         return make_topology(
             self.edges, self.shape.num_sensors, Traits(compact=True), self.neighbours
         )
@@ -85,12 +85,14 @@ PARTS: dict[str, Callable[[Blueprint], Any]] = {
     "num_calendar": lambda blueprint: calendar_features(torch.zeros(1, dtype=torch.int64)).shape[
         -1
     ],
-    "identity": lambda blueprint: blueprint.identity,
+    "node_embedding": lambda blueprint: blueprint.node_embedding,
     "positions": lambda blueprint: (
         None if blueprint.positions is None else blueprint.positions.float()
     ),
-    "places": lambda blueprint: place_features(blueprint.positions, blueprint.shape.num_sensors),
-    "geometry": lambda blueprint: blueprint.geometry,
+    "positional_features": lambda blueprint: fourier_features(
+        blueprint.positions, blueprint.shape.num_sensors
+    ),
+    "topology": lambda blueprint: blueprint.topology,
     "backward": lambda blueprint: blueprint.backward,
     "frames": lambda blueprint: blueprint.frames,
     "edge_index": lambda blueprint: blueprint.edge_index,  # [2, M] int64
@@ -98,3 +100,7 @@ PARTS: dict[str, Callable[[Blueprint], Any]] = {
         blueprint.edges.weight
     ),  # [M], a copy: a store's own may not be written to
 }
+
+OLD_NAMES = {"identity": "node_embedding", "places": "positional_features", "geometry": "topology"}
+for _old, _new in OLD_NAMES.items():
+    PARTS[_old] = PARTS[_new]

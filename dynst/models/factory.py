@@ -4,29 +4,29 @@ it.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from threading import Lock
 from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from dynst.data.calendar import calendar_features
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
 from dynst.data.scaler import SeasonalScaler
-from dynst.data.windows import calendar_features
+from dynst.data.windows import ForecastInputs
 from dynst.errors import ConfigError, DynstError, in_one_line
-from dynst.models.constructor_args import PARTS, Blueprint
+from dynst.models.constructor_args import OLD_NAMES, PARTS, Blueprint
 from dynst.models.forecaster import CompactForecaster, InputGatedForecaster, SparseForecaster
-from dynst.models.grid.adapter import OnPictures
+from dynst.models.grid.adapter import OnFrames
 from dynst.models.layers.readout import Readout
 from dynst.models.protocol import Shape, Traits
 from dynst.models.registry import backbone_class, checked_options, traits_of, wanted_parts
 from dynst.models.rollout import RolledOut
+from dynst.notices import notice
+from dynst.random_streams import seeded
 
 __all__ = ["BackboneConfig", "ModelConfig", "build_forecaster", "check_forecast"]
-
-_SEEDED = Lock()  # torch draws for all threads from one state
 
 
 class BackboneConfig(BaseModel):
@@ -102,14 +102,14 @@ def build_forecaster(
     targets: Sequence[int],
     seed: int,
     positions: Tensor | None = None,
-    identity: Tensor | None = None,
+    node_embedding: Tensor | None = None,
     layout: Patching | None = None,
 ) -> SparseForecaster:
     """A forecaster of the channels ``targets``; ``seed`` sets its weights.
 
-    ``positions [S, 2]`` are those of the sensors, ``identity [S, E]`` is what the embeddings of the
-    locations begin as, by default random, and ``layout`` says how the sensors cover a grid, where
-    they do.
+    ``positions [S, 2]`` are those of the sensors, ``node_embedding [S, E]`` is what the embeddings
+    of the locations begin as, by default random, and ``layout`` says how the sensors cover a grid,
+    where they do.
 
     Raises:
         ConfigError: the backbone does not fit the network of sensors, or cannot be built with its
@@ -119,17 +119,16 @@ def build_forecaster(
     shape = Shape(
         model.window, model.horizon, num_sensors, num_channels, len(targets), model.hidden
     )
-    with _SEEDED, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        if identity is None:
-            identity = torch.randn(num_sensors, model.embedding) / model.embedding**0.5
+    with seeded(seed):
+        if node_embedding is None:
+            node_embedding = torch.randn(num_sensors, model.embedding) / model.embedding**0.5
         parts = Blueprint(
             shape,
             model.traits,
             model.neighbours,
             edges,
             tuple(targets),
-            identity,
+            node_embedding,
             positions,
             layout,
         )
@@ -152,10 +151,12 @@ def check_forecast(made: SparseForecaster, name: str) -> None:
     calendar = calendar_features(torch.zeros(1, dtype=torch.int64))
     try:
         forecast = made.eval()(
-            readings,
-            torch.ones_like(readings, dtype=torch.bool),
-            calendar,
-            torch.arange(shape.num_sensors),
+            ForecastInputs(
+                readings,
+                torch.ones_like(readings, dtype=torch.bool),
+                calendar,
+                torch.arange(shape.num_sensors),
+            )
         )
     except Exception as error:  # whatever a user's network raises
         raise ConfigError(
@@ -178,16 +179,24 @@ def _forecaster(
     if parts.traits.compact:
         readout = getattr(kind, "readout", Readout)
         return CompactForecaster(
-            shape, network, readout(shape, parts.everywhere, parts.targets, parts.identity), scaler
+            shape,
+            network,
+            readout(shape, parts.readout_topology, parts.targets, parts.node_embedding),
+            scaler,
         )
     if parts.layout is not None and "frames" in wanted_parts(kind, PARTS):
-        network = OnPictures(network, parts.layout, shape, parts.targets)
+        network = OnFrames(network, parts.layout, shape, parts.targets)
         return InputGatedForecaster(shape, network, scaler, reads_mask=True)
     return InputGatedForecaster(shape, network, scaler)
 
 
 def _network(kind: type[nn.Module], backbone: BackboneConfig, parts: Blueprint) -> Any:
     filled = {name: PARTS[name](parts) for name in wanted_parts(kind, PARTS)}
+    for name in OLD_NAMES.keys() & filled.keys():
+        notice(
+            f"{backbone.name} asks for '{name}', which is now called '{OLD_NAMES[name]}'; rename "
+            f"the parameter"
+        )
     try:
         return kind(**filled, **backbone.options)
     except DynstError:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from dynst.data.scaler import SeasonalScaler
+from dynst.data.windows import ForecastInputs
 from dynst.errors import ConfigError
 from dynst.models.layers.gated_aggregation import stream_morph
 from dynst.models.protocol import CompactBackbone, Shape
@@ -22,19 +23,9 @@ class SparseForecaster(nn.Module):
         super().__init__()
         self.shape, self.scaler = shape, scaler
 
-    def forward(
-        self,
-        readings: Tensor,
-        observed: Tensor,
-        calendar: Tensor,
-        sensors: Tensor,
-        gates: Tensor | None = None,
-        locations: Tensor | None = None,
-    ) -> Tensor:
-        """Scaled ``readings [B, T, K, C]`` of ``sensors [K]`` to scaled forecasts ``[B, H, S,
-        targets]``.
-
-        ``locations [L]`` asks for these alone, ``[B, H, L, targets]``, at their share of the cost.
+    def forward(self, inputs: ForecastInputs) -> Tensor:
+        """Scaled forecasts ``[B, H, L, targets]`` of the locations that are asked for, at their
+        share of the cost.
 
         Raises:
             ConfigError: the network cannot forecast some locations without the others.
@@ -53,20 +44,12 @@ class CompactForecaster(SparseForecaster):
         super().__init__(shape, scaler)
         self.backbone, self.readout = backbone, readout
 
-    def forward(
-        self,
-        readings: Tensor,
-        observed: Tensor,
-        calendar: Tensor,
-        sensors: Tensor,
-        gates: Tensor | None = None,
-        locations: Tensor | None = None,
-    ) -> Tensor:
-        morphed = stream_morph(readings, observed)
-        hidden = self.backbone(morphed, calendar, sensors, gates)  # [B, K, D]
-        asked = (
-            () if locations is None else (locations,)
-        )  # a readout of somebody's own need not know of them
+    def forward(self, inputs: ForecastInputs) -> Tensor:
+        sensors, gates = inputs.sensors, inputs.gates
+        morphed = stream_morph(inputs.readings, inputs.observed)
+        hidden = self.backbone(morphed, inputs.calendar, sensors, gates)  # [B, K, D]
+        # a readout of somebody's own need not know of locations
+        asked = () if inputs.locations is None else (inputs.locations,)
         forecast: Tensor = self.readout(hidden, morphed, sensors, gates, *asked)
         return forecast
 
@@ -74,8 +57,8 @@ class CompactForecaster(SparseForecaster):
 class InputGatedForecaster(SparseForecaster):
     """Any network from all locations to all locations.
 
-    Those that are off hold the mean of the training part, which is 0 in scaled form (the way of
-    DynST, arXiv 2403.02914); so fewer readings are needed, and nothing is computed faster.
+    Those that are off hold their seasonal profile, which is 0 in scaled form (DynST,
+    arXiv 2403.02914, has their mean); so fewer readings are needed, and nothing is computed faster.
 
     Args:
         network: ``[B, T, S, C]`` to ``[B, H, S, targets]``.
@@ -88,27 +71,17 @@ class InputGatedForecaster(SparseForecaster):
         super().__init__(shape, scaler)
         self.network, self.reads_mask = network, reads_mask
 
-    def forward(
-        self,
-        readings: Tensor,
-        observed: Tensor,
-        calendar: Tensor,
-        sensors: Tensor,
-        gates: Tensor | None = None,
-        locations: Tensor | None = None,
-    ) -> Tensor:
-        if locations is not None:
+    def forward(self, inputs: ForecastInputs) -> Tensor:
+        if inputs.locations is not None:
             raise ConfigError(
                 "a network that reads every location forecasts all of them at once, but was asked "
                 "for a part; set training.parts to 1, or take a compact backbone"
             )
-        told = (
-            torch.cat([readings, observed.to(readings.dtype)], dim=-1)
-            if self.reads_mask
-            else readings
-        )
-        if gates is not None:
-            told = told * gates[:, None]
-        everywhere = told.new_zeros(*told.shape[:2], self.shape.num_sensors, told.shape[-1])
-        forecast: Tensor = self.network(everywhere.index_copy(2, sensors, told))
+        read = inputs.readings
+        if self.reads_mask:
+            read = torch.cat([read, inputs.observed.to(read.dtype)], dim=-1)
+        if inputs.gates is not None:
+            read = read * inputs.gates[:, None]
+        filled = read.new_zeros(*read.shape[:2], self.shape.num_sensors, read.shape[-1])
+        forecast: Tensor = self.network(filled.index_copy(2, inputs.sensors, read))
         return forecast

@@ -5,7 +5,8 @@ locations out.
 import torch
 from torch import Tensor, nn
 
-from dynst.data.windows import calendar_features
+from dynst.data.calendar import calendar_features
+from dynst.data.windows import ForecastInputs
 from dynst.models.forecaster import SparseForecaster
 
 __all__ = ["ServedForecaster"]
@@ -44,5 +45,6 @@ class ServedForecaster(nn.Module):
         scaled = (readings - scaler.profile_at(time)[:, self.sensors]) / scaler.scale[self.sensors]
         scaled = torch.where(observed, scaled, 0.0)
         ahead = self.times_ahead(time)
-        out = self.model(scaled[None], observed[None], calendar_features(ahead[:1]), self.sensors)
+        calendar = calendar_features(ahead[:1])
+        out = self.model(ForecastInputs(scaled[None], observed[None], calendar, self.sensors))
         return scaler.restore(out, ahead[None], self.targets)[0]

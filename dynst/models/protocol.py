@@ -1,6 +1,6 @@
 """What a backbone is: active sensors in, one hidden state for each of them out.
 
-And who may hear whom.
+And who may receive messages from whom.
 """
 
 from collections.abc import Callable
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
+
+from dynst.notices import notice
 
 __all__ = [
     "Aggregation",
@@ -22,8 +24,8 @@ __all__ = [
 ]
 
 Aggregation = Callable[[Tensor], Tensor]
-"""From one message of each sensor, ``[B, ..., K, D]``, to what each location hears, ``[B, ..., L,
-D]``.
+"""From one message of each sensor, ``[B, ..., K, D]``, to what each location receives, ``[B, ...,
+L, D]``.
 """
 
 
@@ -31,10 +33,10 @@ class HeadAggregation(NamedTuple):
     """Attention whose scores all windows share, ``[heads, L, K]``.
 
     Args:
-        by_head: what is said to each head, ``[B, heads, K, D]``, to what it hears, ``[B, heads, L,
+        by_head: values for each head, ``[B, heads, K, D]``, to their weighted sums, ``[B, heads, L,
             D]``.
-        on_average: what is said to all heads alike, ``[B, 1, K, D]``, to the mean of what they
-            hear, ``[B, 1, L, D]``.
+        on_average: values for all heads alike, ``[B, 1, K, D]``, to the mean of the heads' weighted
+            sums, ``[B, 1, L, D]``.
     """
 
     by_head: Aggregation
@@ -55,7 +57,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class FrameShape:
-    """Sizes of a network over pictures, ``[B, T, channels_in, rows, columns]`` to ``[B, H,
+    """Sizes of a network over images, ``[B, T, channels_in, rows, columns]`` to ``[B, H,
     channels_out, rows, columns]``.
     """
 
@@ -75,7 +77,7 @@ class Traits:
     Args:
         compact: reads active sensors alone and leaves the other locations to the readout; else it
             reads every location, those that are off filled in, and forecasts them all by itself.
-        max_all_pairs: sensors up to which all of them may hear one another; saved models rely on
+        max_all_pairs: sensors up to which all of them may exchange messages; saved models rely on
             the number.
         takes_lists: of neighbours, above that number or where a user wants them.
     """
@@ -87,13 +89,13 @@ class Traits:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Whom each of L listeners may hear, one by one, for messages that are made for each pair.
+    """The N senders of each of L receivers, one by one, for messages that are made for each pair.
 
     Args:
-        index: ``[L, N]``, places of the speakers among the K given sensors; any place where a list
+        index: ``[L, N]``, indices of the senders among the K given sensors; any index where a list
             is short.
-        weight: ``[L, N]``, as ``Links.average`` weighs them: gated, rows sum to 1, or to 0 where
-            nobody is heard.
+        weight: ``[L, N]``, as ``Neighborhood.average`` weighs them: gated, rows sum to 1, or to 0
+            where all senders are off.
         proximity: ``[L, N]`` ≥ 0, whatever the gates.
     """
 
@@ -103,17 +105,21 @@ class Pairs:
 
 
 class Neighborhood(Protocol):
-    """Who of K given sensors each of L locations may hear, gates included."""
+    """Which of K given sensors each of L locations receives messages from, gates included."""
 
     def average(self) -> Aggregation:
         """By proximity alone: the known graph."""
 
-    def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Aggregation:
-        """By learned scores, ``query [..., L, E] · key [..., K, E]``, plus ``nearness [..., 1, 1]``
-        times the proximity.
+    def attend(
+        self, query: Tensor, key: Tensor, proximity_weight: Tensor | None = None
+    ) -> Aggregation:
+        """By learned scores, ``query [..., L, E] · key [..., K, E]``, plus ``proximity_weight [...,
+        1, 1]`` times the proximity.
         """
 
-    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> HeadAggregation:
+    def attend_by_head(
+        self, query: Tensor, key: Tensor, proximity_weight: Tensor
+    ) -> HeadAggregation:
         """By scores as those of ``attend``, from ``query [heads, L, E]`` and ``key [heads, K,
         E]``.
         """
@@ -128,26 +134,38 @@ class Topology(nn.Module):
     Its buffers are made from edges and never saved.
     """
 
-    def among(self, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
+    def sensor_to_sensor(self, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
         """The given ``sensors [K]`` to one another, L = K. ``gates`` None means all 1."""
         raise NotImplementedError
 
-    def everywhere(
+    def sensor_to_location(
         self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
     ) -> Neighborhood:
         """The given ``sensors [K]`` to all locations, L = S, or to ``locations [L]`` alone.
 
-        None listens to itself.
+        None attends to itself.
         """
         raise NotImplementedError
+
+    def among(self, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
+        """The name that ``sensor_to_sensor`` had."""
+        notice("Topology.among is now called sensor_to_sensor; rename the call")
+        return self.sensor_to_sensor(sensors, gates)
+
+    def everywhere(
+        self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
+    ) -> Neighborhood:
+        """The name that ``sensor_to_location`` had."""
+        notice("Topology.everywhere is now called sensor_to_location; rename the call")
+        return self.sensor_to_location(sensors, gates, locations)
 
 
 class CompactBackbone(Protocol):
     """A network that sees active sensors only: its cost shrinks with K.
 
-    Wherever sensors mix, sensor j's message is weighted by ``gates[j]`` and the weights are
-    renormalised, so that gates of 1 on a set A and 0 elsewhere give what A alone gives. ``gates``
-    None means all 1.
+    Wherever sensors exchange messages, sensor j's message is weighted by ``gates[j]`` and the
+    weights are renormalised, so that gates of 1 on a set A and 0 elsewhere give what A alone gives.
+    ``gates`` None means all 1.
     """
 
     def __call__(

@@ -5,7 +5,8 @@ meshes do.
 import torch
 from torch import Tensor
 
-from dynst.data.windows import shifted_calendar
+from dynst.data.calendar import shifted_calendar
+from dynst.data.windows import ForecastInputs
 from dynst.models.forecaster import SparseForecaster
 from dynst.models.protocol import Shape
 
@@ -28,30 +29,25 @@ class RolledOut(SparseForecaster):
         super().__init__(shape, inner.scaler)
         self.inner = inner
 
-    def forward(
-        self,
-        readings: Tensor,
-        observed: Tensor,
-        calendar: Tensor,
-        sensors: Tensor,
-        gates: Tensor | None = None,
-        locations: Tensor | None = None,
-    ) -> Tensor:
+    def forward(self, inputs: ForecastInputs) -> Tensor:
         window, horizon, at_once = self.shape.window, self.shape.horizon, self.inner.shape.horizon
         seconds = self.scaler.season.step or 0
-        both, asked, own = _both(locations, sensors)
-        steps: list[Tensor] = []
+        both, asked, own = _both(inputs.locations, inputs.sensors)
+        readings, observed, steps = inputs.readings, inputs.observed, list[Tensor]()
         for step in range(0, horizon, at_once):
-            later = shifted_calendar(calendar, step * seconds)
-            ahead = self.inner(
-                readings, observed, later, sensors, gates, both
-            )  # [B, h, S, C], or of both alone
+            ahead = self.inner(  # [B, h, S, C], or of both alone
+                inputs._replace(
+                    readings=readings,
+                    observed=observed,
+                    calendar=shifted_calendar(inputs.calendar, step * seconds),
+                    locations=both,
+                )
+            )
             steps.append(ahead[:, :, asked])
-            told = ahead[:, :, own]
-            readings = torch.cat([readings, told], dim=1)[:, -window:]
-            observed = torch.cat([observed, torch.ones_like(told, dtype=torch.bool)], dim=1)[
-                :, -window:
-            ]
+            latest = ahead[:, :, own]
+            known = torch.ones_like(latest, dtype=torch.bool)
+            readings = torch.cat([readings, latest], dim=1)[:, -window:]
+            observed = torch.cat([observed, known], dim=1)[:, -window:]
         return torch.cat(steps, dim=1)[:, :horizon]
 
 

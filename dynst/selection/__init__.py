@@ -1,3 +1,3 @@
-"""Which sensors to keep: baselines from the data alone, a trained network as judge, and the search
-that it judges.
+"""Which sensors to keep: baselines from the data alone, and a search among subsets that a
+trained network evaluates.
 """

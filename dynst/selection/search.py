@@ -10,18 +10,18 @@ from torch import Tensor
 from dynst.selection.subset_evaluator import SubsetEvaluator, key_of
 from dynst.sparsity.constraints.base import Constraints
 
-__all__ = ["SearchConfig", "SelectionResult", "eliminate", "find_choice", "judged_search"]
+__all__ = ["SearchConfig", "SelectionResult", "eliminate", "exchange_search", "find_choice"]
 
 FIRST_ROUNDS = 1 / 3  # of the rounds, which every start may have
-PROPOSAL_STRIDE = 4  # every fourth window tells which proposal is worth a whole judgement
+PROPOSAL_STRIDE = 4  # every fourth window tells which proposal is worth an evaluation on all
 ELIMINATION_STRIDE = 8  # and every eighth what an elimination needs, which is a start and no more
 
 
 class SearchConfig(BaseModel):
     """How long to search.
 
-    A round looks at ``proposals`` exchanges on few of the judge's windows and judges the best one
-    on all.
+    A round looks at ``proposals`` exchanges on few of the evaluator's windows and evaluates the
+    best one on all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,56 +29,60 @@ class SearchConfig(BaseModel):
     windows: int | None = Field(
         None,
         ge=1,
-        description="of the validation and of the training part, to judge by; by default 1,024, "
+        description="of the validation and of the training part, to evaluate on; by default 1,024, "
         "on large networks fewer",
     )
     elimination_rounds: int = Field(
         5, ge=1, description="rounds in which sensors go, by importance alone"
     )
-    rounds: int = Field(12, ge=0, description="rounds of judged exchanges after it")
+    rounds: int = Field(12, ge=0, description="rounds of exchanges after it")
     proposals: int = Field(10, ge=1, description="exchanges that are looked at in a round")
 
 
 @dataclass(frozen=True)
 class SelectionResult:
     active: Tensor  # [S] bool
-    loss: float  # of the judge, in raw units
+    loss: float  # of the evaluator, in raw units
     losses: tuple[float, ...]  # after each round
 
 
 def find_choice(
-    judge: SubsetEvaluator,
+    evaluator: SubsetEvaluator,
     constraints: Constraints,
     rankings: Sequence[Tensor],
     sparsity: float,
     config: SearchConfig,
     seed: int,
 ) -> SelectionResult:
-    """The whole search: judged exchanges from an elimination and from the best choice by one of the
+    """The whole search: exchanges from an elimination and from the best choice by one of the
     ``rankings``; after the first rounds only the better one goes on.
 
-    The elimination sees the judge's last part alone, the training windows, so that the other one
-    can still tell what generalises, and few of them.
+    The elimination sees the evaluator's last part alone, the training windows, so that the other
+    one can still tell what generalises, and few of them.
     """
     ranked = [constraints.prune(constraints.allowed(), scores, sparsity) for scores in rankings]
-    starts = [ranked[int(judge.losses(ranked).argmin())]] if ranked else []
+    starts = [ranked[int(evaluator.losses(ranked).argmin())]] if ranked else []
     starts.append(
         eliminate(
-            judge.on(-1).every(ELIMINATION_STRIDE), constraints, sparsity, config.elimination_rounds
+            evaluator.on(-1).every(ELIMINATION_STRIDE),
+            constraints,
+            sparsity,
+            config.elimination_rounds,
         )
     )
     first = round(config.rounds * FIRST_ROUNDS)
     heats = [
-        judged_search(judge, constraints, start, first, config.proposals, seed) for start in starts
+        exchange_search(evaluator, constraints, start, first, config.proposals, seed)
+        for start in starts
     ]
     leader = min(heats, key=lambda heat: heat.loss)
-    return judged_search(
-        judge, constraints, leader.active, config.rounds - first, config.proposals, seed + 1
+    return exchange_search(
+        evaluator, constraints, leader.active, config.rounds - first, config.proposals, seed + 1
     )
 
 
 def eliminate(
-    judge: SubsetEvaluator, constraints: Constraints, sparsity: float, rounds: int
+    evaluator: SubsetEvaluator, constraints: Constraints, sparsity: float, rounds: int
 ) -> Tensor:
     """Switch sensors off in rounds, each a share of those that remain.
 
@@ -91,37 +95,40 @@ def eliminate(
     for number in range(1, rounds + 1):
         share = 1 - (1 - sparsity) ** (number / rounds)
         active = constraints.prune(
-            active, judge.importance(active), sparsity if number == rounds else share
+            active, evaluator.importance(active), sparsity if number == rounds else share
         )
         active = constraints.exchange(
-            active, judge.importance(active), max(1, int(active.sum()) // 10)
+            active, evaluator.importance(active), max(1, int(active.sum()) // 10)
         )
     return active
 
 
-def judged_search(
-    judge: SubsetEvaluator,
+def exchange_search(
+    evaluator: SubsetEvaluator,
     constraints: Constraints,
     start: Tensor,
     rounds: int,
     proposals: int,
     seed: int,
 ) -> SelectionResult:
-    """Improve a choice by exchanges that lower the judge's loss.
+    """Improve a choice by exchanges that lower the evaluator's loss.
 
     The result is never worse than ``start``.
 
     A round proposes exchanges of one to a sixteenth of the sensors, by importance at the present
-    choice with noise that grows from one proposal to the next. The new ones are judged on few
+    choice with noise that grows from one proposal to the next. The new ones are evaluated on few
     windows, the best of them on all windows, and it is taken if it is better than what there is.
     After a round without success the exchanges get smaller.
     """
     generator = torch.Generator().manual_seed(seed)
-    few = judge.every(PROPOSAL_STRIDE)
-    active, loss = start, float(judge.losses([start])[0])
+    few = evaluator.every(PROPOSAL_STRIDE)
+    active, loss = start, float(evaluator.losses([start])[0])
     importance = few.importance(active)
     reach = max(1, int(active.sum()) // 16)
-    losses, seen = [loss], {key_of(start)}  # what all windows have judged cannot be better again
+    losses, seen = (
+        [loss],
+        {key_of(start)},
+    )  # what was evaluated on all windows cannot be better again
     for _ in range(rounds):
         proposed = [
             constraints.exchange(
@@ -132,9 +139,9 @@ def judged_search(
         new = [choice for choice in proposed if key_of(choice) not in seen]
         best = new[int(few.losses(new).argmin())] if new else active
         seen.add(key_of(best))
-        judged = float(judge.losses([best])[0])
-        if judged < loss:
-            active, loss = best, judged
+        found = float(evaluator.losses([best])[0])
+        if found < loss:
+            active, loss = best, found
             importance = few.importance(active)
         else:
             reach = max(1, reach // 2)

@@ -18,7 +18,7 @@ from dynst.sparsity.constraints.sensor_layout import Network
 
 __all__ = ["SensorSelector"]
 
-LOCATIONS_JUDGED = 60_000  # windows times sensors of each part, within these bounds of windows
+LOCATIONS_EVALUATED = 60_000  # windows times sensors of each part, within these bounds of windows
 FEWEST, MOST = 192, 1024
 STARTS = (
     "farthest_point",
@@ -50,33 +50,35 @@ class SensorSelector:
             allowed, own
         )
 
-    def judge(
+    def evaluator(
         self, model: SparseForecaster, config: SearchConfig, world: World | None = None
     ) -> SubsetEvaluator:
         """As many windows of the validation as of the training part."""
-        windows = config.windows or min(MOST, max(FEWEST, LOCATIONS_JUDGED // len(self._network)))
+        windows = config.windows or min(
+            MOST, max(FEWEST, LOCATIONS_EVALUATED // len(self._network))
+        )
         return SubsetEvaluator(
             model.eval(),
             [(part, evenly(len(part), windows)) for part in (self._val, self._train)],
             world,
         )
 
-    def judged(
+    def search(
         self,
-        judge: SubsetEvaluator,
+        evaluator: SubsetEvaluator,
         constraints: Constraints,
         sparsity: float,
         config: SearchConfig,
         seed: int,
     ) -> SelectionResult:
-        """The judged search; the same on every rank."""
+        """The whole search; the same on every rank."""
         few = len(self._network) <= MAX_PAIRED
         rankings = [
             self.ranked(name, constraints, sparsity, seed)
             for name in STARTS
             if few or name in CHEAP
         ]
-        return find_choice(judge, constraints, rankings, sparsity, config, seed)
+        return find_choice(evaluator, constraints, rankings, sparsity, config, seed)
 
     @cached_property
     def _known(self) -> BaselineInputs:

@@ -1,4 +1,4 @@
-"""A trained network as judge: what it loses, on fixed windows, when only some sensors are read."""
+"""What a trained network loses, on fixed windows, when only some sensors are read."""
 
 from collections.abc import Sequence
 
@@ -34,7 +34,7 @@ class SubsetEvaluator:
     again.
 
     Args:
-        parts: windows to judge by, and which of them.
+        parts: windows to evaluate on, and which of them.
         world: ranks share the choices that are asked about together, and the windows of a gradient.
     """
 
@@ -84,7 +84,7 @@ class SubsetEvaluator:
     def losses(self, choices: Sequence[Tensor]) -> Tensor:
         """``[N]`` float64, one for each choice.
 
-        Every rank judges its share of the new ones and learns all of them.
+        Every rank evaluates its share of the new ones and learns all of them.
         """
         keys = [key_of(choice) for choice in choices]
         new = {
@@ -114,5 +114,5 @@ class SubsetEvaluator:
         self, windows: Windows, index: Tensor, sensors: Tensor, gates: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         batch = windows.batch(index, sensors)
-        forecast = self.model(batch.readings, batch.observed, batch.calendar, batch.sensors, gates)
+        forecast = self.model(batch.inputs(gates))
         return masked_mae(forecast, batch.target, batch.target_observed, self._weight)

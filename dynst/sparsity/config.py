@@ -5,13 +5,14 @@ budget.
 from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from dynst.errors import ConfigError
+from dynst.notices import notice
 from dynst.sparsity.constraints.base import Constraints, Unconstrained
 from dynst.sparsity.constraints.constrained import Constrained, PinExclude
 from dynst.sparsity.constraints.feasibility import check_marks, check_reachable
@@ -31,6 +32,7 @@ from dynst.sparsity.schedules import Constant, Cubic, Geometric, Linear, OneShot
 from dynst.sparsity.scheme import Probes, Scheme, SensorDropout
 
 __all__ = [
+    "OLD_SCHEMES",
     "CriterionName",
     "SchemeName",
     "SparsityConfig",
@@ -41,7 +43,19 @@ __all__ = [
     "with_marks",
 ]
 
-SchemeName = Literal["dynamic", "iterative", "one_shot", "judged"]
+OLD_SCHEMES = {"judged": "searched"}
+
+
+def _todays_scheme(name: object) -> object:
+    if name in OLD_SCHEMES:
+        notice(f"scheme '{name}' is now called '{OLD_SCHEMES[name]}'; rename it in the file")
+        return OLD_SCHEMES[name]
+    return name
+
+
+SchemeName = Annotated[
+    Literal["dynamic", "iterative", "one_shot", "searched"], BeforeValidator(_todays_scheme)
+]
 CriterionName = Literal["signed_first_order", "absolute_gradient", "learned_gate", "random"]
 RAMPS: dict[str, type[Ramp]] = {
     "constant": Constant,
@@ -71,7 +85,7 @@ class SparsityConfig(BaseModel):
         "dynamic",
         description="iterative switches sensors off in rounds; dynamic also exchanges them; "
         "one_shot does it once, by the "
-        "criterion; judged once, by a search that the network itself judges",
+        "criterion; searched once, by a search among subsets that the network itself evaluates",
     )
     criterion: CriterionName = Field(
         "signed_first_order", description="what makes a sensor important"
@@ -166,7 +180,7 @@ def make_scheme(
     """
     network = with_marks(config, network or plain_network(num_sensors))
     constraints = make_constraints(config, network)
-    _check_judged(config)
+    _check_searched(config)
     rewind_step(config, total_steps)  # refused here, before anything starts
     start, stop = int(config.start * total_steps), int(config.stop * total_steps)
     pinned = tuple(np.flatnonzero(network.sensors.pinned).tolist())
@@ -184,10 +198,10 @@ def make_scheme(
     )
 
 
-def _check_judged(config: SparsityConfig) -> None:
-    if config.scheme == "judged" and not config.dropout:
+def _check_searched(config: SparsityConfig) -> None:
+    if config.scheme == "searched" and not config.dropout:
         raise ConfigError(
-            "a judged choice needs a network that has learned to do without any sensor, but "
+            "the scheme searched needs a network that has learned to do without any sensor, but "
             "sparsity.dropout is false; set it to true, or take another scheme"
         )
 
@@ -201,8 +215,8 @@ def at_sparsity(config: SparsityConfig, sparsity: float) -> SparsityConfig:
 
 
 def _criterion(config: SparsityConfig, num_sensors: int, seed: int) -> Criterion:
-    """A judged choice needs no scores from the training."""
-    if config.scheme == "judged":
+    """The searched scheme needs no scores from the training."""
+    if config.scheme == "searched":
         return FixedScores(torch.zeros(num_sensors))
     return CRITERIA[config.criterion](num_sensors, seed)
 
@@ -244,7 +258,7 @@ def rewind_step(config: SparsityConfig, total_steps: int) -> int | None:
 
 
 def _schedule(config: SparsityConfig, final: float, start: int, stop: int) -> Schedule:
-    if config.scheme in ("one_shot", "judged"):
+    if config.scheme in ("one_shot", "searched"):
         return OneShot(final, start)
     return RAMPS[config.schedule](final, start, stop, max(1, (stop - start) // config.rounds))
 

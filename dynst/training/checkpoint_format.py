@@ -4,24 +4,29 @@ then tensors without pickle.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from pickle import UnpicklingError
-from types import MappingProxyType
 from typing import Any
 
 import torch
 
 from dynst.errors import CheckpointError
 
-__all__ = ["DamagedCheckpoint", "differences", "pack", "unpack"]
+__all__ = ["DamagedCheckpoint", "Upgrade", "as_it_is", "differences", "pack", "unpack"]
 
 FORMAT, VERSION = "dynst-checkpoint", 1
 ABSENT = "nothing"
+Upgrade = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 class DamagedCheckpoint(CheckpointError):
     """Its content is not what was written."""
+
+
+def as_it_is(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings that need no upgrade."""
+    return settings
 
 
 def pack(state: Mapping[str, Any], spec: Mapping[str, Any]) -> bytes:
@@ -40,13 +45,12 @@ def unpack(
     content: bytes,
     spec: Mapping[str, Any],
     where: str,
-    defaults: Mapping[str, Any] = MappingProxyType({}),
+    upgraded: Upgrade = as_it_is,
 ) -> dict[str, Any]:
     """The state that was packed under the same ``spec``.
 
     Args:
-        defaults: what a setting was before it existed, for checkpoints of an earlier DynST that
-            lack it.
+        upgraded: makes settings that an earlier DynST wrote into today's.
 
     Raises:
         DamagedCheckpoint: the file is cut short, or some byte of it is another.
@@ -55,7 +59,7 @@ def unpack(
     head, _, body = content.partition(b"\n")
     _check_head(_json(head, where), body, where)
     settings, _, tensors = body.partition(b"\n")
-    found = differences(_json(settings, where), spec, defaults)
+    found = differences(upgraded(_json(settings, where)), spec)
     if found:
         raise CheckpointError(
             f"{where} belongs to other settings ({'; '.join(found)}); resume with the settings it "
@@ -70,16 +74,11 @@ def unpack(
     return state
 
 
-def differences(
-    was: Mapping[str, Any],
-    now: Mapping[str, Any],
-    defaults: Mapping[str, Any] = MappingProxyType({}),
-) -> list[str]:
+def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """One sentence for each dotted key that differs: ``training.epochs: 12 in the checkpoint, 20 in
     the job``.
     """
-    old, new, known = dict(_flat(was)), dict(_flat(now)), dict(_flat(defaults))
-    old |= {key: known[key] for key in new if key not in old and key in known}
+    old, new = dict(_flat(was)), dict(_flat(now))
     return [
         f"{key}: {json.dumps(old[key]) if key in old else ABSENT} in the checkpoint, "
         f"{json.dumps(new[key]) if key in new else ABSENT} in the job"

@@ -2,25 +2,26 @@
 all, the last few and the best.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 from pyarrow import fs
 
-from dynst.data.remote import opened
 from dynst.errors import CheckpointError
 from dynst.storage.addresses import problem_with, without_credentials
-from dynst.training.checkpoint_format import DamagedCheckpoint, pack, unpack
+from dynst.storage.files import file_system
+from dynst.training.checkpoint_format import DamagedCheckpoint, Upgrade, as_it_is, pack, unpack
 
 __all__ = ["Checkpoints", "FoundCheckpoint"]
 
 SUFFIX = ".ckpt"
 BEST = f"best{SUFFIX}"
 TRIAL = "writable"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Checkpoints:
         spec: settings, as JSON would have them, which a checkpoint shares with the run that goes on
             from it.
         keep: how many of the newest stay, beside the best.
-        defaults: of settings that checkpoints of an earlier DynST may lack.
+        upgraded: makes settings that an earlier DynST wrote into today's.
     """
 
     def __init__(
@@ -49,12 +50,12 @@ class Checkpoints:
         address: str,
         spec: Mapping[str, Any],
         keep: int = 2,
-        defaults: Mapping[str, Any] = MappingProxyType({}),
+        upgraded: Upgrade = as_it_is,
     ) -> None:
         self.address, self.spec, self.keep = without_credentials(address.rstrip("/")), spec, keep
-        self._defaults = defaults
+        self._upgraded = upgraded
         with self._reachable():
-            self._files, self._root = opened(address.rstrip("/"))
+            self._files, self._root = file_system(address.rstrip("/"))
 
     def check_writable(self) -> None:
         """Write a few bytes and remove them, so that a wrong address is told before a training
@@ -100,9 +101,10 @@ class Checkpoints:
             where = f"checkpoint {self.address}/{name}"
             try:
                 return FoundCheckpoint(
-                    unpack(self._read(name), self.spec, where, self._defaults), name, tuple(damaged)
+                    unpack(self._read(name), self.spec, where, self._upgraded), name, tuple(damaged)
                 )
             except DamagedCheckpoint as error:
+                logger.warning("%s; the one before it is tried", error)
                 damaged.append(str(error))
         if damaged:
             raise CheckpointError(

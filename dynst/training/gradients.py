@@ -94,9 +94,7 @@ class Gradients:
         asked = None if locations is None else to_device(locations, self.world.device)
         weight = self._weight if asked is None else self._weight[asked]
         with self.arithmetic.forward():
-            forecast = self._parallel(
-                batch.readings, batch.observed, batch.calendar, batch.sensors, gates, asked
-            )
+            forecast = self._parallel(batch.inputs(gates, asked))
         total, entries = masked_mae(
             forecast.to(weight.dtype), batch.target, batch.target_observed, weight
         )

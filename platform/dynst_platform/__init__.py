@@ -5,6 +5,7 @@ Ray and MLflow read their settings from the environment when they are imported, 
 set here, before either is.
 """
 
+import logging
 import os
 
 from dynst_platform.config.submission_context import apply_context
@@ -29,6 +30,7 @@ ENV_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the default blocks for 246 s when the server is away
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
 }
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 apply_context()
 for _name, _value in ENV_DEFAULTS.items():
     os.environ.setdefault(_name, _value)

@@ -24,10 +24,13 @@ from dynst_platform.commands.train.command import train
 from dynst_platform.commands.tune.command import tune
 from dynst_platform.commands.ui import ui
 from dynst_platform.errors import RunError
+from dynst_platform.log import configure_log
+from dynst_platform.terminal.log_options import with_log_options
 
 __all__ = ["main"]
 
 
+@with_log_options
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dynst")
 def cli() -> None:
@@ -54,13 +57,14 @@ for command in (
     data,
     ui,
 ):
-    cli.add_command(command)
+    cli.add_command(with_log_options(command))
 
 
 def main() -> None:
     """Exit codes: 0 done, 1 a run failed, 2 wrong input, 3 a promotion was refused, 130 stopped
     from the keyboard.
     """
+    configure_log()
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:

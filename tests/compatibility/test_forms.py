@@ -93,7 +93,7 @@ def test_an_interrupted_run_goes_on_and_mlflow_hears_of_it(forms: Path, tracked_
 def test_the_files_of_a_finished_run_are_read(forms: Path, tracked_home: Path) -> None:
     folder = brought(forms, "finished", tracked_home)
     job = load_job(folder / "job.yaml")
-    assert (job.name, job.sparsity.scheme, job.references.random) == ("small", "judged", 1)
+    assert (job.name, job.sparsity.scheme, job.references.random) == ("small", "searched", 1)
     cursor = Cursor.open(folder)
     assert queued(cursor) == 0
     assert set(cursor.state.runs) == {"dense", "dynst", "random-0"}
@@ -116,7 +116,7 @@ def test_trainings_and_versions_in_mlflow_are_rows(forms: Path, tracked_home: Pa
     assert set(rows) == {"dense", "learned", "random"}
     learned = rows["learned"]
     assert learned.status == "FINISHED"
-    assert learned.settings["sparsity.scheme"] == "judged"
+    assert learned.settings["sparsity.scheme"] == "searched"
     assert learned.policy.max_over_dense == 9.0
     assert learned.over_dense == pytest.approx(
         learned.mae_all / learned.metrics["dense/mae_all"] - 1

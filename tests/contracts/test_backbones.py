@@ -13,6 +13,7 @@ from torch import Tensor
 from dynst.data.edges import Edges
 from dynst.data.manifest import Channel, Grid, Patching
 from dynst.data.scaler import SEASONS, SeasonalScaler
+from dynst.data.windows import ForecastInputs
 from dynst.errors import ConfigError
 from dynst.models.factory import ModelConfig, build_forecaster
 from dynst.models.forecaster import InputGatedForecaster, SparseForecaster
@@ -102,7 +103,9 @@ def random_active(seed: int) -> Tensor:
 def compact(model: SparseForecaster, active: Tensor, data: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     readings, observed, calendar = data
     sensors = active.nonzero().squeeze(1)
-    return model(readings[:, :, sensors], observed[:, :, sensors], calendar, sensors)
+    return model(
+        ForecastInputs(readings[:, :, sensors], observed[:, :, sensors], calendar, sensors)
+    )
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -111,7 +114,7 @@ def test_gated_on_a_superset_equals_compact_on_the_active_set(
 ) -> None:
     active, data = random_active(seed), inputs(seed)
     everyone = torch.arange(S)
-    gated = model(*data, everyone, active.float())
+    gated = model(ForecastInputs(*data, everyone, active.float()))
     torch.testing.assert_close(gated, compact(model, active, data), **CLOSE)
 
 
@@ -122,7 +125,7 @@ def test_parameter_gradients_are_equal_too(model: SparseForecaster, seed: int) -
     grads = []
     for run in (
         lambda: compact(model, active, data),
-        lambda: model(*data, torch.arange(S), active.float()),
+        lambda: model(ForecastInputs(*data, torch.arange(S), active.float())),
     ):
         model.zero_grad()
         run().square().mean().backward()
@@ -139,7 +142,8 @@ def test_an_inactive_sensors_readings_cannot_change_any_forecast(
     other = torch.where(active[:, None], readings, 1e3)
     gates, everyone = active.float(), torch.arange(S)
     before, after = (
-        model(values, observed, calendar, everyone, gates) for values in (readings, other)
+        model(ForecastInputs(values, observed, calendar, everyone, gates))
+        for values in (readings, other)
     )
     assert torch.equal(before, after)
 
@@ -172,16 +176,18 @@ def test_locations_asked_for_alone_get_the_forecasts_that_they_get_among_all(
     sensors, gates = (
         (torch.arange(S), active.float()) if gated else (active.nonzero().squeeze(1), None)
     )
-    data = readings[:, :, sensors], observed[:, :, sensors], calendar, sensors, gates
+    data = ForecastInputs(
+        readings[:, :, sensors], observed[:, :, sensors], calendar, sensors, gates
+    )
     if isinstance(model, InputGatedForecaster):
         with pytest.raises(
             ConfigError, match="forecasts all of them at once, but was asked for a part"
         ):
-            model(*data, torch.arange(S))
+            model(data._replace(locations=torch.arange(S)))
         return
-    whole, asked = model(*data), torch.tensor([0, 3, 4, 9])
-    assert torch.equal(model(*data, torch.arange(S)), whole)
-    torch.testing.assert_close(model(*data, asked), whole[:, :, asked], **CLOSE)
+    whole, asked = model(data), torch.tensor([0, 3, 4, 9])
+    assert torch.equal(model(data._replace(locations=torch.arange(S))), whole)
+    torch.testing.assert_close(model(data._replace(locations=asked)), whole[:, :, asked], **CLOSE)
 
 
 def test_a_batch_of_one_equals_a_row_of_a_batch(model: SparseForecaster) -> None:
@@ -194,15 +200,15 @@ def test_a_batch_of_one_equals_a_row_of_a_batch(model: SparseForecaster) -> None
 def test_the_order_in_which_sensors_are_given_does_not_matter(model: SparseForecaster) -> None:
     readings, observed, calendar = inputs()
     order = torch.randperm(S, generator=torch.Generator().manual_seed(2))
-    shuffled = model(readings[:, :, order], observed[:, :, order], calendar, order)
+    shuffled = model(ForecastInputs(readings[:, :, order], observed[:, :, order], calendar, order))
     torch.testing.assert_close(
-        shuffled, model(readings, observed, calendar, torch.arange(S)), **CLOSE
+        shuffled, model(ForecastInputs(readings, observed, calendar, torch.arange(S))), **CLOSE
     )
 
 
 def test_gradients_reach_every_parameter_and_every_gate(model: SparseForecaster) -> None:
     gates = torch.ones(S, requires_grad=True)
-    model(*inputs(), torch.arange(S), gates).square().mean().backward()
+    model(ForecastInputs(*inputs(), torch.arange(S), gates)).square().mean().backward()
     assert all(
         parameter.grad is not None and parameter.grad.abs().sum() > 0
         for parameter in model.parameters()
@@ -215,7 +221,7 @@ def test_an_inactive_sensors_gate_still_has_a_gradient(model: SparseForecaster) 
     gates = torch.zeros(S)
     gates[:4] = 1
     gates.requires_grad_()
-    model(*inputs(), torch.arange(S), gates).square().mean().backward()
+    model(ForecastInputs(*inputs(), torch.arange(S), gates)).square().mean().backward()
     assert gates.grad is not None
     assert (gates.grad[4:].abs() > 0).all()
 
@@ -247,12 +253,14 @@ def test_several_steps_at_a_time_read_their_own_forecasts(variant: tuple[str, st
     seen = torch.cat([data[1], torch.ones_like(inner, dtype=torch.bool)], dim=1)[:, -T:]
     later = compact(rolled.inner, active, (told, seen, data[2]))  # type: ignore[arg-type]
     torch.testing.assert_close(forecast[:, 2:], later, **CLOSE)
-    gated = rolled(*data, torch.arange(S), active.float())
+    gated = rolled(ForecastInputs(*data, torch.arange(S), active.float()))
     torch.testing.assert_close(gated, forecast, **CLOSE)
     if model.traits.compact:
         asked = torch.tensor([0, 3, 4, 9])
         torch.testing.assert_close(
-            rolled(*data, torch.arange(S), active.float(), asked), gated[:, :, asked], **CLOSE
+            rolled(ForecastInputs(*data, torch.arange(S), active.float(), asked)),
+            gated[:, :, asked],
+            **CLOSE,
         )
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from dynst.data.windows import ForecastInputs
 from dynst.models.forecaster import InputGatedForecaster, SparseForecaster
 from tests.contracts.test_backbones import VARIANTS, S, compact, inputs, made
 
@@ -73,7 +74,7 @@ def some(count: int) -> Tensor:
 
 
 def probe(model: SparseForecaster) -> Tensor:
-    return model(*inputs(), torch.arange(S), some(6).float().requires_grad_())
+    return model(ForecastInputs(*inputs(), torch.arange(S), some(6).float().requires_grad_()))
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids="-".join)

@@ -78,7 +78,7 @@ def test_a_series_and_a_model_on_a_device_leave_those_in_main_memory_alone(
 def test_a_series_without_room_stays_and_its_batches_travel(
     grid: tuple[SensorStore, Dataset], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dynst.data.windows.fits", lambda device, num_bytes: False)
+    monkeypatch.setattr("dynst.data.series.fits", lambda device, num_bytes: False)
     train = replace(grid[1].train, series=replace(grid[1].train.series)).on(NOWHERE)
     assert train.series.device == torch.device("cpu")
     assert {

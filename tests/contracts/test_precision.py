@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from dynst.data.windows import ForecastInputs
 from dynst.models.forecaster import SparseForecaster
 from tests.contracts.test_backbones import VARIANTS, S, inputs, made
 
@@ -17,7 +18,7 @@ def probed(model: SparseForecaster, dtype: torch.dtype, enabled: bool) -> tuple[
     readings, observed, calendar = inputs()
     gates = GATES.clone().requires_grad_()
     with torch.autocast("cpu", dtype=dtype, enabled=enabled):
-        forecast = model(readings, observed, calendar, torch.arange(S), gates)
+        forecast = model(ForecastInputs(readings, observed, calendar, torch.arange(S), gates))
     forecast.float().square().mean().backward()
     assert gates.grad is not None
     return forecast.detach(), gates.grad
@@ -35,5 +36,7 @@ def test_half_precision_is_near_float32(variant: tuple[str, str], dtype: torch.d
     assert 0 < (near - importance).norm() < 0.05 * importance.norm()
     readings, observed, calendar = inputs()
     with torch.autocast("cpu", dtype=dtype):
-        compact = model(readings[:, :, :5], observed[:, :, :5], calendar, torch.arange(5))
+        compact = model(
+            ForecastInputs(readings[:, :, :5], observed[:, :, :5], calendar, torch.arange(5))
+        )
     assert compact.isfinite().all()

@@ -15,7 +15,7 @@ from dynst.sparsity.mask import num_active_at
 from dynst.sparsity.scheme import Scheme
 
 S, STEPS = 23, 120
-SCHEMES = ("dynamic", "iterative", "one_shot", "judged")
+SCHEMES = ("dynamic", "iterative", "one_shot", "searched")
 SCHEDULES = ("constant", "linear", "cubic", "geometric")
 CRITERIA = ("signed_first_order", "absolute_gradient", "learned_gate", "random", "coverage")
 DECAYS = ("constant", "linear", "cosine")
@@ -126,8 +126,8 @@ def test_equal_scores_are_settled_by_index(config: SparsityConfig) -> None:
 
 def test_a_probe_hears_exactly_the_sensors_that_are_on(config: SparsityConfig) -> None:
     scheme = make(
-        config.model_copy(update={"dropout": config.scheme == "judged"}), seed=0
-    )  # a judge has no probes
+        config.model_copy(update={"dropout": config.scheme == "searched"}), seed=0
+    )  # a search has no probes
     probes = 0
     for step in range(STEPS):
         scheme.update(step)
@@ -230,9 +230,9 @@ def test_importance_is_measured_in_changing_company_before_the_first_sensor_goes
     }
     assert (len(heard) > 30) == scheme.criterion.needs_probes
     assert not list(
-        make(config.model_copy(update={"dropout": config.scheme == "judged"}), seed=0).first_probes(
-            0
-        )
+        make(
+            config.model_copy(update={"dropout": config.scheme == "searched"}), seed=0
+        ).first_probes(0)
     )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dynst.models.layers.gated_aggregation import scores_by_product
 from dynst.models.layers.temporal import StepEncoder
 from dynst.models.protocol import Aggregation, Shape, Topology, Traits
+from dynst.models.renamed import read_old_names
 
 __all__ = ["AGCRN"]
 
@@ -31,9 +32,9 @@ class AGCRN(nn.Module):
     def __init__(
         self,
         shape: Shape,
-        geometry: Topology,
+        topology: Topology,
         num_calendar: int,
-        identity: Tensor,
+        node_embedding: Tensor,
         *,
         layers: Annotated[int, Field(ge=1)] = 2,
         pool: Annotated[int, Field(ge=1)] = 10,
@@ -42,28 +43,29 @@ class AGCRN(nn.Module):
         sum.
         """
         super().__init__()
-        embedding = identity.shape[1]
-        self.geometry = geometry
-        self.identity = nn.Parameter(identity.clone())
+        embedding = node_embedding.shape[1]
+        self.topology = topology
+        self.node_embedding = nn.Parameter(node_embedding.clone())
         self.query, self.key = (
             scores_by_product(embedding, [SHARPNESS]),
             scores_by_product(embedding, [SHARPNESS]),
         )
-        self.share = _shares(embedding, pool)
+        self.pool_weights = _pool_weights(embedding, pool)
         self.encode = StepEncoder(shape, num_calendar, shape.window)
         self.layers = nn.ModuleList(_Recurrence(pool, shape.hidden) for _ in range(layers))
+        read_old_names(self, {"identity": "node_embedding", "share": "pool_weights"})
 
     def forward(
         self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
     ) -> Tensor:
-        identity = self.identity[None, sensors]  # [1, K, E]
-        learned = self.geometry.among(sensors, gates).attend(
-            self.query(identity), self.key(identity)
+        embedding = self.node_embedding[None, sensors]  # [1, K, E]
+        learned = self.topology.sensor_to_sensor(sensors, gates).attend(
+            self.query(embedding), self.key(embedding)
         )
-        share = self.share(identity[0])  # [K, P]
+        pool_weights = self.pool_weights(embedding[0])  # [K, P]
         states = self.encode(morphed, calendar).transpose(0, 1)  # [K, T, B, D]
         for layer in self.layers:
-            states = layer(states, share, learned)
+            states = layer(states, pool_weights, learned)
         hidden: Tensor = states[:, -1].transpose(0, 1)  # [B, K, D]
         return hidden
 
@@ -80,27 +82,32 @@ class _Recurrence(nn.Module):
         self.of_inputs = _PooledLinear(pool, 2 * hidden, 3 * hidden)
         self.bias = nn.Parameter(torch.zeros(pool, 3 * hidden))
         self.of_state = _PooledLinear(pool, 2 * hidden, 2 * hidden)
-        self.of_kept = _PooledLinear(pool, 2 * hidden, hidden)
+        self.of_candidate = _PooledLinear(pool, 2 * hidden, hidden)
+        read_old_names(self, {"of_kept": "of_candidate"})
 
-    def forward(self, inputs: Tensor, share: Tensor, learned: Aggregation) -> Tensor:
-        """``[K, T, B, D]`` to the same, ``share [K, P]`` of the pool."""
-        told = (
-            _beside_heard(inputs, learned).flatten(1, 2) @ self.of_inputs(share)
-            + (share @ self.bias)[:, None]
+    def forward(self, inputs: Tensor, pool_weights: Tensor, learned: Aggregation) -> Tensor:
+        """``[K, T, B, D]`` to the same, ``pool_weights [K, P]`` of the pool."""
+        projected = (
+            _with_neighbours(inputs, learned).flatten(1, 2) @ self.of_inputs(pool_weights)
+            + (pool_weights @ self.bias)[:, None]
         )
-        told_gates, told_content = told.unflatten(1, inputs.shape[1:3]).split(
+        input_gates, input_candidate = projected.unflatten(1, inputs.shape[1:3]).split(
             [2 * self.hidden, self.hidden], dim=-1
         )
-        of_state, of_kept = self.of_state(share), self.of_kept(share)
+        of_state, of_candidate = self.of_state(pool_weights), self.of_candidate(pool_weights)
         state, states = torch.zeros_like(inputs[:, 0]), []  # [K, B, D]
-        for step_gates, step_content in zip(
-            told_gates.unbind(1), told_content.unbind(1), strict=True
+        for step_gates, step_candidate in zip(
+            input_gates.unbind(1), input_candidate.unbind(1), strict=True
         ):
             reset, update = (
-                (step_gates + _beside_heard(state, learned) @ of_state).sigmoid().chunk(2, dim=-1)
+                (step_gates + _with_neighbours(state, learned) @ of_state)
+                .sigmoid()
+                .chunk(2, dim=-1)
             )
-            content = (step_content + _beside_heard(reset * state, learned) @ of_kept).tanh()
-            state = torch.lerp(content, state, update)
+            candidate = (
+                step_candidate + _with_neighbours(reset * state, learned) @ of_candidate
+            ).tanh()
+            state = torch.lerp(candidate, state, update)
             states.append(state)
         return torch.stack(states, dim=1)
 
@@ -110,12 +117,12 @@ class _PooledLinear(nn.Module):
         super().__init__()
         self.pool = nn.Parameter(torch.randn(pool, inputs, outputs) / inputs**0.5)
 
-    def forward(self, share: Tensor) -> Tensor:
+    def forward(self, pool_weights: Tensor) -> Tensor:
         """Each sensor's own weights, ``[K, P]`` to ``[K, inputs, outputs]``."""
-        return (share @ self.pool.flatten(1)).view(-1, *self.pool.shape[1:])
+        return (pool_weights @ self.pool.flatten(1)).view(-1, *self.pool.shape[1:])
 
 
-def _shares(embedding: int, pool: int) -> nn.Linear:
+def _pool_weights(embedding: int, pool: int) -> nn.Linear:
     """Of length near 1 for embeddings of length 1.
 
     Sensors begin with half of their weights in common.
@@ -126,7 +133,7 @@ def _shares(embedding: int, pool: int) -> nn.Linear:
     return linear
 
 
-def _beside_heard(values: Tensor, learned: Aggregation) -> Tensor:
+def _with_neighbours(values: Tensor, learned: Aggregation) -> Tensor:
     """``[K, ..., D]`` to ``[K, ..., 2D]``."""
-    heard = learned(values.reshape(1, len(values), -1)).reshape(values.shape)
-    return torch.cat([values, heard], dim=-1)
+    aggregated = learned(values.reshape(1, len(values), -1)).reshape(values.shape)
+    return torch.cat([values, aggregated], dim=-1)

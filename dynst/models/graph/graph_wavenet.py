@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from dynst.errors import ConfigError
 from dynst.models.layers.gated_aggregation import scores_by_product
-from dynst.models.layers.temporal import StepEncoder, Taps, heard, shifted
+from dynst.models.layers.temporal import StepEncoder, Taps, aggregate, shifted
 from dynst.models.protocol import Aggregation, Shape, Topology, Traits
+from dynst.models.renamed import read_old_names
 
 __all__ = ["GraphWaveNet"]
 
@@ -36,10 +37,10 @@ class GraphWaveNet(nn.Module):
     def __init__(
         self,
         shape: Shape,
-        geometry: Topology,
+        topology: Topology,
         backward: Topology,
         num_calendar: int,
-        identity: Tensor,
+        node_embedding: Tensor,
         *,
         blocks: Annotated[int, Field(ge=1)] = 4,
         layers: Annotated[int | None, Field(ge=1)] = None,
@@ -53,10 +54,11 @@ class GraphWaveNet(nn.Module):
             ConfigError: the layers do not reach back over the whole window.
         """
         super().__init__()
-        hidden, embedding = shape.hidden, identity.shape[1]
+        hidden, embedding = shape.hidden, node_embedding.shape[1]
         dilations = blocks * _dilations(shape.window, blocks, layers)
-        self.geometry, self.against = geometry, backward
-        self.identity = nn.Parameter(identity.clone())
+        self.topology, self.against = topology, backward
+        self.node_embedding = nn.Parameter(node_embedding.clone())
+        read_old_names(self, {"identity": "node_embedding"})
         self.query, self.key = (
             scores_by_product(embedding, [SHARPNESS]),
             scores_by_product(embedding, [SHARPNESS]),
@@ -84,13 +86,13 @@ class GraphWaveNet(nn.Module):
         return hidden
 
     def graphs(self, sensors: Tensor, gates: Tensor | None) -> list[Aggregation]:
-        identity = self.identity[None, sensors]  # [1, K, E]
-        links = self.geometry.among(sensors, gates)
-        against = self.against.among(sensors, gates)
+        embedding = self.node_embedding[None, sensors]  # [1, K, E]
+        neighborhood = self.topology.sensor_to_sensor(sensors, gates)
+        against = self.against.sensor_to_sensor(sensors, gates)
         return [
-            links.average(),
+            neighborhood.average(),
             against.average(),
-            links.attend(self.query(identity), self.key(identity)),
+            neighborhood.attend(self.query(embedding), self.key(embedding)),
         ]
 
 
@@ -126,7 +128,7 @@ class _Diffusion(nn.Module):
 def _walk(graph: Aggregation, states: Tensor, hops: int) -> list[Tensor]:
     reached = [states]
     for _ in range(hops):
-        reached.append(heard(graph, reached[-1]))
+        reached.append(aggregate(graph, reached[-1]))
     return reached[1:]
 
 

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from dynst.models.layers.gated_aggregation import widened
 from dynst.models.layers.location_attention import LocationAttention, last_reading
 from dynst.models.protocol import Shape, Topology, Traits
+from dynst.models.renamed import read_old_names
 
 __all__ = ["LinearModel", "LinearReadout"]
 
-LEANING = 0.1  # on the others, of a location that is on, before anything is learned
+NEIGHBOUR_WEIGHT = 0.1  # on the others, of a location that is on, before anything is learned
 
 
 class LinearReadout(LocationAttention):
@@ -28,19 +29,20 @@ class LinearReadout(LocationAttention):
     def __init__(
         self,
         shape: Shape,
-        geometry: Topology,
+        topology: Topology,
         targets: Sequence[int],
-        location: Tensor,
+        location_embedding: Tensor,
         *,
         heads: int = 4,
     ) -> None:
-        """``location [S, E]`` is what the embeddings begin as.
+        """``location_embedding [S, E]`` is what the embeddings begin as.
 
         Each location listens most to those with a large dot product.
         """
-        super().__init__(shape, geometry, location, heads)
+        super().__init__(shape, topology, location_embedding, heads)
         steps = shape.horizon * shape.num_targets
-        self.leaning = nn.Parameter(torch.full((steps,), LEANING))
+        self.neighbour_weight = nn.Parameter(torch.full((steps,), NEIGHBOUR_WEIGHT))
+        read_old_names(self, {"leaning": "neighbour_weight"})
         self.constant = nn.Parameter(torch.zeros(shape.num_sensors, steps))
         self.extrapolate = last_reading(shape, targets)
 
@@ -58,10 +60,12 @@ class LinearReadout(LocationAttention):
         shape = self.shape
         extrapolated = self.extrapolate(morphed)  # [B, K, H·targets]
         guessed = (
-            self.hearing(sensors, gates, locations).on_average(extrapolated[:, None]).squeeze(1)
+            self.head_aggregation(sensors, gates, locations)
+            .on_average(extrapolated[:, None])
+            .squeeze(1)
         )  # [B, L, H·targets]
-        here, which = self.standing(sensors, locations)
-        own = (1 - self.leaning) * (extrapolated[:, which] - guessed[:, here])
+        here, which = self.located(sensors, locations)
+        own = (1 - self.neighbour_weight) * (extrapolated[:, which] - guessed[:, here])
         on = own if gates is None else own * gates[which, None]
         constant = self.constant if locations is None else self.constant[locations]
         out: Tensor = widened(guessed).index_add(1, here, widened(on)) + constant

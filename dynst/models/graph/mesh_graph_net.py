@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from dynst.models.protocol import Pairs, Shape, Topology, Traits
+from dynst.models.renamed import read_old_names
 
 __all__ = ["MeshGraphNet"]
 
@@ -29,26 +30,27 @@ class MeshGraphNet(nn.Module):
     def __init__(
         self,
         shape: Shape,
-        geometry: Topology,
+        topology: Topology,
         num_calendar: int,
-        identity: Tensor,
+        node_embedding: Tensor,
         positions: Tensor | None,
         *,
         steps: Annotated[int, Field(ge=1)] = 3,
         edge_hidden: Annotated[int, Field(ge=1)] = 16,
     ) -> None:
-        """``identity [S, E]`` is what the embeddings begin as.
+        """``node_embedding [S, E]`` is what the embeddings begin as.
 
         Without ``positions [S, 2]`` an edge knows its proximity alone.
         """
         super().__init__()
         hidden = shape.hidden
-        self.geometry = geometry
-        scaled = _in_edge_lengths(positions, geometry, shape.num_sensors)
+        self.topology = topology
+        scaled = _in_edge_lengths(positions, topology, shape.num_sensors)
         self.register_buffer("positions", scaled)  # saved: a loaded model does not know the store
-        self.identity = nn.Parameter(identity.clone())
+        self.node_embedding = nn.Parameter(node_embedding.clone())
         self.encode = nn.Linear(shape.window * 2 * shape.num_channels, hidden)
-        self.encode_identity = nn.Linear(identity.shape[1], hidden, bias=False)
+        self.encode_embedding = nn.Linear(node_embedding.shape[1], hidden, bias=False)
+        read_old_names(self, {"identity": "node_embedding", "encode_identity": "encode_embedding"})
         self.encode_calendar = nn.Linear(num_calendar, hidden, bias=False)
         self.encode_node = _rest_of_mlp(hidden)
         self.encode_edge = nn.Sequential(
@@ -61,10 +63,10 @@ class MeshGraphNet(nn.Module):
     def forward(
         self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
     ) -> Tensor:
-        pairs = self.geometry.among(sensors, gates).neighbours()
-        identity = self.encode_identity(self.identity[sensors])  # [K, D]
+        pairs = self.topology.sensor_to_sensor(sensors, gates).neighbours()
+        embedding = self.encode_embedding(self.node_embedding[sensors])  # [K, D]
         node = self.encode_node(
-            self.encode(morphed) + identity + self.encode_calendar(calendar)[:, None]
+            self.encode(morphed) + embedding + self.encode_calendar(calendar)[:, None]
         )  # [B, K, D]
         edge = self.encode_edge(_edge_features(self.positions[sensors], pairs))[
             None
@@ -81,21 +83,22 @@ class _Step(nn.Module):
     def __init__(self, hidden: int, edge_hidden: int) -> None:
         super().__init__()
         self.of_edge = nn.Linear(edge_hidden, edge_hidden)
-        self.of_listener = nn.Linear(hidden, edge_hidden, bias=False)
-        self.of_speaker = nn.Linear(hidden, edge_hidden, bias=False)
+        self.of_receiver = nn.Linear(hidden, edge_hidden, bias=False)
+        self.of_sender = nn.Linear(hidden, edge_hidden, bias=False)
+        read_old_names(self, {"of_listener": "of_receiver", "of_speaker": "of_sender"})
         self.edge = _rest_of_mlp(edge_hidden)
         self.node = nn.Sequential(nn.Linear(hidden + edge_hidden, hidden), _rest_of_mlp(hidden))
 
     def forward(self, node: Tensor, edge: Tensor, pairs: Pairs) -> tuple[Tensor, Tensor]:
         """``node [B, K, D]`` and ``edge [B, K, N, E]`` to the same."""
         speaker = (
-            self.of_speaker(node)
+            self.of_sender(node)
             .index_select(1, pairs.index.flatten())
             .unflatten(1, pairs.index.shape)
         )  # [B, K, N, E]
-        edge = edge + self.edge(self.of_edge(edge) + self.of_listener(node)[:, :, None] + speaker)
-        heard = torch.einsum("kn,bkne->bke", pairs.weight, edge)
-        return node + self.node(torch.cat([node, heard], dim=-1)), edge
+        edge = edge + self.edge(self.of_edge(edge) + self.of_receiver(node)[:, :, None] + speaker)
+        aggregated = torch.einsum("kn,bkne->bke", pairs.weight, edge)
+        return node + self.node(torch.cat([node, aggregated], dim=-1)), edge
 
 
 def _rest_of_mlp(size: int) -> nn.Sequential:
@@ -113,14 +116,14 @@ def _edge_features(positions: Tensor, pairs: Pairs) -> Tensor:
     )
 
 
-def _in_edge_lengths(positions: Tensor | None, geometry: Topology, num_sensors: int) -> Tensor:
+def _in_edge_lengths(positions: Tensor | None, topology: Topology, num_sensors: int) -> Tensor:
     """Positions about their centre in the unit of the mean edge, ``[S, 2]``, whatever they came in.
 
     0 where unknown.
     """
     if positions is None:
         return torch.zeros(num_sensors, 2)
-    pairs = geometry.among(torch.arange(num_sensors), None).neighbours()
+    pairs = topology.sensor_to_sensor(torch.arange(num_sensors), None).neighbours()
     lengths = (positions[pairs.index] - positions[:, None]).norm(dim=-1)
     mean = (lengths * pairs.weight).sum() / pairs.weight.sum().clamp(min=1.0)
     return ((positions - positions.mean(0)) / torch.where(mean > 0, mean, 1.0)).float()

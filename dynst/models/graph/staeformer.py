@@ -12,6 +12,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from dynst.errors import ConfigError
 from dynst.models.layers.gated_aggregation import stream_unmorph
 from dynst.models.protocol import Neighborhood, Shape, Topology, Traits
+from dynst.models.renamed import read_old_names
 
 __all__ = ["Staeformer"]
 
@@ -34,14 +35,14 @@ class Staeformer(nn.Module):
     def __init__(
         self,
         shape: Shape,
-        geometry: Topology,
+        topology: Topology,
         num_calendar: int,
-        identity: Tensor,
+        node_embedding: Tensor,
         *,
         blocks: Annotated[int, Field(ge=1)] = 1,
         heads: Annotated[int, Field(ge=1)] = 4,
     ) -> None:
-        """``identity [S, E]`` is what each step's embeddings begin as.
+        """``node_embedding [S, E]`` is what each step's embeddings begin as.
 
         ``blocks`` layers over time precede as many over sensors.
 
@@ -55,11 +56,11 @@ class Staeformer(nn.Module):
                 f"model.hidden must be a multiple of staeformer's {heads} heads, but got "
                 f"{hidden}; change either"
             )
-        self.geometry = geometry
+        self.topology = topology
         self.window = shape.window
-        self.adaptive = nn.Parameter(identity.repeat(shape.window, 1, 1))  # [T, S, E]
+        self.adaptive = nn.Parameter(node_embedding.repeat(shape.window, 1, 1))  # [T, S, E]
         self.encode = nn.Linear(2 * shape.num_channels, hidden)
-        self.encode_adaptive = nn.Linear(identity.shape[1], hidden, bias=False)
+        self.encode_adaptive = nn.Linear(node_embedding.shape[1], hidden, bias=False)
         self.encode_calendar = nn.Linear(num_calendar, hidden, bias=False)
         self.over_time = nn.ModuleList(_Layer(hidden, heads) for _ in range(blocks))
         self.over_sensors = nn.ModuleList(_Layer(hidden, heads) for _ in range(blocks))
@@ -68,7 +69,7 @@ class Staeformer(nn.Module):
     def forward(
         self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
     ) -> Tensor:
-        among = _among(self.geometry.among(sensors, gates))
+        sensor_to_sensor = _attend_by(self.topology.sensor_to_sensor(sensors, gates))
         adaptive = self.encode_adaptive(self.adaptive[:, sensors])  # [T, K, D]
         state = (
             self.encode(stream_unmorph(morphed, self.window))
@@ -78,7 +79,7 @@ class Staeformer(nn.Module):
         for layer in self.over_time:
             state = _along(1, layer, state, scaled_dot_product_attention)
         for layer in self.over_sensors:
-            state = _along(2, layer, state, among)
+            state = _along(2, layer, state, sensor_to_sensor)
         out: Tensor = self.collapse(state.transpose(1, 2).flatten(2))
         return out
 
@@ -89,26 +90,27 @@ class _Layer(nn.Module):
     def __init__(self, hidden: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.project = nn.Linear(hidden, 3 * hidden)
-        self.join = nn.Linear(hidden, hidden)
-        self.alone = nn.Sequential(
+        self.qkv = nn.Linear(hidden, 3 * hidden)
+        self.out_proj = nn.Linear(hidden, hidden)
+        self.ffn = nn.Sequential(
             nn.Linear(hidden, 2 * hidden), nn.ReLU(), nn.Linear(2 * hidden, hidden)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(2))
+        read_old_names(self, {"project": "qkv", "join": "out_proj", "alone": "ffn"})
 
     def forward(self, hidden: Tensor, attend: Attend) -> Tensor:
         """``[B, L, D]`` to the same; L are the elements that attend to one another."""
         parts = (
-            self.project(hidden).unflatten(-1, (3 * self.heads, -1)).transpose(1, 2)
+            self.qkv(hidden).unflatten(-1, (3 * self.heads, -1)).transpose(1, 2)
         )  # [B, 3·heads, L, E]
-        heard = attend(*parts.chunk(3, dim=1)).transpose(1, 2).flatten(2)  # [B, L, D]
-        state = self.norms[0](hidden + self.join(heard))
-        out: Tensor = self.norms[1](state + self.alone(state))
+        aggregated = attend(*parts.chunk(3, dim=1)).transpose(1, 2).flatten(2)  # [B, L, D]
+        state = self.norms[0](hidden + self.out_proj(aggregated))
+        out: Tensor = self.norms[1](state + self.ffn(state))
         return out
 
 
-def _among(links: Neighborhood) -> Attend:
-    return lambda query, key, value: links.attend(query / query.shape[-1] ** 0.5, key)(value)
+def _attend_by(neighborhood: Neighborhood) -> Attend:
+    return lambda query, key, value: neighborhood.attend(query / query.shape[-1] ** 0.5, key)(value)
 
 
 def _along(dim: int, layer: nn.Module, state: Tensor, attend: Attend) -> Tensor:

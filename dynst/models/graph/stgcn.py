@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from dynst.models.layers.temporal import StepEncoder, Taps, heard, shifted
+from dynst.models.layers.temporal import StepEncoder, Taps, aggregate, shifted
 from dynst.models.protocol import Aggregation, Shape, Topology, Traits
 
 __all__ = ["STGCN"]
@@ -30,7 +30,7 @@ class STGCN(nn.Module):
     def __init__(
         self,
         shape: Shape,
-        geometry: Topology,
+        topology: Topology,
         num_calendar: int,
         *,
         blocks: Annotated[int, Field(ge=1)] = 2,
@@ -43,7 +43,7 @@ class STGCN(nn.Module):
         super().__init__()
         shrinking = 2 * blocks * (kernel - 1)
         steps = max(shape.window, shrinking + 1)
-        self.geometry = geometry
+        self.topology = topology
         self.encode = StepEncoder(shape, num_calendar, steps)
         self.blocks = nn.ModuleList(_Block(shape.hidden, kernel, order) for _ in range(blocks))
         self.last = _GatedConvolution(shape.hidden, shape.hidden, steps - shrinking)
@@ -52,7 +52,7 @@ class STGCN(nn.Module):
     def forward(
         self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
     ) -> Tensor:
-        known = self.geometry.among(sensors, gates).average()
+        known = self.topology.sensor_to_sensor(sensors, gates).average()
         states = self.encode(morphed, calendar)  # [T, K, B, D]
         for block in self.blocks:
             states = block(states, known)
@@ -90,7 +90,7 @@ class _GatedConvolution(nn.Module):
 
 def chebyshev(known: Aggregation, states: Tensor, order: int) -> list[Tensor]:
     """The first ``order`` ≥ 2 polynomials of the walk, applied to ``[T, K, B, D]``."""
-    terms = [states, heard(known, states)]
+    terms = [states, aggregate(known, states)]
     while len(terms) < order:
-        terms.append(2 * heard(known, terms[-1]) - terms[-2])
+        terms.append(2 * aggregate(known, terms[-1]) - terms[-2])
     return terms

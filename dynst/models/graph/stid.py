@@ -6,6 +6,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from dynst.models.protocol import Shape, Traits
+from dynst.models.renamed import read_old_names
 
 __all__ = ["Stid"]
 
@@ -26,25 +27,26 @@ class Stid(nn.Module):
         self,
         shape: Shape,
         num_calendar: int,
-        identity: Tensor,
+        node_embedding: Tensor,
         *,
         blocks: Annotated[int, Field(ge=1)] = 3,
     ) -> None:
-        """``identity [S, E]`` is what the embeddings begin as."""
+        """``node_embedding [S, E]`` is what the embeddings begin as."""
         super().__init__()
         hidden = shape.hidden
-        self.identity = nn.Parameter(identity.clone())
+        self.node_embedding = nn.Parameter(node_embedding.clone())
         self.encode = nn.Linear(shape.window * 2 * shape.num_channels, hidden)
-        self.encode_identity = nn.Linear(identity.shape[1], hidden, bias=False)
+        self.encode_embedding = nn.Linear(node_embedding.shape[1], hidden, bias=False)
+        read_old_names(self, {"identity": "node_embedding", "encode_identity": "encode_embedding"})
         self.encode_calendar = nn.Linear(num_calendar, hidden, bias=False)
         self.blocks = nn.ModuleList(_block(hidden) for _ in range(blocks))
 
     def forward(
         self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
     ) -> Tensor:
-        identity = self.encode_identity(self.identity[sensors])  # [K, D]
+        embedding = self.encode_embedding(self.node_embedding[sensors])  # [K, D]
         hidden: Tensor = (
-            self.encode(morphed) + identity + self.encode_calendar(calendar)[:, None]
+            self.encode(morphed) + embedding + self.encode_calendar(calendar)[:, None]
         )  # [B, K, D]
         for block in self.blocks:
             hidden = hidden + block(hidden)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from dynst.models.layers.gated_aggregation import scores_by_product
 from dynst.models.protocol import Aggregation, Shape, Topology, Traits
+from dynst.models.renamed import read_old_names
 
 __all__ = ["MorphGraphNet"]
 
@@ -27,22 +28,23 @@ class MorphGraphNet(nn.Module):
     def __init__(
         self,
         shape: Shape,
-        geometry: Topology,
+        topology: Topology,
         num_calendar: int,
-        identity: Tensor,
+        node_embedding: Tensor,
         *,
         blocks: Annotated[int, Field(ge=1)] = 2,
     ) -> None:
-        """``identity [S, E]`` is what the embeddings begin as.
+        """``node_embedding [S, E]`` is what the embeddings begin as.
 
         Where its dot products are large, sensors hear one another.
         """
         super().__init__()
-        hidden, embedding = shape.hidden, identity.shape[1]
-        self.geometry = geometry
-        self.identity = nn.Parameter(identity.clone())
+        hidden, embedding = shape.hidden, node_embedding.shape[1]
+        self.topology = topology
+        self.node_embedding = nn.Parameter(node_embedding.clone())
         self.encode = nn.Linear(shape.window * 2 * shape.num_channels, hidden)
-        self.encode_identity = nn.Linear(embedding, hidden, bias=False)
+        self.encode_embedding = nn.Linear(embedding, hidden, bias=False)
+        read_old_names(self, {"identity": "node_embedding", "encode_identity": "encode_embedding"})
         self.encode_calendar = nn.Linear(num_calendar, hidden, bias=False)
         self.query, self.key = (
             scores_by_product(embedding, [SHARPNESS]),
@@ -53,12 +55,15 @@ class MorphGraphNet(nn.Module):
     def forward(
         self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
     ) -> Tensor:
-        identity = self.identity[sensors]  # [K, E]
-        links = self.geometry.among(sensors, gates)
-        known, learned = links.average(), links.attend(self.query(identity), self.key(identity))
+        embedding = self.node_embedding[sensors]  # [K, E]
+        neighborhood = self.topology.sensor_to_sensor(sensors, gates)
+        known, learned = (
+            neighborhood.average(),
+            neighborhood.attend(self.query(embedding), self.key(embedding)),
+        )
         hidden: Tensor = (
             self.encode(morphed)
-            + self.encode_identity(identity)
+            + self.encode_embedding(embedding)
             + self.encode_calendar(calendar)[:, None]
         )  # [B, K, D]
         for block in self.blocks:

@@ -1,4 +1,4 @@
-"""From sensors to pictures of their grid and back, around a network that knows pictures alone."""
+"""From sensors to images of their grid and back, around a network that knows images alone."""
 
 from collections.abc import Sequence
 
@@ -8,19 +8,20 @@ from torch import Tensor, nn
 from dynst.data.manifest import Patching
 from dynst.data.patches import to_patches
 from dynst.models.protocol import FrameShape, Shape
+from dynst.models.renamed import read_old_names
 
-__all__ = ["OnPictures", "frame_shape"]
+__all__ = ["OnFrames", "frame_shape"]
 
 NOWHERE = -1
 
 
-class OnPictures(nn.Module):
+class OnFrames(nn.Module):
     """``[B, T, S, 2C]``, readings and their mask of all sensors, to ``[B, H, S, targets]`` by way
-    of pictures.
+    of images.
 
-    A cell that no sensor covers is 0 in every picture, in that of the mask too. What the network
-    says is added to the last reading, by a share for each horizon step that begins as 1; of a
-    sensor that is off that is its mean.
+    A cell that no sensor covers is 0 in every image, in that of the mask too. The network forecasts
+    the change from the last reading, whose weight ``persistence [H]`` begins as 1; the last reading
+    of a sensor that is off is its seasonal profile.
     """
 
     def __init__(
@@ -28,7 +29,8 @@ class OnPictures(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.targets = network, list(targets)
-        self.share = nn.Parameter(torch.ones(shape.horizon, 1, 1))
+        self.persistence = nn.Parameter(torch.ones(shape.horizon, 1, 1))
+        read_old_names(self, {"share": "persistence"})
         self.size, self.depth = (layout.grid.height, layout.grid.width), len(layout.channels)
         read, write = (
             _cells(layout, depth) for depth in (self.depth, _targets_of_a_cell(layout, shape))
@@ -42,24 +44,25 @@ class OnPictures(nn.Module):
         )  # of [S · C]
         self.register_buffer(
             "filled", read.flatten()[self.taken], persistent=False
-        )  # of a picture's values
+        )  # of an image's values
         self.register_buffer(
             "write", write.clamp(min=0), persistent=False
-        )  # [S, targets], of a picture's values
+        )  # [S, targets], of an image's values
         self.register_buffer("known", write != NOWHERE, persistent=False)  # [S, targets]
 
-    def forward(self, told: Tensor) -> Tensor:
-        readings, mask = told.chunk(2, dim=-1)
+    def forward(self, read: Tensor) -> Tensor:
+        readings, mask = read.chunk(2, dim=-1)
         ahead = self.network(
-            torch.cat([self._picture(readings), self._picture(mask)], dim=2)
+            torch.cat([self._image(readings), self._image(mask)], dim=2)
         )  # [B, H, ·, rows, columns]
         cells = ahead.movedim(2, -1).flatten(2)
         forecast: Tensor = (
-            cells[..., self.write] * self.known + self.share * readings[:, -1:, :, self.targets]
+            cells[..., self.write] * self.known
+            + self.persistence * readings[:, -1:, :, self.targets]
         )
         return forecast
 
-    def _picture(self, values: Tensor) -> Tensor:
+    def _image(self, values: Tensor) -> Tensor:
         """``[B, T, S, C]`` to ``[B, T, channels of a cell, rows, columns]``."""
         batch, window = values.shape[:2]
         cells = values.new_zeros(batch, window, self.size[0] * self.size[1] * self.depth)
@@ -68,7 +71,7 @@ class OnPictures(nn.Module):
 
 
 def frame_shape(layout: Patching, shape: Shape) -> FrameShape:
-    """What a network over the pictures of ``layout`` reads, values and mask, and forecasts."""
+    """What a network over the images of ``layout`` reads, values and mask, and forecasts."""
     return FrameShape(
         window=shape.window,
         horizon=shape.horizon,
@@ -85,7 +88,7 @@ def _targets_of_a_cell(layout: Patching, shape: Shape) -> int:
 
 
 def _cells(layout: Patching, depth: int) -> Tensor:
-    """Where each value of each sensor stands in a picture ``[rows · columns · depth]``, ``[S, ·]``.
+    """Where each value of each sensor stands in an image ``[rows · columns · depth]``, ``[S, ·]``.
 
     ``NOWHERE`` for padding.
     """

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from dynst.models.grid.padding import padded
 from dynst.models.protocol import FrameShape, Traits
+from dynst.models.renamed import read_old_names
 
 __all__ = ["ConvLSTM"]
 
@@ -39,39 +40,38 @@ class ConvLSTM(nn.Module):
         hidden, area = frames.hidden, patch**2
         self.frames, self.patch = frames, patch
         inputs = [frames.channels_in * area, *[hidden] * (layers - 1)]
-        self.reading = nn.ModuleList(_Cell(channels, hidden, kernel) for channels in inputs)
-        self.telling = nn.ModuleList(
+        self.encoder = nn.ModuleList(_Cell(channels, hidden, kernel) for channels in inputs)
+        self.decoder = nn.ModuleList(
             _Cell(hidden if layer else 0, hidden, kernel) for layer in range(layers)
         )
         self.forecast = nn.Conv2d(layers * hidden, frames.channels_out * area, 1)
+        read_old_names(self, {"reading": "encoder", "telling": "decoder"})
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """``[B, T, channels_in, rows, columns]`` to ``[B, H, channels_out, rows, columns]``."""
-        frames, batch = self.frames, pictures.shape[0]
-        blocks = nn.functional.pixel_unshuffle(
-            padded(pictures.flatten(0, 1), self.patch), self.patch
-        )
-        states = self._read(blocks.unflatten(0, (batch, frames.window)))
-        told = self._tell(states[::-1])  # [B, H, layers · D, rows / patch, columns / patch]
-        frame = nn.functional.pixel_shuffle(self.forecast(told.flatten(0, 1)), self.patch)
+        frames, batch = self.frames, images.shape[0]
+        blocks = nn.functional.pixel_unshuffle(padded(images.flatten(0, 1), self.patch), self.patch)
+        states = self._encode(blocks.unflatten(0, (batch, frames.window)))
+        decoded = self._decode(states[::-1])  # [B, H, layers · D, rows / patch, columns / patch]
+        frame = nn.functional.pixel_shuffle(self.forecast(decoded.flatten(0, 1)), self.patch)
         out: Tensor = frame.unflatten(
             0, (batch, frames.horizon)
         )  # [B, H, channels_out, rows, columns], padded
         return out[..., : frames.rows, : frames.columns]
 
-    def _read(self, blocks: Tensor) -> list[State]:
+    def _encode(self, blocks: Tensor) -> list[State]:
         blank = blocks.new_zeros(blocks.shape[0], self.frames.hidden, *blocks.shape[-2:])
-        states = [(blank, blank)] * len(self.reading)
+        states = [(blank, blank)] * len(self.encoder)
         for frame in blocks.unbind(1):
-            states = _step(self.reading, frame, states)
+            states = _step(self.encoder, frame, states)
         return states
 
-    def _tell(self, states: list[State]) -> Tensor:
-        told = []
+    def _decode(self, states: list[State]) -> Tensor:
+        decoded = []
         for _ in range(self.frames.horizon):
-            states = _step(self.telling, None, states)
-            told.append(torch.cat([said for said, _ in states], dim=1))
-        return torch.stack(told, dim=1)
+            states = _step(self.decoder, None, states)
+            decoded.append(torch.cat([h for h, _ in states], dim=1))
+        return torch.stack(decoded, dim=1)
 
 
 class _Cell(nn.Module):
@@ -79,20 +79,18 @@ class _Cell(nn.Module):
         super().__init__()
         self.convolve = nn.Conv2d(channels_in + hidden, 4 * hidden, kernel, padding=kernel // 2)
 
-    def forward(self, heard: Tensor | None, state: State) -> State:
-        said, kept = state
-        gates = self.convolve(said if heard is None else torch.cat([heard, said], dim=1))
-        enter, keep, tell, new = gates.chunk(4, dim=1)
-        kept = (
-            keep + 1
-        ).sigmoid() * kept + enter.sigmoid() * new.tanh()  # 1: at first it remembers
-        return tell.sigmoid() * kept.tanh(), kept
+    def forward(self, x: Tensor | None, state: State) -> State:
+        h, c = state
+        gates = self.convolve(h if x is None else torch.cat([x, h], dim=1))
+        i, f, o, g = gates.chunk(4, dim=1)
+        c = (f + 1).sigmoid() * c + i.sigmoid() * g.tanh()  # 1: at first it remembers
+        return o.sigmoid() * c.tanh(), c
 
 
-def _step(cells: nn.ModuleList, heard: Tensor | None, states: list[State]) -> list[State]:
+def _step(cells: nn.ModuleList, x: Tensor | None, states: list[State]) -> list[State]:
     """One step of a stack, each cell hearing the one below."""
     after: list[State] = []
     for cell, state in zip(cells, states, strict=True):
-        after.append(cell(heard, state))
-        heard = after[-1][0]
+        after.append(cell(x, state))
+        x = after[-1][0]
     return after

@@ -5,14 +5,14 @@ from torch import Tensor, nn
 __all__ = ["padded"]
 
 
-def padded(pictures: Tensor, multiple: int) -> Tensor:
+def padded(images: Tensor, multiple: int) -> Tensor:
     """``[N, C, rows, columns]`` with the last row and column repeated until both sides are
     multiples.
 
     What was added is below and to the right, so that ``[..., :rows, :columns]`` takes it away
     again.
     """
-    rows, columns = pictures.shape[-2:]
+    rows, columns = images.shape[-2:]
     return nn.functional.pad(
-        pictures, (0, -columns % multiple, 0, -rows % multiple), mode="replicate"
+        images, (0, -columns % multiple, 0, -rows % multiple), mode="replicate"
     )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dynst.models.grid.padding import padded
 from dynst.models.grid.stage import Stage
 from dynst.models.protocol import FrameShape, Traits
+from dynst.models.renamed import read_old_names
 
 __all__ = ["SimVP"]
 
@@ -57,20 +58,22 @@ class SimVP(nn.Module):
         self.skip = nn.Parameter(_same_frame(frames.window, frames.horizon))
         self.forecast = nn.Conv2d(hidden, frames.channels_out, 1)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """``[B, T, channels_in, rows, columns]`` to ``[B, H, channels_out, rows, columns]``."""
-        frames, batch = self.frames, pictures.shape[0]
+        frames, batch = self.frames, images.shape[0]
         first = self.first(
-            padded(pictures.flatten(0, 1), self.multiple)
+            padded(images.flatten(0, 1), self.multiple)
         )  # [B · T, D, rows, columns], padded
         stacked = (
             self.encode(first).unflatten(0, (batch, frames.window)).flatten(1, 2)
         )  # [B, T · D, rows / 2, columns / 2]
-        told = self.translate(stacked).unflatten(1, (frames.horizon, frames.hidden)).flatten(0, 1)
+        translated = (
+            self.translate(stacked).unflatten(1, (frames.horizon, frames.hidden)).flatten(0, 1)
+        )
         skipped = torch.einsum(
             "ht,btdrc->bhdrc", self.skip, first.unflatten(0, (batch, frames.window))
         )
-        ahead = self.forecast(self.last(self.decode(told) + skipped.flatten(0, 1)))
+        ahead = self.forecast(self.last(self.decode(translated) + skipped.flatten(0, 1)))
         out: Tensor = ahead.unflatten(
             0, (batch, frames.horizon)
         )  # [B, H, channels_out, rows, columns], padded
@@ -89,7 +92,7 @@ class _Block(nn.Module):
         self.attend = nn.Sequential(
             nn.GroupNorm(1, width), _GatedAttention(width, kernel, dilation)
         )
-        self.alone = nn.Sequential(
+        self.ffn = nn.Sequential(
             nn.GroupNorm(1, width),
             nn.Conv2d(width, wide, 1),
             nn.Conv2d(wide, wide, 3, padding=1, groups=wide),
@@ -97,11 +100,12 @@ class _Block(nn.Module):
             nn.Conv2d(wide, width, 1),
         )
         self.scales = nn.Parameter(torch.full((2, width, 1, 1), FIRST_CHANGE))
+        read_old_names(self, {"alone": "ffn"})
 
     def forward(self, state: Tensor) -> Tensor:
         """``[B, width, rows, columns]`` to the same."""
         state = state + self.scales[0] * self.attend(state)
-        changed: Tensor = state + self.scales[1] * self.alone(state)
+        changed: Tensor = state + self.scales[1] * self.ffn(state)
         return changed
 
 
@@ -113,18 +117,19 @@ class _GatedAttention(nn.Module):
     def __init__(self, width: int, kernel: int, dilation: int) -> None:
         super().__init__()
         near, far = 2 * dilation - 1, max((kernel // dilation - 1) // 2 * 2 + 1, 1)
-        self.enter = nn.Conv2d(width, width, 1)
+        self.proj_in = nn.Conv2d(width, width, 1)
         self.near = nn.Conv2d(width, width, near, padding=near // 2, groups=width)
         self.far = nn.Conv2d(
             width, width, far, padding=far // 2 * dilation, dilation=dilation, groups=width
         )
         self.mix = nn.Conv2d(width, 2 * width, 1)
-        self.leave = nn.Conv2d(width, width, 1)
+        self.proj_out = nn.Conv2d(width, width, 1)
+        read_old_names(self, {"enter": "proj_in", "leave": "proj_out"})
 
     def forward(self, state: Tensor) -> Tensor:
-        seen = self.far(self.near(nn.functional.gelu(self.enter(state))))
+        seen = self.far(self.near(nn.functional.gelu(self.proj_in(state))))
         value, gate = self.mix(seen).chunk(2, dim=1)
-        changed: Tensor = state + self.leave(value * gate.sigmoid())
+        changed: Tensor = state + self.proj_out(value * gate.sigmoid())
         return changed
 
 

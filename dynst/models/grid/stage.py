@@ -25,10 +25,10 @@ class Stage(nn.Module):
         self.shuffle = nn.PixelShuffle(2) if doubles else nn.Identity()
         self.norm = nn.GroupNorm(GROUPS, channels_out)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """``[N, channels_in, rows, columns]`` to ``[N, channels_out, …]``.
 
         Halving takes even sides.
         """
-        out: Tensor = nn.functional.silu(self.norm(self.shuffle(self.convolve(pictures))))
+        out: Tensor = nn.functional.silu(self.norm(self.shuffle(self.convolve(images))))
         return out

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from dynst.models.grid.padding import padded
 from dynst.models.grid.stage import Stage
 from dynst.models.protocol import FrameShape, Traits
+from dynst.models.renamed import read_old_names
 
 __all__ = ["UNet"]
 
@@ -32,26 +33,27 @@ class UNet(nn.Module):
         self.frames, self.multiple = frames, 2**levels
         widths = [frames.hidden * 2**level for level in range(levels + 1)]
         pairs = list(pairwise(widths))
-        self.enter = _twice(frames.window * frames.channels_in, frames.hidden)
+        self.stem = _twice(frames.window * frames.channels_in, frames.hidden)
         self.down = nn.ModuleList(_twice(narrow, wide) for narrow, wide in pairs)
-        self.rise = nn.ModuleList(
+        self.up = nn.ModuleList(
             nn.ConvTranspose2d(wide, narrow, 2, stride=2) for narrow, wide in reversed(pairs)
         )
-        self.join = nn.ModuleList(_twice(2 * narrow, narrow) for narrow, _ in reversed(pairs))
+        self.merge = nn.ModuleList(_twice(2 * narrow, narrow) for narrow, _ in reversed(pairs))
         self.forecast = nn.Conv2d(frames.hidden, frames.horizon * frames.channels_out, 1)
+        read_old_names(self, {"enter": "stem", "rise": "up", "join": "merge"})
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """``[B, T, channels_in, rows, columns]`` to ``[B, H, channels_out, rows, columns]``."""
         frames = self.frames
-        state = self.enter(
-            padded(pictures.flatten(1, 2), self.multiple)
+        state = self.stem(
+            padded(images.flatten(1, 2), self.multiple)
         )  # [B, D, rows, columns], padded
         skips = []
         for down in self.down:
             skips.append(state)
             state = down(nn.functional.max_pool2d(state, 2))
-        for rise, join in zip(self.rise, self.join, strict=True):
-            state = join(torch.cat([skips.pop(), rise(state)], dim=1))
+        for up, merge in zip(self.up, self.merge, strict=True):
+            state = merge(torch.cat([skips.pop(), up(state)], dim=1))
         out: Tensor = self.forecast(state).unflatten(1, (frames.horizon, frames.channels_out))
         return out[..., : frames.rows, : frames.columns]
 

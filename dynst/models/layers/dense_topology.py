@@ -29,45 +29,49 @@ class DenseTopology(Topology):
         super().__init__()
         self.register_buffer("proximity", proximity, persistent=False)  # [S, S]
 
-    def among(self, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
+    def sensor_to_sensor(self, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
         return _DenseNeighborhood(self.proximity[sensors][:, sensors], gates)
 
-    def everywhere(
+    def sensor_to_location(
         self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
     ) -> Neighborhood:
-        listeners = (
+        receivers = (
             torch.arange(len(self.proximity), device=sensors.device)
             if locations is None
             else locations
         )
         near = self.proximity if locations is None else self.proximity[locations]
-        return _DenseNeighborhood(near[:, sensors], gates, listeners[:, None] == sensors)
+        return _DenseNeighborhood(near[:, sensors], gates, receivers[:, None] == sensors)
 
 
 @dataclass(frozen=True)
 class _DenseNeighborhood:
     proximity: Tensor  # [L, K]
     gates: Tensor | None  # [K]
-    deaf: Tensor | None = None  # [L, K] bool, pairs that never mix by learned scores
+    masked: Tensor | None = None  # [L, K] bool, pairs that never mix by learned scores
 
     def average(self) -> Aggregation:
         return partial(_mix, gated_average(self.proximity, self.gates))
 
-    def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Aggregation:
-        if query.dim() == 4 and nearness is None and self.deaf is None:
+    def attend(
+        self, query: Tensor, key: Tensor, proximity_weight: Tensor | None = None
+    ) -> Aggregation:
+        if query.dim() == 4 and proximity_weight is None and self.masked is None:
             return partial(self._attend_in_pieces, query, key)
-        return partial(_mix, self._weight(query, key, nearness))
+        return partial(_mix, self._weight(query, key, proximity_weight))
 
-    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> HeadAggregation:
-        weight = self._weight(query, key, nearness)
+    def attend_by_head(
+        self, query: Tensor, key: Tensor, proximity_weight: Tensor
+    ) -> HeadAggregation:
+        weight = self._weight(query, key, proximity_weight)
         return HeadAggregation(partial(_mix, weight), partial(_mix, weight.mean(0, keepdim=True)))
 
-    def _weight(self, query: Tensor, key: Tensor, nearness: Tensor | None) -> Tensor:
+    def _weight(self, query: Tensor, key: Tensor, proximity_weight: Tensor | None) -> Tensor:
         scores = query @ key.mT
-        if nearness is not None:
-            scores = scores + nearness * self.proximity
-        if self.deaf is not None:
-            scores = scores.masked_fill(self.deaf, -torch.inf)
+        if proximity_weight is not None:
+            scores = scores + proximity_weight * self.proximity
+        if self.masked is not None:
+            scores = scores.masked_fill(self.masked, -torch.inf)
         return gated_attention(scores, self.gates)
 
     def _attend_in_pieces(self, query: Tensor, key: Tensor, values: Tensor) -> Tensor:
@@ -108,8 +112,8 @@ def _mix(weight: Tensor, values: Tensor) -> Tensor:
     """
     if weight.dim() == 3 and values.dim() == 4:
         beside = values.permute(1, 2, 0, 3)  # [heads, K, B, D]
-        heard: Tensor = (weight @ beside.flatten(2)).unflatten(
+        aggregated: Tensor = (weight @ beside.flatten(2)).unflatten(
             -1, beside.shape[2:]
         )  # [heads, L, B, D]
-        return heard.permute(2, 0, 1, 3)
+        return aggregated.permute(2, 0, 1, 3)
     return weight.expand(*values.shape[:-2], -1, -1) @ values

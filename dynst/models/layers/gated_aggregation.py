@@ -82,7 +82,7 @@ def _toggled(gates: Tensor, weight: Tensor) -> Tensor:
     row's average m towards j's message h by w / (W + w) · (h − m), while the derivative at gate 0
     says w / W · (h − m), which has no bound. Switching it off moves m by −w / (W − w) · (h − m),
     while the derivative at gate 1 says w / W · (h − m). Both factors are put right here, so that
-    active and inactive sensors are judged by what a switch would do; MAX_FACTOR bounds them where
+    active and inactive sensors are compared by what a switch would do; MAX_FACTOR bounds them where
     one sensor is nearly alone.
     """
     fixed = gates.detach()

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from dynst.models.layers.gated_aggregation import scores_by_product
 from dynst.models.protocol import HeadAggregation, Shape, Topology
+from dynst.models.renamed import read_old_names
 
 __all__ = ["LocationAttention", "last_reading"]
 
@@ -22,40 +23,49 @@ class LocationAttention(nn.Module):
     is linear in what is said.
     """
 
-    def __init__(self, shape: Shape, geometry: Topology, location: Tensor, heads: int) -> None:
-        """``location [S, E]`` is what the embeddings begin as.
+    def __init__(
+        self, shape: Shape, topology: Topology, location_embedding: Tensor, heads: int
+    ) -> None:
+        """``location_embedding [S, E]`` is what the embeddings begin as.
 
         Each location listens most to those with a large dot product.
         """
         super().__init__()
-        embedding = location.shape[1]
+        embedding = location_embedding.shape[1]
         self.shape, self.heads = shape, heads
-        self.geometry = geometry
-        self.location = nn.Parameter(location.clone())
+        self.topology = topology
+        self.location_embedding = nn.Parameter(location_embedding.clone())
         sharpness = [SHARPEST / 2**head for head in range(heads)]
         self.query, self.key = (
             scores_by_product(embedding, sharpness),
             scores_by_product(embedding, sharpness),
         )
-        self.nearness = nn.Parameter(torch.full((heads, 1, 1), 2.0))
+        self.proximity_weight = nn.Parameter(torch.full((heads, 1, 1), 2.0))
+        read_old_names(self, {"location": "location_embedding", "nearness": "proximity_weight"})
 
-    def hearing(
+    def head_aggregation(
         self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
     ) -> HeadAggregation:
         """How all locations, or these, listen to the active sensors."""
         query = (
-            self.query(self.among(locations)).unflatten(-1, (self.heads, -1)).transpose(0, 1)
+            self.query(self.embeddings_of(locations))
+            .unflatten(-1, (self.heads, -1))
+            .transpose(0, 1)
         )  # [heads, L, E]
         key = (
-            self.key(self.location[sensors]).unflatten(-1, (self.heads, -1)).transpose(0, 1)
+            self.key(self.location_embedding[sensors])
+            .unflatten(-1, (self.heads, -1))
+            .transpose(0, 1)
         )  # [heads, K, E]
-        return self.geometry.everywhere(sensors, gates, locations).listen(query, key, self.nearness)
+        return self.topology.sensor_to_location(sensors, gates, locations).attend_by_head(
+            query, key, self.proximity_weight
+        )
 
-    def among(self, locations: Tensor | None) -> Tensor:
+    def embeddings_of(self, locations: Tensor | None) -> Tensor:
         """The embeddings of all locations, or of these, ``[L, E]``."""
-        return self.location if locations is None else self.location[locations]
+        return self.location_embedding if locations is None else self.location_embedding[locations]
 
-    def standing(self, sensors: Tensor, locations: Tensor | None) -> tuple[Tensor, Tensor | slice]:
+    def located(self, sensors: Tensor, locations: Tensor | None) -> tuple[Tensor, Tensor | slice]:
         """Where the sensors stand among the locations that are forecast, ``[≤ K]``, and which of
         them do.
         """

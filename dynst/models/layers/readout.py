@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from dynst.models.layers.gated_aggregation import widened
 from dynst.models.layers.location_attention import LocationAttention, last_reading
 from dynst.models.protocol import Shape, Topology
+from dynst.models.renamed import read_old_names
 
 __all__ = ["Readout"]
 
@@ -23,24 +24,25 @@ class Readout(LocationAttention):
     def __init__(
         self,
         shape: Shape,
-        geometry: Topology,
+        topology: Topology,
         targets: Sequence[int],
-        location: Tensor,
+        location_embedding: Tensor,
         *,
         heads: int = 4,
     ) -> None:
-        """``location [S, E]`` is what the embeddings begin as.
+        """``location_embedding [S, E]`` is what the embeddings begin as.
 
         Each location listens most to those with a large dot product.
         """
         if shape.hidden % heads:
             raise ValueError(f"hidden must be a multiple of {heads} heads, but got {shape.hidden}")
-        super().__init__(shape, geometry, location, heads)
+        super().__init__(shape, topology, location_embedding, heads)
         self.others = nn.Linear(shape.hidden, shape.hidden)
         self.own = nn.Linear(shape.hidden, shape.hidden)
-        self.place = nn.Linear(location.shape[1], shape.hidden)
+        self.encode_location = nn.Linear(location_embedding.shape[1], shape.hidden)
         self.forecast = nn.Linear(shape.hidden, shape.horizon * shape.num_targets)
         self.extrapolate = last_reading(shape, targets)
+        read_old_names(self, {"place": "encode_location"})
 
     def forward(
         self,
@@ -58,15 +60,16 @@ class Readout(LocationAttention):
         values = (
             self.others(hidden).unflatten(-1, (self.heads, size)).transpose(1, 2)
         )  # [B, heads, K, D/heads]
-        hearing = self.hearing(sensors, gates, locations)
-        mixed = hearing.by_head(values).transpose(1, 2).flatten(2)  # [B, L, D]
-        guessed = hearing.on_average(extrapolated[:, None]).squeeze(1)  # [B, L, H·targets]
-        here, which = self.standing(sensors, locations)
+        aggregation = self.head_aggregation(sensors, gates, locations)
+        mixed = aggregation.by_head(values).transpose(1, 2).flatten(2)  # [B, L, D]
+        guessed = aggregation.on_average(extrapolated[:, None]).squeeze(1)  # [B, L, H·targets]
+        here, which = self.located(sensors, locations)
         own, beyond = self.own(hidden[:, which]), extrapolated[:, which] - guessed[:, here]
         if gates is not None:
             share = gates[which, None]
             own, beyond = own * share, beyond * share
-        state = widened(mixed + self.place(self.among(locations))).index_add(1, here, widened(own))
+        everywhere = mixed + self.encode_location(self.embeddings_of(locations))
+        state = widened(everywhere).index_add(1, here, widened(own))
         straight = widened(guessed).index_add(1, here, widened(beyond))
         out: Tensor = self.forecast(nn.functional.gelu(state)) + straight  # [B, L, H·targets]
         return out.view(batch, -1, shape.horizon, shape.num_targets).transpose(1, 2)

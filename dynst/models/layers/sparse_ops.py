@@ -10,11 +10,10 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn.functional import embedding_bag
 
+from dynst.compat import bag_products
 from dynst.models.layers.gated_aggregation import widened
 
 __all__ = ["Bags", "dots", "weighted_sum"]
-
-SUM, NO_PADDING = 0, -1  # of torch's embedding bag
 
 
 @dataclass(frozen=True)
@@ -124,18 +123,7 @@ def _bag(index: Tensor, starts: Tensor, weight: Tensor, table: Tensor) -> Tensor
 
 
 def _products(bags: Bags, left: Tensor, right: Tensor) -> Tensor:
-    """The derivative of a weighted sum by its weights, which torch has as one kernel."""
-    kernel = torch.ops.aten._embedding_bag_per_sample_weights_backward
-    out: Tensor = kernel(
-        left.contiguous(),
-        right.contiguous(),
-        bags.columns,
-        bags.starts[:-1],
-        bags.rows,
-        SUM,
-        NO_PADDING,
-    )
-    return out
+    return bag_products(left, right, bags.rows, bags.columns, bags.starts[:-1])
 
 
 def _starts(counts: Tensor) -> Tensor:

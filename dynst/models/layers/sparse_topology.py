@@ -34,55 +34,61 @@ class SparseTopology(Topology):
         )  # [S, N] int64, −1 fills short lists
         self.register_buffer("proximity", proximity, persistent=False)  # [S, N] ≥ 0, 0 where filled
 
-    def among(self, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
-        return self._links(self.neighbours[sensors], self.proximity[sensors], sensors, gates)
+    def sensor_to_sensor(self, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
+        return self._neighborhood(self.neighbours[sensors], self.proximity[sensors], sensors, gates)
 
-    def everywhere(
+    def sensor_to_location(
         self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
     ) -> Neighborhood:
         if locations is None:
-            return self._links(self.neighbours, self.proximity, sensors, gates)
-        return self._links(self.neighbours[locations], self.proximity[locations], sensors, gates)
+            return self._neighborhood(self.neighbours, self.proximity, sensors, gates)
+        return self._neighborhood(
+            self.neighbours[locations], self.proximity[locations], sensors, gates
+        )
 
-    def _links(
+    def _neighborhood(
         self, neighbours: Tensor, proximity: Tensor, sensors: Tensor, gates: Tensor | None
     ) -> Neighborhood:
-        place = sensors.new_full(
+        slot = sensors.new_full(
             (len(self.neighbours) + 1,), -1
         )  # of each sensor among the given ones; the last slot is −1's
-        place[sensors] = torch.arange(len(sensors), device=sensors.device)
-        return _SparseNeighborhood(place[neighbours], proximity, gates, len(sensors))
+        slot[sensors] = torch.arange(len(sensors), device=sensors.device)
+        return _SparseNeighborhood(slot[neighbours], proximity, gates, len(sensors))
 
 
 class _SparseNeighborhood:
     def __init__(
-        self, places: Tensor, proximity: Tensor, gates: Tensor | None, num_sensors: int
+        self, slots: Tensor, proximity: Tensor, gates: Tensor | None, num_sensors: int
     ) -> None:
-        self.present = places >= 0  # [L, N]
+        self.present = slots >= 0  # [L, N]
         self.proximity = proximity * self.present  # [L, N]
         self.gates = gates  # [K]
-        self._places, self._num_sensors = places, num_sensors
-        self.index = places.clamp(min=0)  # [L, N]
+        self._slots, self._num_sensors = slots, num_sensors
+        self.index = slots.clamp(min=0)  # [L, N]
         self.gate_of = None if gates is None else gates[self.index]  # [L, N]
         self._everyone = proximity.new_ones(1, num_sensors)
 
     def average(self) -> Aggregation:
         return self._near(gated_average(self.proximity, self.gate_of))
 
-    def attend(self, query: Tensor, key: Tensor, nearness: Tensor | None = None) -> Aggregation:
-        return self._with_far_field(self._weight(query, key, nearness))
+    def attend(
+        self, query: Tensor, key: Tensor, proximity_weight: Tensor | None = None
+    ) -> Aggregation:
+        return self._with_far_field(self._weight(query, key, proximity_weight))
 
-    def listen(self, query: Tensor, key: Tensor, nearness: Tensor) -> HeadAggregation:
-        weight = self._weight(query, key, nearness)
+    def attend_by_head(
+        self, query: Tensor, key: Tensor, proximity_weight: Tensor
+    ) -> HeadAggregation:
+        weight = self._weight(query, key, proximity_weight)
         return HeadAggregation(
             self._with_far_field(weight), self._with_far_field(weight.mean(0, keepdim=True))
         )
 
-    def _weight(self, query: Tensor, key: Tensor, nearness: Tensor | None) -> Tensor:
+    def _weight(self, query: Tensor, key: Tensor, proximity_weight: Tensor | None) -> Tensor:
         """``[..., L, N + 1]``, the far field's last."""
         scores = self._scores(query, key)  # [..., L, N]
-        if nearness is not None:
-            scores = scores + nearness * self.proximity
+        if proximity_weight is not None:
+            scores = scores + proximity_weight * self.proximity
         far_score = query @ (self._share @ key).mT  # [..., L, 1]
         gates = (
             None
@@ -103,7 +109,7 @@ class _SparseNeighborhood:
     @cached_property
     def bags(self) -> Bags:
         return (
-            Bags.of(self._places, self._num_sensors)
+            Bags.of(self._slots, self._num_sensors)
             if self._counts
             else Bags.full(self.index, self._num_sensors)
         )
@@ -114,7 +120,7 @@ class _SparseNeighborhood:
 
         On a device that would have to wait they count as 0.
         """
-        return self._places.is_cpu
+        return self._slots.is_cpu
 
     @cached_property
     def _share(self) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from dynst.models.layers.gated_aggregation import stream_unmorph
 from dynst.models.protocol import Aggregation, Shape
 
-__all__ = ["StepEncoder", "Taps", "heard", "shifted"]
+__all__ = ["StepEncoder", "Taps", "aggregate", "shifted"]
 
 
 class StepEncoder(nn.Module):
@@ -68,6 +68,6 @@ def shifted(states: Tensor, kernel: int, dilation: int = 1) -> list[Tensor]:
     return [states[tap * dilation :][:steps] for tap in range(kernel)]
 
 
-def heard(mixing: Aggregation, states: Tensor) -> Tensor:
+def aggregate(mixing: Aggregation, states: Tensor) -> Tensor:
     """What each sensor hears at each step, ``[T, K, B, D]`` to the same."""
     return mixing(states.flatten(2)).reshape(states.shape)

@@ -172,7 +172,7 @@ class AblationSpec(Spec):
     """What ``dynst ablate`` crosses, each with a training of its own."""
 
     schemes: Annotated[tuple[SchemeName, ...], Once] = Field(
-        ("one_shot", "iterative", "dynamic", "judged"), min_length=1
+        ("one_shot", "iterative", "dynamic", "searched"), min_length=1
     )
     criteria: Annotated[tuple[CriterionName, ...], Once] = Field(
         ("signed_first_order", "absolute_gradient", "learned_gate", "random"), min_length=1

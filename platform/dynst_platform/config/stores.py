@@ -71,9 +71,10 @@ def store_for(job: JobSpec) -> SensorStore:
     plan = _checked_plan(job, store)
     steps = job.training.epochs * job.training.steps_in_epoch(len(plan.starts[0]))
     make_scheme(job.sparsity, len(store.sensors), steps, job.seed, network=network_of(store))
-    if job.sparsity.scheme == "judged" and int(job.sparsity.start * job.training.epochs) < 1:
+    if job.sparsity.scheme == "searched" and int(job.sparsity.start * job.training.epochs) < 1:
         raise ConfigError(
-            f"a judged choice must have at least one whole epoch of warm-up, but sparsity.start "
+            f"the scheme searched must have at least one whole epoch of warm-up, but "
+            f"sparsity.start "
             f"{job.sparsity.start:g} of "
             f"{job.training.epochs} epochs leaves none; raise sparsity.start or training.epochs"
         )
@@ -108,7 +109,7 @@ def ablation_store_for(job: JobSpec) -> SensorStore:
     """
     for scheme, sparsity in product(job.ablation.schemes, job.ablation.sparsities):
         settings = at_sparsity(job.sparsity, sparsity).model_copy(
-            update={"scheme": scheme, "dropout": scheme == "judged"}
+            update={"scheme": scheme, "dropout": scheme == "searched"}
         )
         store = store_for(job.model_copy(update={"sparsity": settings}))
     return store

@@ -2,6 +2,7 @@
 ends with the reason.
 """
 
+import logging
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from dynst.storage.addresses import without_credentials
 __all__ = ["FAILURE_FILE", "read_failure", "record_failure"]
 
 FAILURE_FILE = "failed.txt"  # in a run's folder
+logger = logging.getLogger(__name__)
 LOST_PEER = (
     "gloo",
     "NCCL",
@@ -42,7 +44,9 @@ def record_failure(folder: Path) -> Iterator[None]:
             grouped and not dist.is_initialized()
         )  # Ray Train takes the group from those that are left
         if (disbanded or _is_lost_peer(error)) and not (folder / FAILURE_FILE).exists():
+            logger.warning("the other workers were lost: %s", in_one_line(error))
             raise
+        logger.error("this worker failed", exc_info=error)
         _write_once(
             folder / FAILURE_FILE,
             without_credentials(f"{in_one_line(error)}\n\n{traceback.format_exc()}"),

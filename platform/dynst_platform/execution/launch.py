@@ -21,6 +21,7 @@ from dynst_platform.execution.gpus import device_here, workers_on_gpus
 from dynst_platform.execution.local_ray import cpus_here, local_ray
 from dynst_platform.execution.worker import run_job
 from dynst_platform.execution.worker_group import GroupShape, run_on_workers
+from dynst_platform.log import log_of_run
 from dynst_platform.reports import Report
 from dynst_platform.tracking.report_file import REPORTS, ReportReader, append_report, followed
 
@@ -126,7 +127,8 @@ def _train_on_worker(config: dict[str, Any]) -> None:
     torch.set_num_threads(1)
     folder = Path(config["folder"])
     device = ray.train.torch.get_device() if config["gpu"] else CPU
-    with record_failure(folder):
+    rank = ray.train.get_context().get_world_rank()
+    with log_of_run(folder, f"worker-{rank}"), record_failure(folder):
         job = JobSpec.model_validate(config["job"])
         run_job(
             job,

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 import ray
 
 from dynst_platform.errors import RunError
+from dynst_platform.log import quiet_libraries
 
 __all__ = ["cpus_here", "local_ray"]
 
 CONNECT_SECONDS = 5.0
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -31,15 +33,17 @@ def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[N
         os.environ["PYTHONPATH"] = os.pathsep.join(
             os.path.abspath(path) for path in os.environ["PYTHONPATH"].split(os.pathsep)
         )
+    quiet_libraries()
     if address is None:
         own = {
             "num_cpus": cpus_here(),
             "object_store_memory": 256 * 2**20,
             "include_dashboard": dashboard,
         }
-        ray.init(address="local", log_to_driver=False, logging_level=logging.ERROR, **own)
+        ray.init(address="local", log_to_driver=False, configure_logging=False, **own)
     else:
         _attach(address)
+    logger.info("Ray %s at %s: %s", ray.__version__, address or "this machine", _resources())
     try:
         yield
     finally:
@@ -58,12 +62,17 @@ def cpus_here() -> int:
     return count
 
 
+def _resources() -> str:
+    found = ray.cluster_resources()
+    return f"{found.get('CPU', 0):g} CPUs, {found.get('GPU', 0):g} GPUs"
+
+
 def _attach(address: str) -> None:
     try:
         if address != "auto":  # Ray itself would knock for minutes
             host, _, port = address.removeprefix("ray://").rpartition(":")
             socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(address=address, log_to_driver=False, configure_logging=False)
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RunError(

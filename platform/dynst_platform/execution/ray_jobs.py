@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 import aiohttp
 import requests
 from ray.exceptions import AuthenticationError
-from ray.job_submission import JobSubmissionClient
 
 from dynst.errors import ConfigError
+from dynst_platform.compat import JobsClient
 from dynst_platform.config.cluster_profile import Profile, use_token
 from dynst_platform.errors import RunError, UnreachableError
+from dynst_platform.log import quiet_libraries
 
 __all__ = ["Cluster", "RemoteJob", "connect"]
 
@@ -32,7 +33,6 @@ LOST_AFTER = 60.0  # seconds without a connection
 SILENT_AFTER = (
     120.0  # seconds without a word, after which the connection is made anew: it may be dead
 )
-ANSWER_SECONDS = 60.0  # Ray's client itself would wait without end
 BROKEN = (
     aiohttp.ClientError,
     OSError,
@@ -44,13 +44,8 @@ NOISE = re.compile(  # of Ray's own, before a job begins and when a node dies
     r"+\[state-dump\].*)\n?",
     re.MULTILINE,
 )
-TALKATIVE = (
-    "ray",
-    "ray.dashboard.modules.dashboard_sdk",
-    "ray.dashboard.modules.job.sdk",
-    "ray._private.runtime_env.packaging",
-)
 STARTED_BY = "dynst"
+logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 
@@ -95,9 +90,7 @@ class Cluster:
 
     @property
     def ray_version(self) -> str:
-        return str(
-            self._client._server_ray_version
-        )  # asked for when the connection was made; there is no public way
+        return str(self._client.ray_version)
 
     def submit(
         self,
@@ -195,6 +188,7 @@ class Cluster:
             try:
                 return ask()
             except BROKEN as error:
+                logger.info("%s does not answer (%s); asked again", self.url, type(error).__name__)
                 if monotonic() - lost_since > LOST_AFTER:
                     raise UnreachableError(
                         f"the cluster at {self.url} does not answer any more; the job may go on "
@@ -231,13 +225,6 @@ class Cluster:
             ) from error
 
 
-class _Client(JobSubmissionClient):  # type: ignore[misc]  # ray has no types
-    """Gives up on a server that accepts and does not answer."""
-
-    def _do_request(self, *arguments: Any, **named: Any) -> Any:
-        return super()._do_request(*arguments, **{"timeout": ANSWER_SECONDS, **named})
-
-
 def connect(profile: Profile) -> Cluster:
     """Raises:
     ConfigError: no address is known, or the token is not the cluster's.
@@ -245,11 +232,10 @@ def connect(profile: Profile) -> Cluster:
     """
     url = profile.url
     use_token(profile)
-    for name in TALKATIVE:
-        logging.getLogger(name).setLevel(logging.ERROR)
+    quiet_libraries()
     _check_reachable(url)
     try:
-        return Cluster(url, _Client(url))
+        return Cluster(url, JobsClient(url))
     except AuthenticationError as error:
         raise _refused(url, error) from error
     except (

@@ -3,6 +3,7 @@ goes on from.
 """
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,7 @@ Publish = Callable[[Report], None]
 # reports that may have been lost on their way when the last process died; Ray Train holds two at
 # most
 REPLAY_WINDOW = 8
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -36,7 +38,7 @@ class RunState:
     Args:
         ended: names of the arms that are done; they are not trained again.
         arm, training: the one at work, and the state of its training.
-        warmed: whether the shared warm-up is over, and a judged choice made.
+        warmed: whether the shared warm-up is over, and the search done.
         warm: the learned arm's state at its end, for the arms that share it.
         dense: what the dense arm leaves for the learned one's report.
         told: the last reports.
@@ -98,6 +100,7 @@ class ResumableRun:
     def end(self, arm: Arm, report: ArmReport) -> None:
         """Tell of the arm's end, and never train it again."""
         self.state.ended.append(arm.name)
+        logger.info("arm %s ended at step %d", arm.name, report.step)
         self.state.arm, self.state.training = "", None
         self.report(report)
         self._save()
@@ -166,6 +169,8 @@ class ResumableRun:
         self._restore_random_state()
         for report in self.state.told:
             self._publish_together(report)
+        at_work = f"in the middle of {self.state.arm}" if self.state.arm else "between two arms"
+        logger.info("the run goes on from checkpoint %s, %s", found.name, at_work)
         if found.damaged:
             self._note = f"{'; '.join(found.damaged)}; the training went on from {found.name}"
 

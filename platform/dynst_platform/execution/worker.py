@@ -3,14 +3,16 @@
 Knows neither Ray nor MLflow; figures leave as plain reports.
 """
 
+import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from dynst.data.store import SensorStore
 from dynst.devices import CPU
@@ -26,12 +28,15 @@ from dynst.experiment.protocol import Evaluation, evaluate, prepare, save_arm, t
 from dynst.models.artifact import artifact_digest
 from dynst.training.checkpoint_store import Checkpoints
 from dynst_platform.config.experiment import experiment_of
-from dynst_platform.config.job import DataSpec, JobSpec
+from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sensor_choice import read_choice
 from dynst_platform.execution.run_state import Publish, ResumableRun
 from dynst_platform.reports import ArmReport
 
 __all__ = ["checkpoints_of", "run_job"]
+
+DIGEST = "data_digest"
+logger = logging.getLogger(__name__)
 
 
 def run_job(
@@ -50,6 +55,7 @@ def run_job(
     """
     world = current_world(device)
     experiment = experiment_of(job, store_path, world)
+    logger.info("worker %d of %d on %s: %s", world.rank, world.size, device, job.name)
     run = ResumableRun(checkpoints_of(job, experiment.store, folder), job.training, publish, world)
     for arm in _trained_arms(job, experiment, run):
         found = evaluate(experiment, arm)
@@ -69,9 +75,17 @@ def checkpoints_of(job: JobSpec, store: SensorStore, folder: Path) -> Checkpoint
         if job.cluster.checkpoints
         else str(folder / "checkpoints")
     )
-    spec = _spec_of(job) | {"data_digest": store.manifest.digest}
-    defaults = _spec_of(JobSpec(name=job.name, data=DataSpec(store=job.data.store)))
-    return Checkpoints(address, spec, job.cluster.keep_checkpoints, defaults)
+    spec = _spec_of(job) | {DIGEST: store.manifest.digest}
+    return Checkpoints(address, spec, job.cluster.keep_checkpoints, _upgraded)
+
+
+def _upgraded(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an earlier DynST wrote, with today's names, and defaults for what it did not know."""
+    try:
+        job = JobSpec.model_validate({key: spec[key] for key in spec if key != DIGEST})
+    except ValidationError:  # the difference will be named
+        return spec
+    return _spec_of(job) | {DIGEST: spec.get(DIGEST)}
 
 
 def _spec_of(job: JobSpec) -> dict[str, Any]:
@@ -217,5 +231,6 @@ def _keep_model(folder: Path, experiment: Experiment, arm: Arm) -> Path:
             return place
         if artifact_digest(place) == artifact_digest(draft):
             break
+        logger.warning("%s holds another model of this arm; a place of its own is made", place)
     shutil.rmtree(draft)
     return place

@@ -3,6 +3,7 @@
 What rank 0 reports reaches the caller in order, while the group runs.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,13 @@ import ray.train.torch
 
 from dynst_platform.errors import RunError
 from dynst_platform.execution.failure_file import FAILURE_FILE, read_failure
+from dynst_platform.log import log_of_run
 from dynst_platform.tracking.report_file import LineReader, append_line, followed
 
 __all__ = ["GroupShape", "run_on_workers"]
 
 Item = TypeVar("Item")
+logger = logging.getLogger(__name__)
 RESIZE_SECONDS = (
     60.0  # between two looks at whether there is room for more workers; each change is a start anew
 )
@@ -77,7 +80,7 @@ def run_on_workers(
     with followed(reports, on_report):
         try:
             _fit(function, config, shape, reports.path)
-        except ray.train.v2.api.exceptions.TrainingFailedError as error:
+        except ray.train.TrainingFailedError as error:
             raise RunError(
                 f"the training failed: {read_failure(folder) or _root_cause(error)}"
             ) from error
@@ -118,8 +121,8 @@ def _fit(
 
 
 class _ReportFile(ray.train.UserCallback):  # type: ignore[misc]
-    """Runs in Ray Train's controller process and leaves each report of rank 0 as a line in a
-    file.
+    """Runs in Ray Train's controller process: leaves each report of rank 0 as a line in a file, and
+    logs which workers were lost.
     """
 
     def __init__(self, path: Path) -> None:
@@ -129,6 +132,12 @@ class _ReportFile(ray.train.UserCallback):  # type: ignore[misc]
         self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any
     ) -> None:
         append_line(self._path, metrics[0])
+
+    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
+        """Ray Train decides what becomes of the group; the next workers' logs say so."""
+        with log_of_run(self._path.parent, "controller"):
+            for rank, error in worker_exceptions.items():
+                logger.warning("worker %d was lost: %s", rank, _root_cause(error))
 
 
 def _root_cause(error: BaseException) -> str:

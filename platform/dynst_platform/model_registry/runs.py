@@ -9,6 +9,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from dynst.errors import ConfigError
+from dynst.sparsity.config import OLD_SCHEMES
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.job import PromotionSpec
 from dynst_platform.tracking.reaching import as_tracking_error
@@ -141,11 +142,16 @@ def _training(run: Run, dense: dict[str, float]) -> Training:
         data_digest=tags["dynst.data_digest"],
         model_id=models[-1].model_id if models else None,
         seeds=(int(params["seed"]),) if "seed" in params else int(params.get("seeds", 1)),
-        settings={key: value for key, value in params.items() if _tells_apart(key)},
+        settings={key: _todays(key, value) for key, value in params.items() if _tells_apart(key)},
         policy=PromotionSpec.model_validate(json.loads(tags.get("dynst.promotion", "{}"))),
         metrics=dict(run.data.metrics),
         dense=run.data.metrics.get("dense/mae_all", dense.get(tags["dynst.job"])),
     )
+
+
+def _todays(key: str, value: str) -> str:
+    """Runs of an earlier DynST have schemes by the names of that time."""
+    return OLD_SCHEMES.get(value, value) if key == "sparsity.scheme" else value
 
 
 def _tells_apart(key: str) -> bool:

@@ -2,6 +2,7 @@
 that fails.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from dynst.storage.addresses import without_credentials
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import artifact_root, home, tracking_uri
 from dynst_platform.config.stores import first_unit
-from dynst_platform.errors import RunError
-from dynst_platform.quiet import quiet_libraries
+from dynst_platform.errors import RunError, TrackingError
+from dynst_platform.log import LOGS, log_of_run, quiet_libraries
 from dynst_platform.studies.references import reference_errors
 from dynst_platform.studies.tasks import Task, TaskResult, run_tasks
 from dynst_platform.tracking.mlflow_runs import Tracker
@@ -26,11 +27,14 @@ __all__ = [
     "OnTask",
     "StudyOutcome",
     "closed_on_failure",
+    "logged",
     "outcome_facts",
     "plain_rows",
     "study_run",
     "tidy",
 ]
+
+logger = logging.getLogger(__name__)
 
 OnTask = Callable[
     [str, int, int], None
@@ -55,8 +59,8 @@ class StudyOutcome:
 @contextmanager
 def study_run(
     kind: str, job: JobSpec, store: SensorStore, cells: Sequence[Task], on_piece: OnTask
-) -> Iterator[tuple[Tracker, pd.DataFrame]]:
-    """Do what is left of a study and hand over its rows.
+) -> Iterator[tuple[Tracker, Path, pd.DataFrame]]:
+    """Do what is left of a study; hand over the folder for its results, and its rows.
 
     The MLflow run stays open until the block ends it.
 
@@ -75,7 +79,8 @@ def study_run(
         done.append(cell.name)
         on_piece(cell.name, len(done), len(cells))
 
-    with closed_on_failure(tracker, "start again"):
+    folder = home() / job.name / f"{kind}-{tracker.job_id}"
+    with logged(tracker, folder), closed_on_failure(tracker, "start again"):
         run_tasks(
             cells,
             home() / job.name / "pieces",
@@ -83,7 +88,21 @@ def study_run(
             on_done,
             job.cluster.address,
         )
-        yield tracker, tidy(rows, store.sensors.ids)
+        folder.mkdir(parents=True, exist_ok=True)
+        yield tracker, folder, tidy(rows, store.sensors.ids)
+
+
+@contextmanager
+def logged(tracker: Tracker, folder: Path) -> Iterator[None]:
+    """The log of the block goes into the study's folder, and to MLflow when the block ends."""
+    with log_of_run(folder, "driver"):
+        try:
+            yield
+        finally:
+            try:
+                tracker.keep_logs(folder / LOGS)
+            except TrackingError as error:
+                logger.warning("MLflow did not take the logs: %s", error)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ piece is a folder.
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import sys
@@ -25,6 +26,7 @@ __all__ = ["Files", "OnDone", "Task", "TaskResult", "load_result", "run_tasks", 
 
 Files = dict[str, bytes]
 ROWS = "rows.json"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def run_tasks(
     products: dict[str, TaskResult] = {}
     for cell in cells:
         if (root / cell.folder).exists():
+            logger.info("task %s was done before: %s", cell.name, cell.folder)
             products[cell.name] = load_result(root / cell.folder)
             on_done(cell, products[cell.name])
     failures: dict[str, str] = {}
@@ -97,6 +100,7 @@ def run_tasks(
     for cell, outcome in finish if left else ():
         if isinstance(outcome, BaseException):
             failures[cell.name] = _reason(outcome)
+            logger.warning("task %s failed: %s", cell.name, failures[cell.name])
             continue
         try:
             save_result(root / cell.folder, outcome)

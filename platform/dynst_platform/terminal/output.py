@@ -41,7 +41,7 @@ def print_places(
 
 
 def settings_of(overrides: dict[str, Any]) -> str:
-    """``final=0.5 scheme=judged``: the last part of each key is enough on a screen."""
+    """``final=0.5 scheme=searched``: the last part of each key is enough on a screen."""
     short = {key.rpartition(".")[2]: value for key, value in overrides.items()}
     return " ".join(
         f"{key}={value:.3g}" if isinstance(value, float) else f"{key}={value}"

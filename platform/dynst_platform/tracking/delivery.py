@@ -2,11 +2,13 @@
 becomes of the tracking server.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from threading import Event, Thread
 from typing import Protocol
 
@@ -14,6 +16,7 @@ from dynst.errors import DynstError
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.locations import shown
 from dynst_platform.errors import RunError, UnreachableError
+from dynst_platform.log import LOGS
 from dynst_platform.reports import Report
 from dynst_platform.tracking.cursor import Cursor, Ending, queued
 from dynst_platform.tracking.report_file import REPORTS, ReportReader
@@ -28,6 +31,8 @@ STUCK = 300.0  # and for one report while the server answers
 PATIENCE_AFTER_FAILURE = 10.0
 IN_FLIGHT = 12.0  # seconds that a request takes at most to fail
 
+logger = logging.getLogger(__name__)
+
 Attempt = Callable[[Callable[[], None]], None]
 
 
@@ -39,6 +44,7 @@ class Destination(Protocol):
     def recall(self, report: Report) -> None: ...
     def on_report(self, report: Report) -> None: ...
     def close(self, status: str, reason: str = "", at: int | None = None) -> None: ...
+    def keep_logs(self, folder: Path) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,13 @@ class Outbox:
             attempt(lambda: self._destination.close(ending.status, ending.reason, ending.time))
             self._cursor.move(ending=None)
 
+    def keep_logs(self) -> None:
+        """The logs until now; they stay in the run's folder whatever MLflow says."""
+        try:
+            self._destination.keep_logs(self._cursor.folder / LOGS)
+        except Exception as error:
+            logger.warning("MLflow did not take the logs: %s", error)
+
 
 class Delivery(Thread):
     """Hands the backlog over as it grows.
@@ -101,7 +114,9 @@ class Delivery(Thread):
                 self._backlog.hand_over(self._patiently)
             self._backlog.hand_over(self._patiently)
             self._backlog.end(self._patiently)
+            self._backlog.keep_logs()
         except Exception as error:
+            logger.warning("MLflow gets no more of this run: %s", error)
             self._failure = error
 
     def finish(self, patience: float = PATIENCE) -> Undelivered:
@@ -144,6 +159,7 @@ class Delivery(Thread):
             else:
                 self._away, self._last_taken = None, time.monotonic()
                 return
+            logger.warning("MLflow did not take a report (%s); tried again in %g s", problem, wait)
             if self._given_up.wait(wait):
                 raise problem
             wait = min(2 * wait, LONGEST_WAIT)

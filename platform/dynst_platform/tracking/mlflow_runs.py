@@ -166,6 +166,13 @@ class Tracker:
                 if self._client.get_run(run_id).info.status == "RUNNING":
                     self.end(run_id, status, reason, at)
 
+    def keep_logs(self, folder: Path) -> None:
+        """Beside the first run that was opened: the one of a learned mask, a sweep or a study."""
+        if folder.is_dir() and self.runs:
+            with as_tracking_error(self.uri):
+                run_id = next(iter(self.runs.values()))
+                self._client.log_artifacts(run_id, str(folder), artifact_path=folder.name)
+
     def _create(self, arm: str, kind: str, tags: dict[str, str], began: int | None = None) -> str:
         known = {
             "mlflow.runName": run_name(arm, self.job_id),
@@ -221,11 +228,11 @@ class Tracker:
         if model_id is None:
             with mlflow.start_run(run_id=run_id, log_system_metrics=False):
                 model_id = _logged_model(self._store, folder, step)
-        judged = [
+        of_model = [
             Metric(metric.key, metric.value, metric.timestamp, metric.step, model_id)
             for metric in metrics
         ]
-        self._client.log_batch(run_id, metrics=judged)
+        self._client.log_batch(run_id, metrics=of_model)
         self._client.set_logged_model_tags(model_id, {"dynst.digest": artifact_digest(folder)})
 
     def _left_model(self, run_id: str) -> str | None:

@@ -16,7 +16,7 @@ from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import home, tracking_uri
 from dynst_platform.config.stores import from_anywhere
 from dynst_platform.errors import TrackingError, UnreachableError
-from dynst_platform.quiet import quiet_libraries
+from dynst_platform.log import quiet_libraries
 from dynst_platform.tracking.cursor import Cursor
 from dynst_platform.tracking.reaching import as_tracking_error
 

@@ -7,7 +7,7 @@ from dynst.data.store import SensorStore, open_store
 from dynst.errors import ConfigError
 from dynst_platform.config.files import load_job
 from dynst_platform.config.locations import artifact_root, home, tracking_uri
-from dynst_platform.quiet import quiet_libraries
+from dynst_platform.log import quiet_libraries
 from dynst_platform.tracking.cursor import CURSOR, Cursor, folder_lock, queued
 from dynst_platform.tracking.delivery import Outbox
 from dynst_platform.tracking.report_tracker import ReportTracker
@@ -65,6 +65,7 @@ def _send(cursor: Cursor) -> None:
     backlog = Outbox(cursor, tracker)
     backlog.hand_over(_once)
     backlog.end(_once)
+    backlog.keep_logs()
 
 
 def _store(cursor: Cursor) -> SensorStore:

@@ -7,7 +7,8 @@ import torch
 
 from dynst.data.anomalies import departures, leading_modes
 from dynst.data.scaler import SEASONS, SeasonalScaler
-from dynst.data.windows import Series, Windows
+from dynst.data.series import Series
+from dynst.data.windows import Windows
 
 N, S = 60, 6
 

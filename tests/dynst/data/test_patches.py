@@ -14,8 +14,8 @@ from dynst.data.describe import describe_store
 from dynst.data.manifest import Channel, Grid, Patching
 from dynst.data.patches import cells_of, patch_channels, patched_store, to_frames, to_patches
 from dynst.data.sensor_table import Sensors
+from dynst.data.series import make_series
 from dynst.data.store import SensorStore
-from dynst.data.windows import make_series
 from dynst.errors import ConfigError, DataError
 from dynst.experiment.dataset import make_dataset, plan_dataset
 from dynst.models.factory import ModelConfig

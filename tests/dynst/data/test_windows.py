@@ -9,19 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-import dynst.data.windows as windows_module
+import dynst.data.gather as gather_module
+import dynst.data.series as series_module
+from dynst.data.calendar import calendar_features, shifted_calendar
 from dynst.data.scaler import SEASONS, SeasonalScaler, fit_scaler
+from dynst.data.series import Series, make_series
 from dynst.data.store import Readings
-from dynst.data.windows import (
-    Batch,
-    Series,
-    Windows,
-    calendar_features,
-    chronological_splits,
-    make_series,
-    shifted_calendar,
-    split_windows,
-)
+from dynst.data.windows import Batch, Windows, chronological_splits, split_windows
 from dynst.errors import ConfigError
 
 
@@ -157,8 +151,8 @@ def test_a_batch_is_what_slicing_each_window_gives(data: st.DataObject) -> None:
 def test_batches_larger_than_the_cache_are_put_together_rightly(
     channels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(windows_module, "CACHED_BYTES", 3000)
-    monkeypatch.setattr(windows_module, "HUGE_BYTES", 2000)
+    monkeypatch.setattr(gather_module, "CACHED_BYTES", 3000)
+    monkeypatch.setattr(gather_module, "HUGE_BYTES", 2000)
     readings = random_readings(0, 60, 40, channels, 0.1)
     windows = split_windows(plain_series(readings), slice(0, 60), 5, 4, [channels - 1])
     index, sensors = (
@@ -221,7 +215,7 @@ def test_a_series_is_the_same_in_whatever_blocks_it_is_made(
         ~torch.tensor(readings.observed), 0.0
     )
     assert torch.equal(whole.values, expected)
-    monkeypatch.setattr(windows_module, "BLOCK_BYTES", 500)
+    monkeypatch.setattr(series_module, "BLOCK_BYTES", 500)
     blocks = make_series(readings, scaler)
     assert torch.equal(blocks.values, whole.values)
     assert torch.equal(blocks.observed, torch.tensor(readings.observed))
@@ -265,9 +259,9 @@ def test_a_shifted_calendar_is_the_calendar_of_the_later_moment(seconds: int) ->
 
 
 def test_blocks_of_rows_hold_each_row_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows_module, "BLOCK_BYTES", 20)
+    monkeypatch.setattr(series_module, "BLOCK_BYTES", 20)
     rows = np.arange(5)
-    assert [rows[block].tolist() for block in windows_module._row_blocks(5, 10)] == [
+    assert [rows[block].tolist() for block in series_module._row_blocks(5, 10)] == [
         [0, 1],
         [2, 3],
         [4],

@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from dynst.data.scaler import DAY, HOUR, SEASONS, fit_scaler
+from dynst.data.series import make_series
 from dynst.data.store import Readings
-from dynst.data.windows import Windows, make_series, split_windows
+from dynst.data.windows import Windows, split_windows
 from dynst.evaluation.naive import persistence_errors, seasonal_naive_errors
 
 

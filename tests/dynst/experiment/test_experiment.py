@@ -51,7 +51,7 @@ def warm(experiment: Experiment) -> Arm:
 
 
 @pytest.mark.parametrize("name", RANKINGS)
-@pytest.mark.parametrize("scheme", ["dynamic", "judged"])
+@pytest.mark.parametrize("scheme", ["dynamic", "searched"])
 def test_a_baseline_keeps_what_its_ranking_prefers(
     network: SensorStore, dataset: Dataset, name: str, scheme: str
 ) -> None:
@@ -59,7 +59,7 @@ def test_a_baseline_keeps_what_its_ranking_prefers(
     arm = experiment.ranked(name)
     assert (arm.name, arm.kind) == (name, "baseline")
     constraints, sparsity = experiment.final_constraints()
-    scores = experiment.chooser.ranked(name, constraints, sparsity, 0)
+    scores = experiment.selector.ranked(name, constraints, sparsity, 0)
     arm.training.continue_from(warm(experiment).training)
     updates = [update for report in arm.training.run() for update in report.updates]
     assert len(updates) == 1, "at once, where the learned one begins to prune"
@@ -96,13 +96,13 @@ def test_a_given_choice_goes_back_to_the_same_weights_as_the_others(
     )
 
 
-def test_a_judged_choice_is_what_the_search_finds(network: SensorStore, dataset: Dataset) -> None:
-    experiment = compare(network, dataset, scheme="judged", **MARKS)
+def test_a_searched_choice_is_what_the_search_finds(network: SensorStore, dataset: Dataset) -> None:
+    experiment = compare(network, dataset, scheme="searched", **MARKS)
     learned, other = warm(experiment), warm(experiment)
     constraints, sparsity = experiment.final_constraints()
-    judge = experiment.chooser.judge(other.training.model, SEARCH)
-    found = experiment.chooser.judged(judge, constraints, sparsity, SEARCH, 0)
-    importance = judge.importance(found.active)
+    evaluator = experiment.selector.evaluator(other.training.model, SEARCH)
+    found = experiment.selector.search(evaluator, constraints, sparsity, SEARCH, 0)
+    importance = evaluator.importance(found.active)
     select(experiment, learned)
     assert torch.equal(learned.active, found.active)
     reports = list(learned.training.run())
@@ -122,9 +122,9 @@ def test_a_judged_choice_is_what_the_search_finds(network: SensorStore, dataset:
     )
 
 
-def test_a_judge_leaves_the_network_as_it_was(network: SensorStore, dataset: Dataset) -> None:
+def test_an_evaluator_leaves_the_network_as_it_was(network: SensorStore, dataset: Dataset) -> None:
     """Its gradients are of gates, and move no weight."""
-    experiment = compare(network, dataset, scheme="judged")
+    experiment = compare(network, dataset, scheme="searched")
     learned, other = warm(experiment), warm(experiment)
     select(experiment, learned)
     for a, b in zip(
@@ -133,10 +133,10 @@ def test_a_judge_leaves_the_network_as_it_was(network: SensorStore, dataset: Dat
         assert torch.equal(a, b)
 
 
-def test_a_judged_choice_goes_back_to_the_weights_of_rewind_too(
+def test_a_searched_choice_goes_back_to_the_weights_of_rewind_too(
     network: SensorStore, dataset: Dataset
 ) -> None:
-    experiment = compare(network, dataset, scheme="judged", rewind=0.1)
+    experiment = compare(network, dataset, scheme="searched", rewind=0.1)
     learned = warm(experiment)
     assert learned.training._optimizer.state
     select(experiment, learned)

@@ -46,8 +46,8 @@ def shared(network: SensorStore, dataset: Dataset) -> SparseForecaster:
 
 
 @pytest.fixture(scope="module")
-def judge(network: SensorStore, dataset: Dataset, shared: SparseForecaster) -> SubsetEvaluator:
-    return make(network, dataset).experiment.chooser.judge(shared, SearchConfig())
+def evaluator(network: SensorStore, dataset: Dataset, shared: SparseForecaster) -> SubsetEvaluator:
+    return make(network, dataset).experiment.selector.evaluator(shared, SearchConfig())
 
 
 def test_the_shared_network_never_reads_an_excluded_sensor_and_always_a_pinned_one(
@@ -77,46 +77,46 @@ def test_dense_reads_everything_as_long_as_all_else_takes(
 
 @pytest.mark.parametrize("sparsity", [0.25, 0.5, 0.8])
 def test_all_choices_keep_the_constraints_at_each_sparsity(
-    network: SensorStore, dataset: Dataset, judge: SubsetEvaluator, sparsity: float
+    network: SensorStore, dataset: Dataset, evaluator: SubsetEvaluator, sparsity: float
 ) -> None:
     supernet = make(network, dataset, budget=2.0, pinned=["s1"], excluded=["s2"])
     found = [
-        supernet.learned(judge, sparsity),
-        *(supernet.ranked(name, 0, judge, sparsity) for name in RANKINGS),
+        supernet.learned(evaluator, sparsity),
+        *(supernet.ranked(name, 0, evaluator, sparsity) for name in RANKINGS),
     ]
     assert [one.name for one in found] == ["dynst", *RANKINGS]
     for one in found:
         assert int(one.active.sum()) == 8 - round(sparsity * 8)
         assert one.active[1]
         assert not one.active[2]
-        assert one.judged == judge.loss(one.active)
+        assert one.search_loss == evaluator.loss(one.active)
         assert one.sparsity == sparsity
 
 
 def test_draws_differ_and_can_be_repeated(
-    network: SensorStore, dataset: Dataset, judge: SubsetEvaluator
+    network: SensorStore, dataset: Dataset, evaluator: SubsetEvaluator
 ) -> None:
     supernet = make(network, dataset)
-    draws = [supernet.ranked("random", number, judge, 0.5).active for number in (0, 1, 2, 3)]
+    draws = [supernet.ranked("random", number, evaluator, 0.5).active for number in (0, 1, 2, 3)]
     assert len({tuple(draw.tolist()) for draw in draws}) > 1
-    assert torch.equal(supernet.ranked("random", 2, judge, 0.5).active, draws[2])
+    assert torch.equal(supernet.ranked("random", 2, evaluator, 0.5).active, draws[2])
 
 
 def test_a_given_choice_stands_at_the_sparsity_that_keeps_as_many_or_at_its_own(
-    network: SensorStore, dataset: Dataset, judge: SubsetEvaluator
+    network: SensorStore, dataset: Dataset, evaluator: SubsetEvaluator
 ) -> None:
-    chosen = make(network, dataset, excluded=["s2"]).given([2, 5], judge, [0.3, 0.6])
+    chosen = make(network, dataset, excluded=["s2"]).given([2, 5], evaluator, [0.3, 0.6])
     assert chosen.active.nonzero().squeeze(1).tolist() == [2, 5]
     assert chosen.sparsity == 0.75
-    assert chosen.judged == judge.loss(chosen.active)
-    assert make(network, dataset).given([2, 5], judge, [0.3, 0.7]).sparsity == 0.7
+    assert chosen.search_loss == evaluator.loss(chosen.active)
+    assert make(network, dataset).given([2, 5], evaluator, [0.3, 0.7]).sparsity == 0.7
 
 
 def test_fine_tuning_starts_from_the_shared_weights_and_leaves_them_alone(
-    network: SensorStore, dataset: Dataset, shared: SparseForecaster, judge: SubsetEvaluator
+    network: SensorStore, dataset: Dataset, shared: SparseForecaster, evaluator: SubsetEvaluator
 ) -> None:
     supernet = make(network, dataset)
-    chosen = supernet.ranked("variance", 0, judge, 0.5)
+    chosen = supernet.ranked("variance", 0, evaluator, 0.5)
     before = {name: value.clone() for name, value in shared.state_dict().items()}
     as_it_is = supernet.as_it_is(shared, chosen)
     assert as_it_is.errors.mae() == evaluate(shared, dataset.test, chosen.active).mae()

@@ -28,8 +28,8 @@ class Simple(nn.Module):
     def forward(self, readings: Tensor) -> Tensor:
         """``[B, T, S, C]`` to ``[B, H, S, C]``."""
         signals = readings.transpose(2, 3)  # [B, T, C, S]
-        everywhere = signals + self.mix(signals)
-        return self.ahead(everywhere.permute(0, 3, 2, 1)).permute(0, 3, 1, 2)
+        sensor_to_location = signals + self.mix(signals)
+        return self.ahead(sensor_to_location.permute(0, 3, 2, 1)).permute(0, 3, 1, 2)
 
 
 class Compact(nn.Module):
@@ -37,16 +37,16 @@ class Compact(nn.Module):
 
     traits = Traits(compact=True)
 
-    def __init__(self, window: int, num_channels: int, hidden: int, geometry: Topology) -> None:
+    def __init__(self, window: int, num_channels: int, hidden: int, topology: Topology) -> None:
         super().__init__()
         self.encode = nn.Linear(window * 2 * num_channels, hidden)
-        self.geometry = geometry
+        self.topology = topology
 
     def forward(
         self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
     ) -> Tensor:
         hidden = torch.relu(self.encode(morphed))
-        return hidden + self.geometry.among(sensors, gates).average()(hidden)
+        return hidden + self.topology.sensor_to_sensor(sensors, gates).average()(hidden)
 
 
 class Normalised(nn.Module):

@@ -8,6 +8,7 @@ import torch
 
 from dynst.data.edges import nearest_neighbour_edges
 from dynst.data.scaler import SEASONS, SeasonalScaler
+from dynst.data.windows import ForecastInputs
 from dynst.errors import ConfigError
 from dynst.models.constructor_args import PARTS
 from dynst.models.factory import ModelConfig, build_forecaster, check_forecast
@@ -55,7 +56,9 @@ def test_a_network_that_knows_nothing_of_sensors_is_gated_at_its_input() -> None
     sensors = torch.tensor([0, 3, 4, 8])
     everywhere = torch.zeros(2, 5, S, 1)
     everywhere[:, :, sensors] = readings
-    torch.testing.assert_close(model(readings, seen, calendar, sensors), model.network(everywhere))
+    torch.testing.assert_close(
+        model(ForecastInputs(readings, seen, calendar, sensors)), model.network(everywhere)
+    )
 
 
 def test_a_network_of_the_compact_protocol_gets_the_readout() -> None:
@@ -68,9 +71,9 @@ def test_a_network_of_the_compact_protocol_gets_the_readout() -> None:
         torch.ones(2, 5, S, 1, dtype=torch.bool),
         torch.zeros(2, 6),
     )
-    gated = model(readings, seen, calendar, sensors, active)
+    gated = model(ForecastInputs(readings, seen, calendar, sensors, active))
     torch.testing.assert_close(
-        gated, model(readings[:, :, :4], seen[:, :, :4], calendar, sensors[:4])
+        gated, model(ForecastInputs(readings[:, :, :4], seen[:, :, :4], calendar, sensors[:4]))
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dynst.models.graph.graph_wavenet import GraphWaveNet
-from dynst.models.graph.patch_transformer import PatchTransformer, place_features
+from dynst.models.graph.patch_transformer import PatchTransformer, fourier_features
 from dynst.models.layers.dense_topology import DenseTopology
 from dynst.models.layers.sparse_topology import SparseTopology
 from dynst.models.protocol import Shape, Topology
@@ -41,7 +41,7 @@ def as_matrix() -> Tensor:
 
 
 @pytest.mark.parametrize(
-    "geometry",
+    "topology",
     [DenseTopology(as_matrix()), SparseTopology(NEIGHBOURS, PROXIMITY)],
     ids=["pairs", "lists"],
 )
@@ -49,12 +49,12 @@ def as_matrix() -> Tensor:
     "gates", [None, torch.tensor([1.0, 0, 1, 1, 0, 1])], ids=["compact", "gated"]
 )
 def test_the_known_graph_is_a_weighted_sum_over_the_edges_from_those_who_are_on(
-    geometry: Topology, gates: Tensor | None
+    topology: Topology, gates: Tensor | None
 ) -> None:
     matrix = as_matrix() if gates is None else as_matrix() * gates
     walk = matrix / matrix.sum(1, keepdim=True).clamp(min=1e-12)
     values = torch.randn(B, K, D)
-    heard = geometry.among(torch.arange(K), gates).average()(values)
+    heard = topology.sensor_to_sensor(torch.arange(K), gates).average()(values)
     expected = SimpleConv(aggr="sum", flow="target_to_source")
     torch.testing.assert_close(
         heard, torch.stack([expected(one, *dense_to_sparse(walk)) for one in values]), **CLOSE
@@ -66,10 +66,12 @@ def test_a_diffusion_is_a_topology_adaptive_convolution_over_each_graph() -> Non
 
     All of them share the tap of no hop.
     """
-    matrix, identity = as_matrix(), torch.randn(K, 3)
-    backbone = GraphWaveNet(SHAPE, DenseTopology(matrix), DenseTopology(matrix.T), F, identity)
+    matrix, node_embedding = as_matrix(), torch.randn(K, 3)
+    backbone = GraphWaveNet(
+        SHAPE, DenseTopology(matrix), DenseTopology(matrix.T), F, node_embedding
+    )
     layer, states = backbone.diffuse[0], torch.randn(1, K, B, D)
-    learned = (backbone.query(identity) @ backbone.key(identity).T).softmax(-1)
+    learned = (backbone.query(node_embedding) @ backbone.key(node_embedding).T).softmax(-1)
     walks = [
         weight / weight.sum(1, keepdim=True).clamp(min=1e-12) for weight in (matrix, matrix.T)
     ] + [learned]
@@ -104,28 +106,31 @@ def test_attention_is_that_of_a_graph_transformer_over_all_pairs_of_those_who_ar
         DenseTopology(torch.zeros(K, K)),
         F,
         torch.randn(K, 3),
-        place_features(None, K),
+        fourier_features(None, K),
         blocks=1,
         heads=2,
     )
     block, hidden = backbone.blocks[0], torch.randn(B, K, D)
     gates = torch.zeros(K).index_fill(0, active, 1.0)
     given = (torch.arange(K), gates) if gated else (active, None)
-    ours = block(hidden if gated else hidden[:, active], backbone.geometry.among(*given))
+    ours = block(hidden if gated else hidden[:, active], backbone.topology.sensor_to_sensor(*given))
     everyone = torch.cartesian_prod(torch.arange(len(active)), torch.arange(len(active))).T
     attention = _graph_transformer(block)
     joined = torch.stack(
-        [one + block.join(attention(block.norms[0](one), everyone)) for one in hidden[:, active]]
+        [
+            one + block.out_proj(attention(block.norms[0](one), everyone))
+            for one in hidden[:, active]
+        ]
     )
     torch.testing.assert_close(
-        ours[:, active] if gated else ours, joined + block.alone(block.norms[1](joined)), **CLOSE
+        ours[:, active] if gated else ours, joined + block.ffn(block.norms[1](joined)), **CLOSE
     )
 
 
 def _graph_transformer(block: nn.Module) -> TransformerConv:
     """With the block's queries, keys and values."""
     attention = TransformerConv(D, D // block.heads, heads=block.heads, root_weight=False)
-    parts = zip(block.project.weight.chunk(3), block.project.bias.chunk(3), strict=True)
+    parts = zip(block.qkv.weight.chunk(3), block.qkv.bias.chunk(3), strict=True)
     with torch.no_grad():
         for linear, (weight, bias) in zip(
             (attention.lin_query, attention.lin_key, attention.lin_value), parts, strict=True

@@ -1,4 +1,4 @@
-"""The search against judges whose best choice is known."""
+"""The search against evaluators whose best choice is known."""
 
 from dataclasses import dataclass, field
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dynst.selection.search import SearchConfig, eliminate, find_choice, judged_search
+from dynst.selection.search import SearchConfig, eliminate, exchange_search, find_choice
 from dynst.sparsity.config import SparsityConfig, make_scheme
 from dynst.sparsity.constraints.base import Unconstrained
 from tests.contracts.test_constraints import KINDS, STEPS, S, broken, make_network
@@ -62,33 +62,33 @@ def best(value: Tensor, count: int) -> Tensor:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_planted_choice_is_found(seed: int) -> None:
-    judge = planted(12, seed, misleading=0.5)
-    assert not torch.equal(best(judge.shown, 4), best(judge.value, 4)), (
+    evaluator = planted(12, seed, misleading=0.5)
+    assert not torch.equal(best(evaluator.shown, 4), best(evaluator.value, 4)), (
         "importance alone would miss it"
     )
     config = SearchConfig(elimination_rounds=3, rounds=40, proposals=12)
-    found = find_choice(judge, Unconstrained(12), [torch.arange(12.0)], 2 / 3, config, seed)
-    assert torch.equal(found.active, best(judge.value, 4))
-    assert found.loss == judge.loss(best(judge.value, 4))
+    found = find_choice(evaluator, Unconstrained(12), [torch.arange(12.0)], 2 / 3, config, seed)
+    assert torch.equal(found.active, best(evaluator.value, 4))
+    assert found.loss == evaluator.loss(best(evaluator.value, 4))
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("misleading", [0.0, 1.0, 50.0])
 def test_a_search_never_ends_worse_than_it_starts(seed: int, misleading: float) -> None:
-    judge = planted(seed=seed, misleading=misleading)
+    evaluator = planted(seed=seed, misleading=misleading)
     start = first(9)
-    found = judged_search(judge, Unconstrained(S), start, ROUNDS, PROPOSALS, seed)
-    assert found.losses[0] == judge.loss(start)
+    found = exchange_search(evaluator, Unconstrained(S), start, ROUNDS, PROPOSALS, seed)
+    assert found.losses[0] == evaluator.loss(start)
     assert list(found.losses) == sorted(found.losses, reverse=True)
-    assert found.losses[-1] == found.loss == judge.loss(found.active)
+    assert found.losses[-1] == found.loss == evaluator.loss(found.active)
     assert len(found.losses) == 1 + ROUNDS
     assert int(found.active.sum()) == 9
 
 
 def test_a_start_that_is_best_already_is_kept() -> None:
-    judge = planted(misleading=3.0)
-    start = best(judge.value, 7)
-    found = judged_search(judge, Unconstrained(S), start, ROUNDS, PROPOSALS, 0)
+    evaluator = planted(misleading=3.0)
+    start = best(evaluator.value, 7)
+    found = exchange_search(evaluator, Unconstrained(S), start, ROUNDS, PROPOSALS, 0)
     assert torch.equal(found.active, start)
     assert len(set(found.losses)) == 1
 
@@ -97,10 +97,10 @@ def test_the_seed_decides() -> None:
     """Not torch's own random numbers."""
     asked = []
     for seed, other in ((3, 1), (3, 2), (4, 1)):
-        judge = planted()
+        evaluator = planted()
         torch.manual_seed(other)
-        judged_search(judge, Unconstrained(S), first(9), ROUNDS, PROPOSALS, seed)
-        asked.append(torch.stack(judge.asked))
+        exchange_search(evaluator, Unconstrained(S), first(9), ROUNDS, PROPOSALS, seed)
+        asked.append(torch.stack(evaluator.asked))
     assert torch.equal(asked[0], asked[1])
     assert not torch.equal(asked[0], asked[2])
 
@@ -109,24 +109,26 @@ def test_few_windows_propose_and_all_decide() -> None:
     """The few windows are blind: what they like best is never taken unless all windows like it
     too.
     """
-    judge = planted(misleading=1.0)
+    evaluator = planted(misleading=1.0)
     blind = planted(seed=1)
-    blind.value = -judge.value
-    judge.few = blind
+    blind.value = -evaluator.value
+    evaluator.few = blind
     start = first(9)
-    found = judged_search(judge, Unconstrained(S), start, ROUNDS, PROPOSALS, 0)
-    assert found.loss <= judge.loss(start)
+    found = exchange_search(evaluator, Unconstrained(S), start, ROUNDS, PROPOSALS, 0)
+    assert found.loss <= evaluator.loss(start)
     assert ROUNDS < len(blind.asked) <= ROUNDS * PROPOSALS
-    assert len(judge.asked) <= 2 + ROUNDS, "of every round the best alone is judged on all windows"
+    assert len(evaluator.asked) <= 2 + ROUNDS, (
+        "of every round the best alone is evaluated on all windows"
+    )
 
 
-def test_no_round_is_spent_on_what_was_judged_before() -> None:
-    judge = planted(misleading=1.0)
-    few = judge.few = planted(seed=1)
-    few.value = few.shown = judge.value
-    judged_search(judge, Unconstrained(S), best(judge.value, 7), ROUNDS, PROPOSALS, 0)
+def test_no_round_is_spent_on_what_was_evaluated_before() -> None:
+    evaluator = planted(misleading=1.0)
+    few = evaluator.few = planted(seed=1)
+    few.value = few.shown = evaluator.value
+    exchange_search(evaluator, Unconstrained(S), best(evaluator.value, 7), ROUNDS, PROPOSALS, 0)
     proposed = [tuple(choice.tolist()) for choice in few.asked]
-    assert tuple(best(judge.value, 7).tolist()) not in proposed, (
+    assert tuple(best(evaluator.value, 7).tolist()) not in proposed, (
         "few windows would find it the best again and again"
     )
 
@@ -136,14 +138,16 @@ def test_every_choice_that_is_asked_about_keeps_the_constraints(kind: str) -> No
     settings, columns = KINDS[kind]
     config, network = SparsityConfig.model_validate(settings), make_network(**columns)  # type: ignore[arg-type]
     scheme = make_scheme(
-        config.model_copy(update={"scheme": "judged"}), S, STEPS, 0, network=network
+        config.model_copy(update={"scheme": "searched"}), S, STEPS, 0, network=network
     )
-    judge, search = planted(), SearchConfig(elimination_rounds=3, rounds=4, proposals=4)
+    evaluator, search = planted(), SearchConfig(elimination_rounds=3, rounds=4, proposals=4)
     found = find_choice(
-        judge, scheme.constraints, [torch.randn(S).double()], scheme.schedule.final, search, 0
+        evaluator, scheme.constraints, [torch.randn(S).double()], scheme.schedule.final, search, 0
     )
-    assert len({tuple(choice.tolist()) for choice in judge.asked}) > 3
-    assert [broken(config, network, choice) for choice in judge.asked] == [[]] * len(judge.asked)
+    assert len({tuple(choice.tolist()) for choice in evaluator.asked}) > 3
+    assert [broken(config, network, choice) for choice in evaluator.asked] == [[]] * len(
+        evaluator.asked
+    )
     assert broken(config, network, found.active) == []
 
 
@@ -152,34 +156,34 @@ def test_the_better_end_counts(good: str) -> None:
     """Without rounds of exchange an end is its start: the best by a ranking, or what an elimination
     leaves.
     """
-    judge = planted()
-    judge.shown = judge.value if good == "elimination" else -judge.value
-    rankings = [-judge.value, judge.value if good == "ranking" else -judge.value]
-    found = find_choice(judge, Unconstrained(S), rankings, 0.75, SearchConfig(rounds=0), 0)
-    assert torch.equal(found.active, best(judge.value, 6))
+    evaluator = planted()
+    evaluator.shown = evaluator.value if good == "elimination" else -evaluator.value
+    rankings = [-evaluator.value, evaluator.value if good == "ranking" else -evaluator.value]
+    found = find_choice(evaluator, Unconstrained(S), rankings, 0.75, SearchConfig(rounds=0), 0)
+    assert torch.equal(found.active, best(evaluator.value, 6))
 
 
 def test_the_search_starts_from_the_best_ranking() -> None:
-    judge = planted()
-    judge.shown = -judge.value
-    rankings = [-judge.value, judge.value + 0.1 * torch.arange(S), torch.arange(S).double()]
-    found = find_choice(judge, Unconstrained(S), rankings, 0.75, SearchConfig(rounds=0), 0)
-    ends = [best(scores, 6) for scores in [*rankings, judge.shown]]
-    assert torch.equal(found.active, min(ends, key=judge.loss))
+    evaluator = planted()
+    evaluator.shown = -evaluator.value
+    rankings = [-evaluator.value, evaluator.value + 0.1 * torch.arange(S), torch.arange(S).double()]
+    found = find_choice(evaluator, Unconstrained(S), rankings, 0.75, SearchConfig(rounds=0), 0)
+    ends = [best(scores, 6) for scores in [*rankings, evaluator.shown]]
+    assert torch.equal(found.active, min(ends, key=evaluator.loss))
 
 
 def test_an_elimination_alone_is_enough_to_start_from() -> None:
-    judge = planted(misleading=0)
-    found = find_choice(judge, Unconstrained(S), [], 0.75, SearchConfig(rounds=0), 0)
-    assert torch.equal(found.active, best(judge.value, 6))
+    evaluator = planted(misleading=0)
+    found = find_choice(evaluator, Unconstrained(S), [], 0.75, SearchConfig(rounds=0), 0)
+    assert torch.equal(found.active, best(evaluator.value, 6))
 
 
 def test_the_elimination_sees_few_of_the_training_windows_alone() -> None:
     val, train, few = planted(seed=1), planted(seed=2), planted(seed=3)
     train.few = few
-    judge = planted()
-    judge.parts = (val, train)
-    found = find_choice(judge, Unconstrained(S), [], 0.75, SearchConfig(rounds=0), 0)
+    evaluator = planted()
+    evaluator.parts = (val, train)
+    found = find_choice(evaluator, Unconstrained(S), [], 0.75, SearchConfig(rounds=0), 0)
     assert torch.equal(found.active, best(few.shown, 6))
     assert val.asked == train.asked == few.asked == []
 
@@ -198,8 +202,8 @@ def test_an_elimination_measures_importance_anew() -> None:
             )
             return torch.cat([twin, torch.tensor([1.0, 2, 3]).double()])
 
-    judge = Twins(torch.zeros(5), torch.zeros(5))
-    kept = eliminate(judge, Unconstrained(5), 0.6, rounds=3)
+    evaluator = Twins(torch.zeros(5), torch.zeros(5))
+    kept = eliminate(evaluator, Unconstrained(5), 0.6, rounds=3)
     assert int(kept.sum()) == 2
     assert kept[:2].sum() == 1
     assert kept[4]
@@ -208,6 +212,6 @@ def test_an_elimination_measures_importance_anew() -> None:
 @pytest.mark.parametrize("sparsity", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("rounds", [1, 4])
 def test_an_elimination_ends_at_the_exact_number(sparsity: float, rounds: int) -> None:
-    judge = planted(misleading=0)
-    kept = eliminate(judge, Unconstrained(S), sparsity, rounds)
-    assert torch.equal(kept, best(judge.value, round((1 - sparsity) * S)))
+    evaluator = planted(misleading=0)
+    kept = eliminate(evaluator, Unconstrained(S), sparsity, rounds)
+    assert torch.equal(kept, best(evaluator.value, round((1 - sparsity) * S)))

@@ -1,4 +1,4 @@
-"""What the judge says is what an evaluation says, and its importance is what a switch would do."""
+"""The evaluator's loss is that of an evaluation, its importance what a switch would do."""
 
 import threading
 from collections.abc import Callable
@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from dynst.data.scaler import SEASONS, SeasonalScaler
+from dynst.data.series import Series
 from dynst.data.store import SensorStore
-from dynst.data.windows import Series, Windows
+from dynst.data.windows import ForecastInputs, Windows
 from dynst.distributed.world import World
 from dynst.evaluation.evaluate import evaluate
 from dynst.experiment.dataset import Dataset, make_dataset, plan_dataset
@@ -41,7 +42,7 @@ def dataset(network: SensorStore) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def judge(network: SensorStore, dataset: Dataset) -> SubsetEvaluator:
+def evaluator(network: SensorStore, dataset: Dataset) -> SubsetEvaluator:
     parts = [
         (dataset.val, evenly(len(dataset.val), 20)),
         (dataset.train, evenly(len(dataset.train), 30)),
@@ -59,34 +60,36 @@ def test_windows_are_spread_over_the_whole_part() -> None:
     assert evenly(1, 5).tolist() == [0]
 
 
-def test_a_coarser_judge_keeps_every_third_window_of_each_part(
-    judge: SubsetEvaluator, dataset: Dataset
+def test_a_coarser_evaluator_keeps_every_third_window_of_each_part(
+    evaluator: SubsetEvaluator, dataset: Dataset
 ) -> None:
     parts = [
         (dataset.val, evenly(len(dataset.val), 20)[::3]),
         (dataset.train, evenly(len(dataset.train), 30)[::3]),
     ]
-    same = SubsetEvaluator(judge.model, parts)
-    assert judge.every(3).loss(ACTIVE) == pytest.approx(same.loss(ACTIVE), rel=1e-6)
-    assert judge.every(3).loss(ACTIVE) != judge.loss(ACTIVE)
+    same = SubsetEvaluator(evaluator.model, parts)
+    assert evaluator.every(3).loss(ACTIVE) == pytest.approx(same.loss(ACTIVE), rel=1e-6)
+    assert evaluator.every(3).loss(ACTIVE) != evaluator.loss(ACTIVE)
 
 
-def test_the_loss_is_the_error_of_an_evaluation(judge: SubsetEvaluator, dataset: Dataset) -> None:
+def test_the_loss_is_the_error_of_an_evaluation(
+    evaluator: SubsetEvaluator, dataset: Dataset
+) -> None:
     val, train = some(dataset.val, 20), some(dataset.train, 30)
-    tables = [evaluate(judge.model, windows, ACTIVE) for windows in (val, train)]
+    tables = [evaluate(evaluator.model, windows, ACTIVE) for windows in (val, train)]
     both = sum(float(table.absolute.sum()) for table in tables) / sum(
         float(table.count.sum()) for table in tables
     )
-    assert judge.loss(ACTIVE) == pytest.approx(both, rel=1e-5)
-    assert judge.loss(ACTIVE) != pytest.approx(judge.loss(~ACTIVE), rel=1e-3)
+    assert evaluator.loss(ACTIVE) == pytest.approx(both, rel=1e-5)
+    assert evaluator.loss(ACTIVE) != pytest.approx(evaluator.loss(~ACTIVE), rel=1e-3)
 
 
-def test_one_part_can_be_asked_alone(judge: SubsetEvaluator, dataset: Dataset) -> None:
+def test_one_part_can_be_asked_alone(evaluator: SubsetEvaluator, dataset: Dataset) -> None:
     for part, windows in ((0, some(dataset.val, 20)), (-1, some(dataset.train, 30))):
-        assert judge.on(part).loss(ACTIVE) == pytest.approx(
-            evaluate(judge.model, windows, ACTIVE).mae(), rel=1e-5
+        assert evaluator.on(part).loss(ACTIVE) == pytest.approx(
+            evaluate(evaluator.model, windows, ACTIVE).mae(), rel=1e-5
         )
-    assert judge.on(0).loss(ACTIVE) != pytest.approx(judge.on(1).loss(ACTIVE), rel=1e-3)
+    assert evaluator.on(0).loss(ACTIVE) != pytest.approx(evaluator.on(1).loss(ACTIVE), rel=1e-3)
 
 
 @pytest.mark.parametrize("targets", [("flow1",), ("flow", "flow1"), ("flow1", "flow")])
@@ -96,30 +99,34 @@ def test_several_targets_weigh_as_in_an_evaluation(
     """The second channel is twice the first; overall errors are in the unit of the first target."""
     store = write_network(tmp_path / "two", num_steps=400, channels=2)
     dataset = make_dataset(store, MODEL, plan_dataset(store, MODEL, targets=targets))
-    judge = SubsetEvaluator(
+    evaluator = SubsetEvaluator(
         forecaster(store, dataset), [(dataset.val, evenly(len(dataset.val), 10))]
     )
-    expected = evaluate(judge.model, some(dataset.val, 10), ACTIVE).mae()
-    assert judge.loss(ACTIVE) == pytest.approx(expected, rel=1e-5)
+    expected = evaluate(evaluator.model, some(dataset.val, 10), ACTIVE).mae()
+    assert evaluator.loss(ACTIVE) == pytest.approx(expected, rel=1e-5)
 
 
-def test_importance_is_the_gradient_of_the_loss(judge: SubsetEvaluator) -> None:
+def test_importance_is_the_gradient_of_the_loss(evaluator: SubsetEvaluator) -> None:
     """At a choice, of one forward pass over all windows at once."""
     gates = ACTIVE.float().requires_grad_()
     everyone = torch.arange(8)
     total, count = torch.zeros(()), torch.zeros(())
-    for windows, index in judge._parts:
+    for windows, index in evaluator._parts:
         batch = windows.batch(index, everyone)
-        forecast = judge.model(batch.readings, batch.observed, batch.calendar, everyone, gates)
+        forecast = evaluator.model(
+            ForecastInputs(batch.readings, batch.observed, batch.calendar, everyone, gates)
+        )
         error = (
             (forecast - batch.target).abs()
-            * judge.model.scaler.scale[:, :1]
+            * evaluator.model.scaler.scale[:, :1]
             * batch.target_observed
         )
         total, count = total + error.sum(), count + batch.target_observed.sum()
     (expected,) = torch.autograd.grad(-total / count, gates)
-    torch.testing.assert_close(judge.importance(ACTIVE), expected.double(), rtol=1e-4, atol=1e-7)
-    assert (judge.importance(ACTIVE) != 0).all(), "sensors that are off have one too"
+    torch.testing.assert_close(
+        evaluator.importance(ACTIVE), expected.double(), rtol=1e-4, atol=1e-7
+    )
+    assert (evaluator.importance(ACTIVE) != 0).all(), "sensors that are off have one too"
 
 
 def test_importance_is_what_a_switch_changes_where_forecasts_are_linear() -> None:
@@ -129,16 +136,16 @@ def test_importance_is_what_a_switch_changes_where_forecasts_are_linear() -> Non
     size, steps = 5, 40
     shape = Shape(window=3, horizon=1, num_sensors=size, num_channels=1, num_targets=1, hidden=8)
     torch.manual_seed(0)
-    geometry = DenseTopology(torch.rand(size, size))
-    identity = (
+    topology = DenseTopology(torch.rand(size, size))
+    node_embedding = (
         torch.randn(size, 4) / 5
     )  # nobody hears one sensor almost alone, where the factor of a switch is bounded
-    readout = Readout(shape, geometry, [0], identity)
+    readout = Readout(shape, topology, [0], node_embedding)
     torch.nn.init.zeros_(readout.forecast.weight)
     torch.nn.init.zeros_(readout.forecast.bias)
     scaler = SeasonalScaler(SEASONS["none"], size, 1)
     model = CompactForecaster(
-        shape, MorphGraphNet(shape, geometry, 6, identity, blocks=1), readout, scaler
+        shape, MorphGraphNet(shape, topology, 6, node_embedding, blocks=1), readout, scaler
     )
     values = 10.0 * torch.arange(steps)[:, None, None] + 5 * torch.rand(steps, size, 1)
     series = Series(
@@ -148,14 +155,14 @@ def test_importance_is_what_a_switch_changes_where_forecasts_are_linear() -> Non
         torch.zeros(steps, 6),
     )
     windows = Windows(series, torch.arange(steps - 3), 3, 1, torch.tensor([0]))
-    judge = SubsetEvaluator(model.eval(), [(windows, torch.arange(len(windows)))])
+    evaluator = SubsetEvaluator(model.eval(), [(windows, torch.arange(len(windows)))])
     active = torch.tensor([True, True, False, True, False])
-    for sensor, importance in enumerate(judge.importance(active).tolist()):
+    for sensor, importance in enumerate(evaluator.importance(active).tolist()):
         on, off = active.clone(), active.clone()
         on[sensor], off[sensor] = True, False
-        assert importance == pytest.approx(judge.loss(off) - judge.loss(on), rel=1e-3, abs=1e-5), (
-            sensor
-        )
+        assert importance == pytest.approx(
+            evaluator.loss(off) - evaluator.loss(on), rel=1e-3, abs=1e-5
+        ), sensor
 
 
 @dataclass
@@ -179,10 +186,14 @@ class Rank(World):
         return value
 
 
-def on_two_ranks(judge: SubsetEvaluator, ask: Callable[[SubsetEvaluator], Tensor]) -> list[Tensor]:
+def on_two_ranks(
+    evaluator: SubsetEvaluator, ask: Callable[[SubsetEvaluator], Tensor]
+) -> list[Tensor]:
     meeting = Meeting()
     ranks = [
-        SubsetEvaluator(judge.model, judge._parts, Rank(rank, meeting=meeting), batch_size=7)
+        SubsetEvaluator(
+            evaluator.model, evaluator._parts, Rank(rank, meeting=meeting), batch_size=7
+        )
         for rank in range(2)
     ]
     with ThreadPoolExecutor(2) as pool:
@@ -190,26 +201,28 @@ def on_two_ranks(judge: SubsetEvaluator, ask: Callable[[SubsetEvaluator], Tensor
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])
-def test_two_ranks_share_choices_and_learn_all_losses(judge: SubsetEvaluator, number: int) -> None:
+def test_two_ranks_share_choices_and_learn_all_losses(
+    evaluator: SubsetEvaluator, number: int
+) -> None:
     choices = [ACTIVE.roll(shift) for shift in range(number)]
-    alone = judge.losses(choices)
-    assert alone.tolist() == [judge.loss(choice) for choice in choices]
+    alone = evaluator.losses(choices)
+    assert alone.tolist() == [evaluator.loss(choice) for choice in choices]
     assert all(
         torch.equal(alone, found)
-        for found in on_two_ranks(judge, lambda rank: rank.losses(choices))
+        for found in on_two_ranks(evaluator, lambda rank: rank.losses(choices))
     )
 
 
-def test_two_ranks_know_the_same_importance(judge: SubsetEvaluator) -> None:
-    one, other = on_two_ranks(judge, lambda rank: rank.importance(ACTIVE))
+def test_two_ranks_know_the_same_importance(evaluator: SubsetEvaluator) -> None:
+    one, other = on_two_ranks(evaluator, lambda rank: rank.importance(ACTIVE))
     assert torch.equal(one, other)
-    torch.testing.assert_close(one, judge.importance(ACTIVE))
+    torch.testing.assert_close(one, evaluator.importance(ACTIVE))
 
 
-def test_a_choice_that_was_judged_is_not_looked_at_again(
-    judge: SubsetEvaluator, monkeypatch: pytest.MonkeyPatch
+def test_a_choice_that_was_evaluated_is_not_looked_at_again(
+    evaluator: SubsetEvaluator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh, looked = SubsetEvaluator(judge.model, judge._parts), list[Tensor]()
+    fresh, looked = SubsetEvaluator(evaluator.model, evaluator._parts), list[Tensor]()
     loss = fresh.loss
     monkeypatch.setattr(fresh, "loss", lambda active: looked.append(active) or loss(active))
     first = fresh.losses([ACTIVE, ~ACTIVE, ACTIVE])

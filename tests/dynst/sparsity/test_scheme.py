@@ -16,8 +16,8 @@ from tests.contracts.test_constraints import KINDS, STEPS, S, make_network
 START = 0.4 * STEPS
 
 
-def judged(network: Network | None = None, **settings: object) -> Scheme:
-    config = SparsityConfig.model_validate({"scheme": "judged"} | settings)
+def searched(network: Network | None = None, **settings: object) -> Scheme:
+    config = SparsityConfig.model_validate({"scheme": "searched"} | settings)
     return make_scheme(config, S, STEPS, 0, network=network or make_network())
 
 
@@ -27,7 +27,7 @@ def some(scheme: Scheme) -> torch.Tensor:
 
 
 def test_the_warm_up_is_validated_on_the_same_choices_of_spread_densities() -> None:
-    scheme = judged(make_network(pinned=[3, 4], excluded=[0]), dropout_density=(0.25, 1.0))
+    scheme = searched(make_network(pinned=[3, 4], excluded=[0]), dropout_density=(0.25, 1.0))
     choices = scheme.val_choices(1)
     assert [int(choice.sum()) for choice in choices] == [6, 12, 17, 23]
     assert all(choice[3] and choice[4] and not choice[0] for choice in choices)
@@ -39,7 +39,7 @@ def test_the_warm_up_is_validated_on_the_same_choices_of_spread_densities() -> N
 
 
 def test_after_the_warm_up_the_mask_is_validated() -> None:
-    scheme = judged()
+    scheme = searched()
     scheme.update(int(START))
     (choice,) = scheme.val_choices(int(START) + 1)
     assert torch.equal(choice, scheme.active)
@@ -51,19 +51,19 @@ def test_without_dropout_the_mask_is_validated_from_the_first_step() -> None:
     assert choice.all()
 
 
-def test_a_judge_that_never_did_without_a_sensor_is_refused() -> None:
+def test_a_search_whose_network_never_did_without_a_sensor_is_refused() -> None:
     with pytest.raises(
         ConfigError,
         match=r"has learned to do without any sensor, but sparsity\.dropout is false; set it to "
         r"true",
     ):
-        judged(dropout=False)
+        searched(dropout=False)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_decision_stands_whatever_comes_later(kind: str) -> None:
     settings, columns = KINDS[kind]
-    scheme = judged(make_network(**columns), **settings)  # type: ignore[arg-type]
+    scheme = searched(make_network(**columns), **settings)  # type: ignore[arg-type]
     before, choice = scheme.active.clone(), some(scheme)
     importance = -torch.arange(S).double()
     update = scheme.decide(20, choice, importance)
@@ -74,7 +74,7 @@ def test_a_decision_stands_whatever_comes_later(kind: str) -> None:
     assert update.dropped == update.grown == ()
     assert update.sparsity == pytest.approx(1 - float(choice.sum()) / S)
 
-    again = judged(make_network(**columns), **settings)  # type: ignore[arg-type]
+    again = searched(make_network(**columns), **settings)  # type: ignore[arg-type]
     again.load_state_dict(scheme.state_dict())
     for one in (scheme, again):
         later = [found for step in range(20, STEPS) if (found := one.update(step))]
@@ -87,7 +87,7 @@ def test_a_decision_stands_whatever_comes_later(kind: str) -> None:
 
 
 def test_a_decision_is_a_copy() -> None:
-    scheme = judged()
+    scheme = searched()
     choice = some(scheme)
     update = scheme.decide(5, choice, torch.zeros(S))
     choice[:] = False
@@ -173,11 +173,11 @@ def test_no_choice_for_validation_grew_from_a_subset_that_is_trained_on() -> Non
     """Drawn from one order of the sensors, the smaller of two choices would lie within the
     larger.
     """
-    scheme = judged(dropout_density=(0.3, 0.6))
+    scheme = searched(dropout_density=(0.3, 0.6))
     trained = [set(scheme.sensors_at(step).index.tolist()) for step in range(int(START))]
     for choice in scheme.val_choices(1):
-        judged_on = set(choice.nonzero().squeeze(1).tolist())
-        assert not any(subset <= judged_on or judged_on <= subset for subset in trained)
+        evaluated_on = set(choice.nonzero().squeeze(1).tolist())
+        assert not any(subset <= evaluated_on or evaluated_on <= subset for subset in trained)
 
 
 def test_a_criterion_of_gates_learns_nothing_from_a_probe_without_active_sensors() -> None:

@@ -2,6 +2,7 @@
 not.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -157,14 +158,18 @@ def test_an_address_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
 def test_a_setting_that_did_not_exist_yet_had_its_default(tmp_path: Path) -> None:
     """A run that an earlier DynST began goes on, unless the new setting says otherwise."""
     Checkpoints(str(tmp_path), SPEC).save(state(0))
-    defaults = {"training": {"later": {"deep": 3}}, "search": {"rounds": 12}}
+
+    def upgraded(was: Mapping[str, Any]) -> Mapping[str, Any]:
+        later = {"training": was["training"] | {"later": {"deep": 3}}, "search": {"rounds": 12}}
+        return {**was, **later}
+
     now = SPEC | {"training": SPEC["training"] | {"later": {"deep": 3}}, "search": {"rounds": 12}}
-    assert Checkpoints(str(tmp_path), now, defaults=defaults).load() is not None
+    assert Checkpoints(str(tmp_path), now, upgraded=upgraded).load() is not None
     changed = now | {"search": {"rounds": 13}}
     with pytest.raises(
         CheckpointError, match=r"search\.rounds: 12 in the checkpoint, 13 in the job"
     ):
-        Checkpoints(str(tmp_path), changed, defaults=defaults).load()
+        Checkpoints(str(tmp_path), changed, upgraded=upgraded).load()
     with pytest.raises(
         CheckpointError, match=r"search\.rounds: nothing in the checkpoint, 12 in the job"
     ):

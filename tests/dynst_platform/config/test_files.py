@@ -35,7 +35,7 @@ def test_golden_jobs_are_valid_and_survive_a_round_trip(path: Path, tmp_path: Pa
         ({"training.epochs": 0}, "'training.epochs' must be greater than or equal to 1, but got 0"),
         (
             {"sparsity.scheme": "magic"},
-            "'sparsity.scheme' must be 'dynamic', 'iterative', 'one_shot' or 'judged', but got "
+            "'sparsity.scheme' must be 'dynamic', 'iterative', 'one_shot' or 'searched', but got "
             "'magic'",
         ),
         (

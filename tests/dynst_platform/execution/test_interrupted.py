@@ -21,6 +21,7 @@ from dynst_platform.config.job import JobSpec
 from dynst_platform.execution import worker
 from dynst_platform.execution.run_state import ResumableRun, RunState
 from dynst_platform.execution.worker import run_job
+from dynst_platform.log import log_of_run
 from dynst_platform.reports import Report
 from tests.dynst_platform.commands.train.test_train import small_job
 from tests.dynst_platform.reports import plain
@@ -64,7 +65,7 @@ def job_of(
         }
         | sparsity,
         search={"elimination_rounds": 1, "rounds": 1, "proposals": 2},
-        references={"random": 1, "baselines": ["variance"] if scheme == "judged" else []},
+        references={"random": 1, "baselines": ["variance"] if scheme == "searched" else []},
     )
 
 
@@ -135,7 +136,7 @@ def same_models(one: Path, other: Path) -> None:
 
 
 SETTINGS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-    ("judged", {}, {}),
+    ("searched", {}, {}),
     ("dynamic", {}, {}),
     ("iterative", {"checkpoint_every_steps": 2}, {"rewind": 0.2, "criterion": "learned_gate"}),
     ("one_shot", {"checkpoint_every": 3}, {"criterion": "random"}),
@@ -210,7 +211,7 @@ def test_killed_between_a_report_and_its_checkpoint(
     """That epoch is trained and told once more: as reports, 6 is the first of the learned arm, 8
     the one of a choice.
     """
-    job, reports = job_of(network, "judged"), list[dict[str, Any]]()
+    job, reports = job_of(network, "searched"), list[dict[str, Any]]()
 
     def tell(report: Report) -> None:
         reports.append(plain(report))
@@ -300,7 +301,11 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_is_told(
         run_job(job, network.path, tmp_path / "killed", tell)
     newest = max((tmp_path / "killed" / "checkpoints").iterdir())
     newest.write_bytes(newest.read_bytes()[:-10])
-    run_job(job, network.path, tmp_path / "killed", tell)
+    with log_of_run(tmp_path / "killed", "driver"):
+        run_job(job, network.path, tmp_path / "killed", tell)
+    log = (tmp_path / "killed" / "logs" / "driver.log").read_text()
+    assert f"{newest.name} is damaged: its content is not what was written" in log
+    assert "the one before it is tried" in log
     notes = [report["note"] for report in reports if "note" in report]
     assert len(notes) == 1
     assert f"{newest.name} is damaged" in notes[0]

@@ -98,7 +98,9 @@ def _of_run(client: MlflowClient, run: Any) -> dict[str, Any]:
             ]
             for key in run.data.metrics
         },
-        "artifacts": sorted(_files(client, run_id, "")),
+        "artifacts": sorted(
+            name for name in _files(client, run_id, "") if not name.startswith("logs/")
+        ),
         "inputs": [entry.dataset.name for entry in run.inputs.dataset_inputs],
         "models": [
             (str(model.status), model.tags["dynst.digest"], _figures(model)) for model in models

@@ -21,7 +21,7 @@ from dynst_platform.studies.tasks import Task, TaskResult
 __all__ = ["TRAINED", "ablation_tasks"]
 
 TRAINED = "trained"
-NO_CRITERION = "none"  # of a judged choice
+NO_CRITERION = "none"  # of the searched scheme
 
 
 def ablation_tasks(job: JobSpec, store: SensorStore) -> list[Task]:
@@ -47,13 +47,13 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
 
 
 def _variants(job: JobSpec) -> Iterator[tuple[str, str, float]]:
-    """A judged choice asks no criterion and stands there once, with the sensor dropout that makes a
-    judge of its network.
+    """The searched scheme asks no criterion and stands there once, with the sensor dropout that its
+    search needs.
     """
     spec = job.ablation
     for scheme in spec.schemes:
         yield from product(
-            [scheme], [NO_CRITERION] if scheme == "judged" else spec.criteria, spec.sparsities
+            [scheme], [NO_CRITERION] if scheme == "searched" else spec.criteria, spec.sparsities
         )
 
 

@@ -12,7 +12,6 @@ from dynst_platform.commands.ablate.summary import ablation_summary
 from dynst_platform.commands.ablate.tasks import ablation_tasks
 from dynst_platform.config.files import dump_spec
 from dynst_platform.config.job import JobSpec
-from dynst_platform.config.locations import home
 from dynst_platform.config.stores import first_unit
 from dynst_platform.studies.study import OnTask, StudyOutcome, outcome_facts, plain_rows, study_run
 
@@ -32,11 +31,10 @@ def ablate(job: JobSpec, store: SensorStore, on_piece: OnTask) -> AblationOutcom
     """
     with study_run("ablation", job, store, ablation_tasks(job, store), on_piece) as (
         tracker,
+        folder,
         table,
     ):
         variants = ablation_summary(table, store.sensors.ids)
-        folder = home() / job.name / f"ablation-{tracker.job_id}"
-        folder.mkdir(parents=True)
         table.to_parquet(folder / "ablation.parquet")
         variants.to_csv(folder / "variants.csv", index=False)
         (folder / "job.yaml").write_text(dump_spec(job), encoding="utf-8")

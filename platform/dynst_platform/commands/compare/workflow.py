@@ -11,10 +11,10 @@ import pandas as pd
 
 from dynst.errors import ConfigError
 from dynst_platform.config.locations import tracking_uri
+from dynst_platform.log import quiet_libraries
 from dynst_platform.model_registry.policy import Candidate, candidates_of, shortfalls
 from dynst_platform.model_registry.references import client_of
 from dynst_platform.model_registry.runs import Training, trainings_of
-from dynst_platform.quiet import quiet_libraries
 
 __all__ = ["COLUMNS", "Compared", "compare", "shortened"]
 

@@ -95,12 +95,12 @@ def _choice(
 ) -> TaskResult:
     supernet = _supernet(job, store, seed)
     network = _load(supernet.experiment, files)
-    judge = supernet.judge(network)
+    evaluator = supernet.evaluator(network)
     if choice == LEARNED:
-        found = [supernet.learned(judge, sparsity)]
+        found = [supernet.learned(evaluator, sparsity)]
     else:
         draws = JobSpec.model_validate(job).curve.random if choice == "random" else 1
-        found = [supernet.ranked(choice, number, judge, sparsity) for number in range(draws)]
+        found = [supernet.ranked(choice, number, evaluator, sparsity) for number in range(draws)]
     return TaskResult(_points(supernet, network, found, epochs))
 
 
@@ -110,7 +110,7 @@ def _given(
     supernet = _supernet(job, store, seed)
     network = _load(supernet.experiment, files)
     choice = supernet.given(
-        active, supernet.judge(network), JobSpec.model_validate(job).curve.sparsities
+        active, supernet.evaluator(network), JobSpec.model_validate(job).curve.sparsities
     )
     return TaskResult(_points(supernet, network, [choice], epochs))
 
@@ -149,7 +149,7 @@ def _choice_row(choice: Choice) -> Row:
         "choice": choice.name,
         "number": choice.number,
         "sparsity": choice.sparsity,
-        "judged": choice.judged,
+        "searched": choice.search_loss,
         "choice_seconds": choice.seconds,
         "active": choice.active.nonzero().squeeze(1).tolist(),
     }

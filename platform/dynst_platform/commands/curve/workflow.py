@@ -1,4 +1,4 @@
-"""The use case behind ``dynst curve``: one network for each seed, every choice judged on it, a
+"""The use case behind ``dynst curve``: one network for each seed, every choice evaluated on it, a
 table, a picture, an MLflow run.
 """
 
@@ -14,7 +14,6 @@ from dynst_platform.commands.curve.summary import STAGES, summary
 from dynst_platform.commands.curve.tasks import curve_tasks
 from dynst_platform.config.files import dump_spec
 from dynst_platform.config.job import JobSpec
-from dynst_platform.config.locations import home
 from dynst_platform.config.stores import first_unit
 from dynst_platform.studies.study import OnTask, StudyOutcome, outcome_facts, plain_rows, study_run
 
@@ -34,8 +33,11 @@ def curve(job: JobSpec, store: SensorStore, on_piece: OnTask) -> CurveOutcome:
     Raises:
         RunError: a piece or the tracking store failed; what was finished stays.
     """
-    with study_run("curve", job, store, curve_tasks(job, store), on_piece) as (tracker, table):
-        folder = home() / job.name / f"curve-{tracker.job_id}"
+    with study_run("curve", job, store, curve_tasks(job, store), on_piece) as (
+        tracker,
+        folder,
+        table,
+    ):
         points = summary(table, store.sensors.ids)
         _write(folder, table, points, job, store)
         tracker.finish_study("curve", _series(points), folder)
@@ -47,7 +49,6 @@ def curve(job: JobSpec, store: SensorStore, on_piece: OnTask) -> CurveOutcome:
 def _write(
     folder: Path, table: pd.DataFrame, points: pd.DataFrame, job: JobSpec, store: SensorStore
 ) -> None:
-    folder.mkdir(parents=True)
     table.to_parquet(folder / "rows.parquet")
     table.to_csv(folder / "rows.csv", index=False)
     points.to_csv(folder / "curve.csv", index=False)

@@ -13,7 +13,7 @@ from dynst_platform.config.locations import home, tracking_uri
 from dynst_platform.errors import TrackingError
 from dynst_platform.execution.local_ray import local_ray
 from dynst_platform.execution.nodes import facts_of_nodes
-from dynst_platform.quiet import quiet_libraries
+from dynst_platform.log import quiet_libraries
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["look_around"]

@@ -19,8 +19,8 @@ from dynst.models.artifact import Artifact
 from dynst.models.inference import ServedForecaster
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.errors import RunError
+from dynst_platform.log import quiet_libraries
 from dynst_platform.model_registry.references import client_of, fetched, model_id_of
-from dynst_platform.quiet import quiet_libraries
 
 __all__ = ["FORMS", "export"]
 

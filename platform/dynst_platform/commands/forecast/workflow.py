@@ -12,8 +12,8 @@ from dynst.errors import DataError
 from dynst.models.artifact import Artifact
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.config.stores import find_store, in_patches
+from dynst_platform.log import quiet_libraries
 from dynst_platform.model_registry.references import client_of, fetched, model_id_of
-from dynst_platform.quiet import quiet_libraries
 from dynst_platform.tracking.serving_model import forecast_table, reading_columns
 
 __all__ = ["Forecast", "forecast"]

@@ -12,6 +12,7 @@ from dynst.errors import ArtifactError, ConfigError, DataError
 from dynst_platform.commands.promote.remeasure import remeasured_apart
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import tracking_uri
+from dynst_platform.log import quiet_libraries
 from dynst_platform.model_registry.policy import (
     Candidate,
     Figures,
@@ -22,7 +23,6 @@ from dynst_platform.model_registry.policy import (
 from dynst_platform.model_registry.references import client_of, fetched, store_that_fits
 from dynst_platform.model_registry.runs import trainings_of
 from dynst_platform.model_registry.versions import Version, alone_with, champion_of, register
-from dynst_platform.quiet import quiet_libraries
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["Decision", "promote"]

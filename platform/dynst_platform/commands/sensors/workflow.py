@@ -17,17 +17,17 @@ from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.config.stores import first_unit
+from dynst_platform.log import quiet_libraries
 from dynst_platform.model_registry.references import (
     client_of,
     fetched,
     model_id_of,
     store_that_fits,
 )
-from dynst_platform.quiet import quiet_libraries
 
 __all__ = ["Plan", "plan_of"]
 
-WINDOWS = 512  # of the test part, to judge the loss of a sensor by
+WINDOWS = 512  # of the test part, to estimate the loss of a sensor on
 MOST_LOST_ONE_BY_ONE = 512  # sensors; beyond, a first-order estimate
 
 
@@ -96,9 +96,9 @@ def _plan(reference: str, artifact: Artifact, job: JobSpec, store: SensorStore) 
     test, active = experiment.dataset.test, torch.tensor(artifact.description.active)
     errors = model_errors(experiment, artifact.model, active)
     figures = error_figures(errors, active)
-    judge = SubsetEvaluator(artifact.model, [(test, evenly(len(test), WINDOWS))])
+    evaluator = SubsetEvaluator(artifact.model, [(test, evenly(len(test), WINDOWS))])
     exact = int(active.sum()) <= MOST_LOST_ONE_BY_ONE
-    lost = _lost(judge, active) if exact else _lost_about(judge, active)
+    lost = _lost(evaluator, active) if exact else _lost_about(evaluator, active)
     sensors = pd.DataFrame(
         {
             "sensor": store.sensors.ids,
@@ -107,7 +107,7 @@ def _plan(reference: str, artifact: Artifact, job: JobSpec, store: SensorStore) 
             "cost": store.sensors.cost,
             "group": store.sensors.group,
             "mae": errors.mae_by_sensor().numpy(),
-            "mae_all_if_lost": lost + (errors.mae() - judge.loss(active)),
+            "mae_all_if_lost": lost + (errors.mae() - evaluator.loss(active)),
         }
     )
     if store.sensors.positions is not None:
@@ -124,16 +124,16 @@ def _plan(reference: str, artifact: Artifact, job: JobSpec, store: SensorStore) 
     )
 
 
-def _lost(judge: SubsetEvaluator, active: torch.Tensor) -> np.ndarray:
+def _lost(evaluator: SubsetEvaluator, active: torch.Tensor) -> np.ndarray:
     """``[S]``; NaN for a sensor that is off, or the last one that is on."""
     out = np.full(len(active), np.nan)
     on = active.nonzero().squeeze(1).tolist() if active.sum() > 1 else []
-    out[on] = judge.losses([active & (torch.arange(len(active)) != sensor) for sensor in on])
+    out[on] = evaluator.losses([active & (torch.arange(len(active)) != sensor) for sensor in on])
     return out
 
 
-def _lost_about(judge: SubsetEvaluator, active: torch.Tensor) -> np.ndarray:
+def _lost_about(evaluator: SubsetEvaluator, active: torch.Tensor) -> np.ndarray:
     """To first order, for networks where one evaluation for each sensor would take too long."""
-    estimate = judge.loss(active) + judge.importance(active)
+    estimate = evaluator.loss(active) + evaluator.importance(active)
     found: np.ndarray = torch.where(active, estimate, torch.nan).numpy()
     return found

@@ -29,7 +29,7 @@ def print_capacity(plan: Capacity) -> None:
         f"the warm-up, measured on one core",
         "time": f"about {_hours(plan.hours)}{_shared(plan)}, estimated from the step, on cores "
         f"like these",
-        "not counted": "start (half a minute), search of a judged choice, probes, talk between "
+        "not counted": "start (half a minute), search of the searched scheme, probes, talk between "
         "workers; and what a GPU would save",
     }
     click.echo(f"What {plan.name} asks of the cluster")

@@ -52,7 +52,7 @@ def say_where(profile: "Profile", job: "RemoteJob") -> None:
         return
     from dynst.storage.addresses import without_credentials
     from dynst_platform.errors import TrackingError
-    from dynst_platform.quiet import quiet_libraries
+    from dynst_platform.log import quiet_libraries
     from dynst_platform.tracking.run_address import run_address
 
     quiet_libraries()

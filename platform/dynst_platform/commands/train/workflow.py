@@ -2,6 +2,7 @@
 came out.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dynst import __version__
 from dynst.data.store import SensorStore
 from dynst.errors import DynstError
 from dynst.experiment.arms import ArmKind
@@ -29,8 +31,8 @@ from dynst_platform.errors import UnreachableError
 from dynst_platform.execution.launch import launch
 from dynst_platform.execution.nodes import check_cluster
 from dynst_platform.execution.worker import checkpoints_of
+from dynst_platform.log import log_of_run, quiet_libraries
 from dynst_platform.plots.masks import draw_mask
-from dynst_platform.quiet import quiet_libraries
 from dynst_platform.reports import ArmReport, Report
 from dynst_platform.tracking.cursor import Cursor, folder_lock
 from dynst_platform.tracking.delivery import Undelivered, delivered
@@ -39,6 +41,8 @@ from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.run_folder import JOB_FILE, mark_finished, new_folder, resumed_cursor
 
 __all__ = ["JOB_FILE", "Listener", "Outcome", "train"]
+
+logger = logging.getLogger(__name__)
 
 Listener = Callable[[Report], None]
 
@@ -137,10 +141,12 @@ def _run(
 
     if tracker is not None:
         cursor.move(runs=dict(tracker.runs))
-    with delivered(cursor, tracker) as finish, _says_how_to_go_on(cursor.folder):
-        launch(job, store.path, cursor.folder, on_report)
-        mark_finished(cursor.folder)
-    left = finish()
+    with log_of_run(cursor.folder, "driver"):
+        logger.info("dynst %s trains %s, %d sensors", __version__, job.name, len(store.sensors))
+        with delivered(cursor, tracker) as finish, _says_how_to_go_on(cursor.folder):
+            launch(job, store.path, cursor.folder, on_report)
+            mark_finished(cursor.folder)
+        left = finish()
     return _outcome(job, store, cursor, collected, left)
 
 

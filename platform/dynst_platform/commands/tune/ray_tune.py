@@ -12,15 +12,17 @@ from ray import cloudpickle, tune
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from dynst_platform.commands.tune.memory import KilledForMemory, tolerate_oom_kills
 from dynst_platform.commands.tune.reports import TrialReport, TrialResult
 from dynst_platform.commands.tune.schedulers import Population, stopping
 from dynst_platform.commands.tune.trial_process import Setting, run_trial
+from dynst_platform.compat import KilledForMemory, tolerate_oom_kills
 from dynst_platform.config.sweep import Resources, SweepSpec
 from dynst_platform.errors import RunError
 from dynst_platform.execution.local_ray import local_ray
 
 __all__ = ["TrialDriver", "run_trials"]
+
+logger = logging.getLogger(__name__)
 
 STARTER_MEMORY = (
     64 * 2**20
@@ -68,7 +70,7 @@ def run_trials(
     Raises:
         RunError: Tune itself failed.
     """
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # whose trials fail is told by name
+    logging.getLogger("ray.tune").propagate = False  # its lines belong into the log alone
     dashboard = (
         sweep.resources.workers > 1
     )  # which frees what the group of a stopped trial had taken
@@ -194,6 +196,7 @@ class _DriverCallback(tune.Callback):  # type: ignore[misc]
             self._tell(self._conductor.started, trial)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        logger.warning("trial %d is tried again: %s", trial.config["number"], _reason(trial))
         self._open.discard(trial.config["number"])
 
     def on_trial_result(

@@ -23,7 +23,7 @@ Tune.
 
 
 def stopping(sweep: SweepSpec) -> TrialScheduler | None:
-    """Trials are compared by epochs since their masks were final, so that none is judged in the
+    """Trials are compared by epochs since their masks were final, so that none is compared in the
     middle of its pruning.
     """
     if sweep.scheduler == "asha":

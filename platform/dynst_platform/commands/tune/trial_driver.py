@@ -2,6 +2,7 @@
 to MLflow and the screen.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
@@ -17,6 +18,8 @@ from dynst_platform.config.sweep import SweepSpec
 from dynst_platform.tracking.mlflow_runs import Tracker
 
 __all__ = ["Listener", "SweepDriver", "jobs_of"]
+
+logger = logging.getLogger(__name__)
 
 Listener = Callable[[Record, TrialReport | None], None]
 """(the record of a trial, its report if there is a new one), whenever something happens to it."""
@@ -77,6 +80,7 @@ class SweepDriver:
             try:
                 jobs = jobs_of(self.sweep, record.overrides)
             except ConfigError as error:  # each value is right alone, but not all together
+                logger.warning("trial %d is skipped: its settings do not fit", record.number)
                 self._start_run(record)
                 self._end(record, "failed", str(error))
                 continue
@@ -86,6 +90,7 @@ class SweepDriver:
     def started(self, number: int) -> None:
         record = self.trials[number]
         record.attempts += 1
+        logger.info("trial %d starts, attempt %d", number, record.attempts)
         self._start_run(record)
         self._records.save(record)
         self._listener(record, None)
@@ -136,6 +141,7 @@ class SweepDriver:
         record = self.trials[number]
         record.history.append({"until": epoch, "overrides": record.overrides, "then_from": leader})
         record.overrides = perturbed(self.sweep, self.trials[leader].overrides, random)
+        logger.info("trial %d goes on from trial %d at epoch %d", number, leader, epoch)
         self._records.save(record)
         self._listener(record, None)
         return _plain(jobs_of(self.sweep, record.overrides))
@@ -163,6 +169,8 @@ class SweepDriver:
     def _end(self, record: Record, state: Any, reason: str) -> None:
         self._start_run(record)
         record.state, record.reason = state, reason
+        level = logging.WARNING if state == "failed" else logging.INFO
+        logger.log(level, "trial %d %s%s", record.number, state, f": {reason}" if reason else "")
         self._records.save(record)
         self._proposals.learn(record)
         status = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}[state]

@@ -2,6 +2,7 @@
 end when nothing moves.
 """
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -22,9 +23,12 @@ from dynst_platform.commands.tune.trial import States, Trial
 from dynst_platform.config.job import JobSpec
 from dynst_platform.errors import RunError
 from dynst_platform.execution.worker_group import GroupShape, run_on_workers
+from dynst_platform.log import log_of_run
 from dynst_platform.tracking.report_file import REPORTS, LineReader
 
 __all__ = ["CLOCK", "Setting", "run_trial"]
+
+logger = logging.getLogger(__name__)
 
 CLOCK = "settled"  # of a ``TrialReport``
 
@@ -92,11 +96,15 @@ def _train(config: dict[str, Any], setting: Setting, report: Callable[[TrialRepo
     torch.set_num_threads(1)
     number = config["number"]
     last = TrialReport()
-    with _Watch(setting.hung_file(number), setting.hung_after) as watch:
+    with (
+        log_of_run(Path(setting.trials).parent, f"trial-{number:05d}"),
+        _Watch(setting.hung_file(number), setting.hung_after) as watch,
+    ):
         try:
             jobs = [JobSpec.model_validate(job) for job in config["jobs"]]
             warm_ups = None if setting.warm_ups is None else Path(setting.warm_ups)
             state = setting.state(number)
+            logger.info("trial %d: %d trainings%s", number, len(jobs), _from(state))
             trial = setting.make_trial(jobs, setting.store, warm_ups, watch.beat, _loaded(state))
             for last in trial.epochs():
                 watch.beat()
@@ -107,6 +115,10 @@ def _train(config: dict[str, Any], setting: Setting, report: Callable[[TrialRepo
             state.unlink(missing_ok=True)
         except (DynstError, RunError) as error:
             report(last.model_copy(update={"failed": str(error)}))
+
+
+def _from(state: Path) -> str:
+    return f", from the state in {state.name}" if state.exists() else ""
 
 
 def _loaded(path: Path) -> States | None:

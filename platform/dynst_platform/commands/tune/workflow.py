@@ -29,9 +29,9 @@ from dynst_platform.config.sweep import SweepSpec
 from dynst_platform.errors import RunError
 from dynst_platform.execution.nodes import check_cluster
 from dynst_platform.execution.worker_group import GroupShape
-from dynst_platform.quiet import quiet_libraries
+from dynst_platform.log import quiet_libraries
 from dynst_platform.studies.references import dense_task
-from dynst_platform.studies.study import closed_on_failure
+from dynst_platform.studies.study import closed_on_failure, logged
 from dynst_platform.studies.tasks import OnDone, run_tasks
 from dynst_platform.tracking.mlflow_runs import Tracker, sweep_of_run
 
@@ -123,7 +123,7 @@ def tune(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SWEEP_FILE).write_text(dump_spec(sweep), encoding="utf-8")
     records = Records(folder / "trials")
-    with closed_on_failure(tracker, "go on with --resume"):
+    with logged(tracker, folder), closed_on_failure(tracker, "go on with --resume"):
         dense = _shared_work(sweep, store, on_piece)
         conductor = SweepDriver(
             sweep, records, tracker, tracker.runs[PARENT], listener, dense["test"]

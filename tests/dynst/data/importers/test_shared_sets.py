@@ -13,8 +13,9 @@ import pytest
 
 from dynst.data.describe import describe_store
 from dynst.data.importers.import_store import GraphOptions, ImportReport, import_store
+from dynst.data.series import make_series
 from dynst.data.store import SensorStore, open_store
-from dynst.data.windows import make_series, split_windows
+from dynst.data.windows import split_windows
 from dynst.errors import DataError
 from tests.conftest import shared_data
 

@@ -12,9 +12,9 @@ IDENTITY = torch.nn.functional.normalize(
 )
 
 
-def network(identity: Tensor = IDENTITY) -> AGCRN:
+def network(node_embedding: Tensor = IDENTITY) -> AGCRN:
     torch.manual_seed(0)
-    return AGCRN(SHAPE, DenseTopology(torch.rand(K, K)), F, identity)
+    return AGCRN(SHAPE, DenseTopology(torch.rand(K, K)), F, node_embedding)
 
 
 def test_every_step_of_the_window_is_heard() -> None:
@@ -40,7 +40,9 @@ def test_half_of_the_weights_are_common_at_first_and_none_is_too_large() -> None
     backbone = AGCRN(
         Shape(T, 1, K, 1, 1, hidden=64), DenseTopology(torch.rand(K, K)), F, IDENTITY, pool=200
     )
-    weight = backbone.layers[0].of_inputs(backbone.share(IDENTITY)).flatten(1)  # [K, 128 · 192]
+    weight = (
+        backbone.layers[0].of_inputs(backbone.pool_weights(IDENTITY)).flatten(1)
+    )  # [K, 128 · 192]
     assert (weight.std(1) * 128**0.5 - 1).abs().max() < 0.2
     between = torch.corrcoef(weight)[~torch.eye(K, dtype=torch.bool)]
     expected = (1 + IDENTITY @ IDENTITY.T)[~torch.eye(K, dtype=torch.bool)] / 2
@@ -49,7 +51,7 @@ def test_half_of_the_weights_are_common_at_first_and_none_is_too_large() -> None
 
 def test_a_layer_is_the_recurrence_of_the_paper() -> None:
     backbone = network()
-    layer, share = backbone.layers[0], backbone.share(IDENTITY)
+    layer, share = backbone.layers[0], backbone.pool_weights(IDENTITY)
     learned = (backbone.query(IDENTITY) @ backbone.key(IDENTITY).T).softmax(-1)
     inputs = torch.randn(K, T, 3, D)
     weight, bias = layer.of_inputs(share), share @ layer.bias
@@ -69,8 +71,8 @@ def test_a_layer_is_the_recurrence_of_the_paper() -> None:
             .sigmoid()
             .split(D, dim=-1)
         )
-        content = (told[..., 2 * D :] + convolved(reset * state, layer.of_kept(share))).tanh()
+        content = (told[..., 2 * D :] + convolved(reset * state, layer.of_candidate(share))).tanh()
         state = update * state + (1 - update) * content
-    links = backbone.geometry.among(torch.arange(K), None)
-    given = links.attend(backbone.query(IDENTITY)[None], backbone.key(IDENTITY)[None])
+    neighborhood = backbone.topology.sensor_to_sensor(torch.arange(K), None)
+    given = neighborhood.attend(backbone.query(IDENTITY)[None], backbone.key(IDENTITY)[None])
     torch.testing.assert_close(layer(inputs, share, given)[:, -1], state)

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from dynst.data.scaler import SEASONS, SeasonalScaler
+from dynst.data.windows import ForecastInputs
 from dynst.models.forecaster import CompactForecaster, SparseForecaster
 from dynst.models.graph.linear import LinearModel, LinearReadout
 from dynst.models.layers.dense_topology import DenseTopology
@@ -29,8 +30,12 @@ def model(targets: tuple[int, ...] = (0,)) -> SparseForecaster:
 def forecast(network: SparseForecaster, values: Tensor, gated: bool) -> Tensor:
     seen, calendar = torch.ones_like(values, dtype=torch.bool), torch.zeros(len(values), 6)
     if gated:
-        return network(values, seen, calendar, torch.arange(S), ACTIVE.float())
-    return network(values[:, :, ACTIVE], seen[:, :, ACTIVE], calendar, ACTIVE.nonzero().squeeze(1))
+        return network(ForecastInputs(values, seen, calendar, torch.arange(S), ACTIVE.float()))
+    return network(
+        ForecastInputs(
+            values[:, :, ACTIVE], seen[:, :, ACTIVE], calendar, ACTIVE.nonzero().squeeze(1)
+        )
+    )
 
 
 @pytest.mark.parametrize("gated", [False, True])
@@ -50,14 +55,14 @@ def test_what_two_windows_say_together_is_the_sum_of_what_each_says(gated: bool)
 def test_a_location_that_is_on_leans_on_the_others_by_the_learned_share() -> None:
     network, values = model(), torch.randn(B, T, S, C, generator=torch.Generator().manual_seed(1))
     torch.nn.init.zeros_(network.readout.constant)
-    alone, between, others = (_leaning(network, share, values) for share in (0.0, 0.25, 1.0))
+    alone, between, others = (_with_weight(network, share, values) for share in (0.0, 0.25, 1.0))
     torch.testing.assert_close(between[:, :, ACTIVE], (0.75 * alone + 0.25 * others)[:, :, ACTIVE])
     assert torch.equal(alone[:, :, ~ACTIVE], others[:, :, ~ACTIVE])
     assert ((alone - others)[:, :, ACTIVE].abs().amax((0, 1, 3)) > 0.01).all()
 
 
-def _leaning(network: SparseForecaster, share: float, values: Tensor) -> Tensor:
-    torch.nn.init.constant_(network.readout.leaning, share)
+def _with_weight(network: SparseForecaster, share: float, values: Tensor) -> Tensor:
+    torch.nn.init.constant_(network.readout.neighbour_weight, share)
     return forecast(network, values, gated=False)
 
 

@@ -23,12 +23,12 @@ POSITIONS = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
 
 
 def network(
-    geometry: Topology | None = None, positions: Tensor | None = POSITIONS, steps: int = 2
+    topology: Topology | None = None, positions: Tensor | None = POSITIONS, steps: int = 2
 ) -> MeshGraphNet:
     torch.manual_seed(0)
-    geometry = SparseTopology(NEIGHBOURS, PROXIMITY) if geometry is None else geometry
+    topology = SparseTopology(NEIGHBOURS, PROXIMITY) if topology is None else topology
     return MeshGraphNet(
-        SHAPE, geometry, F, torch.randn(S, E), positions, steps=steps, edge_hidden=E
+        SHAPE, topology, F, torch.randn(S, E), positions, steps=steps, edge_hidden=E
     )
 
 
@@ -44,22 +44,22 @@ def test_both_geometries_give_the_same_pairs() -> None:
         torch.randn(3, 5),
     )
     for given in (None, gates):
-        links = [
-            geometry.among(sensors, given)
-            for geometry in (SparseTopology(NEIGHBOURS, PROXIMITY), DenseTopology(DENSE))
+        neighborhood = [
+            topology.sensor_to_sensor(sensors, given)
+            for topology in (SparseTopology(NEIGHBOURS, PROXIMITY), DenseTopology(DENSE))
         ]
         heard = [
             (pairs.weight[..., None] * values[pairs.index]).sum(1)
-            for pairs in (link.neighbours() for link in links)
+            for pairs in (link.neighbours() for link in neighborhood)
         ]
         torch.testing.assert_close(heard[0], heard[1])
-        torch.testing.assert_close(heard[0], links[0].average()(values[None])[0])
+        torch.testing.assert_close(heard[0], neighborhood[0].average()(values[None])[0])
 
 
 def encoded(backbone: MeshGraphNet, morphed: Tensor, calendar: Tensor) -> Tensor:
-    identity = backbone.encode_identity(backbone.identity)
+    node_embedding = backbone.encode_embedding(backbone.node_embedding)
     return backbone.encode_node(
-        backbone.encode(morphed) + identity + backbone.encode_calendar(calendar)[:, None]
+        backbone.encode(morphed) + node_embedding + backbone.encode_calendar(calendar)[:, None]
     )
 
 
@@ -76,8 +76,8 @@ def test_four_nodes_by_hand() -> None:
         for here, there in edge:
             asked = (
                 step.of_edge(edge[here, there])
-                + step.of_listener(node[:, here])
-                + step.of_speaker(node[:, there])
+                + step.of_receiver(node[:, here])
+                + step.of_sender(node[:, there])
             )
             edge[here, there] = edge[here, there] + step.edge(asked)
         heard = [
@@ -112,7 +112,7 @@ def _in_torch_geometric(step: nn.Module) -> nn.Module:
 
         def edge_update(self, node_i: Tensor, node_j: Tensor, edge: Tensor) -> Tensor:
             return edge + step.edge(
-                step.of_edge(edge) + step.of_listener(node_i) + step.of_speaker(node_j)
+                step.of_edge(edge) + step.of_receiver(node_i) + step.of_sender(node_j)
             )
 
         def message(self, edge: Tensor, weight: Tensor) -> Tensor:
@@ -180,12 +180,12 @@ def test_memory_grows_with_the_network_and_not_with_its_square() -> None:
     def peak(num_sensors: int) -> int:
         shape = replace(SHAPE, num_sensors=num_sensors)
         ring = (torch.arange(num_sensors)[:, None] + torch.tensor([1, 2, 3])) % num_sensors
-        geometry, identity = (
+        topology, node_embedding = (
             SparseTopology(ring, torch.ones(ring.shape)),
             torch.randn(num_sensors, E),
         )
         backbone = MeshGraphNet(
-            shape, geometry, F, identity, torch.rand(num_sensors, 2), steps=2, edge_hidden=E
+            shape, topology, F, node_embedding, torch.rand(num_sensors, 2), steps=2, edge_hidden=E
         )
         morphed, gates = (
             torch.randn(B, num_sensors, T * 2),

@@ -28,7 +28,7 @@ def test_the_graph_convolution_is_the_chebyshev_one_of_the_random_walk_laplacian
         theirs.bias.copy_(ours.bias)
         for power, linear in enumerate(theirs.lins):
             linear.weight.copy_((-1) ** power * ours.weight[power].T)
-    known = DenseTopology(weight).among(torch.arange(K), None).average()
+    known = DenseTopology(weight).sensor_to_sensor(torch.arange(K), None).average()
     expected = theirs(
         states.transpose(1, 2).flatten(0, 1), *dense_to_sparse(weight), lambda_max=torch.tensor(2.0)
     )

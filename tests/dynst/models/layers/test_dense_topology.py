@@ -30,13 +30,13 @@ def test_pieces_are_the_whole_in_value_and_gradient(
 ) -> None:
     monkeypatch.setattr(all_pairs, "PIECE", piece)
     found = []
-    for nearness in (None, torch.zeros(HEADS, 1, 1)):  # any nearness takes the plain way
+    for proximity_weight in (None, torch.zeros(HEADS, 1, 1)):  # any nearness takes the plain way
         given = None if gates is None else gates.clone().requires_grad_()
         query, key, values = inputs = parts(B, S, value_size)
         out = (
             DenseTopology(torch.zeros(S, S))
-            .among(torch.arange(S), given)
-            .attend(query, key, nearness)(values)
+            .sensor_to_sensor(torch.arange(S), given)
+            .attend(query, key, proximity_weight)(values)
         )
         wanted = inputs if given is None else [*inputs, given]
         found.append([out, *torch.autograd.grad(out.square().sum(), wanted)])
@@ -52,7 +52,9 @@ def test_the_scores_of_all_windows_are_never_in_memory_together(
     batch, sensors = 60, 50
     monkeypatch.setattr(all_pairs, "PIECE", HEADS * sensors**2)
     gates = torch.ones(sensors, requires_grad=True) if probe else None
-    links = DenseTopology(torch.zeros(sensors, sensors)).among(torch.arange(sensors), gates)
+    neighborhood = DenseTopology(torch.zeros(sensors, sensors)).sensor_to_sensor(
+        torch.arange(sensors), gates
+    )
     query, key, values = parts(batch, sensors, value_size)
-    peak = peak_memory(lambda: links.attend(query, key)(values).sum().backward())
+    peak = peak_memory(lambda: neighborhood.attend(query, key)(values).sum().backward())
     assert peak < batch * HEADS * sensors**2 * 4 / 2

@@ -16,8 +16,10 @@ from tests.dynst.models.layers.test_sparse_topology import Largest
 T, F, N = 4, 2, 5
 MAKE: dict[str, Callable[[Shape, SparseTopology, Tensor], CompactBackbone]] = {
     "stgcn": lambda shape, lists, _: STGCN(shape, lists, F),
-    "graph_wavenet": lambda shape, lists, identity: GraphWaveNet(shape, lists, lists, F, identity),
-    "agcrn": lambda shape, lists, identity: AGCRN(shape, lists, F, identity, pool=2),
+    "graph_wavenet": lambda shape, lists, node_embedding: GraphWaveNet(
+        shape, lists, lists, F, node_embedding
+    ),
+    "agcrn": lambda shape, lists, node_embedding: AGCRN(shape, lists, F, node_embedding, pool=2),
 }
 
 

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from dynst.data.scaler import SEASONS, SeasonalScaler
+from dynst.data.windows import ForecastInputs
 from dynst.models.forecaster import CompactForecaster, SparseForecaster
 from dynst.models.graph.stream_morph import MorphGraphNet
 from dynst.models.layers.dense_topology import DenseTopology
@@ -20,12 +21,12 @@ def straight(targets: list[int]) -> SparseForecaster:
     shape = Shape(
         window=T, horizon=H, num_sensors=S, num_channels=C, num_targets=len(targets), hidden=8
     )
-    geometry = DenseTopology(torch.rand(S, S))
-    identity = torch.randn(S, 4) / 2
-    readout = Readout(shape, geometry, targets, identity)
+    topology = DenseTopology(torch.rand(S, S))
+    node_embedding = torch.randn(S, 4) / 2
+    readout = Readout(shape, topology, targets, node_embedding)
     torch.nn.init.zeros_(readout.forecast.weight)
     torch.nn.init.zeros_(readout.forecast.bias)
-    backbone = MorphGraphNet(shape, geometry, 6, identity, blocks=1)
+    backbone = MorphGraphNet(shape, topology, 6, node_embedding, blocks=1)
     return CompactForecaster(shape, backbone, readout, SeasonalScaler(SEASONS["none"], S, C))
 
 
@@ -36,9 +37,9 @@ def readings() -> Tensor:
 def forecast(model: SparseForecaster, values: Tensor, active: Tensor, gated: bool) -> Tensor:
     seen, calendar = torch.ones_like(values, dtype=torch.bool), torch.zeros(B, 6)
     if gated:
-        return model(values, seen, calendar, torch.arange(S), active.float())
+        return model(ForecastInputs(values, seen, calendar, torch.arange(S), active.float()))
     sensors = active.nonzero().squeeze(1)
-    return model(values[:, :, sensors], seen[:, :, sensors], calendar, sensors)
+    return model(ForecastInputs(values[:, :, sensors], seen[:, :, sensors], calendar, sensors))
 
 
 @pytest.mark.parametrize("targets", [[0], [1], [1, 0]], ids=str)
@@ -58,9 +59,9 @@ def test_a_location_that_is_off_is_told_a_mean_of_the_others() -> None:
     found = forecast(straight([0]), values, active, gated=False)[:, 0, ~active, 0]
     assert (found > last.amin(1, keepdim=True)).all()
     assert (found < last.amax(1, keepdim=True)).all()
-    everywhere = torch.full_like(values, 2.5)
+    sensor_to_location = torch.full_like(values, 2.5)
     torch.testing.assert_close(
-        forecast(straight([0]), everywhere, active, False), torch.full((B, H, S, 1), 2.5)
+        forecast(straight([0]), sensor_to_location, active, False), torch.full((B, H, S, 1), 2.5)
     )
 
 
@@ -68,8 +69,8 @@ def test_the_nearest_sensor_says_most() -> None:
     model, active = straight([0]), torch.tensor([True, True, False, False, False, False])
     proximity = torch.zeros(S, S)
     proximity[2, 1] = 1
-    model.readout.geometry = DenseTopology(proximity)
-    torch.nn.init.zeros_(model.readout.location)  # all alike, but for who is near
+    model.readout.topology = DenseTopology(proximity)
+    torch.nn.init.zeros_(model.readout.location_embedding)  # all alike, but for who is near
     values = torch.zeros(B, T, S, C)
     values[:, :, 1] = 1
     found = forecast(model, values, active, gated=False)

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from dynst.data.edges import nearest_neighbour_edges
 from dynst.data.scaler import SEASONS, SeasonalScaler
+from dynst.data.windows import ForecastInputs
 from dynst.models.factory import ModelConfig, build_forecaster
 from dynst.models.forecaster import SparseForecaster
 from dynst.models.layers.dense_topology import DenseTopology
@@ -44,27 +45,27 @@ def test_what_is_heard_on_average_is_the_mean_of_what_heads_hear(
     form: str, locations: torch.Tensor | None, gated: bool
 ) -> None:
     heads, sensors = 3, torch.arange(0, S, 2)
-    geometry = lists() if form == "lists" else DenseTopology(torch.rand(S, S))
+    topology = lists() if form == "lists" else DenseTopology(torch.rand(S, S))
     gates = (torch.arange(S // 2) % 3 > 0).float() if gated else None
     query, key = (
         torch.randn(heads, S if locations is None else len(locations), 4),
         torch.randn(heads, len(sensors), 4),
     )
-    hearing = geometry.everywhere(sensors, gates, locations).listen(
+    aggregation = topology.sensor_to_location(sensors, gates, locations).attend_by_head(
         query, key, torch.ones(heads, 1, 1)
     )
     said = torch.randn(2, 1, len(sensors), 5)
-    each = hearing.by_head(said.expand(-1, heads, -1, -1))
-    torch.testing.assert_close(hearing.on_average(said), each.mean(1, keepdim=True))
+    each = aggregation.by_head(said.expand(-1, heads, -1, -1))
+    torch.testing.assert_close(aggregation.on_average(said), each.mean(1, keepdim=True))
 
 
 def test_a_location_whose_neighbours_are_off_hears_the_average_of_all() -> None:
     near = lists()
     sensors = torch.arange(1, S)[~torch.isin(torch.arange(1, S), near.neighbours[0])]
     values = torch.randn(2, len(sensors), 3)
-    mixed = near.everywhere(sensors, None).attend(torch.randn(S, 4), torch.randn(len(sensors), 4))(
-        values
-    )
+    mixed = near.sensor_to_location(sensors, None).attend(
+        torch.randn(S, 4), torch.randn(len(sensors), 4)
+    )(values)
     torch.testing.assert_close(mixed[:, 0], values.mean(1))
 
 
@@ -76,8 +77,8 @@ def test_learned_scores_grow_with_nearness() -> None:
     near = SparseTopology(
         torch.tensor([[1, 2], [0, 2], [0, 1]]), torch.tensor([[math.log(3), 0.0]]).expand(3, 2)
     )
-    links = near.among(torch.arange(3), None)
-    mixed = links.attend(torch.zeros(3, 4), torch.zeros(3, 4), torch.ones(1))(
+    neighborhood = near.sensor_to_sensor(torch.arange(3), None)
+    mixed = neighborhood.attend(torch.zeros(3, 4), torch.zeros(3, 4), torch.ones(1))(
         torch.tensor([[[0.0], [5.0], [10.0]]])
     )
     assert mixed[0, 0].item() == pytest.approx((3 * 5 + 10 + 5) / 5)
@@ -125,9 +126,8 @@ def test_no_tensor_of_a_training_step_grows_faster_than_the_network(probe: bool)
         gates = active.float().requires_grad_() if probe else None
         readings = torch.randn(1, 3, len(sensors), 1)
         with Largest() as watch:
-            model(
-                readings, readings > 0, torch.randn(1, 6), sensors, gates
-            ).square().mean().backward()
+            inputs = ForecastInputs(readings, readings > 0, torch.randn(1, 6), sensors, gates)
+            model(inputs).square().mean().backward()
         largest.append(watch.numbers)
     assert largest[1] <= 2.1 * largest[0]
     assert largest[1] < 1000 * 1000 / 8

@@ -28,7 +28,7 @@ def job(store: SensorStore, **ablation: object) -> JobSpec:
         "sparsity": {"dropout": False, "probe_every": 1, "rounds": 3},
         "search": {"elimination_rounds": 1, "rounds": 1, "proposals": 2},
         "ablation": {
-            "schemes": ["dynamic", "judged"],
+            "schemes": ["dynamic", "searched"],
             "criteria": ["random"],
             "sparsities": [0.5],
             "seeds": [0],
@@ -48,10 +48,10 @@ def run(spec: JobSpec) -> tuple[AblationOutcome, list[str]]:
 @pytest.mark.usefixtures("tracked_home")
 def test_each_variant_is_trained_once_and_kept(network: SensorStore) -> None:
     outcome, done = run(job(network))
-    assert sorted(done) == ["seed-0/dense", "seed-0/dynamic-random-0.5", "seed-0/judged-none-0.5"]
+    assert sorted(done) == ["seed-0/dense", "seed-0/dynamic-random-0.5", "seed-0/searched-none-0.5"]
     assert {(row["scheme"], row["criterion"], row["seeds"]) for row in outcome.variants} == {
         ("dynamic", "random", 1),
-        ("judged", "none", 1),
+        ("searched", "none", 1),
     }
     assert all(
         row["over_dense"] == pytest.approx(row["mae_all"] / outcome.references["dense"] - 1)

@@ -35,7 +35,7 @@ class FakeRay:
     """In place of Ray's own client."""
 
     def __init__(self, version: str = installed()["ray"]) -> None:
-        self._server_ray_version = version
+        self.ray_version = version
         self.sent: dict[str, Any] = {}
         self.package: dict[str, Any] = {}
 

@@ -130,7 +130,7 @@ def test_a_saved_model_knows_where_its_patches_lie(done: tuple[Outcome, MlflowCl
     artifact = load_artifact(Path(outcome.artifacts["folder"]) / "models" / "dynst")
     assert artifact.description.patching is not None
     assert artifact.description.patching.lattice.width == 3
-    assert artifact.model.backbone.places.abs().sum() > 0  # type: ignore[attr-defined]
+    assert artifact.model.backbone.positional_features.abs().sum() > 0  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("tracked_home", "quick_pictures")

@@ -114,6 +114,10 @@ def test_a_killed_worker_is_replaced_and_changes_nothing(
     assert len(victims) == 1
     assert [facts(report) for report in reports] == [facts(report) for report in undisturbed]
     same_models(alone, killed)
+    assert "worker 0 was lost" in (killed / "logs" / "controller.log").read_text()
+    log = (killed / "logs" / "worker-0.log").read_text()
+    assert log.count("worker 0 of 1 on cpu") == 2
+    assert "goes on from checkpoint" in log
 
 
 def test_an_error_of_our_own_is_not_tried_again(

@@ -282,7 +282,7 @@ def test_where_it_runs_may_change_on_the_way(job: JobSpec, network: SensorStore)
         resumed_job(folder, ["cluster.checkpoints=elsewhere"])
 
 
-def test_the_number_of_workers_may_change_for_the_checkpoint_to_judge(
+def test_the_number_of_workers_may_change_for_the_checkpoint_to_allow(
     job: JobSpec, network: SensorStore
 ) -> None:
     by_time = job.model_copy(

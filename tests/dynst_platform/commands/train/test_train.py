@@ -109,6 +109,14 @@ def test_masks_are_tables_and_pictures_after_every_change_of_sparsity(done) -> N
     assert final.loc[final["active"], "sensor"].tolist() == outcome.sensors["kept"]
 
 
+def test_the_log_lies_in_the_folder_and_beside_the_learned_run(done) -> None:
+    outcome, _, client = done
+    kept = Path(client.download_artifacts(outcome.run_id, "logs/driver.log")).read_text()
+    log = (Path(outcome.artifacts["folder"]) / "logs" / "driver.log").read_text()
+    assert log.startswith(kept)
+    assert "arm dynst ended" in kept
+
+
 def test_errors_by_step_are_one_tidy_table_of_all_forecasters(done) -> None:
     outcome, reports, client = done
     names = {item.path for item in client.list_artifacts(outcome.run_id)}

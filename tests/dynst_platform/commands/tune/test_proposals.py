@@ -9,7 +9,7 @@ from dynst_platform.commands.tune.proposals import Proposals, grid_size, with_tr
 from tests.dynst_platform.commands.tune.samples import finished, make_sweep
 
 CONDITIONAL = {
-    "sparsity.scheme": {"choice": ["judged", "dynamic"]},
+    "sparsity.scheme": {"choice": ["searched", "dynamic"]},
     "sparsity.drop_fraction": {"grid": [0.1, 0.3], "when": {"sparsity.scheme": "dynamic"}},
     "sparsity.rounds": {"choice": [1, 5], "when": {"training.epochs": [6, 7]}},
 }

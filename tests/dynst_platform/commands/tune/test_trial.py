@@ -32,7 +32,7 @@ def run(trial: Trial, folder: Path) -> tuple[list[TrialReport], TrialResult]:
     return epochs, result
 
 
-@pytest.mark.parametrize("scheme", ["dynamic", "judged"])
+@pytest.mark.parametrize("scheme", ["dynamic", "searched"])
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_trial_gives_what_a_training_gives(
     network: SensorStore, tmp_path: Path, scheme: str, shared: bool
@@ -68,7 +68,7 @@ def test_trials_share_a_warm_up_whatever_follows_it(network: SensorStore, tmp_pa
     jobs = [
         job_of(network),
         job_of(network, final=0.25, criterion="random"),
-        job_of(network, scheme="judged"),
+        job_of(network, scheme="searched"),
     ]
     assert len({warm_up_task(job, network).folder for job in jobs}) == 1
     for job in jobs:
@@ -94,7 +94,7 @@ def test_figures_are_means_over_seeds(network: SensorStore, tmp_path: Path) -> N
     assert together[-1].steps == 2 * alone[0][0][-1].steps
 
 
-@pytest.mark.parametrize("scheme", ["dynamic", "judged"])
+@pytest.mark.parametrize("scheme", ["dynamic", "searched"])
 def test_a_trial_goes_on_where_another_has_come_to(
     network: SensorStore, tmp_path: Path, scheme: str
 ) -> None:

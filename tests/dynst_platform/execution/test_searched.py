@@ -1,4 +1,4 @@
-"""A judged job and its references, whole: in this process, and on Ray."""
+"""A job of the searched scheme and its references, whole: in this process, and on Ray."""
 
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,13 @@ pytestmark = pytest.mark.filterwarnings(
 KEPT = ["s2", "s5", "s7"]
 
 
-def judged_job(network: SensorStore, folder: Path, **more: object) -> JobSpec:
+def searched_job(network: SensorStore, folder: Path, **more: object) -> JobSpec:
     (folder / "mine.csv").write_text("\n".join(["sensor", *KEPT]))
     marks = {"pinned": ["s1"], "excluded": ["s2", "s3"]}
     return small_job(
         network,
         **{
-            "sparsity": {"scheme": "judged", "final": 0.5, **marks},
+            "sparsity": {"scheme": "searched", "final": 0.5, **marks},
             "search": {"elimination_rounds": 2, "rounds": 2, "proposals": 3},
             "references": {
                 "random": 1,
@@ -46,7 +46,10 @@ def reports(network: SensorStore, tmp_path_factory: pytest.TempPathFactory) -> l
     said: list[dict[str, Any]] = []
     folder = tmp_path_factory.mktemp("job")
     run_job(
-        judged_job(network, folder), network.path, folder, lambda report: said.append(plain(report))
+        searched_job(network, folder),
+        network.path,
+        folder,
+        lambda report: said.append(plain(report)),
     )
     return said
 
@@ -92,7 +95,7 @@ def test_the_choice_is_one_round_between_two_epochs(reports: list[dict[str, Any]
 def test_the_outcome_reports_each_reference_with_its_own_count(
     network: SensorStore, tmp_path: Path
 ) -> None:
-    outcome = use_case.train(judged_job(network, tmp_path), network, lambda report: None)
+    outcome = use_case.train(searched_job(network, tmp_path), network, lambda report: None)
     assert outcome.sensors["active"] == 4
     assert outcome.mask_updates == 1
     assert {name: found["active"] for name, found in outcome.references.items()} == {
@@ -120,7 +123,7 @@ def test_two_ray_workers_find_the_same_choice(
     (tmp_path / "run").mkdir()
     cluster = {"num_workers": 2, "address": ray_head}
     launch(
-        judged_job(network, tmp_path, cluster=cluster),
+        searched_job(network, tmp_path, cluster=cluster),
         network.path,
         tmp_path / "run",
         lambda report: there.append(plain(report)),

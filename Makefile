@@ -36,7 +36,7 @@ check: $(DEV_STAMP)
 	$(BIN)/lint-imports --no-logo
 
 bench: $(DEV_STAMP)
-	$(BIN)/python benchmarks/all.py
+	$(BIN)/python -m benchmarks.all
 
 format: $(DEV_STAMP)
 	$(BIN)/ruff check --fix .

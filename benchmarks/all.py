@@ -1,14 +1,13 @@
-"""Every benchmark that fits half an hour on two cores, one after another, into one page.
+"""Runs every benchmark that fits into half an hour on two cores, and writes one page.
 
-Run: python benchmarks/all.py
+    python -m benchmarks.all
 
-``make bench`` runs it. Each table is what the command above it printed; one that fails says so, and
-the others go on. What the page says before its first table is written by hand and kept. What takes
-longer (parity of errors, kills, searches, trainings of all backbones) has commands of its own in
-the documents.
+``make bench`` runs it. Each table of the page is what the command above it printed. Where a command
+fails, the page says so, and the others go on. The text before the first table is written by hand
+and kept. Longer benchmarks (errors beside peers, kills, sweeps, trainings of all backbones) have
+commands of their own, which README.md lists.
 """
 
-import argparse
 import os
 import platform
 import subprocess
@@ -19,71 +18,67 @@ from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 
-HERE = Path(__file__).parent
-RESULTS = HERE / "results.md"
-VERSIONS = ("torch", "torch-geometric", "ray", "mlflow", "numpy")
+from benchmarks.support.commands import ROOT, python_module
+from benchmarks.support.machine import processor
+from benchmarks.support.options import parser_for
 
+RESULTS = ROOT / "benchmarks" / "results.md"
+VERSIONS = ("torch", "torch-geometric", "ray", "mlflow", "numpy")
 HEAD = "# Results\n"
-TABLE = "\n## `"  # how a part of the page begins
+HEADING = "\n## `"  # how a table of the page begins
 
 
 @dataclass(frozen=True)
 class Table:
-    script: str
+    name: str  # of a module of this package
     words: str = ""
     seconds: int = 600  # after which it is ended
 
     @property
     def command(self) -> str:
-        return f"python benchmarks/{self.script} {self.words}".strip()
+        return f"python -m benchmarks.{self.name} {self.words}".strip()
 
 
 TABLES = (
-    Table("inference.py", "--sensors 207 --turns 5 --seconds 1"),
-    Table("inference.py", "--sensors 2000 20000 --sparsities 0.5 0.8 --turns 3 --seconds 1"),
-    Table("roofline.py"),
-    Table("training.py", "--backbones morph_graph stid", 900),
-    Table("peers.py", "--pairs stid --rounds 3", 900),
-    Table("data.py"),
-    Table("growth.py", "--batches 4 --repeats 3"),
-    Table("overhead.py", "--repeats 2", 900),
-    Table("scaling.py", "--repeats 2", 900),
+    Table("speed.inference", "--sensors 207 --turns 5 --seconds 1"),
+    Table("speed.inference", "--sensors 2000 20000 --sparsities 0.5 0.8 --turns 3 --seconds 1"),
+    Table("speed.roofline"),
+    Table("speed.training", "--backbones morph_graph stid", 900),
+    Table("parity.peer_epoch_time", "--pairs stid --rounds 3", 900),
+    Table("speed.data_loading"),
+    Table("scale.network_size", "--batches 4 --repeats 3"),
+    Table("speed.overhead", "--repeats 2", 900),
+    Table("scale.data_parallel", "--repeats 2", 900),
 )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--only",
-        nargs="+",
-        choices=sorted({table.script for table in TABLES}),
-        help="the others keep what the page has",
-    )
+    parser = parser_for(__doc__)
+    names = sorted({table.name for table in TABLES})
+    parser.add_argument("--only", nargs="+", choices=names, help="the page keeps the others")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
-    wanted = [table for table in TABLES if not options.only or table.script in options.only]
     head, kept = parts_of(options.out)
     done = kept if options.only else {}
-    for table in wanted:
-        print(f"{table.command} …", file=sys.stderr, flush=True)
-        done[table.command] = (
-            f"{TABLE}{table.command}`\n\n{machine()}\n\n{outcome(table)}\n".lstrip()
-        )
-        options.out.write_text(page(head, done), encoding="utf-8")
+    for table in TABLES:
+        if not options.only or table.name in options.only:
+            print(f"{table.command} …", file=sys.stderr, flush=True)
+            text = f"{HEADING}{table.command}`\n\n{machine()}\n\n{outcome(table)}\n"
+            done[table.command] = text.lstrip()
+            options.out.write_text(page(head, done), encoding="utf-8")
 
 
 def parts_of(path: Path) -> tuple[str, dict[str, str]]:
     """What the page says before its tables, and these by command."""
     if not path.is_file():
         return HEAD, {}
-    head, *tables = path.read_text(encoding="utf-8").split(TABLE)
-    return head, {table.partition("`")[0]: f"{TABLE}{table}".strip() + "\n" for table in tables}
+    head, *tables = path.read_text(encoding="utf-8").split(HEADING)
+    return head, {table.partition("`")[0]: f"{HEADING}{table}".strip() + "\n" for table in tables}
 
 
 def page(head: str, done: dict[str, str]) -> str:
-    return "\n".join(
-        [f"{head.rstrip()}\n", *(done[table.command] for table in TABLES if table.command in done)]
-    )
+    tables = [done[table.command] for table in TABLES if table.command in done]
+    return "\n".join([f"{head.rstrip()}\n", *tables])
 
 
 def machine() -> str:
@@ -95,27 +90,14 @@ def machine() -> str:
     )
 
 
-def processor() -> str:
-    """Its name, where the system tells."""
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
-        platform.machine(),
-    )
-
-
 def outcome(table: Table) -> str:
-    """What it printed, and how long it took; or the last line of why it failed."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths())}
-    command, started = (
-        [sys.executable, str(HERE / table.script), *table.words.split()],
-        perf_counter(),
-    )
+    """What it printed, and how long it took; or the last line of its errors."""
+    started = perf_counter()
     try:
         done = subprocess.run(
-            command,
-            env=environment,
+            python_module(f"benchmarks.{table.name}", *table.words.split()),
+            cwd=ROOT,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
             timeout=table.seconds,
@@ -126,14 +108,6 @@ def outcome(table: Table) -> str:
     if done.returncode:
         return f"It failed: {(done.stderr.strip().splitlines() or ['without a word'])[-1]}"
     return f"{done.stdout.strip()}\n\nThis took {(perf_counter() - started) / 60:.1f} minutes."
-
-
-def paths() -> list[str]:
-    return [
-        str(HERE.parent),
-        str(HERE.parent / "platform"),
-        *filter(None, [os.environ.get("PYTHONPATH", "")]),
-    ]
 
 
 if __name__ == "__main__":

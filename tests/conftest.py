@@ -16,7 +16,7 @@ import pytest
 from hypothesis import settings
 from scipy.signal import lfilter
 
-from benchmarks.ray_nodes import write_token
+from benchmarks.support.ray_nodes import write_token
 from dynst.data.edges import nearest_neighbour_edges
 from dynst.data.lattice import cell_ids, cell_positions, grid_edges
 from dynst.data.manifest import Channel, Grid

@@ -1,6 +1,7 @@
 """The training loop: one step is one batch over the sensors that the scheme says exist."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import chain, count, islice
@@ -88,6 +89,10 @@ class Training:
     Args:
         rewind: the step whose weights every pruning goes back to (Frankle et al. 2020); None keeps
             on training.
+
+    Attributes:
+        batch_context: for measurements: makes a context, from what a batch reads, in which its
+            gradients are computed. Probes have one too. By default nothing happens.
     """
 
     def __init__(
@@ -116,6 +121,7 @@ class Training:
         self._loss = torch.zeros(
             2, dtype=torch.float64, device=world.device
         )  # since the last report: sum and entries of this rank
+        self.batch_context: Callable[[StepSensors], AbstractContextManager[object]] = nullcontext
         self.step = 0
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self._arithmetic = Arithmetic(recipe.precision, world.device)
@@ -263,7 +269,8 @@ class Training:
             for _ in range(self.rotation.turns)
         )
         for turn, (sensors, index) in enumerate(zip(probes, self._fresh_batches(), strict=False)):
-            self._measure(index, sensors, self.rotation.part_at(turn, StepKind.FIRST_PROBES))
+            with self.batch_context(sensors):
+                self._measure(index, sensors, self.rotation.part_at(turn, StepKind.FIRST_PROBES))
         update = self.scheme.update(self.step)
         if update is None:
             return []
@@ -297,7 +304,8 @@ class Training:
     def _train_step(self, index: Tensor) -> Tensor:
         """One optimizer step; returns (sum of errors, number of observed entries) of this rank."""
         sensors = self.scheme.sensors_at(self.step)
-        errors = self._measure(index, sensors, self._part_for(sensors))
+        with self.batch_context(sensors):
+            errors = self._measure(index, sensors, self._part_for(sensors))
         for group in self._optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate_at(self.step, self.total_steps)
         self._arithmetic.step(self._optimizer, self.model, self.recipe.clip_norm)

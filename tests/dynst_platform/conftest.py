@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ray_nodes import first_node
+from benchmarks.support.ray_nodes import first_node
 
 
 @pytest.fixture(scope="session")

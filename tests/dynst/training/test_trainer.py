@@ -1,5 +1,7 @@
 """The loop on a small network: it learns, it is exact, and it can be cut anywhere."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
@@ -13,6 +15,7 @@ from dynst.experiment.protocol import evaluate
 from dynst.models.factory import ModelConfig
 from dynst.sparsity.config import SparsityConfig
 from dynst.sparsity.mask import MaskUpdate
+from dynst.sparsity.scheme import FIRST_PROBES
 from dynst.training.config import Recipe
 from tests.conftest import SMALL
 
@@ -226,3 +229,11 @@ def test_learning_rate_rises_then_falls_to_zero() -> None:
     assert rates[4] == max(rates) == RECIPE.learning_rate
     assert rates[100] == 0
     assert rates[0] < rates[4]
+
+
+def test_every_batch_and_probe_is_computed_in_its_context(experiment: Experiment) -> None:
+    training, probes = experiment.learned().training, list[bool]()
+    training.batch_context = lambda sensors: nullcontext(probes.append(sensors.gates is not None))
+    list(training.run())
+    assert len(probes) == training.total_steps + FIRST_PROBES
+    assert FIRST_PROBES < probes.count(True) < len(probes)

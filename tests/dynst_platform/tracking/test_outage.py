@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from benchmarks.tracking_server import TrackingServer
+from benchmarks.support.tracking_server import TrackingServer
 from dynst.data.store import SensorStore
 from dynst_platform.commands.train.workflow import train
 from dynst_platform.execution import launch

@@ -1,0 +1,1 @@
+"""Measurements of DynST; benchmarks/README.md lists the commands."""

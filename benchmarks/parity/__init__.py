@@ -1,0 +1,1 @@
+"""Forecast errors and epoch times beside other implementations and the dense network."""

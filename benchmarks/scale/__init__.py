@@ -1,0 +1,1 @@
+"""How time and memory change with the network's size and the number of workers."""

@@ -15,6 +15,7 @@ from mlflow.tracking import MlflowClient
 from safetensors.numpy import load_file
 
 from dynst.data.store import open_store
+from dynst.errors import DataError
 from dynst.models.artifact import load_artifact
 from dynst_platform.commands.train.workflow import train
 from dynst_platform.commands.tune.records import Records
@@ -164,3 +165,24 @@ def put_back(client: MlflowClient, document: dict[str, Any]) -> None:
         )
     for alias, number in document["registered"]["aliases"].items():
         client.set_registered_model_alias("small", alias, str(number))
+
+
+def test_what_a_later_dynst_left_is_refused_with_one_sentence(
+    forms: Path, tmp_path: Path, tracked_home: Path
+) -> None:
+    folder = brought(forms, "finished", tracked_home)
+    cursor = json.loads((folder / "delivered.json").read_bytes())
+    (folder / "delivered.json").write_text(json.dumps({"version": 2, **cursor}))
+    with pytest.raises(DataError, match=r"delivered\.json must be of version 1 to 1, but is of"):
+        Cursor.open(folder)
+    record = json.loads((forms / "sweep" / "trials" / "00000.json").read_bytes())
+    (tmp_path / "00000.json").write_text(json.dumps({"version": 2, **record}))
+    with pytest.raises(DataError, match=r"00000\.json must be of version 1 to 1, but is of"):
+        Records(tmp_path).all()
+
+
+def test_what_is_written_today_names_its_version(tmp_path: Path, forms: Path) -> None:
+    (record, *_) = Records(forms / "sweep" / "trials").all()
+    Records(tmp_path).save(record)
+    assert json.loads((tmp_path / "00000.json").read_bytes())["version"] == 1
+    assert Records(tmp_path).all() == [record]

@@ -21,6 +21,7 @@ from mlflow.tracking import MlflowClient
 
 from dynst.errors import ConfigError
 from dynst_platform.errors import RunError
+from dynst_platform.forms import todays
 from dynst_platform.model_registry.references import CHAMPION, model_id_in
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
 
 LOCK = ".promotion-lock"
 EVENT = "dynst.event."
+FORM = "dynst.form"  # the version of the other tags, and of an event
 WAIT_SECONDS = 120.0
 
 
@@ -78,7 +80,7 @@ def register(
     before = champion_of(client, name)
     previous = {} if before is None else {"dynst.previous": str(before.number)}
     _ensure(client, name)
-    known = {"dynst.model_id": model_id, "dynst.run_id": run_id} | previous | tags
+    known = {FORM: "1", "dynst.model_id": model_id, "dynst.run_id": run_id} | previous | tags
     made = client.create_model_version(
         name, f"models:/{model_id}", run_id, tags=known, model_id=model_id
     )
@@ -118,7 +120,9 @@ def history_of(client: MlflowClient, name: str) -> list[Event]:
             raise ConfigError(f"the registry has no model '{name}'; promote one first") from error
         raise
     return [
-        Event(**json.loads(value)) for key, value in sorted(tags.items()) if key.startswith(EVENT)
+        Event(**todays(json.loads(value), f"tag {key} of model '{name}'", key=FORM))
+        for key, value in sorted(tags.items())
+        if key.startswith(EVENT)
     ]
 
 
@@ -185,10 +189,14 @@ def _move(client: MlflowClient, to: Version, before: Version | None, what: str, 
     event = Event(
         number, _now(), what, to.number, None if before is None else before.number, _by(), why
     )
-    client.set_registered_model_tag(to.name, f"{EVENT}{number:06d}", json.dumps(asdict(event)))
+    client.set_registered_model_tag(
+        to.name, f"{EVENT}{number:06d}", json.dumps({FORM: 1, **asdict(event)})
+    )
 
 
 def _version(made: ModelVersion) -> Version:
+    where = f"version {made.version} of '{made.name}'"
+    todays({FORM: int(made.tags.get(FORM, 1))}, f"the tags of {where}", key=FORM)
     previous = made.tags.get("dynst.previous")
     return Version(
         name=made.name,

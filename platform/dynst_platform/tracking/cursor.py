@@ -15,6 +15,7 @@ from typing import Any
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform.errors import BusyError
+from dynst_platform.forms import VERSION, todays
 from dynst_platform.tracking.report_file import REPORTS, ReportReader, now_ms
 
 __all__ = ["CURSOR", "Cursor", "Ending", "State", "folder_lock", "queued"]
@@ -67,9 +68,12 @@ class Cursor:
 
     @classmethod
     def open(cls, folder: Path) -> "Cursor":
-        """Raises ConfigError where no run has left one."""
+        """Raises:
+        ConfigError: no run has left one.
+        DataError: a later DynST has left it.
+        """
         try:
-            facts = json.loads((folder / CURSOR).read_bytes())
+            facts = todays(json.loads((folder / CURSOR).read_bytes()), str(folder / CURSOR))
             ending = facts.pop("ending")
             return cls(folder, State(**facts, ending=Ending(**ending) if ending else None))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -82,7 +86,8 @@ class Cursor:
         with self._one_at_a_time:
             self.state = replace(self.state, **changes)
             draft = self.folder / f".{CURSOR}"
-            draft.write_text(json.dumps(asdict(self.state), indent=1), encoding="utf-8")
+            document = {VERSION: 1, **asdict(self.state)}
+            draft.write_text(json.dumps(document, indent=1), encoding="utf-8")
             os.replace(draft, self.folder / CURSOR)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dynst.data.store import SensorStore, open_store
-from dynst.errors import ConfigError
+from dynst.errors import ConfigError, DynstError
 from dynst_platform.config.files import load_job
 from dynst_platform.config.locations import artifact_root, home, tracking_uri
 from dynst_platform.log import quiet_libraries
@@ -27,7 +27,7 @@ def waiting_folders() -> list[Path]:
 def _may_wait(folder: Path) -> bool:
     try:
         return _waits(Cursor.open(folder))
-    except ConfigError:
+    except DynstError:
         return True
 
 

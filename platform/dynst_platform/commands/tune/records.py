@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 from dynst_platform.config.values import Overrides
+from dynst_platform.forms import VERSION, todays
 
 __all__ = ["Followed", "Record", "Records", "finished_among", "trial_path"]
 
@@ -68,8 +69,9 @@ class Records:
         folder.mkdir(parents=True, exist_ok=True)
 
     def all(self) -> list[Record]:
+        """Raises DataError where a later DynST has left one."""
         return [
-            Record(**json.loads(path.read_text(encoding="utf-8")))
+            Record(**todays(json.loads(path.read_text(encoding="utf-8")), str(path)))
             for path in sorted(self.folder.glob("*.json"))
         ]
 
@@ -77,5 +79,5 @@ class Records:
         """Whole or not at all."""
         path = trial_path(self.folder, record.number, ".json")
         draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(asdict(record)), encoding="utf-8")
+        draft.write_text(json.dumps({VERSION: 1, **asdict(record)}), encoding="utf-8")
         os.replace(draft, path)

@@ -167,8 +167,8 @@ def test_a_trial_that_follows_another_remembers_its_rates(tmp_path: Path) -> Non
     assert record.history == [
         {"until": 2, "overrides": {"sparsity.drop_fraction": shares[1]}, "then_from": 0}
     ]
-    assert job["sparsity"]["drop_fraction"] == record.overrides["sparsity.drop_fraction"]
-    assert job["sparsity"]["drop_fraction"] not in shares
+    assert job.sparsity.drop_fraction == record.overrides["sparsity.drop_fraction"]
+    assert job.sparsity.drop_fraction not in shares
     again = conduct(tmp_path, conductor.sweep)
     again.next()
     assert (again.next() or NOBODY).jobs == (job,), "where it goes on after a restart"

@@ -48,7 +48,7 @@ class RunState:
         warmed: whether the shared warm-up is over, and the search done.
         warm: the learned arm's state at its end, for the arms that share it.
         dense: what the dense arm leaves for the learned one's report.
-        told: the last reports.
+        recent: the last reports, published again after an interruption.
     """
 
     ended: list[str] = field(default_factory=list)
@@ -57,7 +57,7 @@ class RunState:
     warmed: bool = False
     warm: TrainingState | None = None
     dense: DenseResult | None = None
-    told: list[Report] = field(default_factory=list)
+    recent: list[Report] = field(default_factory=list)
 
 
 class ResumableRun:
@@ -113,12 +113,12 @@ class ResumableRun:
         self._save()
 
     def report(self, report: Report) -> None:
-        told = {
+        stamp = {
             "time": now_ms(),
             "note": self._note or None,
         }  # whoever writes it down may do so seconds later
-        report, self._note = report.model_copy(update=told), ""
-        self.state.told = [*self.state.told, report][-REPLAY_WINDOW:]
+        report, self._note = report.model_copy(update=stamp), ""
+        self.state.recent = [*self.state.recent, report][-REPLAY_WINDOW:]
         self._publish_together(report)
 
     def _epoch_report(self, arm: Arm, epoch: EpochResult) -> EpochReport:
@@ -157,10 +157,9 @@ class ResumableRun:
         """
         random = self.world.all_gather(random_state(self.world.device))
         if self.world.rank == 0:
-            state = vars(self.state) | {
-                "told": json.dumps([report.model_dump() for report in self.state.told]),
-                "random": random,
-            }
+            kept = {name: value for name, value in vars(self.state).items() if name != "recent"}
+            recent = json.dumps([report.model_dump() for report in self.state.recent])
+            state = kept | {"told": recent, "random": random}
             self._checkpoints.save(state, best)
 
     def _load(self) -> None:
@@ -171,10 +170,10 @@ class ResumableRun:
         state = found.state
         self._random = random = state.pop("random")
         self._check_workers(found.name, len(random))
-        told = [read_report(json.dumps(report).encode()) for report in json.loads(state["told"])]
-        self.state = RunState(**state | {"told": told})
+        recent = [read_report(json.dumps(each).encode()) for each in json.loads(state.pop("told"))]
+        self.state = RunState(**state | {"recent": recent})
         self._restore_random_state()
-        for report in self.state.told:
+        for report in self.state.recent:
             self._publish_together(report)
         at_work = f"in the middle of {self.state.arm}" if self.state.arm else "between two arms"
         logger.info("the run goes on from checkpoint %s, %s", found.name, at_work)

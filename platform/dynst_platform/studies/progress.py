@@ -17,7 +17,7 @@ __all__ = ["TaskProgress"]
 
 
 class TaskProgress:
-    """One bar over the pieces of a study, or a line for each in a file."""
+    """One bar over the tasks of a study, or a line for each in a file."""
 
     def __init__(self, name: str, quiet: bool = False) -> None:
         self._name = name
@@ -26,7 +26,7 @@ class TaskProgress:
             SpinnerColumn(),
             TextColumn("{task.description:<28}"),
             BarColumn(bar_width=24),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} pieces"),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} tasks"),
             TimeRemainingColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
@@ -45,13 +45,13 @@ class TaskProgress:
     ) -> None:
         self._progress.stop()
 
-    def on_piece(self, name: str, done: int, total: int) -> None:
+    def on_task(self, name: str, done: int, total: int) -> None:
         if self._bar is None:
             self._bar = self._progress.add_task(name, total=total)
         self._progress.update(self._bar, completed=done, description=name)
         if not self._console.is_terminal:
             self._console.print(
-                f"{self._name}: {name} done, {done} of {total} pieces",
+                f"{self._name}: {name} done, {done} of {total} tasks",
                 highlight=False,
                 soft_wrap=True,
             )

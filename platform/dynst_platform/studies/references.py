@@ -47,7 +47,7 @@ def dense_task(job: JobSpec, store: SensorStore, seed: int, epochs: int) -> Task
 
 
 def study_basis(job: JobSpec, store: SensorStore) -> Document:
-    """What every piece of a study depends on."""
+    """What every task of a study depends on."""
     settings = job.model_dump(
         mode="json", include={"data", "model", "training"}, exclude={"training": HOW_KEPT}
     )

@@ -1,4 +1,4 @@
-"""A study and its MLflow run: pieces done, rows gathered, and the run closed with the reason where
+"""A study and its MLflow run: tasks done, rows gathered, and the run closed with the reason where
 that fails.
 """
 
@@ -36,9 +36,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-OnTask = Callable[
-    [str, int, int], None
-]  # name of the piece that is done, how many are, of how many
+OnTask = Callable[[str, int, int], None]  # name of the task that is done, how many are, of how many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +68,14 @@ class StudyFacts(TypedDict):
 
 @contextmanager
 def study_run(
-    kind: str, job: JobSpec, store: SensorStore, cells: Sequence[Task], on_piece: OnTask
+    kind: str, job: JobSpec, store: SensorStore, tasks: Sequence[Task], on_task: OnTask
 ) -> Iterator[tuple[Tracker, Path, pd.DataFrame]]:
     """Do what is left of a study; hand over the folder for its results, and its rows.
 
     The MLflow run stays open until the block ends it.
 
     Raises:
-        RunError: a piece, the tracking store or the disk failed; what was finished stays, and the
+        RunError: a task, the tracking store or the disk failed; what was finished stays, and the
             run says why.
     """
     quiet_libraries()
@@ -86,15 +84,15 @@ def study_run(
     rows: list[Row] = []
     done: list[str] = []
 
-    def on_done(cell: Task, product: TaskResult) -> None:
-        rows.extend(product.rows)
-        done.append(cell.name)
-        on_piece(cell.name, len(done), len(cells))
+    def on_done(task: Task, result: TaskResult) -> None:
+        rows.extend(result.rows)
+        done.append(task.name)
+        on_task(task.name, len(done), len(tasks))
 
     folder = home() / job.name / f"{kind}-{tracker.job_id}"
     with logged(tracker, folder), closed_on_failure(tracker, "start again"):
         run_tasks(
-            cells,
+            tasks,
             home() / job.name / "pieces",
             job.cluster.most_workers,
             on_done,

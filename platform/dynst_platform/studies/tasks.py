@@ -1,5 +1,5 @@
-"""Many independent pieces of work, spread over Ray, that resume where they stopped: each finished
-piece is a folder.
+"""Many independent tasks of work, spread over Ray, that resume where they stopped: each finished
+task is a folder.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What a cell leaves: tidy rows, and files for the cells that need it."""
+    """What a task leaves: tidy rows, and files for the tasks that need it."""
 
     rows: list[Row]
     files: Files = field(default_factory=dict)
@@ -52,12 +52,12 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class Task:
-    """A pure piece of work.
+    """A pure task of work.
 
-    Two cells of the same name and identity are the same work, in whatever study they stand.
+    Two tasks of the same name and identity are the same work, in whatever study they stand.
 
     Args:
-        work: called with ``arguments`` and, where the cell ``needs`` another, that one's files.
+        work: called with ``arguments`` and, where the task ``needs`` another, that one's files.
         identity: everything that the result depends on but the code, as JSON would have it.
     """
 
@@ -65,7 +65,7 @@ class Task:
     work: Callable[..., TaskResult]
     arguments: tuple[Any, ...]
     identity: Document
-    needs: str | None = None  # the name of another cell
+    needs: str | None = None  # the name of another task
 
     @property
     def folder(self) -> str:
@@ -87,45 +87,45 @@ OnDone = Callable[[Task, TaskResult], None]
 
 
 def run_tasks(
-    cells: Sequence[Task], root: Path, workers: int, on_done: OnDone, address: str | None = None
+    tasks: Sequence[Task], root: Path, workers: int, on_done: OnDone, address: str | None = None
 ) -> None:
-    """Do what is not done yet, at most ``workers`` cells at once (0: in the calling process), and
-    hand over every product.
+    """Do what is not done yet, at most ``workers`` tasks at once (0: in the calling process), and
+    hand over every result.
 
-    A cell that fails does not stop the others.
+    A task that fails does not stop the others.
 
     Args:
-        address: of a Ray cluster that runs already, whose nodes see what cells read; by default a
+        address: of a Ray cluster that runs already, whose nodes see what tasks read; by default a
             Ray of our own.
 
     Raises:
-        RunError: at least one cell failed; names each, with its reason.
+        RunError: at least one task failed; names each, with its reason.
     """
-    products: dict[str, TaskResult] = {}
-    for cell in cells:
-        if (root / cell.folder).exists():
-            logger.info("task %s was done before: %s", cell.name, cell.folder)
-            products[cell.name] = load_result(root / cell.folder)
-            on_done(cell, products[cell.name])
+    results: dict[str, TaskResult] = {}
+    for task in tasks:
+        if (root / task.folder).exists():
+            logger.info("task %s was done before: %s", task.name, task.folder)
+            results[task.name] = load_result(root / task.folder)
+            on_done(task, results[task.name])
     failures: dict[str, str] = {}
-    left = [cell for cell in cells if cell.name not in products]
-    finish = _here(left, products) if workers == 0 else _on_ray(left, products, workers, address)
-    for cell, outcome in finish if left else ():
+    left = [task for task in tasks if task.name not in results]
+    finish = _here(left, results) if workers == 0 else _on_ray(left, results, workers, address)
+    for task, outcome in finish if left else ():
         if isinstance(outcome, BaseException):
-            failures[cell.name] = _reason(outcome)
-            logger.warning("task %s failed: %s", cell.name, failures[cell.name])
+            failures[task.name] = _reason(outcome)
+            logger.warning("task %s failed: %s", task.name, failures[task.name])
             continue
         try:
-            save_result(root / cell.folder, outcome)
+            save_result(root / task.folder, outcome)
         except OSError as error:
-            failures[cell.name] = _reason(error)
+            failures[task.name] = _reason(error)
             continue
-        products[cell.name] = outcome
-        on_done(cell, outcome)
+        results[task.name] = outcome
+        on_done(task, outcome)
     if failures:
         listed = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
         raise RunError(
-            f"{len(failures)} of {len(cells)} pieces failed ({listed}); the others are kept, and "
+            f"{len(failures)} of {len(tasks)} tasks failed ({listed}); the others are kept, and "
             f"the same command does the rest"
         )
 
@@ -138,56 +138,56 @@ def _reason(error: BaseException) -> str:
 Outcomes = Iterator[tuple[Task, TaskResult | Exception]]
 
 
-def _here(cells: Sequence[Task], products: dict[str, TaskResult]) -> Outcomes:
-    for cell in cells:
-        if cell.needs is not None and cell.needs not in products:
+def _here(tasks: Sequence[Task], results: dict[str, TaskResult]) -> Outcomes:
+    for task in tasks:
+        if task.needs is not None and task.needs not in results:
             continue
         try:
-            yield cell, _call(cell, products[cell.needs].files if cell.needs else None)
+            yield task, _call(task, results[task.needs].files if task.needs else None)
         except Exception as error:
-            yield cell, error
+            yield task, error
 
 
 def _on_ray(
-    cells: Sequence[Task], products: dict[str, TaskResult], workers: int, address: str | None
+    tasks: Sequence[Task], results: dict[str, TaskResult], workers: int, address: str | None
 ) -> Outcomes:
     with local_ray(address=address):
         remote = ray.remote(num_cpus=1, max_retries=2)(_call_on_worker)
-        waiting, running, shared = list(cells), dict[Any, Task](), dict[str, object]()
+        waiting, running, shared = list(tasks), dict[Any, Task](), dict[str, object]()
         while waiting or running:
-            ready = [cell for cell in waiting if cell.needs is None or cell.needs in products]
-            for cell in ready[: workers - len(running)]:
-                waiting.remove(cell)
-                if cell.needs is not None and cell.needs not in shared:
-                    shared[cell.needs] = ray.put(products[cell.needs].files)
-                running[remote.remote(cell, shared.get(cell.needs or ""))] = cell
+            ready = [task for task in waiting if task.needs is None or task.needs in results]
+            for task in ready[: workers - len(running)]:
+                waiting.remove(task)
+                if task.needs is not None and task.needs not in shared:
+                    shared[task.needs] = ray.put(results[task.needs].files)
+                running[remote.remote(task, shared.get(task.needs or ""))] = task
             if not running:
-                return  # what is left waits for a cell that failed
+                return  # what is left waits for a task that failed
             done, _ = ray.wait(list(running))
-            cell = running.pop(done[0])
+            task = running.pop(done[0])
             try:
-                yield cell, ray.get(done[0])
+                yield task, ray.get(done[0])
             except ray.exceptions.RayError as error:
-                yield cell, error
+                yield task, error
 
 
-def _call_on_worker(cell: Task, files: Files | None) -> TaskResult:
+def _call_on_worker(task: Task, files: Files | None) -> TaskResult:
     torch.set_num_threads(1)
-    return _call(cell, files)
+    return _call(task, files)
 
 
-def _call(cell: Task, files: Files | None) -> TaskResult:
-    return cell.work(*cell.arguments) if cell.needs is None else cell.work(*cell.arguments, files)
+def _call(task: Task, files: Files | None) -> TaskResult:
+    return task.work(*task.arguments) if task.needs is None else task.work(*task.arguments, files)
 
 
-def save_result(folder: Path, product: TaskResult) -> None:
+def save_result(folder: Path, result: TaskResult) -> None:
     """Whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(mkdtemp(prefix=".draft-", dir=folder.parent))
     try:
-        for name, content in product.files.items():
+        for name, content in result.files.items():
             (draft / name).write_bytes(content)
-        (draft / ROWS).write_text(json.dumps(product.rows), encoding="utf-8")
+        (draft / ROWS).write_text(json.dumps(result.rows), encoding="utf-8")
         os.rename(draft, folder)
     except OSError:
         if not folder.exists():  # else another run of the same study was faster

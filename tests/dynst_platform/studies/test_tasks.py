@@ -46,15 +46,15 @@ def failing(name: str) -> Task:
 
 
 def run(
-    cells: list[Task], root: Path, workers: int = 0, address: str | None = None
+    tasks: list[Task], root: Path, workers: int = 0, address: str | None = None
 ) -> dict[str, list[dict[str, Any]]]:
     done: dict[str, list[dict[str, Any]]] = {}
 
-    def on_done(cell: Task, product: TaskResult) -> None:
-        assert cell.name not in done, "handed over once"
-        done[cell.name] = product.rows
+    def on_done(task: Task, result: TaskResult) -> None:
+        assert task.name not in done, "handed over once"
+        done[task.name] = result.rows
 
-    run_tasks(cells, root, workers, on_done, address)
+    run_tasks(tasks, root, workers, on_done, address)
     return done
 
 
@@ -67,23 +67,23 @@ def folders(root: Path) -> set[str]:
 
 
 def test_products_reach_whom_they_are_for_and_stay(tmp_path: Path) -> None:
-    cells = [basis(), sum_of("a", 1), sum_of("b", 2)]
-    done = run(cells, tmp_path)
+    tasks = [basis(), sum_of("a", 1), sum_of("b", 2)]
+    done = run(tasks, tmp_path)
     assert done == {
         "s/basis": [{"name": "basis", "number": 10}],
         "s/a": [{"name": "a", "number": 6}],
         "s/b": [{"name": "b", "number": 7}],
     }
-    assert folders(tmp_path) == {cell.folder for cell in cells}
-    assert json.loads((tmp_path / cells[0].folder / "rows.json").read_text()) == done["s/basis"]
-    assert (tmp_path / cells[0].folder / "number.txt").read_bytes() == b"5"
+    assert folders(tmp_path) == {task.folder for task in tasks}
+    assert json.loads((tmp_path / tasks[0].folder / "rows.json").read_text()) == done["s/basis"]
+    assert (tmp_path / tasks[0].folder / "number.txt").read_bytes() == b"5"
 
 
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
-    cells = [basis(), sum_of("a", 1)]
-    first = run(cells, tmp_path)
+    tasks = [basis(), sum_of("a", 1)]
+    first = run(tasks, tmp_path)
     calls.clear()
-    assert run(cells, tmp_path) == first
+    assert run(tasks, tmp_path) == first
     assert calls == []
     more = run([basis(), sum_of("a", 1), sum_of("c", 3)], tmp_path)
     assert calls == ["c"], "which got the files of a piece that an earlier run did"
@@ -99,7 +99,7 @@ def test_other_settings_are_other_work(tmp_path: Path) -> None:
 
 
 def test_a_failure_stops_only_what_needs_it(tmp_path: Path) -> None:
-    cells = [
+    tasks = [
         failing("bad"),
         sum_of("child", 1, needs="s/bad"),
         basis(),
@@ -107,17 +107,17 @@ def test_a_failure_stops_only_what_needs_it(tmp_path: Path) -> None:
         failing("worse"),
     ]
     with pytest.raises(RunError) as caught:
-        run(cells, tmp_path)
+        run(tasks, tmp_path)
     assert calls == ["bad", "basis", "a", "worse"]
     text = str(caught.value)
-    assert "2 of 5 pieces failed" in text
+    assert "2 of 5 tasks failed" in text
     assert "s/bad: no luck with bad; s/worse: no luck with worse" in text
     assert "\n" not in text
     assert folders(tmp_path) == {basis().folder, sum_of("a", 1).folder}
     calls.clear()
     mended = [
-        Task(cell.name, double, (cell.name, 3), cell.identity) if cell.work is fail else cell
-        for cell in cells
+        Task(task.name, double, (task.name, 3), task.identity) if task.work is fail else task
+        for task in tasks
     ]
     done = run(mended, tmp_path)
     assert calls == ["s/bad", "child", "s/worse"], "only what was left"
@@ -133,9 +133,9 @@ def test_stopped_by_hand_it_keeps_what_is_done(tmp_path: Path) -> None:
     def stop() -> TaskResult:
         raise KeyboardInterrupt
 
-    cells = [basis(), Task("s/stop", stop, (), {}), sum_of("a", 1)]
+    tasks = [basis(), Task("s/stop", stop, (), {}), sum_of("a", 1)]
     with pytest.raises(KeyboardInterrupt):
-        run(cells, tmp_path)
+        run(tasks, tmp_path)
     assert folders(tmp_path) == {basis().folder}
 
 
@@ -173,15 +173,15 @@ def test_a_full_disk_fails_the_piece_alone(tmp_path: Path, monkeypatch: pytest.M
         return write(path, content)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    cells = [
+    tasks = [
         Task("s/large", double, ("large", 6), {}),
         sum_of("child", 1, needs="s/large"),
         basis(),
     ]
     with pytest.raises(
-        RunError, match=r"1 of 3 pieces failed \(s/large: \[Errno 28\] No space left on device\)"
+        RunError, match=r"1 of 3 tasks failed \(s/large: \[Errno 28\] No space left on device\)"
     ):
-        run(cells, tmp_path)
+        run(tasks, tmp_path)
     assert calls == ["large", "basis"]
     assert folders(tmp_path) == {basis().folder}
 
@@ -193,10 +193,10 @@ def test_two_runs_of_one_piece_do_not_disturb_each_other(tmp_path: Path) -> None
         run([Task("s/one", double, ("inner", 1), {})], tmp_path)
         return TaskResult([{"name": "outer"}])
 
-    cell = Task("s/one", slow, (), {})
-    assert run([cell], tmp_path) == {"s/one": [{"name": "outer"}]}
-    assert run([cell], tmp_path) == {"s/one": [{"name": "inner", "number": 2}]}
-    assert folders(tmp_path) == {cell.folder}
+    task = Task("s/one", slow, (), {})
+    assert run([task], tmp_path) == {"s/one": [{"name": "outer"}]}
+    assert run([task], tmp_path) == {"s/one": [{"name": "inner", "number": 2}]}
+    assert folders(tmp_path) == {task.folder}
 
 
 @pytest.mark.process
@@ -204,7 +204,7 @@ def test_two_runs_of_one_piece_do_not_disturb_each_other(tmp_path: Path) -> None
     "ignore::DeprecationWarning:ray", "ignore::FutureWarning:ray", "ignore::ResourceWarning"
 )
 def test_ray_gives_what_one_process_gives(tmp_path: Path, ray_head: str) -> None:
-    cells = [
+    tasks = [
         failing("bad"),
         sum_of("child", 1, needs="s/bad"),
         basis(),
@@ -213,9 +213,9 @@ def test_ray_gives_what_one_process_gives(tmp_path: Path, ray_head: str) -> None
     messages = []
     for workers, root in ((0, tmp_path / "here"), (2, tmp_path / "there")):
         with pytest.raises(RunError) as caught:
-            run(cells, root, workers, ray_head)
+            run(tasks, root, workers, ray_head)
         messages.append(str(caught.value))
-    assert "1 of 8 pieces failed (s/bad: " in messages[1]
+    assert "1 of 8 tasks failed (s/bad: " in messages[1]
     assert "no luck with bad" in messages[1]
     assert "\n" not in messages[1]
     here, there = (

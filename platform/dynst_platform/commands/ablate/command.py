@@ -41,5 +41,5 @@ def ablate(job: Path, assignments: tuple[str, ...], output: str, quiet: bool) ->
     from dynst_platform.terminal.output import print_json
 
     with TaskProgress(spec.name, quiet) as progress:
-        outcome = use_case.ablate(spec, store, progress.on_piece)
+        outcome = use_case.ablate(spec, store, progress.on_task)
     (print_json if output == "json" else print_ablation)(outcome)

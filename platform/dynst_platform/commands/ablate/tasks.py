@@ -1,4 +1,4 @@
-"""The pieces of an ablation: one whole training for each scheme, criterion, sparsity and seed, and
+"""The tasks of an ablation: one whole training for each scheme, criterion, sparsity and seed, and
 the dense one.
 """
 
@@ -24,7 +24,7 @@ NO_CRITERION = "none"  # of the searched scheme
 
 
 def ablation_tasks(job: JobSpec, store: SensorStore) -> list[Task]:
-    return [cell for seed in job.ablation.seeds for cell in _seed_tasks(job, store, seed)]
+    return [task for seed in job.ablation.seeds for task in _seed_tasks(job, store, seed)]
 
 
 def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:

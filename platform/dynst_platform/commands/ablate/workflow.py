@@ -23,13 +23,13 @@ class AblationOutcome(StudyOutcome):
     variants: list[dict[str, Any]]  # one for each scheme, criterion and sparsity, over seeds
 
 
-def ablate(job: JobSpec, store: SensorStore, on_piece: OnTask) -> AblationOutcome:
+def ablate(job: JobSpec, store: SensorStore, on_task: OnTask) -> AblationOutcome:
     """Train every variant that no earlier call has trained.
 
     Raises:
-        RunError: a piece or the tracking store failed; what was finished stays.
+        RunError: a task or the tracking store failed; what was finished stays.
     """
-    with study_run("ablation", job, store, ablation_tasks(job, store), on_piece) as (
+    with study_run("ablation", job, store, ablation_tasks(job, store), on_task) as (
         tracker,
         folder,
         table,

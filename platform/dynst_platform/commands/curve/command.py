@@ -43,5 +43,5 @@ def curve(job: Path, assignments: tuple[str, ...], output: str, quiet: bool) -> 
     from dynst_platform.terminal.output import print_json
 
     with TaskProgress(spec.name, quiet) as progress:
-        outcome = use_case.curve(spec, store, progress.on_piece)
+        outcome = use_case.curve(spec, store, progress.on_task)
     (print_json if output == "json" else print_curve)(outcome)

@@ -1,4 +1,4 @@
-"""The pieces of a sparsity–error curve, each a pure function that Ray may run anywhere.
+"""The tasks of a sparsity–error curve, each a pure function that Ray may run anywhere.
 
 Rows are tidy and plain.
 """
@@ -35,7 +35,7 @@ def curve_tasks(job: JobSpec, store: SensorStore) -> list[Task]:
     """Everything that ``job.curve`` asks for: for each seed the networks, then the choices at each
     sparsity.
     """
-    return [cell for seed in job.curve.seeds for cell in _seed_tasks(job, store, seed)]
+    return [task for seed in job.curve.seeds for task in _seed_tasks(job, store, seed)]
 
 
 def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:

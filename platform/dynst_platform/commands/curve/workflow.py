@@ -25,15 +25,15 @@ class CurveOutcome(StudyOutcome):
     points: list[dict[str, Any]]  # one for each stage, sparsity and choice, over seeds
 
 
-def curve(job: JobSpec, store: SensorStore, on_piece: OnTask) -> CurveOutcome:
+def curve(job: JobSpec, store: SensorStore, on_task: OnTask) -> CurveOutcome:
     """Draw the job's sparsity–error curve.
 
     Pieces that an earlier call finished are taken as they are.
 
     Raises:
-        RunError: a piece or the tracking store failed; what was finished stays.
+        RunError: a task or the tracking store failed; what was finished stays.
     """
-    with study_run("curve", job, store, curve_tasks(job, store), on_piece) as (
+    with study_run("curve", job, store, curve_tasks(job, store), on_task) as (
         tracker,
         folder,
         table,

@@ -75,7 +75,7 @@ def tune(
     from dynst_platform.terminal.output import print_json
 
     with SweepProgress(spec, quiet) as progress:
-        outcome = use_case.tune(spec, store, progress.on_piece, progress.on_trial, known)
+        outcome = use_case.tune(spec, store, progress.on_task, progress.on_trial, known)
     (print_json if output == "json" else print_sweep)(outcome)
 
 

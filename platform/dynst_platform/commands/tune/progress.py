@@ -48,9 +48,9 @@ class SweepProgress:
     ) -> None:
         self._live.stop()
 
-    def on_piece(self, cell: Task, product: TaskResult) -> None:
-        self._note = f"shared work: {cell.name} done"
-        self._show(f"{self._sweep.name}: {cell.name} done")
+    def on_task(self, task: Task, result: TaskResult) -> None:
+        self._note = f"shared work: {task.name} done"
+        self._show(f"{self._sweep.name}: {task.name} done")
 
     def on_trial(self, record: Record, report: TrialReport | None) -> None:
         self._note = ""

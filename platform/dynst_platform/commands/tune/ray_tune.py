@@ -1,4 +1,4 @@
-"""Trials on Ray Tune. A conductor says who runs next, and hears of everything that happens."""
+"""Trials on Ray Tune. A driver says who runs next, and hears of everything that happens."""
 
 import logging
 from collections.abc import Callable
@@ -54,10 +54,10 @@ def run_trials(
     setting: Setting,
     left: int,
     folder: Path,
-    conductor: TrialDriver,
+    driver: TrialDriver,
     address: str | None = None,
 ) -> None:
-    """Run what the conductor has ``left``; returns when every trial has ended.
+    """Run what the driver has ``left``; returns when every trial has ended.
 
     Failed trials do not end it.
 
@@ -73,14 +73,14 @@ def run_trials(
         sweep.resources.workers > 1
     )  # which frees what the group of a stopped trial had taken
     with local_ray(dashboard, address):
-        told = _DriverSearcher(conductor, left)
+        told = _DriverSearcher(driver, left)
         tuner = tune.Tuner(
             tune.with_resources(partial(run_trial, setting=setting), _for_one(sweep.resources)),
             tune_config=tune.TuneConfig(
                 metric="mae_all",
                 mode="min",
                 search_alg=told,
-                scheduler=_scheduler(sweep, setting, conductor, told),
+                scheduler=_scheduler(sweep, setting, driver, told),
                 num_samples=left,
                 max_concurrent_trials=_at_once(sweep),
                 time_budget_s=None if sweep.minutes is None else 60 * sweep.minutes,
@@ -90,7 +90,7 @@ def run_trials(
             run_config=tune.RunConfig(
                 name="tune",
                 storage_path=str(folder),
-                callbacks=[_DriverCallback(conductor, setting)],
+                callbacks=[_DriverCallback(driver, setting)],
                 failure_config=tune.FailureConfig(max_failures=sweep.retries),
                 verbose=0,
             ),
@@ -125,20 +125,20 @@ def _at_once(sweep: SweepSpec) -> int | None:
 
 
 def _scheduler(
-    sweep: SweepSpec, setting: Setting, conductor: TrialDriver, told: "_DriverSearcher"
+    sweep: SweepSpec, setting: Setting, driver: TrialDriver, told: "_DriverSearcher"
 ) -> TrialScheduler | None:
     if sweep.scheduler != "pbt":
         return stopping(sweep)
 
-    return Population(sweep, setting, conductor.followed, lambda: told.complete)
+    return Population(sweep, setting, driver.followed, lambda: told.complete)
 
 
 class _DriverSearcher(Searcher):  # type: ignore[misc]
-    """Tune asks it what to run; it asks the conductor."""
+    """Tune asks it what to run; it asks the driver."""
 
-    def __init__(self, conductor: TrialDriver, left: int) -> None:
+    def __init__(self, driver: TrialDriver, left: int) -> None:
         super().__init__()
-        self._conductor, self._left = conductor, left
+        self._driver, self._left = driver, left
 
     @property
     def complete(self) -> bool:
@@ -146,7 +146,7 @@ class _DriverSearcher(Searcher):  # type: ignore[misc]
         return self._left == 0
 
     def suggest(self, trial_id: str) -> dict[str, object] | str:
-        found = self._conductor.next()
+        found = self._driver.next()
         if found is None:
             self._left = 0
             return str(Searcher.FINISHED)
@@ -154,10 +154,10 @@ class _DriverSearcher(Searcher):  # type: ignore[misc]
         return found.for_tune()
 
     def on_trial_complete(self, trial_id: str, result: object = None, error: bool = False) -> None:
-        """The conductor hears of it from the callback, with the trial's number."""
+        """The driver hears of it from the callback, with the trial's number."""
 
     def save(self, checkpoint_path: str) -> None:
-        """The conductor's records are the state, not what Tune keeps."""
+        """The driver's records are the state, not what Tune keeps."""
 
     def restore(self, checkpoint_path: str) -> None: ...
 
@@ -166,12 +166,12 @@ class _DriverSearcher(Searcher):  # type: ignore[misc]
 
 
 class _DriverCallback(tune.Callback):  # type: ignore[misc]
-    """What the conductor raises, for instance because the disk is full, is no trial's fault: Tune
+    """What the driver raises, for instance because the disk is full, is no trial's fault: Tune
     would take it for one.
     """
 
-    def __init__(self, conductor: TrialDriver, setting: Setting) -> None:
-        self._conductor, self._setting = conductor, setting
+    def __init__(self, driver: TrialDriver, setting: Setting) -> None:
+        self._driver, self._setting = driver, setting
         self._error: Exception | None = None
         self._open: set[int] = set()
 
@@ -185,7 +185,7 @@ class _DriverCallback(tune.Callback):  # type: ignore[misc]
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         if trial.config["number"] not in self._open:  # else it only waited for others
             self._open.add(trial.config["number"])
-            self._tell(self._conductor.started, trial)
+            self._tell(self._driver.started, trial)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         logger.warning("trial %d is tried again: %s", trial.config["number"], _reason(trial))
@@ -196,25 +196,23 @@ class _DriverCallback(tune.Callback):  # type: ignore[misc]
     ) -> None:
         report = TrialReport.model_validate(result)
         if report.result is None and report.failed is None:
-            self._tell(self._conductor.reported, trial, report)
+            self._tell(self._driver.reported, trial, report)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._open.discard(trial.config["number"])
         last = TrialReport.model_validate(trial.last_result or {})
         if last.failed is not None:
-            self._tell(self._conductor.failed, trial, last.failed)
+            self._tell(self._driver.failed, trial, last.failed)
         elif last.result is not None:
-            self._tell(self._conductor.finished, trial, last, last.result)
+            self._tell(self._driver.finished, trial, last, last.result)
         else:
-            self._tell(
-                self._conductor.stopped, trial, "no longer among the best when it was compared"
-            )
+            self._tell(self._driver.stopped, trial, "no longer among the best when it was compared")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._open.discard(trial.config["number"])
         hung = self._setting.hung_file(trial.config["number"])
         self._tell(
-            self._conductor.failed,
+            self._driver.failed,
             trial,
             hung.read_text(encoding="utf-8") if hung.exists() else _reason(trial),
         )
@@ -223,7 +221,7 @@ class _DriverCallback(tune.Callback):  # type: ignore[misc]
         """Tune ends the trials that run when time is up without a word."""
         for trial in trials:
             if trial.config["number"] in self._open:
-                self._tell(self._conductor.stopped, trial, "time was up")
+                self._tell(self._driver.stopped, trial, "time was up")
 
     def _tell(self, what: Callable[..., None], trial: Any, *more: Any) -> None:
         try:

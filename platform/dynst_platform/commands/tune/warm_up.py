@@ -25,7 +25,7 @@ WARM_KEYS = ("data", "model", "training", *(f"sparsity.{name}" for name in OF_SP
 
 
 def warm_up_task(job: JobSpec, store: SensorStore) -> Task:
-    """The piece of work of which ``state.pt`` is the training's state when the first sensor is
+    """The task of work of which ``state.pt`` is the training's state when the first sensor is
     about to go.
     """
     settings = job.model_dump(
@@ -54,10 +54,10 @@ def warm_state(
     folder, world = root / warm_up_task(job, store).folder, current_world()
     if world.broadcast_bool(folder.exists()):
         return _unpacked(load_result(folder).files)
-    product = _warm_up(job, str(store.path), beat)
+    result = _warm_up(job, str(store.path), beat)
     if world.rank == 0:
-        save_result(folder, product)
-    return _unpacked(product.files)
+        save_result(folder, result)
+    return _unpacked(result.files)
 
 
 def _warm_up(job: JobSpec, store: str, beat: Callable[[], None] = lambda: None) -> TaskResult:

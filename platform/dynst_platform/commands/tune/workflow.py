@@ -100,14 +100,14 @@ def find_sweep(run_id: str) -> tuple[Path, str]:
 def tune(
     sweep: SweepSpec,
     store: SensorStore,
-    on_piece: OnDone,
+    on_task: OnDone,
     listener: Listener,
     resume: tuple[str, str] | None,
 ) -> SweepOutcome:
     """Run a sweep to its end, or what is left of one.
 
     Args:
-        on_piece: told of each piece of shared work: the dense reference, and warm-ups.
+        on_piece: told of each task of shared work: the dense reference, and warm-ups.
         resume: MLflow run and job id of a sweep to go on with.
 
     Raises:
@@ -130,38 +130,36 @@ def tune(
     (folder / SWEEP_FILE).write_text(dump_spec(sweep), encoding="utf-8")
     records = Records(folder / "trials")
     with logged(tracker, folder), closed_on_failure(tracker, "go on with --resume"):
-        dense = _shared_work(sweep, store, on_piece)
-        conductor = SweepDriver(
-            sweep, records, tracker, tracker.runs[PARENT], listener, dense["test"]
-        )
-        if conductor.left:
+        dense = _shared_work(sweep, store, on_task)
+        driver = SweepDriver(sweep, records, tracker, tracker.runs[PARENT], listener, dense["test"])
+        if driver.left:
             run_trials(
                 sweep,
                 _setting(sweep, store, records),
-                conductor.left,
+                driver.left,
                 folder / "ray",
-                conductor,
+                driver,
                 address,
             )
         return _outcome(sweep, store, tracker, folder, records.all(), dense)
 
 
-def _shared_work(sweep: SweepSpec, store: SensorStore, on_piece: OnDone) -> dict[str, float]:
+def _shared_work(sweep: SweepSpec, store: SensorStore, on_task: OnDone) -> dict[str, float]:
     """The dense reference of each seed, and its warm-up where all trials have the same.
 
     Returns the reference's errors.
     """
     jobs = jobs_of(sweep, {})
-    cells = [dense_task(job, store, job.seed, job.training.epochs) for job in jobs]
+    tasks = [dense_task(job, store, job.seed, job.training.epochs) for job in jobs]
     if _one_warm_up(sweep):
-        cells += [warm_up_task(job, store) for job in jobs]
+        tasks += [warm_up_task(job, store) for job in jobs]
     rows: list[Row] = []
 
-    def on_done(cell: Task, product: TaskResult) -> None:
-        rows.extend(product.rows)
-        on_piece(cell, product)
+    def on_done(task: Task, result: TaskResult) -> None:
+        rows.extend(result.rows)
+        on_task(task, result)
 
-    run_tasks(cells, _pieces(sweep), min(2, len(cells)), on_done, jobs[0].cluster.address)
+    run_tasks(tasks, _task_folder(sweep), min(2, len(tasks)), on_done, jobs[0].cluster.address)
     table = pd.DataFrame(rows).query("stage == 'dense'")
     return {"val": fmean(table["val_mae"]), "test": fmean(table["mae_all"])}
 
@@ -180,7 +178,7 @@ def _base_warms_up(sweep: SweepSpec) -> bool:
 def _setting(sweep: SweepSpec, store: SensorStore, records: Records) -> Setting:
     return Setting(
         store=str(store.path),
-        warm_ups=str(_pieces(sweep)),
+        warm_ups=str(_task_folder(sweep)),
         trials=str(records.folder),
         hung_after=60 * sweep.hung_after_minutes,
         group=GroupShape(
@@ -190,7 +188,7 @@ def _setting(sweep: SweepSpec, store: SensorStore, records: Records) -> Setting:
     )
 
 
-def _pieces(sweep: SweepSpec) -> Path:
+def _task_folder(sweep: SweepSpec) -> Path:
     return home() / sweep.name / "pieces"
 
 

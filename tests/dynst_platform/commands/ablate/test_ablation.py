@@ -61,11 +61,11 @@ def test_each_variant_is_trained_once_and_kept(network: SensorStore) -> None:
     assert (rows.active.dropna().str.count(r"\|") + 1 == 4).all(), "half of eight sensors"
     assert Path(outcome.artifacts["picture"]).is_file()
 
-    pieces = {path: path.stat().st_mtime_ns for path in (home() / "crossed" / "pieces").glob("*/*")}
+    tasks = {path: path.stat().st_mtime_ns for path in (home() / "crossed" / "pieces").glob("*/*")}
     again, _ = run(job(network, seeds=[0, 1]))
     after = {path: path.stat().st_mtime_ns for path in (home() / "crossed" / "pieces").glob("*/*")}
-    assert pieces.items() <= after.items()
-    assert len(after) == 2 * len(pieces)
+    assert tasks.items() <= after.items()
+    assert len(after) == 2 * len(tasks)
     assert all(0 <= row["overlap"] <= 1 for row in again.variants)
 
 

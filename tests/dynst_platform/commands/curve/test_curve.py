@@ -78,7 +78,7 @@ class Bench:
                 code = int(exit_.code or 0)
         return code, out.getvalue(), err.getvalue()
 
-    def pieces(self) -> dict[str, int]:
+    def tasks(self) -> dict[str, int]:
         """Names without their digests, and when each was written."""
         root = self.home / "bent" / "pieces"
         return {
@@ -97,8 +97,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory, network: SensorStore):
 def done(bench: Bench) -> dict[str, Any]:
     code, out, err = bench.curve()
     assert code == 0, err
-    assert "bent: seed-0/dense done, 1 of 8 pieces" in err
-    assert "8 of 8 pieces" in err
+    assert "bent: seed-0/dense done, 1 of 8 tasks" in err
+    assert "8 of 8 tasks" in err
     return json.loads(out)
 
 
@@ -208,11 +208,11 @@ def test_files_are_left_and_mlflow_has_them(done: dict[str, Any]) -> None:
 def test_the_same_command_again_trains_nothing(
     done: dict[str, Any], bench: Bench, no_training: None
 ) -> None:
-    before = bench.pieces()
+    before = bench.tasks()
     assert set(before) == PIECES
     code, out, err = bench.curve(output="table")
     assert code == 0, err
-    assert bench.pieces() == before
+    assert bench.tasks() == before
     out = " ".join(out.split())
     assert "over ALL 8 locations of the shared network as it is (veh/h)" in out
     assert "over ALL 8 locations after fine-tuning on the choice (veh/h)" in out
@@ -234,17 +234,17 @@ def test_the_same_command_again_trains_nothing(
     assert json.loads(out)["points"] == done["points"]
 
 
-def test_another_sparsity_or_baseline_adds_its_pieces_alone(
+def test_another_sparsity_or_baseline_adds_its_tasks_alone(
     done: dict[str, Any], bench: Bench, no_training: None
 ) -> None:
     """A choice on the network as it is needs no training."""
-    before = bench.pieces()
+    before = bench.tasks()
     code, _, err = bench.curve(
         "curve.sparsities=[0.25, 0.5, 0.75]", "curve.baselines=[random, variance, qr_pivoting]"
     )
     assert code == 1, "qr_pivoting at 0.5 is tuned, which this test refuses"
     assert "seed-0/qr_pivoting-0.5: nothing is left to train" in err
-    after = bench.pieces()
+    after = bench.tasks()
     new = {"dynst-0.25", "random-0.25", "variance-0.25", "qr_pivoting-0.25", "qr_pivoting-0.75"}
     assert set(after) - set(before) == {f"seed-0/{name}" for name in new}
     assert {name: after[name] for name in before} == before
@@ -253,13 +253,13 @@ def test_another_sparsity_or_baseline_adds_its_pieces_alone(
     assert "qr_pivoting-0.5" in run.data.tags["dynst.reason"]
 
 
-def test_another_seed_adds_its_pieces_and_a_test(
+def test_another_seed_adds_its_tasks_and_a_test(
     done: dict[str, Any], bench: Bench, trainings: list[int]
 ) -> None:
-    before = bench.pieces()
+    before = bench.tasks()
     code, out, err = bench.curve("curve.seeds=[0, 1]")
     assert code == 0, err
-    after = bench.pieces()
+    after = bench.tasks()
     assert set(after) - set(before) == {name.replace("seed-0", "seed-1") for name in PIECES}
     assert {name: after[name] for name in before} == before
     assert sorted(trainings) == [1, 1, 1, 1, 2, 3], "four choices are tuned, then shared and dense"
@@ -295,13 +295,13 @@ def test_a_given_choice_is_one_more_point(
 @pytest.mark.parametrize(
     "setting", ["training.learning_rate=0.01", "model.hidden=8", "sparsity.pinned=[s2]"]
 )
-def test_other_settings_are_other_pieces(
+def test_other_settings_are_other_tasks(
     done: dict[str, Any], bench: Bench, no_training: None, setting: str
 ) -> None:
     code, _, err = bench.curve(setting)
     assert code == 1
     assert "seed-0/dense: nothing is left to train; seed-0/shared: nothing is left to train" in err
-    assert "2 of 8 pieces failed" in err
+    assert "2 of 8 tasks failed" in err
 
 
 def test_a_failed_piece_is_named_and_the_same_command_does_the_rest(
@@ -319,7 +319,7 @@ def test_a_failed_piece_is_named_and_the_same_command_does_the_rest(
     assert code == 1
     assert out == ""
     assert (
-        "2 of 8 pieces failed (seed-0/variance-0.5: no readings; seed-0/variance-0.75: no readings)"
+        "2 of 8 tasks failed (seed-0/variance-0.5: no readings; seed-0/variance-0.75: no readings)"
         in " ".join(err.split())
     )
     assert "Traceback" not in err

@@ -107,7 +107,7 @@ def test_without_dense_nothing_is_held_against_it() -> None:
 
 
 def test_seeds_that_both_have_are_compared() -> None:
-    """Random has a third seed that DynST's pieces have not reached."""
+    """Random has a third seed that DynST's tasks have not reached."""
     rows = pd.concat([two_seeds(), pd.DataFrame([point("random", 2, 99.0)])])
     chance = summary(rows, IDS).set_index(["stage", "choice"]).loc[("as it is", "random")]
     assert chance.seeds == 3

@@ -82,7 +82,7 @@ def test_quiet_says_nothing(network: SensorStore, capsys: pytest.CaptureFixture[
         == []
     )
     with TaskProgress("study", quiet=True) as progress:
-        progress.on_piece("first", 1, 2)
+        progress.on_task("first", 1, 2)
     assert capsys.readouterr().err == ""
 
 

@@ -101,7 +101,7 @@ def conducted(
         with screen:
             assert record.number >= 0
 
-    conductor = SweepDriver(sweep, records, NoTracker(), "parent", listen)  # type: ignore[arg-type]
+    driver = SweepDriver(sweep, records, NoTracker(), "parent", listen)  # type: ignore[arg-type]
     state_every = sweep.perturb_every if sweep.scheduler == "pbt" else None
     setting = Setting(
         str(folder),
@@ -111,7 +111,7 @@ def conducted(
         state_every=state_every,
         make_trial=make_trial,
     )
-    run_trials(sweep, setting, conductor.left, folder / "ray", conductor, address)
+    run_trials(sweep, setting, driver.left, folder / "ray", driver, address)
     return records.all()
 
 

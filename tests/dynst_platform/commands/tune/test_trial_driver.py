@@ -71,7 +71,7 @@ class Killed(Exception):
     pass
 
 
-def play(conductor: SweepDriver, die_after: int | None = None) -> int:
+def play(driver: SweepDriver, die_after: int | None = None) -> int:
     """Run every trial, two at a time, and return the number of events.
 
     Or be killed after so many of them.
@@ -86,14 +86,14 @@ def play(conductor: SweepDriver, die_after: int | None = None) -> int:
 
     def advance(number: int, share: float) -> None:
         for epoch in (1, 2):
-            conductor.reported(number, figures(share, share, epoch))
+            driver.reported(number, figures(share, share, epoch))
             event()
-        conductor.finished(number, figures(share, share, 6), result(share, share))
+        driver.finished(number, figures(share, share, 6), result(share, share))
         event()
 
-    while (found := conductor.next()) is not None:
+    while (found := driver.next()) is not None:
         event()
-        conductor.started(found.number)
+        driver.started(found.number)
         event()
         running.append((found.number, found.jobs[0].sparsity.final))
         if len(running) == 2:
@@ -129,9 +129,9 @@ def test_a_killed_sweep_goes_on_with_the_same_trials(tmp_path: Path) -> None:
 def test_what_ended_is_not_run_again(tmp_path: Path) -> None:
     play(conduct(tmp_path, make_sweep()))
     tracker = NoTracker()
-    conductor = conduct(tmp_path, make_sweep(), tracker)
-    assert conductor.left == 0
-    assert conductor.next() is None
+    driver = conduct(tmp_path, make_sweep(), tracker)
+    assert driver.left == 0
+    assert driver.next() is None
     more = conduct(tmp_path, make_sweep(trials=8), tracker)
     assert more.left == 2
     play(more)
@@ -141,9 +141,9 @@ def test_what_ended_is_not_run_again(tmp_path: Path) -> None:
 
 def test_an_interrupted_trial_keeps_its_run_in_mlflow(tmp_path: Path) -> None:
     tracker = NoTracker()
-    conductor = conduct(tmp_path, make_sweep(), tracker)
-    found = conductor.next()
-    conductor.started(0)
+    driver = conduct(tmp_path, make_sweep(), tracker)
+    found = driver.next()
+    driver.started(0)
     again = conduct(tmp_path, make_sweep(), tracker)
     assert again.next() == found
     again.started(0)
@@ -153,23 +153,23 @@ def test_an_interrupted_trial_keeps_its_run_in_mlflow(tmp_path: Path) -> None:
 
 def test_a_trial_that_follows_another_remembers_its_rates(tmp_path: Path) -> None:
     space = {"sparsity.drop_fraction": {"uniform": [0.1, 0.5]}}
-    conductor = conduct(
+    driver = conduct(
         tmp_path, make_sweep(scheduler="pbt", objectives=["mae_all"], space=space, trials=2)
     )
     shares = [
         config.jobs[0].sparsity.drop_fraction
-        for config in (conductor.next() or NOBODY, conductor.next() or NOBODY)
+        for config in (driver.next() or NOBODY, driver.next() or NOBODY)
     ]
     for number in range(2):
-        conductor.started(number)
-    (job,) = conductor.followed(1, 0, 2, Random(0)).jobs
+        driver.started(number)
+    (job,) = driver.followed(1, 0, 2, Random(0)).jobs
     record = Records(tmp_path).all()[1]
     assert record.history == [
         {"until": 2, "overrides": {"sparsity.drop_fraction": shares[1]}, "then_from": 0}
     ]
     assert job.sparsity.drop_fraction == record.overrides["sparsity.drop_fraction"]
     assert job.sparsity.drop_fraction not in shares
-    again = conduct(tmp_path, conductor.sweep)
+    again = conduct(tmp_path, driver.sweep)
     again.next()
     assert (again.next() or NOBODY).jobs == (job,), "where it goes on after a restart"
 
@@ -184,11 +184,11 @@ def test_settings_that_do_not_go_together_fail_alone(tmp_path: Path) -> None:
         job=base,
     )
     tracker = NoTracker()
-    conductor = conduct(tmp_path, sweep, tracker)
-    found = conductor.next()
+    driver = conduct(tmp_path, sweep, tracker)
+    found = driver.next()
     assert found is not None
     assert found.number == 1, "trial 0 cannot run"
-    assert conductor.next() is None
+    assert driver.next() is None
     status, reason = tracker.ended["run-0"]
     assert status == "FAILED"
     assert "sparsity.start must be below sparsity.stop" in reason
@@ -197,11 +197,11 @@ def test_settings_that_do_not_go_together_fail_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("state", "status"), [("stopped", "KILLED"), ("failed", "FAILED")])
 def test_a_trial_that_did_not_finish_says_why(tmp_path: Path, state: str, status: str) -> None:
     tracker = NoTracker()
-    conductor = conduct(tmp_path, make_sweep(), tracker)
-    number = (conductor.next() or NOBODY).number
-    conductor.started(number)
-    conductor.reported(number, figures(3.0, 0.5, 1))
-    getattr(conductor, state)(number, "a good reason")
+    driver = conduct(tmp_path, make_sweep(), tracker)
+    number = (driver.next() or NOBODY).number
+    driver.started(number)
+    driver.reported(number, figures(3.0, 0.5, 1))
+    getattr(driver, state)(number, "a good reason")
     (record,) = Records(tmp_path).all()
     assert (record.state, record.reason, record.steps) == (state, "a good reason", 4)
     assert tracker.ended == {"run-0": (status, "a good reason")}

@@ -139,7 +139,7 @@ class Experiment:
         """A random choice under the same constraints, made at once where the learned one begins to
         prune.
         """
-        ranking = RandomScore(self.num_sensors, self.config.seed * 1000 + number)
+        ranking = RandomScore(self.num_sensors, self.config.seed, number)
         return Arm(
             f"random-{number}", ArmKind.RANDOM, self._pruned(self._scheme(self._at_once, ranking))
         )

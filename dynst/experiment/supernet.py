@@ -107,8 +107,8 @@ class Supernet:
     def ranked(self, name: str, number: int, evaluator: SubsetEvaluator, sparsity: float) -> Choice:
         """A baseline's choice; ``number`` draws another one where the ranking is random."""
         started, constraints = perf_counter(), self.constraints(sparsity)
-        seed = self.experiment.config.seed * 1000 + number
-        scores = self.experiment.selector.ranked(name, constraints, sparsity, seed)
+        seed = self.experiment.config.seed
+        scores = self.experiment.selector.ranked(name, constraints, sparsity, seed, number)
         active = constraints.prune(constraints.allowed(), scores, sparsity)
         return Choice(
             name, number, sparsity, active, evaluator.loss(active), perf_counter() - started

@@ -24,7 +24,7 @@ from dynst.models.protocol import Shape, Traits
 from dynst.models.registry import backbone_class, checked_options, traits_of, wanted_parts
 from dynst.models.rollout import RolledOut
 from dynst.notices import notice
-from dynst.random_streams import seeded
+from dynst.random_streams import Stream, seeded, stream_seed
 
 __all__ = ["BackboneConfig", "ModelConfig", "build_forecaster", "check_forecast"]
 
@@ -119,7 +119,7 @@ def build_forecaster(
     shape = Shape(
         model.window, model.horizon, num_sensors, num_channels, len(targets), model.hidden
     )
-    with seeded(seed):
+    with seeded(stream_seed(seed, Stream.WEIGHTS)):
         if node_embedding is None:
             node_embedding = torch.randn(num_sensors, model.embedding) / model.embedding**0.5
         parts = Blueprint(

@@ -128,7 +128,11 @@ def qr_pivoting(known: BaselineInputs, count: int, seed: int) -> Tensor:
     if known.readings.shape[1] == 1:
         return torch.zeros(1, dtype=torch.float64)
     modes = min(count, *known.readings.shape)
-    basis = SVD(n_basis_modes=modes, random_state=seed).fit(known.readings).matrix_representation()
+    basis = (
+        SVD(n_basis_modes=modes, random_state=seed % 2**32)
+        .fit(known.readings)
+        .matrix_representation()
+    )
     return _by_order(QR().fit(basis).get_sensors())
 
 

@@ -7,6 +7,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from dynst.random_streams import Stream, generator
 from dynst.selection.subset_evaluator import SubsetEvaluator, key_of
 from dynst.sparsity.constraints.base import Constraints
 
@@ -77,7 +78,13 @@ def find_choice(
     ]
     leader = min(heats, key=lambda heat: heat.loss)
     return exchange_search(
-        evaluator, constraints, leader.active, config.rounds - first, config.proposals, seed + 1
+        evaluator,
+        constraints,
+        leader.active,
+        config.rounds - first,
+        config.proposals,
+        seed,
+        phase=1,
     )
 
 
@@ -110,17 +117,18 @@ def exchange_search(
     rounds: int,
     proposals: int,
     seed: int,
+    phase: int = 0,
 ) -> SelectionResult:
     """Improve a choice by exchanges that lower the evaluator's loss.
 
-    The result is never worse than ``start``.
+    The result is never worse than ``start``. Another ``phase`` draws other proposals.
 
     A round proposes exchanges of one to a sixteenth of the sensors, by importance at the present
     choice with noise that grows from one proposal to the next. The new ones are evaluated on few
     windows, the best of them on all windows, and it is taken if it is better than what there is.
     After a round without success the exchanges get smaller.
     """
-    generator = torch.Generator().manual_seed(seed)
+    chance = generator(seed, Stream.EXCHANGES, phase)
     few = evaluator.every(PROPOSAL_STRIDE)
     active, loss = start, float(evaluator.losses([start])[0])
     importance = few.importance(active)
@@ -132,7 +140,7 @@ def exchange_search(
     for _ in range(rounds):
         proposed = [
             constraints.exchange(
-                active, _noisy(importance, number / proposals, generator), 1 + number % reach
+                active, _noisy(importance, number / proposals, chance), 1 + number % reach
             )
             for number in range(proposals)
         ]
@@ -149,6 +157,6 @@ def exchange_search(
     return SelectionResult(active, loss, tuple(losses))
 
 
-def _noisy(importance: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
-    noise = torch.randn(len(importance), generator=generator, dtype=importance.dtype)
+def _noisy(importance: Tensor, temperature: float, chance: torch.Generator) -> Tensor:
+    noise = torch.randn(len(importance), generator=chance, dtype=importance.dtype)
     return importance + temperature * importance.std(correction=0) * noise

@@ -10,6 +10,7 @@ from dynst.data.scaler import SeasonalScaler
 from dynst.data.windows import Windows
 from dynst.distributed.world import World
 from dynst.models.forecaster import SparseForecaster
+from dynst.random_streams import Stream, stream_seed
 from dynst.selection.baselines import CHEAP, MAX_PAIRED, RANKINGS, BaselineInputs, baseline_inputs
 from dynst.selection.search import SearchConfig, SelectionResult, find_choice
 from dynst.selection.subset_evaluator import SubsetEvaluator, evenly
@@ -41,11 +42,14 @@ class SensorSelector:
             edges,
         )
 
-    def ranked(self, name: str, constraints: Constraints, sparsity: float, seed: int) -> Tensor:
+    def ranked(
+        self, name: str, constraints: Constraints, sparsity: float, seed: int, number: int = 0
+    ) -> Tensor:
         """Scores ``[S]`` of a ranking that needs no training, over the sensors that are allowed."""
         allowed = constraints.allowed()
         count = int(constraints.prune(allowed, torch.zeros(len(allowed)), sparsity).sum())
-        own = RANKINGS[name](self._known.among(allowed.nonzero().squeeze(1).numpy()), count, seed)
+        known = self._known.among(allowed.nonzero().squeeze(1).numpy())
+        own = RANKINGS[name](known, count, stream_seed(seed, Stream.RANKING, number))
         return torch.full(allowed.shape, float(own.min()), dtype=own.dtype).masked_scatter(
             allowed, own
         )

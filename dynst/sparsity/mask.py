@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from dynst.errors import ConfigError
+from dynst.random_streams import Stream, generator
 
 __all__ = ["MaskUpdate", "drop_and_grow", "num_active_at", "prune_to", "random_subset"]
 
@@ -71,10 +72,10 @@ def random_subset(
     """A random active set ``[S]`` bool whose share of the allowed sensors is drawn uniformly from a
     range, with all pinned ones: a pure function of seed and step.
     """
-    generator = torch.Generator().manual_seed((seed * 1_000_003 + step) & 0x7FFF_FFFF_FFFF_FFFF)
+    chance = generator(seed, Stream.SENSOR_DROPOUT, step)
     low, high = density
-    share = low + (high - low) * float(torch.rand(1, generator=generator))
-    order = torch.randperm(len(allowed), generator=generator)
+    share = low + (high - low) * float(torch.rand(1, generator=chance))
+    order = torch.randperm(len(allowed), generator=chance)
     order = torch.cat([order[pinned[order]], order[(allowed & ~pinned)[order]]])
     active = torch.zeros_like(allowed)
     active[order[: max(1, int(pinned.sum()), round(share * len(order)))]] = True

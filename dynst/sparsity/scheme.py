@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dynst.errors import ConfigError
+from dynst.random_streams import Stream, generator
 from dynst.sparsity.constraints.base import Constraints, Unconstrained
 from dynst.sparsity.criteria import Criterion, FixedScores
 from dynst.sparsity.drops import Drop
@@ -211,14 +212,12 @@ class Scheme:
         )
 
     def _probe(self, active: Tensor, step: int) -> StepSensors:
-        heard, most = self.constraints.allowed().clone(), self.probes.candidates
-        off = (heard & ~active).nonzero().squeeze(1)
+        read, most = self.constraints.allowed().clone(), self.probes.candidates
+        off = (read & ~active).nonzero().squeeze(1)
         if most is not None and len(off) > most:
-            generator = torch.Generator().manual_seed(
-                (self.seed * 1_000_003 + step) & 0x7FFF_FFFF_FFFF_FFFF
-            )
-            heard[off[torch.randperm(len(off), generator=generator)[most:]]] = False
-        index = heard.nonzero().squeeze(1)
+            chance = generator(self.seed, Stream.PROBE_CANDIDATES, step)
+            read[off[torch.randperm(len(off), generator=chance)[most:]]] = False
+        index = read.nonzero().squeeze(1)
         return StepSensors(index, self.criterion.gates(active)[index])
 
     def _subset(self, density: tuple[float, float], step: int) -> Tensor:

@@ -7,13 +7,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from dynst.errors import CheckpointError
+from dynst.random_streams import STREAMS
 
-__all__ = ["DamagedCheckpoint", "Upgrade", "as_it_is", "differences", "pack", "unpack"]
+__all__ = ["DamagedCheckpoint", "Unpacked", "Upgrade", "as_it_is", "differences", "pack", "unpack"]
 
 FORMAT, VERSION = "dynst-checkpoint", 1
 ABSENT = "nothing"
@@ -22,6 +23,16 @@ Upgrade = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 class DamagedCheckpoint(CheckpointError):
     """Its content is not what was written."""
+
+
+class Unpacked(NamedTuple):
+    """Args:
+    state: tensors and plain values.
+    streams: version of the random streams that the training drew from, ``STREAMS`` of its DynST.
+    """
+
+    state: dict[str, Any]
+    streams: int
 
 
 def as_it_is(settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -37,7 +48,12 @@ def pack(state: Mapping[str, Any], spec: Mapping[str, Any]) -> bytes:
     content = BytesIO()
     torch.save(dict(state), content)
     body = json.dumps(spec).encode() + b"\n" + content.getvalue()
-    head = {"format": FORMAT, "version": VERSION, "sha256": hashlib.sha256(body).hexdigest()}
+    head = {
+        "format": FORMAT,
+        "version": VERSION,
+        "streams": STREAMS,
+        "sha256": hashlib.sha256(body).hexdigest(),
+    }
     return json.dumps(head).encode() + b"\n" + body
 
 
@@ -46,7 +62,7 @@ def unpack(
     spec: Mapping[str, Any],
     where: str,
     upgraded: Upgrade = as_it_is,
-) -> dict[str, Any]:
+) -> Unpacked:
     """The state that was packed under the same ``spec``.
 
     Args:
@@ -57,7 +73,8 @@ def unpack(
         CheckpointError: another version, or another spec; says which settings differ.
     """
     head, _, body = content.partition(b"\n")
-    _check_head(_json(head, where), body, where)
+    facts = _json(head, where)
+    _check_head(facts, body, where)
     settings, _, tensors = body.partition(b"\n")
     found = differences(upgraded(_json(settings, where)), spec)
     if found:
@@ -71,7 +88,7 @@ def unpack(
         raise DamagedCheckpoint(
             f"{where} is damaged: its tensors cannot be read; remove it"
         ) from error
-    return state
+    return Unpacked(state, facts.get("streams", 1))
 
 
 def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

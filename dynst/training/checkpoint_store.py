@@ -12,6 +12,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from dynst.errors import CheckpointError
+from dynst.random_streams import STREAMS
 from dynst.storage.addresses import problem_with, without_credentials
 from dynst.storage.files import file_system
 from dynst.training.checkpoint_format import DamagedCheckpoint, Upgrade, as_it_is, pack, unpack
@@ -31,6 +32,7 @@ class FoundCheckpoint:
     state: dict[str, Any]
     name: str
     damaged: tuple[str, ...]  # a sentence for each
+    streams: int = STREAMS  # version of the random streams that it was trained with
 
 
 class Checkpoints:
@@ -100,9 +102,8 @@ class Checkpoints:
         for name in self._names():
             where = f"checkpoint {self.address}/{name}"
             try:
-                return FoundCheckpoint(
-                    unpack(self._read(name), self.spec, where, self._upgraded), name, tuple(damaged)
-                )
+                found = unpack(self._read(name), self.spec, where, self._upgraded)
+                return FoundCheckpoint(found.state, name, tuple(damaged), found.streams)
             except DamagedCheckpoint as error:
                 logger.warning("%s; the one before it is tried", error)
                 damaged.append(str(error))

@@ -11,6 +11,7 @@ from torch import Tensor
 from dynst.data.partition import Subgraph
 from dynst.devices import to_device
 from dynst.distributed.world import World
+from dynst.random_streams import Stream, generator
 from dynst.sparsity.scheme import StepSensors
 
 __all__ = ["PartitionSampler", "StepKind", "within"]
@@ -56,10 +57,8 @@ class PartitionSampler:
         if not self.cut:
             return None
         lap, place = divmod(turn * self.world.size + self.world.rank, len(self.parts))
-        generator = torch.Generator().manual_seed(
-            (self.seed * len(StepKind) + kind) * 1_000_003 + lap
-        )
-        return self.parts[int(torch.randperm(len(self.parts), generator=generator)[place])]
+        chance = generator(self.seed, Stream.SUBGRAPH_ORDER, kind, lap)
+        return self.parts[int(torch.randperm(len(self.parts), generator=chance)[place])]
 
     def together(self, mine: StepSensors, gradient: Tensor, part: Subgraph) -> Tensor:
         """Of the gates' gradients ``[K]`` of every rank one vector ``[S]``, the same on each.

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from dynst.distributed.world import World
+from dynst.random_streams import Stream, generator
 
 __all__ = ["Sharding", "epoch_batches"]
 
@@ -28,16 +29,16 @@ def epoch_batches(
     shuffles inside it, so that a rank touches its part of the series alone, which is what counts
     where the series is mapped from disk; batches then depend on the number of ranks.
     """
-    generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
+    chance = generator(seed, Stream.EPOCH_ORDER, epoch)
     if sharding == "windows":
-        order = torch.randperm(num_windows, generator=generator)
+        order = torch.randperm(num_windows, generator=chance)
         for batch in order.split(batch_size):
             yield world.shard(batch)
         return
     stretch = torch.arange(num_windows).split(_stretches(num_windows, batch_size, world.size))[
         world.rank
     ]
-    shuffled = stretch[torch.randperm(len(stretch), generator=generator)]
+    shuffled = stretch[torch.randperm(len(stretch), generator=chance)]
     yield from shuffled.split(max(1, len(world.shard(torch.arange(batch_size)))))
 
 

@@ -84,6 +84,9 @@ def test_an_interrupted_run_goes_on_and_mlflow_hears_of_it(forms: Path, tracked_
     own = [(arm, epoch) for arm in ("dense", "dynst") for epoch in (1, 2, 3)]
     assert told == [*own, ("random-0", 2), ("random-0", 3)]
     assert outcome.sensors["active"] == 10
+    notes = [report.note for report in reports if report.note]
+    assert len(notes) == 1
+    assert "was trained with random streams 1, and goes on with 2" in notes[0]
     assert sync(folder) > 0
     runs = trainings_of(MlflowClient(tracking_uri()), tracking_uri(), "interrupted")
     assert {run.kind: run.status for run in runs} == dict.fromkeys(

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from dynst.random_streams import Stream, generator
 from dynst.sparsity.criteria.protocol import Criterion
 
 __all__ = ["FixedScores", "RandomScore"]
@@ -29,9 +30,7 @@ class FixedScores(Criterion):
 class RandomScore(FixedScores):
     """A random ranking, drawn once: chance, the baseline that every choice must beat."""
 
-    def __init__(self, num_sensors: int, seed: int) -> None:
-        super().__init__(
-            torch.rand(
-                num_sensors, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-            )
-        )
+    def __init__(self, num_sensors: int, seed: int, number: int = 0) -> None:
+        """``number`` tells several draws of one experiment apart."""
+        chance = generator(seed, Stream.RANKING, number)
+        super().__init__(torch.rand(num_sensors, generator=chance, dtype=torch.float64))

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from dynst.random_streams import Stream, generator
 from dynst.sparsity.criteria.protocol import Criterion
 
 __all__ = ["Redrawn"]
@@ -25,10 +26,8 @@ class Redrawn(Criterion):
         self.number += 1
 
     def scores(self, active: Tensor) -> Tensor:
-        generator = torch.Generator().manual_seed(
-            (self.seed * 1_000_003 + self.number) & 0x7FFF_FFFF_FFFF_FFFF
-        )
-        return torch.rand(self.num_sensors, generator=generator, dtype=torch.float64)
+        chance = generator(self.seed, Stream.REDRAWN_RANKING, self.number)
+        return torch.rand(self.num_sensors, generator=chance, dtype=torch.float64)
 
     def state_dict(self) -> dict[str, Tensor]:
         return {"number": torch.tensor(self.number)}

@@ -15,6 +15,7 @@ from dynst.devices import random_state, set_random_state
 from dynst.distributed.world import World
 from dynst.errors import CheckpointError
 from dynst.experiment.arms import Arm, ArmKind
+from dynst.random_streams import STREAMS
 from dynst.training.checkpoint_store import Checkpoints
 from dynst.training.config import Recipe
 from dynst.training.trainer import EpochResult, TrainingState
@@ -177,8 +178,15 @@ class ResumableRun:
             self._publish_together(report)
         at_work = f"in the middle of {self.state.arm}" if self.state.arm else "between two arms"
         logger.info("the run goes on from checkpoint %s, %s", found.name, at_work)
-        if found.damaged:
-            self._note = f"{'; '.join(found.damaged)}; the training went on from {found.name}"
+        notes = list(found.damaged)
+        if found.streams != STREAMS:
+            notes.append(
+                f"{found.name} was trained with random streams {found.streams}, and goes on with "
+                f"{STREAMS}: other batches and subsets than it would have drawn"
+            )
+            logger.warning(notes[-1])
+        if notes:
+            self._note = f"{'; '.join(notes)}; the training went on from {found.name}"
 
     def _check_workers(self, name: str, were: int) -> None:
         if were != self.world.size and not self._recipe.any_number_of_workers:

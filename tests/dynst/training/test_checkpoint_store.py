@@ -2,6 +2,7 @@
 not.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from dynst.errors import CheckpointError
+from dynst.random_streams import STREAMS
 from dynst.training.checkpoint_format import differences, pack, unpack
 from dynst.training.checkpoint_store import Checkpoints
 
@@ -62,7 +64,7 @@ def test_the_last_few_and_the_best_stay_and_no_draft(tmp_path: Path) -> None:
     for number in range(5):
         kept.save(state(number), best=number == 1)
     assert numbers(tmp_path) == ["00000004.ckpt", "00000005.ckpt", "best.ckpt"]
-    assert unpack((tmp_path / "best.ckpt").read_bytes(), SPEC, "best")["nested"]["step"] == 1
+    assert unpack((tmp_path / "best.ckpt").read_bytes(), SPEC, "best").state["nested"]["step"] == 1
 
 
 @pytest.mark.parametrize("cut", [0, 5, 200, -1])
@@ -87,7 +89,7 @@ def test_one_wrong_bit_anywhere_is_noticed() -> None:
         with pytest.raises(CheckpointError, match="is damaged"):
             unpack(bytes(whole), SPEC, "it")
         whole[place] ^= 1
-    assert unpack(bytes(whole), SPEC, "it")["nested"] == state(0)["nested"]
+    assert unpack(bytes(whole), SPEC, "it").state["nested"] == state(0)["nested"]
 
 
 def test_the_best_is_the_last_resort(tmp_path: Path) -> None:
@@ -174,3 +176,16 @@ def test_a_setting_that_did_not_exist_yet_had_its_default(tmp_path: Path) -> Non
         CheckpointError, match=r"search\.rounds: nothing in the checkpoint, 12 in the job"
     ):
         Checkpoints(str(tmp_path), now).load()
+
+
+def test_a_checkpoint_says_which_random_streams_it_was_trained_with(tmp_path: Path) -> None:
+    """One of an earlier DynST does not, and means the first."""
+    content = pack(state(0), SPEC)
+    assert unpack(content, SPEC, "it").streams == STREAMS
+    head, _, body = content.partition(b"\n")
+    facts = {key: value for key, value in json.loads(head).items() if key != "streams"}
+    assert unpack(json.dumps(facts).encode() + b"\n" + body, SPEC, "it").streams == 1
+    Checkpoints(str(tmp_path), SPEC).save(state(0))
+    found = Checkpoints(str(tmp_path), SPEC).load()
+    assert found is not None
+    assert found.streams == STREAMS

@@ -8,8 +8,8 @@ epochs after the training has started to use it.
 
 Prints the seconds until the first epoch with the new number of workers, and the differences of
 masks and errors from those of the single worker. Both train on the same batches. The sums of two
-workers differ in their last bits, and a training carries such differences on. Therefore the first
-epochs are the ones that tell.
+workers differ in their last bits, and a training carries such differences on. Therefore the
+first epochs decide.
 
 Ends with exit code 1 where an epoch before the change differs at all, or one of the first two after
 it differs by more than float tolerance.

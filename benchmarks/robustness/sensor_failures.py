@@ -5,8 +5,9 @@
 MODEL is what ``dynst sensors`` takes: a registered name, a version, or a run. A random share of the
 sensors is lost for the whole test part. The error is that over all locations.
 
-There are two ways to go on. A lost sensor is read as missing: the network is told so, and gets the
-location's profile. Or it is left out as if it were off.
+There are two ways to go on. A lost sensor is read as missing: its readings are marked as
+unobserved, and the network gets the location's profile. Or it is left out as if it
+were off.
 """
 
 from statistics import fmean, stdev

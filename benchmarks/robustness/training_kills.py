@@ -9,7 +9,7 @@ the second one. The driver is resumed with ``dynst train --resume``.
 
 Prints a line for each run: what was killed after which report, the seconds until the next new
 report, and whether mask, weights and all series in MLflow equal those of the undisturbed run. The
-same seed gives the same moments, so a series can be run in pieces: ``--first 6 --runs 10``.
+same seed gives the same moments, so a series can be run in parts: ``--first 6 --runs 10``.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""A real MLflow server on the loopback that can be taken away and brought back."""
+"""A real MLflow server on the loopback that can be stopped and restarted."""
 
 import os
 import signal

@@ -53,7 +53,7 @@ def import_auckland(path: Path) -> None:
 
 
 def _true_hours(labels: pd.Series) -> np.ndarray:
-    """Hours since the first row, told by row order.
+    """Hours since the first row, by row order.
 
     The package's ``date`` is the service day (06:00 to 05:59) and is wrong in six rows; the hour
     labels are right, and where they jump by two (the start of daylight saving time in 2024) an hour

@@ -1,5 +1,6 @@
-"""A large network cut into parts that lie together, each with a halo of those that its locations
-listen to.
+"""A large network cut into parts that lie together.
+
+Each part has a halo of the sensors that its locations receive messages from.
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ def cut_into_subgraphs(
     With ``points [S, 2 or 3]`` the longest side is halved again and again (recursive coordinate
     bisection, Berger and Bokhari 1987), which gives tiles on a grid. Without them, an order in
     which neighbours are close together is cut into stretches (reverse Cuthill–McKee, 1969). The
-    halo is whom the lists ``neighbours [S, N]`` name, −1 for nobody, so many ``hops`` out.
+    halo is what the lists ``neighbours [S, N]`` name, so many ``hops`` out; −1 is no entry.
     """
     order = np.arange(len(neighbours)) if points is not None else _close_together(neighbours)
     pieces = np.array_split(order, parts) if points is None else _bisected(order, points, parts)
@@ -43,7 +44,7 @@ def cut_into_subgraphs(
 
 
 def _bisected(index: np.ndarray, points: np.ndarray, parts: int) -> list[np.ndarray]:
-    """``index`` in ``parts`` pieces, larger ones first, as ``numpy.array_split`` sizes them."""
+    """``index`` in ``parts`` chunks, larger ones first, as ``numpy.array_split`` sizes them."""
     if parts == 1:
         return [index]
     here, left = points[index], parts // 2
@@ -65,7 +66,7 @@ def _close_together(neighbours: Tensor) -> np.ndarray:
 
 
 def _reached(core: Tensor, neighbours: Tensor, hops: int) -> Tensor:
-    """The core and whom it reaches, as a mask of the network at the most."""
+    """The core and what it reaches, as a mask of the network at the most."""
     inside = torch.zeros(len(neighbours) + 1, dtype=torch.bool)  # the last slot is −1's
     inside[core], newest = True, core
     for _ in range(hops):

@@ -37,7 +37,7 @@ class Spool:
 
 
 def write_record_batch(path: Path, spools: dict[str, Spool]) -> None:
-    """Write an Arrow file of one record batch, so that a reader maps every column in one piece.
+    """Write an Arrow file of one record batch, so that a reader maps every column as one block.
 
     The spools are removed.
     """

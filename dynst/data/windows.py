@@ -60,7 +60,7 @@ class Batch:
     readings: Tensor  # [B, T, K, C]
     observed: Tensor  # [B, T, K, C] bool
     calendar: Tensor  # [B, F] of the first forecast step
-    sensors: Tensor  # [K] int64, whom it reads
+    sensors: Tensor  # [K] int64, which it reads
     target: Tensor  # [B, H, L, len(targets)], L = S where nothing else was asked for
     target_observed: Tensor  # [B, H, L, len(targets)] bool
 
@@ -105,8 +105,10 @@ class Windows:
         )
 
     def batch(self, index: Tensor, sensors: Tensor, locations: Tensor | None = None) -> Batch:
-        """Copy the windows ``index [B]`` for the active ``sensors [K]``, with targets of all
-        locations or of these; all are told in main memory.
+        """Copy the windows ``index [B]`` for the active ``sensors [K]``.
+
+        Targets are those of all locations, or of ``locations``. All three indices lie in main
+        memory.
         """
         series, first = self.series, to_device(self.starts[index], self.series.device)
         sensors = to_device(sensors, series.device)

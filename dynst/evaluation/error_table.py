@@ -33,7 +33,7 @@ class ErrorTable:
 
     Tables of several ranks add up.
 
-    With several channels an error is the mean over all of them, each brought to the unit of the
+    With several channels an error is the mean over all of them, each converted to the unit of the
     first by ``weight``: what the training minimises. ``only`` gives a single channel in its own
     unit.
     """

@@ -18,7 +18,7 @@ LOCATIONS_AT_ONCE = 256 * 4096  # windows times sensors
 def windows_at_once(num_sensors: int, parts: int = 1) -> int:
     """So many that memory does not grow with the network.
 
-    Fewer where even that is too large to be trained on in one piece.
+    Fewer where the network is cut into parts, since it is too large to be trained on as a whole.
     """
     return max(1, min(256, LOCATIONS_AT_ONCE // num_sensors) // max(1, parts))
 

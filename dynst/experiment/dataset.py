@@ -137,7 +137,7 @@ def forecaster_for(
 def parts_of(
     network: Network, model: ModelConfig, edges: Edges, recipe: Recipe
 ) -> tuple[Subgraph, ...]:
-    """What the recipe cuts the network into, along the lists that the model listens by.
+    """What the recipe cuts the network into, along the model's neighbour lists.
 
     Nothing where it stays whole.
 

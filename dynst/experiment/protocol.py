@@ -56,7 +56,7 @@ def run_epochs(
     until_epoch: int | None = None,
     on_epoch: Callable[[EpochResult], object] | None = None,
 ) -> None:
-    """Train from wherever the arm is; ``on_epoch`` hears of each epoch."""
+    """Train from wherever the arm is; ``on_epoch`` receives each epoch's result."""
     for report in arm.training.run(until_epoch):
         if on_epoch is not None:
             on_epoch(report)

@@ -33,7 +33,7 @@ class Choice:
 
     Args:
         name: of the method that made it.
-        number: tells draws of one method apart.
+        number: distinguishes draws of one method.
         sparsity: the share that is off, as it was asked for.
         active: bool ``[S]``.
         search_loss: the supernet's error on the windows of the search, in the unit of the

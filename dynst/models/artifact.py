@@ -150,8 +150,9 @@ def _upgraded(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def artifact_digest(folder: Path) -> str:
-    """Of weights and description: what tells a saved model from any other, and from one that
-    somebody changed.
+    """A hash of weights and description.
+
+    It distinguishes a saved model from any other, and from one that was changed afterwards.
 
     Raises:
         ArtifactError: a file is absent.

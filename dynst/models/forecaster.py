@@ -48,7 +48,7 @@ class CompactForecaster(SparseForecaster):
         sensors, gates = inputs.sensors, inputs.gates
         morphed = stream_morph(inputs.readings, inputs.observed)
         hidden = self.backbone(morphed, inputs.calendar, sensors, gates)  # [B, K, D]
-        # a readout of somebody's own need not know of locations
+        # a user's own readout need not take locations
         asked = () if inputs.locations is None else (inputs.locations,)
         forecast: Tensor = self.readout(hidden, morphed, sensors, gates, *asked)
         return forecast

@@ -1,6 +1,6 @@
 """What a backbone is: active sensors in, one hidden state for each of them out.
 
-And who may receive messages from whom.
+And which sensors receive messages from which.
 """
 
 from collections.abc import Callable
@@ -129,7 +129,7 @@ class Neighborhood(Protocol):
 
 
 class Topology(nn.Module):
-    """What is known of who is near whom among all S locations.
+    """Which of all S locations are near one another.
 
     Its buffers are made from edges and never saved.
     """

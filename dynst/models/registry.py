@@ -55,7 +55,7 @@ def backbone_class(name: str) -> type[nn.Module]:
         )
     try:
         found = getattr(import_module(module), attribute)
-    except Exception as error:  # it is somebody else's code that runs
+    except Exception as error:  # the code that runs is the user's
         raise ConfigError(
             f"model.backbone '{name}' cannot be imported ({in_one_line(error)}); install its "
             "package, or put its folder on PYTHONPATH"

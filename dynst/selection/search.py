@@ -1,4 +1,4 @@
-"""Judged search: scores propose which sensors to exchange, a trained network decides."""
+"""Search by exchange: scores propose sensors to exchange, a trained network decides."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from dynst.sparsity.constraints.base import Constraints
 __all__ = ["SearchConfig", "SelectionResult", "eliminate", "exchange_search", "find_choice"]
 
 FIRST_ROUNDS = 1 / 3  # of the rounds, which every start may have
-PROPOSAL_STRIDE = 4  # every fourth window tells which proposal is worth an evaluation on all
+PROPOSAL_STRIDE = 4  # every fourth window says which proposal is worth an evaluation on all
 ELIMINATION_STRIDE = 8  # and every eighth what an elimination needs, which is a start and no more
 
 
@@ -55,11 +55,11 @@ def find_choice(
     config: SearchConfig,
     seed: int,
 ) -> SelectionResult:
-    """The whole search: exchanges from an elimination and from the best choice by one of the
-    ``rankings``; after the first rounds only the better one goes on.
+    """The whole search: exchanges from an elimination and from the best ranked choice.
 
-    The elimination sees the evaluator's last part alone, the training windows, so that the other
-    one can still tell what generalises, and few of them.
+    After the first rounds only the better of the two starts goes on. The elimination sees a few
+    windows of the evaluator's last part alone, those of training. The other part can then still
+    measure what generalises.
     """
     ranked = [constraints.prune(constraints.allowed(), scores, sparsity) for scores in rankings]
     starts = [ranked[int(evaluator.losses(ranked).argmin())]] if ranked else []

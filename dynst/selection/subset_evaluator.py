@@ -13,7 +13,7 @@ from dynst.models.forecaster import SparseForecaster
 
 __all__ = ["SubsetEvaluator", "evenly", "key_of"]
 
-LOCATIONS_AT_ONCE = 2**19  # windows times sensors, all of them heard at once for a gradient
+LOCATIONS_AT_ONCE = 2**19  # windows times sensors that one gradient is computed on
 
 
 def key_of(choice: Tensor) -> bytes:

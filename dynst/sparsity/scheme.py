@@ -52,7 +52,7 @@ class SensorDropout:
 
 @dataclass(frozen=True)
 class Probes:
-    """When importance is measured, and of whom.
+    """When importance is measured, and of which sensors.
 
     Args:
         every: steps between two probes, for a criterion that needs them.
@@ -145,8 +145,9 @@ class Scheme:
         return StepSensors(self.active.nonzero().squeeze(1), None)
 
     def first_probes(self, step: int) -> Iterator[StepSensors]:
-        """What to measure before the update that ends the warm-up, if it is at ``step``: each time
-        in other random company.
+        """What to measure before the update that ends the warm-up, if it is at ``step``.
+
+        Each time on another random subset.
 
         The warm-up itself has no probes, so that it is the same whatever the criterion.
         """

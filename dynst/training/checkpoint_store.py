@@ -60,8 +60,9 @@ class Checkpoints:
             self._files, self._root = file_system(address.rstrip("/"))
 
     def check_writable(self) -> None:
-        """Write a few bytes and remove them, so that a wrong address is told before a training
-        rather than after its first epoch.
+        """Write a few bytes and remove them.
+
+        A wrong address is then reported before a training rather than after its first epoch.
 
         Raises:
             CheckpointError: the address cannot be written.

@@ -88,7 +88,7 @@ class PartitionSampler:
 def within(sensors: StepSensors, part: Subgraph, num_sensors: int) -> StepSensors:
     """Those of a step's sensors that the part holds.
 
-    Where all of these are off, a location hears the average of all active sensors; some of them,
+    Where all of these are off, a location receives the average of all active sensors; some of them,
     spread evenly and no more than the part has sensors, stand in for that.
     """
     held = torch.zeros(num_sensors, dtype=torch.bool)

@@ -188,7 +188,7 @@ class Training:
             self._loss = torch.zeros_like(self._loss)
 
     def decide(self, active: Tensor, importance: Tensor) -> None:
-        """Fix the choice of sensors between two epochs; the next report tells of it."""
+        """Fix the choice of sensors between two epochs; the next report includes it."""
         update = self.scheme.decide(self.step, active, importance)
         self._updates.append(update)
         check_consensus(self.step, self.scheme.active, self.world)

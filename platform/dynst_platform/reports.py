@@ -1,5 +1,4 @@
-"""What a training tells of itself: one line of ``reports.jsonl`` for each epoch and for the end of
-each arm.
+"""What a training reports: one line of ``reports.jsonl`` for each epoch and each arm's end.
 
 Workers write them, the driver's progress and MLflow read them, and a run that is resumed or sent
 later reads those of earlier versions: what a version adds has a default.
@@ -56,7 +55,7 @@ class _OfArm(_Form):
 
     Args:
         version: of this form.
-        time: at which it was made, in ms since 1970, as MLflow counts; 0 until it is told.
+        time: at which it was made, in ms since 1970, as MLflow counts; 0 until it is published.
         note: for a person, where something happened that has no figure.
         arm, arm_kind: whose it is.
         step: training steps that the arm has done.

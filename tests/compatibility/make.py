@@ -142,7 +142,7 @@ def disturb(model: torch.nn.Module) -> None:
 
 
 def make_interrupted_run(target: Path, home: Path) -> None:
-    """The folder of a training that died after its sixth checkpoint, MLflow not told."""
+    """The folder of a training that died after its sixth checkpoint, nothing sent to MLflow."""
     from dynst_platform.commands.train import workflow as use_case
     from dynst_platform.config.files import check_job
     from dynst_platform.config.stores import store_for

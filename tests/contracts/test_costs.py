@@ -4,8 +4,8 @@ backbone.
 The figures are those of the day they were written, for the versions in ``constraints.txt``. One
 that falls is good news: write the new one down. One that rises needs a reason. Views count, though
 they cost next to nothing: the heads of a readout lay windows side by side in a few more of them,
-and save a copy of all weights for each window; what all heads hear alike is mixed once, by their
-mean weights, which is more calls and fewer products.
+and save a copy of all weights for each window; values that all heads share are aggregated once, by
+their mean weights, which is more calls and fewer products.
 """
 
 from collections.abc import Callable

@@ -39,7 +39,7 @@ SENSOR_NAMES = (
 
 
 def time_columns(table: Table, options: ReadOptions) -> list[str]:
-    """The columns that together tell the time, in order; empty where there is none.
+    """The columns that together give the time, in order; empty where there is none.
 
     The user's word goes first; else the leading text columns that parse as a date, and as a time of
     the day after it; else a leading column of whole numbers with a name for time.

@@ -133,7 +133,7 @@ def _matrix_edges(
         )
     matrix = sparse.coo_matrix(matrix)
     distances = bool(matrix.nnz) and float(matrix.data.max()) > 1 and not matrix.diagonal().any()
-    return matrix.col, matrix.row, matrix.data, distances  # row l lists whom location l hears
+    return matrix.col, matrix.row, matrix.data, distances  # row l lists the senders of location l
 
 
 def _matrix(path: Path) -> tuple[Any, list[str]]:

@@ -112,8 +112,10 @@ def only_channels(source: Source, names: tuple[str, ...]) -> Source:
 def step_times(
     num_steps: int, options: ReadOptions, first: int = 0
 ) -> tuple[np.ndarray, bool, tuple[str, ...]]:
-    """Times of the steps from ``first`` on in a form without timestamps: (times, whether they are
-    real, what to tell the user).
+    """Times of the steps from ``first`` on in a form without timestamps.
+
+    Returns:
+        times, whether they are real, and notes for the user.
     """
     count = np.arange(first, first + num_steps, dtype=np.int64)
     if options.start is None or options.step is None:

@@ -71,9 +71,9 @@ class AGCRN(nn.Module):
 
 
 class _Recurrence(nn.Module):
-    """A GRU whose products read a sensor's values beside those that it hears.
+    """A GRU whose products read a sensor's values beside those aggregated from its neighbours.
 
-    Those of the inputs, for all steps at once.
+    The products of the inputs are computed for all steps at once.
     """
 
     def __init__(self, pool: int, hidden: int) -> None:

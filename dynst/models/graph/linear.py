@@ -18,11 +18,11 @@ NEIGHBOUR_WEIGHT = 0.1  # on the others, of a location that is on, before anythi
 
 
 class LinearReadout(LocationAttention):
-    """Each active sensor extrapolates its own window, at first by its last reading (as the linear
-    models of Zeng et al. 2023).
+    """Each active sensor extrapolates its own window, at first by its last reading.
 
-    A location that is off mixes what the others extrapolate; one that is on leans on that mixture
-    by a share for each horizon step, since what the neighbours see helps the later steps. Each
+    So do the linear models of Zeng et al. (2023). A location that is off aggregates the others'
+    extrapolations. One that is on adds a share of that aggregate, learned for each horizon step,
+    since what the neighbours see helps the later steps. Each
     location adds a constant for each step. The states of the backbone are not looked at.
     """
 
@@ -37,7 +37,7 @@ class LinearReadout(LocationAttention):
     ) -> None:
         """``location_embedding [S, E]`` is what the embeddings begin as.
 
-        Each location listens most to those with a large dot product.
+        Each location attends most to those with a large dot product.
         """
         super().__init__(shape, topology, location_embedding, heads)
         steps = shape.horizon * shape.num_targets

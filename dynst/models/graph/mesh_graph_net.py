@@ -1,5 +1,6 @@
-"""MeshGraphNet: messages made for each pair of a listener and a speaker, from both states and from
-how they lie to one another.
+"""MeshGraphNet: a message for each pair of a receiver and a sender.
+
+It is computed from both states and from their relative position.
 """
 
 from typing import Annotated
@@ -20,9 +21,9 @@ class MeshGraphNet(nn.Module):
     """Encode, process, decode (Pfaff et al. 2021), where the readout decodes.
 
     An edge keeps a state from step to step, as published, but a narrow one, and neighbours are
-    short lists: memory grows as sensors times neighbours times ``edge_hidden``. A listener takes
-    the mean of its messages, weighted by gates and proximity, instead of their sum, so that one
-    with few active neighbours is spoken to as loudly as any other.
+    short lists: memory grows as sensors times neighbours times ``edge_hidden``. A receiver takes
+    the mean of its messages, weighted by gates and proximity, instead of their sum. The size of
+    what it receives then does not depend on how many of its neighbours are active.
     """
 
     traits = Traits(compact=True, max_all_pairs=0)
@@ -78,7 +79,7 @@ class MeshGraphNet(nn.Module):
 
 
 class _Step(nn.Module):
-    """One round of messages: first the edges change, then the nodes by what they hear."""
+    """One round of messages: first the edges are updated, then the nodes."""
 
     def __init__(self, hidden: int, edge_hidden: int) -> None:
         super().__init__()
@@ -109,7 +110,7 @@ def _rest_of_mlp(size: int) -> nn.Sequential:
 
 
 def _edge_features(positions: Tensor, pairs: Pairs) -> Tensor:
-    """``[K, N, 4]``: where the speaker stands as the listener sees it."""
+    """``[K, N, 4]``: the sender's offset from the receiver, its length, and the proximity."""
     relative = positions[pairs.index] - positions[:, None]  # [K, N, 2]
     return torch.cat(
         [relative, relative.norm(dim=-1, keepdim=True), pairs.proximity[..., None]], dim=-1

@@ -21,8 +21,9 @@ NEAREST = 6.0
 
 
 class PatchTransformer(nn.Module):
-    """Pre-norm self-attention over the active tokens alone, so that a switched-off patch costs
-    nothing and is heard by nobody.
+    """Pre-norm self-attention over the active tokens alone.
+
+    A switched-off patch costs nothing, and no token attends to it.
 
     A token is what a Vision Transformer makes of a patch (Dosovitskiy et al. 2021), over all
     timestamps of the window at once, with a learned identity, its row and column, and the calendar.

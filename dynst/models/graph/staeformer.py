@@ -17,7 +17,7 @@ from dynst.models.renamed import read_old_names
 __all__ = ["Staeformer"]
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Query, key, value ``[B, heads, L, E]`` to what is heard, the same."""
+"""Query, key, value ``[B, heads, L, E]`` to the aggregated values, the same shape."""
 
 
 class Staeformer(nn.Module):

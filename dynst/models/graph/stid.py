@@ -1,4 +1,4 @@
-"""STID: each sensor alone, told apart by its identity and the calendar."""
+"""STID: each sensor alone, distinguished by its identity and the calendar."""
 
 from typing import Annotated
 
@@ -12,13 +12,12 @@ __all__ = ["Stid"]
 
 
 class Stid(nn.Module):
-    """A perceptron with residual blocks over the window, the sensor's identity and the calendar
-    (Shao et al. 2022).
+    """A perceptron with residual blocks over window, identity and calendar (Shao et al. 2022).
 
-    No sensor hears another here; a location that is off hears the others in the readout, as it does
-    with every backbone. The three embeddings are added instead of laid side by side, so that each
-    has the full width; the published form is the special case in which each keeps to its own
-    columns.
+    No sensor receives messages from another here. A location that is off attends to the others in
+    the readout, as it does with every backbone. The three embeddings are added instead of laid
+    side by side, so that each has the full width. The published form is the special case in which
+    each keeps to its own columns.
     """
 
     traits = Traits(compact=True)

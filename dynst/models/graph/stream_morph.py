@@ -16,8 +16,7 @@ SHARPNESS = 5.0
 
 
 class MorphGraphNet(nn.Module):
-    """Each block mixes sensors over the known graph and over one learned from sensor embeddings,
-    then transforms each alone.
+    """Each block aggregates over a known and a learned graph, then transforms each sensor alone.
 
     The learned graph is the adaptive adjacency of Graph WaveNet (Wu et al. 2019); the identity
     embeddings are those of STID (Shao et al. 2022).
@@ -36,7 +35,7 @@ class MorphGraphNet(nn.Module):
     ) -> None:
         """``node_embedding [S, E]`` is what the embeddings begin as.
 
-        Where its dot products are large, sensors hear one another.
+        Where its dot products are large, sensors attend to one another.
         """
         super().__init__()
         hidden, embedding = shape.hidden, node_embedding.shape[1]

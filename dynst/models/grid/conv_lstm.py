@@ -1,4 +1,4 @@
-"""ConvLSTM: recurrent cells whose states are pictures."""
+"""ConvLSTM: recurrent cells whose states are images."""
 
 from typing import Annotated, Literal
 
@@ -17,13 +17,13 @@ State = tuple[Tensor, Tensor]
 
 
 class ConvLSTM(nn.Module):
-    """One stack of cells reads the window, another one takes over its states and tells the horizon
-    (Shi et al. 2015).
+    """An encoding and a forecasting stack of convolutional LSTM cells (Shi et al. 2015).
 
-    As in the paper, the second stack stands the other way round, runs on its states alone, without
-    its own forecasts as input, and a 1 × 1 convolution over the states of all its layers makes each
-    frame; and blocks of ``patch`` × ``patch`` cells are stacked into channels first. Peephole
-    connections are left out: they have a weight for each cell of the grid.
+    The first stack reads the window. The second one takes over its states and produces the frames
+    of the horizon. As in the paper, its layers are in reverse order, and it runs on its states
+    alone, without its own forecasts as input. A 1 × 1 convolution over the states of all its layers
+    makes each frame. Blocks of ``patch`` × ``patch`` cells are stacked into channels first.
+    Peephole connections are left out: they have a weight for each cell of the grid.
     """
 
     traits = Traits(compact=False)
@@ -88,7 +88,7 @@ class _Cell(nn.Module):
 
 
 def _step(cells: nn.ModuleList, x: Tensor | None, states: list[State]) -> list[State]:
-    """One step of a stack, each cell hearing the one below."""
+    """One step of a stack, each cell takes the state of the one below as input."""
     after: list[State] = []
     for cell, state in zip(cells, states, strict=True):
         after.append(cell(x, state))

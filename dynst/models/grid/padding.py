@@ -1,4 +1,4 @@
-"""Pictures of any size for networks that halve them."""
+"""Images of any size for networks that halve them."""
 
 from torch import Tensor, nn
 

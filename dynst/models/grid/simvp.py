@@ -24,7 +24,7 @@ class SimVP(nn.Module):
 
     Differences from what was published: the translator's blocks normalise each sample by itself
     (group instead of batch normalisation) and have ``width`` channels throughout; the skip from the
-    first stage to the last one mixes the frames of the window by learned weights, which begin as
+    first stage to the last one sums the frames of the window by learned weights, which begin as
     published: step h takes frame h, and steps beyond the window its last frame.
     """
 

@@ -1,4 +1,4 @@
-"""The convolution that encoders and decoders of pictures are stacked from."""
+"""The convolution that encoders and decoders of images are stacked from."""
 
 from torch import Tensor, nn
 
@@ -8,7 +8,7 @@ GROUPS = 2
 
 
 class Stage(nn.Module):
-    """A 3 × 3 convolution, group normalisation of each picture by itself, and SiLU.
+    """A 3 × 3 convolution, group normalisation of each image by itself, and SiLU.
 
     It may halve or double the sides.
 

@@ -1,4 +1,4 @@
-"""A small U-Net: the window as channels of one picture, the horizon as channels of another."""
+"""A small U-Net: the window as channels of one image, the horizon as channels of another."""
 
 from itertools import pairwise
 from typing import Annotated

@@ -1,5 +1,6 @@
-"""Every location may hear every sensor: exact and simple, with memory that grows with the square of
-the network.
+"""Every location may receive messages from every sensor.
+
+Exact and simple, with memory that grows with the square of the network.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ __all__ = ["DenseTopology"]
 
 PIECE = (
     2**20
-)  # scores held at once, where each window has its own; larger pieces leave the processor's cache
+)  # scores held at once, where each window has its own; larger blocks leave the processor's cache
 
 
 class DenseTopology(Topology):
@@ -48,7 +49,7 @@ class DenseTopology(Topology):
 class _DenseNeighborhood:
     proximity: Tensor  # [L, K]
     gates: Tensor | None  # [K]
-    masked: Tensor | None = None  # [L, K] bool, pairs that never mix by learned scores
+    masked: Tensor | None = None  # [L, K] bool, pairs without learned scores
 
     def average(self) -> Aggregation:
         return partial(_mix, gated_average(self.proximity, self.gates))
@@ -79,8 +80,8 @@ class _DenseNeighborhood:
 
         The scores of all windows together, ``[B, heads, L, K]``, are never kept.
 
-        Torch's own attention does so where nobody is gated and sizes are equal; else pieces are
-        made, and again on the way back.
+        Torch's own attention does so where there are no gates and sizes are equal. Otherwise a
+        chunk of windows is computed at a time, and again in the backward pass.
         """
         if self.gates is None and query.shape == values.shape:
             return scaled_dot_product_attention(query, key, values, scale=1.0)

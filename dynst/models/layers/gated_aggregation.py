@@ -1,4 +1,4 @@
-"""Gated mixing: the one place where sensors exchange messages."""
+"""Gated aggregation: the one place where sensors exchange messages."""
 
 from collections.abc import Sequence
 

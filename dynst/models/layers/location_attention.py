@@ -1,4 +1,4 @@
-"""How every location listens to the active sensors: by where it is, whatever they read."""
+"""Attention of every location to the active sensors: by location, whatever they read."""
 
 from collections.abc import Sequence
 
@@ -11,16 +11,16 @@ from dynst.models.renamed import read_old_names
 
 __all__ = ["LocationAttention", "last_reading"]
 
-SHARPEST = 40.0  # head; each next one listens more widely
+SHARPEST = 40.0  # of the first head; each next one attends more widely
 
 
 class LocationAttention(nn.Module):
     """Attention of all locations to the active sensors, by location embeddings and proximity.
 
-    What is said is each readout's own.
+    The values are each readout's own.
 
-    The weights do not depend on the readings: they are computed once for a batch, and what is heard
-    is linear in what is said.
+    The weights do not depend on the readings: they are computed once for a batch, and the
+    aggregate is linear in the values.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class LocationAttention(nn.Module):
     ) -> None:
         """``location_embedding [S, E]`` is what the embeddings begin as.
 
-        Each location listens most to those with a large dot product.
+        Each location attends most to those with a large dot product.
         """
         super().__init__()
         embedding = location_embedding.shape[1]
@@ -46,7 +46,7 @@ class LocationAttention(nn.Module):
     def head_aggregation(
         self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
     ) -> HeadAggregation:
-        """How all locations, or these, listen to the active sensors."""
+        """Attention of all locations, or of these, to the active sensors."""
         query = (
             self.query(self.embeddings_of(locations))
             .unflatten(-1, (self.heads, -1))

@@ -13,12 +13,11 @@ __all__ = ["Readout"]
 
 
 class Readout(LocationAttention):
-    """Each location mixes the other active sensors' states and adds its own state where it is
-    itself active.
+    """Each location aggregates the other active sensors' states, and adds its own where it is on.
 
     Beside the states runs a linear path: each active sensor extrapolates its own window, at first
-    by its last reading (as the linear models of Zeng et al. 2023), and a location that is off mixes
-    what the others extrapolate by the same weights.
+    by its last reading (as the linear models of Zeng et al. 2023). A location that is off
+    aggregates the others' extrapolations by the same weights.
     """
 
     def __init__(
@@ -32,7 +31,7 @@ class Readout(LocationAttention):
     ) -> None:
         """``location_embedding [S, E]`` is what the embeddings begin as.
 
-        Each location listens most to those with a large dot product.
+        Each location attends most to those with a large dot product.
         """
         if shape.hidden % heads:
             raise ValueError(f"hidden must be a multiple of {heads} heads, but got {shape.hidden}")

@@ -1,5 +1,6 @@
-"""Every location may hear a short list of neighbours, and all sensors together as one: time and
-memory grow with the network.
+"""Every location receives messages from a short list of neighbours, and from a far field.
+
+The far field is all active sensors together as one sender. Time and memory grow with the network.
 """
 
 from functools import cached_property
@@ -15,13 +16,13 @@ __all__ = ["SparseTopology"]
 
 
 class SparseTopology(Topology):
-    """``neighbours[l]`` lists whom location l may hear, never itself, and ``proximity[l]`` how near
-    they are.
+    """``neighbours[l]`` lists the senders of location l, ``proximity[l]`` how near they are.
 
-    The lists do not depend on which sensors are on, so gates on a superset and the active set alone
-    meet in the same sums. Where every neighbour is off, the far field is left: one more listener's
-    choice that stands for the average of all active sensors and whose score is their average score,
-    as distant masses are taken together in an n-body sum (Barnes and Hut 1986).
+    A location is never its own sender. The lists do not depend on which sensors are on, so gates on
+    a superset and the active set alone meet in the same sums. Where every neighbour is off, the far
+    field is left: one more sender, whose value is the average of all active sensors and whose score
+    is their average score, as distant masses are taken together in an n-body sum (Barnes and Hut
+    1986).
     """
 
     neighbours: Tensor

@@ -1,7 +1,7 @@
 """A state for each step of the window and each sensor, and convolutions over them.
 
-Time comes first, ``[T, K, B, D]``: a shift in time is then a view, and a mixing takes ``[T, K,
-B·D]`` as it lies in memory, so that neither kind of convolution moves anything.
+Time comes first, ``[T, K, B, D]``: a shift in time is then a view, and an aggregation takes
+``[T, K, B·D]`` as it lies in memory, so that neither kind of convolution moves anything.
 """
 
 from collections.abc import Sequence
@@ -69,5 +69,5 @@ def shifted(states: Tensor, kernel: int, dilation: int = 1) -> list[Tensor]:
 
 
 def aggregate(mixing: Aggregation, states: Tensor) -> Tensor:
-    """What each sensor hears at each step, ``[T, K, B, D]`` to the same."""
+    """What each sensor aggregates at each step, ``[T, K, B, D]`` to the same."""
     return mixing(states.flatten(2)).reshape(states.shape)

@@ -1,5 +1,6 @@
-"""Who may hear whom: made from edges and settings alone, so that a saved model is rebuilt with the
-same lists.
+"""Which sensors receive messages from which.
+
+Made from edges and settings alone, so that a saved model is rebuilt with the same lists.
 """
 
 from typing import NoReturn

@@ -47,7 +47,7 @@ class SignedFirstOrder(_Averaged):
     an inactive one what it would gain by taking it back. First-order Taylor expansion of the
     loss in the gate (Molchanov et al. 2017), with its sign; in the unit of the loss.
 
-    Measured on random subsets it averages a sensor's contribution over the company it may keep.
+    Measured on random subsets it averages a sensor's contribution over the subsets it may be in.
     """
 
     def _gain(self, gate_gradient: Tensor) -> Tensor:

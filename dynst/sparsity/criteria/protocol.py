@@ -17,7 +17,7 @@ class Criterion(Protocol):
     needs_probes: bool
 
     def gates(self, active: Tensor) -> Tensor:
-        """``[S]`` float32: how loud each sensor is on a probe step.
+        """``[S]`` float32: the gate of each sensor on a probe step.
 
         0 where it is off, above 0 where it is on.
         """

@@ -1,4 +1,4 @@
-"""``dynst sync``: runs that MLflow was not told of, or not to their end."""
+"""``dynst sync``: runs that MLflow does not have, or not to their end."""
 
 from pathlib import Path
 

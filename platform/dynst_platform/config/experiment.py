@@ -41,7 +41,7 @@ def experiment_of(job: JobSpec, store_path: str | Path, world: World | None = No
 
 @lru_cache(maxsize=1)
 def _scaled(store_path: str, digest: str, settings: str) -> Dataset:
-    """``digest`` tells a store from another that took its place."""
+    """``digest`` distinguishes a store from another that took its place."""
     return Experiment(
         open_store(Path(store_path)), ExperimentConfig.model_validate_json(settings)
     ).dataset

@@ -71,6 +71,6 @@ def _is_lost_peer(error: Exception) -> bool:
 
 
 def _write_once(path: Path, reason: str) -> None:
-    """The first rank to fail tells why; the others fail because of it."""
+    """The first rank to fail gives the reason; the others fail because of it."""
     with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
         file.write(reason)

@@ -43,11 +43,11 @@ def usable_workers(job: JobSpec) -> int:
 
 
 def launch(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
-    """Run the job, or what is left of it, and hand every report of it to ``on_report``, those of
-    earlier processes first.
+    """Run the job, or what is left of it, and pass every report of it to ``on_report``.
 
-    Returns when the last one has been handed over. A worker or node that is lost is replaced, and
-    the training goes on from its last checkpoint; no report is handed over twice.
+    Reports of earlier processes come first. Returns when the last one has been delivered. A worker
+    or node that is lost is replaced, and the training goes on from its last checkpoint. No report
+    is delivered twice.
 
     Raises:
         RunError: the training failed, or more workers were lost than ``cluster.max_failures``.

@@ -69,7 +69,7 @@ def _resources() -> str:
 
 def _attach(address: str) -> None:
     try:
-        if address != "auto":  # Ray itself would knock for minutes
+        if address != "auto":  # Ray itself would retry for minutes
             host, _, port = address.removeprefix("ray://").rpartition(":")
             socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
         ray.init(address=address, log_to_driver=False, configure_logging=False)

@@ -74,9 +74,7 @@ class RemoteJob:
 
     @property
     def code(self) -> int:
-        """For the process that waited for it: that of the job's own, 130 where somebody stopped
-        it.
-        """
+        """For the process that waited for it: the job's own exit code, 130 where it was stopped."""
         if self.state == "SUCCEEDED":
             return 0
         return 130 if self.state == "STOPPED" else self.exit_code or 1
@@ -155,7 +153,7 @@ class Cluster:
         told = 0
         while True:
             passed, whole = 0, False
-            with suppress(*BROKEN):  # the job itself tells below whether the cluster is there
+            with suppress(*BROKEN):  # the job itself shows below whether the cluster is there
                 for piece in self._tail(job_id):
                     fresh = piece[max(0, told - passed) :]
                     passed += len(piece)
@@ -228,7 +226,7 @@ class Cluster:
 def connect(profile: Profile) -> Cluster:
     """Raises:
     ConfigError: no address is known, or the token is not the cluster's.
-    UnreachableError: nobody listens there, or it is no Ray.
+    UnreachableError: no server listens there, or it is no Ray.
     """
     url = profile.url
     use_token(profile)

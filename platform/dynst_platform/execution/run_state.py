@@ -62,8 +62,7 @@ class RunState:
 
 
 class ResumableRun:
-    """A job under way: tells reports, and keeps its state so that another process can go on from
-    there.
+    """A job under way: publishes reports, and keeps its state for another process to go on from.
 
     Raises:
         CheckpointError: no checkpoint that is there can be used, or another number of workers must
@@ -106,7 +105,7 @@ class ResumableRun:
         self._save(best)
 
     def end(self, arm: Arm, report: ArmReport) -> None:
-        """Tell of the arm's end, and never train it again."""
+        """Report the arm's end, and never train it again."""
         self.state.ended.append(arm.name)
         logger.info("arm %s ended at step %d", arm.name, report.step)
         self.state.arm, self.state.training = "", None
@@ -164,7 +163,7 @@ class ResumableRun:
             self._checkpoints.save(state, best)
 
     def _load(self) -> None:
-        """From the last checkpoint, if there is one; tells again what may have been lost."""
+        """From the last checkpoint, if there is one; repeats reports that may have been lost."""
         found = self._checkpoints.load()
         if found is None:
             return

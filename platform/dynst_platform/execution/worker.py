@@ -47,7 +47,7 @@ def run_job(
 
     Goes on from the last checkpoint, if the run has one.
 
-    Every rank reports equally often. What was told before an interruption may be told again.
+    Every rank reports equally often. A report from before an interruption may be repeated.
 
     Args:
         folder: of the run, seen by every worker: checkpoints, unless the job has another place for

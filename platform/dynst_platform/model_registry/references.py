@@ -94,7 +94,7 @@ def _model_id(client: MlflowClient, reference: str) -> str:
 
 
 def model_id_in(version: ModelVersion) -> str:
-    """Raises ConfigError for a version that somebody else registered."""
+    """Raises ConfigError for a version that another program registered."""
     if "dynst.model_id" not in version.tags:
         raise ConfigError(
             f"version {version.version} of model '{version.name}' was not put there by dynst "

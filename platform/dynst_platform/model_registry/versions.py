@@ -128,10 +128,10 @@ def history_of(client: MlflowClient, name: str) -> list[Event]:
 
 @contextmanager
 def alone_with(client: MlflowClient, name: str, wait: float = WAIT_SECONDS) -> Iterator[None]:
-    """Nobody else moves the alias of ``name`` inside.
+    """No other process moves the alias of ``name`` inside.
 
     Raises:
-        RunError: somebody else holds the lock for longer than ``wait`` seconds.
+        RunError: another process holds the lock for longer than ``wait`` seconds.
     """
     holder = {"dynst.by": _by(), "dynst.at": _now()}
     deadline = time.monotonic() + wait

@@ -1,1 +1,1 @@
-"""Pictures of masks, errors and grids."""
+"""Figures of masks, errors and grids."""

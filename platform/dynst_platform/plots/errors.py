@@ -1,5 +1,6 @@
-"""A picture of errors over the horizon: every forecaster, over ALL locations and over those where
-nobody measures any more.
+"""A figure of errors over the horizon, of every forecaster.
+
+Over ALL locations, and over those that are no longer measured.
 """
 
 from pathlib import Path

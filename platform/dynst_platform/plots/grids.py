@@ -1,4 +1,4 @@
-"""Pictures of masks over a grid: every patch where it lies, on or off, coloured by importance."""
+"""Maps of masks over a grid: every patch where it lies, on or off, coloured by importance."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ __all__ = ["draw_grid_map"]
 
 OFF, NO_DATA = "#c1272d", "#b8b8b8"
 NOWHERE = -1
-MAX_HATCHED = 2000  # patches; finer ones are told by colour alone
+MAX_HATCHED = 2000  # patches; finer ones are distinguished by colour alone
 
 
 def draw_grid_map(

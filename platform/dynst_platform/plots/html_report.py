@@ -1,5 +1,6 @@
-"""A self-contained page: headings, sentences, tables, pictures and commands in one file that opens
-without a network.
+"""A self-contained page: headings, sentences, tables, figures and commands in one file.
+
+It opens without a network.
 """
 
 from base64 import b64encode

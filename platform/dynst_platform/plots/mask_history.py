@@ -1,6 +1,4 @@
-"""A picture of a mask's history: which sensors were on after each update, and how much they
-mattered then.
-"""
+"""A figure of a mask's history: which sensors were on after each update, and their importance."""
 
 from pathlib import Path
 

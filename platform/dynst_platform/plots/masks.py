@@ -1,4 +1,4 @@
-"""Pictures of masks: sensors where they stand, on or off, coloured by importance."""
+"""Maps of masks: sensors where they stand, on or off, coloured by importance."""
 
 from pathlib import Path
 

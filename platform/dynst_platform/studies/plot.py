@@ -1,4 +1,4 @@
-"""What pictures of studies share: bands over seeds, and lines for what reads every sensor."""
+"""What figures of studies share: bands over seeds, and lines for what reads every sensor."""
 
 import pandas as pd
 from matplotlib.axes import Axes

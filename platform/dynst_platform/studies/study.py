@@ -70,7 +70,7 @@ class StudyFacts(TypedDict):
 def study_run(
     kind: str, job: JobSpec, store: SensorStore, tasks: Sequence[Task], on_task: OnTask
 ) -> Iterator[tuple[Tracker, Path, pd.DataFrame]]:
-    """Do what is left of a study; hand over the folder for its results, and its rows.
+    """Do what is left of a study; yields its tracker, the folder for its results, and its rows.
 
     The MLflow run stays open until the block ends it.
 
@@ -157,8 +157,9 @@ def tidy(rows: Sequence[Row], sensors: tuple[str, ...]) -> pd.DataFrame:
 def outcome_facts(
     kind: str, job: JobSpec, store: SensorStore, tracker: Tracker, table: pd.DataFrame, folder: Path
 ) -> StudyFacts:
-    """The fields of a ``StudyOutcome`` whose files lie in ``folder``, the picture under the name of
-    the study.
+    """The fields of a ``StudyOutcome`` whose files lie in ``folder``.
+
+    The figure has the name of the study.
     """
     return {
         "run_id": tracker.runs[kind],

@@ -89,12 +89,12 @@ OnDone = Callable[[Task, TaskResult], None]
 def run_tasks(
     tasks: Sequence[Task], root: Path, workers: int, on_done: OnDone, address: str | None = None
 ) -> None:
-    """Do what is not done yet, at most ``workers`` tasks at once (0: in the calling process), and
-    hand over every result.
+    """Do what is not done yet, and pass every result to ``on_done``.
 
     A task that fails does not stop the others.
 
     Args:
+        workers: tasks at once, at most; 0 does all of them in the calling process.
         address: of a Ray cluster that runs already, whose nodes see what tasks read; by default a
             Ray of our own.
 

@@ -1,4 +1,4 @@
-"""What every command that talks to a cluster can be told."""
+"""Options of every command that connects to a cluster."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What every command can be told about its log."""
+"""Options of every command for its log."""
 
 from pathlib import Path
 from typing import Any, TypeVar

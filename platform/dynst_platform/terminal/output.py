@@ -31,7 +31,7 @@ def print_json(outcome: Any) -> None:
 def print_places(
     console: Console, picture: str, run_id: str | None, experiment: str, attribution: str
 ) -> None:
-    """The picture with its label, the MLflow run if there is one, and whom the data are owed to."""
+    """The figure with its label, the MLflow run if there is one, and whom the data are owed to."""
     console.print(f"\n{picture}", highlight=False, soft_wrap=True)
     if run_id is not None:
         run = f"{run_id} in experiment '{experiment}'"

@@ -1,4 +1,4 @@
-"""Where progress is shown: standard error, drawn over in place only where somebody watches."""
+"""Where progress is shown: standard error, drawn over in place only on a terminal."""
 
 import os
 import sys

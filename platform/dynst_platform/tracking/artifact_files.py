@@ -1,4 +1,4 @@
-"""The tables and pictures of a run, written into a folder that the tracker uploads whole."""
+"""The tables and figures of a run, written into a folder that the tracker uploads whole."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -34,14 +34,14 @@ class Ending:
 
 @dataclass(frozen=True)
 class State:
-    """What must be known to tell MLflow of a run later.
+    """What must be known to send a run to MLflow later.
 
     Args:
         store, digest: the sensor store's folder, and its data.
         origin: tags that say where the run was started.
         lines: of the report file, that MLflow has.
         runs: ids of the MLflow runs, by arm.
-        ending: to be told when all reports are.
+        ending: to be sent after all reports.
     """
 
     store: str

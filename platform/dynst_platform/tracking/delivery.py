@@ -37,7 +37,7 @@ Attempt = Callable[[Callable[[], None]], None]
 
 
 class Destination(Protocol):
-    """What a backlog is handed to: a ``ReportTracker``."""
+    """Where an outbox delivers to: a ``ReportTracker``."""
 
     runs: dict[str, str]
 
@@ -49,7 +49,7 @@ class Destination(Protocol):
 
 @dataclass(frozen=True)
 class Undelivered:
-    """What MLflow was not told when a run ended, and why."""
+    """What MLflow had not received when a run ended, and why."""
 
     queued: int = 0
     reason: str = ""
@@ -95,7 +95,7 @@ class Outbox:
 
 
 class Delivery(Thread):
-    """Hands the backlog over as it grows.
+    """Delivers the outbox as it fills.
 
     Tries again for as long as the server is away, and a few times where it refuses.
     """
@@ -191,8 +191,8 @@ def delivered(
 
     Without a destination all of it is.
 
-    Where the block fails, its runs end as FAILED or KILLED with the reason, and what MLflow was not
-    told is a note of the error.
+    Where the block fails, its runs end as FAILED or KILLED with the reason, and what MLflow did
+    not receive is a note of the error.
     """
     delivery = None if destination is None else Delivery(cursor, destination)
     if delivery is not None:

@@ -1,5 +1,6 @@
-"""The history of the learned mask, from plain reports to figures at each update, a table, and a
-picture.
+"""The history of the learned mask: from plain reports to numbers at each update.
+
+Also as a table and a figure.
 """
 
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ def mask_series(updates: Sequence[MaskChange]) -> list[dict[str, float]]:
 
 
 def write_history(folder: Path, sensors: Sensors, history: MaskHistory, total_steps: int) -> None:
-    """``history``: one row for each update and sensor, and the picture."""
+    """``history``: one row for each update and sensor, and the figure."""
     steps, active, importance = (
         part.numpy() for part in (history.steps, history.active, history.importance)
     )

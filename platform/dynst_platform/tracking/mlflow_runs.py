@@ -121,7 +121,7 @@ class Tracker:
     def log_active(
         self, run_id: str, name: str, active: Sequence[bool], importance: Sequence[float]
     ) -> None:
-        """Which sensors a trial keeps, as table and picture."""
+        """Which sensors a trial keeps, as table and figure."""
         title = f"{name}: {sum(active)} of {len(active)} sensors on"
         with as_tracking_error(self.uri), self._folder(run_id) as folder:
             write_sensors(
@@ -192,7 +192,7 @@ class Tracker:
         return run_id
 
     def _left(self, arm: str) -> str | None:
-        """The arm's run that was opened, although nobody heard so."""
+        """The arm's run that was opened, although no reply arrived."""
         wanted = f"tags.`dynst.job` = '{self.job_id}' and tags.`dynst.arm` = '{arm}'"
         found = self._client.search_runs([self.experiment_id], wanted)
         return str(found[0].info.run_id) if found else None

@@ -1,4 +1,4 @@
-"""A run's reports as lines of a file: the queue between a training and whoever listens to it."""
+"""A run's reports as lines of a file: the queue between a training and its readers."""
 
 import json
 import time
@@ -103,7 +103,7 @@ class ReportReader(LineReader[Report]):
 
 
 class Follower(Thread, Generic[Item]):
-    """Hands items over while the training holds the caller's thread."""
+    """Passes items on while the training holds the caller's thread."""
 
     def __init__(self, reader: LineReader[Item], on_item: Callable[[Item], None]) -> None:
         super().__init__(name="reports", daemon=True)
@@ -134,7 +134,7 @@ class Follower(Thread, Generic[Item]):
 
 @contextmanager
 def followed(reader: LineReader[Item], on_item: Callable[[Item], None]) -> Iterator[None]:
-    """Hand over what the block appends to the file, and what was in it before.
+    """Pass on what the block appends to the file, and what was in it before.
 
     All of it when the block has ended.
     """

@@ -1,5 +1,6 @@
-"""The reports of a job in MLflow: a run for each arm, figures as they come, masks as tables and
-pictures, the model at the end.
+"""The reports of a job in MLflow: a run for each arm.
+
+It has metrics as they come, masks as tables and figures, and the model at the end.
 """
 
 import re
@@ -66,7 +67,7 @@ class ReportTracker(Tracker):
     _totals = _Totals()
 
     def resume(self, runs: Mapping[str, str]) -> None:
-        """Go on with what an earlier process opened, and perhaps wrote without hearing so."""
+        """Go on with what an earlier process opened, and perhaps wrote without a reply."""
         self.runs |= runs
         self._maybe_duplicate = True
 

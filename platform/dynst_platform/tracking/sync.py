@@ -1,4 +1,4 @@
-"""The use case behind ``dynst sync``: tell MLflow what it was not told while it was away."""
+"""The use case behind ``dynst sync``: send MLflow what it missed while it was away."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +17,9 @@ __all__ = ["sync", "waiting_folders"]
 
 
 def waiting_folders() -> list[Path]:
-    """The runs under the home folder of which MLflow does not know all, or of which that cannot be
-    told.
+    """The runs under the home folder that MLflow lacks in part.
+
+    Those whose state cannot be read are among them.
     """
     folders = sorted(path.parent for path in home().glob(f"*/*/{CURSOR}"))
     return [folder for folder in folders if _may_wait(folder)]
@@ -60,7 +61,7 @@ def _send(cursor: Cursor) -> None:
     job, store = load_job(folder / JOB_FILE), _store(cursor)
     tracker = ReportTracker(tracking_uri(), artifact_root(), job, store, folder.name, state.origin)
     tracker.resume(state.runs)
-    tracker.reopen()  # what an earlier process told of their end no longer holds
+    tracker.reopen()  # the end that an earlier process reported no longer holds
     tracker.start("dynst", "learned", state.began)
     backlog = Outbox(cursor, tracker)
     backlog.hand_over(_once)

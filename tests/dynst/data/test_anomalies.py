@@ -1,5 +1,6 @@
-"""What the training part tells of locations: how far they depart from their season, and with
-whom.
+"""What the training part says of locations: how far they depart from their season.
+
+Also which of them depart together.
 """
 
 import pytest

@@ -1,5 +1,6 @@
-"""Two real processes that talk over gloo: the same mask on both, batches of any size, and a stray
-mask is noticed.
+"""Two real processes connected by gloo: the same mask on both, and batches of any size.
+
+A mask that differs is noticed.
 """
 
 from pathlib import Path

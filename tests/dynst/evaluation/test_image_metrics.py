@@ -1,4 +1,4 @@
-"""Forecasts as pictures: the measures are torchmetrics' own, and missing cells stay out of them."""
+"""Forecasts as images: the measures are torchmetrics' own, and missing cells stay out of them."""
 
 from pathlib import Path
 

@@ -18,7 +18,7 @@ ROUNDS, PROPOSALS = 15, 8
 class Planted:
     """Each kept sensor takes its value off the error.
 
-    Importance says something else, ``shown``, so that only losses tell.
+    Importance says something else, ``shown``, so that only losses identify the value.
     """
 
     value: Tensor

@@ -139,7 +139,7 @@ def test_importance_is_what_a_switch_changes_where_forecasts_are_linear() -> Non
     topology = DenseTopology(torch.rand(size, size))
     node_embedding = (
         torch.randn(size, 4) / 5
-    )  # nobody hears one sensor almost alone, where the factor of a switch is bounded
+    )  # no location attends almost to one sensor alone: the factor of a switch is bounded
     readout = Readout(shape, topology, [0], node_embedding)
     torch.nn.init.zeros_(readout.forecast.weight)
     torch.nn.init.zeros_(readout.forecast.bias)

@@ -1,5 +1,6 @@
-"""Which part is whose turn, who is heard in it, and that parts together measure what the whole
-network would.
+"""Which part is trained on when, and which sensors send messages in it.
+
+Parts together measure what the whole network would.
 """
 
 from collections import Counter
@@ -171,8 +172,9 @@ def test_a_training_on_parts_ends_with_the_sensors_asked_for_and_resumes(
 def test_a_halo_of_all_gives_the_gradients_of_the_whole_network(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """Two parts that hear everybody: the mean of their gradients is that of the network, of weights
-    and of gates.
+    """Two parts that receive from all sensors: their mean gradient is that of the network.
+
+    Of weights and of gates.
     """
     network = write_network(
         tmp_path_factory.mktemp("stores") / "even", num_sensors=6, num_steps=24 * 21

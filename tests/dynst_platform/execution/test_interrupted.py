@@ -80,7 +80,7 @@ def killed_after_every_checkpoint(
 ) -> tuple[Reports, int]:
     """Each life of the job ends right after it has written one checkpoint.
 
-    What all of them told, and how many there were.
+    Returns what all of them reported, and how many there were.
     """
     save = Checkpoints.save
 
@@ -208,8 +208,9 @@ def test_every_rank_has_its_own_random_numbers_back(tmp_path: Path) -> None:
 def test_killed_between_a_report_and_its_checkpoint(
     network: SensorStore, tmp_path: Path, after: int
 ) -> None:
-    """That epoch is trained and told once more: as reports, 6 is the first of the learned arm, 8
-    the one of a choice.
+    """That epoch is trained and reported once more.
+
+    Of the reports, 6 is the first of the learned arm, 8 the one of a choice.
     """
     job, reports = job_of(network, "searched"), list[dict[str, Any]]()
 

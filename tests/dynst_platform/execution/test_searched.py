@@ -72,8 +72,9 @@ def test_every_arm_keeps_what_it_must(reports: list[dict[str, Any]], network: Se
 
 
 def test_the_choice_is_one_round_between_two_epochs(reports: list[dict[str, Any]]) -> None:
-    """0.4 of 5 epochs are 2: the third one tells of the choice, and the update that the schedule
-    has there changes nothing.
+    """0.4 of 5 epochs are 2: the third one reports the choice.
+
+    The update that the schedule has there changes nothing.
     """
     epochs = [
         report for report in reports if report["kind"] == "epoch" and report["arm"] == "dynst"

@@ -28,7 +28,7 @@ Look = Callable[[str, str], Any]
 
 @pytest.fixture
 def look(trained: Trained, tmp_path: Path) -> Iterator[Look]:
-    """Opens a page of MLflow's UI by its route and takes a picture of it when it shows a text."""
+    """Opens a page of MLflow's UI by its route and takes a screenshot when it shows a text."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         pytest.skip("no Chromium on this machine")

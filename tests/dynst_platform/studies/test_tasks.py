@@ -1,4 +1,4 @@
-"""Pieces of work that resume where they stopped: pure functions on scraps of data, no training."""
+"""Tasks that resume where they stopped: pure functions on little data, no training."""
 
 import json
 import os

@@ -38,7 +38,7 @@ TIMED = (
     "train/peak_memory_mib",
     "efficiency/",
 )  # no two trainings have them alike
-OWN = ("mlflow.runName", "dynst.job", "mlflow.user")  # of one job, whoever tells MLflow of it
+OWN = ("mlflow.runName", "dynst.job", "mlflow.user")  # of one job, whatever process sends it
 
 
 def short_job(network: SensorStore) -> JobSpec:
@@ -48,7 +48,7 @@ def short_job(network: SensorStore) -> JobSpec:
 
 @pytest.fixture(scope="module")
 def offline(tmp_path_factory: pytest.TempPathFactory, network: SensorStore) -> tuple[Path, Outcome]:
-    """The run folder of a training that told MLflow nothing; tests work on copies."""
+    """The run folder of a training that sent nothing to MLflow; tests work on copies."""
     home = tmp_path_factory.mktemp("offline")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DYNST_HOME", str(home))

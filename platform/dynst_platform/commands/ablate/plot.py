@@ -1,5 +1,6 @@
-"""The picture of an ablation: error against sparsity, schemes in one panel and criteria in the
-other, with a band over seeds.
+"""The figure of an ablation: error against sparsity, with a band over seeds.
+
+Schemes are in one panel and criteria in the other.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """The use case behind ``dynst ablate``: schemes, criteria, sparsities and seeds crossed.
 
-A tidy table, a picture, an MLflow run.
+A tidy table, a figure, an MLflow run.
 """
 
 from dataclasses import dataclass

@@ -25,8 +25,9 @@ __all__ = ["curve"]
 )
 @click.option("--quiet", is_flag=True, help="Show no progress: the result and errors alone.")
 def curve(job: Path, assignments: tuple[str, ...], output: str, quiet: bool) -> None:
-    """Draw the sparsity–error curve of JOB: DynST's choice and the baselines' on one shared network
-    for each seed.
+    """Draw the sparsity–error curve of JOB.
+
+    DynST's choice and the baselines' are evaluated on one supernet for each seed.
 
     Stopped in the middle, the same command goes on where it was; further seeds, sparsities or
     baselines are added to what is there.

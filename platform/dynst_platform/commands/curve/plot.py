@@ -1,5 +1,6 @@
-"""The picture of a sparsity–error curve: choices as lines with a band over seeds, what reads every
-sensor as horizontal lines.
+"""The figure of a sparsity–error curve: choices as lines with a band over seeds.
+
+Forecasters that read every sensor are horizontal lines.
 """
 
 from pathlib import Path

@@ -1,5 +1,6 @@
-"""The use case behind ``dynst curve``: one network for each seed, every choice evaluated on it, a
-table, a picture, an MLflow run.
+"""The use case behind ``dynst curve``: one supernet for each seed, every choice evaluated on it.
+
+A table, a figure, an MLflow run.
 """
 
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class CurveOutcome(StudyOutcome):
 def curve(job: JobSpec, store: SensorStore, on_task: OnTask) -> CurveOutcome:
     """Draw the job's sparsity–error curve.
 
-    Pieces that an earlier call finished are taken as they are.
+    Tasks that an earlier call finished are taken as they are.
 
     Raises:
         RunError: a task or the tracking store failed; what was finished stays.

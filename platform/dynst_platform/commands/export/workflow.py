@@ -1,6 +1,6 @@
 """A model for programs without this one: ONNX, or PyTorch's own export.
 
-The same numbers, checked before it is handed over.
+Its forecasts are the same numbers, which is checked before the export ends.
 """
 
 import logging
@@ -132,7 +132,7 @@ def _largest_difference(artifact: Artifact, run: Run) -> float:
 
 
 class _quiet(warnings.catch_warnings):
-    """Exporters tell much that is no matter for a user."""
+    """Exporters warn of much that does not concern a user."""
 
     def __enter__(self) -> None:
         super().__enter__()

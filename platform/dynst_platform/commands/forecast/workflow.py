@@ -23,7 +23,7 @@ __all__ = ["Forecast", "forecast"]
 class Forecast:
     """``table``: a row for each step ahead, a column for each location.
 
-    What was not there to be read is told.
+    The other fields report which readings were missing.
     """
 
     table: pd.DataFrame

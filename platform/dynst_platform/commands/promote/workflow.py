@@ -29,7 +29,7 @@ from dynst_platform.tracking.reaching import as_tracking_error
 __all__ = ["Decision", "promote"]
 
 AGAIN = 1e-4  # relative; logged and new figures may differ by the order of sums
-NAMED = 3  # candidates whose shortfalls are told
+NAMED = 3  # candidates whose shortfalls are reported
 MAX_TAG = 4000
 
 
@@ -70,7 +70,7 @@ def promote(
 
     Raises:
         ConfigError: no such experiment, or it has no model that could be promoted.
-        RunError: the tracking server cannot be reached, or somebody else is promoting.
+        RunError: the tracking server cannot be reached, or another process is promoting.
     """
     quiet_libraries()
     uri = tracking_uri()
@@ -100,7 +100,7 @@ def promote(
             return outcome
         with as_tracking_error(uri), alone_with(client, model):
             if champion_of(client, model) != champion:
-                continue  # somebody was faster; compare with the new one
+                continue  # another process was faster; compare with the new one
             version = _register(client, best, measured, outcome)
         return Decision(**vars(outcome) | {"version": version.number})
 

@@ -18,7 +18,7 @@ __all__ = ["check_form", "write_plan"]
 
 
 def check_form(path: Path) -> None:
-    """Raises ConfigError where the name's ending tells no form, before anything is computed."""
+    """Raises ConfigError for a name that ends like no form, before anything is computed."""
     if path.suffix not in WRITERS:
         raise ConfigError(f"--out must end with {', '.join(WRITERS)}, but got '{path.name}'")
 

@@ -72,7 +72,7 @@ def train(
     with (
         redirect_stdout(sys.stderr),
         TrainingProgress(spec, quiet) as progress,
-    ):  # Ray tells of dead workers on standard output
+    ):  # Ray reports dead workers on standard output
         outcome = use_case.train(spec, store, progress.on_report, offline, folder)
     if output == "json":
         print_json(outcome)

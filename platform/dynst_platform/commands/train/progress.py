@@ -87,8 +87,9 @@ class TrainingProgress:
         self._plain(f"{_title(report)} {learned}  {machine}")
 
     def _mask_changes(self, report: EpochReport) -> Iterator[str]:
-        """A line for each; rounds are counted as in the run's pictures of masks, where sensors went
-        that do not come back.
+        """A line for each.
+
+        Rounds are counted as in the run's mask plots, where sensors went that do not come back.
         """
         for update in report.updates:
             if not (update.pruned or update.grown):

@@ -86,7 +86,7 @@ class StepRow(TypedDict):
 class Outcome:
     """What a job gave: plain data for the screen, for ``--format json`` and for tests."""
 
-    run_id: str | None  # None where MLflow was not told of it
+    run_id: str | None  # None where MLflow has none yet
     experiment: str
     sensors: Sensors
     sparsity: float
@@ -127,10 +127,11 @@ def train(
 ) -> Outcome:
     """Run a job to its end on the store that ``stores.store_for`` has checked it against.
 
-    MLflow may go away meanwhile: what it was not told stays in the run's folder for ``dynst sync``.
+    MLflow may go away meanwhile: what it did not receive stays in the run's folder for
+    ``dynst sync``.
 
     Args:
-        offline: tell MLflow nothing, and leave all of it there.
+        offline: send nothing to MLflow, and leave all of it there.
         resume: the folder of a run of this job that was interrupted, which goes on from its last
             checkpoint.
 

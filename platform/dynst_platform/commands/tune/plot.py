@@ -1,4 +1,4 @@
-"""A sweep as a picture: every trial, the front, the dense reference and the chosen trial."""
+"""A sweep as a figure: every trial, the front, the dense reference and the chosen trial."""
 
 from collections.abc import Sequence
 from pathlib import Path

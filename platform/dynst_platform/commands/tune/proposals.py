@@ -27,7 +27,7 @@ __all__ = ["Proposals", "bounds_of", "grid_size", "with_trials"]
 
 
 class Proposals:
-    """Optuna's searchers, asked and told.
+    """Optuna's searchers, behind their ask-and-tell interface.
 
     A categorical entry is known to them by its place, so that it may be anything.
     """

@@ -1,4 +1,4 @@
-"""Trials on Ray Tune. A driver says who runs next, and hears of everything that happens."""
+"""Trials on Ray Tune: a driver says what runs next, and is notified of every event."""
 
 import logging
 from collections.abc import Callable
@@ -30,7 +30,7 @@ STARTER_MEMORY = (
 
 
 class TrialDriver(Protocol):
-    """Says which trial runs next, and is told what becomes of it; always in the driver."""
+    """Says which trial runs next, and is notified of its events; always in the driver."""
 
     def next(self) -> TrialConfig | None:
         """Number, and one job for each seed; None when there is no trial left."""
@@ -142,7 +142,7 @@ class _DriverSearcher(Searcher):  # type: ignore[misc]
 
     @property
     def complete(self) -> bool:
-        """Whether Tune has been told of all trials."""
+        """Whether all trials have been passed to Tune."""
         return self._left == 0
 
     def suggest(self, trial_id: str) -> dict[str, object] | str:
@@ -154,7 +154,7 @@ class _DriverSearcher(Searcher):  # type: ignore[misc]
         return found.for_tune()
 
     def on_trial_complete(self, trial_id: str, result: object = None, error: bool = False) -> None:
-        """The driver hears of it from the callback, with the trial's number."""
+        """The callback notifies the driver, with the trial's number."""
 
     def save(self, checkpoint_path: str) -> None:
         """The driver's records are the state, not what Tune keeps."""

@@ -50,7 +50,7 @@ class Record:
 
 
 def trial_path(folder: Path, number: int, suffix: str = "") -> Path:
-    """Where a trial keeps something: its record ``.json``, its last words ``.hung``.
+    """Where a trial keeps something: its record ``.json``, its failure file ``.hung``.
 
     Without a suffix the folder of its model.
     """

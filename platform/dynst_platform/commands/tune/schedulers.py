@@ -83,8 +83,9 @@ class Population(FIFOScheduler):  # type: ignore[misc]
         self._waiting: dict[Any, tuple[int, float]] = {}  # by trial: its epoch and error
 
     def __getstate__(self) -> dict[str, object]:
-        """Tune keeps copies; what is needed again is in the conductor's records and the trials'
-        states.
+        """Tune keeps copies.
+
+        What is needed again is in the driver's records and the trials' states.
         """
         return {}
 

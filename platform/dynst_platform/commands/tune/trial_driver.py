@@ -1,5 +1,6 @@
-"""The driver's view of a sweep: which trial comes next, what became of each, kept on disk and told
-to MLflow and the screen.
+"""The driver's view of a sweep: which trial comes next, and what became of each.
+
+Both are kept on disk and reported to MLflow and the screen.
 """
 
 import logging

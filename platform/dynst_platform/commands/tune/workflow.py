@@ -107,7 +107,7 @@ def tune(
     """Run a sweep to its end, or what is left of one.
 
     Args:
-        on_piece: told of each task of shared work: the dense reference, and warm-ups.
+        on_task: called for each task of shared work: the dense reference, and warm-ups.
         resume: MLflow run and job id of a sweep to go on with.
 
     Raises:

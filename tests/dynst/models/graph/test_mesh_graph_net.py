@@ -99,7 +99,7 @@ def test_four_nodes_by_hand() -> None:
 
 
 def _in_torch_geometric(step: nn.Module) -> nn.Module:
-    """The same round of messages as one writes it there: edge (j → i), node i listens."""
+    """The same round of messages as one writes it there: edge (j → i), node i receives."""
     from torch_geometric.nn import MessagePassing
 
     class Round(MessagePassing):
@@ -147,7 +147,7 @@ def test_where_a_neighbour_stands_matters_and_where_all_stand_does_not() -> None
     elsewhere = POSITIONS.clone()
     elsewhere[2] = -elsewhere[
         2
-    ]  # heard by 0 and 3, hears 0 and 1; all lengths to it change or turn
+    ]  # sends to 0 and 3, receives from 0 and 1; all offsets to it change
 
     def states(positions: Tensor | None) -> Tensor:
         return network(positions=positions, steps=1)(morphed, calendar, torch.arange(S), None)

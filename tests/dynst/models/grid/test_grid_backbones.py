@@ -1,4 +1,4 @@
-"""What every network over pictures must hold."""
+"""What every network over images must hold."""
 
 from collections.abc import Callable
 from typing import Any

@@ -70,7 +70,7 @@ def test_attention_is_the_softmax_of_those_who_are_on_however_loud_the_others_ar
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_gradient_of_a_gate_is_the_effect_of_the_switch(seed: int) -> None:
-    """Both ways, exactly, for one mixing."""
+    """Both ways, exactly, for one aggregation."""
     generator = torch.Generator().manual_seed(seed)
     weight = torch.rand(L, K, generator=generator) + 0.2
     message = torch.randn(K, 3, generator=generator)

@@ -41,7 +41,7 @@ def test_both_are_their_own_dense_forms_in_value_and_gradient() -> None:
 
 
 def test_lists_without_a_gap_need_no_count_and_give_the_same() -> None:
-    """By hand: columns 2 0 | 1 2 | 3 0 of rows 0, 1, 2; nobody hears column 4."""
+    """By hand: columns 2 0 | 1 2 | 3 0 of rows 0, 1, 2; column 4 is in no row."""
     pattern = torch.tensor([[2, 0], [1, 2], [3, 0]])
     full, counted = Bags.full(pattern, 5), Bags.of(pattern, 5)
     assert full.rows.tolist() == [0, 0, 1, 1, 2, 2]

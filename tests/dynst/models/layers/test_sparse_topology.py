@@ -70,9 +70,10 @@ def test_a_location_whose_neighbours_are_off_hears_the_average_of_all() -> None:
 
 
 def test_learned_scores_grow_with_nearness() -> None:
-    """By hand: without queries location 0 hears a neighbour of proximity ln 3 three times as loud
-    as one of proximity 0, and three times as loud as the far field, the average of all three
-    sensors.
+    """By hand: a neighbour of proximity ln 3 has three times the weight of one of proximity 0.
+
+    This is location 0 without queries. The far field, the average of all three sensors, has the
+    weight of the latter.
     """
     near = SparseTopology(
         torch.tensor([[1, 2], [0, 2], [0, 1]]), torch.tensor([[math.log(3), 0.0]]).expand(3, 2)

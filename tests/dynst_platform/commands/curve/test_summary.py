@@ -35,7 +35,7 @@ def reference(name: str, seed: int, mae: float) -> dict[str, object]:
 
 
 def two_seeds() -> pd.DataFrame:
-    """Random has two draws of the first seed, and a shared network is no point of the curve."""
+    """Random has two draws of the first seed, and a supernet is no point of the curve."""
     return pd.DataFrame(
         [
             *(reference("dense", seed, mae) for seed, mae in ((0, 1.0), (1, 3.0))),

@@ -198,7 +198,7 @@ def test_an_address_where_nobody_listens_is_one_sentence() -> None:
 
 
 class Tailed(FakeRay):
-    """A connection that breaks after each piece; what was said before is said again."""
+    """A connection that breaks after each chunk; what was sent before is sent again."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -89,7 +89,7 @@ def test_quiet_says_nothing(network: SensorStore, capsys: pytest.CaptureFixture[
 def test_reports_of_an_earlier_version_are_shown(
     network: SensorStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A run that is resumed tells them first."""
+    """A run that is resumed reports them first."""
     assert "val MAE 3.25" in said(job_of(network), [epoch(1, "dense", "dense")], capsys)[1]
 
 

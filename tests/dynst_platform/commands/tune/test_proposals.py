@@ -58,7 +58,7 @@ def test_a_condition_decides_whether_a_key_is_there() -> None:
 
 
 def test_a_grid_is_crossed_once() -> None:
-    """Judged with two numbers of rounds; dynamic with these and two fractions."""
+    """Search with two numbers of rounds; dynamic with these and two fractions."""
     sweep = make_sweep(space=CONDITIONAL, searcher="grid")
     assert grid_size(sweep) == 6
     assert with_trials(sweep).trials == 6
@@ -74,7 +74,7 @@ def test_more_trials_may_be_asked_for() -> None:
 
 @pytest.mark.parametrize("again", [False, True])
 def test_tpe_learns_where_the_errors_are_small(again: bool) -> None:
-    """Whether it heard of the trials as they ended, or read them after a restart."""
+    """Whether it was notified of the trials as they ended, or read them after a restart."""
     sweep = make_sweep(
         space={"sparsity.final": {"uniform": [0.0, 0.9]}}, searcher="tpe", objectives=["mae_all"]
     )

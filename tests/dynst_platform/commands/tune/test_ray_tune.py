@@ -95,7 +95,7 @@ def conducted(
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     records = Records(folder / "trials")
-    screen = RLock()  # what a real listener holds cannot be pickled, and need not be
+    screen = RLock()  # what a real callback holds cannot be pickled, and need not be
 
     def listen(record: Record, report: TrialReport | None) -> None:
         with screen:
@@ -159,7 +159,7 @@ ROOM = 6 * 2**30  # bytes
 
 
 class Eater(Faulty):
-    """Takes memory, a little at a time, until somebody ends it."""
+    """Takes memory, a little at a time, until another process ends it."""
 
     def misbehave(self) -> None:
         if self.final == RAISES:
@@ -172,8 +172,9 @@ class Eater(Faulty):
 def test_a_trial_that_eats_all_memory_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ray's own guard, told to act when so many more GiB than now are taken that other tests' needs
-    do not matter.
+    """Ray's own guard, set to act at far more GiB than are taken now.
+
+    Other tests' needs then do not matter.
     """
     from ray._common.utils import get_system_memory
     from ray._private.utils import get_used_memory
@@ -195,8 +196,9 @@ def test_a_trial_that_eats_all_memory_is_named(
 
 
 class Member:
-    """Of a population: each epoch takes its rate off the error, so that its state tells what rates
-    it has had.
+    """Of a population: each epoch takes its rate off the error.
+
+    Its state then shows which rates it has had.
     """
 
     def __init__(

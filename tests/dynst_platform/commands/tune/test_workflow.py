@@ -22,7 +22,7 @@ TRIALS = 4
 
 
 def sweep_file(folder: Path, network: SensorStore, **cluster: Any) -> Path:
-    """Errors of a network this small tell nothing, so every trial is within the margin."""
+    """Errors of a network this small mean nothing, so every trial is within the margin."""
     own = {
         "data": {"store": os.path.relpath(network.path, folder)},
         "cluster": JOB["cluster"] | cluster,

@@ -31,6 +31,6 @@ class RandomScore(FixedScores):
     """A random ranking, drawn once: chance, the baseline that every choice must beat."""
 
     def __init__(self, num_sensors: int, seed: int, number: int = 0) -> None:
-        """``number`` tells several draws of one experiment apart."""
+        """Each ``number`` is another draw of the same experiment."""
         chance = generator(seed, Stream.RANKING, number)
         super().__init__(torch.rand(num_sensors, generator=chance, dtype=torch.float64))

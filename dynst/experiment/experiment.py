@@ -7,12 +7,14 @@ from torch import Tensor
 from dynst.data.partition import Subgraph
 from dynst.data.store import SensorStore
 from dynst.distributed.world import World
+from dynst.errors import ConfigError
 from dynst.evaluation.image_metrics import value_ranges
 from dynst.experiment.arms import Arm, ArmKind
 from dynst.experiment.config import ExperimentConfig
 from dynst.experiment.dataset import (
     Dataset,
     DatasetPlan,
+    check_model,
     check_parts,
     forecaster_for,
     make_dataset,
@@ -65,6 +67,36 @@ class Experiment:
         rewind_step(config.sparsity, 1)
         if dataset is not None:
             self.dataset = dataset
+
+    def check_model(self) -> None:
+        """Make the model once and throw it away.
+
+        Raises:
+            ConfigError: windows, targets or season do not fit the store, or the model cannot be
+                made for it.
+        """
+        check_model(self.config.model, self.store, self.plan)
+
+    def check_scheme(self) -> None:
+        """Make the scheme once and throw it away.
+
+        Raises:
+            ConfigError: no choice of sensors satisfies the constraints, or a search would begin
+                without a warm-up.
+        """
+        sparsity, recipe, network = (
+            self.config.sparsity,
+            self.config.training,
+            network_of(self.store),
+        )
+        steps = recipe.epochs * recipe.steps_in_epoch(len(self.plan.starts[0]))
+        make_scheme(sparsity, self.num_sensors, steps, self.config.seed, network=network)
+        if sparsity.scheme == "searched" and int(sparsity.start * recipe.epochs) < 1:
+            raise ConfigError(
+                f"the scheme searched must have at least one whole epoch of warm-up, but "
+                f"sparsity.start {sparsity.start:g} of {recipe.epochs} epochs leaves none; raise "
+                f"sparsity.start or training.epochs"
+            )
 
     @cached_property
     def plan(self) -> DatasetPlan:

@@ -7,11 +7,9 @@ from dynst.data import auckland
 from dynst.data.patches import patched_store
 from dynst.data.remote import fetch_store
 from dynst.data.store import SensorStore, open_store
-from dynst.errors import ConfigError
-from dynst.experiment.dataset import DatasetPlan, check_model
 from dynst.experiment.experiment import Experiment
 from dynst.selection.baselines import check_size
-from dynst.sparsity.config import at_sparsity, make_constraints, make_scheme
+from dynst.sparsity.config import at_sparsity, make_constraints
 from dynst.sparsity.constraints.sensor_layout import network_of
 from dynst.storage.addresses import is_remote
 from dynst_platform.config.experiment import config_of
@@ -26,30 +24,38 @@ __all__ = [
     "find_store",
     "first_unit",
     "from_anywhere",
-    "in_patches",
     "store_for",
-    "store_of",
     "sweep_store_for",
     "target_units",
 ]
 
 
-def find_store(name: str) -> SensorStore:
+def find_store(name: str, patch: tuple[int, int] | None = None) -> SensorStore:
     """Open the store at a path or address, or an embedded data set.
 
     The latter two come into the home folder at their first use.
 
+    Args:
+        patch: rows and columns of cells that are one sensor; None leaves the store as it is.
+
     Raises:
         DataError: there is no usable store.
+        ConfigError: it has no grid to cut into patches.
     """
+    folder = _folder_of(name)
+    store = open_store(folder)
+    return store if patch is None else patched_store(store, patch, home() / "stores")
+
+
+def _folder_of(name: str) -> Path:
     if is_remote(name):
-        return open_store(fetch_store(name, home() / "stores"))
+        return fetch_store(name, home() / "stores")
     if name != auckland.NAME:
-        return open_store(Path(name).expanduser().resolve())
+        return Path(name).expanduser().resolve()
     path = home() / "stores" / auckland.NAME
     if not path.exists():
         auckland.import_auckland(path)
-    return open_store(path)
+    return path
 
 
 def from_anywhere(name: str) -> str:
@@ -67,18 +73,12 @@ def store_for(job: JobSpec) -> SensorStore:
         DynstError: no usable store, or windows, targets, season, schedule or constraints that do
             not fit it.
     """
-    store = store_of(job)
-    plan = _checked_plan(job, store)
-    steps = job.training.epochs * job.training.steps_in_epoch(len(plan.starts[0]))
-    make_scheme(job.sparsity, len(store.sensors), steps, job.seed, network=network_of(store))
-    if job.sparsity.scheme == "searched" and int(job.sparsity.start * job.training.epochs) < 1:
-        raise ConfigError(
-            f"the scheme searched must have at least one whole epoch of warm-up, but "
-            f"sparsity.start "
-            f"{job.sparsity.start:g} of "
-            f"{job.training.epochs} epochs leaves none; raise sparsity.start or training.epochs"
-        )
-    check_size(job.references.baselines, len(store.sensors))
+    config = config_of(job)
+    store = find_store(job.data.store, job.data.patch)
+    experiment = Experiment(store, config)
+    experiment.check_model()
+    experiment.check_scheme()
+    check_size(job.references.baselines, experiment.num_sensors)
     if job.references.given is not None:
         read_choice(job.references.given, store.sensors.ids)
     return store
@@ -91,8 +91,9 @@ def curve_store_for(job: JobSpec) -> SensorStore:
     Raises:
         DynstError: as for ``store_for``.
     """
-    store = store_of(job)
-    _checked_plan(job, store)
+    config = config_of(job)
+    store = find_store(job.data.store, job.data.patch)
+    Experiment(store, config).check_model()
     check_size(job.curve.baselines, len(store.sensors))
     for sparsity in job.curve.sparsities:
         make_constraints(at_sparsity(job.sparsity, sparsity), network_of(store))
@@ -124,22 +125,6 @@ def sweep_store_for(sweep: SweepSpec) -> SensorStore:
         DynstError: as for ``store_for``.
     """
     return store_for(JobSpec.model_validate(sweep.job))
-
-
-def store_of(job: JobSpec) -> SensorStore:
-    """The job's store, or the store of its patches."""
-    return in_patches(find_store(job.data.store), job.data.patch)
-
-
-def in_patches(store: SensorStore, patch: tuple[int, int] | None) -> SensorStore:
-    return store if patch is None else patched_store(store, patch, home() / "stores")
-
-
-def _checked_plan(job: JobSpec, store: SensorStore) -> DatasetPlan:
-    """How the job scales and cuts its store, and whether its model can be made for that."""
-    plan = Experiment(store, config_of(job)).plan
-    check_model(job.model, store, plan)
-    return plan
 
 
 def target_units(job: JobSpec, store: SensorStore) -> dict[str, str]:

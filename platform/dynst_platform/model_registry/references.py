@@ -22,7 +22,7 @@ from dynst.models.artifact import Artifact, artifact_digest, load_artifact
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.files import check_job, load_job, with_overrides
 from dynst_platform.config.job import JobSpec
-from dynst_platform.config.stores import store_of
+from dynst_platform.config.stores import find_store
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = [
@@ -156,7 +156,10 @@ def store_that_fits(fetched: Fetched, name: str | None) -> SensorStore:
         if name is None
         else check_job(with_overrides(fetched.job.model_dump(mode="json"), {"data.store": name}))
     )
-    store, wanted = store_of(job), fetched.artifact.description.data_digest
+    store, wanted = (
+        find_store(job.data.store, job.data.patch),
+        fetched.artifact.description.data_digest,
+    )
     if store.manifest.digest != wanted:
         raise ConfigError(
             f"the model was trained on data with digest {wanted[:12]}…, but the store at "

@@ -11,7 +11,7 @@ from dynst.data.store import SensorStore
 from dynst.errors import DataError
 from dynst.models.artifact import Artifact
 from dynst_platform.config.locations import tracking_uri
-from dynst_platform.config.stores import find_store, in_patches
+from dynst_platform.config.stores import find_store
 from dynst_platform.log import quiet_libraries
 from dynst_platform.model_registry.references import client_of, fetched, model_id_of
 from dynst_platform.tracking.serving_model import forecast_table, reading_columns
@@ -47,7 +47,7 @@ def forecast(reference: str, store_name: str) -> Forecast:
     uri = tracking_uri()
     client = client_of(uri)
     with fetched(client, uri, model_id_of(client, uri, reference)) as found:
-        store = in_patches(find_store(store_name), found.job.data.patch)
+        store = find_store(store_name, found.job.data.patch)
         _check(found.artifact, store)
         return _forecast(found.artifact, store)
 

@@ -25,9 +25,8 @@ __all__ = [
 
 Module = TypeVar("Module", bound=nn.Module)
 CPU = torch.device("cpu")
-SHARE_OF_MEMORY = (
-    0.5  # of what is free on a device, for the series; the rest is for weights and steps
-)
+# of what is free on a device, for the series; the rest is for weights and steps
+SHARE_OF_MEMORY = 0.5
 
 
 def to_device(values: Tensor, device: torch.device) -> Tensor:

@@ -10,9 +10,8 @@ from dynst.data.edges import Edges
 
 __all__ = ["neighbour_lists"]
 
-REACH = (
-    8  # at least this many of each list, or half of it, carry the search on to their own neighbours
-)
+# at least this many of each list, or half of it, carry the search on to their own neighbours
+REACH = 8
 FADE = 0.5  # of proximity, for each further hop: where all weights are equal, far is still far
 ROUNDS = 3  # a round doubles the reach: at most 8 hops
 COMPARED = 2**24  # pairs compared at once

@@ -36,9 +36,8 @@ class Description(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["dynst-model"] = "dynst-model"
-    version: Literal[3] = (
-        3  # 1 had no linear path in its readout, 2 the options of the backbone beside its name
-    )
+    # 1 had no linear path in its readout, 2 the options of the backbone beside its name
+    version: Literal[3] = 3
     model: ModelConfig
     sensors: tuple[str, ...]
     active: tuple[bool, ...]

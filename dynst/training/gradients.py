@@ -100,9 +100,8 @@ class Gradients:
         )
         if everyone is None:
             everyone = self.world.all_reduce(entries.clone().float())
-        loss = (
-            total * self.world.size / everyone.clamp(min=1)
-        )  # ranks are averaged: this makes it the mean over all entries
+        # ranks are averaged: this makes it the mean over all entries
+        loss = total * self.world.size / everyone.clamp(min=1)
         self.arithmetic.backward(loss)
         return total.detach(), entries
 

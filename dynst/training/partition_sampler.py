@@ -72,9 +72,8 @@ class PartitionSampler:
         """
         held = torch.zeros_like(self._held, dtype=torch.bool)
         held[part.sensors] = True
-        inside = (
-            held[mine.index].nonzero().squeeze(1)
-        )  # those that stand in are measured where they belong
+        # those that stand in are measured where they belong
+        inside = held[mine.index].nonzero().squeeze(1)
         index, sums = (
             to_device(mine.index[inside], gradient.device),
             gradient.new_zeros(2, len(held)),

@@ -343,9 +343,8 @@ class Training:
         read here.
         """
         gradient = (of_gates * self._gradients.unit).cpu()
-        spoilt = (
-            gradient.isinf() if self.rotation.cut else ~gradient.isfinite()
-        )  # parts leave NaN where nobody measured
+        # parts leave NaN where nobody measured
+        spoilt = gradient.isinf() if self.rotation.cut else ~gradient.isfinite()
         if (
             self.recipe.precision != "float16" or not spoilt.any()
         ):  # one that overflowed says nothing of any sensor

@@ -99,9 +99,8 @@ class _Block(nn.Module):
 
     def forward(self, hidden: Tensor, neighborhood: Neighborhood) -> Tensor:
         """``[B, K, D]`` to the same."""
-        state = (
-            self.qkv(self.norms[0](hidden)).unflatten(-1, (3 * self.heads, -1)).transpose(1, 2)
-        )  # [B, 3·heads, K, E]
+        # [B, 3·heads, K, E]
+        state = self.qkv(self.norms[0](hidden)).unflatten(-1, (3 * self.heads, -1)).transpose(1, 2)
         query, key, value = state.chunk(3, dim=1)
         aggregated = neighborhood.attend(
             query / query.shape[-1] ** 0.5, key, self.proximity_weight

@@ -100,9 +100,8 @@ class _Layer(nn.Module):
 
     def forward(self, hidden: Tensor, attend: Attend) -> Tensor:
         """``[B, L, D]`` to the same; L are the elements that attend to one another."""
-        parts = (
-            self.qkv(hidden).unflatten(-1, (3 * self.heads, -1)).transpose(1, 2)
-        )  # [B, 3·heads, L, E]
+        # [B, 3·heads, L, E]
+        parts = self.qkv(hidden).unflatten(-1, (3 * self.heads, -1)).transpose(1, 2)
         aggregated = attend(*parts.chunk(3, dim=1)).transpose(1, 2).flatten(2)  # [B, L, D]
         state = self.norms[0](hidden + self.out_proj(aggregated))
         out: Tensor = self.norms[1](state + self.ffn(state))

@@ -44,9 +44,8 @@ class Stid(nn.Module):
         self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
     ) -> Tensor:
         embedding = self.encode_embedding(self.node_embedding[sensors])  # [K, D]
-        hidden: Tensor = (
-            self.encode(morphed) + embedding + self.encode_calendar(calendar)[:, None]
-        )  # [B, K, D]
+        # [B, K, D]
+        hidden: Tensor = self.encode(morphed) + embedding + self.encode_calendar(calendar)[:, None]
         for block in self.blocks:
             hidden = hidden + block(hidden)
         return hidden

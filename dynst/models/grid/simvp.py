@@ -64,9 +64,8 @@ class SimVP(nn.Module):
         first = self.first(
             padded(images.flatten(0, 1), self.multiple)
         )  # [B · T, D, rows, columns], padded
-        stacked = (
-            self.encode(first).unflatten(0, (batch, frames.window)).flatten(1, 2)
-        )  # [B, T · D, rows / 2, columns / 2]
+        # [B, T · D, rows / 2, columns / 2]
+        stacked = self.encode(first).unflatten(0, (batch, frames.window)).flatten(1, 2)
         translated = (
             self.translate(stacked).unflatten(1, (frames.horizon, frames.hidden)).flatten(0, 1)
         )

@@ -16,9 +16,8 @@ from dynst.models.protocol import Aggregation, HeadAggregation, Neighborhood, Pa
 
 __all__ = ["DenseTopology"]
 
-PIECE = (
-    2**20
-)  # scores held at once, where each window has its own; larger blocks leave the processor's cache
+# scores held at once, where each window has its own; larger blocks leave the processor's cache
+PIECE = 2**20
 
 
 class DenseTopology(Topology):

@@ -56,9 +56,8 @@ class Readout(LocationAttention):
         """
         batch, shape, size = len(hidden), self.shape, self.shape.hidden // self.heads
         extrapolated = self.extrapolate(morphed)  # [B, K, H·targets]
-        values = (
-            self.others(hidden).unflatten(-1, (self.heads, size)).transpose(1, 2)
-        )  # [B, heads, K, D/heads]
+        # [B, heads, K, D/heads]
+        values = self.others(hidden).unflatten(-1, (self.heads, size)).transpose(1, 2)
         aggregation = self.head_aggregation(sensors, gates, locations)
         mixed = aggregation.by_head(values).transpose(1, 2).flatten(2)  # [B, L, D]
         guessed = aggregation.on_average(extrapolated[:, None]).squeeze(1)  # [B, L, H·targets]

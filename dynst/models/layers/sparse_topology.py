@@ -158,13 +158,11 @@ class _SparseNeighborhood:
 
         def mix(values: Tensor) -> Tensor:
             batch, size = len(values), values.shape[-1]
-            tables = (
-                values.reshape(batch, len(by_head), -1, size).permute(1, 2, 0, 3).flatten(2)
-            )  # [heads, K, B·D]
+            # [heads, K, B·D]
+            tables = values.reshape(batch, len(by_head), -1, size).permute(1, 2, 0, 3).flatten(2)
             sums = [weighted_sum(self.bags, *pair) for pair in zip(by_head, tables, strict=True)]
-            mixed: Tensor = (
-                torch.stack(sums).unflatten(-1, (batch, size)).permute(2, 0, 1, 3)
-            )  # [B, heads, L, D]
+            # [B, heads, L, D]
+            mixed: Tensor = torch.stack(sums).unflatten(-1, (batch, size)).permute(2, 0, 1, 3)
             return mixed.reshape(*values.shape[:-2], -1, size)
 
         return mix

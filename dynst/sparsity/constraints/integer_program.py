@@ -12,9 +12,8 @@ from dynst.sparsity.constraints.spec import ConstraintSpec
 
 __all__ = ["Program", "Swap", "objective"]
 
-SCALE = (
-    1e6  # importances nearer to each other than a millionth of their range count as equal in a sum
-)
+# importances nearer to each other than a millionth of their range count as equal in a sum
+SCALE = 1e6
 NODES = 20_000
 EXACT_UNITS = 300  # above, a choice will do whose importance is this near to the best
 RELATIVE_GAP = 1e-4

@@ -40,9 +40,8 @@ def record_failure(folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        disbanded = (
-            grouped and not dist.is_initialized()
-        )  # Ray Train takes the group from those that are left
+        # Ray Train takes the group from those that are left
+        disbanded = grouped and not dist.is_initialized()
         if (disbanded or _is_lost_peer(error)) and not (folder / FAILURE_FILE).exists():
             logger.warning("the other workers were lost: %s", in_one_line(error))
             raise

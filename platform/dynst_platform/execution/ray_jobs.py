@@ -30,9 +30,8 @@ __all__ = ["Cluster", "RemoteJob", "connect"]
 
 CONNECT_SECONDS = 5.0
 LOST_AFTER = 60.0  # seconds without a connection
-SILENT_AFTER = (
-    120.0  # seconds without a word, after which the connection is made anew: it may be dead
-)
+# seconds without a word, after which the connection is made anew: it may be dead
+SILENT_AFTER = 120.0
 BROKEN = (
     aiohttp.ClientError,
     OSError,

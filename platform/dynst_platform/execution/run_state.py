@@ -74,9 +74,8 @@ class ResumableRun:
     ) -> None:
         self.state, self.world = RunState(), world
         self._checkpoints, self._recipe, self._publish = checkpoints, recipe, publish
-        self._random: Tensor | None = (
-            None  # the state of every rank's generator at the checkpoint, [ranks, bytes]
-        )
+        # the state of every rank's generator at the checkpoint, [ranks, bytes]
+        self._random: Tensor | None = None
         self._note = ""  # for the next report
         self._load()
 

@@ -22,9 +22,8 @@ __all__ = ["GroupShape", "run_on_workers"]
 
 Item = TypeVar("Item")
 logger = logging.getLogger(__name__)
-RESIZE_SECONDS = (
-    60.0  # between two looks at whether there is room for more workers; each change is a start anew
-)
+# between two looks at whether there is room for more workers; each change is a start anew
+RESIZE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,8 @@ SERIES = {  # older report files lack some of the last four
     "peak_memory_mib": "train/peak_memory_mib",
     "workers": "train/workers",
 }
-NOT_IN_METRIC = (
-    r"[^\w/.\- :]"  # what MLflow takes in no metric's name; channels may be called anything
-)
+# what MLflow takes in no metric's name; channels may be called anything
+NOT_IN_METRIC = r"[^\w/.\- :]"
 
 
 @dataclass(frozen=True)

@@ -126,9 +126,8 @@ def test_a_models_frames_are_put_together_over_all_its_windows(
     scores = evaluate_frames(model, dataset.test, everyone, layout, ranges)
     index = torch.arange(len(dataset.test))
     raw = forecast_windows(model, dataset.test, index, torch.arange(len(everyone))).detach()
-    forecast = (
-        frames.to_frames(raw, layout).movedim(-1, -3).flatten(0, 1) / ranges[:, None, None]
-    )  # [B · H, C, 7, 11]
+    # [B · H, C, 7, 11]
+    forecast = frames.to_frames(raw, layout).movedim(-1, -3).flatten(0, 1) / ranges[:, None, None]
     first = dataset.test.starts[:, None] + torch.arange(3, 5)
     cells = write_grid(tmp_path / "again", 7, 11, channels=2, blank=[(0, 0)]).readings
     channels = [1, 0]

@@ -137,9 +137,8 @@ def test_importance_is_what_a_switch_changes_where_forecasts_are_linear() -> Non
     shape = Shape(window=3, horizon=1, num_sensors=size, num_channels=1, num_targets=1, hidden=8)
     torch.manual_seed(0)
     topology = DenseTopology(torch.rand(size, size))
-    node_embedding = (
-        torch.randn(size, 4) / 5
-    )  # no location attends almost to one sensor alone: the factor of a switch is bounded
+    # no location attends almost to one sensor alone: the factor of a switch is bounded
+    node_embedding = torch.randn(size, 4) / 5
     readout = Readout(shape, topology, [0], node_embedding)
     torch.nn.init.zeros_(readout.forecast.weight)
     torch.nn.init.zeros_(readout.forecast.bias)

@@ -24,9 +24,8 @@ __all__ = ["TrialDriver", "run_trials"]
 
 logger = logging.getLogger(__name__)
 
-STARTER_MEMORY = (
-    64 * 2**20
-)  # what a trial of several workers takes itself; asking for no CPU at all would be refused
+# what a trial of several workers takes itself; asking for no CPU at all would be refused
+STARTER_MEMORY = 64 * 2**20
 
 
 class TrialDriver(Protocol):
@@ -69,9 +68,8 @@ def run_trials(
         RunError: Tune itself failed.
     """
     logging.getLogger("ray.tune").propagate = False  # its lines belong into the log alone
-    dashboard = (
-        sweep.resources.workers > 1
-    )  # which frees what the group of a stopped trial had taken
+    # which frees what the group of a stopped trial had taken
+    dashboard = sweep.resources.workers > 1
     with local_ray(dashboard, address):
         told = _DriverSearcher(driver, left)
         tuner = tune.Tuner(

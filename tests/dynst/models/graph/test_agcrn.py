@@ -40,9 +40,8 @@ def test_half_of_the_weights_are_common_at_first_and_none_is_too_large() -> None
     backbone = AGCRN(
         Shape(T, 1, K, 1, 1, hidden=64), DenseTopology(torch.rand(K, K)), F, IDENTITY, pool=200
     )
-    weight = (
-        backbone.layers[0].of_inputs(backbone.pool_weights(IDENTITY)).flatten(1)
-    )  # [K, 128 · 192]
+    # [K, 128 · 192]
+    weight = backbone.layers[0].of_inputs(backbone.pool_weights(IDENTITY)).flatten(1)
     assert (weight.std(1) * 128**0.5 - 1).abs().max() < 0.2
     between = torch.corrcoef(weight)[~torch.eye(K, dtype=torch.bool)]
     expected = (1 + IDENTITY @ IDENTITY.T)[~torch.eye(K, dtype=torch.bool)] / 2

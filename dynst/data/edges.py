@@ -15,7 +15,13 @@ EARTH_RADIUS_METRES = 6_371_000.0
 
 @dataclass(frozen=True)
 class Edges:
-    """Directed, weighted edges; ``weight`` is a proximity (larger is closer), not a distance."""
+    """Directed, weighted edges between sensors.
+
+    Args:
+        source: ``[E]`` int64, the row of the sensor that an edge leaves.
+        target: ``[E]`` int64, the row of the sensor that it reaches.
+        weight: ``[E]`` float32 ≥ 0, a proximity (larger is closer), not a distance.
+    """
 
     source: np.ndarray  # [E] int64
     target: np.ndarray  # [E] int64
@@ -30,10 +36,18 @@ class Edges:
 
     @classmethod
     def none(cls) -> "Edges":
+        """A graph without an edge."""
         return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
 
     def check(self, num_sensors: int) -> None:
-        """Raise DataError where an edge leaves the network or a weight is no finite number ≥ 0."""
+        """Refuse edges that do not fit a network.
+
+        Args:
+            num_sensors: of the network.
+
+        Raises:
+            DataError: an edge leaves the network, or a weight is no finite number ≥ 0.
+        """
         for name, ends in (("source", self.source), ("target", self.target)):
             if len(ends) and (ends.min() < 0 or ends.max() >= num_sensors):
                 raise DataError(
@@ -46,6 +60,7 @@ class Edges:
             )
 
     def to_table(self) -> pa.Table:
+        """A row for each edge, as a store keeps them."""
         return pa.table(
             {
                 "source": pa.array(self.source, pa.int32()),
@@ -56,6 +71,11 @@ class Edges:
 
     @classmethod
     def from_table(cls, table: pa.Table) -> "Edges":
+        """What ``to_table`` gave.
+
+        Args:
+            table: with the columns source, target and weight.
+        """
         return cls(
             table["source"].to_numpy().astype(np.int64),
             table["target"].to_numpy().astype(np.int64),

@@ -14,10 +14,21 @@ __all__ = ["Sensors"]
 class Sensors:
     """One row a sensor, in the order of the readings' sensor axis.
 
-    ``positions`` is ``[S, 2]``: longitude and latitude in degrees, or x and y in metres; None where
-    unknown. A choice of sensors keeps the ``pinned`` ones, never reads the ``excluded`` ones,
-    switches those of one ``group`` on and off together ("" stands alone), and counts ``cost`` where
-    there is a budget.
+    Args:
+        ids: ``[S]`` unique names.
+        positions: ``[S, 2]``, longitude and latitude in degrees, or x and y in metres; None where
+            unknown.
+        cost: ``[S]``, counted where a choice has a budget; by default 1 each.
+        group: ``[S]``; sensors of one group are switched on and off together, "" is no group.
+        pinned: ``[S]`` bool, sensors that every choice keeps; by default none.
+        excluded: ``[S]`` bool, sensors that no choice reads; by default none.
+
+    Raises:
+        DataError: ids are not unique, a column has another length, or a position is not finite.
+
+    Example:
+        >>> Sensors(("north", "south"), cost=np.array([1.0, 2.5])).group
+        ('', '')
     """
 
     ids: tuple[str, ...]
@@ -74,6 +85,7 @@ class Sensors:
             )
 
     def to_table(self) -> pa.Table:
+        """A row for each sensor, as a store keeps them; unknown positions are NaN."""
         positions = np.full((len(self), 2), np.nan) if self.positions is None else self.positions
         return pa.table(
             {
@@ -89,6 +101,12 @@ class Sensors:
 
     @classmethod
     def from_table(cls, table: pa.Table, *, has_positions: bool) -> "Sensors":
+        """What ``to_table`` gave.
+
+        Args:
+            table: with the columns id, x, y, cost, group, pinned and excluded.
+            has_positions: whether x and y are positions; else they are left out.
+        """
         positions = (
             np.stack([table["x"].to_numpy(), table["y"].to_numpy()], axis=1)
             if has_positions

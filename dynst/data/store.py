@@ -45,6 +45,15 @@ class Readings:
 
 @dataclass(frozen=True)
 class SensorStore:
+    """One network's readings, sensors and graph, opened by ``open_store``.
+
+    Args:
+        path: the store's folder.
+        manifest: channels with their units, step in seconds, number of steps, digest of the data.
+        sensors: the table of sensors, in the order of the readings.
+        edges: the known graph; may be empty.
+    """
+
     path: Path
     manifest: Manifest
     sensors: Sensors
@@ -52,11 +61,15 @@ class SensorStore:
 
     @property
     def channel_names(self) -> list[str]:
+        """In the order of the readings' last axis."""
         return [channel.name for channel in self.manifest.channels]
 
     @cached_property
     def ever_observed(self) -> np.ndarray:
-        """``[S, C]`` bool, read a block of steps at a time."""
+        """Whether a sensor's channel has any reading at all, ``[S, C]`` bool.
+
+        The readings are read a block of steps at a time.
+        """
         observed = self.readings.observed
         seen = np.zeros(observed.shape[1:], bool)
         rows = max(1, BLOCK_BYTES // seen.size)
@@ -93,9 +106,18 @@ class SensorStore:
 def open_store(path: Path) -> SensorStore:
     """Open a store; its readings stay on disk until they are asked for.
 
+    Args:
+        path: the store's folder, made by ``import_store``, ``dynst data import`` or a
+            ``StoreWriter``.
+
     Raises:
         DataError: there is no store at this path, it is of another version, or its tables are
             damaged.
+
+    Example:
+        >>> store = open_store(Path("store"))  # doctest: +SKIP
+        >>> store.readings.values.shape, store.channel_names  # doctest: +SKIP
+        ((8760, 21, 1), ['count'])
     """
     manifest = read_manifest(path)
     try:

@@ -41,11 +41,26 @@ class Origin:
 
 
 class StoreWriter:
-    """Collects blocks of readings in a hidden folder and renames it at the end.
+    """Writes a sensor store block by block; a context manager.
 
-    Used as a context manager; leaving it with an exception removes everything that was written.
-    NaN, and the values that ``origin.missing`` lists, are stored as unobserved. Memory does not
-    grow with the number of steps.
+    Readings are collected in a hidden folder that is renamed at the end. Leaving the block with an
+    exception removes everything that was written. NaN, and the values that ``origin.missing``
+    lists, are stored as unobserved. Memory does not grow with the number of steps.
+
+    Args:
+        path: of the store, which must not exist yet.
+        origin: where the data come from.
+        channels: name and unit of each of the C channels.
+        sensors: the S sensors, in the order of the readings.
+        edges: between sensors; ``Edges.none()`` where nothing is known.
+
+    Raises:
+        DataError: the path exists, or an edge does not fit.
+
+    Example:
+        >>> with StoreWriter(path, Origin("counts"), [Channel(name="flow", unit="veh/h")],
+        ...                  Sensors(("a", "b")), Edges.none()) as writer:  # doctest: +SKIP
+        ...     writer.append(3600 * np.arange(48), np.random.rand(48, 2, 1))  # doctest: +SKIP
     """
 
     def __init__(

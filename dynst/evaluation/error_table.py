@@ -19,7 +19,8 @@ def masked_mae(
     """Weighted absolute error summed over the observed entries, in float64, and their number.
 
     Args:
-        forecast, target: ``[B, H, S, C]``, scaled.
+        forecast: ``[B, H, S, C]``, scaled.
+        target: ``[B, H, S, C]``, scaled.
         observed: ``[B, H, S, C]`` bool.
         weight: ``[S, C]``, brings scaled errors to a common unit.
     """
@@ -29,28 +30,52 @@ def masked_mae(
 
 @dataclass(frozen=True)
 class ErrorTable:
-    """Sums over windows in each channel's own unit, ``[H, S, C]`` float64.
+    """Errors of many windows, for every horizon step, location and channel.
 
-    Tables of several ranks add up.
+    All sums but ``weight`` are ``[H, S, C]`` float64, each channel in its own unit. Tables of
+    several ranks add up.
 
     With several channels an error is the mean over all of them, each converted to the unit of the
     first by ``weight``: what the training minimises. ``only`` gives a single channel in its own
     unit.
+
+    Args:
+        weight: ``[C]``, brings a channel to the unit of the first, whose weight is 1.
+        absolute: sum of absolute errors.
+        squared: sum of squared errors.
+        truth: sum of absolute true readings.
+        count: observed entries.
+        relative: sum of absolute error over absolute truth, where the truth is not zero.
+        nonzero: observed entries whose truth is not zero.
+
+    Example:
+        >>> table = ErrorTable.zeros(horizon=1, num_sensors=2, num_channels=1)
+        >>> error, truth = torch.tensor([[[[1.0], [3.0]]]]), torch.full((1, 1, 2, 1), 10.0)
+        >>> table.add(error, truth, torch.ones_like(error, dtype=torch.bool))
+        >>> table.mae(), table.mae(torch.tensor([False, True]))
+        (2.0, 3.0)
     """
 
-    weight: Tensor  # [C]; 1 for the first channel
+    weight: Tensor
     absolute: Tensor
     squared: Tensor
     truth: Tensor
     count: Tensor
-    relative: Tensor  # absolute error over absolute truth, where that is not zero
-    nonzero: Tensor  # entries whose truth is not zero
+    relative: Tensor
+    nonzero: Tensor
 
     @classmethod
     def zeros(
         cls, horizon: int, num_sensors: int, num_channels: int, weight: Tensor | None = None
     ) -> "ErrorTable":
-        """It adds up where ``weight`` is."""
+        """An empty table, on the device of ``weight``.
+
+        Args:
+            horizon: steps that are forecast.
+            num_sensors: locations.
+            num_channels: channels that are forecast.
+            weight: ``[C]``, see the class; by default 1 each.
+        """
         weight = torch.ones(num_channels) if weight is None else weight
         sums = (
             weight.new_zeros(horizon, num_sensors, num_channels, dtype=torch.float64)
@@ -70,9 +95,13 @@ class ErrorTable:
     def add(
         self, error: Tensor, truth: Tensor, observed: Tensor, zero: Tensor | None = None
     ) -> None:
-        """Add a batch: ``[B, H, S, C]`` each, error and truth in raw units.
+        """Add a batch of windows, in raw units.
 
-        ``zero`` says where the truth counts as zero.
+        Args:
+            error: ``[B, H, S, C]``, forecast minus truth.
+            truth: ``[B, H, S, C]``.
+            observed: ``[B, H, S, C]`` bool, the entries that count.
+            zero: ``[B, H, S, C]`` bool, where the truth counts as zero; by default where it is 0.
         """
         error, truth = error.double() * observed, truth.double().abs() * observed
         nonzero = observed & (truth != 0 if zero is None else ~zero)
@@ -84,13 +113,20 @@ class ErrorTable:
         self.nonzero.add_(nonzero.sum(0))
 
     def only(self, channel: int) -> "ErrorTable":
-        """The errors of one channel, in its own unit."""
+        """The errors of one channel, in its own unit.
+
+        Args:
+            channel: its index.
+        """
         sums = (part[..., channel : channel + 1] for part in self.sums)
         return ErrorTable(torch.ones(1, dtype=torch.float64), *sums)
 
     def by_quantity(self, quantity: Tensor) -> "ErrorTable":
-        """One channel for each quantity, in the order of first appearance in ``quantity [C]``: the
-        cells of a patch add up.
+        """One channel for each quantity: the cells of a patch add up.
+
+        Args:
+            quantity: ``[C]`` int, which quantity each channel measures; the first to appear comes
+                first.
         """
         first = [index for index, own in enumerate(quantity) if own not in quantity[:index]]
         if len(first) == len(quantity):
@@ -102,33 +138,60 @@ class ErrorTable:
         return ErrorTable(self.weight[first], *sums)
 
     def mae(self, sensors: Tensor | None = None, step: int | None = None) -> float:
-        """Mean absolute error over ``sensors`` (bool ``[S]``, all by default) and one horizon step
-        (all by default); NaN where nothing was observed.
+        """Mean absolute error, in the unit of the first channel.
+
+        Args:
+            sensors: bool ``[S]``, the locations that count; all by default.
+            step: index of a horizon step; all of them by default.
+
+        Returns:
+            NaN where nothing was observed.
         """
         return self._ratio(self.absolute * self.weight, self.count, sensors, step)
 
     def rmse(self, sensors: Tensor | None = None, step: int | None = None) -> float:
+        """Root of the mean squared error, in the unit of the first channel.
+
+        Args:
+            sensors: as for ``mae``.
+            step: as for ``mae``.
+        """
         return sqrt(self._ratio(self.squared * self.weight.square(), self.count, sensors, step))
 
     def wape(self, sensors: Tensor | None = None, step: int | None = None) -> float:
-        """Absolute error as a share of the absolute truth, so that zeros in the truth do no
-        harm.
+        """Absolute error as a fraction of the absolute truth, so that zeros do no harm.
+
+        Args:
+            sensors: as for ``mae``.
+            step: as for ``mae``.
         """
         return self._ratio(self.absolute * self.weight, self.truth * self.weight, sensors, step)
 
     def mape(self, sensors: Tensor | None = None, step: int | None = None) -> float:
-        """Mean of |error| / |truth| over observed entries whose truth is not zero, as a fraction:
-        0.1 is 10 %.
+        """Mean of |error| / |truth| where the truth is not zero, as a fraction: 0.1 is 10 %.
 
         Small truths weigh heavily: where readings come near zero, WAPE says more.
+
+        Args:
+            sensors: as for ``mae``.
+            step: as for ``mae``.
         """
         return self._ratio(self.relative, self.nonzero, sensors, step)
 
     def num_observed(self, sensors: Tensor | None = None, step: int | None = None) -> int:
+        """Entries that were observed and forecast.
+
+        Args:
+            sensors: as for ``mae``.
+            step: as for ``mae``.
+        """
         return int(_sum(self.count, sensors, step))
 
     def mae_by_sensor(self) -> Tensor:
-        """``[S]``, NaN for a sensor that was never observed."""
+        """Mean absolute error at each location, ``[S]`` float64 in the unit of the first channel.
+
+        NaN for a sensor that was never observed.
+        """
         return (self.absolute * self.weight).sum((0, 2)) / self.count.sum((0, 2))
 
     @staticmethod

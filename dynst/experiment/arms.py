@@ -21,7 +21,13 @@ class ArmKind(StrEnum):
 
 @dataclass(frozen=True)
 class Arm:
-    """One training of an experiment, named as in reports and MLflow."""
+    """One training of an experiment.
+
+    Args:
+        name: as in reports and MLflow.
+        kind: how it comes to its sensors.
+        training: the forecaster with its scheme, optimizer and data.
+    """
 
     name: str
     kind: ArmKind

@@ -19,8 +19,16 @@ class ExperimentConfig(BaseModel):
     Args:
         targets: channels to forecast, by default the first of the store.
         season: period of the seasonal profile that the scaler takes away.
-        split: chronological shares of the train, validation and test parts.
-        seed: of weights, batches, random subsets and the search.
+        split: chronological fractions of the training, validation and test part.
+        model: architecture of the forecaster.
+        training: epochs, batches, learning rate.
+        sparsity: which sensors are switched off, how many, and when.
+        search: how long the scheme ``searched`` searches.
+        seed: of all random streams.
+
+    Example:
+        >>> ExperimentConfig(sparsity=SparsityConfig(final=0.5), seed=3).sparsity.final
+        0.5
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

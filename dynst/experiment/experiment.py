@@ -130,10 +130,12 @@ class Experiment:
 
     @property
     def num_sensors(self) -> int:
+        """Of the store, S."""
         return len(self.store.sensors)
 
     @cached_property
     def selector(self) -> SensorSelector:
+        """Baselines and the search, on the training and the validation part."""
         data = self.dataset
         return SensorSelector(data.train, data.val, data.scaler, data.network, self.store.edges)
 
@@ -146,6 +148,7 @@ class Experiment:
 
     @property
     def total_steps(self) -> int:
+        """Training steps of an arm."""
         recipe = self.config.training
         return recipe.epochs * recipe.steps_in_epoch(len(self.dataset.train))
 
@@ -155,7 +158,11 @@ class Experiment:
         return rewind_step(self.config.sparsity, self.total_steps)
 
     def dense(self, epochs: int | None = None) -> Arm:
-        """Every sensor; ``epochs`` instead of the recipe's."""
+        """The reference that reads every sensor.
+
+        Args:
+            epochs: instead of the recipe's.
+        """
         recipe = (
             self.config.training
             if epochs is None
@@ -168,8 +175,12 @@ class Experiment:
         return Arm("dynst", ArmKind.LEARNED, self._pruned(self._scheme(self.config.sparsity)))
 
     def random(self, number: int) -> Arm:
-        """A random choice under the same constraints, made at once where the learned one begins to
-        prune.
+        """A random choice under the same constraints.
+
+        It is made at once where the learned arm begins to prune.
+
+        Args:
+            number: 0, 1, …; each is another draw.
         """
         ranking = RandomScore(self.num_sensors, self.config.seed, number)
         return Arm(
@@ -177,14 +188,20 @@ class Experiment:
         )
 
     def ranked(self, name: str) -> Arm:
-        """A baseline's choice, made without any training, at the same moment."""
+        """A baseline's choice, made without any training, where the learned arm begins to prune.
+
+        Args:
+            name: a key of ``dynst.selection.baselines.RANKINGS``.
+        """
         constraints, sparsity = self.final_constraints()
         ranking = FixedScores(self.selector.ranked(name, constraints, sparsity, self.config.seed))
         return Arm(name, ArmKind.BASELINE, self._pruned(self._scheme(self._at_once, ranking)))
 
     def given(self, active: Tensor) -> Arm:
-        """Exactly the sensors ``active`` (bool ``[S]``), whatever the configuration demands of its
-        own choice.
+        """A choice of the user's own, whatever the configuration demands of a choice.
+
+        Args:
+            active: bool ``[S]``, the sensors that stay on.
         """
         sparsity = 1 - float(active.sum()) / self.num_sensors
         kept = self.config.sparsity.model_dump(include={"start", "dropout", "dropout_density"})
@@ -199,7 +216,11 @@ class Experiment:
         return Arm("given", ArmKind.BASELINE, self._pruned(scheme))
 
     def warm_epochs(self, arm: Arm) -> int:
-        """Whole epochs before the first sensor goes: what the arms that prune have in common."""
+        """Whole epochs before the first sensor goes: what the arms that prune have in common.
+
+        Args:
+            arm: one that prunes.
+        """
         return arm.training.scheme.schedule.start // arm.training.steps_per_epoch
 
     def final_constraints(self) -> tuple[Constraints, float]:
@@ -214,7 +235,13 @@ class Experiment:
     def training(
         self, scheme: Scheme, recipe: Recipe | None = None, rewind: int | None = None
     ) -> Training:
-        """A fresh forecaster, to be trained over the sensors that ``scheme`` says exist."""
+        """A fresh forecaster with what trains it.
+
+        Args:
+            scheme: which sensors exist in each step.
+            recipe: by default the configuration's.
+            rewind: the step whose weights each pruning goes back to; None keeps the weights.
+        """
         material = TrainingData(self.dataset.train, self.dataset.val, self.parts)
         recipe = recipe or self.config.training
         return Training(

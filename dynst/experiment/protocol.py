@@ -73,6 +73,9 @@ def prepare(
     """Warm up and select, so that only sensors which stay are left to be trained on.
 
     Args:
+        experiment: what the arm belongs to.
+        arm: at its first step.
+        run: trains until an epoch.
         warm: the state of another arm's training at the end of the same warm-up, which is then not
             repeated.
         on_warm: called when the warm-up is over and nothing is selected yet.
@@ -114,7 +117,24 @@ def search(experiment: Experiment, arm: Arm) -> tuple[SubsetEvaluator, Selection
 
 
 def train(experiment: Experiment, arm: Arm, *, run: RunEpochs = run_epochs) -> Arm:
-    """Warm up, select, and train to the end."""
+    """Warm up, select, and train to the end.
+
+    Args:
+        experiment: what the arm belongs to.
+        arm: a fresh one, such as ``experiment.learned()``.
+        run: trains until an epoch; a caller's own may do more on the way.
+
+    Returns:
+        The same arm, trained.
+
+    Raises:
+        ConfigError: no choice of sensors satisfies the constraints.
+
+    Example:
+        >>> arm = train(experiment, experiment.learned())  # doctest: +SKIP
+        >>> int(arm.active.sum())  # doctest: +SKIP
+        14
+    """
     prepare(experiment, arm, run=run)
     run(arm, None)
     return arm
@@ -125,7 +145,7 @@ class Evaluation:
     """Over the test part, ALL locations counted.
 
     Args:
-        errors: by horizon step, location and channel.
+        errors: by horizon step, location and channel, in raw units.
         images: structural similarity and peak signal-to-noise ratio of a grid's frames; empty for
             other networks.
     """
@@ -135,7 +155,20 @@ class Evaluation:
 
 
 def evaluate(experiment: Experiment, arm: Arm) -> Evaluation:
-    """What the arm's network forecasts from the sensors that are on; every rank takes part."""
+    """Forecast the test part from the sensors that are on; every rank takes part.
+
+    Args:
+        experiment: what the arm belongs to.
+        arm: a trained one.
+
+    Returns:
+        Errors over all locations, those whose sensor is off included.
+
+    Example:
+        >>> found = evaluate(experiment, arm)  # doctest: +SKIP
+        >>> found.errors.mae(), found.errors.mae(~arm.active)  # doctest: +SKIP
+        (50.2, 33.0)
+    """
     errors, layout, ranges = (
         arm_errors(experiment, arm),
         experiment.store.manifest.layout,
@@ -213,8 +246,16 @@ def describe(experiment: Experiment, arm: Arm) -> Description:
 
 
 def save_arm(folder: Path, experiment: Experiment, arm: Arm) -> None:
-    """Write weights and description into ``folder``, from which ``load_artifact`` makes a
-    forecaster again.
+    """Write a trained arm's model to disk.
+
+    Args:
+        folder: made where it is absent; ``load_artifact`` makes a forecaster of it again.
+        experiment: what the arm belongs to.
+        arm: a trained one.
+
+    Example:
+        >>> save_arm(Path("model"), experiment, arm)  # doctest: +SKIP
+        >>> load_artifact(Path("model")).description.active_sensors  # doctest: +SKIP
     """
     store = experiment.store
     save_artifact(

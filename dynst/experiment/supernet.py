@@ -62,17 +62,28 @@ class Point:
 
 
 class Supernet:
-    """Choices of sensors, and what each costs on one network of the experiment.
+    """One model that serves any choice of sensors, and what each choice costs on it.
 
     The ``network`` that methods take is a forecaster trained by ``training``; a caller may train it
     once and keep its weights.
+
+    Args:
+        experiment: store, settings and seed.
+
+    Example:
+        >>> supernet = Supernet(experiment)  # doctest: +SKIP
+        >>> training = supernet.training()  # doctest: +SKIP
+        >>> for epoch in training.run(): pass  # doctest: +SKIP
+        >>> evaluator = supernet.evaluator(training.model)  # doctest: +SKIP
+        >>> choice = supernet.learned(evaluator, sparsity=0.5)  # doctest: +SKIP
+        >>> supernet.as_it_is(training.model, choice).errors.mae()  # doctest: +SKIP
     """
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
 
     def training(self) -> Training:
-        """Of the supernet itself."""
+        """The training of the supernet itself: each step reads a random subset."""
         experiment = self.experiment
         config = experiment.config.sparsity
         sensors = with_marks(config, experiment.dataset.network).sensors
@@ -82,7 +93,13 @@ class Supernet:
         return experiment.training(supernet_scheme(readable, dropout, experiment.config.seed))
 
     def fine_tuning(self, network: SparseForecaster, active: Tensor, epochs: int) -> Training:
-        """Of a copy of ``network`` on the sensors ``active`` alone."""
+        """The training of a copy of ``network`` on some sensors alone.
+
+        Args:
+            network: a trained supernet.
+            active: bool ``[S]``, the sensors.
+            epochs: to train.
+        """
         recipe = self.experiment.config.training
         changes = {"epochs": epochs, "learning_rate": recipe.learning_rate * FINE_TUNING_RATE}
         training = self.experiment.training(fixed_scheme(active), recipe.model_copy(update=changes))
@@ -90,14 +107,29 @@ class Supernet:
         return training
 
     def evaluator(self, network: SparseForecaster) -> SubsetEvaluator:
+        """What the search asks for the loss of a choice.
+
+        Args:
+            network: a trained supernet.
+        """
         return self.experiment.selector.evaluator(network, self.experiment.config.search)
 
     def constraints(self, sparsity: float) -> Constraints:
-        """What the configuration demands of a choice; ``sparsity`` takes the place of its own."""
+        """What the configuration demands of a choice.
+
+        Args:
+            sparsity: the fraction of sensors that is off, in place of the configuration's.
+        """
         config = at_sparsity(self.experiment.config.sparsity, sparsity)
         return make_constraints(config, self.experiment.dataset.network)
 
     def learned(self, evaluator: SubsetEvaluator, sparsity: float) -> Choice:
+        """The choice that the search finds.
+
+        Args:
+            evaluator: of a trained supernet.
+            sparsity: the fraction of sensors that is off.
+        """
         started, config = perf_counter(), self.experiment.config
         found = self.experiment.selector.search(
             evaluator, self.constraints(sparsity), sparsity, config.search, config.seed
@@ -105,7 +137,14 @@ class Supernet:
         return Choice(LEARNED, 0, sparsity, found.active, found.loss, perf_counter() - started)
 
     def ranked(self, name: str, number: int, evaluator: SubsetEvaluator, sparsity: float) -> Choice:
-        """A baseline's choice; ``number`` draws another one where the ranking is random."""
+        """A baseline's choice.
+
+        Args:
+            name: a key of ``dynst.selection.baselines.RANKINGS``.
+            number: of the draw, where the ranking is random.
+            evaluator: of a trained supernet.
+            sparsity: the fraction of sensors that is off.
+        """
         started, constraints = perf_counter(), self.constraints(sparsity)
         seed = self.experiment.config.seed
         scores = self.experiment.selector.ranked(name, constraints, sparsity, seed, number)
@@ -117,8 +156,13 @@ class Supernet:
     def given(
         self, sensors: list[int], evaluator: SubsetEvaluator, sparsities: Sequence[float]
     ) -> Choice:
-        """Exactly these sensors, at the one of ``sparsities`` that keeps as many: so it stands
-        beside the other choices.
+        """A choice of the user's own.
+
+        Args:
+            sensors: rows of those that stay on.
+            evaluator: of a trained supernet.
+            sparsities: of the other choices; the one that keeps as many sensors is taken for this
+                choice too.
         """
         num_sensors = self.experiment.num_sensors
         same = (share for share in sparsities if num_active_at(share, num_sensors) == len(sensors))
@@ -128,10 +172,22 @@ class Supernet:
         return Choice(GIVEN, 0, sparsity, active, evaluator.loss(active), 0.0)
 
     def as_it_is(self, network: SparseForecaster, choice: Choice) -> Point:
+        """The errors of a choice on the supernet without any further training.
+
+        Args:
+            network: a trained supernet.
+            choice: of sensors.
+        """
         return Point(choice, model_errors(self.experiment, network, choice.active), 0.0)
 
     def fine_tuned(self, network: SparseForecaster, choice: Choice, epochs: int) -> Point:
-        """A few more epochs on the chosen sensors alone; the best epoch on validation counts."""
+        """The errors after more epochs on the chosen sensors alone; the best on validation counts.
+
+        Args:
+            network: a trained supernet, which stays as it is.
+            choice: of sensors.
+            epochs: to train.
+        """
         started = perf_counter()
         training = self.fine_tuning(network, choice.active, epochs)
         for _ in training.run():

@@ -58,12 +58,18 @@ class Description(BaseModel):
 
     @property
     def active_sensors(self) -> list[str]:
+        """Ids of the K sensors that the model reads, in their order."""
         return [name for name, on in zip(self.sensors, self.active, strict=True) if on]
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A forecaster ready to run, and who its sensors are."""
+    """A forecaster ready to run, and who its sensors are.
+
+    Args:
+        model: in evaluation mode, in main memory.
+        description: ids, channels, season, units of time, settings of the model.
+    """
 
     model: SparseForecaster
     description: Description
@@ -80,6 +86,13 @@ class Artifact:
 
         Returns:
             Times ``[H]`` and forecasts ``[H, S, targets]`` in the channel's unit.
+
+        Raises:
+            ArtifactError: the readings have another shape.
+
+        Example:
+            >>> artifact = load_artifact(Path("model"))  # doctest: +SKIP
+            >>> ahead, forecast = artifact.forecast(time, readings)  # doctest: +SKIP
         """
         config = self.description.model
         shape = (config.window, sum(self.description.active), len(self.description.channels))
@@ -169,10 +182,16 @@ def artifact_digest(folder: Path) -> str:
 
 
 def load_artifact(folder: Path) -> Artifact:
-    """Rebuild the network and load its weights.
+    """Rebuild the network and load its weights; nothing is unpickled.
+
+    Args:
+        folder: that ``save_arm`` wrote, or the model of an MLflow run.
 
     Raises:
         ArtifactError: a file is absent, damaged, or does not fit the other.
+
+    Example:
+        >>> load_artifact(Path("model")).description.active_sensors  # doctest: +SKIP
     """
     try:
         description = Description.model_validate(

@@ -76,7 +76,7 @@ class ModelConfig(BaseModel):
         description="steps that the network forecasts before it reads them itself; by default the "
         "whole horizon",
     )
-    hidden: int = Field(32, ge=4, multiple_of=4)
+    hidden: int = Field(32, ge=4, multiple_of=4, description="width of a sensor's hidden state")
     embedding: int = Field(
         64,
         ge=1,
@@ -91,6 +91,7 @@ class ModelConfig(BaseModel):
 
     @property
     def traits(self) -> Traits:
+        """Of the backbone: whether it reads active sensors alone, and by which topology."""
         return traits_of(backbone_class(self.backbone.name))
 
 

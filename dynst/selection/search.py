@@ -42,9 +42,17 @@ class SearchConfig(BaseModel):
 
 @dataclass(frozen=True)
 class SelectionResult:
-    active: Tensor  # [S] bool
-    loss: float  # of the evaluator, in raw units
-    losses: tuple[float, ...]  # after each round
+    """What a search found.
+
+    Args:
+        active: ``[S]`` bool, the sensors that stay on.
+        loss: of the evaluator for this choice, in the unit of the first target.
+        losses: after each round, the start first.
+    """
+
+    active: Tensor
+    loss: float
+    losses: tuple[float, ...]
 
 
 def find_choice(

@@ -77,7 +77,12 @@ CRITERIA: dict[str, Callable[[int, int], Criterion]] = {
 
 
 class SparsityConfig(BaseModel):
-    """Which sensors go, how many, and when."""
+    """Which sensors are switched off, how many, and when.
+
+    Example:
+        >>> SparsityConfig(scheme="searched", final=0.5, pinned=("north",)).final
+        0.5
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -149,7 +154,9 @@ class SparsityConfig(BaseModel):
     dropout: bool = Field(
         True, description="train on a random subset of sensors in each step before start"
     )
-    dropout_density: tuple[float, float] = (0.2, 1.0)
+    dropout_density: tuple[float, float] = Field(
+        (0.2, 1.0), description="smallest and largest fraction of sensors in such a subset"
+    )
 
     @model_validator(mode="before")
     @classmethod

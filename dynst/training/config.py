@@ -15,11 +15,11 @@ HOW_KEPT = {"checkpoint_every", "checkpoint_every_steps"}  # settings that chang
 
 
 class Recipe(BaseModel):
-    """Budget and optimizer."""
+    """Budget and optimizer (AdamW), the same for every arm."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = Field(20, ge=1)
+    epochs: int = Field(20, ge=1, description="of training, warm-up included")
     steps_per_epoch: int | None = Field(
         None, ge=1, description="at most this many steps an epoch; by default all windows once"
     )
@@ -49,9 +49,9 @@ class Recipe(BaseModel):
         description="how far a part sees beyond its border, in steps from a location to those it "
         "listens to",
     )
-    learning_rate: float = Field(3e-3, gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
-    clip_norm: float = Field(5.0, gt=0)
+    learning_rate: float = Field(3e-3, gt=0, description="the highest, after its rise")
+    weight_decay: float = Field(1e-4, ge=0, description="of AdamW")
+    clip_norm: float = Field(5.0, gt=0, description="largest norm of a step's gradient")
     warmup_share: float = Field(
         0.05, ge=0, lt=1, description="share of the steps in which the learning rate rises"
     )
@@ -69,12 +69,21 @@ class Recipe(BaseModel):
         return self.sharding == "windows" and self.parts == 1
 
     def steps_in_epoch(self, num_windows: int) -> int:
-        """Whole batches only: the last, smaller one waits for another epoch's shuffle."""
+        """Whole batches only: the last, smaller one waits for another epoch's shuffle.
+
+        Args:
+            num_windows: of the training part.
+        """
         full = max(1, num_windows // self.batch_size)
         return full if self.steps_per_epoch is None else min(full, self.steps_per_epoch)
 
     def learning_rate_at(self, step: int, total_steps: int) -> float:
-        """Linear rise, then cosine decay to 0."""
+        """Linear rise, then cosine decay to 0.
+
+        Args:
+            step: from 0 on.
+            total_steps: of the training.
+        """
         rise = max(1, int(self.warmup_share * total_steps))
         if step < rise:
             return self.learning_rate * (step + 1) / rise

@@ -110,9 +110,25 @@ def import_store(
     NaN and the fill values that a file declares are missing; any other marker only where
     ``missing`` lists it.
 
+    Args:
+        path: the file or folder.
+        store: the store's folder, which must not exist yet.
+        kind: a key of ``dynst.data.importers.formats.KINDS``; by default it is detected.
+        name: of the network; by default that of the source.
+        missing: values that mean missing.
+        options: how times, variables and layouts are to be read.
+        graph: where edges, positions and attributes come from.
+
+    Returns:
+        What was understood, to be checked by a person.
+
     Raises:
         DataError: the source is of no known form, damaged, or contradicts itself; nothing is left
             at ``store``.
+
+    Example:
+        >>> report = import_store(Path("counts.csv"), Path("store"))  # doctest: +SKIP
+        >>> report.kind, report.notes  # doctest: +SKIP
     """
     if store.exists():
         raise DataError(f"{store} exists already; remove it or choose another path for the store")

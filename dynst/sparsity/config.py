@@ -40,21 +40,23 @@ __all__ = [
     "make_constraints",
     "make_scheme",
     "rewind_step",
+    "todays_scheme",
     "with_marks",
 ]
 
 OLD_SCHEMES = {"judged": "searched"}
 
 
-def _todays_scheme(name: object) -> object:
-    if name in OLD_SCHEMES:
+def todays_scheme(name: Any) -> Any:
+    """The name that a scheme has today, with a notice where it was given by an earlier one."""
+    if isinstance(name, str) and name in OLD_SCHEMES:
         notice(f"scheme '{name}' is now called '{OLD_SCHEMES[name]}'; rename it in the file")
         return OLD_SCHEMES[name]
     return name
 
 
 SchemeName = Annotated[
-    Literal["dynamic", "iterative", "one_shot", "searched"], BeforeValidator(_todays_scheme)
+    Literal["dynamic", "iterative", "one_shot", "searched"], BeforeValidator(todays_scheme)
 ]
 CriterionName = Literal["signed_first_order", "absolute_gradient", "learned_gate", "random"]
 RAMPS: dict[str, type[Ramp]] = {

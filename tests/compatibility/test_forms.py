@@ -18,6 +18,7 @@ from dynst.data.store import open_store
 from dynst.errors import DataError
 from dynst.models.artifact import load_artifact
 from dynst_platform.commands.train.workflow import train
+from dynst_platform.commands.tune.proposals import Proposals
 from dynst_platform.commands.tune.records import Records
 from dynst_platform.config.files import load_job, load_sweep
 from dynst_platform.config.locations import tracking_uri
@@ -28,6 +29,7 @@ from dynst_platform.reports import EpochReport, Report
 from dynst_platform.tracking.cursor import Cursor, queued
 from dynst_platform.tracking.run_folder import find_run, resumed_job
 from dynst_platform.tracking.sync import sync
+from tests.dynst_platform.commands.tune.samples import make_sweep
 
 FORMS = Path(__file__).parent / "forms"
 VERSIONS = sorted(path.name for path in FORMS.iterdir())
@@ -179,13 +181,34 @@ def test_what_a_later_dynst_left_is_refused_with_one_sentence(
     with pytest.raises(DataError, match=r"delivered\.json must be of version 1 to 1, but is of"):
         Cursor.open(folder)
     record = json.loads((forms / "sweep" / "trials" / "00000.json").read_bytes())
-    (tmp_path / "00000.json").write_text(json.dumps({"version": 2, **record}))
-    with pytest.raises(DataError, match=r"00000\.json must be of version 1 to 1, but is of"):
+    (tmp_path / "00000.json").write_text(json.dumps({"version": 3, **record}))
+    with pytest.raises(DataError, match=r"00000\.json must be of version 1 to 2, but is of"):
         Records(tmp_path).all()
 
 
 def test_what_is_written_today_names_its_version(tmp_path: Path, forms: Path) -> None:
     (record, *_) = Records(forms / "sweep" / "trials").all()
     Records(tmp_path).save(record)
-    assert json.loads((tmp_path / "00000.json").read_bytes())["version"] == 1
+    assert json.loads((tmp_path / "00000.json").read_bytes())["version"] == 2
     assert Records(tmp_path).all() == [record]
+
+
+def test_a_sweep_of_earlier_names_goes_on_with_its_records(forms: Path, tmp_path: Path) -> None:
+    """The scheme searched was called ``judged``: in the space, in conditions and in records."""
+    space = {
+        "sparsity.scheme": {"choice": ["judged", "dynamic"]},
+        "search.rounds": {"choice": [3, 6], "when": {"sparsity.scheme": "judged"}},
+        "sparsity.final": {"choice": [0.4, 0.5], "when": {"sparsity.scheme": ["judged"]}},
+    }
+    sweep = make_sweep(space=space, searcher="random")
+    assert sweep.space["sparsity.scheme"].entries == ("searched", "dynamic")
+    record = json.loads((forms / "sweep" / "trials" / "00000.json").read_bytes())
+    rates = {"sparsity.scheme": "judged", "search.rounds": 3, "sparsity.final": 0.4}
+    (tmp_path / "00000.json").write_text(json.dumps(record | {"overrides": rates}))
+    (known,) = Records(tmp_path).all()
+    assert known.overrides == rates | {"sparsity.scheme": "searched"}
+    proposals = Proposals(sweep, [known])
+    found = [proposals.propose(number) for number in range(1, 20)]
+    assert {each["sparsity.scheme"] for each in found} == {"searched", "dynamic"}
+    for each in found:
+        assert ("search.rounds" in each) == (each["sparsity.scheme"] == "searched")

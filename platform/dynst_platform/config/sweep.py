@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
+from dynst.sparsity.config import todays_scheme
 from dynst_platform.config.job import Name, Once, Spec
 from dynst_platform.config.values import Document, Overrides
 
@@ -16,6 +17,7 @@ DIRECTIONS: dict[str, Literal["minimize", "maximize"]] = {
     "cost": "minimize",
     "latency_ms": "minimize",
 }
+SCHEME = "sparsity.scheme"
 IN_FLIGHT = (
     "training.learning_rate",
     "training.clip_norm",
@@ -37,6 +39,12 @@ def _rising(pair: tuple[float, float]) -> tuple[float, float]:
     if not pair[0] < pair[1]:
         raise ValueError("must be [low, high] with low below high")
     return pair
+
+
+def _todays(wanted: Any) -> Any:
+    if isinstance(wanted, list | tuple):
+        return type(wanted)(todays_scheme(name) for name in wanted)
+    return todays_scheme(wanted)
 
 
 Range = Annotated[tuple[float, float], AfterValidator(_rising)]
@@ -76,6 +84,15 @@ class Dimension(Spec):
         if self.loguniform is not None and self.loguniform[0] <= 0:
             raise ValueError(f"loguniform must be above 0, but got {self.loguniform[0]:g}")
         return self
+
+    def with_todays_schemes(self, key: str) -> "Dimension":
+        """The same values of ``key`` and conditions, where they were given by earlier names."""
+        when = {
+            other: _todays(wanted) if other == SCHEME else wanted
+            for other, wanted in self.when.items()
+        }
+        own = {} if key != SCHEME else {"choice": _todays(self.choice), "grid": _todays(self.grid)}
+        return self.model_copy(update={"when": when, **own})
 
     def _kind(self, name: str) -> Any:
         return getattr(self, "int_" if name == "int" else name)
@@ -152,6 +169,12 @@ class SweepSpec(Spec):
         description="the chosen trial has most sensors off at no more than this share over dense",
     )
     seed: int = Field(0, ge=0, description="of the searcher")
+
+    @field_validator("space", mode="after")
+    @classmethod
+    def _with_todays_schemes(cls, space: dict[str, Dimension]) -> dict[str, Dimension]:
+        """Conditions are compared with the checked job, which has schemes by today's names."""
+        return {key: dimension.with_todays_schemes(key) for key, dimension in space.items()}
 
     @model_validator(mode="after")
     def _parts_agree(self) -> "SweepSpec":

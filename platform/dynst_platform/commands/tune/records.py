@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
+from dynst.sparsity.config import OLD_SCHEMES
 from dynst_platform.config.values import Overrides
 from dynst_platform.forms import VERSION, todays
 
@@ -61,6 +62,21 @@ def finished_among(records: Iterable[Record]) -> list[Record]:
     return [record for record in records if record.state == "finished"]
 
 
+def _with_todays_schemes(record: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 has schemes by today's names."""
+    history = [{**each, "overrides": _renamed(each["overrides"])} for each in record["history"]]
+    return record | {"overrides": _renamed(record["overrides"]), "history": history}
+
+
+def _renamed(overrides: Overrides) -> Overrides:
+    scheme = overrides.get("sparsity.scheme")
+    known = OLD_SCHEMES.get(scheme, scheme) if isinstance(scheme, str) else scheme
+    return overrides | ({} if scheme is None else {"sparsity.scheme": known})
+
+
+UPGRADES = (_with_todays_schemes,)
+
+
 class Records:
     """One JSON file a trial; only the driver writes them."""
 
@@ -71,7 +87,7 @@ class Records:
     def all(self) -> list[Record]:
         """Raises DataError where a later DynST has left one."""
         return [
-            Record(**todays(json.loads(path.read_text(encoding="utf-8")), str(path)))
+            Record(**todays(json.loads(path.read_text(encoding="utf-8")), str(path), UPGRADES))
             for path in sorted(self.folder.glob("*.json"))
         ]
 
@@ -79,5 +95,7 @@ class Records:
         """Whole or not at all."""
         path = trial_path(self.folder, record.number, ".json")
         draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps({VERSION: 1, **asdict(record)}), encoding="utf-8")
+        draft.write_text(
+            json.dumps({VERSION: len(UPGRADES) + 1, **asdict(record)}), encoding="utf-8"
+        )
         os.replace(draft, path)

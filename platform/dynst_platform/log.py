@@ -42,7 +42,9 @@ def configure_log(verbosity: int = 0, file: Path | None = None) -> None:
         _detach(handler)
     _show_notices()
     if verbosity:
-        _attach(_Screen(), logging.INFO if verbosity == 1 else logging.DEBUG)
+        screen = _Screen()
+        screen.addFilter(lambda record: record.name != NOTICES)  # which is shown anyway
+        _attach(screen, logging.INFO if verbosity == 1 else logging.DEBUG)
     if file is not None:
         try:
             file.open("a", encoding="utf-8").close()

@@ -57,8 +57,11 @@ def test_a_run_keeps_its_log_whatever_the_screen_shows(
     assert capsys.readouterr().err == ""
 
 
-def test_a_notice_is_shown_once_whatever_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    configure_log()
+@pytest.mark.parametrize("verbosity", [0, 1, 2])
+def test_a_notice_is_shown_once_whatever_was_asked_for(
+    verbosity: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_log(verbosity)
     for _ in range(2):
         notice("'old' is now called 'new'")
     assert capsys.readouterr().err == "dynst: 'old' is now called 'new'\n"

@@ -1,4 +1,4 @@
-"""Forecasting departures: every location's own seasonal profile is taken out first, and put back at
+"""Forecasting anomalies: every location's own seasonal profile is taken out first, and put back at
 the end.
 """
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dynst.data.anomalies import departures, leading_modes
+from dynst.data.anomalies import anomalies, leading_modes
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
 from dynst.data.neighbor_lists import neighbour_lists
@@ -62,7 +62,7 @@ class Dataset:
         """``[S, E]``, alike for locations that departed from their season together in the training
         part.
         """
-        return leading_modes(departures(self.train, self.scaler).by_location(), self.embedding)
+        return leading_modes(anomalies(self.train, self.scaler).by_location(), self.embedding)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 from torch import Tensor
 
-from dynst.data.anomalies import departures
+from dynst.data.anomalies import anomalies
 from dynst.data.edges import Edges
 from dynst.data.scaler import SeasonalScaler
 from dynst.data.windows import Windows
@@ -37,10 +37,10 @@ CHEAP = {"random", "variance"}  # the others compare pairs
 class BaselineInputs:
     """What is known of a network before any training; the training part alone."""
 
-    readings: np.ndarray  # [N, S] departures from the seasonal profile, scaled, 0 where unobserved
+    readings: np.ndarray  # [N, S] anomalies from the seasonal profile, scaled, 0 where unobserved
     spread: (
         np.ndarray
-    )  # [S] of the departures, in the channel's unit; 0 for a sensor that never varies
+    )  # [S] of the anomalies, in the channel's unit; 0 for a sensor that never varies
     distance_from: Callable[[int], np.ndarray]  # of a sensor to all, [S]
 
     def among(self, sensors: np.ndarray) -> "BaselineInputs":
@@ -59,9 +59,9 @@ Ranking = Callable[[BaselineInputs, int, int], Tensor]
 def baseline_inputs(
     network: Network, edges: Edges, train: Windows, scaler: SeasonalScaler
 ) -> BaselineInputs:
-    departed = departures(train, scaler)
+    anomaly = anomalies(train, scaler)
     return BaselineInputs(
-        departed.by_location().numpy(), departed.spread().numpy(), distances_from(network, edges)
+        anomaly.by_location().numpy(), anomaly.spread().numpy(), distances_from(network, edges)
     )
 
 
@@ -100,7 +100,7 @@ def random(known: BaselineInputs, count: int, seed: int) -> Tensor:
 
 
 def variance(known: BaselineInputs, count: int, seed: int) -> Tensor:
-    """Keep the sensors whose departures from their season vary most."""
+    """Keep the sensors whose anomalies from their season vary most."""
     return torch.tensor(known.spread, dtype=torch.float64)
 
 

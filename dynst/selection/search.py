@@ -80,11 +80,11 @@ def find_choice(
         )
     )
     first = round(config.rounds * FIRST_ROUNDS)
-    heats = [
+    improved = [
         exchange_search(evaluator, constraints, start, first, config.proposals, seed)
         for start in starts
     ]
-    leader = min(heats, key=lambda heat: heat.loss)
+    leader = min(improved, key=lambda each: each.loss)
     return exchange_search(
         evaluator,
         constraints,

@@ -149,14 +149,14 @@ class Cluster:
             self._patiently(lambda: self.job(job_id)).state == "PENDING"
         ):  # it has nothing to follow yet
             sleep(0.5)
-        told = 0
+        shown = 0
         while True:
             passed, whole = 0, False
             with suppress(*BROKEN):  # the job itself shows below whether the cluster is there
                 for piece in self._tail(job_id):
-                    fresh = piece[max(0, told - passed) :]
+                    fresh = piece[max(0, shown - passed) :]
                     passed += len(piece)
-                    told += len(fresh)
+                    shown += len(fresh)
                     if fresh:
                         yield NOISE.sub("", fresh)
                 whole = True
@@ -165,7 +165,7 @@ class Cluster:
             sleep(1)
         if not whole:
             yield NOISE.sub(
-                "", self._patiently(lambda: str(self._client.get_job_logs(job_id)))[told:]
+                "", self._patiently(lambda: str(self._client.get_job_logs(job_id)))[shown:]
             )
 
     def ended(self, job_id: str) -> RemoteJob:

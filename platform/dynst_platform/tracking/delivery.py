@@ -102,7 +102,7 @@ class Delivery(Thread):
 
     def __init__(self, cursor: Cursor, destination: Destination) -> None:
         super().__init__(name="delivery", daemon=True)
-        self._cursor, self._backlog = cursor, Outbox(cursor, destination)
+        self._cursor, self._outbox = cursor, Outbox(cursor, destination)
         self._last_call, self._given_up = Event(), Event()
         self._last_taken = time.monotonic()
         self._away: UnreachableError | None = None
@@ -111,10 +111,10 @@ class Delivery(Thread):
     def run(self) -> None:
         try:
             while not self._last_call.wait(POLL_SECONDS):
-                self._backlog.hand_over(self._patiently)
-            self._backlog.hand_over(self._patiently)
-            self._backlog.end(self._patiently)
-            self._backlog.keep_logs()
+                self._outbox.hand_over(self._patiently)
+            self._outbox.hand_over(self._patiently)
+            self._outbox.end(self._patiently)
+            self._outbox.keep_logs()
         except Exception as error:
             logger.warning("MLflow gets no more of this run: %s", error)
             self._failure = error

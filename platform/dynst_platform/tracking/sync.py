@@ -63,10 +63,10 @@ def _send(cursor: Cursor) -> None:
     tracker.resume(state.runs)
     tracker.reopen()  # the end that an earlier process reported no longer holds
     tracker.start("dynst", "learned", state.began)
-    backlog = Outbox(cursor, tracker)
-    backlog.hand_over(_once)
-    backlog.end(_once)
-    backlog.keep_logs()
+    outbox = Outbox(cursor, tracker)
+    outbox.hand_over(_once)
+    outbox.end(_once)
+    outbox.keep_logs()
 
 
 def _store(cursor: Cursor) -> SensorStore:

@@ -6,7 +6,7 @@ Also which of them depart together.
 import pytest
 import torch
 
-from dynst.data.anomalies import departures, leading_modes
+from dynst.data.anomalies import anomalies, leading_modes
 from dynst.data.scaler import SEASONS, SeasonalScaler
 from dynst.data.series import Series
 from dynst.data.windows import Windows
@@ -30,7 +30,7 @@ def test_only_rows_of_the_training_windows_count() -> None:
     train = windows(values, torch.ones_like(values, dtype=torch.bool), [0], rows=40)
     later = values.clone()
     later[40:] = 1e6
-    found = departures(
+    found = anomalies(
         windows(later, train.series.observed, [0], rows=40), SeasonalScaler(SEASONS["none"], S, 1)
     )
     assert torch.equal(found.by_location(), values[:40, :, 0])
@@ -43,7 +43,7 @@ def test_a_patch_departs_as_the_mean_of_its_observed_cells() -> None:
     observed[0, 0, 1] = False
     scaler = SeasonalScaler(SEASONS["none"], 1, 2)
     scaler.quantity.zero_()
-    assert departures(windows(values, observed, [0, 1], rows=5), scaler).by_location()[
+    assert anomalies(windows(values, observed, [0, 1], rows=5), scaler).by_location()[
         :2, 0
     ].tolist() == [2.0, 2.0]
 
@@ -52,7 +52,7 @@ def test_the_spread_is_in_the_unit_of_the_channel() -> None:
     values = noise(N, S, 1)
     scaler = SeasonalScaler(SEASONS["none"], S, 1)
     scaler.scale.copy_(torch.arange(S)[:, None] * 1.0)
-    found = departures(
+    found = anomalies(
         windows(values, torch.ones_like(values, dtype=torch.bool), [0], rows=N), scaler
     )
     assert found.spread().tolist() == pytest.approx(
@@ -61,27 +61,29 @@ def test_the_spread_is_in_the_unit_of_the_channel() -> None:
 
 
 def test_products_of_modes_are_correlations() -> None:
-    departed = noise(500, 2) @ noise(2, S, seed=1)  # two modes explain everything
-    places = leading_modes(departed, 4)
-    assert places.shape == (S, 4)
-    torch.testing.assert_close(places @ places.T, torch.corrcoef(departed.T), rtol=0, atol=1e-4)
+    anomaly = noise(500, 2) @ noise(2, S, seed=1)  # two modes explain everything
+    coordinates = leading_modes(anomaly, 4)
+    assert coordinates.shape == (S, 4)
+    torch.testing.assert_close(
+        coordinates @ coordinates.T, torch.corrcoef(anomaly.T), rtol=0, atol=1e-4
+    )
 
 
 def test_modes_do_not_depend_on_chance() -> None:
-    departed = noise(50, S)
+    anomaly = noise(50, S)
     torch.manual_seed(1)
-    one = leading_modes(departed, 3)
+    one = leading_modes(anomaly, 3)
     torch.manual_seed(2)
-    assert torch.equal(one, leading_modes(departed, 3))
+    assert torch.equal(one, leading_modes(anomaly, 3))
 
 
 def test_a_location_that_never_varies_stands_nowhere() -> None:
-    departed = noise(50, S)
-    departed[:, 2] = 7.0
-    places = leading_modes(departed, 3)
-    assert places.isfinite().all()
-    assert (places[2] == 0).all()
-    torch.testing.assert_close(places.norm(dim=1)[torch.arange(S) != 2], torch.ones(S - 1))
+    anomaly = noise(50, S)
+    anomaly[:, 2] = 7.0
+    coordinates = leading_modes(anomaly, 3)
+    assert coordinates.isfinite().all()
+    assert (coordinates[2] == 0).all()
+    torch.testing.assert_close(coordinates.norm(dim=1)[torch.arange(S) != 2], torch.ones(S - 1))
 
 
 @pytest.mark.parametrize("size", [1, 3, 40])

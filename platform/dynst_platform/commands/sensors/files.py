@@ -59,7 +59,7 @@ def _geojson(path: Path, plan: Plan) -> None:
 def _html(path: Path, plan: Plan) -> None:
     on = plan.sensors["on"]
     unit = f" {plan.unit}".rstrip()
-    told = [
+    sentences = [
         f"{on.sum()} of {len(on)} sensors stay on.",
         f"What they cost falls from {plan.cost_before:g} to {plan.cost:g}.",
         f"Mean absolute error over all locations {plan.mae_all:.4g}{unit}, where sensors stay on "
@@ -76,7 +76,7 @@ def _html(path: Path, plan: Plan) -> None:
     off = plan.sensors[~on].sort_values("mae", ascending=False)
     how = "" if plan.exact_losses else " To first order: the network is too large to try each."
     sections = [
-        Section("Plan", " ".join(told), picture=_map(plan)),
+        Section("Plan", " ".join(sentences), picture=_map(plan)),
         Section(
             "Keep",
             f"mae_all_if_lost: the error over all locations if this sensor fails.{how}",

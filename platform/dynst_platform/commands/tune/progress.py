@@ -84,7 +84,7 @@ class SweepProgress:
 
     def _view(self) -> Group:
         counts = Counter(record.state for record in self._trials.values())
-        told = ", ".join(f"{count} {state}" for state, count in counts.items()) or self._note
+        summary = ", ".join(f"{count} {state}" for state, count in counts.items()) or self._note
         table = Table(box=None, pad_edge=False)
         for heading in ("trial", "state", "epoch", "val MAE", "off", "settings"):
             table.add_column(
@@ -103,7 +103,9 @@ class SweepProgress:
                 record.reason or settings_of(record.overrides),
                 style=COLOURS[record.state],
             )
-        return Group(Text(f"{self._sweep.name}: {told}; {self._sweep.trials} trials in all"), table)
+        return Group(
+            Text(f"{self._sweep.name}: {summary}; {self._sweep.trials} trials in all"), table
+        )
 
 
 def _running_then_best(record: Record) -> tuple[bool, float]:

@@ -71,14 +71,14 @@ def run_trials(
     # which frees what the group of a stopped trial had taken
     dashboard = sweep.resources.workers > 1
     with local_ray(dashboard, address):
-        told = _DriverSearcher(driver, left)
+        searcher = _DriverSearcher(driver, left)
         tuner = tune.Tuner(
             tune.with_resources(partial(run_trial, setting=setting), _for_one(sweep.resources)),
             tune_config=tune.TuneConfig(
                 metric="mae_all",
                 mode="min",
-                search_alg=told,
-                scheduler=_scheduler(sweep, setting, driver, told),
+                search_alg=searcher,
+                scheduler=_scheduler(sweep, setting, driver, searcher),
                 num_samples=left,
                 max_concurrent_trials=_at_once(sweep),
                 time_budget_s=None if sweep.minutes is None else 60 * sweep.minutes,
@@ -123,12 +123,12 @@ def _at_once(sweep: SweepSpec) -> int | None:
 
 
 def _scheduler(
-    sweep: SweepSpec, setting: Setting, driver: TrialDriver, told: "_DriverSearcher"
+    sweep: SweepSpec, setting: Setting, driver: TrialDriver, searcher: "_DriverSearcher"
 ) -> TrialScheduler | None:
     if sweep.scheduler != "pbt":
         return stopping(sweep)
 
-    return Population(sweep, setting, driver.followed, lambda: told.complete)
+    return Population(sweep, setting, driver.followed, lambda: searcher.complete)
 
 
 class _DriverSearcher(Searcher):  # type: ignore[misc]

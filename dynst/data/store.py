@@ -103,7 +103,7 @@ class SensorStore:
         return Readings(time, values, observed)
 
 
-def open_store(path: Path) -> SensorStore:
+def open_store(path: Path | str) -> SensorStore:
     """Open a store; its readings stay on disk until they are asked for.
 
     Args:
@@ -115,10 +115,11 @@ def open_store(path: Path) -> SensorStore:
             damaged.
 
     Example:
-        >>> store = open_store(Path("store"))  # doctest: +SKIP
+        >>> store = open_store("store")  # doctest: +SKIP
         >>> store.readings.values.shape, store.channel_names  # doctest: +SKIP
         ((8760, 21, 1), ['count'])
     """
+    path = Path(path)
     manifest = read_manifest(path)
     try:
         sensors = pq.read_table(path / SENSORS)

@@ -32,8 +32,8 @@ def masked_mae(
 class ErrorTable:
     """Errors of many windows, for every horizon step, location and channel.
 
-    All sums but ``weight`` are ``[H, S, C]`` float64, each channel in its own unit. Tables of
-    several ranks add up.
+    All sums are ``[H, S, C]`` float64, errors of a channel in its own unit. Tables of several ranks
+    add up.
 
     With several channels an error is the mean over all of them, each converted to the unit of the
     first by ``weight``: what the training minimises. ``only`` gives a single channel in its own
@@ -42,10 +42,11 @@ class ErrorTable:
     Args:
         weight: ``[C]``, brings a channel to the unit of the first, whose weight is 1.
         absolute: sum of absolute errors.
-        squared: sum of squared errors.
+        squared: sum of squared errors, in the square of the unit.
         truth: sum of absolute true readings.
         count: observed entries.
-        relative: sum of absolute error over absolute truth, where the truth is not zero.
+        relative: sum of absolute error over absolute truth, without a unit, where the truth is not
+            zero.
         nonzero: observed entries whose truth is not zero.
 
     Example:

@@ -172,8 +172,8 @@ def check_parts(network: Network, model: ModelConfig, edges: Edges, recipe: Reci
         )
     if not len(edges):
         raise ConfigError(
-            f"training.parts {recipe.parts} needs to know who listens to whom, but the store has "
-            "no edges; import it with edges or positions, or set training.parts to 1"
+            f"training.parts {recipe.parts} needs to know which sensors receive from which, but "
+            "the store has no edges; import it with edges or positions, or set training.parts to 1"
         )
 
 

@@ -245,7 +245,7 @@ def describe(experiment: Experiment, arm: Arm) -> Description:
     )
 
 
-def save_arm(folder: Path, experiment: Experiment, arm: Arm) -> None:
+def save_arm(folder: Path | str, experiment: Experiment, arm: Arm) -> None:
     """Write a trained arm's model to disk.
 
     Args:
@@ -259,7 +259,11 @@ def save_arm(folder: Path, experiment: Experiment, arm: Arm) -> None:
     """
     store = experiment.store
     save_artifact(
-        folder, arm.training.model, describe(experiment, arm), store.edges, store.sensors.positions
+        Path(folder),
+        arm.training.model,
+        describe(experiment, arm),
+        store.edges,
+        store.sensors.positions,
     )
 
 

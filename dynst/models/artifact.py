@@ -181,7 +181,7 @@ def artifact_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def load_artifact(folder: Path) -> Artifact:
+def load_artifact(folder: Path | str) -> Artifact:
     """Rebuild the network and load its weights; nothing is unpickled.
 
     Args:
@@ -193,6 +193,7 @@ def load_artifact(folder: Path) -> Artifact:
     Example:
         >>> load_artifact(Path("model")).description.active_sensors  # doctest: +SKIP
     """
+    folder = Path(folder)
     try:
         description = Description.model_validate(
             _upgraded(json.loads((folder / DESCRIPTION).read_bytes()))

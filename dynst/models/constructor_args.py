@@ -63,7 +63,7 @@ class Blueprint:
     def frames(self) -> FrameShape:
         if self.layout is None:
             raise ConfigError(
-                "the backbone reads pictures of a grid, but the store has no grid; import the "
+                "the backbone reads images of a grid, but the store has no grid; import the "
                 "data as one, or take another backbone"
             )
         return frame_shape(self.layout, self.shape)

@@ -80,18 +80,18 @@ class ModelConfig(BaseModel):
     embedding: int = Field(
         64,
         ge=1,
-        description="leading modes of the training part that tell locations apart at first",
+        description="leading modes of the training part that identify locations at first",
     )
     neighbours: int | None = Field(
         None,
         ge=1,
-        description="sensors that a location listens to; by default all of them up to 512 "
+        description="sensors that a location receives from; by default all of them up to 512 "
         "sensors, 16 above",
     )
 
     @property
     def traits(self) -> Traits:
-        """Of the backbone: whether it reads active sensors alone, and by which topology."""
+        """Of the backbone: whether it reads active sensors alone, and up to how many all pairs."""
         return traits_of(backbone_class(self.backbone.name))
 
 

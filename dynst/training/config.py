@@ -47,7 +47,7 @@ class Recipe(BaseModel):
         2,
         ge=0,
         description="how far a part sees beyond its border, in steps from a location to those it "
-        "listens to",
+        "receives from",
     )
     learning_rate: float = Field(3e-3, gt=0, description="the highest, after its rise")
     weight_decay: float = Field(1e-4, ge=0, description="of AdamW")

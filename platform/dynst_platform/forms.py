@@ -1,4 +1,7 @@
-"""The version of what we leave on disk and in MLflow, and how an earlier one is read."""
+"""The version of cursors, sweep records and registry tags, and how an earlier one is read.
+
+Checkpoints, models and reports have versions of their own.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,6 +1,7 @@
 """What every scheme, schedule and criterion must hold together."""
 
 from itertools import pairwise, product
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,16 +9,16 @@ import torch
 
 from dynst.data.sensor_table import Sensors
 from dynst.errors import ConfigError
-from dynst.sparsity.config import SparsityConfig, make_scheme
+from dynst.sparsity.config import CriterionName, SchemeName, SparsityConfig, make_scheme
 from dynst.sparsity.constraints.sensor_layout import Network
 from dynst.sparsity.criteria import FixedScores
 from dynst.sparsity.mask import num_active_at
 from dynst.sparsity.scheme import Scheme
 
 S, STEPS = 23, 120
-SCHEMES = ("dynamic", "iterative", "one_shot", "searched")
+SCHEMES = get_args(get_args(SchemeName)[0])
 SCHEDULES = ("constant", "linear", "cubic", "geometric")
-CRITERIA = ("signed_first_order", "absolute_gradient", "learned_gate", "random", "coverage")
+CRITERIA = (*get_args(CriterionName), "coverage")
 DECAYS = ("constant", "linear", "cosine")
 EVERY_SCHEME = [
     (scheme, schedule, criterion, "cosine")

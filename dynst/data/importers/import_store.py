@@ -96,8 +96,8 @@ class _Suspects:
 
 
 def import_store(
-    path: Path,
-    store: Path,
+    path: Path | str,
+    store: Path | str,
     *,
     kind: str | None = None,
     name: str = "",
@@ -113,8 +113,8 @@ def import_store(
     Args:
         path: the file or folder.
         store: the store's folder, which must not exist yet.
-        kind: a key of ``dynst.data.importers.formats.KINDS``; by default it is detected.
-        name: of the network; by default that of the source.
+        kind: one of ``dynst.data.importers.formats.KINDS``; by default it is detected.
+        name: of the network; by default the file's, up to its first dot.
         missing: values that mean missing.
         options: how times, variables and layouts are to be read.
         graph: where edges, positions and attributes come from.
@@ -130,6 +130,7 @@ def import_store(
         >>> report = import_store(Path("counts.csv"), Path("store"))  # doctest: +SKIP
         >>> report.kind, report.notes  # doctest: +SKIP
     """
+    path, store = Path(path), Path(store)
     if store.exists():
         raise DataError(f"{store} exists already; remove it or choose another path for the store")
     reader = find_reader(path, kind)

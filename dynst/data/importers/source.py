@@ -66,7 +66,7 @@ class Source:
 
 
 class Reader(Protocol):
-    """A module with these three names; it joins the family by its line in ``readers/__init__``."""
+    """A module with these three names; it joins the family by its line in ``formats/__init__``."""
 
     KIND: str
 

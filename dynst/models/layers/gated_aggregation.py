@@ -1,4 +1,4 @@
-"""Gated aggregation: the one place where sensors exchange messages."""
+"""Gated aggregation: the weights by which sensors exchange messages."""
 
 from collections.abc import Sequence
 

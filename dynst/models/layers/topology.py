@@ -35,8 +35,8 @@ def make_topology(
         _refuse_lists(num_sensors, traits, neighbours)
     if not len(edges):
         raise ConfigError(
-            f"each of the {num_sensors} locations listens to its neighbours, but the store has no "
-            f"edges that tell who they are; "
+            f"each of the {num_sensors} locations receives from its neighbours, but the store has no "
+            f"edges that say which they are; "
             f"import it with edges or positions{_or_all_pairs(traits)}"
         )
     return SparseTopology(*neighbour_lists(edges, num_sensors, neighbours or NEIGHBOURS))

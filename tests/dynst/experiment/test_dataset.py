@@ -32,7 +32,7 @@ def test_a_small_network_gets_lists_where_the_settings_say_so() -> None:
 
 
 def test_a_large_network_without_edges_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no edges that tell who they are"):
+    with pytest.raises(ConfigError, match="no edges that say which they are"):
         make_topology(Edges.none(), 3000, COMPACT)
     assert isinstance(make_topology(Edges.none(), 50, COMPACT), DenseTopology)
 

@@ -230,7 +230,9 @@ def test_what_cannot_be_cut_is_refused(network: SensorStore) -> None:
     known, recipe = network_of(network), RECIPE.model_copy(update={"parts": 9})
     with pytest.raises(ConfigError, match="at most the 8 sensors, but got 9; lower it"):
         check_parts(known, MODEL, network.edges, recipe)
-    with pytest.raises(ConfigError, match=r"training\.parts 3 needs to know who listens to whom"):
+    with pytest.raises(
+        ConfigError, match=r"training\.parts 3 needs to know which sensors receive from which"
+    ):
         check_parts(known, MODEL, Edges.none(), RECIPE)
     pictures = MODEL.model_copy(
         update={"backbone": ModelConfig.model_validate({"backbone": "unet"}).backbone}

@@ -54,7 +54,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _errors(outcome: Outcome) -> Table:
     several = (
-        f"mean of {len(outcome.targets)} targets, each brought to the spread of the first"
+        f"mean of {len(outcome.targets)} targets, each converted to the spread of the first"
         if len(outcome.targets) > 1
         else ""
     )

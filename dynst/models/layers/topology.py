@@ -35,7 +35,7 @@ def make_topology(
         _refuse_lists(num_sensors, traits, neighbours)
     if not len(edges):
         raise ConfigError(
-            f"each of the {num_sensors} locations receives from its neighbours, but the store has no "
+            f"each of the {num_sensors} locations receives from neighbours, but the store has no "
             f"edges that say which they are; "
             f"import it with edges or positions{_or_all_pairs(traits)}"
         )

@@ -16,8 +16,8 @@ class Sensors:
 
     Args:
         ids: ``[S]`` unique names.
-        positions: ``[S, 2]``, longitude and latitude in degrees, or x and y in metres; None where
-            unknown.
+        positions: ``[S, 2]``, longitude and latitude in degrees, or x and y of a plane in any one
+            unit, which ``min_distance`` then has too; None where unknown.
         cost: ``[S]``, counted where a choice has a budget; by default 1 each.
         group: ``[S]``; sensors of one group are switched on and off together, "" is no group.
         pinned: ``[S]`` bool, sensors that every choice keeps; by default none.

@@ -110,6 +110,9 @@ def open_store(path: Path | str) -> SensorStore:
         path: the store's folder, made by ``import_store``, ``dynst data import`` or a
             ``StoreWriter``.
 
+    Returns:
+        The store; ``readings`` holds ``[N, S, C]`` values in each channel's own unit.
+
     Raises:
         DataError: there is no store at this path, it is of another version, or its tables are
             damaged.
@@ -117,7 +120,7 @@ def open_store(path: Path | str) -> SensorStore:
     Example:
         >>> store = open_store("store")  # doctest: +SKIP
         >>> store.readings.values.shape, store.channel_names  # doctest: +SKIP
-        ((8760, 21, 1), ['count'])
+        ((26310, 21, 1), ['pedestrians'])
     """
     path = Path(path)
     manifest = read_manifest(path)

@@ -55,7 +55,8 @@ class StoreWriter:
         edges: between sensors; ``Edges.none()`` where nothing is known.
 
     Raises:
-        DataError: the path exists, or an edge does not fit.
+        DataError: the path exists, an edge does not fit, or the block ends with fewer than two
+            steps.
 
     Example:
         >>> with StoreWriter(path, Origin("counts"), [Channel(name="flow", unit="veh/h")],
@@ -102,8 +103,9 @@ class StoreWriter:
 
         Args:
             time: ``[N]`` whole seconds since 1970-01-01.
-            values: ``[N, S, C]``.
-            observed: ``[N, S, C]`` bool; by default every finite value is observed.
+            values: ``[N, S, C]``, each channel in its own unit; stored as float32.
+            observed: ``[N, S, C]`` bool; by default all True. NaN and the values that
+                ``origin.missing`` lists are unobserved in any case.
 
         Raises:
             DataError: times do not increase, or a value is infinite.

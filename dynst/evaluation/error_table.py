@@ -156,6 +156,9 @@ class ErrorTable:
         Args:
             sensors: as for ``mae``.
             step: as for ``mae``.
+
+        Returns:
+            NaN where nothing was observed.
         """
         return sqrt(self._ratio(self.squared * self.weight.square(), self.count, sensors, step))
 
@@ -165,6 +168,9 @@ class ErrorTable:
         Args:
             sensors: as for ``mae``.
             step: as for ``mae``.
+
+        Returns:
+            A fraction, 0.1 is 10 %; NaN where nothing was observed.
         """
         return self._ratio(self.absolute * self.weight, self.truth * self.weight, sensors, step)
 
@@ -176,6 +182,9 @@ class ErrorTable:
         Args:
             sensors: as for ``mae``.
             step: as for ``mae``.
+
+        Returns:
+            NaN where no truth other than zero was observed.
         """
         return self._ratio(self.relative, self.nonzero, sensors, step)
 

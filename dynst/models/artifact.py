@@ -111,8 +111,13 @@ class Artifact:
         return served.times_ahead(past).numpy(), served(past, raw[:, heard]).numpy()
 
     def served(self, heard: torch.Tensor | None = None) -> ServedForecaster:
-        """What ``forecast`` calls, as a module that reads those of the active sensors that are
-        ``heard`` (bool ``[K]``).
+        """What ``forecast`` calls, as one module of two tensors.
+
+        It reads those of the active sensors that are ``heard`` (``[K]`` bool; by default all).
+
+        Returns:
+            A module in evaluation mode that takes ``time`` ``[T]`` and raw readings
+            ``[T, K', C]`` of the K' sensors it reads, and gives ``[H, S, targets]``.
         """
         description = self.description
         active, targets = torch.tensor(description.active), torch.tensor(description.targets)
@@ -186,6 +191,9 @@ def load_artifact(folder: Path | str) -> Artifact:
 
     Args:
         folder: that ``save_arm`` wrote, or the model of an MLflow run.
+
+    Returns:
+        The forecaster in evaluation mode and in main memory, with its description.
 
     Raises:
         ArtifactError: a file is absent, damaged, or does not fit the other.

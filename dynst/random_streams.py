@@ -40,7 +40,7 @@ def stream_seed(seed: int, stream: Stream, *numbers: int) -> int:
         numbers: what identifies a part of the stream, such as the epoch.
     """
     sequence = np.random.SeedSequence(
-        seed % MOST, spawn_key=(int(stream), *(number % MOST for number in numbers))
+        int(seed) % MOST, spawn_key=(int(stream), *(int(number) % MOST for number in numbers))
     )
     return int(sequence.generate_state(1, np.uint64)[0] >> 1)
 

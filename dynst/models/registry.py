@@ -38,6 +38,8 @@ BACKBONES = {
     "conv_lstm": "dynst.models.grid.conv_lstm:ConvLSTM",
     "unet": "dynst.models.grid.unet:UNet",
 }
+LATER_PARTS = {"node_embedding", "positional_features", "topology"}
+PLAIN = (str, int, float, bool)
 INPUT_GATED = Traits(compact=False)  # what a network is that does not say
 
 
@@ -90,7 +92,13 @@ def wanted_parts(backbone: type[nn.Module], filled: Collection[str]) -> list[str
 
     The others are options.
     """
-    return [parameter.name for parameter in _parameters(backbone) if parameter.name in filled]
+    return [parameter.name for parameter in _parameters(backbone) if _is_part(parameter, filled)]
+
+
+def _is_part(parameter: Parameter, filled: Collection[str]) -> bool:
+    """Names that became parts later were free for a user's options, which have plain values."""
+    plain = parameter.default is not Parameter.empty or parameter.annotation in PLAIN
+    return parameter.name in filled and not (parameter.name in LATER_PARTS and plain)
 
 
 def checked_options(
@@ -107,7 +115,7 @@ def checked_options(
             ... if parameter.default is Parameter.empty else parameter.default,
         )
         for parameter in _parameters(backbone)
-        if parameter.name not in filled
+        if not _is_part(parameter, filled)
     }
     settings = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
     try:

@@ -8,7 +8,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -104,7 +104,8 @@ def _attach(handler: logging.Handler, level: int) -> None:
 
 
 def _detach(handler: logging.Handler) -> None:
-    _handlers.remove(handler)
+    if handler in _handlers:  # else the log was configured anew meanwhile
+        _handlers.remove(handler)
     for name in (*OURS, *LIBRARIES):
         logging.getLogger(name).removeHandler(handler)
     handler.close()
@@ -158,6 +159,11 @@ class _File(logging.FileHandler):
             super().emit(record)
         except OSError:
             pass
+
+    def close(self) -> None:
+        """What a full disk did not take is tried again here, and lost."""
+        with suppress(OSError, ValueError):
+            super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:
         """A full disk: nothing can be done about it here."""

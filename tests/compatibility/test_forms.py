@@ -123,6 +123,7 @@ def test_trainings_and_versions_in_mlflow_are_rows(forms: Path, tracked_home: Pa
     learned = rows["learned"]
     assert learned.status == "FINISHED"
     assert learned.settings["sparsity.scheme"] == "searched"
+    assert not any("judged" in value for value in learned.settings.values())
     assert learned.policy.max_over_dense == 9.0
     assert learned.over_dense == pytest.approx(
         learned.mae_all / learned.metrics["dense/mae_all"] - 1

@@ -108,6 +108,28 @@ def test_a_log_that_cannot_be_written_ends_nothing(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_disk_that_is_full_hides_no_error(tmp_path: Path) -> None:
+    """What could not be written is tried again when the file is closed."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "driver.log").symlink_to("/dev/full")
+    with log_of_run(tmp_path, "driver"):
+        ours.info("lost")
+
+    @log_of_run(tmp_path, "driver")
+    def fail() -> None:
+        ours.info("lost")
+        raise KeyError("the real reason")
+
+    with pytest.raises(KeyError, match="the real reason"):
+        fail()
+
+
+def test_a_log_may_be_configured_anew_inside_a_run(tmp_path: Path) -> None:
+    with log_of_run(tmp_path, "driver"):
+        configure_log()
+
+
 def test_a_log_file_that_was_asked_for_must_be_writable(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--log-file"):
         configure_log(0, tmp_path / "nowhere" / "all.log")

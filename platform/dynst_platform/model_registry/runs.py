@@ -1,6 +1,7 @@
 """The trainings of an experiment as plain rows, whatever command made them."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -151,7 +152,11 @@ def _training(run: Run, dense: dict[str, float]) -> Training:
 
 def _todays(key: str, value: str) -> str:
     """Runs of an earlier DynST have schemes by the names of that time."""
-    return OLD_SCHEMES.get(value, value) if key == "sparsity.scheme" else value
+    if key not in ("sparsity.scheme", "ablation.schemes"):
+        return value
+    for old, new in OLD_SCHEMES.items():
+        value = re.sub(rf"\b{old}\b", new, value)
+    return value
 
 
 def _tells_apart(key: str) -> bool:

@@ -196,7 +196,9 @@ def _move(client: MlflowClient, to: Version, before: Version | None, what: str, 
 
 def _version(made: ModelVersion) -> Version:
     where = f"version {made.version} of '{made.name}'"
-    todays({FORM: int(made.tags.get(FORM, 1))}, f"the tags of {where}", key=FORM)
+    form = made.tags.get(FORM, "1")
+    known = {FORM: int(form) if form.isdecimal() else form}
+    todays(known, f"the tags of {where}", key=FORM)
     previous = made.tags.get("dynst.previous")
     return Version(
         name=made.name,

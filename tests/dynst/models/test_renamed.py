@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from dynst.models.constructor_args import OLD_NAMES, PARTS
 from dynst.models.layers.dense_topology import DenseTopology
+from dynst.models.registry import checked_options, wanted_parts
 from dynst.models.renamed import read_old_names
 from dynst.notices import NOTICES, notice
 
@@ -79,3 +80,14 @@ def test_a_topologys_old_methods_answer_with_a_notice(caplog: pytest.LogCaptureF
     expected = topology.sensor_to_location(sensors, None).average()(values)
     assert torch.equal(old_everywhere, expected)
     assert len(caplog.messages) == 2, "each once"
+
+
+class WithOption(nn.Module):
+    def __init__(self, window: int, *, topology: str = "ring") -> None:
+        super().__init__()
+
+
+def test_an_option_whose_name_became_a_part_stays_an_option() -> None:
+    assert wanted_parts(WithOption, PARTS) == ["window"]
+    assert checked_options(WithOption, {}, PARTS) == {"topology": "ring"}
+    assert checked_options(WithOption, {"topology": "star"}, PARTS) == {"topology": "star"}

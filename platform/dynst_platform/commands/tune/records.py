@@ -64,7 +64,9 @@ def finished_among(records: Iterable[Record]) -> list[Record]:
 
 def _with_todays_schemes(record: dict[str, Any]) -> dict[str, Any]:
     """Version 2 has schemes by today's names."""
-    history = [{**each, "overrides": _renamed(each["overrides"])} for each in record["history"]]
+    history = [
+        {**each, "overrides": _renamed(each["overrides"])} for each in record.get("history", [])
+    ]
     return record | {"overrides": _renamed(record["overrides"]), "history": history}
 
 

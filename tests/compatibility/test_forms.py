@@ -213,3 +213,25 @@ def test_a_sweep_of_earlier_names_goes_on_with_its_records(forms: Path, tmp_path
     assert {each["sparsity.scheme"] for each in found} == {"searched", "dynamic"}
     for each in found:
         assert ("search.rounds" in each) == (each["sparsity.scheme"] == "searched")
+
+
+def test_a_run_that_an_earlier_dynst_opened_and_did_not_note_is_taken_up(
+    forms: Path, tracked_home: Path
+) -> None:
+    """It was killed between opening the run and noting it; parameters have the names of then."""
+    folder = brought(forms, "interrupted", tracked_home)
+    document = json.loads((forms / "mlflow.json").read_text(encoding="utf-8"))
+    (old,) = (run for run in document["runs"] if run["data"]["tags"]["dynst.arm"] == "dynst")
+    assert old["data"]["params"]["sparsity.scheme"] == "judged"
+    client = MlflowClient(tracking_uri())
+    tags = {"dynst.job": folder.name, "dynst.arm": "dynst"}
+    opened = client.create_run(
+        client.create_experiment("interrupted", str(tracked_home / "artifacts")), tags=tags
+    ).info.run_id
+    for key in ("sparsity.scheme", "ablation.schemes"):
+        client.log_param(opened, key, old["data"]["params"][key])
+    assert sync(folder) > 0
+    run = client.get_run(opened)
+    assert run.data.params["sparsity.scheme"] == "judged"
+    assert run.data.params["sparsity.final"] == "0.5"
+    assert Cursor.open(folder).state.runs["dynst"] == opened

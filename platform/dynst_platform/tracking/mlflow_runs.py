@@ -75,11 +75,8 @@ class Tracker:
             return self.runs[arm]
         with as_tracking_error(self.uri):
             run_id = self._create(arm, kind, {}, began)
-            params = [
-                Param(key, str(value))
-                for key, value in _flatten(self._job.model_dump(mode="json")).items()
-            ]
-            self._client.log_batch(run_id, params=[*params, Param("arm", arm)])
+            settings = _flatten(self._job.model_dump(mode="json"))
+            self._log_params(run_id, {**settings, "arm": arm})
             self._client.log_text(run_id, dump_spec(self._job), "job.yaml")
         self.runs[arm] = run_id
         return run_id
@@ -95,9 +92,7 @@ class Tracker:
                 "trial",
                 {"mlflow.parentRunId": parent, "dynst.trial": str(number)},
             )
-            self._client.log_batch(
-                run_id, params=[Param(key, str(value)) for key, value in params.items()]
-            )
+            self._log_params(run_id, params)
             self._client.log_text(run_id, dump_document(job), "job.yaml")
         self.runs[f"trial-{number}"] = run_id
         return run_id
@@ -190,6 +185,12 @@ class Tracker:
             run_id = str(run.info.run_id)
         self._client.log_inputs(run_id, datasets=[_dataset(self._store)])
         return run_id
+
+    def _log_params(self, run_id: str, params: Overrides) -> None:
+        """What the run lacks: MLflow refuses other values, and an earlier DynST had other names."""
+        known = self._client.get_run(run_id).data.params if self._maybe_duplicate else {}
+        lacking = [Param(key, str(value)) for key, value in params.items() if key not in known]
+        self._client.log_batch(run_id, params=lacking)
 
     def _left(self, arm: str) -> str | None:
         """The arm's run that was opened, although no reply arrived."""

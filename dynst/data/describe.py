@@ -7,6 +7,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from dynst.data.clock import step_text
 from dynst.data.store import SensorStore
 
 __all__ = ["describe_store"]
@@ -52,14 +53,16 @@ def _time(store: SensorStore) -> str:
             f"{manifest.num_steps} steps without timestamps; import with --start and --step to "
             f"give them times"
         )
-    steps = np.diff(time)
-    gaps = steps[steps != manifest.step_seconds]
+    steps, clock = np.diff(time), manifest.clock
+    gaps = steps[steps != manifest.step]
     text = (
-        f"{manifest.start} to {str(time[-1].astype('datetime64[s]')).replace('T', ' ')}, a "
-        f"step every {manifest.step_seconds} s, "
+        f"{manifest.start} to {clock.label(int(time[-1]))} ({clock.describe()}), a step every "
+        f"{manifest.step_text}, "
     )
     return text + (
-        f"{len(gaps)} gaps, the longest {gaps.max() / 3600:.4g} h" if len(gaps) else "no gap"
+        f"{len(gaps)} gaps, the longest {step_text(int(gaps.max()), clock.unit)}"
+        if len(gaps)
+        else "no gap"
     )
 
 

@@ -1,13 +1,14 @@
 """The versioned manifest that makes a folder a sensor store."""
 
-from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["FORMAT_VERSION", "Channel", "Grid", "Manifest", "Patching"]
+from dynst.data.clock import COUNTED, Clock, step_text
 
-FORMAT_VERSION = 1
+__all__ = ["FORMAT_VERSION", "Channel", "Grid", "Manifest", "Patching", "Question"]
+
+FORMAT_VERSION = 2
 
 
 class Channel(BaseModel):
@@ -52,36 +53,91 @@ class Patching(BaseModel):
         )
 
 
+class Question(BaseModel):
+    """A value among a channel's readings that may mean missing, until someone says what it means.
+
+    Args:
+        channel: name of the channel.
+        value: the value in question, in the channel's unit.
+        count: readings that are exactly this value.
+        share: of the channel's readings, 0 to 1.
+        reason: why it is in question.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    channel: str
+    value: float
+    count: int = Field(ge=1)
+    share: float = Field(ge=0, le=1)
+    reason: str
+
+    @property
+    def text(self) -> str:
+        """The question as a sentence, with both answers."""
+        return (
+            f"{self.count:,} readings of '{self.channel}' ({self.share:.2%}) are exactly "
+            f"{self.value:g}, {self.reason}; if that means missing, answer with dynst data answer "
+            f"STORE missing={self.value:g}, if it is a reading, with none"
+        )
+
+
 class Manifest(BaseModel):
     """What a store holds, without opening its readings.
 
-    ``digest`` is the SHA-256 of the content (times, values, observation mask, sensors, edges), not
-    of the container.
+    ``digest`` is the SHA-256 of the content (times, zone, values, observation mask, sensors,
+    edges), not of the container. A manifest of version 1, whose clock is the file's own and whose
+    zone is unknown, is read as one of version 2.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["dynst-sensor-store"] = "dynst-sensor-store"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     name: str
     num_steps: int = Field(ge=1)
     num_sensors: int = Field(ge=1)
     num_edges: int = Field(ge=0)
     channels: tuple[Channel, ...] = Field(min_length=1)
-    start: datetime
-    step_seconds: int = Field(ge=1)
+    start: str = Field(description="label of the first time")
+    step: int = Field(ge=1, description="in the clock's unit")
+    clock: Clock = Clock()
     positions: Literal["lonlat", "plane", "none"]
     grid: Grid | None = None
     patching: Patching | None = None
-    timed: bool = Field(
-        True, description="False where the source had no timestamps, so that steps are only counted"
-    )
     missing: tuple[float, ...] = Field(
         (), description="values that were declared to mean missing, beside NaN"
+    )
+    questions: tuple[Question, ...] = Field(
+        (), description="values that may mean missing and that nobody has decided on yet"
     )
     source: str = ""
     attribution: str = ""
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _upgraded(cls, document: Any) -> Any:
+        if not isinstance(document, dict) or document.get("version", 1) != 1:
+            return document
+        upgraded = dict(document) | {"version": 2}
+        if "step_seconds" in upgraded:
+            upgraded["step"] = upgraded.pop("step_seconds")
+        if not upgraded.pop("timed", True):
+            upgraded["clock"] = COUNTED
+        if isinstance(upgraded.get("start"), str):
+            upgraded["start"] = upgraded["start"].replace("T", " ")
+        return upgraded
+
+    @property
+    def timed(self) -> bool:
+        """Whether the steps have times, and are not only counted."""
+        return self.clock.timed
+
+    @property
+    def step_text(self) -> str:
+        """The step in words: ``15 min``, ``1 month``."""
+        return step_text(self.step, self.clock.unit)
 
     @property
     def quantities(self) -> tuple[Channel, ...]:

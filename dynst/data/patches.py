@@ -155,7 +155,7 @@ def _write(cells: SensorStore, patching: Patching, path: Path) -> None:
         attribution=manifest.attribution,
         positions=manifest.positions,
         patching=patching,
-        timed=manifest.timed,
+        clock=manifest.clock,
         missing=manifest.missing,
     )
     rows = max(1, BLOCK_VALUES // cells.ever_observed.size)

@@ -4,10 +4,8 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -16,11 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dynst.data.clock import COUNTED, Clock
 from dynst.data.edges import Edges
-from dynst.data.manifest import Channel, Grid, Manifest, Patching
+from dynst.data.manifest import Channel, Grid, Manifest, Patching, Question
 from dynst.data.sensor_table import Sensors
 from dynst.data.spool import Spool, write_record_batch
 from dynst.data.store import EDGES, MANIFEST, READINGS, SENSORS
+from dynst.data.time_axis import TimeAxis, time_axis
 from dynst.errors import DataError
 
 __all__ = ["Origin", "StoreWriter"]
@@ -36,7 +36,8 @@ class Origin:
     positions: Literal["lonlat", "plane", "none"] = "none"
     grid: Grid | None = None
     patching: Patching | None = None
-    timed: bool = True
+    clock: Clock | None = None
+    questions: tuple[Question, ...] = ()
     missing: tuple[float, ...] = ()
 
 
@@ -79,11 +80,11 @@ class StoreWriter:
         edges.check(len(sensors))
         self.path, self.origin, self.channels = path, origin, tuple(channels)
         self.sensors, self.edges = sensors, edges
+        self.questions = origin.questions
+        self.axis: TimeAxis | None = None
         self._width = len(sensors) * len(self.channels)
-        self._hashes = [hashlib.sha256() for _ in range(3)]  # times, values, observation mask
-        self._first: int | None = None
+        self._hashes = [hashlib.sha256() for _ in range(2)]  # values, observation mask
         self._last: int | None = None
-        self._steps: Counter[int] = Counter()
         self._count = 0
 
     def __enter__(self) -> "StoreWriter":
@@ -122,11 +123,12 @@ class StoreWriter:
         if observed is not None:
             seen &= observed.reshape(values.shape)
         values = np.where(seen, values, np.float32(0))
-        for spool, digest, part in zip(
-            self._spools.values(), self._hashes, (time, values, seen.view(np.uint8)), strict=True
+        self._spools["time"].append(time)
+        for name, digest, part in zip(
+            ("values", "observed"), self._hashes, (values, seen.view(np.uint8)), strict=True
         ):
             digest.update(np.ascontiguousarray(part).data)
-            spool.append(part)
+            self._spools[name].append(part)
 
     def __exit__(
         self,
@@ -160,65 +162,61 @@ class StoreWriter:
         before = time[:0] if self._last is None else np.array([self._last])
         steps = np.diff(np.concatenate([before, time]))
         if (steps <= 0).any():
-            place = self._count + int(np.argmax(steps <= 0)) + (self._last is None)
-            what = "is repeated" if steps[np.argmax(steps <= 0)] == 0 else "goes back"
+            row = int(np.argmax(steps <= 0))
+            what = "is repeated" if steps[row] == 0 else "goes back"
+            at = self._clock.label(int(time[row + (self._last is None)]))
             raise DataError(
-                f"times must increase from step to step, but time {what} at step {place}; sort "
-                f"the rows and drop repeats"
+                f"times must increase from step to step, but time {what} at step "
+                f"{self._count + row + (self._last is None)} ({at}); sort the rows and drop "
+                f"repeats, or, where a clock was put back in autumn, name its --zone"
             )
-        self._steps.update(
-            dict(zip(*map(np.ndarray.tolist, np.unique(steps, return_counts=True)), strict=True))
-        )
-        if self._first is None and len(time):
-            self._first = int(time[0])
         if len(time):
             self._last = int(time[-1])
         self._count += len(time)
 
+    @property
+    def _clock(self) -> Clock:
+        return self.origin.clock or Clock()
+
     def _publish(self) -> None:
-        if self._first is None or not self._steps:
-            raise DataError(
-                f"a store needs at least two steps, but {self.path} got {self._count}; bring a "
-                f"longer series"
-            )
+        spool = self._spools["time"]
+        axis = time_axis(np.fromfile(spool.path, np.int64), self._clock)
+        axis.time.tofile(spool.path)
+        self.axis = axis
         pq.write_table(self.sensors.to_table(), self._folder / SENSORS)
         pq.write_table(self.edges.to_table(), self._folder / EDGES)
         write_record_batch(self._folder / READINGS, self._spools)
-        (self._folder / MANIFEST).write_text(
-            self._manifest(self._first, self._typical_step).model_dump_json(indent=2)
-        )
+        (self._folder / MANIFEST).write_text(self._manifest(axis).model_dump_json(indent=2))
         self._folder.chmod(0o755)
         os.replace(self._folder, self.path)
 
-    @property
-    def _typical_step(self) -> int:
-        """The most frequent one, the shortest of equals: one odd timestamp does not make a gap of
-        every other step.
-        """
-        return min(self._steps, key=lambda step: (-self._steps[step], step))
-
-    def _manifest(self, first: int, step: int) -> Manifest:
+    def _manifest(self, axis: TimeAxis) -> Manifest:
         return Manifest(
             name=self.origin.name,
             num_steps=self._count,
             num_sensors=len(self.sensors),
             num_edges=len(self.edges),
             channels=self.channels,
-            start=datetime.fromtimestamp(first, UTC).replace(tzinfo=None),
-            step_seconds=step,
+            start=axis.clock.label(int(axis.time[0])),
+            step=axis.step,
+            clock=axis.clock,
             positions=self.origin.positions,
             grid=self.origin.grid,
             patching=self.origin.patching,
-            timed=self.origin.timed,
             missing=self.origin.missing,
+            questions=self.questions,
             source=self.origin.source,
             attribution=self.origin.attribution,
-            digest=self._digest(),
+            digest=self._digest(axis),
         )
 
-    def _digest(self) -> str:
+    def _digest(self, axis: TimeAxis) -> str:
         """Of the content alone: independent of the container and of the blocks in which it came."""
-        whole = hashlib.sha256(b"".join(part.digest() for part in self._hashes))
+        times = hashlib.sha256(np.ascontiguousarray(axis.time).data)
+        parts = (times, *self._hashes)
+        whole = hashlib.sha256(b"".join(part.digest() for part in parts))
+        if axis.clock not in (Clock(), COUNTED):
+            whole.update(axis.clock.model_dump_json().encode())
         for table in (self.sensors.to_table(), self.edges.to_table()):
             for column in table.columns:
                 whole.update(

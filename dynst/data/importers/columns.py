@@ -1,6 +1,7 @@
 """Which column is which: time, sensor, reading."""
 
 import warnings
+from collections.abc import Iterator
 
 import pandas as pd
 import pyarrow as pa
@@ -10,7 +11,7 @@ from dynst.data.importers.source import ReadOptions
 from dynst.data.importers.text_cells import is_number
 from dynst.errors import DataError
 
-__all__ = ["joined_times", "sensor_column", "time_columns"]
+__all__ = ["joined_times", "sensor_column", "time_columns", "time_parts"]
 
 TIME_NAMES = {
     "time",
@@ -45,6 +46,7 @@ def time_columns(table: Table, options: ReadOptions) -> list[str]:
     the day after it; else a leading column of whole numbers with a name for time.
     """
     if options.time_columns:
+        options.apply("time_columns")
         absent = [name for name in options.time_columns if name not in table.columns]
         if absent:
             raise DataError(
@@ -74,6 +76,11 @@ def time_columns(table: Table, options: ReadOptions) -> list[str]:
     return numbers[:1]
 
 
+def time_parts(table: Table, stamps: list[str]) -> Iterator[pd.Series]:
+    """The time columns of a table as one, part by part, without reading the others."""
+    return (joined_times(batch, stamps) for batch in table.batches(set(stamps), stamps))
+
+
 def joined_times(batch: pa.RecordBatch, stamps: list[str]) -> pd.Series:
     """The time columns of a batch as one: a date and a time of the day are put together."""
     first: pd.Series = batch.column(stamps[0]).to_pandas()
@@ -85,6 +92,7 @@ def joined_times(batch: pa.RecordBatch, stamps: list[str]) -> pd.Series:
 def sensor_column(table: Table, options: ReadOptions, stamps: list[str]) -> str | None:
     """The column that names the sensor of each row of a long table, if there is one."""
     if options.sensor_column is not None:
+        options.apply("sensor_column")
         if options.sensor_column not in table.columns:
             raise DataError(
                 f"{table.path} has no column '{options.sensor_column}' for the sensor; "

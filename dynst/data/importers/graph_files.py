@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import sparse
 
 from dynst.data.edges import Edges
+from dynst.data.importers.report import Finding, known
 from dynst.data.importers.text_cells import is_number
 from dynst.data.importers.zip_safety import refuse_bombs
 from dynst.errors import DataError
@@ -37,8 +38,10 @@ ALLOWED_GLOBALS = {
 
 @dataclass(frozen=True)
 class Graph:
+    """Edges, and what was understood of the file."""
+
     edges: Edges
-    note: str
+    findings: tuple[Finding, ...]
 
 
 def read_graph(path: Path, ids: tuple[str, ...], weights: WeightKind = "auto") -> Graph:
@@ -72,7 +75,7 @@ def read_graph(path: Path, ids: tuple[str, ...], weights: WeightKind = "auto") -
     edges = Edges(source.astype(np.int64), target.astype(np.int64), weight.astype(np.float32))
     edges.check(len(ids))
     kind = "distances, turned into proximities" if as_distances else "taken as proximities"
-    return Graph(edges, f"{len(edges)} edges, weights {kind}")
+    return Graph(edges, (known(f"edges from {path.name}: {len(edges)}, weights {kind}"),))
 
 
 def _edge_list(path: Path, ids: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:

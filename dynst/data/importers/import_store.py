@@ -1,26 +1,27 @@
 """From a user's file to a sensor store, and a report of what was understood."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from dynst.data.clock import step_text
 from dynst.data.edges import Edges, nearest_neighbour_edges
 from dynst.data.importers.attributes import read_attributes
+from dynst.data.importers.fill_values import FillValues
 from dynst.data.importers.formats import ReadOptions, Source, find_reader
 from dynst.data.importers.graph_files import WeightKind, read_graph
 from dynst.data.importers.positions import read_positions
+from dynst.data.importers.report import Finding, ImportReport, assumed, known
 from dynst.data.importers.source import Block, only_channels
+from dynst.data.manifest import Channel
 from dynst.data.sensor_table import Sensors
+from dynst.data.time_axis import TimeAxis
 from dynst.data.writer import Origin, StoreWriter
 from dynst.errors import DataError, DynstError, in_one_line
 
 __all__ = ["GraphOptions", "ImportReport", "import_store"]
-
-MARKERS = (0.0, -1.0, -99.0, -999.0, -9999.0, 9999.0, 255.0, 65535.0)
-LIKELY_SHARE = 0.005
-SAMPLED_VALUES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -36,72 +37,13 @@ class GraphOptions:
     sensors: Path | None = None  # costs, groups and marks
 
 
-@dataclass(frozen=True)
-class ImportReport:
-    """What was understood, for the user to check."""
-
-    kind: str
-    notes: tuple[str, ...]
-
-
-@dataclass
-class _Suspects:
-    """Counts values that often mean missing, channel by channel, while the readings stream by."""
-
-    channels: Sequence[str]
-    observed: np.ndarray = field(init=False)
-    counts: np.ndarray = field(init=False)
-    low: np.ndarray = field(init=False)
-    high: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
-        size = len(self.channels)
-        self.observed, self.counts = np.zeros(size), np.zeros((len(MARKERS), size))
-        self.low, self.high = np.full(size, np.inf), np.full(size, -np.inf)
-
-    def watch(self, values: np.ndarray) -> None:
-        """``values [N, S, C]``, large blocks by a sample of their steps.
-
-        The range is taken without the markers.
-        """
-        values = values[:: max(1, values.size // SAMPLED_VALUES)]
-        finite = np.isfinite(values)
-        self.observed += finite.sum((0, 1))
-        usual = finite.copy()
-        for row, marker in enumerate(MARKERS):
-            hits = values == marker
-            self.counts[row] += hits.sum((0, 1))
-            usual &= ~hits
-        self.low = np.minimum(self.low, np.where(usual, values, np.inf).min((0, 1)))
-        self.high = np.maximum(self.high, np.where(usual, values, -np.inf).max((0, 1)))
-
-    def notes(self, declared: tuple[float, ...]) -> list[str]:
-        """Frequent zeros, and other markers that lie at the edge of the range.
-
-        Nothing is decided here.
-        """
-        found = []
-        for row, marker in enumerate(MARKERS):
-            share = self.counts[row] / np.maximum(self.observed, 1)
-            outside = (marker <= self.low) | (marker >= self.high)
-            for index in np.flatnonzero(
-                (share >= LIKELY_SHARE) & outside & (marker not in declared)
-            ).tolist():
-                name, value = self.channels[index], f"{marker:g}"
-                found.append(
-                    f"{share[index]:.1%} of '{name}' is exactly {value}; if that means missing, "
-                    f"import again with --missing {value}"
-                )
-        return found
-
-
 def import_store(
     path: Path | str,
     store: Path | str,
     *,
     kind: str | None = None,
     name: str = "",
-    missing: tuple[float, ...] = (),
+    missing: tuple[float | str, ...] = (),
     options: ReadOptions | None = None,
     graph: GraphOptions | None = None,
 ) -> ImportReport:
@@ -115,7 +57,7 @@ def import_store(
         store: the store's folder, which must not exist yet.
         kind: one of ``dynst.data.importers.formats.KINDS``; by default it is detected.
         name: of the network; by default the file's, up to its first dot.
-        missing: values that mean missing.
+        missing: values that mean missing, numbers or texts such as "M".
         options: how times, variables and layouts are to be read.
         graph: where edges, positions and attributes come from.
 
@@ -133,11 +75,12 @@ def import_store(
     path, store = Path(path), Path(store)
     if store.exists():
         raise DataError(f"{store} exists already; remove it or choose another path for the store")
-    reader = find_reader(path, kind)
+    marks = tuple(mark for mark in missing if isinstance(mark, str))
+    options = replace(options or ReadOptions(), missing=marks, applied=set())
+    reader = find_reader(path, kind, options)
     try:
-        options = options or ReadOptions()
-        source = only_channels(reader.read(path, options), options.variables)
-        return _copy(source, path, store, name, missing, graph or GraphOptions())
+        source = _named(only_channels(reader.read(path, options), options), options)
+        return _copy(source, path, store, name, missing, options, graph or GraphOptions())
     except DynstError as error:
         text = str(error)
         raise error if str(path) in text else type(error)(f"{path}: {text}") from error
@@ -166,28 +109,98 @@ def _copy(
     path: Path,
     store: Path,
     name: str,
-    missing: tuple[float, ...],
-    options: GraphOptions,
+    missing: tuple[float | str, ...],
+    options: ReadOptions,
+    graph: GraphOptions,
 ) -> ImportReport:
-    source, placed = _with_positions(source, options)
-    edges, joined = _edges(source, options)
-    suspects = _Suspects([channel.name for channel in source.channels])
+    source, placed = _with_positions(source, graph)
+    edges, joined = _edges(source, graph)
+    numbers = tuple(mark for mark in missing if not isinstance(mark, str))
+    suspects = FillValues([channel.name for channel in source.channels], numbers)
     origin = Origin(
         name=name or path.name.split(".")[0],
         source=path.name,
         positions=source.geometry,
         grid=source.grid,
-        timed=source.timed,
-        missing=missing,
+        clock=source.clock,
+        missing=numbers,
     )
     sensors = Sensors(source.ids, source.positions)
-    if options.sensors is not None:
-        sensors = read_attributes(options.sensors, sensors)
+    if graph.sensors is not None:
+        sensors = read_attributes(graph.sensors, sensors)
     with StoreWriter(store, origin, source.channels, sensors, edges) as writer:
         for time, values in _checked(source, source.blocks()):
             suspects.watch(values)
             writer.append(time, values)
-    return ImportReport(source.kind, (*source.notes, *placed, *joined, *suspects.notes(missing)))
+        _refuse_unused(source, options, graph)
+        writer.questions = suspects.questions()
+    findings = (
+        *source.findings,
+        *placed,
+        *joined,
+        *source.late_findings(),
+        *_of_times(writer.axis),
+    )
+    return ImportReport(source.kind, findings, writer.questions)
+
+
+def _of_times(axis: TimeAxis | None) -> tuple[Finding, ...]:
+    """What the whole of the times showed."""
+    if axis is None:
+        return ()
+    found = [known(f"a step is {step_text(axis.step, axis.clock.unit)}")]
+    if axis.clock.timed and axis.clock.has_datetimes and axis.clock.zone is None:
+        found.append(assumed("times are those of the file's own clock, zone unknown", "--zone"))
+    if axis.odd:
+        found.append(
+            assumed(
+                f"{axis.odd} steps are no multiple of {step_text(axis.step, axis.clock.unit)}, and "
+                f"no window crosses them",
+                "--resample",
+            )
+        )
+    return tuple(found)
+
+
+def _named(source: Source, options: ReadOptions) -> Source:
+    """The source with the names and units that the user gives its channels."""
+    channels = list(source.channels)
+    if options.channel_name is not None:
+        if len(channels) > 1:
+            raise DataError(
+                f"--channel-name names the only channel, but there are {len(channels)}: "
+                f"{', '.join(channel.name for channel in channels)}; leave it out"
+            )
+        options.apply("channel_name")
+        channels = [Channel(name=options.channel_name, unit=channels[0].unit)]
+    if options.units:
+        if len(options.units) != len(channels):
+            raise DataError(
+                f"--unit must be given for each of the {len(channels)} channels "
+                f"({', '.join(channel.name for channel in channels)}), but was given "
+                f"{len(options.units)} times"
+            )
+        options.apply("units")
+        channels = [
+            Channel(name=channel.name, unit=unit)
+            for channel, unit in zip(channels, options.units, strict=True)
+        ]
+    return replace(source, channels=tuple(channels))
+
+
+def _refuse_unused(source: Source, options: ReadOptions, graph: GraphOptions) -> None:
+    """A flag that had no effect tells that the file is not what the user thinks it is."""
+    unused = options.unused()
+    if graph.weights != "auto" and graph.graph is None:
+        unused.append("--weights")
+    built = graph.graph is None and source.edges is None and source.positions is not None
+    if graph.neighbours != GraphOptions().neighbours and not built:
+        unused.append("--neighbours")
+    if unused:
+        raise DataError(
+            f"{unused[0]} had no effect on a file that was read as {source.kind}; leave it out, "
+            f"or force another form with --kind"
+        )
 
 
 def _checked(source: Source, blocks: Iterator[Block]) -> Iterator[Block]:
@@ -202,30 +215,33 @@ def _checked(source: Source, blocks: Iterator[Block]) -> Iterator[Block]:
         )
 
 
-def _with_positions(source: Source, options: GraphOptions) -> tuple[Source, list[str]]:
+def _with_positions(source: Source, options: GraphOptions) -> tuple[Source, tuple[Finding, ...]]:
     if options.positions is None:
-        return source, []
-    positions, geometry = read_positions(options.positions, source.ids)
-    return replace(source, positions=positions, geometry=geometry), [
-        f"positions from {options.positions.name}"
-    ]
+        return source, ()
+    positions, geometry, findings = read_positions(options.positions, source.ids)
+    return replace(source, positions=positions, geometry=geometry), findings
 
 
-def _edges(source: Source, options: GraphOptions) -> tuple[Edges, list[str]]:
+def _edges(source: Source, options: GraphOptions) -> tuple[Edges, tuple[Finding, ...]]:
     if options.graph is not None:
         graph = read_graph(options.graph, source.ids, options.weights)
-        return graph.edges, [f"edges from {options.graph.name}: {graph.note}"]
+        return graph.edges, graph.findings
     if source.edges is not None:
-        return source.edges, []
+        return source.edges, ()
     if source.positions is None or options.neighbours == 0:
-        return Edges.none(), [
-            "no graph: sensors are related by what the model learns alone; name one with --graph "
-            "or --positions"
-        ]
+        return Edges.none(), (
+            assumed(
+                "no graph: sensors are related by what the model learns alone",
+                "name one with --graph or --positions",
+            ),
+        )
     edges = nearest_neighbour_edges(
         source.positions, lonlat=source.geometry == "lonlat", neighbours=options.neighbours
     )
-    return edges, [
-        f"graph made from positions: the {options.neighbours} nearest neighbours of each sensor, "
-        f"{len(edges)} edges"
-    ]
+    return edges, (
+        assumed(
+            f"graph made from positions: the {options.neighbours} nearest neighbours of each "
+            f"sensor, {len(edges)} edges",
+            "--neighbours, or --graph",
+        ),
+    )

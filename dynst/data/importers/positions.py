@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from dynst.data.importers.report import Finding, known
 from dynst.data.importers.text_cells import is_number
 from dynst.errors import DataError, in_one_line
 
@@ -22,9 +23,12 @@ AXES = (
 PositionKind = Literal["lonlat", "plane"]
 
 
-def read_positions(path: Path, ids: tuple[str, ...]) -> tuple[np.ndarray, PositionKind]:
-    """``[S, 2]`` in the order of ``ids``, and whether they are longitude and latitude or lie in a
-    plane.
+def read_positions(
+    path: Path, ids: tuple[str, ...]
+) -> tuple[np.ndarray, PositionKind, tuple[Finding, ...]]:
+    """``[S, 2]`` in the order of ``ids``, their kind, and what was understood.
+
+    Positions are longitude and latitude, or lie in a plane.
 
     A CSV with named columns, or without a header: id, latitude, longitude.
 
@@ -60,4 +64,5 @@ def read_positions(path: Path, ids: tuple[str, ...]) -> tuple[np.ndarray, Positi
             f"'{absent[0] if absent else ids[0]}'; add it"
         )
     places = table.drop_duplicates(key).set_index(key).loc[list(ids), list(axes[:2])]
-    return places.to_numpy(float), "lonlat" if axes[2] == "lonlat" else "plane"
+    found = (known(f"positions from {path.name}"),)
+    return places.to_numpy(float), "lonlat" if axes[2] == "lonlat" else "plane", found

@@ -1,19 +1,22 @@
 """What every reader answers: a network in the field's own form, understood but not yet copied."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 
+from dynst.data.clock import COUNTED, SECONDS, Clock
 from dynst.data.edges import Edges
+from dynst.data.importers.report import Finding, assumed
 from dynst.data.manifest import Channel, Grid
 from dynst.errors import DataError
 
 __all__ = [
     "BLOCK_BYTES",
+    "Aggregate",
     "Block",
     "PositionKind",
     "ReadOptions",
@@ -30,27 +33,96 @@ PositionKind = Literal["lonlat", "plane", "none"]
 Block = tuple[np.ndarray, np.ndarray]  # times [N] int64 seconds, values [N, S, C]
 
 
+Aggregate = Literal["mean", "sum", "last"]
+
+
 @dataclass(frozen=True)
 class ReadOptions:
     """What the user says beyond the file itself.
 
-    Each is an answer to something that a form may leave open.
+    Each is an answer to something that a form may leave open. A reader marks each option that it
+    acts on by ``apply``; one that had no effect is refused at the end of the import.
+
+    Args:
+        start: time of the first step, of a form without timestamps.
+        step: between steps, of a form without timestamps.
+        time_columns: that give the time, several of them put together.
+        time_format: of the times, as ``strptime`` has it, or one of ``dynst.data.importers.times``'
+            ``NUMBER_FORMATS``.
+        day_first: whether 01/02/2024 is the first of February; None lets the file decide.
+        zone: IANA name or offset of the clock that wrote the times.
+        sensor_column: that names the sensor of each row.
+        variables: channels to take, in this order.
+        channel_name: of the only channel, where the file does not name it.
+        units: of the channels, in their order.
+        select: a level, a member, … of each dimension beyond time and place, as text.
+        missing: texts that mean missing, beside those that always do.
+        decimal: the decimal sign of numbers in a text file.
+        encoding: of a text file.
+        key: of the frame in an HDF file.
+        resample: length of the steps to which readings are brought.
+        aggregate: how the readings of a step become one.
     """
 
-    start: datetime | None = None  # of a form without timestamps
+    start: datetime | None = None
     step: timedelta | None = None
     time_columns: tuple[str, ...] = ()
+    time_format: str | None = None
+    day_first: bool | None = None
+    zone: str | None = None
     sensor_column: str | None = None
-    variables: tuple[str, ...] = ()  # channels to take
-    select: tuple[
-        tuple[str, float], ...
-    ] = ()  # a level, a member, … of a dimension beyond time and place
+    variables: tuple[str, ...] = ()
+    channel_name: str | None = None
+    units: tuple[str, ...] = ()
+    select: tuple[tuple[str, str], ...] = ()
+    missing: tuple[str, ...] = ()
+    decimal: Literal[".", ","] | None = None
+    encoding: str | None = None
+    key: str | None = None
+    resample: timedelta | None = None
+    aggregate: Aggregate = "mean"
+    applied: set[str] = field(default_factory=set, compare=False, repr=False)
+
+    def apply(self, *names: str) -> None:
+        """Mark options as acted on."""
+        self.applied.update(names)
+
+    def unused(self) -> list[str]:
+        """Flags that were given and had no effect."""
+        return [
+            FLAGS[option.name]
+            for option in fields(self)
+            if option.name in FLAGS
+            and getattr(self, option.name) != option.default
+            and option.name not in self.applied
+        ]
+
+
+FLAGS = {
+    "start": "--start",
+    "step": "--step",
+    "time_columns": "--time-column",
+    "time_format": "--time-format",
+    "day_first": "--day-first",
+    "zone": "--zone",
+    "sensor_column": "--sensor-column",
+    "variables": "--variable",
+    "channel_name": "--channel-name",
+    "units": "--unit",
+    "select": "--select",
+    "missing": "--missing",
+    "decimal": "--decimal",
+    "encoding": "--encoding",
+    "key": "--key",
+    "resample": "--resample",
+    "aggregate": "--aggregate",
+}
 
 
 @dataclass(frozen=True)
 class Source:
     """``blocks`` reads the series from its start each time it is called, a bounded part of it at
-    once.
+    once. Its times are in the unit of ``clock``, and UTC where that has a zone.
     """
 
     kind: str
@@ -61,8 +133,9 @@ class Source:
     geometry: PositionKind = "none"
     edges: Edges | None = None
     grid: Grid | None = None
-    timed: bool = True
-    notes: tuple[str, ...] = field(default=())
+    clock: Clock = SECONDS
+    findings: tuple[Finding, ...] = ()
+    late_findings: Callable[[], Sequence[Finding]] = tuple  # what only the blocks showed
 
 
 class Reader(Protocol):
@@ -70,7 +143,7 @@ class Reader(Protocol):
 
     KIND: str
 
-    def matches(self, path: Path) -> bool:
+    def matches(self, path: Path, options: ReadOptions) -> bool:
         """Whether the file or folder looks like this form; cheap, and never raises."""
 
     def read(self, path: Path, options: ReadOptions) -> Source: ...
@@ -87,14 +160,18 @@ def array_blocks(time: np.ndarray, values: np.ndarray) -> Callable[[], Iterator[
     return blocks
 
 
-def only_channels(source: Source, names: tuple[str, ...]) -> Source:
+def only_channels(source: Source, options: ReadOptions) -> Source:
     """The quantities that the user named, in that order, for a form whose reader takes them all.
 
     Raises:
         DataError: the source has no such quantity.
     """
+    names = options.variables
     known = [channel.name for channel in source.channels]
-    if not names or list(names) == known:
+    if not names:
+        return source
+    options.apply("variables")
+    if list(names) == known:
         return source
     absent = [name for name in names if name not in known]
     if absent:
@@ -111,21 +188,29 @@ def only_channels(source: Source, names: tuple[str, ...]) -> Source:
 
 def step_times(
     num_steps: int, options: ReadOptions, first: int = 0
-) -> tuple[np.ndarray, bool, tuple[str, ...]]:
+) -> tuple[np.ndarray, Clock, tuple[Finding, ...]]:
     """Times of the steps from ``first`` on in a form without timestamps.
 
     Returns:
-        times, whether they are real, and notes for the user.
+        times, their clock, and what the user should know of them.
     """
     count = np.arange(first, first + num_steps, dtype=np.int64)
     if options.start is None or options.step is None:
-        note = (
-            "no timestamps inside, so steps are only counted; with --start 2015-01-01 --step "
-            "15min they become times"
+        return (
+            count,
+            COUNTED,
+            (
+                assumed(
+                    "no timestamps inside, so steps are only counted",
+                    "--start 2015-01-01 --step 15min makes times of them",
+                ),
+            ),
         )
-        return count, False, (note,)
+    options.apply("start", "step", "zone")
     start = int(np.datetime64(options.start, "s").astype(np.int64))
-    return start + int(options.step.total_seconds()) * count, True, ()
+    clock = Clock(zone=options.zone)
+    moment = int(clock.from_local(np.array([start]))[0])
+    return moment + int(options.step.total_seconds()) * count, clock, ()
 
 
 def numbered(count: int) -> tuple[str, ...]:

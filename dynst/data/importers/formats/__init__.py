@@ -36,7 +36,11 @@ READERS: tuple[Reader, ...] = (
 KINDS = tuple(reader.KIND for reader in READERS)
 
 
-def find_reader(path: Path, kind: str | None = None) -> Reader:
+def find_reader(
+    path: Path,
+    kind: str | None = None,
+    options: ReadOptions = ReadOptions(),  # noqa: B008
+) -> Reader:
     """The reader of a kind, or the first that takes the path for its own.
 
     Raises:
@@ -48,14 +52,14 @@ def find_reader(path: Path, kind: str | None = None) -> Reader:
         return next(reader for reader in READERS if kind == reader.KIND)
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{path} is empty; bring a file with readings")
-    found = next((reader for reader in READERS if _matches(reader, path)), None)
+    found = next((reader for reader in READERS if _matches(reader, path, options)), None)
     if found is not None:
         return found
     inside = (
         sorted(
             child.name
             for child in path.iterdir()
-            if any(_matches(reader, child) for reader in READERS)
+            if any(_matches(reader, child, options) for reader in READERS)
         )
         if path.is_dir()
         else []
@@ -68,9 +72,9 @@ def find_reader(path: Path, kind: str | None = None) -> Reader:
     raise DataError(f"{path} is of no form that DynST knows{hint}")
 
 
-def _matches(reader: Reader, path: Path) -> bool:
+def _matches(reader: Reader, path: Path, options: ReadOptions) -> bool:
     """A file that breaks the look at it is not of that form."""
     try:
-        return reader.matches(path)
+        return reader.matches(path, options)
     except Exception:
         return False

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dynst.data.importers.graph_files import read_graph
+from dynst.data.importers.report import known
 from dynst.data.importers.source import ReadOptions, Source, array_blocks, numbered, step_times
 from dynst.data.importers.zip_safety import refuse_bombs
 from dynst.data.manifest import Channel
@@ -19,22 +20,22 @@ PARTS = ("train", "val", "test")
 GRAPHS = ("adj_mx.pkl", "adj.npz")
 
 
-def matches(path: Path) -> bool:
+def matches(path: Path, options: ReadOptions) -> bool:
     return path.is_dir() and all((path / f"{part}.npz").is_file() for part in PARTS)
 
 
 def read(path: Path, options: ReadOptions) -> Source:
     series = _join([_unroll(path / f"{part}.npz") for part in PARTS])
     count = series.shape[1]
-    time, timed, notes = step_times(len(series), options)
+    time, clock, findings = step_times(len(series), options)
     graph_file = next((path / name for name in GRAPHS if (path / name).is_file()), None)
     graph = read_graph(graph_file, numbered(count)) if graph_file else None
-    notes += (
-        ("channel 1 of the windows is the time of day and was left out",)
+    findings += (
+        (known("channel 1 of the windows is the time of day and was left out"),)
         if series.shape[2] == 2
         else ()
     )
-    notes += (f"edges from {graph_file.name}: {graph.note}",) if graph_file and graph else ()
+    findings += graph.findings if graph else ()
     values = series[:, :, :1] if series.shape[2] == 2 else series
     names = (
         ["value"]
@@ -47,8 +48,8 @@ def read(path: Path, options: ReadOptions) -> Source:
         tuple(Channel(name=name) for name in names),
         array_blocks(time, values),
         edges=graph.edges if graph else None,
-        timed=timed,
-        notes=notes,
+        clock=clock,
+        findings=findings,
     )
 
 

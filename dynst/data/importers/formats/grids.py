@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from dynst.data.clock import SECONDS, Clock
+from dynst.data.importers.report import Finding
 from dynst.data.importers.source import Source, array_blocks
 from dynst.data.lattice import cell_ids, cell_positions, grid_edges
 from dynst.data.manifest import Channel, Grid
@@ -16,8 +18,8 @@ def grid_source(
     values: np.ndarray,
     channels: tuple[Channel, ...],
     *,
-    timed: bool = True,
-    notes: tuple[str, ...] = (),
+    clock: Clock = SECONDS,
+    findings: tuple[Finding, ...] = (),
 ) -> Source:
     """A source over ``values [N, height, width, C]``.
 
@@ -38,6 +40,6 @@ def grid_source(
         geometry="plane",
         edges=grid_edges(height, width),
         grid=Grid(height=height, width=width),
-        timed=timed,
-        notes=notes,
+        clock=clock,
+        findings=findings,
     )

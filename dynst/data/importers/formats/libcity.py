@@ -19,7 +19,7 @@ KIND = "libcity"
 PARTS = {".dyna", ".geo", ".rel"}
 
 
-def matches(path: Path) -> bool:
+def matches(path: Path, options: ReadOptions) -> bool:
     return path.suffix in PARTS or (path.is_dir() and len(list(path.glob("*.dyna"))) == 1)
 
 

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from dynst.data.importers.columns import joined_times, sensor_column, time_columns
+from dynst.data.importers.columns import joined_times, sensor_column, time_columns, time_parts
 from dynst.data.importers.formats.tables import Table, is_table, open_table
+from dynst.data.importers.report import known
 from dynst.data.importers.source import Block, ReadOptions, Source, array_blocks
 from dynst.data.importers.text_cells import is_number
-from dynst.data.importers.times import to_seconds
+from dynst.data.importers.times import TimeReader, read_times
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
 
@@ -25,14 +26,13 @@ MAX_COLUMNS = 40
 ROW_NAMES = {"id", "index", "row", ""}  # number the rows; readings only if --variable says so
 
 
-def matches(path: Path) -> bool:
+def matches(path: Path, options: ReadOptions) -> bool:
     if not is_table(path):
         return False
     try:
         table = open_table(path)
     except Exception:  # the reader itself will say what is wrong
         return False
-    options = ReadOptions()
     stamps = time_columns(table, options)
     return (
         bool(stamps)
@@ -68,7 +68,8 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
             f"{table.path} has no column of readings beside {', '.join([*stamps, sensor])}; name "
             f"one with --variable"
         )
-    time, ids = _axes(table, stamps, sensor)
+    reader = read_times(lambda: time_parts(table, stamps), options)
+    time, ids = _axes(table, stamps, sensor, reader)
     note = (
         f"time from {' and '.join(map(repr, stamps))}, sensors from '{sensor}', readings from "
         f"{', '.join(channels)}"
@@ -77,15 +78,18 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
         kind,
         tuple(ids),
         tuple(Channel(name=name) for name in channels),
-        lambda: _blocks(table, stamps, sensor, channels, time, ids),
-        notes=(note,),
+        lambda: _blocks(table, stamps, sensor, channels, time, ids, reader),
+        clock=reader.clock,
+        findings=(known(note), *reader.findings),
     )
 
 
-def _axes(table: Table, stamps: list[str], sensor: str) -> tuple[np.ndarray, list[str]]:
+def _axes(
+    table: Table, stamps: list[str], sensor: str, reader: TimeReader
+) -> tuple[np.ndarray, list[str]]:
     times, ids = np.empty(0, np.int64), dict[str, None]()
     for batch in table.batches({*stamps, sensor}, [*stamps, sensor]):
-        times = np.union1d(times, _times(batch, stamps))
+        times = np.union1d(times, _times(batch, stamps, reader))
         ids.update(dict.fromkeys(_names(table, batch, sensor)))
     return times, list(ids)
 
@@ -97,6 +101,7 @@ def _blocks(
     channels: list[str],
     time: np.ndarray,
     ids: list[str],
+    reader: TimeReader,
 ) -> Iterator[Block]:
     place = {name: index for index, name in enumerate(ids)}
     shape = (len(time), len(ids), len(channels))
@@ -105,7 +110,7 @@ def _blocks(
         values[:] = np.nan
         taken = np.memmap(marks, bool, "w+", shape=shape[:2])
         for batch in table.batches({*stamps, sensor}, [*stamps, sensor, *channels]):
-            rows = np.searchsorted(time, _times(batch, stamps))
+            rows = np.searchsorted(time, _times(batch, stamps, reader))
             columns = np.array([place[name] for name in _names(table, batch, sensor)])
             _refuse_repeats(table, taken, rows, columns, time, ids)
             for index, name in enumerate(channels):
@@ -137,11 +142,10 @@ def _refuse_repeats(
     taken[rows, columns] = True
 
 
-def _times(batch: pa.RecordBatch, stamps: list[str]) -> np.ndarray:
+def _times(batch: pa.RecordBatch, stamps: list[str], reader: TimeReader) -> np.ndarray:
     """Parsed once for each distinct text, since a long table repeats its times."""
     codes, distinct = pd.factorize(joined_times(batch, stamps), use_na_sentinel=False)
-    seconds: np.ndarray = to_seconds(pd.Series(distinct))[codes]
-    return seconds
+    return reader.read(pd.Series(distinct), ordered=False)[codes]
 
 
 def _names(table: Table, batch: pa.RecordBatch, sensor: str) -> list[str]:

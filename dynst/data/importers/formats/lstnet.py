@@ -17,7 +17,7 @@ KIND = "lstnet"
 ROWS = 4096
 
 
-def matches(path: Path) -> bool:
+def matches(path: Path, options: ReadOptions) -> bool:
     name = path.name.removesuffix(".gz")
     return path.is_file() and name.endswith(".txt")
 
@@ -31,14 +31,14 @@ def read(path: Path, options: ReadOptions) -> Source:
             f"{path} must hold comma-separated readings, one row a step, but its first line has "
             f"no comma"
         )
-    _, timed, notes = step_times(1, options)
+    _, clock, findings = step_times(1, options)
     return Source(
         KIND,
         numbered(width),
         (Channel(name="value"),),
         lambda: _blocks(path, options),
-        timed=timed,
-        notes=notes,
+        clock=clock,
+        findings=findings,
     )
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from dynst.data.clock import Clock
 from dynst.data.importers.formats.grids import grid_source
 from dynst.data.importers.graph_files import read_graph
+from dynst.data.importers.report import Finding, known
 from dynst.data.importers.source import (
     PositionKind,
     ReadOptions,
@@ -17,7 +19,7 @@ from dynst.data.importers.source import (
     numbered,
     step_times,
 )
-from dynst.data.importers.times import to_seconds
+from dynst.data.importers.times import times_of
 from dynst.data.importers.zip_safety import refuse_bombs
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
@@ -29,7 +31,7 @@ MAX_CHANNELS = 16  # a longer last axis of three is a grid's width
 SERIES = ("data", "volume", "x", "arr_0", "values", "readings")
 
 
-def matches(path: Path) -> bool:
+def matches(path: Path, options: ReadOptions) -> bool:
     return (
         path.is_file()
         and path.suffix == ".npz"
@@ -51,19 +53,21 @@ def read(path: Path, options: ReadOptions) -> Source:
         fields = {key: archive[key] for key in archive.files if key != name}
     if values.dtype.kind not in "fiub":
         raise DataError(f"{path}: '{name}' must hold numbers, but holds {values.dtype}")
-    time, timed, notes = _times(path, fields, len(values), options)
+    time, clock, findings = _times(path, fields, len(values), options)
     if values.ndim == 4 or (
         values.ndim == 3 and values.shape[2] > MAX_CHANNELS and "sensor_id" not in fields
     ):
         grid = values if values.ndim == 4 else values[..., None]
-        notes += (
-            f"the shape {values.shape} was read as (time, row, "
-            f"column{', channel' if values.ndim == 4 else ''})",
+        findings += (
+            known(
+                f"the shape {values.shape} was read as (time, row, "
+                f"column{', channel' if values.ndim == 4 else ''})"
+            ),
         )
         return grid_source(
-            KIND, time, grid, _channels(fields, grid.shape[3]), timed=timed, notes=notes
+            KIND, time, grid, _channels(fields, grid.shape[3]), clock=clock, findings=findings
         )
-    return _network(path, time, values, fields, timed, notes)
+    return _network(path, time, values, fields, clock, findings)
 
 
 def _network(
@@ -71,8 +75,8 @@ def _network(
     time: np.ndarray,
     values: np.ndarray,
     fields: dict[str, np.ndarray],
-    timed: bool,
-    notes: tuple[str, ...],
+    clock: Clock,
+    findings: tuple[Finding, ...],
 ) -> Source:
     values = values[:, :, None] if values.ndim == 2 else values
     if values.ndim != 3:
@@ -83,7 +87,7 @@ def _network(
     positions, geometry = _positions(fields)
     edge_file = path.with_suffix(".csv")
     edges = read_graph(edge_file, ids) if edge_file.is_file() else None
-    notes += found + ((f"edges from {edge_file.name}: {edges.note}",) if edges else ())
+    findings += found + (edges.findings if edges else ())
     return Source(
         KIND,
         ids,
@@ -92,8 +96,8 @@ def _network(
         positions=positions,
         geometry=geometry,
         edges=edges.edges if edges else None,
-        timed=timed,
-        notes=notes,
+        clock=clock,
+        findings=findings,
     )
 
 
@@ -110,35 +114,32 @@ def _series_name(path: Path) -> str | None:
 
 def _times(
     path: Path, fields: dict[str, np.ndarray], steps: int, options: ReadOptions
-) -> tuple[np.ndarray, bool, tuple[str, ...]]:
+) -> tuple[np.ndarray, Clock, tuple[Finding, ...]]:
     if "time" not in fields:
         return step_times(steps, options)
     if len(fields["time"]) != steps:
         raise DataError(
             f"{path}: 'time' must have {steps} entries, one a step, but has {len(fields['time'])}"
         )
-    return to_seconds(fields["time"]), True, ()
+    time, reader = times_of(fields["time"], options)
+    return time, reader.clock, tuple(reader.findings)
 
 
 def _ids(
     path: Path, fields: dict[str, np.ndarray], count: int
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
     file = path.with_suffix(".txt")
-    no_notes: tuple[str, ...] = ()
     if "sensor_id" in fields:
-        ids, notes = tuple(map(str, fields["sensor_id"])), no_notes
+        ids = tuple(map(str, fields["sensor_id"]))
     elif file.is_file():
-        ids, notes = (
-            tuple(file.read_text(encoding="utf-8").split()),
-            (f"sensor ids from {file.name}",),
-        )
+        ids = tuple(file.read_text(encoding="utf-8").split())
     else:
-        return numbered(count), ("no sensor ids inside; sensors are numbered from 0",)
+        return numbered(count), (known("no sensor ids inside; sensors are numbered from 0"),)
     if len(ids) != count:
         raise DataError(
             f"{path}: there must be {count} sensor ids, one a column, but there are {len(ids)}"
         )
-    return ids, notes
+    return ids, () if "sensor_id" in fields else (known(f"sensor ids from {file.name}"),)
 
 
 def _channels(fields: dict[str, np.ndarray], count: int) -> tuple[Channel, ...]:

@@ -14,7 +14,7 @@ __all__ = ["KIND", "matches", "read"]
 KIND = "npy"
 
 
-def matches(path: Path) -> bool:
+def matches(path: Path, options: ReadOptions) -> bool:
     return path.is_file() and path.suffix == ".npy"
 
 
@@ -26,7 +26,7 @@ def read(path: Path, options: ReadOptions) -> Source:
         raise DataError(
             f"{path} must have 2 to 4 axes (time first), but has the shape {values.shape}"
         )
-    time, timed, notes = step_times(len(values), options)
+    time, clock, findings = step_times(len(values), options)
     if values.ndim == 2:
         blocks = array_blocks(time, values[:, :, None])
         return Source(
@@ -34,13 +34,18 @@ def read(path: Path, options: ReadOptions) -> Source:
             numbered(values.shape[1]),
             (Channel(name="value"),),
             blocks,
-            timed=timed,
-            notes=notes,
+            clock=clock,
+            findings=findings,
         )
     grid = values if values.ndim == 4 else values[..., None]
     names = (
         ["value"] if grid.shape[3] == 1 else [f"channel{index}" for index in range(grid.shape[3])]
     )
     return grid_source(
-        KIND, time, grid, tuple(Channel(name=name) for name in names), timed=timed, notes=notes
+        KIND,
+        time,
+        grid,
+        tuple(Channel(name=name) for name in names),
+        clock=clock,
+        findings=findings,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from dynst.data.importers.report import known
 from dynst.data.importers.source import ReadOptions, Source, array_blocks
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
@@ -19,7 +20,7 @@ KIND = "pandas-hdf"
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
-def matches(path: Path) -> bool:
+def matches(path: Path, options: ReadOptions) -> bool:
     return path.is_file() and h5py.is_hdf5(path) and bool(_frames(path))
 
 
@@ -37,13 +38,13 @@ def read(path: Path, options: ReadOptions) -> Source:
         ids = _names(path, frame["axis0"])
         time = _times(path, frame["axis1"])
         values = _values(path, frame, ids, len(time))
-    notes = (f"took key '{keys[0]}' of {', '.join(keys)}",) if len(keys) > 1 else ()
+    findings = (known(f"took key '{keys[0]}' of {', '.join(keys)}"),) if len(keys) > 1 else ()
     return Source(
         KIND,
         tuple(ids),
         (Channel(name="value"),),
         array_blocks(time, values[:, :, None]),
-        notes=notes,
+        findings=findings,
     )
 
 

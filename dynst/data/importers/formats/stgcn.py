@@ -15,7 +15,7 @@ __all__ = ["KIND", "matches", "read"]
 KIND = "stgcn"
 
 
-def matches(path: Path) -> bool:
+def matches(path: Path, options: ReadOptions) -> bool:
     return _series(path).is_file() and _series(path).name == "vel.csv"
 
 
@@ -29,7 +29,7 @@ def read(path: Path, options: ReadOptions) -> Source:
     return replace(
         source,
         edges=graph.edges,
-        notes=(*source.notes, f"edges from {graph_file.name}: {graph.note}"),
+        findings=(*source.findings, *graph.findings),
     )
 
 

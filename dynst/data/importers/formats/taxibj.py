@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from dynst.data.importers.formats.grids import grid_source
+from dynst.data.importers.report import known
 from dynst.data.importers.source import ReadOptions, Source
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
@@ -18,7 +19,7 @@ KIND = "taxibj"
 DAY = 86_400
 
 
-def matches(path: Path) -> bool:
+def matches(path: Path, options: ReadOptions) -> bool:
     if not (path.is_file() and h5py.is_hdf5(path)):
         return False
     with h5py.File(path) as file:
@@ -41,7 +42,7 @@ def read(path: Path, options: ReadOptions) -> Source:
     )
     note = f"slots of the day run to {slots}, so a step is {DAY // slots // 60} min"
     channels = tuple(Channel(name=name) for name in names)
-    return grid_source(KIND, time, np.moveaxis(values, 1, -1), channels, notes=(note,))
+    return grid_source(KIND, time, np.moveaxis(values, 1, -1), channels, findings=(known(note),))
 
 
 def _times(path: Path, stamps: np.ndarray) -> tuple[np.ndarray, int]:

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from dynst.data.importers.columns import joined_times, time_columns
+from dynst.data.importers.columns import joined_times, time_columns, time_parts
 from dynst.data.importers.formats import long_table
 from dynst.data.importers.formats.tables import NULLS, Table, is_table, open_table
+from dynst.data.importers.report import known
 from dynst.data.importers.source import Block, ReadOptions, Source, step_times
 from dynst.data.importers.text_cells import is_number
-from dynst.data.importers.times import to_seconds
+from dynst.data.importers.times import TimeReader, read_times
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
 
@@ -22,8 +23,8 @@ PLACES = (("longitude", "latitude"), ("lon", "lat"), ("easting", "northing"))
 EDGE_ENDS = ({"from", "to"}, {"source", "target"}, {"origin", "destination"})
 
 
-def matches(path: Path) -> bool:
-    return is_table(path) and not long_table.matches(path)
+def matches(path: Path, options: ReadOptions) -> bool:
+    return is_table(path) and not long_table.matches(path, options)
 
 
 def read(path: Path, options: ReadOptions) -> Source:
@@ -61,24 +62,20 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
                 f"{table.path}: every column beside the time must hold readings, but '{name}' "
                 f"holds '{wrong}'; mend or drop it, or name the time column with --time-column"
             )
-    notes: tuple[str, ...] = (
-        (
-            f"time from "
-            f"{' and '.join(repr(name) if name else 'the first column' for name in stamps)}",
-        )
-        if stamps
-        else ()
-    )
-    timed = bool(stamps)
-    if not stamps:
-        _, timed, notes = step_times(1, options)
+    if stamps:
+        reader = read_times(lambda: time_parts(table, stamps), options)
+        named = " and ".join(repr(name) if name else "the first column" for name in stamps)
+        clock, findings = reader.clock, (known(f"time from {named}"), *reader.findings)
+    else:
+        reader = None
+        _, clock, findings = step_times(1, options)
     return Source(
         kind,
         tuple(ids),
         (Channel(name="value"),),
-        lambda: _blocks(table, ids, stamps, options),
-        timed=timed,
-        notes=notes,
+        lambda: _blocks(table, ids, stamps, reader, options),
+        clock=clock,
+        findings=findings,
     )
 
 
@@ -88,14 +85,18 @@ def _looks_like_data(table: Table) -> bool:
 
 
 def _blocks(
-    table: Table, ids: list[str], stamps: list[str], options: ReadOptions
+    table: Table,
+    ids: list[str],
+    stamps: list[str],
+    reader: TimeReader | None,
+    options: ReadOptions,
 ) -> Iterator[Block]:
     done = 0
     for batch in table.batches(set(stamps)):
         values = np.stack([_floats(batch.column(name)) for name in ids], axis=1)
         time = (
-            to_seconds(joined_times(batch, stamps))
-            if stamps
+            reader.read(joined_times(batch, stamps))
+            if reader
             else step_times(len(values), options, done)[0]
         )
         done += len(values)

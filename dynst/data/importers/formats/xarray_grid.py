@@ -11,6 +11,8 @@ import numpy as np
 import xarray as xr
 import zarr
 
+from dynst.data.clock import Clock
+from dynst.data.importers.report import Finding, assumed
 from dynst.data.importers.source import (
     BLOCK_BYTES,
     Block,
@@ -19,7 +21,7 @@ from dynst.data.importers.source import (
     numbered,
     step_times,
 )
-from dynst.data.importers.times import to_seconds
+from dynst.data.importers.times import times_of
 from dynst.data.lattice import cell_ids, cell_positions, grid_edges
 from dynst.data.manifest import Channel, Grid
 from dynst.errors import DataError
@@ -31,7 +33,7 @@ SUFFIXES = {".nc", ".nc3", ".nc4", ".cdf", ".netcdf"}
 LONGITUDES, LATITUDES = {"lon", "longitude", "x_lon"}, {"lat", "latitude", "y_lat"}
 
 
-def matches(path: Path) -> bool:
+def matches(path: Path, options: ReadOptions) -> bool:
     return path.suffix in SUFFIXES or path.name.endswith((".zarr", ".zarr.zip"))
 
 
@@ -50,7 +52,7 @@ def read(path: Path, options: ReadOptions) -> Source:
     height, width = (
         (array.sizes[name] for name in places) if len(places) == 2 else (1, array.sizes[places[0]])
     )
-    time, timed, notes = _times(array, time_name, options)
+    time, clock, findings = _times(array, time_name, options)
     positions, geometry = _positions(array, places)
     grid = Grid(height=height, width=width) if len(places) == 2 else None
     return Source(
@@ -62,8 +64,8 @@ def read(path: Path, options: ReadOptions) -> Source:
         geometry=geometry,  # type: ignore[arg-type]
         edges=grid_edges(height, width) if grid else None,
         grid=grid,
-        timed=timed,
-        notes=(*notes, *_notes(data, names)),
+        clock=clock,
+        findings=(*findings, *_left_out(data, names)),
     )
 
 
@@ -127,10 +129,11 @@ def _time(path: Path, array: xr.DataArray) -> Any:
 
 def _times(
     array: xr.DataArray, name: Any, options: ReadOptions
-) -> tuple[np.ndarray, bool, tuple[str, ...]]:
+) -> tuple[np.ndarray, Clock, tuple[Finding, ...]]:
     if name not in array.coords:
         return step_times(array.sizes[name], options)
-    return to_seconds(array[name].to_numpy()), True, ()
+    time, reader = times_of(array[name].to_numpy(), options)
+    return time, reader.clock, tuple(reader.findings)
 
 
 def _blocks(
@@ -178,6 +181,10 @@ def _station_ids(array: xr.DataArray, place: Any) -> tuple[str, ...]:
     return numbered(array.sizes[place])
 
 
-def _notes(data: xr.Dataset, names: list[str]) -> tuple[str, ...]:
+def _left_out(data: xr.Dataset, names: list[str]) -> tuple[Finding, ...]:
     left = [str(name) for name in data.data_vars if name not in names]
-    return (f"variables left out: {', '.join(left)} (take them with --variable)",) if left else ()
+    return (
+        (assumed(f"variables left out: {', '.join(left)}", "take them with --variable"),)
+        if left
+        else ()
+    )

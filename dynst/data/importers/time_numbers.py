@@ -1,0 +1,156 @@
+"""Times that are numbers: compact dates such as 2024030112, epochs, days of Excel, counts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from dynst.data.importers.report import Finding, assumed, known
+from dynst.data.importers.source import ReadOptions
+from dynst.errors import DataError
+
+__all__ = ["NUMBER_FORMATS", "NumberParser", "decide_numbers"]
+
+EPOCHS = {"epoch-s": 10**6, "epoch-ms": 10**3, "epoch-us": 1, "epoch-ns": 1}  # microseconds
+LEAST_EPOCH = {"epoch-s": 1e8, "epoch-ms": 1e11, "epoch-us": 1e14, "epoch-ns": 1e17}  # of 1973
+COMPACT = {"%Y": 4, "%Y%m": 6, "%Y%m%d": 8, "%Y%m%d%H": 10, "%Y%m%d%H%M": 12, "%Y%m%d%H%M%S": 14}
+YEARS = (1800, 2100)  # of compact dates
+EXCEL_EPOCH, EXCEL_DAYS = 25_569, (20_000, 60_000)  # 1970 in days of Excel; 1954 to 2064
+DAY = 86_400 * 10**6  # in microseconds
+NUMBER_FORMATS = (*EPOCHS, "excel", "count")
+
+
+@dataclass(frozen=True)
+class NumberParser:
+    """One way to read numbers as times.
+
+    Args:
+        form: one of ``NUMBER_FORMATS``, or a compact date such as ``%Y%m%d``.
+        findings: what is said of it.
+    """
+
+    form: str
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def zone(self) -> str | None:
+        """Epochs count seconds of UTC; the clock of other numbers is unknown."""
+        return "UTC" if self.form in EPOCHS else None
+
+    @property
+    def counted(self) -> bool:
+        """Whether the numbers count steps and are no times."""
+        return self.form == "count"
+
+    def microseconds(self, values: pd.Series) -> np.ndarray:
+        """Since 1970-01-01, or the numbers themselves where they only count.
+
+        Raises:
+            DataError: a number is no time of this form.
+        """
+        numbers = pd.to_numeric(values, errors="coerce").to_numpy()
+        if self.counted:
+            return _whole(numbers, values)
+        if self.form == "excel":
+            return np.round((numbers - EXCEL_EPOCH) * DAY / 1e6).astype(np.int64) * 10**6
+        if self.form in COMPACT:
+            whole = _whole(numbers, values)
+            moments, valid = _compact(whole, COMPACT[self.form])
+            if not valid.all():
+                wrong = values.iloc[int((~valid).argmax())]
+                raise DataError(
+                    f"times must be dates written as {self.form} like those before them, but one "
+                    f"is '{wrong}'; mend it, or say how they are written with --time-format"
+                )
+            return moments
+        if not np.isfinite(numbers.astype(float)).all():
+            wrong = values[~np.isfinite(numbers.astype(float))].iloc[0]
+            raise DataError(f"times must be numbers like those before them, but one is '{wrong}'")
+        if self.form == "epoch-ns":
+            return numbers.astype(np.int64) // 10**3
+        scale = EPOCHS[self.form]
+        if numbers.dtype.kind == "f":
+            return np.round(numbers * scale).astype(np.int64)
+        return numbers.astype(np.int64) * scale
+
+
+def decide_numbers(sample: np.ndarray, options: ReadOptions) -> NumberParser:
+    """How numbers count time, by the year that they would mean.
+
+    Raises:
+        DataError: they mean no plausible time.
+    """
+    if options.time_format is not None:
+        if options.time_format not in (*NUMBER_FORMATS, *COMPACT):
+            raise DataError(
+                f"times are numbers, so --time-format must be one of "
+                f"{', '.join((*NUMBER_FORMATS, *COMPACT))}, but is '{options.time_format}'"
+            )
+        options.apply("time_format")
+        return NumberParser(options.time_format)
+    whole = bool(np.all(np.isfinite(sample)) and np.all(sample == np.floor(sample)))
+    if whole and (form := _compact_form(sample.astype(np.int64))):
+        return NumberParser(form, (known(f"times are dates written as {form}"),))
+    low, high = float(np.min(sample)), float(np.max(sample))
+    for form in reversed(EPOCHS):
+        if low >= LEAST_EPOCH[form]:
+            return NumberParser(form, (known(f"times are epochs in {form[6:]}, which are UTC"),))
+    if whole and len(sample) > 1 and (np.diff(sample) == 1).all():
+        return NumberParser(
+            "count",
+            (
+                assumed(
+                    f"times count steps from {low:g} on and tell no date",
+                    "--start and --step in place of --time-column, or --time-format epoch-s",
+                ),
+            ),
+        )
+    if EXCEL_DAYS[0] <= low and high <= EXCEL_DAYS[1]:
+        day = pd.Timestamp("1970-01-01") + pd.Timedelta(days=low - EXCEL_EPOCH)
+        raise DataError(
+            f"times such as {low:g} may be days of Excel (it would be {day:%Y-%m-%d %H:%M}); say "
+            f"so with --time-format excel, or name another column with --time-column"
+        )
+    raise DataError(
+        f"times from {low:g} to {high:g} are neither dates nor epochs; say what they are with "
+        f"--time-format ({', '.join(NUMBER_FORMATS)}), or name another column with --time-column"
+    )
+
+
+def _compact_form(numbers: np.ndarray) -> str | None:
+    for form, digits in COMPACT.items():
+        if (numbers >= 10 ** (digits - 1)).all() and (numbers < 10**digits).all():
+            return form if _compact(numbers, digits)[1].all() else None
+    return None
+
+
+def _compact(numbers: np.ndarray, digits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Microseconds of numbers whose digits are year, month, …, and which of them are dates."""
+    fields, rest = [], numbers
+    for _ in range((digits - 4) // 2):
+        fields.append(rest % 100)
+        rest = rest // 100
+    zero = np.zeros_like(numbers)
+    month, day, hour, minute, second = (
+        *fields[::-1],
+        *([zero + 1, zero + 1, zero, zero, zero][len(fields) :]),
+    )
+    valid = (rest >= YEARS[0]) & (rest <= YEARS[1]) & (month >= 1) & (month <= 12)
+    months = np.where(valid, (rest - 1970) * 12 + month - 1, 0).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + (day - 1).astype("timedelta64[D]")
+    valid &= (day >= 1) & (days.astype("datetime64[M]") == months)
+    clock = (hour * 60 + minute) * 60 + second
+    valid &= (minute < 60) & (second < 60) & (clock <= 86_400)
+    return days.astype(np.int64) * DAY + clock * 10**6, valid
+
+
+def _whole(numbers: np.ndarray, values: pd.Series) -> np.ndarray:
+    odd = ~np.isfinite(numbers.astype(float)) | (numbers != np.floor(numbers))
+    if odd.any():
+        raise DataError(
+            f"times must be whole numbers like those before them, but one is "
+            f"'{values.iloc[int(odd.argmax())]}'; mend it, or say how they are written with "
+            f"--time-format"
+        )
+    whole: np.ndarray = numbers.astype(np.int64)
+    return whole

@@ -1,0 +1,77 @@
+"""The step of a series: seconds, or months where the calendar makes seconds uneven."""
+
+from dataclasses import dataclass
+
+import cftime  # type: ignore[import-untyped]
+import numpy as np
+
+from dynst.data.clock import Clock, step_text
+from dynst.errors import DataError
+
+__all__ = ["TimeAxis", "time_axis"]
+
+DAY = 86_400
+LEAST_MONTH = 27 * DAY  # between the middles of two months
+SAME_DAY = 3 * DAY  # middles and ends of months lie at most so far from each other
+COMMON = 0.5  # of the steps must be multiples of the typical one
+
+
+@dataclass(frozen=True)
+class TimeAxis:
+    """Times, their clock and step.
+
+    Args:
+        time: ``[N]`` int64 in the clock's unit.
+        clock: how they are read.
+        step: the most frequent difference, the shortest of equals: one odd time does not make a
+            gap of every other step.
+        odd: how many differences are no multiple of the step.
+    """
+
+    time: np.ndarray
+    clock: Clock
+    step: int
+    odd: int = 0
+
+
+def time_axis(time: np.ndarray, clock: Clock) -> TimeAxis:
+    """Months where the times follow the calendar's months, quarters or years; else as they are.
+
+    Raises:
+        DataError: there are fewer than two times, or most of them have no common step.
+    """
+    if len(time) < 2:
+        raise DataError(
+            f"a store needs at least two steps, but got {len(time)}; bring a longer series"
+        )
+    months = _months(time, clock)
+    if months is not None:
+        time, clock = months, Clock(unit="month", calendar=clock.calendar)
+    steps = np.diff(time)
+    distinct, counts = np.unique(steps, return_counts=True)
+    step = int(distinct[counts.argmax()])
+    odd = int((steps % step != 0).sum())
+    if clock.unit == "second" and odd > (1 - COMMON) * len(steps):
+        raise DataError(
+            f"times must have a common step, but {odd:,} of {len(steps):,} differences are no "
+            f"multiple of the most frequent one, {step_text(step)}; bring the readings to steps "
+            f"with --resample, such as --resample 10min"
+        )
+    return TimeAxis(time, clock, step, odd)
+
+
+def _months(time: np.ndarray, clock: Clock) -> np.ndarray | None:
+    """Months since January 1970, where each time stands at the same place of another month."""
+    if clock.unit != "second" or np.diff(time).min() < LEAST_MONTH:
+        return None
+    local = clock.local(time)
+    if clock.calendar == "standard":
+        months = local.astype("datetime64[s]").astype("datetime64[M]")
+        number = months.astype(np.int64)
+        within = local - months.astype("datetime64[s]").astype(np.int64)
+    else:
+        dates = cftime.num2date(local, "seconds since 1970-01-01", clock.calendar)
+        number = np.array([(date.year - 1970) * 12 + date.month - 1 for date in dates], np.int64)
+        within = np.array([(date.day - 1) * DAY + date.hour * 3600 for date in dates])
+    same_place = within.max() - within.min() <= SAME_DAY
+    return number if same_place and (np.diff(number) > 0).all() else None

@@ -1,7 +1,7 @@
 """What the times of a series count: seconds of a clock, months, or steps alone."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -27,6 +27,7 @@ __all__ = [
 Unit = Literal["second", "month", "step"]
 Calendar = Literal["standard", "noleap", "all_leap", "360_day", "julian"]
 EPOCH = 1970
+MEAN_YEAR = 31_556_952  # seconds, of the Gregorian calendar
 FIRST_YEAR, LAST_YEAR = 1900, 2100  # of the changes of a zone's offset that are known
 SPANS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
@@ -46,7 +47,8 @@ class Transitions:
     def local(self, time: np.ndarray) -> np.ndarray:
         """Seconds of the zone's own clock at ``time``, int64 seconds of UTC."""
         ahead: np.ndarray = self.offset[np.searchsorted(self.at, time, side="right")]
-        return time + ahead
+        local: np.ndarray = time + ahead
+        return local
 
 
 class Clock(BaseModel):
@@ -96,6 +98,13 @@ class Clock(BaseModel):
             return 12
         days = {"noleap": 365, "all_leap": 366, "360_day": 360}.get(self.calendar)
         return None if days is None or self.unit == "step" else days * 86_400
+
+    @property
+    def periods(self) -> tuple[int, int, int]:
+        """Length of a day, a week and a year in the unit; 1 where a step is longer than that."""
+        if self.unit == "month":
+            return 1, 1, 12
+        return 86_400, 604_800, self.year or MEAN_YEAR
 
     @property
     def transitions(self) -> Transitions:
@@ -174,6 +183,17 @@ class Clock(BaseModel):
             text + _offset_text(shift)
             for text, shift in zip(texts.tolist(), (local - time).tolist(), strict=True)
         ]
+
+    def column(self, time: np.ndarray) -> pd.Series:
+        """Times as a column of a table: datetimes, of the zone where it is known, else labels."""
+        if not self.has_datetimes:
+            return pd.Series(time if self.unit == "step" else self.labels(time))
+        moments = pd.Series(time.astype("datetime64[s]").astype("datetime64[ns]"))
+        if self.zone is None:
+            return moments
+        zone = parse_zone(self.zone)
+        local = timezone(zone) if isinstance(zone, timedelta) else zone
+        return moments.dt.tz_localize(UTC).dt.tz_convert(local)
 
     def label(self, time: int) -> str:
         """One time as text."""

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dynst.data.calendar import calendar_features
+from dynst.data.clock import SECONDS, Clock, step_text
 from dynst.data.store import Readings
 from dynst.errors import ConfigError
 
@@ -20,11 +22,13 @@ __all__ = [
     "fit_scaler",
     "is_zero",
     "season_for",
+    "seasons_of",
 ]
 
-SeasonName = Literal["auto", "none", "day", "week"]
+SeasonName = Literal["auto", "none", "day", "week", "year"]
 HOUR, DAY, WEEK = 3600, 86_400, 604_800
-WEEKS_NEEDED, DAYS_NEEDED = 4, 3
+WEEKS_NEEDED, DAYS_NEEDED, YEARS_NEEDED = 4, 3, 3
+MONTHS = 12
 BLOCK_BYTES = 2**25  # of readings that are fitted at a time
 ROUND_TRIP = 1e-6  # a few roundings of float32, relative
 EPOCH_IS_THURSDAY = 3 * DAY  # 1970-01-01; a week starts on Monday
@@ -38,15 +42,20 @@ class Season:
     slots, so that it does not jump.
     """
 
-    period: int  # seconds
+    period: int  # in the unit of the clock
     slots: int
-    step: int | None = None  # seconds; None does not interpolate
+    step: int | None = None  # in that unit; None does not interpolate
+
+    @property
+    def origin(self) -> int:
+        """What to add to a time so that a period begins at 0: weeks begin on Monday."""
+        return EPOCH_IS_THURSDAY if self.period == WEEK else 0
 
     def slot_of(self, time: Tensor) -> Tensor:
-        """The slot of each time (int64 seconds since 1970-01-01)."""
+        """The slot of each time (int64 since 1970, of the clock that seasons follow)."""
         if self.slots == 1:
             return torch.zeros_like(time)
-        return ((time + EPOCH_IS_THURSDAY) % self.period) * self.slots // self.period
+        return ((time + self.origin) % self.period) * self.slots // self.period
 
     def profile_at(self, profile: Tensor, time: Tensor) -> Tensor:
         """``profile [P, ...]`` at times ``[...]``."""
@@ -55,37 +64,66 @@ class Season:
             return profile[self.slot_of(time)]
         middle = (length - self.step) // 2  # of the readings in a slot
         slot = self.slot_of(time - middle)
-        weight = ((time - middle + EPOCH_IS_THURSDAY) % length / length).to(profile.dtype)
+        weight = ((time - middle + self.origin) % length / length).to(profile.dtype)
         weight = weight.reshape(*weight.shape, *(1,) * (profile.ndim - 1))
         return torch.lerp(profile[slot], profile[(slot + 1) % self.slots], weight)
 
 
-SEASONS = {"none": Season(1, 1), "day": Season(DAY, 24), "week": Season(WEEK, 168)}
+def seasons_of(clock: Clock) -> dict[str, Season]:
+    """The seasons that a clock has: an hour of the day or the week, a month of the year."""
+    day, week, year = clock.periods
+    found = {"none": Season(1, 1), "year": Season(year, MONTHS)}
+    if clock.unit != "month":
+        found |= {"day": Season(day, 24), "week": Season(week, 168)}
+    return found
 
 
-def season_for(name: SeasonName, *, step_seconds: int, train_seconds: int) -> Season:
+SEASONS = seasons_of(SECONDS)
+
+
+def season_for(name: SeasonName, *, step: int, train_span: int, clock: Clock = SECONDS) -> Season:
     """The season to use; ``auto`` takes the longest one that the training data show often enough.
 
     An hour of the week needs four weeks of training data, an hour of the day three days; steps of a
-    day or more have no daily season. Raises ConfigError where a named season is shorter than two
-    steps.
+    day or more have no daily season. A month of the year, for series that count months or days of a
+    calendar without weeks, needs three years.
+
+    Args:
+        name: of the season.
+        step: of the series, in the clock's unit.
+        train_span: of the training part, in that unit.
+        clock: of the series.
+
+    Raises:
+        ConfigError: the clock has no such season, or it is shorter than two steps.
     """
+    seasons = seasons_of(clock)
     if name == "auto":
-        if step_seconds <= DAY and train_seconds >= WEEKS_NEEDED * WEEK:
-            name = "week"
-        elif step_seconds * 2 <= DAY and train_seconds >= DAYS_NEEDED * DAY:
-            name = "day"
-        else:
-            name = "none"
-    season = SEASONS[name]
-    if name != "none" and season.period < 2 * step_seconds:
+        name = _longest(step, train_span, clock)
+    if name not in seasons:
         raise ConfigError(
-            f"data.season must be longer than two steps, but '{name}' has {season.period} s and a "
-            f"step {step_seconds} s; set data.season to 'auto' or 'none'"
+            f"data.season must be one of {', '.join(seasons)} for a series of "
+            f"{clock.describe()}, but is '{name}'; set data.season to 'auto'"
         )
-    return Season(
-        season.period, max(1, min(season.slots, season.period // step_seconds)), step_seconds
-    )
+    season = seasons[name]
+    if name != "none" and season.period < 2 * step:
+        raise ConfigError(
+            f"data.season must be longer than two steps, but '{name}' has "
+            f"{step_text(season.period, clock.unit)} and a step {step_text(step, clock.unit)}; "
+            f"set data.season to 'auto' or 'none'"
+        )
+    return Season(season.period, max(1, min(season.slots, season.period // step)), step)
+
+
+def _longest(step: int, train_span: int, clock: Clock) -> SeasonName:
+    day, week, year = clock.periods
+    if clock.year is not None and step * 2 <= year and train_span >= YEARS_NEEDED * year:
+        return "year"
+    if clock.unit == "month":
+        return "none"
+    if clock.calendar == "standard" and step <= day and train_span >= WEEKS_NEEDED * week:
+        return "week"
+    return "day" if step * 2 <= day and train_span >= DAYS_NEEDED * day else "none"
 
 
 class SeasonalScaler(nn.Module):
@@ -98,20 +136,37 @@ class SeasonalScaler(nn.Module):
 
     profile: Tensor  # [P, S, C]
     scale: Tensor  # [S, C]
+    zone_changes: Tensor  # [Z] when the offset to UTC changes
+    zone_offsets: Tensor  # [Z + 1]
     quantity: (
         Tensor  # [C], what each channel measures; several cells of a patch may measure one quantity
     )
 
-    def __init__(self, season: Season, num_sensors: int, num_channels: int) -> None:
+    def __init__(
+        self, season: Season, num_sensors: int, num_channels: int, clock: Clock = SECONDS
+    ) -> None:
         super().__init__()
-        self.season = season
+        self.season, self.clock = season, clock
+        changes = clock.transitions
+        self.register_buffer("zone_changes", torch.tensor(changes.at), persistent=False)
+        self.register_buffer("zone_offsets", torch.tensor(changes.offset), persistent=False)
         self.register_buffer("profile", torch.zeros(season.slots, num_sensors, num_channels))
         self.register_buffer("scale", torch.ones(num_sensors, num_channels))
         self.register_buffer("quantity", torch.arange(num_channels), persistent=False)
 
+    def local(self, time: Tensor) -> Tensor:
+        """Times ``[...]`` of the store as the clock that seasons follow shows them."""
+        if not len(self.zone_changes):
+            return time + self.zone_offsets if self.clock.unit == "second" else time
+        return time + self.zone_offsets[torch.bucketize(time, self.zone_changes, right=True)]
+
+    def calendar(self, time: Tensor) -> Tensor:
+        """Where times ``[...]`` of the store stand in day, week and year, ``[..., 6]``."""
+        return calendar_features(self.local(time), self.clock.periods)
+
     def profile_at(self, time: Tensor) -> Tensor:
-        """``[...]`` times to ``[..., S, C]``."""
-        return self.season.profile_at(self.profile, time)
+        """``[...]`` times of the store to ``[..., S, C]``."""
+        return self.season.profile_at(self.profile, self.local(time))
 
     def transform(self, values: Tensor, time: Tensor) -> Tensor:
         """``[..., S, C]`` raw to scaled, at times ``[...]``."""
@@ -137,7 +192,9 @@ class SeasonalScaler(nn.Module):
         return spread[0] / spread
 
 
-def fit_scaler(readings: Readings, season: Season, rows: slice) -> SeasonalScaler:
+def fit_scaler(
+    readings: Readings, season: Season, rows: slice, clock: Clock = SECONDS
+) -> SeasonalScaler:
     """Fit on ``rows`` (the training part) alone: the median of each slot, then the spread of what
     remains.
 
@@ -146,8 +203,10 @@ def fit_scaler(readings: Readings, season: Season, rows: slice) -> SeasonalScale
     network's scale.
     """
     time = torch.tensor(readings.time[rows])
+    num_sensors, num_channels = readings.values.shape[1:]
+    scaler = SeasonalScaler(season, num_sensors, num_channels, clock)
+    time = scaler.local(time)
     slots = season.slot_of(time).numpy()
-    scaler = SeasonalScaler(season, *readings.values.shape[1:])
     profile, scale = scaler.profile.numpy(), scaler.scale.numpy()  # views
     overall = np.empty_like(scale)
     for sensors in _sensor_blocks(scale.shape[0], 4 * len(slots) * scale.shape[1]):

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dynst.data.calendar import calendar_features
 from dynst.data.scaler import SeasonalScaler
 from dynst.data.store import Readings
 from dynst.devices import fits
@@ -96,7 +95,7 @@ def make_series(readings: Readings, scaler: SeasonalScaler, scratch: Path | None
         if not complete:
             observed[rows] = torch.from_numpy(np.array(readings.observed[rows]))
             values[rows].masked_fill_(~observed[rows], 0.0)
-    return Series(time, values, observed, calendar_features(time))
+    return Series(time, values, observed, scaler.calendar(time))
 
 
 def _storage(shape: tuple[int, ...], dtype: torch.dtype, scratch: Path | None, name: str) -> Tensor:

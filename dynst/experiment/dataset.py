@@ -87,10 +87,9 @@ def plan_dataset(
     season does not fit.
     """
     splits = chronological_splits(store.manifest.num_steps, shares)
-    step = store.manifest.step_seconds
-    chosen = season_for(
-        season, step_seconds=step, train_seconds=step * (splits.train.stop - splits.train.start)
-    )
+    step, clock = store.manifest.step, store.manifest.clock
+    span = step * (splits.train.stop - splits.train.start)
+    chosen = season_for(season, step=step, train_span=span, clock=clock)
     time = torch.tensor(store.readings.time)
     train, val, test = (
         window_starts(time, rows, model.window, model.horizon)
@@ -108,7 +107,7 @@ def make_dataset(
     parts.
     """
     plan = plan or plan_dataset(store, model)
-    scaler = fit_scaler(store.readings, plan.season, plan.train)
+    scaler = fit_scaler(store.readings, plan.season, plan.train, store.manifest.clock)
     scaler.quantity %= len(store.manifest.quantities)
     series = make_series(store.readings, scaler)
     train, val, test = (
@@ -187,7 +186,9 @@ def check_model(model: ModelConfig, store: SensorStore, plan: DatasetPlan) -> No
         ConfigError: the model cannot be made for this store, or its forecast has another shape than
             asked for.
     """
-    scaler = SeasonalScaler(plan.season, len(store.sensors), len(store.channel_names))
+    scaler = SeasonalScaler(
+        plan.season, len(store.sensors), len(store.channel_names), store.manifest.clock
+    )
     place: Any = {"positions": _tensor(store.sensors.positions), "layout": store.manifest.layout}
     made = build_forecaster(
         model, scaler, store.edges, targets=plan.channels.tolist(), seed=0, **place

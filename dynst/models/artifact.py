@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from dynst.data.clock import SECONDS, Clock
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
 from dynst.data.scaler import Season, SeasonalScaler
@@ -23,6 +24,7 @@ from dynst.errors import ArtifactError
 from dynst.models.factory import ModelConfig, build_forecaster
 from dynst.models.forecaster import SparseForecaster
 from dynst.models.inference import ServedForecaster
+from dynst.models.last_window import last_window
 
 __all__ = ["Artifact", "Description", "artifact_digest", "load_artifact", "save_artifact"]
 
@@ -36,8 +38,9 @@ class Description(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["dynst-model"] = "dynst-model"
-    # 1 had no linear path in its readout, 2 the options of the backbone beside its name
-    version: Literal[3] = 3
+    # 1 had no linear path in its readout, 2 the options of the backbone beside its name, 3 seconds
+    # of an unknown zone alone
+    version: Literal[4] = 4
     model: ModelConfig
     sensors: tuple[str, ...]
     active: tuple[bool, ...]
@@ -47,7 +50,8 @@ class Description(BaseModel):
     season_period: int
     season_slots: int
     season_step: int | None = None
-    step_seconds: int
+    step: int = Field(ge=1, description="between two readings, in the clock's unit")
+    clock: Clock = SECONDS
     data_digest: str
     patching: Patching | None = Field(
         None, description="of a grid, whose patches the sensors are; patches.to_frames undoes it"
@@ -79,16 +83,17 @@ class Artifact:
         """Forecast every location from the latest readings of the active sensors.
 
         Args:
-            time: ``[T]`` seconds since 1970-01-01, one step apart.
-            readings: ``[T, K, C]`` raw, sensors in the order of ``description.active_sensors``; NaN
-                where missing, which is read as the location's seasonal profile. A sensor without
-                any reading is left out, as if it were off.
+            time: ``[T]`` int64 as ``description.clock`` counts them, increasing by the step that
+                the model was trained on; where a step is left out, its readings are missing.
+            readings: ``[T, K, C]`` raw, at least a window of them, sensors in the order of
+                ``description.active_sensors``; NaN where missing, which is read as the location's
+                seasonal profile. A sensor without any reading is left out, as if it were off.
 
         Returns:
             Times ``[H]`` and forecasts ``[H, S, targets]`` in the channel's unit.
 
         Raises:
-            ArtifactError: the readings have another shape.
+            ArtifactError: the readings have another shape, or times another order or step.
 
         Example:
             >>> artifact = load_artifact(Path("model"))  # doctest: +SKIP
@@ -96,12 +101,19 @@ class Artifact:
         """
         config = self.description.model
         shape = (config.window, sum(self.description.active), len(self.description.channels))
-        if readings.shape != shape or len(time) != config.window:
+        if (
+            readings.shape[1:] != shape[1:]
+            or len(readings) < config.window
+            or len(time) != len(readings)
+        ):
             raise ArtifactError(
                 f"the model reads {shape[0]} steps of {shape[1]} active sensors and {shape[2]} "
                 f"channels, but got readings of shape {readings.shape} and {len(time)} times"
             )
-        past = torch.tensor(np.asarray(time, np.int64))
+        time, readings = last_window(
+            time, readings, config.window, self.description.step, self.description.clock
+        )
+        past = torch.tensor(time)
         raw = torch.tensor(np.asarray(readings, np.float32)).nan_to_num(
             torch.nan, torch.nan, torch.nan
         )  # nothing infinite is read
@@ -123,7 +135,7 @@ class Artifact:
         active, targets = torch.tensor(description.active), torch.tensor(description.targets)
         if heard is not None:
             active[active.clone()] = heard
-        return ServedForecaster(self.model, active, targets, description.step_seconds).eval()
+        return ServedForecaster(self.model, active, targets, description.step).eval()
 
 
 def save_artifact(
@@ -154,9 +166,16 @@ def save_artifact(
 
 
 def _upgraded(document: dict[str, Any]) -> dict[str, Any]:
-    """A description of version 2 as one of today."""
-    if document.get("version") != 2:
+    """A description of an earlier version as one of today."""
+    if document.get("version") == 2:
+        document = _with_options(document)
+    if document.get("version") != 3:
         return document
+    rest = {name: value for name, value in document.items() if name != "step_seconds"}
+    return rest | {"version": 4, "step": document["step_seconds"]}
+
+
+def _with_options(document: dict[str, Any]) -> dict[str, Any]:
     model = dict(document["model"])
     old = {"blocks": model.pop("blocks"), "heads": model.pop("heads")}
     options = old if model["backbone"] == "patch_transformer" else {"blocks": old["blocks"]}
@@ -231,7 +250,9 @@ def load_artifact(folder: Path | str) -> Artifact:
             f"one run"
         ) from error
     season = Season(description.season_period, description.season_slots, description.season_step)
-    scaler = SeasonalScaler(season, len(description.sensors), len(description.channels))
+    scaler = SeasonalScaler(
+        season, len(description.sensors), len(description.channels), description.clock
+    )
     place = {"positions": tensors.pop(POSITIONS, None), "layout": description.patching}
     model = build_forecaster(
         description.model, scaler, edges, targets=description.targets, seed=0, **place

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dynst.data.calendar import calendar_features
+from dynst.data.calendar import NUM_CALENDAR
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
 from dynst.errors import ConfigError
@@ -82,9 +82,7 @@ PARTS: dict[str, Callable[[Blueprint], Any]] = {
     "num_targets": lambda blueprint: blueprint.shape.num_targets,
     "hidden": lambda blueprint: blueprint.shape.hidden,
     "targets": lambda blueprint: list(blueprint.targets),
-    "num_calendar": lambda blueprint: calendar_features(torch.zeros(1, dtype=torch.int64)).shape[
-        -1
-    ],
+    "num_calendar": lambda blueprint: NUM_CALENDAR,
     "node_embedding": lambda blueprint: blueprint.node_embedding,
     "positions": lambda blueprint: (
         None if blueprint.positions is None else blueprint.positions.float()

@@ -5,7 +5,6 @@ locations out.
 import torch
 from torch import Tensor, nn
 
-from dynst.data.calendar import calendar_features
 from dynst.data.windows import ForecastInputs
 from dynst.models.forecaster import SparseForecaster
 
@@ -19,22 +18,20 @@ class ServedForecaster(nn.Module):
     Args:
         active: bool ``[S]``.
         targets: channels that are forecast.
-        step_seconds: between two readings.
+        step: between two readings, in the unit of the model's clock.
     """
 
-    def __init__(
-        self, model: SparseForecaster, active: Tensor, targets: Tensor, step_seconds: int
-    ) -> None:
+    def __init__(self, model: SparseForecaster, active: Tensor, targets: Tensor, step: int) -> None:
         super().__init__()
-        self.model, self.step_seconds = model, step_seconds
+        self.model, self.step = model, step
         self.sensors: Tensor
         self.targets: Tensor
         self.register_buffer("sensors", active.nonzero().squeeze(1))
         self.register_buffer("targets", targets)
 
     def times_ahead(self, time: Tensor) -> Tensor:
-        """``[H]`` after the last of ``time``, seconds since 1970-01-01."""
-        return time[-1] + self.step_seconds * torch.arange(1, self.model.shape.horizon + 1)
+        """``[H]`` after the last of ``time``, in the unit of the model's clock."""
+        return time[-1] + self.step * torch.arange(1, self.model.shape.horizon + 1)
 
     def forward(self, time: Tensor, readings: Tensor) -> Tensor:
         """``[H, S, targets]`` from ``time [T]`` int64 and ``readings [T, K, C]``.
@@ -45,6 +42,6 @@ class ServedForecaster(nn.Module):
         scaled = (readings - scaler.profile_at(time)[:, self.sensors]) / scaler.scale[self.sensors]
         scaled = torch.where(observed, scaled, 0.0)
         ahead = self.times_ahead(time)
-        calendar = calendar_features(ahead[:1])
+        calendar = scaler.calendar(ahead[:1])
         out = self.model(ForecastInputs(scaled[None], observed[None], calendar, self.sensors))
         return scaler.restore(out, ahead[None], self.targets)[0]

@@ -31,7 +31,7 @@ class RolledOut(SparseForecaster):
 
     def forward(self, inputs: ForecastInputs) -> Tensor:
         window, horizon, at_once = self.shape.window, self.shape.horizon, self.inner.shape.horizon
-        seconds = self.scaler.season.step or 0
+        length, periods = self.scaler.season.step or 0, self.scaler.clock.periods
         both, asked, own = _both(inputs.locations, inputs.sensors)
         readings, observed, steps = inputs.readings, inputs.observed, list[Tensor]()
         for step in range(0, horizon, at_once):
@@ -39,7 +39,7 @@ class RolledOut(SparseForecaster):
                 inputs._replace(
                     readings=readings,
                     observed=observed,
-                    calendar=shifted_calendar(inputs.calendar, step * seconds),
+                    calendar=shifted_calendar(inputs.calendar, step * length, periods),
                     locations=both,
                 )
             )

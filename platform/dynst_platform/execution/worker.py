@@ -159,7 +159,7 @@ def _arm_report(
     learned = arm.kind == ArmKind.LEARNED
     tables = {"test": found.errors} | (_references(experiment.dataset, dense) if learned else {})
     channels = _target_names(arm, store)
-    minutes = store.manifest.step_seconds / 60 if store.manifest.timed else None
+    minutes = store.manifest.step / 60 if store.manifest.clock.unit == "second" else None
     metrics = _horizon_metrics(found.errors)
     for name, table in tables.items():
         metrics |= _named(name, overall_errors(table, groups, channels))

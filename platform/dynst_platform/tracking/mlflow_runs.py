@@ -14,6 +14,7 @@ import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, LoggedModelStatus, Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from mlflow.types.schema import AnyType, ColSpec, Schema
 
 import dynst
 from dynst.data.store import SensorStore
@@ -257,7 +258,7 @@ def _logged_model(store: SensorStore, folder: Path, step: int) -> str:
         python_model=serving_model.__file__,
         artifacts={"model": str(folder)},
         code_paths=_code(folder),
-        signature=mlflow.models.infer_signature(example, model.predict(context, example)),
+        signature=_signature(example, model.predict(context, example)),
         input_example=example,
         pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS],
         step=step,
@@ -335,8 +336,19 @@ def _input_example(store: SensorStore, folder: Path) -> pd.DataFrame:
         values.reshape(len(values), -1).astype(np.float64), columns=reading_columns(description)
     )
     table = every[input_columns(description)].copy()
-    table.insert(0, "time", readings.time[rows].astype("datetime64[s]").astype("datetime64[ns]"))
+    clock, time = description.clock, readings.time[rows]
+    table.insert(0, "time", time if clock.unit == "step" else clock.labels(time))
     return table
+
+
+def _signature(example: pd.DataFrame, forecast: pd.DataFrame) -> mlflow.models.ModelSignature:
+    """Any value is let through as a time, so that it is the model that says what is wrong."""
+    inferred = mlflow.models.infer_signature(example, forecast)
+    inputs = [
+        ColSpec(AnyType(), column.name) if column.name == "time" else column
+        for column in inferred.inputs.inputs
+    ]
+    return mlflow.models.ModelSignature(Schema(inputs), inferred.outputs)
 
 
 def _flatten(document: Document, prefix: str = "") -> Overrides:

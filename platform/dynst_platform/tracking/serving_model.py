@@ -2,8 +2,10 @@
 
 Input is a table with one row a step: a ``time`` column and one column for each active sensor
 (``sensor/channel`` where there are several channels, as in patches of a grid: ``r2c5/slp[0,1]``),
-in any order; the last ``window`` rows are read. Output has one row a forecast step and one column
-for each location of the network, the switched-off ones included.
+in any order. ``time`` holds datetimes, or texts as ``dynst forecast`` prints them, with their
+offset where the zone of the model's times is known; steps that are left out are missing. The last
+``window`` steps are read. Output has one row a forecast step and one column for each location of
+the network, the switched-off ones included.
 """
 
 from collections.abc import Iterable
@@ -14,10 +16,18 @@ import mlflow
 import numpy as np
 import pandas as pd
 
+from dynst.data.moments import moments_of
 from dynst.errors import ArtifactError
 from dynst.models.artifact import Artifact, Description, load_artifact
 
-__all__ = ["ServingModel", "forecast_table", "input_columns", "output_columns", "reading_columns"]
+__all__ = [
+    "ServingModel",
+    "forecast_frame",
+    "forecast_table",
+    "input_columns",
+    "output_columns",
+    "reading_columns",
+]
 
 
 def reading_columns(description: Description) -> list[str]:
@@ -80,7 +90,8 @@ def forecast_table(artifact: Artifact, table: pd.DataFrame) -> pd.DataFrame:
     """A row for each step ahead, from a table as the module describes it.
 
     Raises:
-        ArtifactError: a column is absent, or there are too few rows.
+        ArtifactError: a column is absent, there are too few rows, or they have another step.
+        DataError: ``time`` holds no times of the model's clock.
     """
     description = artifact.description
     window, columns = description.model.window, input_columns(description)
@@ -95,13 +106,24 @@ def forecast_table(artifact: Artifact, table: pd.DataFrame) -> pd.DataFrame:
             f"the model reads the last {window} steps, but got {len(table)} rows; give more history"
         )
     rows = table.iloc[-window:]
-    time = pd.to_datetime(rows["time"]).to_numpy().astype("datetime64[s]").astype(np.int64)
+    time = moments_of(rows["time"], description.clock)
     raw = rows[columns].reindex(columns=reading_columns(description)).to_numpy(np.float32)
-    readings = raw.reshape(window, -1, len(description.channels))
+    return forecast_frame(artifact, time, raw.reshape(window, -1, len(description.channels)))
+
+
+def forecast_frame(artifact: Artifact, time: np.ndarray, readings: np.ndarray) -> pd.DataFrame:
+    """``Artifact.forecast`` as a table: a row for each step ahead, a column for each location.
+
+    Args:
+        artifact: the model.
+        time: ``[T]`` int64 as its clock counts them.
+        readings: ``[T, K, C]`` of its active sensors.
+    """
+    description = artifact.description
     ahead, forecast = artifact.forecast(time, readings)
     every = pd.DataFrame(forecast.reshape(len(ahead), -1), columns=_forecast_columns(description))
     out = every[output_columns(description)].copy()
-    out.insert(0, "time", ahead.astype("datetime64[s]").astype("datetime64[ns]"))
+    out.insert(0, "time", description.clock.column(ahead))
     return out
 
 

@@ -24,12 +24,12 @@ def readings(values: np.ndarray, observed: np.ndarray | None = None, step: int =
     ],
 )
 def test_the_longest_season_that_fits(step: int, train: int, period: int) -> None:
-    assert season_for("auto", step_seconds=step, train_seconds=train).period == period
+    assert season_for("auto", step=step, train_span=train).period == period
 
 
 def test_a_season_shorter_than_two_steps_is_refused() -> None:
     with pytest.raises(ConfigError, match="'day' has 86400 s and a step 86400 s"):
-        season_for("day", step_seconds=DAY, train_seconds=WEEK)
+        season_for("day", step=DAY, train_span=WEEK)
 
 
 def test_slots_start_on_monday_at_midnight() -> None:
@@ -122,7 +122,7 @@ def test_channels_are_brought_to_the_spread_of_the_first() -> None:
 
 
 def test_the_profile_of_short_steps_does_not_jump_between_slots() -> None:
-    season = season_for("day", step_seconds=300, train_seconds=10 * 86_400)
+    season = season_for("day", step=300, train_span=10 * 86_400)
     profile = torch.arange(24.0)[:, None]
     middle = torch.tensor([3600 * 5 + 1650])  # of the twelve readings from 5:00 to 5:55
     assert season.profile_at(profile, middle).item() == 5
@@ -133,7 +133,7 @@ def test_the_profile_of_short_steps_does_not_jump_between_slots() -> None:
 
 
 def test_the_profile_of_hourly_steps_is_the_slots_own() -> None:
-    season = season_for("day", step_seconds=3600, train_seconds=10 * 86_400)
+    season = season_for("day", step=3600, train_span=10 * 86_400)
     assert season.profile_at(torch.arange(24.0)[:, None], 3600 * torch.arange(24))[
         :, 0
     ].tolist() == list(range(24))
@@ -162,7 +162,7 @@ def test_readings_beside_a_slot_that_was_never_seen_count_in_the_spread() -> Non
     observed[:, 10:12] = False
     data = readings(values.reshape(-1, 1, 1), observed.reshape(-1, 1, 1), step=1800)
     scaler = fit_scaler(
-        data, season_for("day", step_seconds=1800, train_seconds=4 * DAY), slice(0, 192)
+        data, season_for("day", step=1800, train_span=4 * DAY), slice(0, 192)
     )
     assert scaler.profile.unique().tolist() == [10]
     assert scaler.scale.item() == pytest.approx(3 / 46**0.5)

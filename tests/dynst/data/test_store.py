@@ -29,7 +29,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert readings.time.tolist() == [0, 60, 120]
     assert readings.observed[..., 0].tolist() == [[True, True], [False, True], [True, False]]
     assert readings.values[..., 0].tolist() == [[1, 2], [0, 4], [5, 0]]
-    assert opened.manifest.step_seconds == 60
+    assert opened.manifest.step == 60
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s"]
 
 
@@ -56,7 +56,7 @@ def test_one_odd_timestamp_does_not_change_the_step(tmp_path: Path) -> None:
     time[20] += 1
     with writer(tmp_path / "s") as store:
         store.append(time, np.zeros((50, 2, 1)))
-    assert open_store(tmp_path / "s").manifest.step_seconds == 300
+    assert open_store(tmp_path / "s").manifest.step == 300
 
 
 def test_declared_markers_are_missing(tmp_path: Path) -> None:

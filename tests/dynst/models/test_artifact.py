@@ -59,7 +59,7 @@ def folder(tmp_path: Path, network: SensorStore, dataset: Dataset, config: Model
         season_period=season.period,
         season_slots=season.slots,
         season_step=season.step,
-        step_seconds=3600,
+        step=3600,
         data_digest=network.manifest.digest,
     )
     save_artifact(tmp_path / "model", model, description, network.edges)

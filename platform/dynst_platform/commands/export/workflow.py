@@ -111,9 +111,8 @@ def _windows(artifact: Artifact) -> list[tuple[torch.Tensor, torch.Tensor]]:
     generator = torch.Generator().manual_seed(0)
     on, found = torch.tensor(description.active).nonzero().squeeze(1), []
     for number in range(WINDOWS):
-        time = number * 86_400 * 75 + description.step_seconds * (
-            number + torch.arange(description.model.window)
-        )
+        far = number * 75 * description.clock.periods[0]
+        time = far + description.step * (number + torch.arange(description.model.window))
         profile = scaler.profile_at(time)[:, on]
         readings = profile + scaler.scale[on] * torch.randn(profile.shape, generator=generator)
         readings[torch.rand(profile.shape, generator=generator) < 0.1] = torch.nan

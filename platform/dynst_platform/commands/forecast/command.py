@@ -46,7 +46,7 @@ def forecast(model: str, store: str, out: Path | None) -> None:
         )
     if found.missing:
         click.echo(
-            f"{found.missing:.1%} of the readings up to {found.until} UTC are missing; expect "
+            f"{found.missing:.1%} of the readings up to {found.until} are missing; expect "
             f"larger errors",
             err=True,
         )
@@ -58,6 +58,6 @@ def forecast(model: str, store: str, out: Path | None) -> None:
     else:
         found.table.to_parquet(out, index=False)
     click.echo(
-        f"{len(found.table)} steps ahead of {found.until} UTC for {len(found.table.columns) - 1} "
+        f"{len(found.table)} steps ahead of {found.until} for {len(found.table.columns) - 1} "
         f"locations: {out}"
     )

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from dynst.data.clock import Clock, step_text
 from dynst.data.store import SensorStore
 from dynst.errors import DataError
 from dynst.models.artifact import Artifact
+from dynst.models.last_window import last_window
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.config.stores import find_store
 from dynst_platform.log import quiet_libraries
 from dynst_platform.model_registry.references import client_of, fetched, model_id_of
-from dynst_platform.tracking.serving_model import forecast_table, reading_columns
+from dynst_platform.tracking.serving_model import forecast_frame
 
 __all__ = ["Forecast", "forecast"]
 
@@ -27,7 +29,7 @@ class Forecast:
     """
 
     table: pd.DataFrame
-    until: str  # time of the last reading
+    until: str  # time of the last reading, with what is known of its zone
     absent: list[str]  # active sensors that the store does not have
     missing: float  # share of the readings of the window that were not there
 
@@ -53,21 +55,22 @@ def forecast(reference: str, store_name: str) -> Forecast:
 
 
 def _check(artifact: Artifact, store: SensorStore) -> None:
-    description = artifact.description
-    if store.manifest.step_seconds != description.step_seconds:
+    description, manifest = artifact.description, store.manifest
+    if (manifest.step, manifest.clock.unit) != (description.step, description.clock.unit):
         raise DataError(
-            f"the model reads a step every {description.step_seconds} s, but the store at "
-            f"{store.path} has one every {store.manifest.step_seconds} s; resample it"
+            f"the model reads a step every {step_text(description.step, description.clock.unit)}, "
+            f"but the store at {store.path} has one every {manifest.step_text}; import it again "
+            f"with --resample"
         )
     if tuple(store.channel_names) != description.channels:
         raise DataError(
             f"the model reads the channels {', '.join(description.channels)}, but the store at "
             f"{store.path} has {', '.join(store.channel_names)}"
         )
-    if store.manifest.num_steps < description.model.window:
+    if manifest.num_steps < description.model.window:
         raise DataError(
             f"the model reads {description.model.window} steps, but the store at {store.path} has "
-            f"{store.manifest.num_steps}"
+            f"{manifest.num_steps}"
         )
     if not set(description.active_sensors) & set(store.sensors.ids):
         raise DataError(
@@ -75,6 +78,27 @@ def _check(artifact: Artifact, store: SensorStore) -> None:
             f"active sensors; the first is "
             f"'{description.active_sensors[0]}', the store's first is '{store.sensors.ids[0]}'"
         )
+
+
+def _times(time: np.ndarray, own: Clock, models: Clock) -> np.ndarray:
+    """A store's times as the model's clock counts them.
+
+    Raises:
+        DataError: the zone of one of them is unknown, or their calendars differ.
+    """
+    if own.calendar != models.calendar:
+        raise DataError(
+            f"the model's times are of the calendar {models.calendar}, but the store's are of "
+            f"{own.calendar}; import readings of the same calendar"
+        )
+    if own.unit != "second" or (own.zone is None) == (models.zone is None):
+        return time
+    if models.zone is None:
+        return own.local(time)
+    raise DataError(
+        f"the model's times are of {models.describe()}, but the zone of the store's is unknown; "
+        f"import the readings again with --zone"
+    )
 
 
 def _forecast(artifact: Artifact, store: SensorStore) -> Forecast:
@@ -91,12 +115,17 @@ def _forecast(artifact: Artifact, store: SensorStore) -> Forecast:
     values[:, known] = np.where(
         readings.observed[rows][:, own], readings.values[rows][:, own], np.nan
     )
-    time = readings.time[rows]
-    table = pd.DataFrame(values.reshape(len(values), -1), columns=reading_columns(description))
-    table.insert(0, "time", time.astype("datetime64[s]").astype("datetime64[ns]"))
+    clock = description.clock
+    time, values = last_window(
+        _times(readings.time[rows], store.manifest.clock, clock),
+        values,
+        description.model.window,
+        description.step,
+        clock,
+    )
     return Forecast(
-        table=forecast_table(artifact, table),
-        until=str(time[-1].astype("datetime64[s]")),
+        table=forecast_frame(artifact, time, values),
+        until=f"{clock.label(int(time[-1]))}" + ("" if clock.zone else f" ({clock.describe()})"),
         absent=[name for name in description.active_sensors if name not in place],
         missing=float(np.isnan(values).mean()),
     )

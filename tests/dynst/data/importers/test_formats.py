@@ -150,7 +150,7 @@ def test_every_form_gives_the_same_readings(tmp_path: Path, form: str) -> None:
     np.testing.assert_allclose(store.readings.values[..., 0], VALUES)
     if store.manifest.timed:
         assert store.manifest.start == datetime(2024, 3, 1)
-        assert store.manifest.step_seconds == 3600
+        assert store.manifest.step == 3600
         assert list(store.sensors.ids) == IDS
 
 
@@ -160,7 +160,7 @@ def test_taxibj_slots_count_from_one(tmp_path: Path) -> None:
         file["date"] = np.array([f"20150301{slot:02d}".encode() for slot in range(1, 49)])
     store = take(tmp_path / "taxi.h5", tmp_path / "store")
     assert store.manifest.start == datetime(2015, 3, 1)
-    assert store.manifest.step_seconds == 1800
+    assert store.manifest.step == 1800
     assert store.channel_names == ["inflow", "outflow"]
     assert store.readings.values[1, 4, 1] == 12 + 6 + 4  # step 1, channel 1, row 1, column 1
 
@@ -169,7 +169,7 @@ def test_start_and_step_give_times_to_a_form_without(tmp_path: Path) -> None:
     options = ReadOptions(start=datetime(2015, 1, 1), step=timedelta(minutes=15))
     store = take(npy(tmp_path), tmp_path / "store", options=options)
     assert store.manifest.timed
-    assert (store.manifest.start, store.manifest.step_seconds) == (datetime(2015, 1, 1), 900)
+    assert (store.manifest.start, store.manifest.step) == (datetime(2015, 1, 1), 900)
 
 
 def test_a_level_is_chosen_by_name(tmp_path: Path) -> None:
@@ -430,7 +430,7 @@ def test_the_right_column_names_the_sensor(tmp_path: Path, header: str, row: obj
     store = take(tmp_path / "long.csv", tmp_path / "store")
     assert store.sensors.ids == ("x0", "x1")
     assert store.readings.values.shape == (10, 2, 1)
-    assert store.manifest.step_seconds == 3600
+    assert store.manifest.step == 3600
 
 
 def test_a_wide_table_may_count_seconds(tmp_path: Path) -> None:
@@ -438,7 +438,7 @@ def test_a_wide_table_may_count_seconds(tmp_path: Path) -> None:
         "timestamp,a,b\n" + "".join(f"{1_700_000_000 + 300 * n},{n},1\n" for n in range(5))
     )
     store = take(tmp_path / "wide.csv", tmp_path / "store")
-    assert (store.sensors.ids, store.manifest.step_seconds) == (("a", "b"), 300)
+    assert (store.sensors.ids, store.manifest.step) == (("a", "b"), 300)
 
 
 def test_a_place_that_cannot_be_written_is_not_blamed_on_the_source(tmp_path: Path) -> None:

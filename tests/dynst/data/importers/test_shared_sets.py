@@ -71,7 +71,7 @@ def values(store: SensorStore) -> np.ndarray:
 def test_every_example_imports_as_it_is(tmp_path: Path, name: str) -> None:
     kind, shape, step = EXAMPLES[name]
     store, report = take(tmp_path, name)
-    assert (report.kind, store.readings.values.shape, store.manifest.step_seconds) == (
+    assert (report.kind, store.readings.values.shape, store.manifest.step) == (
         kind,
         shape,
         step,

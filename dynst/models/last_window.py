@@ -1,0 +1,49 @@
+"""The last window of a series on the steps that a model was trained on."""
+
+import numpy as np
+
+from dynst.data.clock import Clock, step_text
+from dynst.errors import ArtifactError
+
+__all__ = ["last_window"]
+
+
+def last_window(
+    time: np.ndarray, readings: np.ndarray, window: int, step: int, clock: Clock
+) -> tuple[np.ndarray, np.ndarray]:
+    """The steps up to the last of ``time``; one that has no reading is a step of missing values.
+
+    Args:
+        time: ``[T]`` in the clock's unit, increasing.
+        readings: ``[T, ...]``, NaN where missing.
+        window: steps that the model reads.
+        step: between two of them, in that unit.
+        clock: of the model.
+
+    Returns:
+        times ``[window]`` and readings ``[window, ...]``.
+
+    Raises:
+        ArtifactError: times do not increase, or have another step.
+    """
+    time = np.asarray(time, np.int64)
+    gaps = np.diff(time)
+    if (gaps <= 0).any():
+        row = int((gaps <= 0).argmax()) + 1
+        raise ArtifactError(
+            f"times must increase from row to row, but row {row + 1} ({clock.label(time[row])}) is "
+            f"not after the one before it ({clock.label(time[row - 1])}); sort the rows"
+        )
+    if len(gaps) and ((gaps % step != 0).any() or gaps.min() != step):
+        wrong = gaps[gaps % step != 0]
+        found = int(wrong[0]) if len(wrong) else int(gaps.min())
+        raise ArtifactError(
+            f"the model reads a step every {step_text(step, clock.unit)}, but rows are "
+            f"{step_text(found, clock.unit)} apart; bring the readings to the model's step"
+        )
+    steps = time[-1] - step * np.arange(window - 1, -1, -1)
+    rows = np.searchsorted(time, steps)
+    there = time[np.minimum(rows, len(time) - 1)] == steps
+    found_readings = np.full((window, *readings.shape[1:]), np.nan, np.float32)
+    found_readings[there] = readings[rows[there]]
+    return steps, found_readings

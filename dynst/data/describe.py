@@ -59,11 +59,14 @@ def _time(store: SensorStore) -> str:
         f"{manifest.start} to {clock.label(int(time[-1]))} ({clock.describe()}), a step every "
         f"{manifest.step_text}, "
     )
-    return text + (
-        f"{len(gaps)} gaps, the longest {step_text(int(gaps.max()), clock.unit)}"
-        if len(gaps)
-        else "no gap"
+    if not len(gaps):
+        return text + "no gap"
+    longest = (
+        f"{gaps.max() / 3600:.4g} h"
+        if clock.unit == "second"
+        else step_text(int(gaps.max()), clock.unit)
     )
+    return text + f"{len(gaps)} gaps, the longest {longest}"
 
 
 def _graph(store: SensorStore) -> str:

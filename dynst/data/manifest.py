@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dynst.data.clock import COUNTED, Clock, step_text
@@ -60,7 +61,7 @@ class Question(BaseModel):
         channel: name of the channel.
         value: the value in question, in the channel's unit.
         count: readings that are exactly this value.
-        share: of the channel's readings, 0 to 1.
+        total: readings of the channel.
         reason: why it is in question.
     """
 
@@ -69,16 +70,20 @@ class Question(BaseModel):
     channel: str
     value: float
     count: int = Field(ge=1)
-    share: float = Field(ge=0, le=1)
+    total: int = Field(ge=1)
     reason: str
 
     @property
+    def value_text(self) -> str:
+        """The value as the shortest number that float32 reads alike."""
+        return str(np.float32(self.value)).removesuffix(".0")
+
+    @property
     def text(self) -> str:
-        """The question as a sentence, with both answers."""
+        """What is in question, as a sentence."""
         return (
-            f"{self.count:,} readings of '{self.channel}' ({self.share:.2%}) are exactly "
-            f"{self.value:g}, {self.reason}; if that means missing, answer with dynst data answer "
-            f"STORE missing={self.value:g}, if it is a reading, with none"
+            f"'{self.channel}' is exactly {self.value_text} in {self.count:,} of {self.total:,} "
+            f"readings ({self.count / self.total:.2%}), {self.reason}"
         )
 
 

@@ -10,7 +10,7 @@ from dynst.storage.addresses import without_credentials
 from dynst_platform.commands.ablate.command import ablate
 from dynst_platform.commands.compare.command import compare
 from dynst_platform.commands.curve.command import curve
-from dynst_platform.commands.data import data
+from dynst_platform.commands.data.command import data
 from dynst_platform.commands.doctor.command import doctor
 from dynst_platform.commands.export.command import export
 from dynst_platform.commands.forecast.command import forecast

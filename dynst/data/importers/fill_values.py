@@ -1,67 +1,208 @@
-"""Values that often mean missing, counted while the readings stream by."""
+"""Values that may mean missing, and values that float32 cannot tell apart, found while readings
+stream by.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from dynst.data.importers.report import Finding, assumed
 from dynst.data.manifest import Question
 
 __all__ = ["FillValues"]
 
-MARKERS = (0.0, -1.0, -99.0, -999.0, -9999.0, 9999.0, 255.0, 65535.0)
-LIKELY_SHARE = 0.005
-SAMPLED_VALUES = 1_000_000
+NEGATIVE = (1, 9, 77, 88, 99, 99.9, 999, 999.9, 9999, 9999.9, 99999, 999999, 32767, 32768)
+NEGATIVE_POWERS = (2147483648, 1e20, 1e30, 1e34, 1e37, 3.4028235e38)
+POSITIVE = (99, 99.9, 255, 999, 999.9, 9999, 9999.9, 99999, 999999, 32767, 65535, 2147483647)
+POSITIVE_POWERS = (1e20, 9.96921e36, 1e30, 1e34, 1e35, 1e36, 1e37, 3.4028235e38)
+SENTINELS = frozenset(
+    float(np.float32(value))
+    for value in (
+        *(-size for size in (*NEGATIVE, *NEGATIVE_POWERS)),
+        *POSITIVE,
+        *POSITIVE_POWERS,
+    )
+)
+ZERO_SHARE = 0.005  # fewer zeros are readings
+NEAR_ZERO, MASS = 0.02, 10  # zeros are a mass if they are so many times what lies just above them
+GAP = 0.5  # of the range of all others lies between them and a value that stands there once
+FAR = 10  # ranges of all others lie between them and a value that is no usual sentinel
+LAYERS = 8  # of extremes that are looked at in a block
+SAMPLED_VALUES = 20_000  # of a block
+LEAST_LARGE = 2.0**17  # below it float32 tells hundredths apart
+LOST = 0.5  # of a typical change must be kept
+
+
+@dataclass
+class _Channel:
+    """What was seen of one quantity, without the values in question."""
+
+    low: float = np.inf
+    high: float = -np.inf
+    observed: int = 0
+    suspects: dict[float, int] = field(default_factory=dict)
+    samples: list[np.ndarray] = field(default_factory=list)
+    changes: list[float] = field(default_factory=list)
+    largest: float = 0.0
+
+    def watch(self, values: np.ndarray) -> None:
+        """``values [N, S]``, NaN where missing."""
+        low, high = float(np.fmin.reduce(values, None)), float(np.fmax.reduce(values, None))
+        if np.isnan(low):
+            return
+        flat = values.ravel()
+        self.observed += int(flat.size - np.isnan(flat).sum())
+        self.samples.append(flat[:: max(1, flat.size // SAMPLED_VALUES)])
+        inside = [value for value in self.suspects if low <= value <= high]
+        for value in inside:
+            self.suspects[value] += int((flat == value).sum())
+        for _ in range(LAYERS):
+            suspect = self._suspect(flat, low, high)
+            if suspect is None:
+                break
+            if suspect not in self.suspects:
+                self.suspects[suspect] = int((flat == suspect).sum())
+            flat = flat[flat != suspect]
+            if not flat.size:
+                return
+            low, high = float(np.fmin.reduce(flat)), float(np.fmax.reduce(flat))
+            if np.isnan(low):
+                return
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        self._watch_precision(values, max(abs(low), abs(high)))
+
+    def _suspect(self, flat: np.ndarray, low: float, high: float) -> float | None:
+        """An extreme that may be no reading, if one is."""
+        if _usual(high) or high > self._far(1):
+            return high
+        if low == 0 or _usual(low) or low < self._far(-1):
+            return low
+        if low < 0 and high > 0 and float(np.fmin.reduce(flat[flat > low])) >= 0:
+            return low
+        return None
+
+    def _far(self, side: int) -> float:
+        low, high = np.nanpercentile(self.samples[-1], [0.5, 99.5])
+        return float(high if side > 0 else low) + side * FAR * max(float(high - low), 1e-9)
+
+    def _watch_precision(self, values: np.ndarray, largest: float) -> None:
+        if largest < LEAST_LARGE or values.dtype == np.float32 or len(values) < 2:
+            return
+        part = values[:1000, :1000]
+        part = np.where(np.abs(part) <= largest, part, np.nan)
+        change = np.abs(np.diff(part, axis=0))
+        change = change[change > 0]
+        if change.size:
+            self.changes.append(float(np.median(change)))
+            self.largest = max(self.largest, largest)
+
+    @property
+    def resolution_lost(self) -> tuple[float, float] | None:
+        """The spacing of float32 at the largest reading and the typical change, if it is lost."""
+        if not self.changes:
+            return None
+        spacing, change = (
+            float(np.spacing(np.float32(self.largest))),
+            float(np.median(self.changes)),
+        )
+        return (spacing, change) if spacing > LOST * change else None
+
+    def questions(self) -> Iterator[tuple[float, int, str]]:
+        """Value, count and reason, from the innermost outward."""
+        low, high = self.low, self.high
+        for value in sorted(self.suspects, key=lambda value: abs(value - (low + high) / 2)):
+            count = self.suspects[value]
+            if reason := self._reason(value, count, low, high):
+                yield value, count, reason
+            else:
+                low, high = min(low, value), max(high, value)
+
+    def _reason(self, value: float, count: int, low: float, high: float) -> str:
+        if low > high:  # nothing but suspects
+            return "" if value == 0 else "and nothing else was read"
+        others = f"while all others lie in {_text(low)}…{_text(high)}"
+        if value == 0:
+            return self._reason_of_zeros(count, others)
+        if value < 0 <= low:
+            return f"the only negative value, {others}"
+        gap = low - value if value < low else value - high
+        width = high - low
+        if _usual(value) and (gap > GAP * width or (count > 1 and abs(value) >= 999)):
+            return f"a usual fill value, {others}"
+        return f"far outside, {others}" if gap > FAR * width > 0 else ""
+
+    def _reason_of_zeros(self, count: int, others: str) -> str:
+        if self.low < 0 or count < ZERO_SHARE * self.observed:
+            return ""
+        sample = np.concatenate(self.samples)
+        sample = sample[~np.isnan(sample)]
+        band = max(
+            NEAR_ZERO * np.percentile(sample, 99), np.min(sample, where=sample > 0, initial=np.inf)
+        )
+        near = (sample > 0) & (sample <= band)
+        mass = count / self.observed > MASS * near.mean()
+        return f"and hardly any is near to zero, {others}" if mass else ""
 
 
 @dataclass
 class FillValues:
-    """Counts values that often mean missing, channel by channel."""
+    """Watches the readings of all channels.
+
+    Args:
+        channels: their names.
+        declared: values that the user declared to mean missing.
+    """
 
     channels: Sequence[str]
     declared: tuple[float, ...] = ()
-    observed: np.ndarray = field(init=False)
-    counts: np.ndarray = field(init=False)
-    low: np.ndarray = field(init=False)
-    high: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        size = len(self.channels)
-        self.observed, self.counts = np.zeros(size), np.zeros((len(MARKERS), size))
-        self.low, self.high = np.full(size, np.inf), np.full(size, -np.inf)
+        self._seen = [_Channel() for _ in self.channels]
 
     def watch(self, values: np.ndarray) -> None:
-        """``values [N, S, C]``, large blocks by a sample of their steps.
-
-        The range is taken without the markers.
-        """
-        values = values[:: max(1, values.size // SAMPLED_VALUES)]
-        finite = np.isfinite(values)
-        self.observed += finite.sum((0, 1))
-        usual = finite.copy()
-        for row, marker in enumerate(MARKERS):
-            hits = values == marker
-            self.counts[row] += hits.sum((0, 1))
-            usual &= ~hits
-        self.low = np.minimum(self.low, np.where(usual, values, np.inf).min((0, 1)))
-        self.high = np.maximum(self.high, np.where(usual, values, -np.inf).max((0, 1)))
+        """``values [N, S, C]``, NaN where missing."""
+        for index, seen in enumerate(self._seen):
+            own = values[..., index]
+            for marker in self.declared:
+                own = np.where(own.astype(np.float32) == np.float32(marker), np.nan, own)
+            seen.watch(own if own.dtype.kind == "f" else own.astype(np.float64))
 
     def questions(self) -> tuple[Question, ...]:
-        """Frequent zeros, and other markers that lie at the edge of the range."""
-        found = []
-        for row, marker in enumerate(MARKERS):
-            share = self.counts[row] / np.maximum(self.observed, 1)
-            outside = (marker <= self.low) | (marker >= self.high)
-            for index in np.flatnonzero(
-                (share >= LIKELY_SHARE) & outside & (marker not in self.declared)
-            ).tolist():
-                found.append(
-                    Question(
-                        channel=self.channels[index],
-                        value=marker,
-                        count=int(self.counts[row][index]),
-                        share=float(share[index]),
-                        reason="which lies at the edge of their range",
-                    )
-                )
-        return tuple(found)
+        """Values that may mean missing; a lone negative one and usual fill values come first."""
+        found = [
+            Question(
+                channel=name,
+                value=float(np.float32(value)),
+                count=count,
+                total=seen.observed,
+                reason=reason,
+            )
+            for name, seen in zip(self.channels, self._seen, strict=True)
+            for value, count, reason in seen.questions()
+        ]
+        return tuple(sorted(found, key=lambda question: question.value == 0))
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Channels whose changes float32 does not keep."""
+        lost = {
+            name: seen.resolution_lost
+            for name, seen in zip(self.channels, self._seen, strict=True)
+            if seen.resolution_lost is not None
+        }
+        return tuple(
+            assumed(
+                f"'{name}' is so large that float32 keeps it in steps of {_text(spacing)}, but it "
+                f"changes by {_text(change)}: much of that is lost",
+                "import the differences from step to step in its place",
+            )
+            for name, (spacing, change) in lost.items()
+        )
+
+
+def _usual(value: float) -> bool:
+    return float(np.float32(value)) in SENTINELS
+
+
+def _text(value: float) -> str:
+    return f"{value:.6g}"

@@ -140,6 +140,7 @@ def _copy(
         *joined,
         *source.late_findings(),
         *_of_times(writer.axis),
+        *suspects.findings(),
     )
     return ImportReport(source.kind, findings, writer.questions)
 

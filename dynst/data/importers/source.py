@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from dynst.data.clock import COUNTED, SECONDS, Clock
+from dynst.data.clock import COUNTED, SECONDS, Clock, parse_zone
 from dynst.data.edges import Edges
 from dynst.data.importers.report import Finding, assumed
 from dynst.data.manifest import Channel, Grid
@@ -82,6 +82,13 @@ class ReadOptions:
     resample: timedelta | None = None
     aggregate: Aggregate = "mean"
     applied: set[str] = field(default_factory=set, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.zone is not None:
+            try:
+                parse_zone(self.zone)
+            except ValueError as error:
+                raise DataError(f"--zone must name a time zone, but {error}") from error
 
     def apply(self, *names: str) -> None:
         """Mark options as acted on."""

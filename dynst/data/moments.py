@@ -11,6 +11,7 @@ from dynst.errors import DataError
 
 __all__ = ["moments_of"]
 
+ISO = r"\d{4}-\d{2}"
 DATE, DATE_AND_CLOCK = "%Y-%m-%d", "%Y-%m-%d %H:%M:%S"
 
 
@@ -47,6 +48,11 @@ def _datetimes(series: pd.Series, clock: Clock) -> pd.Series:
         raise DataError(
             f"'time' must hold dates such as '{clock.label(0)}', but holds numbers such as "
             f"{series.iloc[0]}"
+        )
+    if isinstance(series.iloc[0], str) and not series.astype(str).str.match(ISO).all():
+        wrong = series[~series.astype(str).str.match(ISO)].iloc[0]
+        raise DataError(
+            f"'time' must hold dates such as '{clock.label(0)}', but one is '{wrong}'"
         )
     try:
         aware = pd.Series([pd.Timestamp(value) for value in series])

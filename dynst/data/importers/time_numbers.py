@@ -14,6 +14,7 @@ __all__ = ["NUMBER_FORMATS", "NumberParser", "decide_numbers"]
 EPOCHS = {"epoch-s": 10**6, "epoch-ms": 10**3, "epoch-us": 1, "epoch-ns": 1}  # microseconds
 LEAST_EPOCH = {"epoch-s": 1e8, "epoch-ms": 1e11, "epoch-us": 1e14, "epoch-ns": 1e17}  # of 1973
 COMPACT = {"%Y": 4, "%Y%m": 6, "%Y%m%d": 8, "%Y%m%d%H": 10, "%Y%m%d%H%M": 12, "%Y%m%d%H%M%S": 14}
+NO_EPOCH, MOST = {8, 14}, 0.5  # digits of no plausible epoch: a stray one is a fault, no epoch
 YEARS = (1800, 2100)  # of compact dates
 EXCEL_EPOCH, EXCEL_DAYS = 25_569, (20_000, 60_000)  # 1970 in days of Excel; 1954 to 2064
 DAY = 86_400 * 10**6  # in microseconds
@@ -120,7 +121,8 @@ def decide_numbers(sample: np.ndarray, options: ReadOptions) -> NumberParser:
 def _compact_form(numbers: np.ndarray) -> str | None:
     for form, digits in COMPACT.items():
         if (numbers >= 10 ** (digits - 1)).all() and (numbers < 10**digits).all():
-            return form if _compact(numbers, digits)[1].all() else None
+            least = MOST if digits in NO_EPOCH else 1
+            return form if _compact(numbers, digits)[1].mean() >= least else None
     return None
 
 

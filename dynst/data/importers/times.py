@@ -15,7 +15,7 @@ from dynst.errors import DataError
 
 __all__ = ["TimeReader", "read_times", "times_of"]
 
-SAMPLED = 1_000
+NO_DATES = {"now", "today"}  # which pandas takes for this very moment
 MICROSECOND, NOISE = 10**6, 10**3  # what floats leave short of a second, in microseconds
 UTC_NAMES = {"UTC", "GMT", "Z", "UTC+00:00"}
 OFFSET = r"(Z|[+-]\d{2}(?::?\d{2})?)$"
@@ -155,9 +155,9 @@ def _offset_name(seconds: int) -> str:
 
 
 def _refuse_empty(series: pd.Series, before: int) -> None:
-    empty = series.isna() | (
-        series.astype(str).str.strip() == "" if series.dtype == object else False
-    )
+    empty = series.isna()
+    if series.dtype == object or pd.api.types.is_string_dtype(series.dtype):
+        empty |= series.astype(str).str.strip() == ""
     if empty.any():
         raise DataError(
             f"every row must have a time, but row {before + int(empty.to_numpy().argmax()) + 1} "
@@ -208,6 +208,7 @@ class _Texts:
         self, date: str, first: Written, zone: str | None, findings: tuple[Finding, ...] = ()
     ) -> None:
         self.date, self.first, self.zone, self.findings = date, first, zone, findings
+        self._order = _order_of(date)
 
     def microseconds(self, values: pd.Series) -> np.ndarray:
         texts = values.astype(str).str.strip()
@@ -215,11 +216,12 @@ class _Texts:
         others = np.flatnonzero(moments.isna().to_numpy())
         for shape, rows in _by_shape(texts.iloc[others]).items():
             cell = texts.loc[rows[0]]
-            if self.date not in shape.dates:
+            date = next((date for date in shape.dates if _order_of(date) == self._order), None)
+            if date is None:
                 raise _not_alike(cell, self.first, self.date, shape.fault)
-            moments.loc[rows] = _parsed(texts.loc[rows], shape.format(self.date))
+            moments.loc[rows] = _parsed(texts.loc[rows], shape.format(date))
             moments.loc[rows] = moments.loc[rows].fillna(
-                _midnight(texts.loc[rows], shape, self.date)
+                _midnight(texts.loc[rows], shape, date)
             )
             if (lost := moments.loc[rows].isna()).any():
                 raise _not_alike(texts.loc[rows][lost].iloc[0], self.first, self.date, "")
@@ -362,6 +364,7 @@ def _parsed(texts: pd.Series, form: str) -> pd.Series:
         quarter = texts.str.extract(r"(?P<year>\d{4})[- ]?[Qq](?P<quarter>[1-4])$")
         months = (quarter["quarter"].astype(float) * 3 - 2).fillna(0).astype(int).astype(str)
         return pd.to_datetime(quarter["year"] + "-" + months, format="%Y-%m", errors="coerce")
+    texts = texts.mask(texts.str.lower().isin(NO_DATES))
     if "%f" in form:
         form = form.replace(",%f", ".%f")
         texts = texts.str.replace(",", ".", regex=False) if ",%f" in form else texts
@@ -373,6 +376,11 @@ def _midnight(texts: pd.Series, shape: Written, date: str) -> pd.Series:
     ends = texts.str.contains(r"[T ]24(?::?00)?(?::?00)?(?:\.0+)?(?:[^:\d].*)?$", regex=True)
     early = texts.where(ends).str.replace(r"([T ])24", r"\g<1>00", n=1, regex=True)
     return _parsed(early, shape.format(date)) + pd.Timedelta(days=1)
+
+
+def _order_of(date: str) -> str:
+    """A date's format whether months are written whole or not: May is both."""
+    return date.replace("%B", "%b")
 
 
 def _by_shape(texts: pd.Series) -> dict[Written, list[Any]]:

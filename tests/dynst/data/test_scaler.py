@@ -1,8 +1,10 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 import dynst.data.scaler as scaler_module
+from dynst.data.clock import Clock
 from dynst.data.scaler import DAY, HOUR, SEASONS, WEEK, fit_scaler, is_zero, season_for
 from dynst.data.store import Readings
 from dynst.errors import ConfigError
@@ -28,7 +30,7 @@ def test_the_longest_season_that_fits(step: int, train: int, period: int) -> Non
 
 
 def test_a_season_shorter_than_two_steps_is_refused() -> None:
-    with pytest.raises(ConfigError, match="'day' has 86400 s and a step 86400 s"):
+    with pytest.raises(ConfigError, match="'day' has 1 d and a step 1 d"):
         season_for("day", step=DAY, train_span=WEEK)
 
 
@@ -164,3 +166,52 @@ def test_readings_beside_a_slot_that_was_never_seen_count_in_the_spread() -> Non
     scaler = fit_scaler(data, season_for("day", step=1800, train_span=4 * DAY), slice(0, 192))
     assert scaler.profile.unique().tolist() == [10]
     assert scaler.scale.item() == pytest.approx(3 / 46**0.5)
+
+
+def test_a_season_follows_the_clock_on_the_wall() -> None:
+    """A rush hour at eight in Berlin is one slot in winter and in summer."""
+    moments = pd.date_range("2024-02-01", "2024-05-01", freq="h", tz="Europe/Berlin")
+    time = moments.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[s]")
+    busy = (moments.hour == 8).astype(np.float32).to_numpy()[:, None, None]
+    data = Readings(time.astype(np.int64), busy, np.ones_like(busy, bool))
+    rows, step = slice(0, len(time)), 3600
+    season = season_for("day", step=step, train_span=len(time) * step)
+    here = fit_scaler(data, season, rows, Clock(zone="Europe/Berlin"))
+    in_utc = fit_scaler(data, season, rows)
+    assert here.profile[:, 0, 0].nonzero().flatten().tolist() == [8]
+    assert torch.equal(here.profile_at(torch.tensor(data.time)), torch.tensor(busy))
+    assert not torch.equal(in_utc.profile_at(torch.tensor(data.time)), torch.tensor(busy))
+    features = here.calendar(torch.tensor(data.time))
+    hours = torch.atan2(features[:, 0], features[:, 1]) * 12 / torch.pi % 24
+    torch.testing.assert_close(hours.round() % 24, torch.tensor(moments.hour.to_numpy()).float())
+
+
+def test_months_have_a_climatology() -> None:
+    months = np.arange(240)
+    values = np.cos(2 * np.pi * months / 12).astype(np.float32)[:, None, None]
+    data = Readings(months, values, np.ones_like(values, bool))
+    clock = Clock(unit="month")
+    season = season_for("auto", step=1, train_span=240, clock=clock)
+    assert (season.period, season.slots) == (12, 12)
+    scaler = fit_scaler(data, season, slice(0, 240), clock)
+    torch.testing.assert_close(scaler.profile[:, 0, 0], torch.tensor(values[:12, 0, 0]))
+
+
+@pytest.mark.parametrize(
+    ("clock", "step", "span", "period"),
+    [
+        (Clock(unit="month"), 3, 100, 12),
+        (Clock(unit="month"), 1, 30, 1),
+        (Clock(unit="month"), 12, 100, 1),
+        (Clock(calendar="noleap"), DAY, 4 * 365 * DAY, 365 * DAY),
+        (Clock(calendar="360_day"), HOUR, 30 * DAY, DAY),
+        (Clock(calendar="noleap"), DAY, 100 * DAY, 1),
+    ],
+)
+def test_the_season_of_a_calendar(clock: Clock, step: int, span: int, period: int) -> None:
+    assert season_for("auto", step=step, train_span=span, clock=clock).period == period
+
+
+def test_months_have_no_week() -> None:
+    with pytest.raises(ConfigError, match="none, year for a series of calendar months"):
+        season_for("week", step=1, train_span=100, clock=Clock(unit="month"))

@@ -132,8 +132,10 @@ def as_version_2(document: dict[str, Any]) -> dict[str, Any]:
     """
     then = {name: value for name, value in document["model"].items() if name != "steps_at_once"}
     backbone = then.pop("backbone")
-    return document | {
+    rest = {name: value for name, value in document.items() if name not in {"step", "clock"}}
+    return rest | {
         "version": 2,
+        "step_seconds": document["step"],
         "model": {"backbone": backbone["name"], "heads": 4} | backbone["options"] | then,
     }
 

@@ -1,0 +1,219 @@
+"""A column of times: one way to read it, known from the whole of it, or refused."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from dynst.data.clock import COUNTED
+from dynst.data.importers.source import ReadOptions
+from dynst.data.importers.times import read_times, times_of
+from dynst.errors import DataError
+
+FORMATS = (
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M",
+    "%Y/%m/%d %H:%M",
+    "%Y%m%d %H:%M",
+    "%Y%m%d%H",
+    "%Y%m%d%H%M",
+    "%Y%m%d%H%M%S",
+    "%d.%m.%Y %H:%M",
+    "%d/%m/%Y %H:%M:%S",
+    "%m/%d/%Y %I:%M %p",
+    "%d-%b-%Y %H:%M",
+    "%b %d, %Y %H:%M",
+    "%d %B %Y %H:%M",
+    "%a, %d %b %Y %H:%M:%S GMT",
+    "%Y-%j %H:%M",
+    "%G-W%V-%u %H:%M",
+)
+START = st.datetimes(
+    min_value=pd.Timestamp("1980-01-01").to_pydatetime(),
+    max_value=pd.Timestamp("2060-01-01").to_pydatetime(),
+)
+
+
+def labels(values: object, **options: object) -> list[str]:
+    time, reader = times_of(values, ReadOptions(**options))  # type: ignore[arg-type]
+    return reader.clock.labels(time)
+
+
+def seconds(times: pd.DatetimeIndex) -> list[int]:
+    return times.to_numpy().astype("datetime64[s]").astype(np.int64).tolist()
+
+
+@settings(max_examples=150, deadline=None)
+@given(form=st.sampled_from(FORMATS), start=START, hours=st.sampled_from([1, 7, 24]))
+def test_every_way_to_write_times_is_read(form: str, start: pd.Timestamp, hours: int) -> None:
+    """Series of over a month, so that day and month tell each other apart."""
+    times = pd.date_range(
+        pd.Timestamp(start).floor("h"), periods=45 * 24 // hours, freq=f"{hours}h"
+    )
+    found, _ = times_of(times.strftime(form), ReadOptions())
+    assert found.tolist() == seconds(times)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    start=START,
+    separator=st.sampled_from("./-"),
+    day_first=st.booleans(),
+    days=st.integers(1, 60),
+    cut=st.integers(1, 10),
+)
+def test_day_and_month_are_told_apart_by_the_whole_file_or_asked(
+    start: pd.Timestamp, separator: str, day_first: bool, days: int, cut: int
+) -> None:
+    """However the file is cut into parts: one order for all of it, the right one, or a question."""
+    form = separator.join(["%d", "%m", "%Y"] if day_first else ["%m", "%d", "%Y"])
+    other = separator.join(["%m", "%d", "%Y"] if day_first else ["%d", "%m", "%Y"])
+    times = pd.date_range(pd.Timestamp(start).floor("D"), periods=days, freq="D")
+    texts = pd.Series(times.strftime(form))
+
+    def parts() -> Iterator[pd.Series]:
+        return (texts[first : first + cut] for first in range(0, len(texts), cut))
+
+    undecided = pd.to_datetime(texts, format=other, errors="coerce").notna().all()
+    if undecided:
+        with pytest.raises(DataError, match=r"may be .* or .*--day-first or --month-first"):
+            read_times(parts, ReadOptions())
+    else:
+        reader = read_times(parts, ReadOptions())
+        found = np.concatenate([reader.read(part) for part in parts()])
+        assert found.tolist() == seconds(times)
+    told, _ = times_of(texts, ReadOptions(day_first=day_first))
+    assert told.tolist() == seconds(times)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    start=START.filter(lambda moment: moment.year < 2033),
+    unit=st.sampled_from(["s", "ms", "us", "ns"]),
+    text=st.booleans(),
+    step=st.sampled_from([1, 60, 3600]),
+)
+def test_epochs_by_their_plausible_year(
+    start: pd.Timestamp, unit: str, text: bool, step: int
+) -> None:
+    times = pd.date_range(pd.Timestamp(start).floor("s"), periods=5, freq=f"{step}s")
+    numbers = np.array(seconds(times)) * {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    found, reader = times_of(numbers.astype(str) if text else numbers, ReadOptions())
+    assert found.tolist() == seconds(times)
+    assert reader.clock.zone == "UTC"
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+@pytest.mark.parametrize(
+    ("numbers", "first"),
+    [
+        ([20240301, 20240302], "2024-03-01 00:00:00"),
+        ([2024030100, 2024030101], "2024-03-01 00:00:00"),
+        ([202403010030, 202403010100], "2024-03-01 00:30:00"),
+        ([20240301003015, 20240301003020], "2024-03-01 00:30:15"),
+        ([202403, 202404], "2024-03-01 00:00:00"),
+        ([2024, 2025], "2024-01-01 00:00:00"),
+        ([2024030124, 2024030201], "2024-03-02 00:00:00"),
+    ],
+)
+def test_compact_dates(numbers: list[int], first: str, as_text: bool) -> None:
+    assert labels([str(number) for number in numbers] if as_text else numbers)[0] == first
+
+
+def test_numbers_that_count_steps_are_counts() -> None:
+    time, reader = times_of([0, 1, 2, 3], ReadOptions())
+    assert (time.tolist(), reader.clock) == ([0, 1, 2, 3], COUNTED)
+    assert "count steps" in reader.findings[0].text
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([45352.0, 45352.5], "days of Excel.*2024-03-01.*--time-format excel"),
+        ([0, 300, 600], "neither dates nor epochs.*--time-format"),
+        (["00:30", "01:00"], "'00:30' has no date.*--time-column"),
+        (["03-01 00:00"], "'03-01 00:00' has no year"),
+        ([" 03/01  01:00:00"], "has no year"),
+        (["2024-03-01 00:00 EST"], "'EST', which is no offset.*--zone"),
+        (["2024-03-01", "Total"], "one is 'Total'"),
+        (["2024-03-01", "now"], "one is 'now'"),
+        (["2024-03-01", "Today"], "one is 'Today'"),
+        (["2024-03-01 01:00", "2024-03-01 25:00"], "one is '2024-03-01 25:00'"),
+        (["2024-03-01", ""], "row 2 below the header has none"),
+        (["13/03/2024", "03/13/2024"], "one is '03/13/2024'"),
+        (["2024-02-29", "2023-02-29"], "one is '2023-02-29'"),
+        ([20240301, 20240332], "one is '20240332'"),
+    ],
+)
+def test_what_is_no_time_is_named(values: list[object], words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        times_of(values, ReadOptions())
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "wanted"),
+    [
+        ([45352.0, 45352.5], {"time_format": "excel"}, "2024-03-01 12:00:00"),
+        (["01|03|24"], {"time_format": "%d|%m|%y"}, "2024-03-01 00:00:00"),
+        (["01/03/24"], {"day_first": True}, "2024-03-01 00:00:00"),
+        (["01/03/24"], {"day_first": False}, "2024-01-03 00:00:00"),
+        (["2024-03-01 00:00 EST"], {"zone": "America/New_York"}, "2024-03-01 00:00:00-05:00"),
+        (["2024-03-01"], {"zone": "+09:00"}, "2024-03-01 00:00:00+09:00"),
+        ([0, 300], {"time_format": "epoch-s"}, "1970-01-01 00:05:00+00:00"),
+        (["2024-03-01T00:00:00Z"], {"zone": "Asia/Tokyo"}, "2024-03-01 09:00:00+09:00"),
+    ],
+)
+def test_what_the_user_says_goes_first(
+    values: list[object], options: dict[str, object], wanted: str
+) -> None:
+    time, reader = times_of(values, ReadOptions(**options))  # type: ignore[arg-type]
+    assert reader.clock.label(int(time[-1])) == wanted
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        (["2024-03-01 01:00", "2024-03-01 24:00"], "2024-03-02 00:00:00"),
+        (["01.02.2024 23:00", "13.02.2024"], "2024-02-13 00:00:00"),  # as R writes midnight
+        (["2024-03-01 00:00:00.500", "2024-03-01 01:00:00.500"], "2024-03-01 01:00:00"),
+        (["2024-03-01 01:00", "2024-03-01 02:00:30"], "2024-03-01 02:00:30"),
+        (["2024Q1", "2024Q3"], "2024-07-01 00:00:00"),
+    ],
+)
+def test_rows_may_leave_out_or_add_what_is_clear(values: list[str], wanted: str) -> None:
+    assert labels(values)[-1] == wanted
+
+
+def test_the_hour_that_autumn_repeats_has_two_moments() -> None:
+    times = pd.date_range("2024-10-26 12:00", periods=96, freq="15min", tz="Europe/Berlin")
+    wanted = seconds(times.tz_convert("UTC").tz_localize(None))
+    aware, reader = times_of(times, ReadOptions())
+    assert (aware.tolist(), reader.clock.zone) == (wanted, "Europe/Berlin")
+    offsets, reader = times_of(times.astype(str), ReadOptions())
+    assert (offsets.tolist(), reader.clock.zone) == (wanted, "UTC")
+    assert "+01:00 and +02:00" in reader.findings[0].text
+    named, _ = times_of(times.tz_localize(None).astype(str), ReadOptions(zone="Europe/Berlin"))
+    assert named.tolist() == wanted
+
+
+def test_a_local_clock_without_order_cannot_tell_the_repeated_hour() -> None:
+    reader = read_times(lambda: [["2024-10-27 02:30"]], ReadOptions(zone="Europe/Berlin"))
+    with pytest.raises(DataError, match="comes twice on a clock in Europe/Berlin"):
+        reader.read(["2024-10-27 02:30"], ordered=False)
+
+
+def test_one_offset_throughout_is_the_zone() -> None:
+    _, reader = times_of(["2024-03-09 00:00:00-08:00", "2024-03-09 01:00:00-08:00"], ReadOptions())
+    assert reader.clock.zone == "-08:00"
+
+
+@given(
+    st.sampled_from(["stop 5", "10A", "11P", "2024-1", "Main St", "A1", "12", "1e5", "x-ray"]),
+)
+def test_names_are_no_times(text: str) -> None:
+    assume(text != "12")
+    with pytest.raises(DataError):
+        times_of([text], ReadOptions())

@@ -172,7 +172,7 @@ def test_a_season_follows_the_clock_on_the_wall() -> None:
     """A rush hour at eight in Berlin is one slot in winter and in summer."""
     moments = pd.date_range("2024-02-01", "2024-05-01", freq="h", tz="Europe/Berlin")
     time = moments.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[s]")
-    busy = (moments.hour == 8).astype(np.float32).to_numpy()[:, None, None]
+    busy = np.asarray(moments.hour == 8, np.float32)[:, None, None]
     data = Readings(time.astype(np.int64), busy, np.ones_like(busy, bool))
     rows, step = slice(0, len(time)), 3600
     season = season_for("day", step=step, train_span=len(time) * step)
@@ -183,7 +183,7 @@ def test_a_season_follows_the_clock_on_the_wall() -> None:
     assert not torch.equal(in_utc.profile_at(torch.tensor(data.time)), torch.tensor(busy))
     features = here.calendar(torch.tensor(data.time))
     hours = torch.atan2(features[:, 0], features[:, 1]) * 12 / torch.pi % 24
-    torch.testing.assert_close(hours.round() % 24, torch.tensor(moments.hour.to_numpy()).float())
+    torch.testing.assert_close(hours.round() % 24, torch.tensor(np.asarray(moments.hour)).float())
 
 
 def test_months_have_a_climatology() -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from dynst.data.importers.columns import joined_times, time_columns, time_parts
 from dynst.data.importers.formats import long_table
-from dynst.data.importers.formats.tables import NULLS, Table, is_table, open_table
+from dynst.data.importers.formats.tables import Table, is_table, open_table
 from dynst.data.importers.report import known
 from dynst.data.importers.source import Block, ReadOptions, Source, step_times
 from dynst.data.importers.text_cells import is_number
@@ -28,7 +28,7 @@ def matches(path: Path, options: ReadOptions) -> bool:
 
 
 def read(path: Path, options: ReadOptions) -> Source:
-    return wide_source(KIND, open_table(path), options)
+    return wide_source(KIND, open_table(path, options), options)
 
 
 def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
@@ -53,15 +53,7 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
         )
     stamps = time_columns(table, options)
     ids = [name for name in table.columns if name not in stamps]
-    for name in ids:
-        wrong = next(
-            (text for text in table.sample[name] if text not in NULLS and not is_number(text)), None
-        )
-        if wrong is not None:
-            raise DataError(
-                f"{table.path}: every column beside the time must hold readings, but '{name}' "
-                f"holds '{wrong}'; mend or drop it, or name the time column with --time-column"
-            )
+    table.check_readings(ids)
     if stamps:
         reader = read_times(lambda: time_parts(table, stamps), options)
         named = " and ".join(repr(name) if name else "the first column" for name in stamps)
@@ -75,7 +67,7 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
         (Channel(name="value"),),
         lambda: _blocks(table, ids, stamps, reader, options),
         clock=clock,
-        findings=findings,
+        findings=(*table.findings, *findings),
     )
 
 

@@ -6,7 +6,7 @@ from dynst.data.importers.source import ReadOptions
 from dynst.data.importers.tabular.marks import USUAL_MARKS
 from dynst.data.importers.tabular.parquet_table import open_parquet_table
 from dynst.data.importers.tabular.table import Table
-from dynst.data.importers.tabular.text_table import open_text_table
+from dynst.data.importers.tabular.text_opening import open_text_table
 from dynst.errors import DataError
 
 __all__ = ["NULLS", "Table", "is_table", "open_rows", "open_table"]

@@ -70,21 +70,21 @@ def open_text(path: Path, encoding: Encoding, errors: str = "strict") -> TextIO:
 
 def refuse_undecodable(path: Path, encoding: Encoding) -> None:
     """Raise DataError with the first line whose bytes are none of the encoding, if there is one."""
-    if encoding.name != "utf-8":
-        try:
-            with open_text(path, encoding) as file:
-                number = 0
-                for number, _ in enumerate(file, start=1):
-                    pass
-        except UnicodeError as error:
-            raise DataError(
-                f"line {number + 1} is no {encoding.name} ({error.__class__.__name__}); name "
-                f"another --encoding"
-            ) from error
+    if encoding.name == "utf-8":
+        with _open_bytes(path) as file:
+            for number, line in enumerate(file, start=1):
+                _refuse_bytes(line, number)
         return
-    with _open_bytes(path) as file:
-        for number, line in enumerate(file, start=1):
-            _refuse_bytes(line, number)
+    done = 0
+    try:
+        with open_text(path, encoding) as text:
+            for done, _ in enumerate(text, start=1):  # noqa: B007
+                pass
+    except UnicodeError as error:
+        raise DataError(
+            f"text must be {encoding.name}, but what follows line {done} is not; name another "
+            f"--encoding"
+        ) from error
 
 
 def _open_bytes(path: Path) -> BinaryIO:

@@ -75,13 +75,16 @@ def read_head(path: Path, encoding: Encoding) -> Head:
         if not first.strip(" \t\r\n,;|"):
             raise DataError("is empty; bring a file with a header line and rows below it")
         texts = [first, *islice(file, _rows(first))]
-        while sum(text.count('"') for text in texts) % 2 and len(texts) < _rows(first) + MAX_NEWLINES:
+        while (
+            sum(text.count('"') for text in texts) % 2 and len(texts) < _rows(first) + MAX_NEWLINES
+        ):
             if not (more := file.readline()):
                 break
             texts.append(more)
         complete = not any(text.strip() for text in islice(file, MAX_BLANKS))
     above = blanks + len(comments)
-    separator = max(SEPARATORS, key=lambda sign: _fit(texts, sign))
+    used = [sign for sign in SEPARATORS if any(sign in text for text in texts)] or [","]
+    separator = max(used, key=lambda sign: _fit(texts, sign)) if len(used) > 1 else used[0]
     lines = tuple(
         Line(line.cells, line.number + above)
         for line in _lines(texts, separator)
@@ -105,7 +108,10 @@ def _fit(texts: list[str], separator: str) -> tuple[float, float, int]:
     """How well a separator makes a table of the lines: alike in number of cells, which are numbers
     and times.
     """
-    lines = [line.cells for line in _lines(texts, separator) if line.cells]
+    try:
+        lines = [line.cells for line in _lines(texts, separator) if line.cells]
+    except csv.Error:  # a cell is too long to be one
+        return 0.0, 0.0, 0
     width, count = Counter(map(len, lines)).most_common(1)[0]
     if width < 2:
         return 0.0, 0.0, 0

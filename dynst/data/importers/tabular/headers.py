@@ -16,9 +16,39 @@ WITHIN = 0.9  # of a first line of readings lies within the range of the rows
 CHANCE = 1e-3  # that readings are whole numbers in the whole first line
 MAX_COLUMNS, MAX_ROWS = 500, 50  # looked at
 USUAL_NAMES = frozenset(
-    "time timestamp date datetime datum zeit index day hour month year sensor sensor_id station "
-    "station_id entity_id id name site location detector value values parameter variable unit "
-    "state lat lon latitude longitude".split()
+    {
+        "time",
+        "timestamp",
+        "date",
+        "datetime",
+        "datum",
+        "zeit",
+        "index",
+        "day",
+        "hour",
+        "month",
+        "year",
+        "sensor",
+        "sensor_id",
+        "station",
+        "station_id",
+        "entity_id",
+        "id",
+        "name",
+        "site",
+        "location",
+        "detector",
+        "value",
+        "values",
+        "parameter",
+        "variable",
+        "unit",
+        "state",
+        "lat",
+        "lon",
+        "latitude",
+        "longitude",
+    }
 )
 
 

@@ -1,20 +1,18 @@
 """Where the table of a delimited file begins, what its columns are called, and its first rows."""
 
 import re
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.tabular.cell_kinds import column_kind, kind_of
 from dynst.data.importers.tabular.head import Head, Line
 from dynst.data.importers.tabular.headers import FirstLine, judge_first_line
+from dynst.data.importers.tabular.table_start import MAX_SHOWN, as_wide, refuse_lines_above, shown
 from dynst.errors import DataError
 
-__all__ = ["Layout", "find_layout", "find_rows", "ragged"]
+__all__ = ["Layout", "find_layout", "find_rows"]
 
 RDB_FORMAT = re.compile(r"\d+[sdn]")  # of a column, as USGS writes it in the line below the header
-SHOWN, MAX_SHOWN = 3, 60
 
 
 @dataclass(frozen=True)
@@ -47,11 +45,11 @@ def find_layout(head: Head) -> Layout:
         DataError: the table begins further down, has no header line, or its rows are not as wide
             as the header.
     """
-    _refuse_lines_above(head)
+    refuse_lines_above(head.lines)
     first, rows = head.lines[0], head.lines[1:]
     if not rows:
         raise DataError("has a header, but no row below it")
-    names = _as_wide(first.cells, rows)
+    names = as_wide(first.cells, rows)
     cells = tuple(line.cells for line in rows)
     judged = judge_first_line(names, cells)
     above = _above(head)
@@ -59,7 +57,7 @@ def find_layout(head: Head) -> Layout:
         layout = _named_by_comment(head, judged)
     elif judged.reading == "counted":
         counted = assumed(
-            f"the first line ({_shown(names)}) is taken as sensor ids, since it counts",
+            f"the first line ({shown(names)}) is taken as sensor ids, since it counts",
             "put a line of ids above it if it holds readings",
         )
         layout = Layout(names, cells, first.number, findings=(*above, counted))
@@ -73,22 +71,22 @@ def find_rows(head: Head) -> Layout:
     first = head.lines[0]
     rows = head.lines[1:] or head.lines
     cells = tuple(line.cells for line in rows)
-    names = _as_wide(first.cells, rows)
+    names = as_wide(first.cells, rows)
     judged = judge_first_line(names, cells)
     above = _above(head)
     if judged.time:
         raise DataError(
-            f"has no header line: its first line, {_shown(first.cells)}, has the time "
+            f"has no header line: its first line, {shown(first.cells)}, has the time "
             f"'{judged.time}'; put a line of column names above it, and force --kind long-table or "
             f"wide-table"
         )
     if any(column_kind(list(column)) == "time" for column in zip(*cells, strict=True)):
         raise DataError(
-            f"has a column of times, as in {_shown(rows[0].cells)}, which this form has not; force "
+            f"has a column of times, as in {shown(rows[0].cells)}, which this form has not; force "
             f"--kind long-table or wide-table"
         )
     if judged.reading in {"names", "counted"} and head.lines[1:]:
-        text = f"the first line holds sensor ids ({_shown(names)})"
+        text = f"the first line holds sensor ids ({shown(names)})"
         said = known(text) if judged.reading == "names" else assumed(text, "else remove it")
         return Layout(names, cells, first.number, findings=(*above, said))
     findings = above
@@ -101,7 +99,7 @@ def find_rows(head: Head) -> Layout:
 
 def _readings_on_top(first: Line) -> Finding:
     return assumed(
-        f"the first line ({_shown(first.cells)}) holds readings, as this form has no header",
+        f"the first line ({shown(first.cells)}) holds readings, as this form has no header",
         "replace it by ids that are no numbers if it names the sensors",
     )
 
@@ -120,71 +118,6 @@ def _above(head: Head) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _refuse_lines_above(head: Head) -> None:
-    """Titles and metadata above the header."""
-    lines = head.lines
-    width = Counter(len(line.cells) for line in lines).most_common(1)[0][0]
-    first = lines[0].cells
-    filled = sum(bool(cell) for cell in first)
-    below = [sum(bool(cell) for cell in line.cells) for line in lines[1:]]
-    if len(first) in {width, width + 1, width - 1} and filled >= max(below, default=0) - 1:
-        return
-    start = next((line for place, line in enumerate(lines) if place and _begins(lines[place:])), None)
-    if start is not None:
-        raise DataError(
-            f"the table must begin in line 1, but seems to begin in line {start.number} "
-            f"({_shown(start.cells)}); remove the lines above it, or begin each with #"
-        )
-
-
-def _begins(lines: Sequence[Line]) -> bool:
-    """Whether the lines are a header and rows as wide as it."""
-    names = list(lines[0].cells)
-    while names and not names[-1]:
-        names.pop()
-    texts = sum(kind_of(name) == "text" for name in names)
-    named = len(names) > 1 and all(names[1:]) and len(set(names)) == len(names)
-    return (
-        len(lines) > 1
-        and named
-        and texts > len(names) / 2
-        and all(
-            len(line.cells) == len(lines[0].cells)
-            and any(kind_of(cell) in {"number", "time"} for cell in line.cells)
-            for line in lines[1:]
-        )
-        and judge_first_line(lines[0].cells, [line.cells for line in lines[1:]]).reading == "names"
-    )
-
-
-def _as_wide(names: tuple[str, ...], rows: Sequence[Line]) -> tuple[str, ...]:
-    """The names as many as the rows have cells; what a comma at the end adds is no name."""
-    widths = Counter(len(line.cells) for line in rows)
-    width = len(names) if len(names) in widths else widths.most_common(1)[0][0]
-    if width < len(names) and not any(names[width:]):
-        names = names[:width]
-    elif width > len(names) and not any(cell for line in rows for cell in line.cells[len(names) :]):
-        names = (*names, *[""] * (width - len(names)))
-    if width != len(names):
-        raise DataError(
-            f"the header must have a name for each column, but has {len(names)} "
-            f"({_shown(names)}) where the rows have {width} ({_shown(rows[0].cells)}); add the "
-            f"names that are missing, or remove lines that are no part of the table"
-        )
-    wrong = next((place for place, line in enumerate(rows) if len(line.cells) != width), None)
-    if wrong is not None:
-        raise ragged(wrong + 1, rows[wrong].cells, width)
-    return names
-
-
-def ragged(row: int, cells: Sequence[str], width: int) -> DataError:
-    """The refusal of a row below the header that is not as wide as it."""
-    return DataError(
-        f"every row must have {width} cells like the header, but row {row} below the header has "
-        f"{len(cells)} ({_shown(cells)}); mend or remove it"
-    )
-
-
 def _named_by_comment(head: Head, judged: FirstLine) -> Layout:
     """A file whose header is the last comment line, or none."""
     first = head.lines[0]
@@ -194,10 +127,10 @@ def _named_by_comment(head: Head, judged: FirstLine) -> Layout:
         and all(names)
         and all(kind_of(name) == "text" for name in names)
     ):
-        said = known(f"the header is the last comment line ({_shown(names)})")
+        said = known(f"the header is the last comment line ({shown(names)})")
         cells = tuple(line.cells for line in head.lines)
         return Layout(names, cells, head.above, findings=(*_above(head)[:-1], said))
-    line = f"its first line, {_shown(first.cells)},"
+    line = f"its first line, {shown(first.cells)},"
     if judged.time:
         raise DataError(
             f"has no header line: {line} has the time '{judged.time}' like the lines below it; "
@@ -217,16 +150,11 @@ def _named_by_comment(head: Head, judged: FirstLine) -> Layout:
 def _without_formats(layout: Layout) -> Layout:
     """Drop the formats of USGS below the header; a line of units is refused."""
     above, rows = layout.rows[0], layout.rows[1:]
-    if not rows:
+    texts = [place for place, cell in enumerate(above) if kind_of(cell) == "text"]
+    if not rows or not texts:
         return layout
-    kinds = [column_kind([row[place] for row in rows]) for place in range(len(layout.names))]
-    numbers = [place for place, kind in enumerate(kinds) if kind == "number"]
-    clash = bool(numbers) and all(kind_of(above[place]) == "text" for place in numbers)
-    timed = any(
-        kind == "time" and kind_of(cell) == "time" for kind, cell in zip(kinds, above, strict=True)
-    )
     if all(map(RDB_FORMAT.fullmatch, above)):
-        said = known(f"row 1 below the header holds formats of columns ({_shown(above)})")
+        said = known(f"row 1 below the header holds formats of columns ({shown(above)})")
         return replace(
             layout,
             rows=rows,
@@ -234,10 +162,15 @@ def _without_formats(layout: Layout) -> Layout:
             findings=(*layout.findings, said),
             left_out=1,
         )
-    if clash and not timed:
+    kinds = [column_kind([row[place] for row in rows]) for place in range(len(layout.names))]
+    numbers = [place for place, kind in enumerate(kinds) if kind == "number"]
+    timed = any(
+        kind == "time" and kind_of(cell) == "time" for kind, cell in zip(kinds, above, strict=True)
+    )
+    if numbers and not timed and set(numbers) <= set(texts):
         unit = above[numbers[0]]
         raise DataError(
-            f"every row below the header must hold readings, but row 1 ({_shown(above)}) holds "
+            f"every row below the header must hold readings, but row 1 ({shown(above)}) holds "
             f"texts where the rows below it hold numbers, as a line of units does; remove it, and "
             f"give a unit with --unit '{unit}'"
         )
@@ -255,8 +188,3 @@ def _without_empty(layout: Layout) -> Layout:
         for place in sorted(hidden)
     )
     return replace(layout, hidden=hidden, findings=(*layout.findings, *said))
-
-
-def _shown(cells: Sequence[str]) -> str:
-    shown = ", ".join(f"'{cell[:MAX_SHOWN]}'" for cell in cells[:SHOWN])
-    return shown + (", …" if len(cells) > SHOWN else "")

@@ -159,10 +159,7 @@ def _first(cells: pd.Series, column: str) -> _Place | None:
 
 
 def _has_commas(sample: pd.DataFrame) -> bool:
-    return any(
-        sample[column].str.contains(",", regex=False).any()
-        for column in sample.columns[:MAX_COLUMNS]
-    )
+    return any("," in cell for column in sample.columns[:MAX_COLUMNS] for cell in sample[column])
 
 
 def _form(sign: Sign, groups: _Place | None, marks: tuple[str, ...]) -> NumberForm:

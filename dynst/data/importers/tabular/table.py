@@ -40,7 +40,7 @@ class Table(ABC):
     columns: tuple[str, ...]
     sample: pd.DataFrame = field(repr=False)
     raw: pd.DataFrame = field(repr=False)
-    form: NumberForm = NumberForm()
+    form: NumberForm
     findings: tuple[Finding, ...] = ()
     levels: tuple[tuple[str, ...], ...] | None = None
 
@@ -71,10 +71,11 @@ class Table(ABC):
         return f"row {index + 1}"
 
     def is_numeric(self, name: str) -> bool:
-        """Whether a column holds numbers, though some cells may be marks that must be explained."""
+        """Whether the first rows of a column are numbers or empty, though some may be marks that
+        ``check_readings`` asks about.
+        """
         filled = [cell for cell in self.sample[name] if cell]
-        numbers = sum(map(is_number, filled))
-        return bool(filled) and (numbers == len(filled) or self._fitting(name) > NUMERIC)
+        return all(map(is_number, filled)) or self._fitting(name) > NUMERIC
 
     def check_readings(self, names: Sequence[str]) -> None:
         """Refuse texts among the first rows of columns of readings.
@@ -127,10 +128,10 @@ class Table(ABC):
         raise DataError(
             f"{self.path}: every cell of a column of readings must be a number, but column "
             f"'{name}' holds '{cell}' in {self.row_of(before + row)}{_others(list(marks)[1:])}; "
-            f"{self._remedy(list(marks))}"
+            f"{self._remedy(list(marks), few=wrong.mean() < NUMERIC)}"
         )
 
-    def _remedy(self, marks: list[str]) -> str:
+    def _remedy(self, marks: list[str], *, few: bool) -> str:
         other = "," if self.form.decimal == "." else "."
         swapped = NumberForm(other, True)  # type: ignore[arg-type]
         if _flags(swapped.plain(pa.array(marks[:1]))[1]).all():
@@ -142,10 +143,9 @@ class Table(ABC):
                 f"{self.form.decimal} if it is {cell.replace(other, '')}"
             )
         flags = " ".join(f"--missing '{mark}'" for mark in marks[:MAX_MARKS])
-        return (
-            f"say {flags} where that means missing, mend the cells, or name the column otherwise "
-            f"with --time-column or --sensor-column"
-        )
+        if few:
+            return f"say {flags} where that means missing, or mend the cells"
+        return "drop the column, or say what it is with --time-column or --sensor-column"
 
 
 def _flags(values: pa.Array) -> np.ndarray:

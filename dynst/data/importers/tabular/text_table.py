@@ -3,33 +3,26 @@
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from dynst.data.importers.report import Finding, known
-from dynst.data.importers.source import ReadOptions
 from dynst.data.importers.tabular.cell_kinds import column_kind, kind_of
 from dynst.data.importers.tabular.encodings import (
     Encoding,
-    find_encoding,
     open_text,
     refuse_undecodable,
 )
-from dynst.data.importers.tabular.head import Head, read_head
-from dynst.data.importers.tabular.layout import Layout, find_layout, find_rows, ragged
+from dynst.data.importers.tabular.layout import Layout
 from dynst.data.importers.tabular.marks import USUAL_MARKS
-from dynst.data.importers.tabular.numbers import NumberForm, decide_numbers
 from dynst.data.importers.tabular.table import Table
+from dynst.data.importers.tabular.table_start import ragged
 from dynst.errors import DataError
 
-__all__ = ["TextTable", "open_text_table"]
+__all__ = ["TextTable"]
 
 BLOCK_BYTES = 8 * 2**20
-NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,18 +121,17 @@ class TextTable(Table):
                 f"'{cells[place].as_py()}' in {self.row_of(before + place)}; name it in the header"
             )
 
-    def _refuse_total(
-        self, batch: pa.RecordBatch, text: set[str], before: int, last: bool
-    ) -> None:
+    def _refuse_total(self, batch: pa.RecordBatch, text: set[str], before: int, last: bool) -> None:
         """A last row of the file that sums up the others has a word where they have a time."""
         if not last or not batch.num_rows:
             return
         for name in text.intersection(batch.schema.names):
             cell = batch.column(name)[-1].as_py()
             if cell and kind_of(cell) == "text" and column_kind(list(self.raw[name])) == "time":
-                raise self._total(name, cell, before + batch.num_rows - 1)
+                raise self.total_at(name, cell, before + batch.num_rows - 1)
 
-    def _total(self, name: str, cell: str, index: int) -> DataError:
+    def total_at(self, name: str, cell: str, index: int) -> DataError:
+        """The refusal of a row that has a word in the column of times."""
         return DataError(
             f"{self.path}: every row must have a time, but '{name}' holds '{cell}' in "
             f"{self.row_of(index)}, after the last time; remove the row if it sums up the others"
@@ -159,54 +151,6 @@ class TextTable(Table):
         return DataError(f"cannot be read as a table ({error}); mend the file")
 
 
-def open_text_table(path: Path, options: ReadOptions, *, headed: bool = True) -> TextTable:
-    """The table of a delimited text file.
-
-    Args:
-        path: of the file, which may be gzipped.
-        options: what the user says.
-        headed: whether the form has a line of column names.
-
-    Raises:
-        DataError: it is no table, or two readings of it are plausible.
-    """
-    encoding = find_encoding(path, options)
-    head = read_head(path, encoding)
-    layout = find_layout(head) if headed else find_rows(head)
-    if options.missing:
-        options.apply("missing")
-    _refuse_names(layout)
-    shown = [place for place in range(len(layout.names)) if place not in layout.hidden]
-    columns = tuple(layout.names[place] for place in shown)
-    raw = pd.DataFrame(
-        {name: [row[place] for row in layout.rows] for name, place in zip(columns, shown)},
-        dtype=object,
-    )
-    form, of_numbers = decide_numbers(raw, head.separator, options)
-    table = TextTable(
-        path=path,
-        columns=columns,
-        sample=pd.DataFrame({name: _normal(raw[name], form) for name in columns}, dtype=object),
-        raw=raw,
-        form=form,
-        findings=(*encoding.findings, *layout.findings, *_separated(head), *of_numbers),
-        encoding=encoding,
-        separator=head.separator,
-        layout=layout,
-    )
-    _refuse_totals(table, head)
-    return table
-
-
-def _normal(cells: pd.Series, form: NumberForm) -> list[str]:
-    """Cells of the sample, as ``Table`` has them."""
-    plain, fits = form.plain(pa.array(cells, pa.string()))
-    if pc.all(fits).as_py():
-        numbers: list[str] = plain.fill_null("").to_pylist()
-        return numbers
-    return ["" if cell in USUAL_MARKS else cell for cell in cells]
-
-
 def _trimmed(texts: pa.Array) -> pa.Array:
     cells = pc.utf8_trim_whitespace(texts)
     missing = pc.is_in(cells, value_set=pa.array(USUAL_MARKS, cells.type))
@@ -217,45 +161,6 @@ def _unique(layout: Layout) -> list[str]:
     return [
         f"\0{place}" if place in layout.hidden else name for place, name in enumerate(layout.names)
     ]
-
-
-def _separated(head: Head) -> tuple[Finding, ...]:
-    if head.separator == ",":
-        return ()
-    return (known(f"cells are separated by {NAMES[head.separator]}"),)
-
-
-def _refuse_names(layout: Layout) -> None:
-    places: dict[str, int] = {}
-    shown = [entry for entry in enumerate(layout.names, 1) if entry[0] - 1 not in layout.hidden]
-    if len(shown) < 2:
-        raise DataError(
-            f"must have at least two columns, separated by commas, semicolons or tabs, but its "
-            f"header has {len(shown)}"
-        )
-    for place, name in shown:
-        if name in places:
-            both = f"columns {places[name]} and {place}"
-            raise DataError(
-                f"column names must be unique, but '{name}' stands there more than once ({both}); "
-                f"rename one of them"
-                if name
-                else f"column names must be unique, but {both} have none; name them in the header"
-            )
-        places[name] = place
-
-
-def _refuse_totals(table: TextTable, head: Head) -> None:
-    """Last rows that sum up the others, of a file that was looked at as a whole."""
-    if not head.complete:
-        return
-    for name in table.columns:
-        cells = list(table.raw[name])
-        last = len(cells)
-        while last and kind_of(cells[last - 1]) == "text":
-            last -= 1
-        if 0 < last < len(cells) and column_kind(cells[:last]) == "time":
-            raise table._total(name, cells[last], last)
 
 
 def _marked(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, bool]]:

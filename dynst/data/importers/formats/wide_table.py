@@ -11,7 +11,6 @@ from dynst.data.importers.formats import long_table
 from dynst.data.importers.formats.tables import Table, is_table, open_table
 from dynst.data.importers.report import known
 from dynst.data.importers.source import Block, ReadOptions, Source, step_times
-from dynst.data.importers.text_cells import is_number
 from dynst.data.importers.times import TimeReader, read_times
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
@@ -32,15 +31,6 @@ def read(path: Path, options: ReadOptions) -> Source:
 
 
 def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
-    if all(is_number(name) for name in table.columns) and len(
-        set(map(float, table.columns))
-    ) == len(table.columns):
-        names_are_data = _looks_like_data(table)
-        if names_are_data:
-            raise DataError(
-                f"{table.path} has no header line (its first line holds readings); put sensor ids "
-                f"there, or use --kind lstnet"
-            )
     if {name.lower() for name in table.columns[:2]} in EDGE_ENDS:
         raise DataError(
             f"{table.path} looks like an edge list; import the readings, and name this file with "
@@ -69,11 +59,6 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
         clock=clock,
         findings=(*table.findings, *findings),
     )
-
-
-def _looks_like_data(table: Table) -> bool:
-    """Whether the header repeats the kind of numbers below it: decimals among the names."""
-    return any("." in name for name in table.columns)
 
 
 def _blocks(

@@ -37,6 +37,11 @@ class Layout:
     headed: bool = True
     left_out: int = 0
 
+    def row_of(self, index: int) -> str:
+        """How a message names a row by its index."""
+        row = f"row {index + 1 + self.left_out}"
+        return f"{row} below the header" if self.headed else row
+
 
 def find_layout(head: Head) -> Layout:
     """The table of a file that must have a header line.
@@ -168,6 +173,11 @@ def _without_formats(layout: Layout) -> Layout:
         kind == "time" and kind_of(cell) == "time" for kind, cell in zip(kinds, above, strict=True)
     )
     if numbers and not timed and set(numbers) <= set(texts):
+        if len(set(layout.names)) < len(layout.names):
+            raise DataError(
+                f"there must be one line of column names, but row 1 below the header "
+                f"({shown(above)}) names the columns again; put both names together in one line"
+            )
         unit = above[numbers[0]]
         raise DataError(
             f"every row below the header must hold readings, but row 1 ({shown(above)}) holds "

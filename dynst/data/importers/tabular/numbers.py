@@ -1,6 +1,7 @@
 """Numbers as texts: the decimal sign of a file, and what groups thousands."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -42,11 +43,14 @@ class NumberForm:
         decimal: the decimal sign.
         grouped: whether the other sign may group thousands.
         marks: texts that mean missing among readings.
+        settled: whether a row looked at, the user or the separator tells the decimal sign; else all
+            that was seen are whole numbers, and 1.234 further down may be either.
     """
 
     decimal: Sign = "."
     grouped: bool = False
     marks: tuple[str, ...] = USUAL_MARKS
+    settled: bool = True
 
     def plain(self, texts: pa.Array) -> tuple[pa.Array, pa.Array]:
         """Cells as numbers with a decimal point.
@@ -72,9 +76,34 @@ class NumberForm:
             cells = pc.replace_substring(cells, ",", ".")
         return cells, pc.or_(missing, pc.fill_null(fits, False))
 
+    def settle(self, columns: dict[str, pa.Array], where: Callable[[int], str]) -> bool:
+        """Whether texts tell that the point is the decimal sign, of a form that is not settled.
+
+        Args:
+            columns: texts by name.
+            where: names a row of them by its index.
+
+        Raises:
+            DataError: points may as well group thousands.
+        """
+        either = None
+        for name, texts in columns.items():
+            cells = pc.utf8_trim_whitespace(texts)
+            pointed = pc.match_substring(cells, ".")
+            plain = pc.and_(pointed, pc.match_substring_regex(cells, _plain(".")))
+            grouped = pc.match_substring_regex(cells, _grouped(","))
+            if pc.any(pc.and_not(plain, grouped)).as_py():
+                return True
+            place = pc.index(pc.and_(plain, grouped), True).as_py()
+            if place >= 0 and either is None:
+                either = _Place(cells[place].as_py(), where(place), name)
+        if either is not None:
+            raise _refuse_either(either, ".")
+        return False
+
 
 def decide_numbers(
-    sample: pd.DataFrame, separator: str, options: ReadOptions
+    sample: pd.DataFrame, separator: str, options: ReadOptions, row_of: Callable[[int], str]
 ) -> tuple[NumberForm, tuple[Finding, ...]]:
     """The form of a file's numbers, by the user's word or its first rows.
 
@@ -82,6 +111,7 @@ def decide_numbers(
         sample: the first rows as texts.
         separator: between cells.
         options: what the user says.
+        row_of: names a row by its index.
 
     Raises:
         DataError: two forms are plausible and mean different numbers, or the rows contradict each
@@ -93,7 +123,7 @@ def decide_numbers(
         return NumberForm(options.decimal, True, marks), ()
     if separator == "," and not _has_commas(sample):
         return NumberForm(marks=marks), ()
-    points, commas = _seen(sample, "."), _seen(sample, ",")
+    points, commas = _seen(sample, ".", row_of), _seen(sample, ",", row_of)
     comma = commas.decimal or points.thousands
     point = points.decimal or commas.thousands
     if comma and point:
@@ -112,18 +142,18 @@ def decide_numbers(
         raise _refuse_either(commas.either, ",")
     if points.either and separator != "," and points.small and not points.large:
         raise _refuse_either(points.either, ".")
-    return NumberForm(marks=marks), ()
+    return NumberForm(marks=marks, settled=separator == "," or points.either is not None), ()
 
 
 class _Place(NamedTuple):
     """The first cell of a kind."""
 
     cell: str
-    row: int
+    row: str
     column: str
 
     def __str__(self) -> str:
-        return f"'{self.cell}' (row {self.row} below the header, column '{self.column}')"
+        return f"'{self.cell}' ({self.row}, column '{self.column}')"
 
 
 class _Seen(NamedTuple):
@@ -136,7 +166,7 @@ class _Seen(NamedTuple):
     large: bool  # and from 1000 on
 
 
-def _seen(sample: pd.DataFrame, sign: str) -> _Seen:
+def _seen(sample: pd.DataFrame, sign: str, row_of: Callable[[int], str]) -> _Seen:
     decimal = thousands = either = None
     small = large = False
     for column in sample.columns[:MAX_COLUMNS]:
@@ -148,14 +178,14 @@ def _seen(sample: pd.DataFrame, sign: str) -> _Seen:
         holds = cells[cells.str.contains(sign, regex=False)]
         plain = holds.str.match(_plain(sign))
         grouped = holds.str.match(_grouped(_other(sign)))
-        decimal = decimal or _first(holds[plain & ~grouped], str(column))
-        thousands = thousands or _first(holds[grouped & ~plain], str(column))
-        either = either or _first(holds[grouped & plain], str(column))
+        decimal = decimal or _first(holds[plain & ~grouped], str(column), row_of)
+        thousands = thousands or _first(holds[grouped & ~plain], str(column), row_of)
+        either = either or _first(holds[grouped & plain], str(column), row_of)
     return _Seen(decimal, thousands, either, small, large)
 
 
-def _first(cells: pd.Series, column: str) -> _Place | None:
-    return _Place(cells.iloc[0], int(cells.index[0]) + 1, column) if len(cells) else None
+def _first(cells: pd.Series, column: str, row_of: Callable[[int], str]) -> _Place | None:
+    return _Place(cells.iloc[0], row_of(int(cells.index[0])), column) if len(cells) else None
 
 
 def _has_commas(sample: pd.DataFrame) -> bool:

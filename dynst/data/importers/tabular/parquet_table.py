@@ -68,7 +68,9 @@ def open_parquet_table(path: Path, options: ReadOptions) -> ParquetTable:
     texts = [name for name in columns if _is_text(first[name].type)]
     if texts and options.missing:
         options.apply("missing")
-    form, findings = decide_numbers(raw[texts], ",", options if texts else ReadOptions())
+    form, findings = decide_numbers(
+        raw[texts], ",", options if texts else ReadOptions(), lambda index: f"row {index + 1}"
+    )
     sample = raw.copy()
     for name in texts:
         plain, fits = form.plain(pa.array(raw[name], pa.string()))

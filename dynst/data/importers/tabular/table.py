@@ -125,10 +125,12 @@ class Table(ABC):
             for text in column.filter(pa.array(flags)).unique().to_pylist()
         )
         marks = dict.fromkeys([cell, *marks])
+        few = wrong.mean() < NUMERIC
+        others = _others(list(marks)[1:]) if few else ""
         raise DataError(
             f"{self.path}: every cell of a column of readings must be a number, but column "
-            f"'{name}' holds '{cell}' in {self.row_of(before + row)}{_others(list(marks)[1:])}; "
-            f"{self._remedy(list(marks), few=wrong.mean() < NUMERIC)}"
+            f"'{name}' holds '{cell}' in {self.row_of(before + row)}{others}; "
+            f"{self._remedy(list(marks), few=few)}"
         )
 
     def _remedy(self, marks: list[str], *, few: bool) -> str:

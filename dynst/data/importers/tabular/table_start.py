@@ -15,11 +15,11 @@ SHOWN, MAX_SHOWN = 3, 60  # cells in a message, characters of one
 
 def refuse_lines_above(lines: Sequence[Line]) -> None:
     """Raise DataError where titles or metadata stand above what seems to be the header."""
-    width = Counter(len(line.cells) for line in lines).most_common(1)[0][0]
     first = lines[0].cells
+    widths = {len(line.cells) for line in lines[1:]}
     filled = sum(bool(cell) for cell in first)
     below = [sum(bool(cell) for cell in line.cells) for line in lines[1:]]
-    if len(first) in {width, width + 1, width - 1} and filled >= max(below, default=0) - 1:
+    if len(widths) == 1 and len(first) > 1 and filled >= max(below, default=0) - 1:
         return
     start = next(
         (line for place, line in enumerate(lines) if place and _begins(lines[place:])), None

@@ -50,7 +50,7 @@ def open_text_table(path: Path, options: ReadOptions, *, headed: bool = True) ->
     columns = tuple(layout.names[place] for place in shown)
     cells = np.array(layout.rows, object)[:, shown]
     raw = pd.DataFrame(cells, columns=list(columns), dtype=object)
-    form, of_numbers = decide_numbers(raw, head.separator, options)
+    form, of_numbers = decide_numbers(raw, head.separator, options, layout.row_of)
     table = TextTable(
         path=path,
         columns=columns,

@@ -1,7 +1,7 @@
 """A delimited text file as a stream of Arrow batches."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -36,15 +36,16 @@ class TextTable(Table):
     layout: Layout
 
     def row_of(self, index: int) -> str:
-        row = index + 1 + self.layout.left_out
-        return f"row {row} below the header" if self.layout.headed else f"row {row}"
+        return self.layout.row_of(index)
 
     def batches(self, text: set[str], columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         wanted = list(self.columns) if columns is None else columns
-        done = 0
+        done, settled = 0, self.form.settled
         try:
             for batch, last in _marked(self._parsed(text, wanted)):
                 clean = self._cleaned(batch, text, wanted, done)
+                if not settled and _has_parts(clean, text):
+                    settled = self._settle_late(text, wanted, done)
                 self._refuse_total(clean, text, done, last)
                 yield clean
                 done += batch.num_rows
@@ -55,15 +56,11 @@ class TextTable(Table):
 
     def _converted(self, text: set[str], wanted: list[str], done: int) -> Iterator[pa.RecordBatch]:
         """The rows from ``done`` on, by texts."""
-        before = 0
+        settled = self.form.settled
         try:
-            for batch, last in _marked(self._parsed(set(self.columns), wanted)):
-                late = batch.slice(max(0, done - before))
-                before += batch.num_rows
-                if not late.num_rows:
-                    continue
-                start = before - late.num_rows
+            for late, start, last in self._texts(wanted, done):
                 texts = {name: late.column(name) for name in wanted if name not in text}
+                settled = settled or self.form.settle(texts, _from(self.row_of, start))
                 numbers = self._numbers(texts, start)
                 clean = self._cleaned(late, text, wanted, start)
                 self._refuse_total(clean, text, start, last)
@@ -72,6 +69,23 @@ class TextTable(Table):
                 )
         except (pa.ArrowInvalid, UnicodeError) as error:
             raise self._explained(error) from error
+
+    def _texts(self, wanted: list[str], done: int) -> Iterator[tuple[pa.RecordBatch, int, bool]]:
+        """Batches of texts from a row on, each with the index of its first row, and whether it is
+        the last.
+        """
+        before = 0
+        for batch, last in _marked(self._parsed(set(self.columns), wanted)):
+            late = batch.slice(max(0, done - before))
+            before += batch.num_rows
+            if late.num_rows:
+                yield late, before - late.num_rows, last
+
+    def _settle_late(self, text: set[str], wanted: list[str], done: int) -> bool:
+        """Look at the texts of the batch that begins with a row."""
+        late, start, _ = next(self._texts(wanted, done))
+        texts = {name: late.column(name) for name in wanted if name not in text}
+        return self.form.settle(texts, _from(self.row_of, start))
 
     def _parsed(self, text: set[str], wanted: list[str]) -> Iterator[pa.RecordBatch]:
         """Batches with the hidden columns, as texts, behind the wanted ones."""
@@ -170,3 +184,16 @@ def _marked(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch,
         following = next(batches, None)
         yield held, following is None
         held = following
+
+
+def _has_parts(batch: pa.RecordBatch, text: set[str]) -> bool:
+    """Whether a number is not whole."""
+    return any(
+        pc.any(pc.not_equal(column, pc.floor(column))).as_py()
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+        if name not in text
+    )
+
+
+def _from(row_of: Callable[[int], str], start: int) -> Callable[[int], str]:
+    return lambda index: row_of(start + index)

@@ -10,7 +10,7 @@ from dynst.data.importers.tabular.cell_kinds import Kind, column_kind, kind_of
 __all__ = ["FirstLine", "judge_first_line"]
 
 Cells = Sequence[str]
-Reading = Literal["names", "readings", "either", "counted"]
+Reading = Literal["names", "ids", "readings", "either"]
 COUNTED = 5  # names that count 0, 1, 2, … are no chance from this many on
 WITHIN = 0.9  # of a first line of readings lies within the range of the rows
 CHANCE = 1e-3  # that readings are whole numbers in the whole first line
@@ -57,7 +57,8 @@ class FirstLine:
     """What the first line is.
 
     Args:
-        reading: "names", "readings", "either", or "counted" where its names are 0, 1, 2, ….
+        reading: "names" for sure; "ids" where they are numbers that count or lie far from those
+            below; "readings"; or "either" of the two.
         time: the cell of a time in it, which no line of names has; else "".
     """
 
@@ -95,9 +96,9 @@ def _of_numbers(first: Cells, columns: list[list[str]]) -> Reading:
     if not whole or len(set(numbers)) < len(numbers):
         return "readings"
     if _counts(numbers):
-        return "counted"
+        return "ids"
     pointed = any("." in cell for cell in first)
-    return "either" if _plausible(numbers, columns, pointed) else "names"
+    return "either" if _plausible(numbers, columns, pointed) else "ids"
 
 
 def _counts(numbers: list[float]) -> bool:

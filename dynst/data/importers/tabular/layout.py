@@ -1,6 +1,7 @@
 """Where the table of a delimited file begins, what its columns are called, and its first rows."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dynst.data.importers.report import Finding, assumed, known
@@ -60,12 +61,8 @@ def find_layout(head: Head) -> Layout:
     above = _above(head)
     if judged.reading in {"readings", "either"}:
         layout = _named_by_comment(head, judged)
-    elif judged.reading == "counted":
-        counted = assumed(
-            f"the first line ({shown(names)}) is taken as sensor ids, since it counts",
-            "put a line of ids above it if it holds readings",
-        )
-        layout = Layout(names, cells, first.number, findings=(*above, counted))
+    elif judged.reading == "ids":
+        layout = Layout(names, cells, first.number, findings=(*above, _ids_on_top(names)))
     else:
         layout = Layout(names, cells, first.number, findings=above)
     return _without_empty(_without_formats(layout))
@@ -90,9 +87,9 @@ def find_rows(head: Head) -> Layout:
             f"has a column of times, as in {shown(rows[0].cells)}, which this form has not; force "
             f"--kind long-table or wide-table"
         )
-    if judged.reading in {"names", "counted"} and head.lines[1:]:
-        text = f"the first line holds sensor ids ({shown(names)})"
-        said = known(text) if judged.reading == "names" else assumed(text, "else remove it")
+    if judged.reading in {"names", "ids"} and head.lines[1:]:
+        said = known(f"the first line holds sensor ids ({shown(names)})")
+        said = said if judged.reading == "names" else _ids_on_top(names)
         return Layout(names, cells, first.number, findings=(*above, said))
     findings = above
     if judged.reading == "either":
@@ -100,6 +97,14 @@ def find_rows(head: Head) -> Layout:
     numbers = tuple(str(place) for place in range(len(names)))
     cells = (first.cells, *cells) if head.lines[1:] else cells
     return Layout(numbers, cells, head.above, findings=findings, headed=False)
+
+
+def _ids_on_top(names: Sequence[str]) -> Finding:
+    return assumed(
+        f"the first line ({shown(names)}) holds sensor ids, since its numbers count or are unlike "
+        f"those below it",
+        "put a line of ids above it if it holds readings",
+    )
 
 
 def _readings_on_top(first: Line) -> Finding:

@@ -17,9 +17,9 @@ def refuse_lines_above(lines: Sequence[Line]) -> None:
     """Raise DataError where titles or metadata stand above what seems to be the header."""
     first = lines[0].cells
     widths = {len(line.cells) for line in lines[1:]}
-    filled = sum(bool(cell) for cell in first)
+    filled = sum(bool(cell) for cell in first) + (not first[0])  # an index has no name
     below = [sum(bool(cell) for cell in line.cells) for line in lines[1:]]
-    if len(widths) == 1 and len(first) > 1 and filled >= max(below, default=0) - 1:
+    if len(widths) == 1 and len(first) > 1 and filled >= max(below, default=0):
         return
     start = next(
         (line for place, line in enumerate(lines) if place and _begins(lines[place:])), None

@@ -14,7 +14,6 @@ from dynst.data.importers.columns import joined_times, sensor_column, time_colum
 from dynst.data.importers.formats.tables import Table, is_table, open_table
 from dynst.data.importers.report import known
 from dynst.data.importers.source import Block, ReadOptions, Source, array_blocks
-from dynst.data.importers.text_cells import is_number
 from dynst.data.importers.times import TimeReader, read_times
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
@@ -30,7 +29,7 @@ def matches(path: Path, options: ReadOptions) -> bool:
     if not is_table(path):
         return False
     try:
-        table = open_table(path)
+        table = open_table(path, options)
     except Exception:  # the reader itself will say what is wrong
         return False
     stamps = time_columns(table, options)
@@ -42,7 +41,7 @@ def matches(path: Path, options: ReadOptions) -> bool:
 
 
 def read(path: Path, options: ReadOptions) -> Source:
-    return long_source(KIND, open_table(path), options)
+    return long_source(KIND, open_table(path, options), options)
 
 
 def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
@@ -61,13 +60,14 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
         for name in table.columns
         if name not in {*stamps, sensor}
         and name.lower() not in ROW_NAMES
-        and all(is_number(text) or not text for text in table.sample[name])
+        and table.is_numeric(name)
     ]
     if not channels:
         raise DataError(
             f"{table.path} has no column of readings beside {', '.join([*stamps, sensor])}; name "
             f"one with --variable"
         )
+    table.check_readings(channels)
     reader = read_times(lambda: time_parts(table, stamps), options)
     time, ids = _axes(table, stamps, sensor, reader)
     note = (
@@ -80,7 +80,7 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
         tuple(Channel(name=name) for name in channels),
         lambda: _blocks(table, stamps, sensor, channels, time, ids, reader),
         clock=reader.clock,
-        findings=(known(note), *reader.findings),
+        findings=(*table.findings, known(note), *reader.findings),
     )
 
 

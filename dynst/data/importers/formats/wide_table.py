@@ -8,10 +8,9 @@ import pyarrow as pa
 
 from dynst.data.importers.columns import joined_times, time_columns, time_parts
 from dynst.data.importers.formats import long_table
-from dynst.data.importers.formats.tables import NULLS, Table, is_table, open_table
+from dynst.data.importers.formats.tables import Table, is_table, open_table
 from dynst.data.importers.report import known
 from dynst.data.importers.source import Block, ReadOptions, Source, step_times
-from dynst.data.importers.text_cells import is_number
 from dynst.data.importers.times import TimeReader, read_times
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
@@ -28,19 +27,10 @@ def matches(path: Path, options: ReadOptions) -> bool:
 
 
 def read(path: Path, options: ReadOptions) -> Source:
-    return wide_source(KIND, open_table(path), options)
+    return wide_source(KIND, open_table(path, options), options)
 
 
 def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
-    if all(is_number(name) for name in table.columns) and len(
-        set(map(float, table.columns))
-    ) == len(table.columns):
-        names_are_data = _looks_like_data(table)
-        if names_are_data:
-            raise DataError(
-                f"{table.path} has no header line (its first line holds readings); put sensor ids "
-                f"there, or use --kind lstnet"
-            )
     if {name.lower() for name in table.columns[:2]} in EDGE_ENDS:
         raise DataError(
             f"{table.path} looks like an edge list; import the readings, and name this file with "
@@ -53,15 +43,7 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
         )
     stamps = time_columns(table, options)
     ids = [name for name in table.columns if name not in stamps]
-    for name in ids:
-        wrong = next(
-            (text for text in table.sample[name] if text not in NULLS and not is_number(text)), None
-        )
-        if wrong is not None:
-            raise DataError(
-                f"{table.path}: every column beside the time must hold readings, but '{name}' "
-                f"holds '{wrong}'; mend or drop it, or name the time column with --time-column"
-            )
+    table.check_readings(ids)
     if stamps:
         reader = read_times(lambda: time_parts(table, stamps), options)
         named = " and ".join(repr(name) if name else "the first column" for name in stamps)
@@ -75,13 +57,8 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
         (Channel(name="value"),),
         lambda: _blocks(table, ids, stamps, reader, options),
         clock=clock,
-        findings=findings,
+        findings=(*table.findings, *findings),
     )
-
-
-def _looks_like_data(table: Table) -> bool:
-    """Whether the header repeats the kind of numbers below it: decimals among the names."""
-    return any("." in name for name in table.columns)
 
 
 def _blocks(

@@ -118,7 +118,7 @@ class Clock(BaseModel):
     def from_local(self, local: np.ndarray, after: int | None = None) -> np.ndarray:
         """Seconds of UTC from those of the zone's own clock, which are in order of time.
 
-        The hour that an autumn repeats is told by that order.
+        That order decides which of both is meant in the hour that an autumn repeats.
 
         Args:
             local: int64 seconds of the clock on the wall.

@@ -51,9 +51,7 @@ def _datetimes(series: pd.Series, clock: Clock) -> pd.Series:
         )
     if isinstance(series.iloc[0], str) and not series.astype(str).str.match(ISO).all():
         wrong = series[~series.astype(str).str.match(ISO)].iloc[0]
-        raise DataError(
-            f"'time' must hold dates such as '{clock.label(0)}', but one is '{wrong}'"
-        )
+        raise DataError(f"'time' must hold dates such as '{clock.label(0)}', but one is '{wrong}'")
     try:
         aware = pd.Series([pd.Timestamp(value) for value in series])
     except (ValueError, TypeError) as error:

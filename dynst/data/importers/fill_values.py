@@ -30,7 +30,7 @@ GAP = 0.5  # of the range of all others lies between them and a value that stand
 FAR = 10  # ranges of all others lie between them and a value that is no usual sentinel
 LAYERS = 8  # of extremes that are looked at in a block
 SAMPLED_VALUES = 20_000  # of a block
-LEAST_LARGE = 2.0**17  # below it float32 tells hundredths apart
+LEAST_LARGE = 2.0**17  # below it float32 keeps hundredths
 LOST = 0.5  # of a typical change must be kept
 
 

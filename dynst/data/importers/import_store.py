@@ -190,7 +190,7 @@ def _named(source: Source, options: ReadOptions) -> Source:
 
 
 def _refuse_unused(source: Source, options: ReadOptions, graph: GraphOptions) -> None:
-    """A flag that had no effect tells that the file is not what the user thinks it is."""
+    """A flag that had no effect shows that the file is not what the user thinks it is."""
     unused = options.unused()
     if graph.weights != "auto" and graph.graph is None:
         unused.append("--weights")

@@ -60,7 +60,7 @@ class ReadOptions:
         decimal: the decimal sign of numbers in a text file.
         encoding: of a text file.
         key: of the frame in an HDF file.
-        resample: length of the steps to which readings are brought.
+        resample: length of the steps to which readings are resampled.
         aggregate: how the readings of a step become one.
     """
 

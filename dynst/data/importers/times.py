@@ -66,7 +66,7 @@ class TimeReader:
 
         Args:
             values: texts, numbers or datetimes.
-            ordered: whether parts are in order of time, which tells the hour that an autumn
+            ordered: whether parts are in order of time, which decides on the hour that an autumn
                 repeats.
 
         Raises:
@@ -131,7 +131,7 @@ def read_times(parts: Callable[[], Iterable[Any]], options: ReadOptions) -> Time
 
 
 def times_of(values: Any, options: ReadOptions) -> tuple[np.ndarray, TimeReader]:
-    """A whole column at once: its times, and the reader that tells their clock and findings."""
+    """A whole column at once: its times, and the reader with their clock and findings."""
     reader = read_times(lambda: [values], options)
     return reader.read(values), reader
 
@@ -220,9 +220,7 @@ class _Texts:
             if date is None:
                 raise _not_alike(cell, self.first, self.date, shape.fault)
             moments.loc[rows] = _parsed(texts.loc[rows], shape.format(date))
-            moments.loc[rows] = moments.loc[rows].fillna(
-                _midnight(texts.loc[rows], shape, date)
-            )
+            moments.loc[rows] = moments.loc[rows].fillna(_midnight(texts.loc[rows], shape, date))
             if (lost := moments.loc[rows].isna()).any():
                 raise _not_alike(texts.loc[rows][lost].iloc[0], self.first, self.date, "")
         return _microseconds(moments.dt.tz_localize(None))

@@ -138,7 +138,7 @@ def test_a_store_that_does_not_fit_is_refused(trained: Trained, tmp_path: Path) 
         forecast(run, str(part_of(trained.store, tmp_path / "none", off).path))
     with pytest.raises(DataError, match=r"reads 6 steps, but the store at .* has 4"):
         forecast(run, str(part_of(trained.store, tmp_path / "short", names, steps=4).path))
-    with pytest.raises(DataError, match=r"a step every 3600 s, but the store at .* every 900 s"):
+    with pytest.raises(DataError, match=r"a step every 1 h, but the store at .* every 15 min"):
         forecast(run, str(part_of(trained.store, tmp_path / "fast", names, step=900).path))
 
 

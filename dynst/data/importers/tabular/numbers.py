@@ -43,7 +43,7 @@ class NumberForm:
         decimal: the decimal sign.
         grouped: whether the other sign may group thousands.
         marks: texts that mean missing among readings.
-        settled: whether a row looked at, the user or the separator tells the decimal sign; else all
+        settled: whether a row looked at, the user or the separator shows the decimal sign; else all
             that was seen are whole numbers, and 1.234 further down may be either.
     """
 

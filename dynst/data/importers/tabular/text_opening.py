@@ -1,4 +1,4 @@
-"""The look at a delimited text file that tells how to read it."""
+"""The look at a delimited text file that decides how it is read."""
 
 import csv
 from pathlib import Path

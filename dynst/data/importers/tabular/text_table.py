@@ -23,7 +23,12 @@ from dynst.errors import DataError
 __all__ = ["TextTable"]
 
 BLOCK_BYTES = 8 * 2**20
-BLANKED = (" ", " NA", " NaN", " nan")  # frequent enough to be told from numbers while parsing
+BLANKED = (
+    " ",
+    " NA",
+    " NaN",
+    " nan",
+)  # frequent enough to be distinguished from numbers while parsing
 
 
 @dataclass(frozen=True, kw_only=True)

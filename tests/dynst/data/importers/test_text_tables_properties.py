@@ -1,4 +1,4 @@
-"""Members of each kind of text table, made by chance; pandas, told how each is written, is the
+"""Members of each kind of text table, made by chance; pandas, which knows how each is written, is the
 referee.
 """
 

@@ -53,7 +53,9 @@ class _Channel:
             return
         flat = values.ravel()
         self.observed += int(flat.size - np.isnan(flat).sum())
-        self.samples.append(flat[:: max(1, flat.size // SAMPLED_VALUES)])
+        sample = flat[:: max(1, flat.size // SAMPLED_VALUES)]
+        sample = sample[~np.isnan(sample)]
+        self.samples.append(sample if sample.size else np.array([low, high]))
         inside = [value for value in self.suspects if low <= value <= high]
         for value in inside:
             self.suspects[value] += int((flat == value).sum())
@@ -83,7 +85,7 @@ class _Channel:
         return None
 
     def _far(self, side: int) -> float:
-        low, high = np.nanpercentile(self.samples[-1], [0.5, 99.5])
+        low, high = np.percentile(self.samples[-1], [0.5, 99.5])
         return float(high if side > 0 else low) + side * FAR * max(float(high - low), 1e-9)
 
     def _watch_precision(self, values: np.ndarray, largest: float) -> None:
@@ -136,7 +138,6 @@ class _Channel:
         if self.low < 0 or count < ZERO_SHARE * self.observed:
             return ""
         sample = np.concatenate(self.samples)
-        sample = sample[~np.isnan(sample)]
         band = max(
             NEAR_ZERO * np.percentile(sample, 99), np.min(sample, where=sample > 0, initial=np.inf)
         )

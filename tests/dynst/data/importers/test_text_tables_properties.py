@@ -1,5 +1,6 @@
-"""Members of each kind of text table, made by chance; pandas, which knows how each is written, is the
-referee.
+"""Members of each kind of text table, made by chance.
+
+The referee is pandas, which knows how each is written.
 """
 
 import io

@@ -95,6 +95,12 @@ def _channels(store: SensorStore) -> dict[str, str]:
             else "nothing observed"
         )
         missing = f"{share:.2%} missing (NaN{markers})" if share else "none missing"
+        asked = [
+            question.value_text
+            for question in manifest.questions
+            if question.channel == channel.name
+        ]
+        missing += f", unless {' or '.join(asked)} means missing" if asked else ""
         facts[channel.name] = f"{spread} {channel.unit}".rstrip() + f"; {missing}"
     return facts
 

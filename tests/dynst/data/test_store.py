@@ -1,15 +1,18 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from dynst.data.clock import COUNTED, Clock
 from dynst.data.edges import Edges, nearest_neighbour_edges
 from dynst.data.manifest import Channel
 from dynst.data.sensor_table import Sensors
 from dynst.data.store import EDGES, MANIFEST, READINGS, SENSORS, SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
 from dynst.errors import DataError
+from dynst.sparsity.constraints.sensor_layout import network_of
 from tests.conftest import write_network
 
 CHANNEL = [Channel(name="flow")]
@@ -167,3 +170,45 @@ def test_neighbours_on_the_sphere_cross_the_date_line() -> None:
     places = np.array([[179.9, 0.0], [-179.9, 0.0], [170.0, 0.0]])
     edges = nearest_neighbour_edges(places, lonlat=True, neighbours=1)
     assert edges.source[edges.target == 0].tolist() == [1]
+
+
+def test_a_sensor_without_any_reading_is_never_kept(tmp_path: Path) -> None:
+    values = np.ones((3, 3, 1))
+    values[:, [0, 2]] = np.nan
+    sensors = Sensors(("silent", "speaks", "pinned"), pinned=np.array([False, False, True]))
+    with StoreWriter(tmp_path / "s", Origin("x"), CHANNEL, sensors, Edges.none()) as store:
+        store.append(np.arange(3), values)
+    opened = open_store(tmp_path / "s")
+    assert opened.sensors.excluded.tolist() == [False, False, False]
+    assert network_of(opened).sensors.excluded.tolist() == [True, False, False]
+
+
+def test_a_manifest_of_version_1_is_read_as_a_clock_of_unknown_zone(tmp_path: Path) -> None:
+    with writer(tmp_path / "s") as store:
+        store.append(3600 * np.arange(3), np.ones((3, 2, 1)))
+    path = tmp_path / "s" / MANIFEST
+    today = open_store(tmp_path / "s").manifest
+    document = json.loads(path.read_text())
+    for name in ("clock", "step", "questions"):
+        del document[name]
+    path.write_text(
+        json.dumps(
+            document
+            | {"version": 1, "step_seconds": 3600, "timed": True, "start": "1970-01-01T00:00:00"}
+        )
+    )
+    assert open_store(tmp_path / "s").manifest == today
+    assert today.clock == Clock()
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"timed": False}))
+    assert open_store(tmp_path / "s").manifest.clock == COUNTED
+
+
+def test_the_digest_knows_the_zone(tmp_path: Path) -> None:
+    digests = set()
+    for name, clock in (("a", None), ("b", Clock()), ("c", Clock(zone="UTC")), ("d", COUNTED)):
+        sensors = Sensors(("x", "y"))
+        origin = Origin("x", clock=clock)
+        with StoreWriter(tmp_path / name, origin, CHANNEL, sensors, Edges.none()) as store:
+            store.append(3600 * np.arange(3), np.ones((3, 2, 1)))
+        digests.add(open_store(tmp_path / name).manifest.digest)
+    assert len(digests) == 2

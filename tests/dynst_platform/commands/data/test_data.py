@@ -1,0 +1,88 @@
+"""``dynst data``: what an import says, what a store asks, and how it is answered."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dynst.data.store import open_store
+from tests.dynst_platform.command_line import JOB, dynst_here
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"
+)
+STEPS = 400
+
+
+@pytest.fixture
+def counts(tmp_path: Path) -> Path:
+    """Hourly counts of four sensors with a -1 among them."""
+    values = np.random.default_rng(0).poisson(20, (STEPS, 4)).astype(float)
+    values[5, 1] = -1
+    frame = pd.DataFrame(values, pd.date_range("2024-01-01", periods=STEPS, freq="h"), list("abcd"))
+    frame.to_csv(tmp_path / "counts.csv", index_label="time")
+    return tmp_path
+
+
+def test_the_question_comes_last_and_again_until_it_is_answered(counts: Path) -> None:
+    lines = dynst_here("data", "import", "counts.csv", "s", cwd=counts).stdout.split("\n")
+    assert lines.index("Known:") < lines.index("Assumed:")
+    question = [line for line in lines if line][-1]
+    assert question.startswith("? open question: 'value' is exactly -1 in 1 of 1,600 readings")
+    assert "dynst data answer s missing=-1" in question
+    assert "dynst data answer s none" in question
+    text = " ".join(dynst_here("data", "describe", "s", cwd=counts).stdout.split())
+    assert "none missing, unless -1 means missing" in text
+    assert " ".join(question.split()) in text
+    answered = dynst_here("data", "answer", "s", "missing=-1", cwd=counts)
+    assert answered.returncode == 0
+    assert "open question" not in answered.stdout
+    assert "missing (NaN, -1)" in answered.stdout
+
+
+def test_a_training_repeats_the_question(counts: Path) -> None:
+    dynst_here("data", "import", "counts.csv", "s", cwd=counts)
+    (counts / "job.yaml").write_text(JOB.format(store="s"))
+    few = ("--set", "training.epochs=1", "--set", "references.random=0")
+    command = ("train", "job.yaml", *few, "--set", "references.dense=false", "--offline")
+    asked = dynst_here(*command, cwd=counts)
+    assert asked.returncode == 0, asked.stderr
+    assert asked.stderr.count("open question: 'value' is exactly -1") == 1
+    dynst_here("data", "answer", "s", "none", cwd=counts)
+    assert "open question" not in dynst_here(*command, cwd=counts).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["answer", "s", "missing=7"], "s asks about -1"),
+        (["answer", "s", "maybe"], "missing=NUMBER or none"),
+        (["answer", "s", "none", "missing=-1"], "'none' must stand alone"),
+        (["answer", "nowhere", "none"], "no sensor store at nowhere"),
+        (["import", "counts.csv", "t", "--zone", "Berlin"], "--zone must name a time zone"),
+        (["import", "counts.csv", "t", "--select", "level=5"], "--select had no effect"),
+        (["import", "counts.csv", "t", "--key", "df"], "--key had no effect"),
+        (["import", "counts.csv", "t", "--weights", "distance"], "--weights had no effect"),
+        (["import", "counts.csv", "t", "--day-first"], "--day-first had no effect"),
+        (["import", "counts.csv", "t", "--unit", "a", "--unit", "b"], "--unit must be given for"),
+        (["import", "counts.csv", "t", "--step", "1h"], "--step had no effect"),
+    ],
+)
+def test_a_wrong_word_is_one_sentence(counts: Path, arguments: list[str], message: str) -> None:
+    dynst_here("data", "import", "counts.csv", "s", cwd=counts)
+    done = dynst_here("data", *arguments, cwd=counts)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in counts.iterdir()) == ["counts.csv", "s"]
+
+
+def test_names_units_and_zone_from_the_user(counts: Path) -> None:
+    flags = ("--channel-name", "flow", "--unit", "veh/h", "--zone", "Europe/Berlin", "--missing=-1")
+    done = dynst_here("data", "import", "counts.csv", "s", *flags, cwd=counts)
+    assert done.returncode == 0, done.stderr
+    manifest = open_store(counts / "s").manifest
+    assert (manifest.channels[0].name, manifest.channels[0].unit) == ("flow", "veh/h")
+    assert manifest.start == "2024-01-01 00:00:00+01:00"
+    assert manifest.missing == (-1,)

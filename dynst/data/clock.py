@@ -6,7 +6,7 @@ from functools import cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-import cftime  # type: ignore[import-untyped]
+import cftime
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import cftime  # type: ignore[import-untyped]
+import cftime
 import numpy as np
 import pandas as pd
 

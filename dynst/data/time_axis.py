@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-import cftime  # type: ignore[import-untyped]
+import cftime
 import numpy as np
 
 from dynst.data.clock import Clock, step_text

@@ -38,7 +38,17 @@ __all__ = ["Tracker", "metrics_at", "origin_tags", "sweep_of_run"]
 MAX_TAG = 4000
 MAX_METRICS = 1000  # in one call
 MAX_DIGEST = 36  # of a data set in MLflow
-REQUIREMENTS = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy")
+REQUIREMENTS = (
+    "cftime",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "safetensors",
+    "scipy",
+    "torch",
+    "tzdata",
+)
 
 
 class Tracker:

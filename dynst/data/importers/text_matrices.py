@@ -1,0 +1,122 @@
+"""Square matrices of text, with names of the sensors above, beside, or without."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dynst.data.importers.edge_columns import has_ends
+from dynst.data.importers.matrices import Matrix
+from dynst.data.importers.names import SensorNames
+from dynst.data.importers.text_cells import is_number
+from dynst.data.importers.text_table import ENCODING, Head, read_cells
+from dynst.errors import DataError, in_one_line
+
+__all__ = ["is_matrix", "read_text_matrix"]
+
+MOST_EDGE_COLUMNS = 4  # a wider table whose header names no ends is a matrix
+
+
+def is_matrix(path: Path, head: Head, names: SensorNames) -> bool:
+    """Whether a table of text is a matrix rather than a list of edges.
+
+    Raises:
+        DataError: a table of two or three sensors may be both.
+    """
+    if has_ends(head.first) and not names.find(head.first, "").complete:
+        return False
+    if head.width > MOST_EDGE_COLUMNS:
+        return True
+    table = read_cells(path, head)
+    above = names.find([cell for cell in head.first if cell], "").complete
+    if _numbers(table.iloc[1:]) and len(table) == table.shape[1] + 1 and above:
+        return True
+    beside = names.find(table.iloc[1:, 0], "").complete
+    inner = table.iloc[1:, 1:]
+    if len(table) == table.shape[1] > 2 and beside and not is_number(head.first[0] or "x"):
+        return _numbers(inner)
+    if len(table) != table.shape[1] or len(table) != len(names) or not _numbers(table):
+        return False
+    if _may_be_edges(table, names):
+        raise DataError(
+            f"{path} may be a matrix or a list of edges; give it a header line from, to, weight, "
+            f"or the sensors' names above and beside"
+        )
+    return True
+
+
+def _numbers(table: pd.DataFrame) -> bool:
+    return bool(len(table)) and bool(table.map(is_number).all(axis=None))
+
+
+def _may_be_edges(table: pd.DataFrame, names: SensorNames) -> bool:
+    if table.shape[1] > 3:
+        return False
+    ends = pd.concat([table[0], table[1]])
+    return names.find(ends, "").complete or ends.isin([str(n) for n in range(len(names))]).all()
+
+
+def read_text_matrix(path: Path, head: Head, names: SensorNames) -> Matrix:
+    """Numbers with the names above and beside them.
+
+    Args:
+        path: the file.
+        head: how it begins.
+        names: of the sensors, which tell names that are numbers from entries.
+
+    Raises:
+        DataError: a cell holds no number.
+    """
+    first = head.first
+    header = not all(map(is_number, first))
+    body = _body(path, head, skip=int(header))
+    if body.shape[1] > 1 and body.iloc[:, -1].isna().all() and first[-1:] in ((), ("",)):
+        body, first = body.iloc[:, :-1], first[:-1]
+    width = body.shape[1]
+    numeric_names = len(body) == width + 1 or (
+        len(body) == width == len(names) + 1 and names.find(first[1:], "").complete
+    )
+    if not header and numeric_names:
+        header, body = True, body.iloc[1:]
+    beside = len(body) == width - 1
+    above = first[1:] if beside and len(first) == width else first
+    values = _values(path, body.iloc[:, 1:] if beside else body, int(header))
+    rows = tuple(body[0].astype(str)) if beside else ()
+    return Matrix(values, rows, above if header else ())
+
+
+def _body(path: Path, head: Head, skip: int) -> pd.DataFrame:
+    try:
+        return pd.read_csv(
+            path,
+            sep=head.separator,
+            header=None,
+            names=list(range(head.width)),
+            index_col=False,
+            skiprows=skip,
+            dtype={0: str},
+            keep_default_na=False,
+            na_values={column: [""] for column in range(1, head.width)},
+            encoding=ENCODING,
+            low_memory=False,
+        )
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path} must be a matrix whose lines have {head.width} cells, but one is not "
+            f"({in_one_line(error)}); mend that line"
+        ) from error
+
+
+def _values(path: Path, cells: pd.DataFrame, lines_above: int) -> np.ndarray:
+    numbers = cells.apply(pd.to_numeric, errors="coerce")
+    bad = np.argwhere(numbers.isna().to_numpy())
+    if len(bad):
+        row, column = bad[0]
+        cell = cells.iloc[row, column]
+        held = "nothing" if pd.isna(cell) or cell == "" else f"'{cell}'"
+        raise DataError(
+            f"{path}: every entry of the matrix must be a number with a decimal point, but line "
+            f"{row + lines_above + 1}, column {cells.columns[column] + 1} holds {held}; write 0 "
+            f"or, among distances, inf for no edge"
+        )
+    return numbers.to_numpy(float)

@@ -66,7 +66,12 @@ def end_columns(
 
 
 def weight_column(
-    path: Path, names: Sequence[str], rest: Sequence[int], weights: WeightKind, numeric: set[int]
+    path: Path,
+    names: Sequence[str],
+    rest: Sequence[int],
+    numeric: set[int],
+    weights: WeightKind,
+    choice: str,
 ) -> int | None:
     """The column of weights among those that are no ends, if there is one.
 
@@ -74,8 +79,9 @@ def weight_column(
         path: the file.
         names: of all columns.
         rest: columns that are no ends.
-        weights: what the user says the weights are, which decides between two.
         numeric: columns that hold numbers.
+        weights: what the user says the weights are, which decides between two.
+        choice: how the user chooses one, for the message.
 
     Raises:
         DataError: several columns could be the weight.
@@ -90,9 +96,7 @@ def weight_column(
     if len(found) < 2:
         return found[0] if found else None
     shown = ", ".join(f"'{names[column]}'" for column in found)
-    both = {"distance"} < {kinds[column] or "" for column in found}
-    flag = "say --weights distance or --weights proximity, or " if both else ""
-    raise DataError(f"{path}: the weights of edges may be {shown}; {flag}remove all but one")
+    raise DataError(f"{path}: the weights of edges may be {shown}; {choice}, or remove all but one")
 
 
 def _pairs(names: Sequence[str]) -> list[tuple[int, int]]:

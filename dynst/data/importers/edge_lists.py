@@ -38,6 +38,7 @@ def read_edge_list(
     *,
     weight_name: str | None = None,
     others: frozenset[str] = frozenset(),
+    choice: str = "say --weights distance or --weights proximity",
 ) -> WeightedPairs:
     """Edges from … to …, with their weights as the file has them.
 
@@ -48,6 +49,7 @@ def read_edge_list(
         weights: what the user says the weights are.
         weight_name: of the column of weights, where the form declares it.
         others: nodes without readings, whose edges are left out.
+        choice: how the user chooses between two columns of weights.
 
     Raises:
         DataError: columns, nodes or weights are not what they should be.
@@ -58,7 +60,7 @@ def read_edge_list(
     labels = (*labels, *("",) * (table.shape[1] - len(labels)))
     table = table.iloc[1:] if header else table
     if header and weight_name is None:
-        columns = _by_name(path, labels, table, names, weights)
+        columns = _by_name(path, labels, table, names, weights, choice)
     else:
         columns = (
             _declared(path, labels, weight_name) if weight_name else _by_place(path, table, names)
@@ -105,6 +107,7 @@ def _by_name(
     table: pd.DataFrame,
     names: SensorNames,
     weights: WeightKind,
+    choice: str,
 ) -> _Columns:
     def fits(first: int, second: int) -> bool:
         return names.find(pd.concat([table[first], table[second]]), "").complete
@@ -114,7 +117,7 @@ def _by_name(
         return _unnamed_ends(path, labels, table)
     rest = [column for column in range(len(labels)) if column not in ends]
     numeric = {column for column in rest if table[column].map(is_number).any()}
-    weight = weight_column(path, labels, rest, weights, numeric)
+    weight = weight_column(path, labels, rest, numeric, weights, choice)
     return _Columns(*ends, weight, labels[weight] if weight is not None else "")
 
 

@@ -77,13 +77,18 @@ def import_store(
         raise DataError(f"{store} exists already; remove it or choose another path for the store")
     marks = tuple(mark for mark in missing if isinstance(mark, str))
     options = replace(options or ReadOptions(), missing=marks, applied=set())
+    graph = graph or GraphOptions()
     reader = find_reader(path, kind, options)
     try:
         source = _named(only_channels(reader.read(path, options), options), options)
-        return _copy(source, path, store, name, missing, options, graph or GraphOptions())
+        return _copy(source, path, store, name, missing, options, graph)
     except DynstError as error:
-        text = str(error)
-        raise error if str(path) in text else type(error)(f"{path}: {text}") from error
+        text, files = str(error), (path, graph.graph, graph.positions, graph.sensors)
+        raise (
+            error
+            if any(file and str(file) in text for file in files)
+            else type(error)(f"{path}: {text}")
+        ) from error
     except OSError as error:
         if Path(error.filename or path).resolve().is_relative_to(path.resolve()):
             raise DataError(
@@ -126,8 +131,9 @@ def _copy(
         missing=numbers,
     )
     sensors = Sensors(source.ids, source.positions)
+    described: tuple[Finding, ...] = ()
     if graph.sensors is not None:
-        sensors = read_attributes(graph.sensors, sensors)
+        sensors, described = read_attributes(graph.sensors, sensors)
     with StoreWriter(store, origin, source.channels, sensors, edges) as writer:
         for time, values in _checked(source, source.blocks()):
             suspects.watch(values)
@@ -138,6 +144,7 @@ def _copy(
         *source.findings,
         *placed,
         *joined,
+        *described,
         *source.late_findings(),
         *_of_times(writer.axis),
     )

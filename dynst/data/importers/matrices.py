@@ -58,7 +58,9 @@ def read_binary_matrix(path: Path) -> Matrix:
 
 def _array(path: Path, archive: Any) -> str:
     """The name of the only square array of an archive."""
-    shapes = {name: archive[name].shape for name in archive.files if name not in NAMES}
+    shapes: dict[str, tuple[int, ...]] = {
+        name: archive[name].shape for name in archive.files if name not in NAMES
+    }
     square = [name for name, shape in shapes.items() if len(shape) == 2 and shape[0] == shape[1]]
     if len(square) == 1:
         return square[0]

@@ -66,7 +66,8 @@ class SensorNames:
             names: as ``file`` has them; they may repeat.
             file: its name, for the findings.
         """
-        codes, distinct = pd.factorize(np.array(list(names), object), use_na_sentinel=False)
+        codes, uniques = pd.factorize(np.array(list(names), object), use_na_sentinel=False)
+        distinct = [str(name) for name in uniques]
         places = [self._exact.get(name, -1) for name in distinct]
         alike = self._fill(places, distinct, self._by(tidy), tidy)
         findings = [known(f"{file} writes sensor ids otherwise: {alike}")] if alike else []

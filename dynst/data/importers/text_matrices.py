@@ -70,7 +70,7 @@ def read_text_matrix(path: Path, head: Head, names: SensorNames) -> Matrix:
     first = head.first
     header = not all(map(is_number, first))
     body = _body(path, head, skip=int(header))
-    if body.shape[1] > 1 and body.iloc[:, -1].isna().all() and first[-1:] in ((), ("",)):
+    if body.shape[1] > 1 and _blank(body.iloc[:, -1]) and first[-1:] in ((), ("",)):
         body, first = body.iloc[:, :-1], first[:-1]
     width = body.shape[1]
     numeric_names = len(body) == width + 1 or (
@@ -79,6 +79,11 @@ def read_text_matrix(path: Path, head: Head, names: SensorNames) -> Matrix:
     if not header and numeric_names:
         header, body = True, body.iloc[1:]
     beside = len(body) == width - 1
+    if len(body) != width - beside:
+        raise DataError(
+            f"{path} must be a list of edges with columns from, to and a weight, or a square "
+            f"matrix, but has {width} columns and {len(body)} rows; bring one of both"
+        )
     above = first[1:] if beside and len(first) == width else first
     values = _values(path, body.iloc[:, 1:] if beside else body, int(header))
     rows = tuple(body[0].astype(str)) if beside else ()
@@ -96,7 +101,6 @@ def _body(path: Path, head: Head, skip: int) -> pd.DataFrame:
             skiprows=skip,
             dtype={0: str},
             keep_default_na=False,
-            na_values={column: [""] for column in range(1, head.width)},
             encoding=ENCODING,
             low_memory=False,
         )
@@ -105,6 +109,10 @@ def _body(path: Path, head: Head, skip: int) -> pd.DataFrame:
             f"{path} must be a matrix whose lines have {head.width} cells, but one is not "
             f"({in_one_line(error)}); mend that line"
         ) from error
+
+
+def _blank(column: pd.Series) -> bool:
+    return bool((column.isna() | column.eq("")).all())
 
 
 def _values(path: Path, cells: pd.DataFrame, lines_above: int) -> np.ndarray:
@@ -119,4 +127,5 @@ def _values(path: Path, cells: pd.DataFrame, lines_above: int) -> np.ndarray:
             f"{row + lines_above + 1}, column {cells.columns[column] + 1} holds {held}; write 0 "
             f"or, among distances, inf for no edge"
         )
-    return numbers.to_numpy(float)
+    values: np.ndarray = numbers.to_numpy(float)
+    return values

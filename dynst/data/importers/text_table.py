@@ -93,7 +93,8 @@ def read_cells(path: Path, head: Head) -> pd.DataFrame:
             f"{path} must be a table whose lines have {head.width} cells, but one is not "
             f"({in_one_line(error)}); mend that line"
         ) from error
-    return table.fillna("").apply(lambda column: column.str.strip())
+    cells: pd.DataFrame = table.fillna("").apply(lambda column: column.str.strip())
+    return cells
 
 
 def words(name: str) -> tuple[str, ...]:

@@ -45,7 +45,8 @@ class WeightedPairs:
     @property
     def loops(self) -> np.ndarray:
         """``[E]`` bool, where a sensor is joined to itself."""
-        return self.source == self.target
+        same: np.ndarray = self.source == self.target
+        return same
 
     def only(self, kept: np.ndarray, *more: Finding) -> "WeightedPairs":
         """The pairs where ``kept [E]`` is true, and what is to be said of the others."""

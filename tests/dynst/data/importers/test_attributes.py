@@ -19,7 +19,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_rows_in_any_order_and_empty_cells_keep_what_there_was(tmp_path: Path) -> None:
     text = "id,cost,group,pinned,excluded\nsouth,2.5,a,yes,\nnorth,,a,0,TRUE\n"
-    sensors = read_attributes(written(tmp_path, text), SENSORS)
+    sensors, _ = read_attributes(written(tmp_path, text), SENSORS)
     assert sensors.cost.tolist() == [1, 1, 2.5]
     assert sensors.group == ("a", "", "a")
     assert sensors.pinned.tolist() == [False, False, True]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from dynst.data.importers.edge_columns import has_ends
 from dynst.data.importers.matrices import Matrix
-from dynst.data.importers.names import SensorNames
+from dynst.data.importers.names import SensorNames, tidy
 from dynst.data.importers.text_cells import is_number
 from dynst.data.importers.text_table import ENCODING, Head, read_cells
 from dynst.errors import DataError, in_one_line
@@ -28,21 +28,34 @@ def is_matrix(path: Path, head: Head, names: SensorNames) -> bool:
     if head.width > MOST_EDGE_COLUMNS:
         return True
     table = read_cells(path, head)
-    above = names.find([cell for cell in head.first if cell], "").complete
-    if _numbers(table.iloc[1:]) and len(table) == table.shape[1] + 1 and above:
+    size = table.shape[1]
+    if _has_names(table, names):
         return True
-    beside = names.find(table.iloc[1:, 0], "").complete
-    inner = table.iloc[1:, 1:]
-    if len(table) == table.shape[1] > 2 and beside and not is_number(head.first[0] or "x"):
-        return _numbers(inner)
-    if len(table) != table.shape[1] or len(table) != len(names) or not _numbers(table):
+    if len(table) != size or size != len(names) or not _numbers(table):
         return False
     if _may_be_edges(table, names):
-        raise DataError(
-            f"{path} may be a matrix or a list of edges; give it a header line from, to, weight, "
-            f"or the sensors' names above and beside"
-        )
+        raise _undecided(path)
     return True
+
+
+def _has_names(table: pd.DataFrame, names: SensorNames) -> bool:
+    """Whether numbers have sensors above them, or the same names above and beside."""
+    size, above, body = table.shape[1], table.iloc[0], table.iloc[1:]
+    if len(body) == size and _numbers(body):
+        return bool((names.find(above, "").index >= 0).any())
+    corner = above[0]
+    if len(body) != size - 1 or size < 3 or is_number(corner) or not _numbers(body.iloc[:, 1:]):
+        return False
+    beside = body[0]
+    same = set(above[1:].map(tidy)) == set(beside.map(tidy))
+    return same or bool((names.find(beside, "").index >= 0).any())
+
+
+def _undecided(path: Path) -> DataError:
+    return DataError(
+        f"{path} may be a matrix or a list of edges; give it a header line from, to, weight, or "
+        f"the sensors' names above and beside"
+    )
 
 
 def _numbers(table: pd.DataFrame) -> bool:

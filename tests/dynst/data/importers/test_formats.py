@@ -389,7 +389,7 @@ def test_a_pickle_of_arrays_is_read(tmp_path: Path, protocol: int) -> None:
     [
         ("from,to,cost\na,b,100\nb,c,300\n", 2, "distances"),
         ("from,to,weight\na,b,0.5\n", 1, "proximities"),
-        ("0,0,0\n0,1,12.5\n1,2,80\n", 2, "distances"),
+        ("src;dst;km\n0;1;12.5\n1;2;80\n", 2, "distances"),
         ("from,to\n0,1\n1,2\n", 2, "proximities"),
     ],
 )

@@ -30,6 +30,10 @@ def is_matrix(path: Path, head: Head, names: SensorNames) -> bool:
     table = read_cells(path, head)
     size = table.shape[1]
     if _has_names(table, names):
+        inner = table.iloc[1:, 1:].set_axis(range(size - 1), axis=1)
+        numbered = list(table.iloc[0, 1:]) == [str(index) for index in range(size - 1)]
+        if numbered and table.iloc[0, 0] == "" and _may_be_edges(inner, names):
+            raise _undecided(path)
         return True
     if len(table) != size or size != len(names) or not _numbers(table):
         return False
@@ -63,7 +67,8 @@ def _numbers(table: pd.DataFrame) -> bool:
 
 
 def _may_be_edges(table: pd.DataFrame, names: SensorNames) -> bool:
-    if table.shape[1] > 3:
+    """Whether two or three columns may be the ends and the weight of edges."""
+    if table.shape[1] not in (2, 3):
         return False
     ends = pd.concat([table[0], table[1]])
     return names.find(ends, "").complete or ends.isin([str(n) for n in range(len(names))]).all()

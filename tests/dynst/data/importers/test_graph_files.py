@@ -386,9 +386,12 @@ def test_an_entry_that_is_no_number_is_named(tmp_path: Path) -> None:
         read_graph(tmp_path / "g.npy", ("A", "B"))
 
 
-def test_a_small_table_that_may_be_list_or_matrix_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text", ["0,1,0\n1,0,1\n0,1,0\n", ",0,1,2\n0,0,1,0.5\n1,1,2,0.5\n2,2,0,0.5\n"]
+)
+def test_a_small_table_that_may_be_list_or_matrix_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(DataError, match="may be a matrix or a list of edges"):
-        read_graph(written(tmp_path, "0,1,0\n1,0,1\n0,1,0\n"), ("a", "b", "c"))
+        read_graph(written(tmp_path, text), ("a", "b", "c"))
 
 
 def test_a_pickle_whose_ids_contradict_its_indices_is_refused(tmp_path: Path) -> None:

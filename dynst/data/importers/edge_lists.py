@@ -92,7 +92,11 @@ def _has_header(head: Head, names: SensorNames, table: pd.DataFrame) -> bool:
     columns without names, or begins with the blank above row numbers.
     """
     cells = head.first
-    if cells[0] == "" or has_ends(cells):
+    if cells[0] == "":
+        return True
+    if has_ends(cells) and not (
+        names.find(cells[:2], "").complete and any(map(is_number, cells[2:]))
+    ):
         return True
     if any(is_number(cell) for cell in cells):
         return cells == PANDAS_NUMBERS and bool(

@@ -11,12 +11,13 @@ from dynst.data.importers.matrices import BINARY, matrix_pairs, read_binary_matr
 from dynst.data.importers.names import SensorNames
 from dynst.data.importers.proximities import edges_of
 from dynst.data.importers.report import Finding
+from dynst.data.importers.source import ReadOptions
 from dynst.data.importers.text_matrices import is_matrix, read_text_matrix
 from dynst.data.importers.text_table import read_head
 from dynst.data.importers.weighted_pairs import WeightedPairs, WeightKind
 from dynst.errors import DataError, in_one_line
 
-__all__ = ["Graph", "WeightKind", "read_graph"]
+__all__ = ["Graph", "WeightKind", "own_graph", "read_graph"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,26 @@ def read_graph(path: Path, ids: tuple[str, ...], weights: WeightKind = "auto") -
             f"adjacency matrix"
         ) from error
     return Graph(edges, findings)
+
+
+def own_graph(path: Path | None, ids: tuple[str, ...], options: ReadOptions) -> Graph | None:
+    """The graph that a form keeps beside its readings.
+
+    Args:
+        path: where it would be.
+        ids: of the sensors.
+        options: whether it is wanted, and what its weights are.
+
+    Returns:
+        None where there is no such file, or the user names another graph.
+
+    Raises:
+        DataError: as ``read_graph``.
+    """
+    if path is None or not path.is_file() or not options.own_graph:
+        return None
+    options.apply("weights")
+    return read_graph(path, ids, options.weights)
 
 
 def _pairs(path: Path, names: SensorNames, weights: WeightKind) -> WeightedPairs:

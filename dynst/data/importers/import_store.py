@@ -76,8 +76,15 @@ def import_store(
     if store.exists():
         raise DataError(f"{store} exists already; remove it or choose another path for the store")
     marks = tuple(mark for mark in missing if isinstance(mark, str))
-    options = replace(options or ReadOptions(), missing=marks, applied=set())
     graph = graph or GraphOptions()
+    options = replace(
+        options or ReadOptions(),
+        missing=marks,
+        applied=set(),
+        weights=graph.weights,
+        own_graph=graph.graph is None,
+        own_positions=graph.positions is None,
+    )
     reader = find_reader(path, kind, options)
     try:
         source = _named(only_channels(reader.read(path, options), options), options)
@@ -119,7 +126,7 @@ def _copy(
     graph: GraphOptions,
 ) -> ImportReport:
     source, placed = _with_positions(source, graph)
-    edges, joined = _edges(source, graph)
+    edges, joined = _edges(source, graph, options)
     numbers = tuple(mark for mark in missing if not isinstance(mark, str))
     suspects = FillValues([channel.name for channel in source.channels], numbers)
     origin = Origin(
@@ -198,8 +205,6 @@ def _named(source: Source, options: ReadOptions) -> Source:
 def _refuse_unused(source: Source, options: ReadOptions, graph: GraphOptions) -> None:
     """A flag that had no effect tells that the file is not what the user thinks it is."""
     unused = options.unused()
-    if graph.weights != "auto" and graph.graph is None:
-        unused.append("--weights")
     built = graph.graph is None and source.edges is None and source.positions is not None
     if graph.neighbours != GraphOptions().neighbours and not built:
         unused.append("--neighbours")
@@ -229,8 +234,11 @@ def _with_positions(source: Source, options: GraphOptions) -> tuple[Source, tupl
     return replace(source, positions=positions, geometry=geometry), findings
 
 
-def _edges(source: Source, options: GraphOptions) -> tuple[Edges, tuple[Finding, ...]]:
+def _edges(
+    source: Source, options: GraphOptions, read: ReadOptions
+) -> tuple[Edges, tuple[Finding, ...]]:
     if options.graph is not None:
+        read.apply("weights")
         graph = read_graph(options.graph, source.ids, options.weights)
         return graph.edges, graph.findings
     if source.edges is not None:

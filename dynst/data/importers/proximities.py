@@ -103,8 +103,7 @@ def _above_one(
         return "distance", (known("weights are distances, as some are infinite"),)
     if above_one == "distance" and pairs.weight.min() >= 0:
         text = f"weights reach {pairs.weight.max():.6g} and were taken as distances"
-        change = f"--graph {pairs.path.name} --weights proximity"
-        return "distance", (assumed(text, change),)
+        return "distance", (assumed(text, "--weights proximity"),)
     raise _undecided(pairs)
 
 

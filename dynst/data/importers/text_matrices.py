@@ -23,11 +23,11 @@ def is_matrix(path: Path, head: Head, names: SensorNames) -> bool:
     Raises:
         DataError: a table of two or three sensors may be both.
     """
-    if has_ends(head.first) and not names.find(head.first, "").complete:
+    if has_ends(head.first) and not names.find(filter(None, head.first), "").complete:
         return False
     if head.width > MOST_EDGE_COLUMNS:
         return True
-    table = read_cells(path, head)
+    table = read_cells(path, head, named_rows=True)
     size = table.shape[1]
     if _has_names(table, names):
         inner = table.iloc[1:, 1:].set_axis(range(size - 1), axis=1)
@@ -86,7 +86,7 @@ def read_text_matrix(path: Path, head: Head, names: SensorNames) -> Matrix:
         DataError: a cell holds no number.
     """
     first = head.first
-    header = not all(map(is_number, first))
+    header = not all(map(is_number, first[:-1] if first[-1] == "" else first))
     body = _body(path, head, skip=int(header))
     if body.shape[1] > 1 and _blank(body.iloc[:, -1]) and first[-1:] in ((), ("",)):
         body, first = body.iloc[:, :-1], first[:-1]

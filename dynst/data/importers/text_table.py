@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
 import pandas as pd
 
 from dynst.errors import DataError, in_one_line
@@ -58,8 +59,9 @@ def read_head(path: Path) -> Head:
     except UnicodeDecodeError as error:
         raise DataError(f"{path} must be UTF-8 text, but is not; save it so") from error
     except (OSError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or in_one_line(error)
         raise DataError(
-            f"{path} cannot be read ({in_one_line(error)}); check its name and your permissions"
+            f"{path} cannot be read ({reason}); check its name and your permissions"
         ) from error
     if not lines:
         raise DataError(f"{path} is empty; bring a table with a header line and rows below it")
@@ -68,8 +70,13 @@ def read_head(path: Path) -> Head:
     return Head(separator, first, second)
 
 
-def read_cells(path: Path, head: Head) -> pd.DataFrame:
+def read_cells(path: Path, head: Head, *, named_rows: bool = False) -> pd.DataFrame:
     """All cells as text, blanks around them removed; rows and columns are numbered from 0.
+
+    Args:
+        path: the file.
+        head: how it begins.
+        named_rows: whether lines may begin with a name that the header has no cell for.
 
     Raises:
         DataError: a line has too many cells, or the file is no UTF-8.
@@ -94,6 +101,15 @@ def read_cells(path: Path, head: Head) -> pd.DataFrame:
             f"({in_one_line(error)}); mend that line"
         ) from error
     cells: pd.DataFrame = table.fillna("").apply(lambda column: column.str.strip())
+    beyond = (cells.iloc[:, len(head.first) :] != "").any(axis=1).to_numpy()
+    if beyond.any() and not named_rows:
+        line = int(np.argmax(beyond))
+        shown = ", ".join(map(str, cells.iloc[line]))
+        raise DataError(
+            f"{path}: every line must have the {len(head.first)} cells of the first, but line "
+            f"{line + 1} ({shown}) has more; mend it, or write "
+            f"decimal points if these are decimal commas"
+        )
     return cells
 
 

@@ -20,6 +20,7 @@ from dynst.data.importers.proximities import edges_of
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions, Source
 from dynst.data.importers.text_table import read_cells, read_head
+from dynst.data.importers.weighted_pairs import WeightKind
 from dynst.errors import DataError, in_one_line
 
 __all__ = ["KIND", "matches", "read"]
@@ -42,11 +43,12 @@ def read(path: Path, options: ReadOptions) -> Source:
     info = _info(folder)
     geo, rel = _beside(dyna, ".geo", info, "geo_file"), _beside(dyna, ".rel", info, "rel_file")
     table = _geo_table(geo) if geo.is_file() else None
-    if table is not None:
+    if table is not None and options.own_positions:
         source = _placed(source, geo, table)
-    if rel.is_file():
+    if rel.is_file() and options.own_graph:
+        options.apply("weights")
         others = frozenset() if table is None else frozenset(table["geo_id"])
-        edges, findings = _edges(rel, source.ids, others, info)
+        edges, findings = _edges(rel, source.ids, others, info, options.weights)
         source = replace(source, edges=edges, findings=(*source.findings, *findings))
     return source
 
@@ -130,10 +132,17 @@ def _placed(source: Source, geo: Path, table: pd.DataFrame) -> Source:
     positions[sensors] = np.array(places, float)
     return replace(
         source,
-        positions=checked_degrees(positions, source.ids, str(geo)),
+        positions=_checked(positions, source.ids, geo),
         geometry="lonlat",
         findings=(*source.findings, *found.findings),
     )
+
+
+def _checked(positions: np.ndarray, ids: tuple[str, ...], geo: Path) -> np.ndarray:
+    try:
+        return checked_degrees(positions, ids, str(geo))
+    except DataError as error:
+        raise DataError(f"{error}, or bring the places with --positions") from error
 
 
 def _no_places(geo: Path, unknown: int, count: int) -> tuple[Finding, ...]:
@@ -161,7 +170,11 @@ def _place(geo: Path, name: str, kind: str, coordinates: str) -> tuple[float, fl
 
 
 def _edges(
-    rel: Path, ids: tuple[str, ...], others: frozenset[str], info: dict[str, Any]
+    rel: Path,
+    ids: tuple[str, ...],
+    others: frozenset[str],
+    info: dict[str, Any],
+    weights: WeightKind,
 ) -> tuple[Edges, tuple[Finding, ...]]:
     """Edges of a ``.rel`` file; without the configuration's word, numbers above 1 are distances."""
     declared = info.get("weight_col")
@@ -170,8 +183,9 @@ def _edges(
         rel,
         head,
         SensorNames(ids),
+        weights,
         weight_name=declared if isinstance(declared, str) and declared in head.first else None,
         others=others,
-        choice="name one as weight_col in the info of config.json",
+        choice="say --weights, or name one as weight_col in the info of config.json",
     )
-    return edges_of(pairs, "auto", above_one="distance")
+    return edges_of(pairs, weights, above_one="distance")

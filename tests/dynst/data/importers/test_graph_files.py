@@ -2,10 +2,13 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import sparse
 
 from dynst.data.importers.graph_files import WeightKind, read_graph
@@ -14,7 +17,7 @@ from dynst.data.store import open_store
 from dynst.errors import DataError
 
 IDS = ("400001", "400017", "400030", "400045")
-Triples = dict[tuple[str, str], float]
+Triples = dict[tuple[str, str], Any]
 
 
 def readings(folder: Path, ids: tuple[str, ...] = IDS) -> Path:
@@ -209,6 +212,32 @@ def test_a_list_of_names_without_a_header_loses_no_edge(tmp_path: Path) -> None:
     assert len(graph.edges) == 2
 
 
+def test_sensors_may_be_called_as_columns_are(tmp_path: Path) -> None:
+    graph = read_graph(written(tmp_path, "i,j,0.5\nj,i,1\n"), ("i", "j"))
+    assert graph.edges.weight.tolist() == [0.5, 1]
+    assert len(read_graph(written(tmp_path, ",i,j\ni,0,1\nj,0.5,0\n"), ("i", "j")).edges) == 2
+
+
+def test_the_flag_reaches_a_graph_beside_the_readings(tmp_path: Path) -> None:
+    np.savez(tmp_path / "flow.npz", data=np.arange(12.0).reshape(6, 2, 1))
+    written(tmp_path, "from,to,weight\n0,1,700\n1,0,500\n", "flow.csv")
+    with pytest.raises(DataError, match="say --weights distance or --weights proximity"):
+        import_store(tmp_path / "flow.npz", tmp_path / "store")
+    told = GraphOptions(weights="distance")
+    import_store(tmp_path / "flow.npz", tmp_path / "told", graph=told)
+    found = open_store(tmp_path / "told").edges.weight
+    np.testing.assert_allclose(found, kernel(700, 500), rtol=1e-5)
+    other = GraphOptions(graph=written(tmp_path, "from,to\n0,1\n"))
+    import_store(tmp_path / "flow.npz", tmp_path / "other", graph=other)
+    assert len(open_store(tmp_path / "other").edges) == 1
+
+
+def test_the_flag_is_refused_where_there_is_no_graph(tmp_path: Path) -> None:
+    told = GraphOptions(weights="distance")
+    with pytest.raises(DataError, match="--weights had no effect"):
+        import_store(readings(tmp_path), tmp_path / "store", graph=told)
+
+
 def test_the_numbers_that_pandas_gives_to_columns_are_no_edge(tmp_path: Path) -> None:
     pd.DataFrame([[2, 1, 0.5], [1, 0, 0.25]]).to_csv(tmp_path / "g.csv", index=False)
     edges = read_graph(tmp_path / "g.csv", tuple("abcd")).edges
@@ -245,6 +274,8 @@ def test_numbers_that_may_mean_two_nodes_are_refused(
         ("from,to,weight\n400001,400017,near\n", "'weight' in line 2 is 'near'"),
         ("from;to;weight\n400001;400017;0,5\n", "'weight' in line 2 is '0,5'"),
         ("from,to,cost\n400001,,3\n", "line 2"),
+        ("from,to,weight\n400001,400017,0,5\n", "decimal commas"),
+        ("from,to,weight\n400001,400017,5\n400001,400030,0,5\n", "line 3"),
         (
             "from,to,weight\n400001,400017,0.5\n400001,400017,0.9\n400017,400001,0.5\n",
             "'400001' to '400017' with 0.5 and 0.9",
@@ -404,6 +435,68 @@ def test_several_arrays_of_one_archive_are_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "g.npz", adj=np.eye(2), dist=np.eye(2))
     with pytest.raises(DataError, match=r"must hold one square matrix, but holds 'adj'"):
         read_graph(tmp_path / "g.npz", ("A", "B"))
+
+
+MARKERS = [np.inf, -1.0, -999.0, 99999.0, 999999.0, 1e9, 2.0**31 - 1]
+
+
+@given(
+    st.lists(st.floats(0.5, 20_000), min_size=12, max_size=12),
+    st.lists(st.integers(0, 11), min_size=1, max_size=8, unique=True),
+    st.sampled_from(MARKERS),
+    st.sampled_from(["list", "matrix"]),
+)
+def test_marked_pairs_are_as_if_they_were_not_there(
+    tmp_path_factory: pytest.TempPathFactory,
+    distances: list[float],
+    marked: list[int],
+    marker: float,
+    form: str,
+) -> None:
+    """The kernel of what is left, computed apart."""
+    folder, ids = tmp_path_factory.mktemp("g"), tuple("ABCD")
+    pairs = [(a, b) for a in range(4) for b in range(4) if a != b]
+    given_weights = [marker if at in marked else d for at, d in enumerate(distances)]
+    if form == "list":
+        rows = [(ids[a], ids[b], w) for (a, b), w in zip(pairs, given_weights, strict=True)]
+        pd.DataFrame(rows, columns=["from", "to", "km"]).to_csv(folder / "g.csv", index=False)
+    else:
+        matrix = np.zeros((4, 4))
+        matrix[tuple(zip(*pairs, strict=True))] = given_weights
+        pd.DataFrame(matrix, index=list(ids), columns=list(ids)).to_csv(folder / "g.csv")
+    edges = read_graph(folder / "g.csv", ids, "distance").edges
+    left = [
+        (pair, d)
+        for at, (pair, d) in enumerate(zip(pairs, distances, strict=True))
+        if at not in marked
+    ]
+    lengths = np.array([d for _, d in left])
+    width = lengths.std() if lengths.std() > 1e-9 * lengths.mean() else lengths.mean()
+    assert list(zip(edges.source.tolist(), edges.target.tolist(), strict=True)) == [
+        pair for pair, _ in left
+    ]
+    np.testing.assert_allclose(
+        edges.weight, np.exp(-((lengths / width) ** 2)), rtol=1e-4, atol=1e-30
+    )
+
+
+@given(
+    st.lists(st.floats(0, 1e6), min_size=2, max_size=6),
+    st.sampled_from(["weight", "w", "link_weight", "value", "lanes"]),
+)
+def test_a_weight_without_a_telling_name_is_a_proximity_or_asked_about(
+    tmp_path_factory: pytest.TempPathFactory, values: list[float], name: str
+) -> None:
+    folder, ids = tmp_path_factory.mktemp("w"), tuple("ABCDEFG")
+    rows = [(ids[at], ids[at + 1], value) for at, value in enumerate(values)]
+    pd.DataFrame(rows, columns=["from", "to", name]).to_csv(folder / "g.csv", index=False)
+    if max(values) > 1.001:
+        with pytest.raises(DataError, match="--weights distance or --weights proximity"):
+            read_graph(folder / "g.csv", ids)
+    elif max(values) <= 1:
+        edges = read_graph(folder / "g.csv", ids).edges
+        expected = [value for value in values if value]
+        np.testing.assert_allclose(edges.weight, expected, rtol=1e-6, atol=1e-30)
 
 
 def graphs_only() -> Path:

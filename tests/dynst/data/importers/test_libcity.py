@@ -1,12 +1,13 @@
 """LibCity folders: places of any geometry or none, edges by the names of their columns."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dynst.data.importers.import_store import ImportReport, import_store
+from dynst.data.importers.import_store import GraphOptions, ImportReport, import_store
 from dynst.data.importers.source import ReadOptions
 from dynst.data.store import SensorStore, open_store
 from dynst.errors import DataError
@@ -18,9 +19,10 @@ HEAD = "rel_id,type,origin_id,destination_id,"
 def imported(
     folder: Path,
     rel: str,
-    places: dict[str, tuple[str, object]] | None = None,
+    places: Mapping[str, tuple[str, object]] | None = None,
     info: dict[str, str] | None = None,
     options: ReadOptions | None = None,
+    graph: GraphOptions | None = None,
 ) -> tuple[SensorStore, ImportReport]:
     """A store of three sensors and six steps."""
     source = folder / "city"
@@ -39,7 +41,7 @@ def imported(
     (source / "d.rel").write_text(rel)
     if info is not None:
         (source / "config.json").write_text(json.dumps({"info": info}))
-    report = import_store(source, folder / "store", options=options)
+    report = import_store(source, folder / "store", options=options, graph=graph)
     return open_store(folder / "store"), report
 
 
@@ -70,9 +72,26 @@ def test_weights_between_0_and_1_are_proximities(tmp_path: Path) -> None:
     assert any("1 edges of sensors to themselves" in text for text in report.known)
 
 
+def test_the_flag_says_what_weights_are(tmp_path: Path) -> None:
+    rel = HEAD + "link_weight\n0,geo,0,1,700\n1,geo,1,2,300\n"
+    store, _ = imported(tmp_path, rel, graph=GraphOptions(weights="proximity"))
+    assert triples(store) == {(0, 1): 700, (1, 2): 300}
+
+
+def test_places_that_cannot_be_are_no_matter_if_the_user_brings_others(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("id,lon,lat\n0,4,50\n1,5,50\n2,6,50\n")
+    places = {name: ("Point", [50.0, 104.0]) for name in "012"}
+    graph = GraphOptions(positions=tmp_path / "p.csv")
+    store, _ = imported(tmp_path, REL, places, graph=graph)
+    assert store.sensors.positions is not None
+    assert store.sensors.positions[:, 0].tolist() == [4, 5, 6]
+
+
 def test_the_configuration_names_the_weight(tmp_path: Path) -> None:
     rel = HEAD + "cost,link_weight\n0,geo,0,1,700,0.5\n1,geo,1,2,300,0.25\n"
-    with pytest.raises(DataError, match=r"'cost', 'link_weight'; name one as weight_col"):
+    with pytest.raises(
+        DataError, match=r"'cost', 'link_weight'; say --weights, or name one as weight_col"
+    ):
         imported(tmp_path, rel)
     (tmp_path / "told").mkdir()
     store, _ = imported(tmp_path / "told", rel, info={"weight_col": "link_weight"})
@@ -80,7 +99,7 @@ def test_the_configuration_names_the_weight(tmp_path: Path) -> None:
 
 
 def test_edges_of_places_without_readings_are_left_out_and_told(tmp_path: Path) -> None:
-    places = POINTS | {"9": ("Point", [4.3, 50.0])}
+    places = {**POINTS, "9": ("Point", [4.3, 50.0])}
     rel = HEAD + "link_weight\n0,geo,0,9,1\n1,geo,1,2,1\n"
     store, report = imported(tmp_path, rel, places)
     assert triples(store) == {(1, 2): 1.0}
@@ -103,7 +122,7 @@ def test_places_of_no_coordinates_are_no_positions(tmp_path: Path) -> None:
 
 
 def test_some_places_without_coordinates_are_told(tmp_path: Path) -> None:
-    store, report = imported(tmp_path, REL, POINTS | {"1": ("Point", [])})
+    store, report = imported(tmp_path, REL, {**POINTS, "1": ("Point", [])})
     assert store.sensors.positions is None
     assert any("1 of 3 sensors have no coordinates" in text for text in report.assumed)
 
@@ -123,7 +142,7 @@ def test_some_places_without_coordinates_are_told(tmp_path: Path) -> None:
 def test_a_place_stands_for_each_geometry(
     tmp_path: Path, kind: str, coordinates: object, place: list[float]
 ) -> None:
-    store, _ = imported(tmp_path, REL, POINTS | {"1": (kind, coordinates)})
+    store, _ = imported(tmp_path, REL, {**POINTS, "1": (kind, coordinates)})
     assert store.sensors.positions is not None
     np.testing.assert_allclose(store.sensors.positions[1], place)
     np.testing.assert_allclose(store.sensors.positions[[0, 2]], [[4.0, 50.0], [4.2, 50.0]])
@@ -143,7 +162,7 @@ def test_a_place_that_cannot_be_is_refused(
     tmp_path: Path, kind: str, coordinates: object, words: str
 ) -> None:
     with pytest.raises(DataError, match=words):
-        imported(tmp_path, REL, POINTS | {"1": (kind, coordinates)})
+        imported(tmp_path, REL, {**POINTS, "1": (kind, coordinates)})
 
 
 def test_a_sensor_without_a_place_is_named(tmp_path: Path) -> None:

@@ -122,6 +122,7 @@ WRONG = {
         'id,x,y\n007,"550,100","5,1"\n042,1,2\n113,3,4\n',
         "x of '007' in line 2 is '550,100'",
     ),
+    "comma": (HEAD + "007,4,1,50,1\n042,4,2,50,2\n113,4,3,50,3\n", "decimal commas"),
     "absent": ("id,longitude,latitude\n007,4.1,50.1\n042,4.2,50.2\n114,4.3,50.3\n", "'114'"),
     "ambiguous zeros": (
         "id,longitude,latitude\n7,4.1,50.1\n07,4.1,50.1\n42,4.2,50.2\n113,4.3,50.3\n",

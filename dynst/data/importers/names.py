@@ -11,7 +11,7 @@ import pandas as pd
 
 from dynst.data.importers.report import Finding, assumed, known
 
-__all__ = ["Found", "SensorNames", "listed", "tidy"]
+__all__ = ["NameMatch", "SensorNames", "listed", "tidy"]
 
 SHOWN = 3
 WHOLE_NUMBER = re.compile(r"[+-]?\d+\.\d*(e[+-]?\d+)?", re.IGNORECASE)
@@ -19,7 +19,7 @@ EXACT_LIMIT = 2**53  # beyond it a float is no certain whole number
 
 
 @dataclass(frozen=True)
-class Found:
+class NameMatch:
     """Which sensor each name is.
 
     Args:
@@ -59,7 +59,7 @@ class SensorNames:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def find(self, names: Iterable[str], file: str) -> Found:
+    def find(self, names: Iterable[str], file: str) -> NameMatch:
         """Look names up.
 
         Args:
@@ -80,7 +80,7 @@ class SensorNames:
                     "write the ids alike in both files",
                 )
             )
-        return Found(np.array(places, np.int64)[codes], tuple(findings))
+        return NameMatch(np.array(places, np.int64)[codes], tuple(findings))
 
     def _by(self, key: Callable[[str], str]) -> dict[str, int]:
         """Sensors by a key, without those that share theirs."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from dynst.data.importers.coordinates import checked_degrees, parsed, refuse_null_island
-from dynst.data.importers.names import Found, SensorNames, listed
+from dynst.data.importers.names import NameMatch, SensorNames, listed
 from dynst.data.importers.place_tables import (
     Axes,
     PlaceTable,
@@ -58,7 +58,7 @@ def read_positions(
 
 
 def _findings(
-    path: Path, table: PlaceTable, axes: Axes, found: Found, placed: np.ndarray
+    path: Path, table: PlaceTable, axes: Axes, found: NameMatch, placed: np.ndarray
 ) -> tuple[Finding, ...]:
     """What is to be said of the places."""
     others = int((found.index < 0).sum())
@@ -81,7 +81,7 @@ def _findings(
 
 def _id_column(
     path: Path, table: PlaceTable, axes: Axes | None, names: SensorNames
-) -> tuple[int | None, Found]:
+) -> tuple[int | None, NameMatch]:
     """The column that names every sensor, and which sensor each row is."""
     taken = () if axes is None else (axes.x, axes.y)
     looked = {
@@ -109,7 +109,7 @@ def _id_column(
     return first, chosen[first]
 
 
-def _covers(found: Found, names: SensorNames) -> bool:
+def _covers(found: NameMatch, names: SensorNames) -> bool:
     return len(np.unique(found.index[found.index >= 0])) == len(names)
 
 
@@ -121,7 +121,7 @@ def _label(table: PlaceTable, column: int) -> str:
     return f"'{table.labels[column]}'" if table.labels else f"column {column + 1}"
 
 
-def _by_order(path: Path, table: PlaceTable, names: SensorNames) -> Found:
+def _by_order(path: Path, table: PlaceTable, names: SensorNames) -> NameMatch:
     """A table of coordinates alone."""
     if len(table.cells) != len(names):
         raise DataError(
@@ -129,12 +129,12 @@ def _by_order(path: Path, table: PlaceTable, names: SensorNames) -> Found:
             f"sensors, but has {len(table.cells)} rows; add the ids"
         )
     text = f"places of {path.name} follow the order of the readings' columns"
-    return Found(np.arange(len(names)), (assumed(text, "add a column of sensor ids"),))
+    return NameMatch(np.arange(len(names)), (assumed(text, "add a column of sensor ids"),))
 
 
 def _of_numbers(
-    path: Path, table: PlaceTable, column: int, found: Found, names: SensorNames
-) -> Found:
+    path: Path, table: PlaceTable, column: int, found: NameMatch, names: SensorNames
+) -> NameMatch:
     """Readings without names: their numbers say which rows are meant only if there are no more."""
     if not found.complete:
         raise DataError(
@@ -142,11 +142,11 @@ def _of_numbers(
             f"are numbered and have no names; remove the other places, or name the sensors"
         )
     text = f"{_label(table, column)} of {path.name} is the number of the readings' column, from 0"
-    return Found(found.index, (*found.findings, assumed(text, "give the readings sensor ids")))
+    return NameMatch(found.index, (*found.findings, assumed(text, "give the readings sensor ids")))
 
 
 def _lacking(
-    path: Path, table: PlaceTable, looked: dict[int, Found], names: SensorNames
+    path: Path, table: PlaceTable, looked: dict[int, NameMatch], names: SensorNames
 ) -> DataError:
     best = max(looked, key=lambda column: int((looked[column].index >= 0).sum()))
     index = looked[best].index
@@ -165,7 +165,7 @@ def _numbers(
     axes: Axes,
     column: int,
     rows: np.ndarray,
-    found: Found,
+    found: NameMatch,
     names: SensorNames,
 ) -> np.ndarray:
     """Coordinates ``[R]`` of the rows that are sensors."""

@@ -38,7 +38,7 @@ def edges_of(
     Args:
         pairs: as the file has them.
         weights: what the user says they are.
-        above_one: what they are where some exceed 1 and nothing else tells.
+        above_one: what they are where some exceed 1 and nothing else decides.
 
     Raises:
         DataError: it is not clear what the weights are, or some cannot be.

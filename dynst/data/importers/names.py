@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -69,18 +70,25 @@ class SensorNames:
         codes, uniques = pd.factorize(np.array(list(names), object), use_na_sentinel=False)
         distinct = [str(name) for name in uniques]
         places = [self._exact.get(name, -1) for name in distinct]
-        alike = self._fill(places, distinct, self._by(tidy), tidy)
-        findings = [known(f"{file} writes sensor ids otherwise: {alike}")] if alike else []
-        unpadded = _only_once(distinct)
-        padded = self._fill(places, distinct, self._by(_without_zeros), unpadded)
-        if padded:
-            findings.append(
-                assumed(
-                    f"{file} writes sensor ids without their leading zeros: {padded}",
-                    "write the ids alike in both files",
-                )
-            )
+        findings: list[Finding] = []
+        if min(places, default=0) < 0:
+            alike = self._fill(places, distinct, self._tidy, tidy)
+            if alike:
+                findings.append(known(f"{file} writes sensor ids otherwise: {alike}"))
+        if min(places, default=0) < 0:
+            padded = self._fill(places, distinct, self._unpadded, _only_once(distinct))
+            text = f"{file} writes sensor ids with other leading zeros: {padded}"
+            if padded:
+                findings.append(assumed(text, "write the ids alike in both files"))
         return NameMatch(np.array(places, np.int64)[codes], tuple(findings))
+
+    @cached_property
+    def _tidy(self) -> dict[str, int]:
+        return self._by(tidy)
+
+    @cached_property
+    def _unpadded(self) -> dict[str, int]:
+        return self._by(_without_zeros)
 
     def _by(self, key: Callable[[str], str]) -> dict[str, int]:
         """Sensors by a key, without those that share theirs."""

@@ -1,5 +1,6 @@
 """Square matrices of text, with names of the sensors above, beside, or without."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,14 +46,19 @@ def is_matrix(path: Path, head: Head, names: SensorNames) -> bool:
 def _has_names(table: pd.DataFrame, names: SensorNames) -> bool:
     """Whether numbers have sensors above them, or the same names above and beside."""
     size, above, body = table.shape[1], table.iloc[0], table.iloc[1:]
+    if len(table) == size - 1 > 1 and _numbers(table.iloc[:, 1:]):  # names beside alone
+        first, second = (names.find(table[column], "") for column in (0, 1))
+        return first.complete and not second.complete
     if len(body) == size and _numbers(body):
         return bool((names.find(above, "").index >= 0).any())
-    corner = above[0]
-    if len(body) != size - 1 or size < 3 or is_number(corner) or not _numbers(body.iloc[:, 1:]):
+    if len(body) != size - 1 or size < 3 or not _numbers(body.iloc[:, 1:]):
         return False
-    beside = body[0]
-    same = set(above[1:].map(tidy)) == set(beside.map(tidy))
-    return same or bool((names.find(beside, "").index >= 0).any())
+    shorter = above[size - 1] == "" != above[0]  # R writes no cell above the names beside
+    listed = above[: size - 1] if shorter else above[1:]
+    if is_number(above[0]) and not (set(listed) >= set(names.ids)):
+        return False
+    same = set(listed.map(tidy)) == set(body[0].map(tidy))
+    return same or bool((names.find(body[0], "").index >= 0).any())
 
 
 def _undecided(path: Path) -> DataError:
@@ -86,16 +92,14 @@ def read_text_matrix(path: Path, head: Head, names: SensorNames) -> Matrix:
         DataError: a cell holds no number.
     """
     first = head.first
-    header = not all(map(is_number, first[:-1] if first[-1] == "" else first))
-    body = _body(path, head, skip=int(header))
-    if body.shape[1] > 1 and _blank(body.iloc[:, -1]) and first[-1:] in ((), ("",)):
+    named_above = not all(map(is_number, first[1:-1] if first[-1] == "" else first[1:]))
+    named_above |= len(first) < len(head.second)
+    body = _body(path, head, skip=int(named_above))
+    if body.shape[1] > 1 and _blank(body.iloc[:, -1]) and first[-1] == "":
         body, first = body.iloc[:, :-1], first[:-1]
+    numbered_above = not named_above and _names_are_numbers(first, body.shape, names)
+    body = body.iloc[1:] if numbered_above else body
     width = body.shape[1]
-    numeric_names = len(body) == width + 1 or (
-        len(body) == width == len(names) + 1 and names.find(first[1:], "").complete
-    )
-    if not header and numeric_names:
-        header, body = True, body.iloc[1:]
     beside = len(body) == width - 1
     if len(body) != width - beside:
         raise DataError(
@@ -103,9 +107,25 @@ def read_text_matrix(path: Path, head: Head, names: SensorNames) -> Matrix:
             f"matrix, but has {width} columns and {len(body)} rows; bring one of both"
         )
     above = first[1:] if beside and len(first) == width else first
+    header = named_above or numbered_above
     values = _values(path, body.iloc[:, 1:] if beside else body, int(header))
     rows = tuple(body[0].astype(str)) if beside else ()
     return Matrix(values, rows, above if header else ())
+
+
+def _names_are_numbers(first: Sequence[str], shape: tuple[int, int], names: SensorNames) -> bool:
+    """Whether the first of a table's lines of numbers names the sensors.
+
+    It does in a table that has a line more than columns, or has a corner without a number; with a
+    number in the corner, if the numbers are the sensors.
+    """
+    rows, width = shape
+    if rows != width:
+        return rows == width + 1
+    if not is_number(first[0]):
+        return True
+    ids = set(first[1:])
+    return len(ids) == len(names) == width - 1 and names.find(ids, "").complete
 
 
 def _body(path: Path, head: Head, skip: int) -> pd.DataFrame:

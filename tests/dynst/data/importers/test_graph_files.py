@@ -66,12 +66,13 @@ BARE = "".join(line.partition(",")[2] for line in CHAIN.splitlines(keepends=True
         "id,C,A,B,D\n" + CHAIN,
         "C,A,B,D\n" + CHAIN,  # as R writes it
         "C,A,B,D\n" + BARE,
+        CHAIN,
         (",C,A,B,D\n" + CHAIN).replace(",", ";"),
         (",C,A,B,D\n" + CHAIN).replace(",", "\t"),
         "\ufeff,C,A,B,D\n" + CHAIN,
         ", C ,A,B,D\n" + CHAIN,
     ],
-    ids=["pandas", "corner", "r", "above", "semicolons", "tabs", "bom", "blanks"],
+    ids=["pandas", "corner", "r", "above", "beside", "semicolons", "tabs", "bom", "blanks"],
 )
 def test_a_matrix_keeps_the_names_above_and_beside_it(tmp_path: Path, text: str) -> None:
     edges, _ = imported(tmp_path, written(tmp_path, text), ("A", "B", "C", "D"))
@@ -112,6 +113,19 @@ def test_names_of_a_matrix_are_matched_though_written_otherwise(
     assert edges == {("400001", "400017"): 0.5273}
     said = report.known if certain else report.assumed
     assert any("sensor ids" in text for text in said)
+
+
+@pytest.mark.parametrize("size", [3, 6])
+@pytest.mark.parametrize("form", ["both", "above", "beside", "corner", "r"])
+def test_names_that_are_numbers_are_no_entries(tmp_path: Path, size: int, form: str) -> None:
+    ids = tuple(str(500 + 7 * index) for index in range(size))
+    matrix = np.zeros((size, size))
+    matrix[0, 1] = 0.5
+    frame = pd.DataFrame(matrix, index=list(ids), columns=list(ids)).iloc[::-1, ::-1]
+    text = frame.to_csv(index=form != "above", header=form != "beside")
+    text = {"corner": "0" + text, "r": text[1:]}.get(form, text)
+    edges = read_graph(written(tmp_path, text), ids).edges
+    assert (edges.source.tolist(), edges.target.tolist()) == ([0], [1])
 
 
 @pytest.mark.parametrize(

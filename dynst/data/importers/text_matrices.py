@@ -31,9 +31,7 @@ def is_matrix(path: Path, head: Head, names: SensorNames) -> bool:
     table = read_cells(path, head, named_rows=True)
     size = table.shape[1]
     if _has_names(table, names):
-        inner = table.iloc[1:, 1:].set_axis(range(size - 1), axis=1)
-        numbered = list(table.iloc[0, 1:]) == [str(index) for index in range(size - 1)]
-        if numbered and table.iloc[0, 0] == "" and _may_be_edges(inner, names):
+        if _numbered_names(table, names):
             raise _undecided(path)
         return True
     if len(table) != size or size != len(names) or not _numbers(table):
@@ -50,15 +48,31 @@ def _has_names(table: pd.DataFrame, names: SensorNames) -> bool:
         first, second = (names.find(table[column], "") for column in (0, 1))
         return first.complete and not second.complete
     if len(body) == size and _numbers(body):
+        if above.map(is_number).all():
+            return _covers(above, names)
         return bool((names.find(above, "").index >= 0).any())
     if len(body) != size - 1 or size < 3 or not _numbers(body.iloc[:, 1:]):
         return False
     shorter = above[size - 1] == "" != above[0]  # R writes no cell above the names beside
     listed = above[: size - 1] if shorter else above[1:]
-    if is_number(above[0]) and not (set(listed) >= set(names.ids)):
+    if is_number(above[0]) and not _covers(listed, names):
         return False
     same = set(listed.map(tidy)) == set(body[0].map(tidy))
     return same or bool((names.find(body[0], "").index >= 0).any())
+
+
+def _covers(cells: pd.Series, names: SensorNames) -> bool:
+    """Whether every sensor is among the cells."""
+    return set(range(len(names))) <= set(names.find(cells, "").index.tolist())
+
+
+def _numbered_names(table: pd.DataFrame, names: SensorNames) -> bool:
+    """Whether the numbers above a matrix may be an edge, or number the columns of a list."""
+    if table.iloc[0].map(is_number).all():
+        return _may_be_edges(table, names)
+    inner = table.iloc[1:, 1:].set_axis(range(table.shape[1] - 1), axis=1)
+    counted = list(table.iloc[0, 1:]) == [str(index) for index in range(inner.shape[1])]
+    return counted and table.iloc[0, 0] == "" and _may_be_edges(inner, names)
 
 
 def _undecided(path: Path) -> DataError:

@@ -176,3 +176,51 @@ def test_a_large_network_is_looked_up_by_hash(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "g.csv", index=False)
     edges = read_graph(tmp_path / "g.csv", ids).edges
     assert np.array_equal(edges.target, (edges.source + 1) % len(ids))
+
+
+def outcome(path: Path, ids: tuple[str, ...]) -> tuple[Edges | None, str]:
+    """Edges, or the refusal."""
+    try:
+        return read_graph(path, ids).edges, ""
+    except DataError as error:
+        return None, str(error)
+
+
+@given(
+    st.integers(2, 5),
+    st.sampled_from(["letters", "numbers from 0", "numbers"]),
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 4), st.sampled_from(["0.5", "0.25", "1", "0"])),
+        min_size=1,
+        max_size=6,
+        unique_by=lambda row: row[:2],
+    ),
+    st.booleans(),
+)
+def test_a_list_without_a_header_is_read_as_it_is_or_refused(
+    tmp_path_factory: pytest.TempPathFactory,
+    size: int,
+    kind: str,
+    rows: list[tuple[int, int, str]],
+    weighted: bool,
+) -> None:
+    ids = {
+        "letters": tuple("ABCDE"),
+        "numbers from 0": tuple("01234"),
+        "numbers": tuple(str(400 + 3 * n) for n in range(5)),
+    }[kind][:size]
+    rows = [row for row in rows if max(row[:2]) < size]
+    lines = [",".join([ids[a], ids[b], w][: 2 + weighted]) for a, b, w in rows]
+    path = tmp_path_factory.mktemp("h") / "h.csv"
+    path.write_text("\n".join(lines))
+    edges, refusal = outcome(path, ids)
+    if edges is None:
+        assert not rows or "may be a matrix" in refusal or "say --weights" in refusal
+        return
+    expected = {
+        (a, b): float(w) if weighted else 1.0
+        for a, b, w in rows
+        if a != b and (float(w) or not weighted)
+    }
+    triples = zip(edges.source.tolist(), edges.target.tolist(), edges.weight.tolist(), strict=True)
+    assert {(a, b): weight for a, b, weight in triples} == expected

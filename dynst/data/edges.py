@@ -54,9 +54,13 @@ class Edges:
                     f"edges: '{name}' must lie in 0..{num_sensors - 1}, but reaches from "
                     f"{ends.min()} to {ends.max()}; number the sensors in the order of the readings"
                 )
-        if not np.isfinite(self.weight).all() or (self.weight < 0).any():
+        wrong = np.flatnonzero(~np.isfinite(self.weight) | (self.weight < 0))
+        if wrong.size:
+            first = wrong[0]
             raise DataError(
-                "edges: every weight must be a finite number of at least 0; remove the others"
+                f"edges: every weight must be a finite number of at least 0, but {wrong.size} are "
+                f"not, the first {self.weight[first]:g} from sensor {self.source[first]} to "
+                f"{self.target[first]}; remove them"
             )
 
     def to_table(self) -> pa.Table:

@@ -58,7 +58,8 @@ class Sensors:
     def _check(self) -> None:
         count = len(self.ids)
         if len(set(self.ids)) < count:
-            twice = next(name for name in self.ids if self.ids.count(name) > 1)
+            first = {name: index for index, name in reversed(list(enumerate(self.ids)))}
+            twice = next(name for index, name in enumerate(self.ids) if first[name] < index)
             raise DataError(
                 f"sensor ids must be unique, but '{twice}' stands there more than once; rename "
                 f"one of them"

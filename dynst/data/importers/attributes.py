@@ -1,5 +1,6 @@
 """What a user says about sensors beside their readings: costs, groups, and marks, from a CSV."""
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
@@ -9,66 +10,106 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dynst.data.importers.names import SensorNames
+from dynst.data.importers.report import Finding
+from dynst.data.importers.text_table import read_cells, read_head
 from dynst.data.sensor_table import Sensors
-from dynst.errors import DataError, in_one_line
+from dynst.errors import DataError
 
 __all__ = ["read_attributes"]
 
 TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+MOST_COMPARED = 1000  # ids that are looked at for a likely one
 
 
-def read_attributes(path: Path, sensors: Sensors) -> Sensors:
-    """The same sensors with the CSV's columns of cost, group, pinned and excluded.
+def read_attributes(path: Path, sensors: Sensors) -> tuple[Sensors, tuple[Finding, ...]]:
+    """The same sensors with a table's columns of cost, group, pinned and excluded.
 
-    What it leaves out or empty stays as it is.
+    What it leaves out or empty stays as it is. Ids may be written a little otherwise, as
+    ``SensorNames`` has it.
+
+    Args:
+        path: delimited text with a column id.
+        sensors: of the network.
+
+    Returns:
+        the sensors, and what was understood.
 
     Raises:
-        DataError: the file has no ids, names an unknown sensor or column, or a cell is not of its
-            column's kind.
+        DataError: the file has no ids, names an unknown sensor or column, a cell is not of its
+            column's kind, or a sensor is given two values.
     """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path} cannot be read as a table of sensors ({in_one_line(error)}); bring a CSV "
-            f"with a column id"
-        ) from error
-    _check_columns(path, list(table.columns))
-    index = [_find(path, name, sensors.ids) for name in table["id"]]
-    columns = {
-        name: _changed(path, name, table, index, sensors) for name in table.columns if name != "id"
+    table = _table(path)
+    found = SensorNames(sensors.ids).find(table["id"], path.name)
+    index = found.index
+    if (index < 0).any():
+        raise _stranger(path, table["id"].iloc[int(np.argmax(index < 0))], sensors.ids)
+    columns: dict[str, Any] = {
+        name: _changed(path, name, table[name], index, sensors)
+        for name in table.columns
+        if name != "id"
     }
-    return replace(sensors, **columns)
+    return replace(sensors, **columns), found.findings
 
 
-def _check_columns(path: Path, names: list[str]) -> None:
+def _table(path: Path) -> pd.DataFrame:
+    try:
+        head = read_head(path)
+        cells = read_cells(path, head)
+    except DataError as error:
+        raise DataError(
+            f"{path} cannot be read as a table of sensors ({error}); bring a CSV with a column id"
+        ) from error
+    names = list(head.first)
     unknown = [name for name in names if name not in ("id", *CELLS)]
     if "id" not in names or unknown:
         raise DataError(
             f"{path} must have a column id, and may have {', '.join(CELLS)}, but has "
             f"{', '.join(names[:8])}; rename them"
         )
+    if len(set(names)) < len(names) or cells.shape[1] != len(names):
+        raise DataError(
+            f"{path} must have each column once, and a name above each, but its header is "
+            f"{', '.join(names[:8])}; mend it"
+        )
+    return cells.iloc[1:].set_axis(names, axis=1)
 
 
-def _find(path: Path, name: str, ids: tuple[str, ...]) -> int:
-    if name in ids:
-        return ids.index(name)
-    near = get_close_matches(name, ids, n=1, cutoff=0.4)
+def _stranger(path: Path, name: str, ids: tuple[str, ...]) -> DataError:
+    near = get_close_matches(name, _neighbours(name, ids), n=1, cutoff=0.4)
     hint = f"did you mean '{near[0]}'?" if near else f"the first is '{ids[0]}'"
-    raise DataError(f"{path} must name sensors of the network, but names '{name}'; {hint}")
+    return DataError(f"{path} must name sensors of the network, but names '{name}'; {hint}")
 
 
-def _changed(path: Path, name: str, table: pd.DataFrame, index: list[int], sensors: Sensors) -> Any:
+def _neighbours(name: str, ids: tuple[str, ...]) -> list[str]:
+    """Ids near a name in the alphabet: comparing it with all would take long in large networks."""
+    ordered = sorted(ids)
+    middle = bisect_left(ordered, name)
+    return ordered[max(0, middle - MOST_COMPARED // 2) : middle + MOST_COMPARED // 2]
+
+
+def _changed(
+    path: Path, name: str, cells: pd.Series, index: np.ndarray, sensors: Sensors
+) -> np.ndarray | tuple[str, ...]:
+    """A column of the sensors with the values of the table."""
     values = list(getattr(sensors, name))
-    for row, (place, text) in enumerate(zip(index, table[name], strict=True)):
-        if text.strip():
-            try:
-                values[place] = CELLS[name](text.strip())
-            except (KeyError, ValueError) as error:
-                raise DataError(
-                    f"{path}: '{name}' of '{table['id'][row]}' must be {KINDS[name]}, but is "
-                    f"'{text}'; mend it"
-                ) from error
+    given: dict[int, Any] = {}
+    for place, text in zip(index.tolist(), cells, strict=True):
+        if not text:
+            continue
+        try:
+            value = CELLS[name](text)
+        except (KeyError, ValueError) as error:
+            raise DataError(
+                f"{path}: '{name}' of '{sensors.ids[place]}' must be {KINDS[name]}, but is "
+                f"'{text}'; mend it"
+            ) from error
+        if given.setdefault(place, value) != value:
+            raise DataError(
+                f"{path}: '{sensors.ids[place]}' must have one {name}, but has '{given[place]}' "
+                f"and '{value}'; keep one of them"
+            )
+        values[place] = value
     return tuple(values) if name == "group" else np.array(values)
 
 

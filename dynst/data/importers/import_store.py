@@ -76,14 +76,26 @@ def import_store(
     if store.exists():
         raise DataError(f"{store} exists already; remove it or choose another path for the store")
     marks = tuple(mark for mark in missing if isinstance(mark, str))
-    options = replace(options or ReadOptions(), missing=marks, applied=set())
+    graph = graph or GraphOptions()
+    options = replace(
+        options or ReadOptions(),
+        missing=marks,
+        applied=set(),
+        weights=graph.weights,
+        own_graph=graph.graph is None,
+        own_positions=graph.positions is None,
+    )
     reader = find_reader(path, kind, options)
     try:
         source = _named(only_channels(reader.read(path, options), options), options)
-        return _copy(source, path, store, name, missing, options, graph or GraphOptions())
+        return _copy(source, path, store, name, missing, options, graph)
     except DynstError as error:
-        text = str(error)
-        raise error if str(path) in text else type(error)(f"{path}: {text}") from error
+        text, files = str(error), (path, graph.graph, graph.positions, graph.sensors)
+        raise (
+            error
+            if any(file and str(file) in text for file in files)
+            else type(error)(f"{path}: {text}")
+        ) from error
     except OSError as error:
         if Path(error.filename or path).resolve().is_relative_to(path.resolve()):
             raise DataError(
@@ -114,7 +126,7 @@ def _copy(
     graph: GraphOptions,
 ) -> ImportReport:
     source, placed = _with_positions(source, graph)
-    edges, joined = _edges(source, graph)
+    edges, joined = _edges(source, graph, options)
     numbers = tuple(mark for mark in missing if not isinstance(mark, str))
     suspects = FillValues([channel.name for channel in source.channels], numbers)
     origin = Origin(
@@ -126,8 +138,9 @@ def _copy(
         missing=numbers,
     )
     sensors = Sensors(source.ids, source.positions)
+    described: tuple[Finding, ...] = ()
     if graph.sensors is not None:
-        sensors = read_attributes(graph.sensors, sensors)
+        sensors, described = read_attributes(graph.sensors, sensors)
     with StoreWriter(store, origin, source.channels, sensors, edges) as writer:
         for time, values in _checked(source, source.blocks()):
             suspects.watch(values)
@@ -138,6 +151,7 @@ def _copy(
         *source.findings,
         *placed,
         *joined,
+        *described,
         *source.late_findings(),
         *_of_times(writer.axis),
         *suspects.findings(),
@@ -192,8 +206,6 @@ def _named(source: Source, options: ReadOptions) -> Source:
 def _refuse_unused(source: Source, options: ReadOptions, graph: GraphOptions) -> None:
     """A flag that had no effect shows that the file is not what the user thinks it is."""
     unused = options.unused()
-    if graph.weights != "auto" and graph.graph is None:
-        unused.append("--weights")
     built = graph.graph is None and source.edges is None and source.positions is not None
     if graph.neighbours != GraphOptions().neighbours and not built:
         unused.append("--neighbours")
@@ -223,8 +235,11 @@ def _with_positions(source: Source, options: GraphOptions) -> tuple[Source, tupl
     return replace(source, positions=positions, geometry=geometry), findings
 
 
-def _edges(source: Source, options: GraphOptions) -> tuple[Edges, tuple[Finding, ...]]:
+def _edges(
+    source: Source, options: GraphOptions, read: ReadOptions
+) -> tuple[Edges, tuple[Finding, ...]]:
     if options.graph is not None:
+        read.apply("weights")
         graph = read_graph(options.graph, source.ids, options.weights)
         return graph.edges, graph.findings
     if source.edges is not None:

@@ -11,6 +11,7 @@ import numpy as np
 from dynst.data.clock import COUNTED, SECONDS, Clock, parse_zone
 from dynst.data.edges import Edges
 from dynst.data.importers.report import Finding, assumed
+from dynst.data.importers.weighted_pairs import WeightKind
 from dynst.data.manifest import Channel, Grid
 from dynst.errors import DataError
 
@@ -62,6 +63,9 @@ class ReadOptions:
         key: of the frame in an HDF file.
         resample: length of the steps to which readings are resampled.
         aggregate: how the readings of a step become one.
+        weights: what the weights of the graph are.
+        own_graph: whether a graph that the form has is wanted; the user may name another.
+        own_positions: the same for positions.
     """
 
     start: datetime | None = None
@@ -81,6 +85,9 @@ class ReadOptions:
     key: str | None = None
     resample: timedelta | None = None
     aggregate: Aggregate = "mean"
+    weights: WeightKind = "auto"
+    own_graph: bool = True
+    own_positions: bool = True
     applied: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -123,6 +130,7 @@ FLAGS = {
     "key": "--key",
     "resample": "--resample",
     "aggregate": "--aggregate",
+    "weights": "--weights",
 }
 
 

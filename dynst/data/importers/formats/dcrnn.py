@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dynst.data.importers.graph_files import read_graph
+from dynst.data.importers.graph_files import own_graph
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions, Source, array_blocks, numbered, step_times
 from dynst.data.importers.zip_safety import refuse_bombs
@@ -30,7 +30,7 @@ def read(path: Path, options: ReadOptions) -> Source:
     count = series.shape[1]
     time, clock, findings = step_times(len(series), options)
     graph_file = next((path / name for name in GRAPHS if (path / name).is_file()), None)
-    graph = read_graph(graph_file, numbered(count)) if graph_file else None
+    graph = own_graph(graph_file, numbered(count), options)
     findings += (
         (known("channel 1 of the windows is the time of day and was left out"),)
         if series.shape[2] == 2

@@ -9,7 +9,7 @@ import numpy as np
 
 from dynst.data.clock import Clock
 from dynst.data.importers.formats.grids import grid_source
-from dynst.data.importers.graph_files import read_graph
+from dynst.data.importers.graph_files import own_graph
 from dynst.data.importers.report import Finding, known
 from dynst.data.importers.source import (
     PositionKind,
@@ -67,7 +67,7 @@ def read(path: Path, options: ReadOptions) -> Source:
         return grid_source(
             KIND, time, grid, _channels(fields, grid.shape[3]), clock=clock, findings=findings
         )
-    return _network(path, time, values, fields, clock, findings)
+    return _network(path, time, values, fields, clock, findings, options)
 
 
 def _network(
@@ -77,6 +77,7 @@ def _network(
     fields: dict[str, np.ndarray],
     clock: Clock,
     findings: tuple[Finding, ...],
+    options: ReadOptions,
 ) -> Source:
     values = values[:, :, None] if values.ndim == 2 else values
     if values.ndim != 3:
@@ -86,7 +87,7 @@ def _network(
     ids, found = _ids(path, fields, values.shape[1])
     positions, geometry = _positions(fields)
     edge_file = path.with_suffix(".csv")
-    edges = read_graph(edge_file, ids) if edge_file.is_file() else None
+    edges = own_graph(edge_file, ids, options)
     findings += found + (edges.findings if edges else ())
     return Source(
         KIND,

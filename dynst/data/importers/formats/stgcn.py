@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dynst.data.importers.formats.tables import open_table
 from dynst.data.importers.formats.wide_table import wide_source
-from dynst.data.importers.graph_files import read_graph
+from dynst.data.importers.graph_files import own_graph
 from dynst.data.importers.source import ReadOptions, Source
 
 __all__ = ["KIND", "matches", "read"]
@@ -22,10 +22,9 @@ def matches(path: Path, options: ReadOptions) -> bool:
 def read(path: Path, options: ReadOptions) -> Source:
     file = _series(path)
     source = wide_source(KIND, open_table(file, options), options)
-    graph_file = file.with_name("adj.npz")
-    if not graph_file.is_file():
+    graph = own_graph(file.with_name("adj.npz"), source.ids, options)
+    if graph is None:
         return source
-    graph = read_graph(graph_file, source.ids)
     return replace(
         source,
         edges=graph.edges,

@@ -19,7 +19,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_rows_in_any_order_and_empty_cells_keep_what_there_was(tmp_path: Path) -> None:
     text = "id,cost,group,pinned,excluded\nsouth,2.5,a,yes,\nnorth,,a,0,TRUE\n"
-    sensors = read_attributes(written(tmp_path, text), SENSORS)
+    sensors, _ = read_attributes(written(tmp_path, text), SENSORS)
     assert sensors.cost.tolist() == [1, 1, 2.5]
     assert sensors.group == ("a", "", "a")
     assert sensors.pinned.tolist() == [False, False, True]
@@ -46,12 +46,23 @@ def test_rows_in_any_order_and_empty_cells_keep_what_there_was(tmp_path: Path) -
         ("id,cost\neast,nan\n", "must be a number of at least 0, but is 'nan'"),
         ("id,pinned\neast,maybe\n", "'pinned' of 'east' must be true or false, but is 'maybe'"),
         ("", "cannot be read as a table of sensors"),
+        ("id,cost\neast,1\neast,2\n", "'east' must have one cost, but has '1.0' and '2.0'"),
+        ("id,cost,cost\neast,1,2\n", "must have each column once"),
     ],
 )
 def test_a_wrong_table_is_one_sentence(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DataError) as caught:
         read_attributes(written(tmp_path, text), SENSORS)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["\ufeffid;cost\n7;3\n", "id\tcost\n007 \t3\n", "id,cost\n7.0,3\n7,3.0\n7,\n"]
+)
+def test_ids_are_matched_as_everywhere(tmp_path: Path, text: str) -> None:
+    sensors, findings = read_attributes(written(tmp_path, text), Sensors(("042", "007")))
+    assert sensors.cost.tolist() == [1, 3]
+    assert any("leading zeros" in finding.text for finding in findings) == ("007" not in text)
 
 
 def test_an_import_brings_them_into_the_store(tmp_path: Path) -> None:

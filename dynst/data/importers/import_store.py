@@ -143,8 +143,8 @@ def _copy(
         sensors, described = read_attributes(graph.sensors, sensors)
     with StoreWriter(store, origin, source.channels, sensors, edges) as writer:
         for time, values in _checked(source, source.blocks()):
-            suspects.watch(values)
             writer.append(time, values)
+            suspects.watch(values)
         _refuse_unused(source, options, graph)
         writer.questions = suspects.questions()
     findings = (

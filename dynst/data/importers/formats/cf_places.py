@@ -1,0 +1,314 @@
+"""Where sensors stand: stations with names and places, and the cells of grids."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+
+from dynst.data.edges import Edges
+from dynst.data.importers.formats.cf_roles import is_other, spaced
+from dynst.data.importers.formats.cf_units import listed, plain
+from dynst.data.importers.report import Finding, assumed, known
+from dynst.data.importers.source import PositionKind, numbered
+from dynst.data.lattice import Wrap, cell_ids, cell_positions, grid_edges
+from dynst.data.manifest import Grid
+from dynst.errors import DataError
+
+__all__ = ["Places", "places_of"]
+
+LONGITUDES = ("longitude", "lon", "x_lon", "nav_lon", "xlong", "lons", "long")
+LATITUDES = ("latitude", "lat", "y_lat", "nav_lat", "xlat", "lats")
+EAST = {"degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"}
+NORTH = {"degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"}
+HORIZONTAL = {
+    "x",
+    "xc",
+    "rlon",
+    "projection_x_coordinate",
+    "grid_longitude",
+    "west_east",
+    "easting",
+}
+VERTICAL = {
+    "y",
+    "yc",
+    "rlat",
+    "projection_y_coordinate",
+    "grid_latitude",
+    "south_north",
+    "northing",
+}
+NAMES = ("station_id", "station_name", "station", "station_code", "id", "name", "site", "stid")
+CIRCLE, CLOSE = 360.0, 0.01
+
+
+@dataclass(frozen=True)
+class Places:
+    """Sensors of one or two dimensions.
+
+    Args:
+        used: variables that were understood as names or places.
+    """
+
+    ids: tuple[str, ...]
+    positions: np.ndarray | None = None
+    geometry: PositionKind = "none"
+    grid: Grid | None = None
+    edges: Edges | None = None
+    findings: tuple[Finding, ...] = ()
+    used: frozenset[Hashable] = field(default_factory=frozenset)
+
+
+def places_of(data: xr.Dataset, dims: Sequence[Hashable]) -> Places:
+    """Sensors along the dimensions that are left beside time: none, one or two.
+
+    Raises:
+        DataError: a place is no longitude or latitude.
+    """
+    if len(dims) < 2:
+        return _stations(data, dims)
+    return _cells(data, dims[0], dims[1])
+
+
+def _stations(data: xr.Dataset, dims: Sequence[Hashable]) -> Places:
+    ids, used, findings = _ids(data, dims[0]) if dims else (("point",), set(), ())
+    size = len(ids)
+    pair = _pair(data, [(), *([(dims[0],)] if dims else [])])
+    if pair is None:
+        return Places(ids, findings=findings, used=frozenset(used))
+    x, y = (
+        np.broadcast_to(data.variables[name].to_numpy().astype(float), (size,)) for name in pair
+    )
+    positions = np.stack([_wrapped(x), y], axis=1)
+    if not np.isfinite(positions).all():
+        lost = int((~np.isfinite(positions)).any(axis=1).sum())
+        text = f"{lost} of {size} sensors have no longitude and latitude, so none is taken"
+        return Places(
+            ids, findings=(*findings, assumed(text, "--positions")), used=frozenset({*used, *pair})
+        )
+    _check(positions, pair)
+    said = known(f"sensors stand at '{pair[0]}' and '{pair[1]}'")
+    return Places(
+        ids, positions, "lonlat", None, None, (*findings, said), frozenset({*used, *pair})
+    )
+
+
+def _ids(
+    data: xr.Dataset, dimension: Hashable
+) -> tuple[tuple[str, ...], set[Hashable], tuple[Finding, ...]]:
+    """By the variable that CF marks, the dimension's own values, or texts along it."""
+    along = [name for name, variable in data.variables.items() if variable.dims == (dimension,)]
+    marked = [name for name in along if data.variables[name].attrs.get("cf_role")]
+    texts = [name for name in along if data.variables[name].dtype.kind in "OSU"]
+    texts.sort(key=lambda name: (name != dimension, _rank(name)))
+    own = [dimension] if dimension in along and not _counts(data.variables[dimension]) else []
+    for name in (*marked, *own, *texts):
+        ids = tuple(plain(value) for value in data.variables[name].to_numpy())
+        if len(set(ids)) == len(ids) and all(ids):
+            said = () if name == dimension else (known(f"sensors are named by '{name}'"),)
+            return ids, {name}, said
+    size = data.sizes[dimension]
+    if dimension in along:
+        ids = tuple(plain(value) for value in data.variables[dimension].to_numpy())
+        return ids, set(), ()
+    text = f"nothing names the sensors along '{dimension}', so they are numbered from 0"
+    return numbered(size), set(), (known(text),)
+
+
+def _rank(name: Hashable) -> int:
+    lower = str(name).lower()
+    return NAMES.index(lower) if lower in NAMES else len(NAMES)
+
+
+def _counts(variable: xr.Variable) -> bool:
+    """Whether a coordinate only numbers its places."""
+    if variable.dtype.kind not in "iu":
+        return False
+    values = variable.to_numpy()
+    return bool(values[0] in {0, 1} and (np.diff(values) == 1).all())
+
+
+def _cells(data: xr.Dataset, row: Hashable, column: Hashable) -> Places:
+    height, width = data.sizes[row], data.sizes[column]
+    grid = Grid(height=height, width=width)
+    x, y, geometry, used, findings = _centres(data, row, column)
+    wrap = _wrap(data, used, row, column) if geometry == "lonlat" else None
+    if geometry == "lonlat":
+        x = _wrapped(x)
+    positions = np.stack([x.ravel(), y.ravel()], axis=1)
+    if geometry == "lonlat":
+        _check(positions, used)
+    if wrap is not None:
+        findings = (
+            *findings,
+            known("the grid goes round the earth: its last cells join its first"),
+        )
+    return Places(
+        cell_ids(height, width),
+        positions,
+        geometry,
+        grid,
+        grid_edges(height, width, wrap=wrap),
+        findings,
+        frozenset(used),
+    )
+
+
+Centres = tuple[np.ndarray, np.ndarray, PositionKind, tuple[Hashable, ...], tuple[Finding, ...]]
+
+
+def _centres(data: xr.Dataset, row: Hashable, column: Hashable) -> Centres:
+    """``[H, W]`` each: x and y of the cells."""
+    for first, second in ((row, column), (column, row)):  # latitudes along the first
+        lon, lat = _named(data, "lon", [(second,)]), _named(data, "lat", [(first,)])
+        if lon is not None and lat is not None:
+            x, y = (data.variables[name].to_numpy().astype(float) for name in (lon, lat))
+            pair = np.meshgrid(x, y) if first == row else np.meshgrid(x, y, indexing="ij")
+            return pair[0], pair[1], "lonlat", (lon, lat), ()
+    pair_2d = _pair(data, [(row, column), (column, row)])
+    if pair_2d is not None:
+        x, y = (
+            data.variables[name].transpose(row, column).to_numpy().astype(float) for name in pair_2d
+        )
+        if np.isfinite(x).all() and np.isfinite(y).all():
+            said = known(
+                f"cells stand at '{pair_2d[0]}' and '{pair_2d[1]}' over {row} and {column}"
+            )
+            return x, y, "lonlat", pair_2d, (said,)
+        lost = assumed(
+            f"some cells have no '{pair_2d[0]}' and '{pair_2d[1]}', so places are only counted",
+            "--positions",
+        )
+        return (*_counted(data, row, column), "plane", pair_2d, (lost,))
+    return _plane(data, row, column)
+
+
+def _plane(data: xr.Dataset, row: Hashable, column: Hashable) -> Centres:
+    numeric = [
+        name in data.variables and data.variables[name].dtype.kind in "fiu"
+        for name in (row, column)
+    ]
+    if not all(numeric):
+        sure = _role(data, row) == "y" and _role(data, column) == "x"
+        text = f"rows are '{row}' and columns '{column}', places are only counted"
+        said = () if sure else (assumed(text, "--positions"),)
+        return (*_counted(data, row, column), "plane", (), said)
+    one, other = (data.variables[name].to_numpy().astype(float) for name in (column, row))
+    x, y = np.meshgrid(one, other)
+    if _role(data, row) == "x" and _role(data, column) == "y":
+        x, y = y, x
+    return x, y, "plane", (row, column), ()
+
+
+def _role(data: xr.Dataset, dimension: Hashable) -> str:
+    attributes = data.variables[dimension].attrs if dimension in data.variables else {}
+    axis = str(attributes.get("axis", "")).lower()
+    if axis in {"x", "y"}:
+        return axis
+    names = {str(dimension).lower(), str(attributes.get("standard_name", "")).lower()}
+    for role, known_names, units in (("x", LONGITUDES, EAST), ("y", LATITUDES, NORTH)):
+        if names & set(known_names) or str(attributes.get("units", "")).lower() in units:
+            return role
+    return "x" if names & HORIZONTAL else "y" if names & VERTICAL else ""
+
+
+def _counted(data: xr.Dataset, row: Hashable, column: Hashable) -> tuple[np.ndarray, np.ndarray]:
+    height, width = data.sizes[row], data.sizes[column]
+    positions = cell_positions(height, width).reshape(height, width, 2)
+    return positions[..., 0], positions[..., 1]
+
+
+def _pair(
+    data: xr.Dataset, dims: Sequence[tuple[Hashable, ...]]
+) -> tuple[Hashable, Hashable] | None:
+    """Longitude and latitude over any of ``dims``."""
+    lon, lat = _named(data, "lon", dims), _named(data, "lat", dims)
+    return None if lon is None or lat is None else (lon, lat)
+
+
+def _named(data: xr.Dataset, what: str, dims: Sequence[tuple[Hashable, ...]]) -> Hashable | None:
+    """By the standard name, the unit, or the name."""
+    names, units, standard = (
+        (LONGITUDES, EAST, "longitude") if what == "lon" else (LATITUDES, NORTH, "latitude")
+    )
+    for dimensions in reversed(dims):
+        along = {
+            name: variable.attrs
+            for name, variable in data.variables.items()
+            if variable.dims == dimensions and variable.dtype.kind in "fiu"
+        }
+        for name, attributes in along.items():
+            if attributes.get("standard_name") == standard:
+                return name
+        for name, attributes in along.items():
+            if str(attributes.get("units", "")).lower() in units:
+                return name
+        for wanted in names:
+            for name, attributes in along.items():
+                if str(name).lower() == wanted and not _is_rotated(attributes):
+                    return name
+    return None
+
+
+def _is_rotated(attributes: dict[Hashable, object]) -> bool:
+    return str(attributes.get("standard_name", "")).startswith(("grid_", "projection_"))
+
+
+def _wrapped(longitude: np.ndarray) -> np.ndarray:
+    """From −180 to 180, where any lies beyond."""
+    if np.nanmax(longitude) <= 180:
+        return longitude
+    turned: np.ndarray = (longitude + 180) % CIRCLE - 180
+    return turned
+
+
+def _check(positions: np.ndarray, names: Sequence[Hashable]) -> None:
+    for axis, (limit, what) in enumerate(((CIRCLE, "longitude"), (90.0, "latitude"))):
+        wrong = np.abs(positions[:, axis]) > limit
+        if wrong.any():
+            raise DataError(
+                f"every {what} must lie within ±{limit:g} degrees, but '{names[axis]}' holds "
+                f"{positions[wrong, axis][0]:g}; mend it in the file"
+            )
+
+
+def _wrap(
+    data: xr.Dataset, used: Sequence[Hashable], row: Hashable, column: Hashable
+) -> Wrap | None:
+    """The direction in which longitudes go once around the earth in even steps."""
+    variable = data.variables[used[0]]
+    if variable.ndim != 1:
+        return None
+    step = spaced(variable.to_numpy())
+    if step is None or abs(abs(step) * len(variable) - CIRCLE) > CLOSE * abs(step):
+        return None
+    return "columns" if variable.dims == (column,) else "rows"
+
+
+def refuse_others(data: xr.Dataset, name: str, dims: Sequence[Hashable], hint: str) -> None:
+    """Two dimensions at most may be left, and both must be places.
+
+    Raises:
+        DataError: a level, a member, … is to be chosen.
+    """
+    others = [dim for dim in dims if is_other(data, dim)] if len(dims) > 1 else []
+    stations = [dim for dim in dims if _pair(data, [(dim,)]) is not None]
+    if len(dims) == 2 and stations:
+        others = [dim for dim in dims if dim not in stations]
+    if len(dims) <= 2 and not others:
+        return
+    shown = ", ".join(_shown(data, dim) for dim in others or dims)
+    first = others[0] if others else dims[0]
+    raise DataError(
+        f"'{name}' must have a time and one or two dimensions of place, but has "
+        f"{', '.join(map(str, dims))}; choose one of {shown} with --select {first}=VALUE{hint}"
+    )
+
+
+def _shown(data: xr.Dataset, dimension: Hashable) -> str:
+    variable = data.variables.get(dimension)
+    if variable is None or variable.ndim != 1:
+        return f"{dimension} ({data.sizes[dimension]} places, counted from 0)"
+    unit = str(variable.attrs.get("units", ""))
+    return f"{dimension} ({listed(list(variable.values), unit)})"

@@ -1,5 +1,6 @@
 """Frames of pandas in HDF, fixed and table format, read with h5py alone."""
 
+import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta, timezone
@@ -193,8 +194,8 @@ def _as_times(
     if len(values) == 0:
         raise _refusal(group, "is empty", "save one with rows")
     if values.dtype.kind == "S":
-        encoding = _text(group.attrs.get("encoding", b"utf-8")) or "utf-8"
-        return pd.Series([value.decode(encoding) for value in values]), False
+        encoding = _encoding(group)
+        return pd.Series([value.decode(encoding, "replace") for value in values]), False
     if not kind.startswith("datetime64"):
         if kind not in {"integer", "float"}:
             raise _refusal(group, f"has an index of the kind '{kind}'", "give it a DatetimeIndex")
@@ -239,9 +240,11 @@ def _names(group: h5py.Group, data: h5py.Dataset) -> list[str]:
             f"the file could read",
             "give the columns names of text or numbers, all of one type",
         )
-    encoding = _text(group.attrs.get("encoding", b"utf-8")) or "utf-8"
+    encoding = _encoding(group)
     return [
-        name.decode(encoding) if isinstance(name, bytes) else str(name).removesuffix(".0")
+        name.decode(encoding, "replace")
+        if isinstance(name, bytes)
+        else str(name).removesuffix(".0")
         for name in data[:]
     ]
 
@@ -277,6 +280,13 @@ def _check_shape(group: h5py.Group, values: h5py.Dataset, shape: tuple[int, ...]
 
 def _refusal(group: h5py.Group, why: str, remedy: str) -> DataError:
     return DataError(f"'{group.name.lstrip('/')}' {why}; {remedy}")
+
+
+def _encoding(group: h5py.Group) -> str:
+    try:
+        return codecs.lookup(_text(group.attrs.get("encoding", b"utf-8"))).name
+    except (LookupError, ValueError):
+        return "utf-8"
 
 
 def _kind(data: h5py.Dataset) -> str:

@@ -4,7 +4,7 @@ The frame's arrays are read with h5py, not with ``pandas.read_hdf``: PyTables un
 and object arrays that it meets, and a file of strangers may not run code here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h5py
@@ -99,24 +99,29 @@ def _layout(frame: Frame, key: str, options: ReadOptions) -> Layout:
     lost = set(frame.left)
     kept = [name for name in frame.columns if ", ".join(name) not in lost]
     if len(frame.levels) == 1:
-        ids = tuple(name[0] for name in kept)
-        order = [ids.index(name[0]) if name in kept else 0 for name in frame.columns]
-        return ids, ("value",), np.array(order), ()
+        place = {name[0]: index for index, name in enumerate(kept)}
+        return tuple(place), ("value",), _order(frame, lambda name: place.get(name[0], 0)), ()
     if len(frame.levels) > 2:
         raise DataError(
             f"'{key}' has columns of {len(frame.levels)} levels, of which two can be read, sensor "
             f"and quantity; drop the others"
         )
     level, said = _sensor_level(frame, key, options)
-    ids = tuple(dict.fromkeys(name[level] for name in kept))
-    channels = tuple(dict.fromkeys(name[1 - level] for name in kept))
-    order = [
-        ids.index(name[level]) * len(channels) + channels.index(name[1 - level])
-        if name in kept
-        else 0
-        for name in frame.columns
-    ]
-    return ids, channels, np.array(order), (said,)
+    ids, channels = (
+        {text: index for index, text in enumerate(dict.fromkeys(name[which] for name in kept))}
+        for which in (level, 1 - level)
+    )
+
+    def place_of(name: tuple[str, ...]) -> int:
+        sensor, channel = ids.get(name[level], 0), channels.get(name[1 - level], 0)
+        return sensor * len(channels) + channel
+
+    return tuple(ids), tuple(channels), _order(frame, place_of), (said,)
+
+
+def _order(frame: Frame, place_of: Callable[[tuple[str, ...]], int]) -> np.ndarray:
+    """The place of each column; that of one without numbers is not used."""
+    return np.array([place_of(name) for name in frame.columns], np.int64)
 
 
 def _sensor_level(frame: Frame, key: str, options: ReadOptions) -> tuple[int, Finding]:

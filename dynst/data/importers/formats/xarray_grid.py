@@ -121,8 +121,9 @@ def _named(data: xr.Dataset, names: Sequence[str]) -> list[str]:
             )
         if times and not times & set(data[name].dims):
             raise DataError(
-                f"'{name}' has no time, only {', '.join(map(str, data[name].dims)) or 'one value'}; "
-                f"name another with --variable"
+                f"'{name}' has no time, only "
+                f"{', '.join(map(str, data[name].dims)) or 'one value'}; name another with "
+                f"--variable"
             )
     return list(names)
 

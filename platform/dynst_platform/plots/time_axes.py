@@ -43,4 +43,9 @@ def label_times(axes: Axes, clock: Clock) -> None:
     else:
         axis.set_major_locator(MaxNLocator(4))
         axis.set_major_formatter(FuncFormatter(lambda value, _: clock.label(round(value))[:10]))
-    axes.set_xlabel(f"time, {clock.describe()}")
+    if clock.unit == "month":
+        axes.set_xlabel("month")
+    elif clock.calendar != "standard":
+        axes.set_xlabel(f"time, calendar {clock.calendar}")
+    else:
+        axes.set_xlabel(f"time, zone {clock.zone}" if clock.zone else "time")

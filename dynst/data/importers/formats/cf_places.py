@@ -7,8 +7,9 @@ import numpy as np
 import xarray as xr
 
 from dynst.data.edges import Edges
-from dynst.data.importers.formats.cf_roles import is_other, spaced
-from dynst.data.importers.formats.cf_units import listed, plain
+from dynst.data.importers.formats.cf_coordinates import named, pair_of, role_of
+from dynst.data.importers.formats.cf_roles import spaced
+from dynst.data.importers.formats.cf_units import plain
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import PositionKind, numbered
 from dynst.data.lattice import Wrap, cell_ids, cell_positions, grid_edges
@@ -17,28 +18,6 @@ from dynst.errors import DataError
 
 __all__ = ["Places", "places_of"]
 
-LONGITUDES = ("longitude", "lon", "x_lon", "nav_lon", "xlong", "lons", "long")
-LATITUDES = ("latitude", "lat", "y_lat", "nav_lat", "xlat", "lats")
-EAST = {"degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"}
-NORTH = {"degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"}
-HORIZONTAL = {
-    "x",
-    "xc",
-    "rlon",
-    "projection_x_coordinate",
-    "grid_longitude",
-    "west_east",
-    "easting",
-}
-VERTICAL = {
-    "y",
-    "yc",
-    "rlat",
-    "projection_y_coordinate",
-    "grid_latitude",
-    "south_north",
-    "northing",
-}
 NAMES = ("station_id", "station_name", "station", "station_code", "id", "name", "site", "stid")
 CIRCLE, CLOSE = 360.0, 0.01
 
@@ -74,7 +53,7 @@ def places_of(data: xr.Dataset, dims: Sequence[Hashable]) -> Places:
 def _stations(data: xr.Dataset, dims: Sequence[Hashable]) -> Places:
     ids, used, findings = _ids(data, dims[0]) if dims else (("point",), set(), ())
     size = len(ids)
-    pair = _pair(data, [(), *([(dims[0],)] if dims else [])])
+    pair = pair_of(data, [(), *([(dims[0],)] if dims else [])])
     if pair is None:
         return Places(ids, findings=findings, used=frozenset(used))
     x, y = (
@@ -161,12 +140,12 @@ Centres = tuple[np.ndarray, np.ndarray, PositionKind, tuple[Hashable, ...], tupl
 def _centres(data: xr.Dataset, row: Hashable, column: Hashable) -> Centres:
     """``[H, W]`` each: x and y of the cells."""
     for first, second in ((row, column), (column, row)):  # latitudes along the first
-        lon, lat = _named(data, "lon", [(second,)]), _named(data, "lat", [(first,)])
+        lon, lat = named(data, "lon", [(second,)]), named(data, "lat", [(first,)])
         if lon is not None and lat is not None:
             x, y = (data.variables[name].to_numpy().astype(float) for name in (lon, lat))
             pair = np.meshgrid(x, y) if first == row else np.meshgrid(x, y, indexing="ij")
             return pair[0], pair[1], "lonlat", (lon, lat), ()
-    pair_2d = _pair(data, [(row, column), (column, row)])
+    pair_2d = pair_of(data, [(row, column), (column, row)])
     if pair_2d is not None:
         x, y = (
             data.variables[name].transpose(row, column).to_numpy().astype(float) for name in pair_2d
@@ -190,69 +169,21 @@ def _plane(data: xr.Dataset, row: Hashable, column: Hashable) -> Centres:
         for name in (row, column)
     ]
     if not all(numeric):
-        sure = _role(data, row) == "y" and _role(data, column) == "x"
+        sure = role_of(data, row) == "y" and role_of(data, column) == "x"
         text = f"rows are '{row}' and columns '{column}', places are only counted"
         said = () if sure else (assumed(text, "--positions"),)
         return (*_counted(data, row, column), "plane", (), said)
     one, other = (data.variables[name].to_numpy().astype(float) for name in (column, row))
     x, y = np.meshgrid(one, other)
-    if _role(data, row) == "x" and _role(data, column) == "y":
+    if role_of(data, row) == "x" and role_of(data, column) == "y":
         x, y = y, x
     return x, y, "plane", (row, column), ()
-
-
-def _role(data: xr.Dataset, dimension: Hashable) -> str:
-    attributes = data.variables[dimension].attrs if dimension in data.variables else {}
-    axis = str(attributes.get("axis", "")).lower()
-    if axis in {"x", "y"}:
-        return axis
-    names = {str(dimension).lower(), str(attributes.get("standard_name", "")).lower()}
-    for role, known_names, units in (("x", LONGITUDES, EAST), ("y", LATITUDES, NORTH)):
-        if names & set(known_names) or str(attributes.get("units", "")).lower() in units:
-            return role
-    return "x" if names & HORIZONTAL else "y" if names & VERTICAL else ""
 
 
 def _counted(data: xr.Dataset, row: Hashable, column: Hashable) -> tuple[np.ndarray, np.ndarray]:
     height, width = data.sizes[row], data.sizes[column]
     positions = cell_positions(height, width).reshape(height, width, 2)
     return positions[..., 0], positions[..., 1]
-
-
-def _pair(
-    data: xr.Dataset, dims: Sequence[tuple[Hashable, ...]]
-) -> tuple[Hashable, Hashable] | None:
-    """Longitude and latitude over any of ``dims``."""
-    lon, lat = _named(data, "lon", dims), _named(data, "lat", dims)
-    return None if lon is None or lat is None else (lon, lat)
-
-
-def _named(data: xr.Dataset, what: str, dims: Sequence[tuple[Hashable, ...]]) -> Hashable | None:
-    """By the standard name, the unit, or the name."""
-    names, units, standard = (
-        (LONGITUDES, EAST, "longitude") if what == "lon" else (LATITUDES, NORTH, "latitude")
-    )
-    for dimensions in reversed(dims):
-        along = {
-            name: variable.attrs
-            for name, variable in data.variables.items()
-            if variable.dims == dimensions and variable.dtype.kind in "fiu"
-        }
-        for name, attributes in along.items():
-            if attributes.get("standard_name") == standard:
-                return name
-        for name, attributes in along.items():
-            if str(attributes.get("units", "")).lower() in units:
-                return name
-        for wanted in names:
-            for name, attributes in along.items():
-                if str(name).lower() == wanted and not _is_rotated(attributes):
-                    return name
-    return None
-
-
-def _is_rotated(attributes: dict[Hashable, object]) -> bool:
-    return str(attributes.get("standard_name", "")).startswith(("grid_", "projection_"))
 
 
 def _wrapped(longitude: np.ndarray) -> np.ndarray:
@@ -284,31 +215,3 @@ def _wrap(
     if step is None or abs(abs(step) * len(variable) - CIRCLE) > CLOSE * abs(step):
         return None
     return "columns" if variable.dims == (column,) else "rows"
-
-
-def refuse_others(data: xr.Dataset, name: str, dims: Sequence[Hashable], hint: str) -> None:
-    """Two dimensions at most may be left, and both must be places.
-
-    Raises:
-        DataError: a level, a member, … is to be chosen.
-    """
-    others = [dim for dim in dims if is_other(data, dim)] if len(dims) > 1 else []
-    stations = [dim for dim in dims if _pair(data, [(dim,)]) is not None]
-    if len(dims) == 2 and stations:
-        others = [dim for dim in dims if dim not in stations]
-    if len(dims) <= 2 and not others:
-        return
-    shown = ", ".join(_shown(data, dim) for dim in others or dims)
-    first = others[0] if others else dims[0]
-    raise DataError(
-        f"'{name}' must have a time and one or two dimensions of place, but has "
-        f"{', '.join(map(str, dims))}; choose one of {shown} with --select {first}=VALUE{hint}"
-    )
-
-
-def _shown(data: xr.Dataset, dimension: Hashable) -> str:
-    variable = data.variables.get(dimension)
-    if variable is None or variable.ndim != 1:
-        return f"{dimension} ({data.sizes[dimension]} places, counted from 0)"
-    unit = str(variable.attrs.get("units", ""))
-    return f"{dimension} ({listed(list(variable.values), unit)})"

@@ -36,23 +36,27 @@ OTHERS = {
     *("number", "member", "members", "realization", "ensemble", "ens", "expver", "quantile"),
     *("band", "channel", "wavelength", "frequency", "percentile", "bnds", "nv", "bounds"),
 }
+STARTED = "forecast_reference_time"
 STARTS = {"forecast_reference_time", "reftime", "init_time", "initial_time"}
 
 
 def time_variable(data: xr.Dataset, dimension: Hashable) -> Hashable | None:
     """The variable that holds the times of a dimension; None where there is none."""
     own = data.variables.get(dimension)
-    if own is not None and own.ndim == 1 and _is_time(own):
+    starts = own is not None and own.attrs.get("standard_name") == STARTED
+    if own is not None and own.ndim == 1 and _is_time(own) and not starts:
         return dimension
     beside = [
         name
         for name, variable in data.variables.items()
-        if variable.dims == (dimension,) and name != dimension and _is_time(variable)
+        if variable.dims == (dimension,)
+        and name != dimension
+        and (_is_time(variable) or (own is None and _has_time_name(name)))
     ]
-    for wanted in (_is_standard, _has_time_name):
-        found = [name for name in beside if wanted(data, name)]
-        if found:
-            return found[0]
+    if standard := [name for name in beside if _is_standard(data.variables[name])]:
+        return standard[0]
+    if not starts and (named := [name for name in beside if _has_time_name(name)]):
+        return named[0]
     if beside and own is None:
         return beside[0]
     return dimension if own is not None and own.ndim == 1 else None
@@ -127,11 +131,11 @@ def _is_time(variable: xr.Variable) -> bool:
     return variable.dtype.kind == "M" or counts_since(variable.attrs) or marked
 
 
-def _is_standard(data: xr.Dataset, name: Hashable) -> bool:
-    return data.variables[name].attrs.get("standard_name") == "time"
+def _is_standard(variable: xr.Variable) -> bool:
+    return variable.attrs.get("standard_name") == "time"
 
 
-def _has_time_name(data: xr.Dataset, name: Hashable) -> bool:
+def _has_time_name(name: Hashable) -> bool:
     return str(name).lower() in TIMES
 
 

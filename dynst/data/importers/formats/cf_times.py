@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from dynst.data.clock import Calendar, Clock
+from dynst.data.importers.formats.cf_seconds import SECOND, Unclear, whole_seconds
 from dynst.data.importers.formats.cf_units import SECONDS_OF, plain
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions, step_times
@@ -19,8 +20,6 @@ from dynst.errors import DataError
 __all__ = ["Times", "counts_since", "read_cf_times", "times_or_counts"]
 
 Times = tuple[np.ndarray, Clock, tuple[Finding, ...]]
-SECOND, NOISE = 10**6, 10**3  # microseconds
-COARSE = SECOND // 10  # resolution of floats from which seconds cannot be told
 CALENDARS: dict[str, Calendar] = {
     "standard": "standard",
     "gregorian": "standard",
@@ -39,8 +38,6 @@ REFERENCE = re.compile(
     r"(?:(?:T|\s+)(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.(\d*))?)?)?)?"
     r"\s*(Z|UTC|GMT|UT|[+-]\d{1,2}(?::?\d{2})?)?"
 )
-ROUND_STEPS = (86_400, 43_200, 21_600, 10_800, 3_600, 1_800, 900, 600, 300, 60, 30, 10, 5, 1)
-CLEAR = 4  # a step is told from noise where it is so many times the resolution
 GREGORIAN = -12_219_292_800 * SECOND  # 1582-10-15, when the calendar began
 
 
@@ -122,6 +119,8 @@ def _since(attributes: dict[Any, Any], name: str) -> _Since:
     )
     own = told.lower() if calendar == "standard" else calendar
     try:
+        if year == 0 and calendar == "standard":
+            raise ValueError("it has no year 0")
         start = cftime.datetime(year, month, day, hour, minute, second, calendar=own)
     except ValueError as error:
         raise DataError(
@@ -181,8 +180,8 @@ def _moments(values: np.ndarray, since: _Since, name: str, options: ReadOptions)
             f"dates; write them in the calendar proleptic_gregorian"
         )
     try:
-        time, findings = _seconds(moments, fine, name, since)
-    except _Unclear:
+        time, findings = whole_seconds(moments, fine, name)
+    except Unclear:
         if options.start is None or options.step is None:
             raise
         time, clock, findings = step_times(len(values), options)
@@ -198,55 +197,6 @@ def _elapsed(values: np.ndarray, scale: float) -> np.ndarray:
         whole = values.astype(np.int64)
         return whole * int(scale) if scale >= 1 else whole // round(1 / scale)
     return np.round(values.astype(np.float64) * scale).astype(np.int64)
-
-
-class _Unclear(DataError):
-    """Numbers that do not tell the moment that is meant."""
-
-
-def _seconds(
-    moments: np.ndarray, fine: float, name: str, since: _Since
-) -> tuple[np.ndarray, tuple[Finding, ...]]:
-    """Whole seconds of microseconds that are exact to ``fine`` of them."""
-    if fine > COARSE:
-        return _snapped(moments, fine, name, since)
-    seconds = (moments + SECOND // 2) // SECOND
-    off = int(np.abs(moments - seconds * SECOND).max())
-    if off <= max(NOISE, fine):
-        return seconds, ()
-    if (np.diff(seconds) <= 0).any() and (np.diff(moments) > 0).all():
-        raise DataError(
-            f"times of '{name}' lie closer to each other than a second, which is the shortest step "
-            f"of a store; take means of seconds in the file"
-        )
-    return seconds, (
-        assumed(
-            f"times of '{name}' are rounded to whole seconds, by {off / SECOND:.3g} s at most",
-            "mend them in the file if they should not be",
-        ),
-    )
-
-
-def _snapped(
-    moments: np.ndarray, fine: float, name: str, since: _Since
-) -> tuple[np.ndarray, tuple[Finding, ...]]:
-    """Moments on the longest round step that all of them keep within their resolution."""
-    for step in ROUND_STEPS:
-        if step * SECOND < CLEAR * fine:
-            break
-        near = np.round(moments / (step * SECOND)).astype(np.int64) * step
-        kept = np.abs(moments - near * SECOND).max() <= fine / 2 + NOISE
-        if kept and (np.diff(near) > 0).all():
-            text = (
-                f"times of '{name}' are floats that are exact to {fine / SECOND:.3g} s only, and "
-                f"were rounded to multiples of {step:,} s, from which none lies further away"
-            )
-            return near, (assumed(text, "write them as 64-bit numbers if that is not so"),)
-    raise _Unclear(
-        f"times of '{name}' are 32-bit floats in {since.unit} since {since.start}, which are exact "
-        f"to {fine / SECOND:.3g} s only, and keep no step that is clearly longer; write them as "
-        f"64-bit numbers, or count them with --start and --step"
-    )
 
 
 def _zoned(

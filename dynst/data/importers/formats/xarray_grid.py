@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 
 from dynst.data.importers.formats.cf_blocks import EXPVER, Readings
-from dynst.data.importers.formats.cf_places import Places, places_of, refuse_others
+from dynst.data.importers.formats.cf_coordinates import refuse_others
+from dynst.data.importers.formats.cf_places import Places, places_of
 from dynst.data.importers.formats.cf_roles import (
     bounds_of,
     check_numbers,
@@ -163,7 +164,7 @@ def _times(data: xr.Dataset, dimension: Hashable, options: ReadOptions) -> Times
         return _leads(data, str(name), options)
     time, clock, findings = read_cf_times(variable, str(name), options)
     if name != dimension:
-        findings = (known(f"times along '{dimension}' are those of '{name}'"), *findings)
+        return time, clock, (known(f"times along '{dimension}' are those of '{name}'"), *findings)
     return time, clock, (*findings, *_after(data, str(name)))
 
 
@@ -217,7 +218,9 @@ def _after(data: xr.Dataset, name: str) -> tuple[Finding, ...]:
 
 def _left_out(data: xr.Dataset, names: list[str], places: Places) -> tuple[Finding, ...]:
     times = set(time_dimensions(data))
-    left = [name for name in data.data_vars if name not in names and name not in places.used]
+    clocks = {time_variable(data, name) for name in times}
+    used = {*names, *places.used, *clocks}
+    left = [name for name in data.data_vars if name not in used]
     skipped = bounds_of(data) | named_in(data, "grid_mapping")
     fixed = [
         str(name)

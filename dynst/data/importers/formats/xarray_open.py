@@ -1,5 +1,6 @@
 """Opening NetCDF 3, NetCDF 4 and Zarr with numbers unpacked and times as the file has them."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ def open_dataset(path: Path, options: ReadOptions) -> xr.Dataset:
     if options.key is not None:
         options.apply("key")
     try:
-        data: xr.Dataset = _open(path, group)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", xr.SerializationWarning)  # of several fill values
+            data: xr.Dataset = _open(path, group)
     except DataError:
         raise
     except Exception as error:  # libraries raise what they like
@@ -64,8 +67,12 @@ def _open(path: Path, group: str | None) -> Any:
     with path.open("rb") as file:
         start = file.read(4)
     if start not in NETCDF3:
-        told = "is a NetCDF of 64-bit data (CDF-5)" if start[:3] == b"CDF" else "is no NetCDF file"
-        raise DataError(f"{path} {told}, which cannot be read; write it as NetCDF 4")
+        told = (
+            "is NetCDF of the form CDF-5, which cannot be read"
+            if start[:3] == b"CDF"
+            else ("is no NetCDF file, as its first bytes tell")
+        )
+        raise DataError(f"{path} {told}; write it as NetCDF 4")
     if group is not None:
         raise DataError(f"{path} is NetCDF 3, which has no groups; leave out --key")
     return xr.open_dataset(path, engine="scipy", cache=False, **OWN)

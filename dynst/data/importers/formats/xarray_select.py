@@ -52,7 +52,7 @@ def squeezed(data: xr.Dataset) -> tuple[xr.Dataset, tuple[Finding, ...]]:
     single = [name for name in data.dims if data.sizes[name] == 1 and name not in times]
     readings = {name for array in data.data_vars.values() for name in array.dims}
     findings = tuple(
-        known(f"{name} has one value, {_shown(data.variables[name])}")
+        known(f"{name} has one value, {_taken(str(name), data.variables[name], 0)}")
         for name in single
         if name in readings and name in data.variables and data.variables[name].ndim == 1
     )

@@ -81,7 +81,8 @@ def _limits(variable: xr.Variable) -> tuple[float, float] | None:
     low, high = (_limit(end, variable) for end in ends)
     if low is None and high is None:
         return None
-    if _number(variable.encoding.get("scale_factor"), 1.0) < 0:
+    packed = any(np.asarray(end).dtype.kind in "iu" for end in ends)
+    if packed and _number(variable.encoding.get("scale_factor"), 1.0) < 0:
         low, high = high, low
     least, most = (-np.inf if low is None else low), (np.inf if high is None else high)
     return (least, most) if least <= most else None

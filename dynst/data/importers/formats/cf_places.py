@@ -59,14 +59,14 @@ def _stations(data: xr.Dataset, dims: Sequence[Hashable]) -> Places:
     x, y = (
         np.broadcast_to(data.variables[name].to_numpy().astype(float), (size,)) for name in pair
     )
-    positions = np.stack([_wrapped(x), y], axis=1)
+    positions = np.stack([x, y], axis=1)
     if not np.isfinite(positions).all():
         lost = int((~np.isfinite(positions)).any(axis=1).sum())
         text = f"{lost} of {size} sensors have no longitude and latitude, so none is taken"
         return Places(
             ids, findings=(*findings, assumed(text, "--positions")), used=frozenset({*used, *pair})
         )
-    _check(positions, pair)
+    positions = _on_earth(positions, pair)
     said = known(f"sensors stand at '{pair[0]}' and '{pair[1]}'")
     return Places(
         ids, positions, "lonlat", None, None, (*findings, said), frozenset({*used, *pair})
@@ -113,11 +113,9 @@ def _cells(data: xr.Dataset, row: Hashable, column: Hashable) -> Places:
     grid = Grid(height=height, width=width)
     x, y, geometry, used, findings = _centres(data, row, column)
     wrap = _wrap(data, used, row, column) if geometry == "lonlat" else None
-    if geometry == "lonlat":
-        x = _wrapped(x)
     positions = np.stack([x.ravel(), y.ravel()], axis=1)
     if geometry == "lonlat":
-        _check(positions, used)
+        positions = _on_earth(positions, used)
     if wrap is not None:
         findings = (
             *findings,
@@ -186,15 +184,8 @@ def _counted(data: xr.Dataset, row: Hashable, column: Hashable) -> tuple[np.ndar
     return positions[..., 0], positions[..., 1]
 
 
-def _wrapped(longitude: np.ndarray) -> np.ndarray:
-    """From −180 to 180, where any lies beyond."""
-    if np.nanmax(longitude) <= 180:
-        return longitude
-    turned: np.ndarray = (longitude + 180) % CIRCLE - 180
-    return turned
-
-
-def _check(positions: np.ndarray, names: Sequence[Hashable]) -> None:
+def _on_earth(positions: np.ndarray, names: Sequence[Hashable]) -> np.ndarray:
+    """Longitudes and latitudes ``[S, 2]``, from −180 to 180 where any lies beyond."""
     for axis, (limit, what) in enumerate(((CIRCLE, "longitude"), (90.0, "latitude"))):
         wrong = np.abs(positions[:, axis]) > limit
         if wrong.any():
@@ -202,6 +193,10 @@ def _check(positions: np.ndarray, names: Sequence[Hashable]) -> None:
                 f"every {what} must lie within ±{limit:g} degrees, but '{names[axis]}' holds "
                 f"{positions[wrong, axis][0]:g}; mend it in the file"
             )
+    if np.abs(positions[:, 0]).max() <= CIRCLE / 2:
+        return positions
+    turned = (positions[:, 0] + CIRCLE / 2) % CIRCLE - CIRCLE / 2
+    return np.stack([turned, positions[:, 1]], axis=1)
 
 
 def _wrap(

@@ -105,7 +105,7 @@ def _fixed(path: Path, group: h5py.Group) -> Frame:
             left += [_joined(name) for name in items]
             continue
         _check_shape(group, values, (len(index), len(items)))
-        pieces.append(Piece(values.name, None, tuple(place[name] for name in items)))
+        pieces.append(Piece(values.name, None, _at(group, place, items)))
     return Frame(path, columns, levels, index, tuple(pieces), tuple(left), unknown)
 
 
@@ -142,7 +142,7 @@ def _table(path: Path, group: h5py.Group) -> Frame:
         ):
             left += items
             continue
-        pieces.append(Piece(table.name, field, tuple(place[(name,)] for name in items)))
+        pieces.append(Piece(table.name, field, _at(group, place, [(name,) for name in items])))
     return Frame(path, columns, ("",), index, tuple(pieces), tuple(left), unknown)
 
 
@@ -197,6 +197,17 @@ def _places(group: h5py.Group, columns: Names) -> dict[tuple[str, ...], int]:
         twice = next(name for index, name in enumerate(columns) if place[name] != index)
         raise refusal(group, f"has two columns '{_joined(twice)}'", "rename one of them")
     return place
+
+
+def _at(group: h5py.Group, place: dict[tuple[str, ...], int], names: Names) -> tuple[int, ...]:
+    lost = next((name for name in names if name not in place), None)
+    if lost is not None:
+        raise refusal(
+            group,
+            f"has numbers of a column '{_joined(lost)}' that it does not list",
+            "save it again",
+        )
+    return tuple(place[name] for name in names)
 
 
 def _check_shape(group: h5py.Group, values: h5py.Dataset, shape: tuple[int, ...]) -> None:

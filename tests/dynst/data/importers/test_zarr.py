@@ -1,0 +1,46 @@
+"""Zarr 2 and 3, as a folder and as a zip, against xarray."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from dynst.data.importers.source import ReadOptions
+from dynst.errors import DataError
+from tests.dynst.data.importers.netcdf_files import field, labels, readings, take
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_forecast_in_zarr(tmp_path: Path, version: int, zipped: bool) -> None:
+    """As WeatherBench keeps it: longitude before latitude, leads as timedeltas, levels in hPa."""
+    dims = ("time", "prediction_timedelta", "level", "longitude", "latitude")
+    data = xr.Dataset(
+        {"t": (dims, field(10, 3, 2, 4, 3))},
+        {
+            "time": np.datetime64("2020-01-01", "ns") + np.arange(10) * np.timedelta64(12, "h"),
+            "prediction_timedelta": (np.arange(3) * np.timedelta64(6, "h")).astype(
+                "timedelta64[ns]"
+            ),
+            "level": ("level", [500, 850], {"units": "hPa"}),
+            "longitude": [0.0, 90, 180, 270],
+            "latitude": [-60.0, 0, 60],
+        },
+    )
+    data.to_zarr(tmp_path / "f.zarr", zarr_format=version)
+    path = tmp_path / "f.zarr"
+    if zipped:
+        path = Path(shutil.make_archive(str(path), "zip", path))
+    with pytest.raises(DataError, match=r"0, 6, 12 hours.*500, 850 hPa"):
+        take(path)
+    chosen = (("prediction_timedelta", "6h"), ("level", "85000Pa"))
+    store, _ = take(path, ReadOptions(select=chosen))
+    right = data["t"].sel(prediction_timedelta=np.timedelta64(6, "h"), level=850)
+    np.testing.assert_array_equal(readings(store), right.to_numpy().reshape(10, -1))
+    assert labels(store)[1] == "2020-01-01 12:00:00+00:00"
+    assert store.sensors.positions is not None
+    assert store.sensors.positions[:4].tolist() == [[0, -60], [0, 0], [0, 60], [90, -60]]
+    assert len(store.edges) == 2 * (4 * 3 + 4 * 2 + 4 * 2 * 2)  # joined at 360°

@@ -1,0 +1,43 @@
+"""Neighbours on a lattice, flat or around the earth."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynst.data.lattice import Wrap, grid_edges
+
+
+def neighbours(height: int, width: int, wrap: Wrap | None) -> dict[tuple[int, int], float]:
+    """Cell by cell, as one would count them on paper."""
+    found = {}
+    for row in range(height):
+        for column in range(width):
+            for down in (-1, 0, 1):
+                for across in (-1, 0, 1):
+                    there = [row + down, column + across]
+                    if wrap == "columns" and width >= 3:
+                        there[1] %= width
+                    if wrap == "rows" and height >= 3:
+                        there[0] %= height
+                    inside = 0 <= there[0] < height and 0 <= there[1] < width
+                    if (down or across) and inside:
+                        pair = (row * width + column, there[0] * width + there[1])
+                        found[pair] = 0.5 if down and across else 1.0
+    return found
+
+
+@given(
+    height=st.integers(1, 6),
+    width=st.integers(1, 6),
+    wrap=st.sampled_from([None, "columns", "rows"]),
+)
+def test_every_cell_knows_its_neighbours_once(height: int, width: int, wrap: Wrap | None) -> None:
+    edges = grid_edges(height, width, wrap=wrap)
+    pairs = list(zip(edges.source.tolist(), edges.target.tolist(), strict=True))
+    assert len(set(pairs)) == len(pairs)
+    assert dict(zip(pairs, edges.weight.tolist(), strict=True)) == neighbours(height, width, wrap)
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_the_last_of_two_columns_already_is_a_neighbour(width: int) -> None:
+    assert len(grid_edges(3, width, wrap="columns")) == len(grid_edges(3, width))

@@ -6,7 +6,7 @@ import numpy as np
 
 from dynst.data.edges import Edges
 
-__all__ = ["Wrap", "cell_ids", "cell_positions", "grid_edges"]
+__all__ = ["Wrap", "cell_ids", "cell_positions", "grid_edges", "wrap_of"]
 
 Wrap = Literal["columns", "rows"]
 LEAST_AROUND = 3  # of fewer, the last already is a neighbour of the first
@@ -53,3 +53,15 @@ def grid_edges(height: int, width: int, *, wrap: Wrap | None = None) -> Edges:
         [np.full(one.size, value, np.float32) for one, _, value in pairs for _ in range(2)]
     )
     return Edges(source, target, weight)
+
+
+def wrap_of(edges: Edges, height: int, width: int) -> Wrap | None:
+    """In which direction the edges of a grid's cells join its last line to its first."""
+    ways: tuple[tuple[Wrap, int, int], ...] = (
+        ("columns", width, width - 1),
+        ("rows", height, (height - 1) * width),
+    )
+    for wrap, size, last in ways:
+        if size >= LEAST_AROUND and ((edges.source == 0) & (edges.target == last)).any():
+            return wrap
+    return None

@@ -2,18 +2,20 @@
 
 from collections.abc import Hashable, Sequence
 
+import numpy as np
 import xarray as xr
 
 from dynst.data.importers.formats.cf_roles import is_other
 from dynst.data.importers.formats.cf_units import listed
 from dynst.errors import DataError
 
-__all__ = ["named", "pair_of", "refuse_others", "role_of"]
+__all__ = ["degrees", "named", "pair_of", "refuse_others", "role_of"]
 
 LONGITUDES = ("longitude", "lon", "x_lon", "nav_lon", "xlong", "lons", "long")
 LATITUDES = ("latitude", "lat", "y_lat", "nav_lat", "xlat", "lats")
 EAST = {"degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"}
 NORTH = {"degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"}
+STATIONS = {"station", "sensor", "node", "site", "location", "detector", "gauge", "buoy", "point"}
 HORIZONTAL = {
     "x",
     "xc",
@@ -66,6 +68,13 @@ def named(data: xr.Dataset, what: str, dims: Sequence[tuple[Hashable, ...]]) -> 
     return None
 
 
+def degrees(variable: xr.Variable) -> np.ndarray:
+    """Longitudes or latitudes in degrees; unstructured meshes keep them in radians."""
+    values: np.ndarray = variable.to_numpy().astype(float)
+    unit = str(variable.attrs.get("units", "")).strip().lower()
+    return np.rad2deg(values) if unit in {"radian", "radians", "rad"} else values
+
+
 def _is_rotated(attributes: dict[Hashable, object]) -> bool:
     return str(attributes.get("standard_name", "")).startswith(("grid_", "projection_"))
 
@@ -77,9 +86,9 @@ def refuse_others(data: xr.Dataset, name: str, dims: Sequence[Hashable], hint: s
         DataError: a level, a member, … is to be chosen.
     """
     others = [dim for dim in dims if is_other(data, dim)] if len(dims) > 1 else []
-    stations = [dim for dim in dims if pair_of(data, [(dim,)]) is not None]
-    if len(dims) == 2 and stations:
-        others = [dim for dim in dims if dim not in stations]
+    stations = [dim for dim in dims if _is_station(data, dim)]
+    if len(dims) == 2 and stations and not others:
+        others = [dim for dim in dims if dim not in stations] or list(dims)
     if len(dims) <= 2 and not others:
         return
     shown = ", ".join(_shown(data, dim) for dim in others or dims)
@@ -88,6 +97,14 @@ def refuse_others(data: xr.Dataset, name: str, dims: Sequence[Hashable], hint: s
         f"'{name}' must have a time and one or two dimensions of place, but has "
         f"{', '.join(map(str, dims))}; choose one of {shown} with --select {first}=VALUE{hint}"
     )
+
+
+def _is_station(data: xr.Dataset, dimension: Hashable) -> bool:
+    """Whether a dimension counts stations by its name, its texts, or places along it alone."""
+    variable = data.variables.get(dimension)
+    texts = variable is not None and variable.dtype.kind in "OSU"
+    named_so = str(dimension).lower().rstrip("s") in STATIONS
+    return texts or named_so or pair_of(data, [(dimension,)]) is not None
 
 
 def _shown(data: xr.Dataset, dimension: Hashable) -> str:

@@ -7,11 +7,11 @@ import numpy as np
 import xarray as xr
 
 from dynst.data.edges import Edges
-from dynst.data.importers.formats.cf_coordinates import named, pair_of, role_of
-from dynst.data.importers.formats.cf_roles import spaced
+from dynst.data.importers.formats.cf_coordinates import degrees, named, pair_of, role_of
+from dynst.data.importers.formats.cf_roles import is_other, spaced
 from dynst.data.importers.formats.cf_units import plain
 from dynst.data.importers.report import Finding, assumed, known
-from dynst.data.importers.source import PositionKind, numbered
+from dynst.data.importers.source import PositionKind, ReadOptions, numbered
 from dynst.data.lattice import Wrap, cell_ids, cell_positions, grid_edges
 from dynst.data.manifest import Grid
 from dynst.errors import DataError
@@ -39,26 +39,24 @@ class Places:
     used: frozenset[Hashable] = field(default_factory=frozenset)
 
 
-def places_of(data: xr.Dataset, dims: Sequence[Hashable]) -> Places:
+def places_of(data: xr.Dataset, dims: Sequence[Hashable], options: ReadOptions) -> Places:
     """Sensors along the dimensions that are left beside time: none, one or two.
 
     Raises:
         DataError: a place is no longitude or latitude.
     """
     if len(dims) < 2:
-        return _stations(data, dims)
+        return _stations(data, dims, options)
     return _cells(data, dims[0], dims[1])
 
 
-def _stations(data: xr.Dataset, dims: Sequence[Hashable]) -> Places:
-    ids, used, findings = _ids(data, dims[0]) if dims else (("point",), set(), ())
+def _stations(data: xr.Dataset, dims: Sequence[Hashable], options: ReadOptions) -> Places:
+    ids, used, findings = _ids(data, dims[0], options) if dims else (("point",), set(), ())
     size = len(ids)
     pair = pair_of(data, [(), *([(dims[0],)] if dims else [])])
     if pair is None:
         return Places(ids, findings=findings, used=frozenset(used))
-    x, y = (
-        np.broadcast_to(data.variables[name].to_numpy().astype(float), (size,)) for name in pair
-    )
+    x, y = (np.broadcast_to(degrees(data.variables[name]), (size,)) for name in pair)
     positions = np.stack([x, y], axis=1)
     if not np.isfinite(positions).all():
         lost = int((~np.isfinite(positions)).any(axis=1).sum())
@@ -73,26 +71,62 @@ def _stations(data: xr.Dataset, dims: Sequence[Hashable]) -> Places:
     )
 
 
-def _ids(
-    data: xr.Dataset, dimension: Hashable
-) -> tuple[tuple[str, ...], set[Hashable], tuple[Finding, ...]]:
-    """By the variable that CF marks, the dimension's own values, or texts along it."""
+Named = tuple[tuple[str, ...], set[Hashable], tuple[Finding, ...]]
+
+
+def _ids(data: xr.Dataset, dimension: Hashable, options: ReadOptions) -> Named:
+    """By what the user names, the variable that CF marks, the dimension's own values, or texts."""
     along = [name for name, variable in data.variables.items() if variable.dims == (dimension,)]
+    if options.sensor_column is not None:
+        return _named_by(data, options.sensor_column, along, options)
     marked = [name for name in along if data.variables[name].attrs.get("cf_role")]
     texts = [name for name in along if data.variables[name].dtype.kind in "OSU"]
     texts.sort(key=lambda name: (name != dimension, _rank(name)))
     own = [dimension] if dimension in along and not _counts(data.variables[dimension]) else []
     for name in (*marked, *own, *texts):
-        ids = tuple(plain(value) for value in data.variables[name].to_numpy())
+        ids = _texts(data.variables[name])
         if len(set(ids)) == len(ids) and all(ids):
-            said = () if name == dimension else (known(f"sensors are named by '{name}'"),)
-            return ids, {name}, said
-    size = data.sizes[dimension]
+            others = [other for other in texts if other != name and name not in (*marked, *own)]
+            return ids, {name}, _named_so(data, dimension, name, others)
     if dimension in along:
-        ids = tuple(plain(value) for value in data.variables[dimension].to_numpy())
-        return ids, set(), ()
+        return _texts(data.variables[dimension]), set(), _of_others(data, dimension)
     text = f"nothing names the sensors along '{dimension}', so they are numbered from 0"
-    return numbered(size), set(), (known(text),)
+    return numbered(data.sizes[dimension]), set(), (assumed(text, "--sensor-column"),)
+
+
+def _named_by(
+    data: xr.Dataset, wanted: str, along: Sequence[Hashable], options: ReadOptions
+) -> Named:
+    if wanted not in along:
+        raise DataError(
+            f"--sensor-column {wanted}: there is no such variable with one value a sensor; there "
+            f"are {', '.join(map(str, along)) or 'none'}"
+        )
+    options.apply("sensor_column")
+    return _texts(data.variables[wanted]), {wanted}, ()
+
+
+def _named_so(
+    data: xr.Dataset, dimension: Hashable, name: Hashable, others: Sequence[Hashable]
+) -> tuple[Finding, ...]:
+    if name == dimension:
+        return _of_others(data, dimension)
+    text = f"sensors are named by '{name}'"
+    if others:
+        return (assumed(f"{text}, not by {', '.join(map(str, others))}", "--sensor-column"),)
+    return (known(text),)
+
+
+def _of_others(data: xr.Dataset, dimension: Hashable) -> tuple[Finding, ...]:
+    """That levels or members take the place of sensors."""
+    if not is_other(data, dimension):
+        return ()
+    text = f"each value of '{dimension}' is a sensor"
+    return (assumed(text, f"--select {dimension}=VALUE takes one"),)
+
+
+def _texts(variable: xr.Variable) -> tuple[str, ...]:
+    return tuple(plain(value) for value in variable.to_numpy())
 
 
 def _rank(name: Hashable) -> int:
@@ -140,14 +174,12 @@ def _centres(data: xr.Dataset, row: Hashable, column: Hashable) -> Centres:
     for first, second in ((row, column), (column, row)):  # latitudes along the first
         lon, lat = named(data, "lon", [(second,)]), named(data, "lat", [(first,)])
         if lon is not None and lat is not None:
-            x, y = (data.variables[name].to_numpy().astype(float) for name in (lon, lat))
+            x, y = (degrees(data.variables[name]) for name in (lon, lat))
             pair = np.meshgrid(x, y) if first == row else np.meshgrid(x, y, indexing="ij")
             return pair[0], pair[1], "lonlat", (lon, lat), ()
     pair_2d = pair_of(data, [(row, column), (column, row)])
     if pair_2d is not None:
-        x, y = (
-            data.variables[name].transpose(row, column).to_numpy().astype(float) for name in pair_2d
-        )
+        x, y = (degrees(data.variables[name].transpose(row, column)) for name in pair_2d)
         if np.isfinite(x).all() and np.isfinite(y).all():
             said = known(
                 f"cells stand at '{pair_2d[0]}' and '{pair_2d[1]}' over {row} and {column}"

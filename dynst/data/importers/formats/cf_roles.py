@@ -11,6 +11,7 @@ from dynst.errors import DataError
 
 __all__ = [
     "bounds_of",
+    "is_forecast_lead",
     "is_lead",
     "is_other",
     "named_in",
@@ -36,6 +37,7 @@ OTHERS = {
     *("number", "member", "members", "realization", "ensemble", "ens", "expver", "quantile"),
     *("band", "channel", "wavelength", "frequency", "percentile", "bnds", "nv", "bounds"),
 }
+CORNERS = {2, 4}  # of an interval, and of a cell
 STARTED = "forecast_reference_time"
 STARTS = {"forecast_reference_time", "reftime", "init_time", "initial_time"}
 
@@ -82,6 +84,12 @@ def is_lead(variable: xr.Variable | None) -> bool:
     return variable.dtype.kind == "m" or is_span(str(variable.attrs.get("units", "")))
 
 
+def is_forecast_lead(name: Hashable, variable: xr.Variable) -> bool:
+    """Whether durations are those from the start of a forecast to the time it holds for."""
+    named = str(name).lower() in LEADS or variable.attrs.get("standard_name") == "forecast_period"
+    return named and is_lead(variable)
+
+
 def is_other(data: xr.Dataset, dimension: Hashable) -> bool:
     """Whether a dimension is surely no place on a map: levels, members, leads, bands."""
     if str(dimension).lower() in OTHERS:
@@ -105,7 +113,9 @@ def bounds_of(data: xr.Dataset) -> set[Hashable]:
     return named | {
         name
         for name, variable in data.variables.items()
-        if str(name).endswith(("_bnds", "_bounds", "_vertices")) and variable.ndim > 1
+        if str(name).endswith(("_bnds", "_bounds", "_vertices"))
+        and variable.ndim > 1
+        and variable.shape[-1] in CORNERS
     }
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from dynst.data.importers.report import Finding, assumed
 from dynst.errors import DataError
 
-__all__ = ["SECOND", "Unclear", "whole_seconds"]
+__all__ = ["CLEAR", "SECOND", "Unclear", "whole_seconds"]
 
 SECOND, NOISE = 10**6, 10**3  # microseconds
 COARSE = SECOND // 10  # resolution of floats from which seconds cannot be told

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from dynst.data.clock import Calendar, Clock
-from dynst.data.importers.formats.cf_seconds import SECOND, Unclear, whole_seconds
+from dynst.data.importers.formats.cf_seconds import CLEAR, SECOND, Unclear, whole_seconds
 from dynst.data.importers.formats.cf_units import SECONDS_OF, plain
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions, step_times
@@ -38,6 +38,7 @@ REFERENCE = re.compile(
     r"(?:(?:T|\s+)(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.(\d*))?)?)?)?"
     r"\s*(Z|UTC|GMT|UT|[+-]\d{1,2}(?::?\d{2})?)?"
 )
+FURTHEST = 2**62  # microseconds
 GREGORIAN = -12_219_292_800 * SECOND  # 1582-10-15, when the calendar began
 
 
@@ -170,10 +171,13 @@ def _moments(values: np.ndarray, since: _Since, name: str, options: ReadOptions)
     own = since.start.calendar
     start = int(cftime.date2num(since.start, "microseconds since 1970-01-01", own))
     scale = SECONDS_OF[since.unit] * SECOND  # microseconds
-    with np.errstate(over="ignore"):
-        elapsed = _elapsed(values, scale)
-    moments = start + elapsed
-    fine = float(np.spacing(np.abs(values).max())) * scale if values.dtype.kind == "f" else 0.0
+    if float(np.abs(values.astype(float)).max()) * scale + abs(start) > FURTHEST:
+        raise DataError(
+            f"times of '{name}' reach {values.max():g} {since.unit} from {since.start}, which is "
+            f"no date; mend them in the file"
+        )
+    moments = start + _elapsed(values, scale)
+    fine = _resolution(values) * scale
     if own in {"standard", "gregorian"} and moments.min() < GREGORIAN:
         raise DataError(
             f"times of '{name}' reach back before 1582-10-15, where the calendar '{own}' has other "
@@ -190,6 +194,14 @@ def _moments(values: np.ndarray, since: _Since, name: str, options: ReadOptions)
     if since.calendar != "standard":
         return time, Clock(calendar=since.calendar), (*findings,)
     return _zoned(time, since, findings, options)
+
+
+def _resolution(values: np.ndarray) -> float:
+    """What the numbers cannot tell apart; nothing where all are whole and finer ones could be."""
+    if values.dtype.kind != "f":
+        return 0.0
+    step = float(np.spacing(np.abs(values).max()))
+    return 0.0 if step <= 1 / CLEAR and (values == np.floor(values)).all() else step
 
 
 def _elapsed(values: np.ndarray, scale: float) -> np.ndarray:

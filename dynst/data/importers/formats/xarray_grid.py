@@ -14,6 +14,7 @@ from dynst.data.importers.formats.cf_places import Places, places_of
 from dynst.data.importers.formats.cf_roles import (
     bounds_of,
     check_numbers,
+    is_forecast_lead,
     is_lead,
     named_in,
     time_dimensions,
@@ -51,7 +52,7 @@ def read(path: Path, options: ReadOptions) -> Source:
     places_names = [name for name in array.dims if name not in {time_name, EXPVER}]
     refuse_others(data, names[0], places_names, _hint(data, names))
     time, clock, timed = _times(data, time_name, options)
-    places = places_of(data, places_names)
+    places = places_of(data, places_names, options)
     versions = [EXPVER] if EXPVER in array.dims else []
     readings = Readings(data, names, [time_name, *versions, *places_names], time)
     return Source(
@@ -212,7 +213,7 @@ def _after(data: xr.Dataset, name: str) -> tuple[Finding, ...]:
             f"--select {name}=VALUE and no {lead} gives the course of one forecast",
         )
         for lead, variable in data.variables.items()
-        if variable.ndim == 0 and is_lead(variable) and variable.values != 0
+        if variable.ndim == 0 and is_forecast_lead(lead, variable) and variable.values != 0
     )
 
 

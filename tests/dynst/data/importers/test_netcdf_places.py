@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from dynst.data.importers.source import ReadOptions
 from dynst.data.store import SensorStore
 from dynst.errors import DataError
 from tests.dynst.data.importers.netcdf_files import (
@@ -196,3 +197,44 @@ def test_rows_and_columns_without_values_are_said(tmp_path: Path) -> None:
     assert places(store)[:2] == [[0, 0], [1, 0]]
     assert any("rows are 'a' and columns 'b'" in text for text in report.assumed)
     assert len(places(store)) == len(LATS) * len(LONS)
+
+
+def test_the_user_names_what_names_stations(tmp_path: Path) -> None:
+    data = stations(owner=("station", ["x", "y", "z"]), region=("station", ["n", "s", "w"]))
+    file = write(data, tmp_path / "a.nc")
+    store, report = take(file)
+    assert list(store.sensors.ids) == ["x", "y", "z"]
+    assert any("not by region (--sensor-column)" in text for text in report.assumed)
+    store, _ = take(file, ReadOptions(sensor_column="region"))
+    assert list(store.sensors.ids) == ["n", "s", "w"]
+    with pytest.raises(DataError, match=r"lat, lon, owner, region"):
+        take(file, ReadOptions(sensor_column="call"))
+
+
+@pytest.mark.parametrize("dims", [("node", "feature"), ("kind", "gauge"), ("texts", "x")])
+def test_sensors_by_quantities_are_no_grid(tmp_path: Path, dims: tuple[str, str]) -> None:
+    data = xr.Dataset({"v": (("time", *dims), field(STEPS, 3, 2))}, {"time": hours()})
+    if dims[0] == "texts":
+        data = data.assign_coords(texts=["a", "b", "c"])
+    with pytest.raises(DataError, match=f"--select {dims[dims[1] != 'gauge']}=VALUE"):
+        take(write(data, tmp_path / "a.nc"))
+
+
+def test_radians_become_degrees(tmp_path: Path) -> None:
+    """As unstructured meshes keep the centres of their cells."""
+    data = stations(
+        lat=("station", np.deg2rad(Y), {"units": "radian", "standard_name": "latitude"}),
+        lon=("station", np.deg2rad(X), {"units": "radian", "standard_name": "longitude"}),
+    )
+    store, _ = take(write(data, tmp_path / "a.nc"))
+    np.testing.assert_allclose(places(store), np.stack([X, Y], axis=1))
+
+
+def test_levels_that_take_the_place_of_sensors_are_said(tmp_path: Path) -> None:
+    data = xr.Dataset(
+        {"t": (("time", "level"), field(STEPS, 2))},
+        {"time": hours(), "level": ("level", [1000.0, 850], {"units": "hPa"})},
+    )
+    store, report = take(write(data, tmp_path / "a.nc"))
+    assert list(store.sensors.ids) == ["1000", "850"]
+    assert any("--select level=VALUE" in text for text in report.assumed)

@@ -197,6 +197,19 @@ def test_float32_days_of_short_steps_are_refused_and_can_be_counted(tmp_path: Pa
     assert (np.diff(store.readings.time) == 420).all()
 
 
+def test_whole_numbers_kept_as_float32_are_exact(tmp_path: Path) -> None:
+    data = grid(time=times(np.arange(12, dtype="f4") + 45_350, "days since 1900-01-01"))
+    store, report = take(write(data, tmp_path / "a.nc"))
+    assert labels(store)[1] == "2024-03-02 00:00:00+00:00"
+    assert not any("exact to" in text for text in report.assumed)
+
+
+def test_times_beyond_all_dates_are_refused(tmp_path: Path) -> None:
+    data = grid(time=times(np.arange(12) + 10**14, "days since 1900-01-01"))
+    with pytest.raises(DataError, match="which is no date"):
+        take(write(data, tmp_path / "a.nc"))
+
+
 def test_tenths_of_a_second_are_refused(tmp_path: Path) -> None:
     data = grid(time=times(np.arange(12) / 10, "seconds since 2024-03-01"))
     with pytest.raises(DataError, match="closer to each other than a second"):

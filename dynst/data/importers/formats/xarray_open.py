@@ -58,10 +58,9 @@ def is_netcdf4(path: Path) -> bool:
 
 def _open(path: Path, group: str | None) -> Any:
     if path.name.endswith(".zip"):
-        store = zarr.storage.ZipStore(path, mode="r")
-        return xr.open_zarr(store, group=group, consolidated=False, chunks=None, **OWN)
+        return _open_zarr(zarr.storage.ZipStore(path, mode="r"), group)
     if path.is_dir():
-        return xr.open_zarr(path, group=group, consolidated=False, chunks=None, **OWN)
+        return _open_zarr(path, group)
     if h5py.is_hdf5(path):
         return xr.open_dataset(path, engine="h5netcdf", group=group, cache=False, **OWN)
     with path.open("rb") as file:
@@ -76,6 +75,16 @@ def _open(path: Path, group: str | None) -> Any:
     if group is not None:
         raise DataError(f"{path} is NetCDF 3, which has no groups; leave out --key")
     return xr.open_dataset(path, engine="scipy", cache=False, **OWN)
+
+
+def _open_zarr(store: Any, group: str | None) -> xr.Dataset:
+    """Variables by the alphabet: Zarr lists them in another order each time."""
+    data = xr.open_zarr(store, group=group, consolidated=False, chunks=None, **OWN)
+    return xr.Dataset(
+        {name: data[name] for name in sorted(data.data_vars, key=str)},
+        {name: data.coords[name] for name in sorted(data.coords, key=str)},
+        data.attrs,
+    )
 
 
 def _groups(path: Path) -> list[str]:

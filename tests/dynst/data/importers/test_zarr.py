@@ -44,3 +44,20 @@ def test_a_forecast_in_zarr(tmp_path: Path, version: int, zipped: bool) -> None:
     assert store.sensors.positions is not None
     assert store.sensors.positions[:4].tolist() == [[0, -60], [0, 0], [0, 60], [90, -60]]
     assert len(store.edges) == 2 * (4 * 3 + 4 * 2 + 4 * 2 * 2)  # joined at 360°
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("version", [2, 3])
+def test_variables_of_zarr_come_by_the_alphabet(tmp_path: Path, version: int) -> None:
+    """Zarr has no order of its own: what is taken must not depend on how a disk lists it."""
+    names = ["v", "b", "u", "a", "z", "m"]
+    dims = ("time", "station")
+    data = xr.Dataset(
+        {name: (dims, field(4, 3) + number) for number, name in enumerate(names)},
+        {"time": np.datetime64("2020-01-01", "ns") + np.arange(4) * np.timedelta64(1, "h")},
+    )
+    data.to_zarr(tmp_path / "f.zarr", zarr_format=version)
+    store, _ = take(tmp_path / "f.zarr")
+    assert store.channel_names == sorted(names)
+    for channel, name in enumerate(sorted(names)):
+        np.testing.assert_array_equal(readings(store, channel), data[name])

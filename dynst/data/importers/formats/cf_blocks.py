@@ -72,11 +72,16 @@ class Readings:
 
     def findings(self) -> tuple[Finding, ...]:
         """What is clear before any block is read."""
-        if not self.versions:
-            return ()
-        name = ", ".join(str(value) for value in self.data[EXPVER].values)
-        text = f"expver {name} were put together: where one is missing, another has the reading"
-        return (assumed(text, f"--select {EXPVER}=VALUE takes one"),)
+        zeros = [name for name in self.names if self.marks[name].zero]
+        found = []
+        if zeros:
+            text = f"0 is missing in {', '.join(zeros)}, as the fill value says"
+            found.append(assumed(text, "write the file without it if 0 is a reading"))
+        if self.versions:
+            name = ", ".join(str(value) for value in self.data[EXPVER].values)
+            text = f"expver {name} were put together: where one is missing, another has the reading"
+            found.append(assumed(text, f"--select {EXPVER}=VALUE takes one"))
+        return tuple(found)
 
     def late_findings(self) -> tuple[Finding, ...]:
         """What only the blocks showed."""

@@ -18,11 +18,13 @@ class Marks:
         fills: values that mean missing.
         limits: of the valid range.
         slack: how far a packed number of the range may lie outside of it by rounding.
+        zero: whether 0 is a fill value, as Zarr has it where nobody chose one.
     """
 
     fills: tuple[float, ...] = ()
     limits: tuple[float, float] | None = None
     slack: float = 0.0
+    zero: bool = False
 
     @property
     def text(self) -> str:
@@ -52,14 +54,14 @@ def marks_of(variable: xr.Variable) -> Marks:
     readings, and valid ranges. The range of packed numbers is one of packed numbers, unless it has
     the wider type of scale and offset.
     """
+    packed = {"scale_factor", "add_offset"} & set(variable.encoding)
     scale = abs(_number(variable.encoding.get("scale_factor"), 0.0))
-    return Marks(_fills(variable), _limits(variable), scale / 4)
+    fills = _fills(variable)
+    return Marks(() if packed else fills, _limits(variable), scale / 4, not packed and 0 in fills)
 
 
 def _fills(variable: xr.Variable) -> tuple[float, ...]:
-    """Of numbers that are not packed; those of packed ones are integers, which xarray compares."""
-    if "scale_factor" in variable.encoding or "add_offset" in variable.encoding:
-        return ()
+    """As numbers; those of packed variables are packed too, and xarray compares them."""
     found = []
     for name in FILLS:
         for source in (variable.attrs, variable.encoding):

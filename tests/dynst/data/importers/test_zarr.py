@@ -61,3 +61,18 @@ def test_variables_of_zarr_come_by_the_alphabet(tmp_path: Path, version: int) ->
     assert store.channel_names == sorted(names)
     for channel, name in enumerate(sorted(names)):
         np.testing.assert_array_equal(readings(store, channel), data[name])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_fill_value_of_zero_is_said(tmp_path: Path) -> None:
+    """Zarr 2 has it where nobody chose one, and xarray takes zeros for missing."""
+    values = field(4, 3)
+    values[1, 1] = 0
+    data = xr.Dataset(
+        {"v": (("time", "station"), values)},
+        {"time": np.datetime64("2020-01-01", "ns") + np.arange(4) * np.timedelta64(1, "h")},
+    )
+    data.to_zarr(tmp_path / "f.zarr", zarr_format=2, encoding={"v": {"_FillValue": 0}})
+    store, report = take(tmp_path / "f.zarr")
+    assert np.isnan(readings(store)[1, 1])
+    assert any("0 is missing in v" in text for text in report.assumed)

@@ -9,20 +9,18 @@ from dynst.data.sensor_table import Sensors
 __all__ = ["lattice", "scale"]
 
 
-def scale(axes: Axes, sensors: Sensors) -> None:
+def scale(axes: Axes, sensors: Sensors, *, lonlat: bool) -> None:
     """Proportions of a map of dots; no axes where places are unknown."""
     if sensors.positions is None:
         axes.set_axis_off()
         return
-    axes.xaxis.set_major_locator(MaxNLocator(3))
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.ticklabel_format(useOffset=False)
-    if np.abs(sensors.positions).max() <= 180 and np.abs(sensors.positions[:, 1]).max() <= 90:
-        axes.set_aspect(
-            1 / max(0.1, float(np.cos(np.deg2rad(sensors.positions[:, 1].mean())))),
-            adjustable="datalim",
-        )
-    else:
-        axes.set_aspect("equal", adjustable="datalim")
+    aspect = 1.0
+    if lonlat:
+        aspect = 1 / max(0.1, float(np.cos(np.deg2rad(sensors.positions[:, 1].mean()))))
+        axes.set(xlabel="longitude", ylabel="latitude")
+    axes.set_aspect(aspect, adjustable="datalim")
 
 
 def lattice(count: int) -> np.ndarray:

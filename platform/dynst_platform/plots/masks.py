@@ -21,7 +21,13 @@ HALO = [withStroke(linewidth=2, foreground="white")]
 
 
 def draw_sensor_map(
-    path: Path, sensors: Sensors, active: np.ndarray, importance: np.ndarray, title: str
+    path: Path,
+    sensors: Sensors,
+    active: np.ndarray,
+    importance: np.ndarray,
+    title: str,
+    *,
+    lonlat: bool,
 ) -> None:
     """Write a PNG: a map, and for small networks the list of names beside it.
 
@@ -31,7 +37,8 @@ def draw_sensor_map(
     figure = Figure(figsize=(10.5 if named else 8, 7), layout="constrained")
     axes, *rest = figure.subplots(1, 2, width_ratios=[1.5, 1]) if named else [figure.subplots()]
     places = lattice(len(sensors)) if sensors.positions is None else sensors.positions
-    size = float(np.clip(9000 / len(sensors), 8, 100))
+    size = float(np.clip(9000 / len(sensors), 4, 100))
+    edge = min(1.0, size / 30)
     on, off = places[active], places[~active]
     kept = axes.scatter(
         on[:, 0],
@@ -40,6 +47,7 @@ def draw_sensor_map(
         cmap="viridis",
         s=size,
         edgecolors="black",
+        linewidths=edge,
         label="on",
         zorder=2,
     )
@@ -50,13 +58,14 @@ def draw_sensor_map(
         edgecolors=OFF,
         marker="s",
         s=size,
+        linewidths=max(edge, 0.3),
         label="off",
         zorder=3,
     )
     axes.set_title(title, fontsize=11)
     axes.legend(loc="lower left", framealpha=0.9)
     axes.margins(0.08)
-    scale(axes, sensors)
+    scale(axes, sensors, lonlat=lonlat)
     figure.colorbar(
         kept, ax=axes, label="importance: error avoided by keeping the sensor", shrink=0.7
     )
@@ -73,7 +82,8 @@ def draw_mask(
     elsewhere.
     """
     if store.manifest.layout is None:
-        draw_sensor_map(path, store.sensors, active, importance, title)
+        lonlat = store.manifest.positions == "lonlat"
+        draw_sensor_map(path, store.sensors, active, importance, title, lonlat=lonlat)
     else:
         draw_grid_map(path, store, active, importance, title)
 

@@ -54,9 +54,7 @@ def _draw_means(axes: Axes, store: SensorStore) -> None:
             edgecolors="black",
             linewidths=0.3 if size > 4 else 0,
         )
-        scale(axes, store.sensors)
-        if manifest.positions == "lonlat":
-            axes.set(xlabel="longitude", ylabel="latitude")
+        scale(axes, store.sensors, lonlat=manifest.positions == "lonlat")
     axes.figure.colorbar(image, ax=axes, label=label, location="bottom", shrink=0.8)
 
 

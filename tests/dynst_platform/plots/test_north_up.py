@@ -14,7 +14,7 @@ from dynst.data.lattice import cell_ids, cell_positions
 from dynst.data.patches import patched_store
 from dynst.data.sensor_table import Sensors
 from dynst.data.store import SensorStore
-from dynst_platform.plots import grids, stores
+from dynst_platform.plots import stores
 from dynst_platform.plots.grid_view import GridView, grid_view
 from dynst_platform.plots.masks import draw_mask, draw_store
 from tests.conftest import write_grid
@@ -176,4 +176,3 @@ def test_a_grid_as_thin_as_a_line_is_drawn(tmp_path: Path, drawn: list[Figure]) 
     draw_mask(tmp_path / "mask.png", store, np.ones(60, bool), np.ones(60), "thin")
     low, high = drawn[0].axes[0].get_ylim()
     assert high - low == pytest.approx(1)
-    assert grids.SLIM > 0

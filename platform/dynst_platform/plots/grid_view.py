@@ -57,7 +57,7 @@ class GridView:
 
     @property
     def shape(self) -> float:
-        """Height of the picture over its width."""
+        """Height of the figure over its width."""
         (left, right), (bottom, top) = self.x_limits, self.y_limits
         return self.aspect * abs(top - bottom) / max(abs(right - left), 1e-12)
 

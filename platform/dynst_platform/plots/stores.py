@@ -1,4 +1,4 @@
-"""One picture of a sensor store: where sensors stand, a few series, when readings are missing."""
+"""One figure of a sensor store: where sensors stand, a few series, when readings are missing."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Pictures of grids have north at the top and east to the right, in whichever order cells come."""
+"""Figures of grids have north at the top and east to the right, in whichever order cells come."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The panels of a store's picture lie beside each other, and dates are those of its clock."""
+"""The panels of a store's figure lie beside each other, and dates are those of its clock."""
 
 from itertools import pairwise
 from pathlib import Path

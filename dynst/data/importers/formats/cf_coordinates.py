@@ -116,7 +116,7 @@ def _shown(data: xr.Dataset, dimension: Hashable) -> str:
 
 
 def role_of(data: xr.Dataset, dimension: Hashable) -> str:
-    """Whether a dimension is ``x`` or ``y``; empty where nothing tells."""
+    """Whether a dimension is ``x`` or ``y``; empty where neither is known."""
     attributes = data.variables[dimension].attrs if dimension in data.variables else {}
     axis = str(attributes.get("axis", "")).lower()
     if axis in {"x", "y"}:

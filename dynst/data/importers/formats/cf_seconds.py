@@ -8,9 +8,9 @@ from dynst.errors import DataError
 __all__ = ["CLEAR", "SECOND", "Unclear", "whole_seconds"]
 
 SECOND, NOISE = 10**6, 10**3  # microseconds
-COARSE = SECOND // 10  # resolution of floats from which seconds cannot be told
+COARSE = SECOND // 10  # resolution of floats from which seconds cannot be known
 ROUND_STEPS = (86_400, 43_200, 21_600, 10_800, 3_600, 1_800, 900, 600, 300, 60, 30, 10, 5, 1)
-CLEAR = 4  # a step is told from noise where it is so many times the resolution
+CLEAR = 4  # a step differs clearly from noise where it is so many times the resolution
 
 
 class Unclear(DataError):

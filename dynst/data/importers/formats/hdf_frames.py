@@ -21,14 +21,14 @@ from dynst.data.importers.formats.hdf_index import (
 from dynst.data.importers.formats.pickled_text import listed_names
 from dynst.data.importers.source import BLOCK_BYTES
 
-__all__ = ["Frame", "Piece", "frame_of"]
+__all__ = ["Frame", "Part", "frame_of"]
 
 Names = list[tuple[str, ...]]
 NONE = {"N.", ""}
 
 
 @dataclass(frozen=True)
-class Piece:
+class Part:
     """Columns that lie together in one dataset, or in one field of a table."""
 
     dataset: str
@@ -44,7 +44,7 @@ class Frame:
         columns: ``[K]`` names, each of one text or of one for each level.
         levels: names of the levels, "" where they have none.
         index: ``[N]`` times as the file has them.
-        pieces: where the numbers of the columns are.
+        parts: where the numbers of the columns are.
         left: columns that hold no numbers.
         zone_unknown: whether the index has a zone that only Python could tell.
     """
@@ -53,7 +53,7 @@ class Frame:
     columns: Names
     levels: tuple[str, ...]
     index: pd.Series
-    pieces: tuple[Piece, ...]
+    parts: tuple[Part, ...]
     left: tuple[str, ...] = ()
     zone_unknown: bool = False
 
@@ -64,10 +64,10 @@ class Frame:
             for first in range(0, len(self.index), step):
                 part = slice(first, min(first + step, len(self.index)))
                 values = np.full((part.stop - first, width), np.nan)
-                for piece in self.pieces:
-                    block = file[piece.dataset][part]
-                    block = block if piece.field is None else block[piece.field]
-                    values[:, order[list(piece.columns)]] = block.reshape(len(values), -1)
+                for member in self.parts:
+                    block = file[member.dataset][part]
+                    block = block if member.field is None else block[member.field]
+                    values[:, order[list(member.columns)]] = block.reshape(len(values), -1)
                 yield part, values
 
 
@@ -97,7 +97,7 @@ def _fixed(path: Path, group: h5py.Group) -> Frame:
             raise refusal(group, "has times as its columns", "transpose it, so that rows are times")
     index, unknown = index_of(group, group["axis1"])
     place = _places(group, columns)
-    pieces, left = [], []
+    parts, left = [], []
     for number in range(int(group.attrs.get("nblocks", 0))):
         items, _ = _columns(group, f"block{number}_items")
         values = group[f"block{number}_values"]
@@ -105,8 +105,8 @@ def _fixed(path: Path, group: h5py.Group) -> Frame:
             left += [_joined(name) for name in items]
             continue
         _check_shape(group, values, (len(index), len(items)))
-        pieces.append(Piece(values.name, None, _at(group, place, items)))
-    return Frame(path, columns, levels, index, tuple(pieces), tuple(left), unknown)
+        parts.append(Part(values.name, None, _at(group, place, items)))
+    return Frame(path, columns, levels, index, tuple(parts), tuple(left), unknown)
 
 
 def _series(path: Path, group: h5py.Group) -> Frame:
@@ -118,8 +118,8 @@ def _series(path: Path, group: h5py.Group) -> Frame:
         raise refusal(group, "is a series without numbers", "save numbers")
     _check_shape(group, values, (len(index),))
     name = _name(group.attrs.get("name", b"N."))
-    piece = Piece(values.name, None, (0,))
-    return Frame(path, [(name or "value",)], ("",), index, (piece,), (), unknown)
+    whole = Part(values.name, None, (0,))
+    return Frame(path, [(name or "value",)], ("",), index, (whole,), (), unknown)
 
 
 def _table(path: Path, group: h5py.Group) -> Frame:
@@ -131,7 +131,7 @@ def _table(path: Path, group: h5py.Group) -> Frame:
     columns: Names = [(name,) for name in names]
     place = _places(group, columns)
     index, unknown = table_index(group, table)
-    pieces, left = [], []
+    parts, left = [], []
     for field in table.dtype.names:
         if field == "index":
             continue
@@ -142,8 +142,8 @@ def _table(path: Path, group: h5py.Group) -> Frame:
         ):
             left += items
             continue
-        pieces.append(Piece(table.name, field, _at(group, place, [(name,) for name in items])))
-    return Frame(path, columns, ("",), index, tuple(pieces), tuple(left), unknown)
+        parts.append(Part(table.name, field, _at(group, place, [(name,) for name in items])))
+    return Frame(path, columns, ("",), index, tuple(parts), tuple(left), unknown)
 
 
 def _columns(group: h5py.Group, name: str) -> tuple[Names, tuple[str, ...]]:

@@ -32,7 +32,7 @@ def read(path: Path, options: ReadOptions) -> Source:
     key = _key(path, options)
     with h5py.File(path) as file:
         frame = frame_of(path, file[key])
-    if not frame.pieces:
+    if not frame.parts:
         raise DataError(f"'{key}' has no column of numbers; name another key with --key")
     ids, channels, order, said = _layout(frame, key, options)
     time, clock, timed = times_or_counts(frame.index, options)

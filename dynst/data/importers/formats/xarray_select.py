@@ -125,7 +125,7 @@ def _near(values: np.ndarray, number: float) -> np.ndarray:
 
 
 def _at_span(name: str, coordinate: xr.Variable, text: str) -> int:
-    """A lead time, whose unit must be told: 6 may be hours, days or steps."""
+    """A lead time, whose unit must be given: 6 may be hours, days or steps."""
     values, unit = coordinate.values, str(coordinate.attrs.get("units", ""))
     if values.dtype.kind == "m":
         values, unit = values / np.timedelta64(1, "h"), "hours"

@@ -21,14 +21,14 @@ from dynst.data.importers.formats.hdf_index import (
 from dynst.data.importers.formats.pickled_text import listed_names
 from dynst.data.importers.source import BLOCK_BYTES
 
-__all__ = ["Frame", "Part", "frame_of"]
+__all__ = ["Columns", "Frame", "frame_of"]
 
 Names = list[tuple[str, ...]]
 NONE = {"N.", ""}
 
 
 @dataclass(frozen=True)
-class Part:
+class Columns:
     """Columns that lie together in one dataset, or in one field of a table."""
 
     dataset: str
@@ -53,7 +53,7 @@ class Frame:
     columns: Names
     levels: tuple[str, ...]
     index: pd.Series
-    parts: tuple[Part, ...]
+    parts: tuple[Columns, ...]
     left: tuple[str, ...] = ()
     zone_unknown: bool = False
 
@@ -105,7 +105,7 @@ def _fixed(path: Path, group: h5py.Group) -> Frame:
             left += [_joined(name) for name in items]
             continue
         _check_shape(group, values, (len(index), len(items)))
-        parts.append(Part(values.name, None, _at(group, place, items)))
+        parts.append(Columns(values.name, None, _at(group, place, items)))
     return Frame(path, columns, levels, index, tuple(parts), tuple(left), unknown)
 
 
@@ -118,7 +118,7 @@ def _series(path: Path, group: h5py.Group) -> Frame:
         raise refusal(group, "is a series without numbers", "save numbers")
     _check_shape(group, values, (len(index),))
     name = _name(group.attrs.get("name", b"N."))
-    whole = Part(values.name, None, (0,))
+    whole = Columns(values.name, None, (0,))
     return Frame(path, [(name or "value",)], ("",), index, (whole,), (), unknown)
 
 
@@ -142,7 +142,7 @@ def _table(path: Path, group: h5py.Group) -> Frame:
         ):
             left += items
             continue
-        parts.append(Part(table.name, field, _at(group, place, [(name,) for name in items])))
+        parts.append(Columns(table.name, field, _at(group, place, [(name,) for name in items])))
     return Frame(path, columns, ("",), index, tuple(parts), tuple(left), unknown)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dynst.data.edges import Edges
-from dynst.data.lattice import cell_ids, grid_edges
+from dynst.data.lattice import cell_ids, grid_edges, wrap_of
 from dynst.data.manifest import Channel, Patching
 from dynst.data.sensor_table import Sensors
 from dynst.data.store import MANIFEST, SENSORS, SensorStore, open_store
@@ -160,7 +160,7 @@ def _write(cells: SensorStore, patching: Patching, path: Path) -> None:
     )
     rows = max(1, BLOCK_VALUES // cells.ever_observed.size)
     with StoreWriter(
-        path, origin, patch_channels(patching), _sensors(cells, patching), _edges(patching)
+        path, origin, patch_channels(patching), _sensors(cells, patching), _edges(cells, patching)
     ) as store:
         for first in range(0, len(readings.time), rows):
             block = slice(first, first + rows)
@@ -204,10 +204,11 @@ def _centre(store: SensorStore, cells: np.ndarray) -> np.ndarray:
     return np.array([(positions[0, 0] + east.mean() + 180) % 360 - 180, positions[:, 1].mean()])
 
 
-def _edges(patching: Patching) -> Edges:
-    """Neighbours in the lattice, both of which are sensors."""
-    lattice = patching.lattice
-    every = grid_edges(lattice.height, lattice.width)
+def _edges(cells: SensorStore, patching: Patching) -> Edges:
+    """Neighbours in the lattice, both of which are sensors; around the earth as the cells are."""
+    grid, lattice = patching.grid, patching.lattice
+    wrap = wrap_of(cells.edges, grid.height, grid.width)
+    every = grid_edges(lattice.height, lattice.width, wrap=wrap)
     index = np.full(lattice.height * lattice.width, PADDING)
     index[list(patching.places)] = np.arange(len(patching.places))
     source, target = index[every.source], index[every.target]

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.colors import ListedColormap
+from matplotlib.collections import LineCollection, PolyCollection, QuadMesh
+from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
@@ -14,11 +14,13 @@ from matplotlib.ticker import MaxNLocator
 from dynst.data.manifest import Patching
 from dynst.data.patches import cells_of, to_frames
 from dynst.data.store import SensorStore
+from dynst_platform.plots.grid_view import GridView, grid_view
 
-__all__ = ["draw_grid_map"]
+__all__ = ["draw_cells", "draw_grid_map", "frame"]
 
 OFF, NO_DATA = "#c1272d", "#b8b8b8"
 NOWHERE = -1
+SLIM = 0.05  # height over width, or width over height, from which a true scale is no use
 MAX_HATCHED = 2000  # patches; finer ones are distinguished by colour alone
 
 
@@ -34,20 +36,15 @@ def draw_grid_map(
     blank = owner == NOWHERE
     blank |= ~_cells(store.ever_observed, layout, fill=0).any(-1)
     off = ~blank & ~active[owner]
-    height, width = owner.shape
-    figure = Figure(
-        figsize=(9, float(np.clip(9 * height / width, 3, 9)) + 1.6), layout="constrained"
-    )
+    view = grid_view(store, layout)
+    figure = Figure(figsize=(9, float(np.clip(9 * view.shape, 2, 9)) + 1.6), layout="constrained")
     axes = figure.subplots()
-    x, y, in_degrees = _axes(store, layout)
-    kept = axes.pcolormesh(
-        x, y, np.where(blank | off, np.nan, importance[owner]), cmap="viridis", zorder=1
-    )
-    axes.pcolormesh(x, y, np.where(blank, 1.0, np.nan), cmap=ListedColormap([NO_DATA]), zorder=1)
+    kept = draw_cells(axes, view, np.where(blank | off, np.nan, importance[owner]))
+    draw_cells(axes, view, np.where(blank, 1.0, np.nan), ListedColormap([NO_DATA]))
     if len(active) <= MAX_HATCHED:
-        _hatch(axes, x, y, off)
-        _outline(axes, x, y, owner)
-    _label(axes, x, y, in_degrees)
+        _hatch(axes, view.corners, off)
+        _outline(axes, view.corners, owner)
+    frame(axes, view)
     axes.set_title(title, fontsize=11)
     signs = [Patch(facecolor="white", edgecolor=OFF, hatch="////", label="off")]
     if blank.any():
@@ -74,44 +71,28 @@ def _cells(values: np.ndarray, layout: Patching, fill: float) -> np.ndarray:
     return to_frames(torch.from_numpy(np.array(values)), layout, fill).numpy()
 
 
-def _axes(store: SensorStore, layout: Patching) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Edges of columns ``[W + 1]`` and of rows ``[H + 1]``: in degrees where these rise evenly with
-    both, counted otherwise.
-    """
-    rows, columns = np.arange(layout.grid.height + 1) - 0.5, np.arange(layout.grid.width + 1) - 0.5
-    positions, lattice = (
-        store.sensors.positions,
-        np.divmod(np.array(layout.places), layout.lattice.width),
-    )
-    if (
-        positions is None
-        or store.manifest.positions != "lonlat"
-        or min(len(set(axis.tolist())) for axis in lattice) < 2
-    ):
-        return columns, rows, False
-    cells = cells_of(layout)
-    real = cells != NOWHERE
-    row, column = (
-        np.where(real, part, 0).sum(1) / real.sum(1) for part in np.divmod(cells, layout.grid.width)
-    )
-    east, north = (
-        np.polynomial.Polynomial.fit(*pair, 1)
-        for pair in ((column, positions[:, 0]), (row, positions[:, 1]))
-    )
-    even = np.allclose(east(column), positions[:, 0], atol=1e-2) and np.allclose(
-        north(row), positions[:, 1], atol=1e-2
-    )
-    return (east(columns), north(rows), True) if even else (columns, rows, False)
+def draw_cells(
+    axes: Axes, view: GridView, values: np.ndarray, colours: Colormap | str = "viridis"
+) -> QuadMesh:
+    """Fill the cells ``values [H, W]``; NaN is left white."""
+    corners = view.corners
+    return axes.pcolormesh(corners[..., 0], corners[..., 1], values, cmap=colours, zorder=1)
 
 
-def _hatch(axes: Axes, x: np.ndarray, y: np.ndarray, off: np.ndarray) -> None:
+def frame(axes: Axes, view: GridView) -> None:
+    """Limits, names and proportions of the axes of a grid."""
+    axes.set_xlim(*view.x_limits)
+    axes.set_ylim(*view.y_limits)
+    axes.set_aspect(view.aspect if SLIM < view.shape < 1 / SLIM else "auto")
+    axes.set(xlabel=view.names[0], ylabel=view.names[1])
+    counted = view.names in {("column", "row"), ("row", "column")}
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(6, integer=counted))
+
+
+def _hatch(axes: Axes, corners: np.ndarray, off: np.ndarray) -> None:
     cells = [
-        [
-            (x[column], y[row]),
-            (x[column + 1], y[row]),
-            (x[column + 1], y[row + 1]),
-            (x[column], y[row + 1]),
-        ]
+        corners[[row, row, row + 1, row + 1], [column, column + 1, column + 1, column]]
         for row, column in np.argwhere(off)
     ]
     axes.add_collection(
@@ -121,29 +102,14 @@ def _hatch(axes: Axes, x: np.ndarray, y: np.ndarray, off: np.ndarray) -> None:
     )
 
 
-def _outline(axes: Axes, x: np.ndarray, y: np.ndarray, owner: np.ndarray) -> None:
+def _outline(axes: Axes, corners: np.ndarray, owner: np.ndarray) -> None:
     """A line wherever two cells belong to different sensors."""
-    points = np.stack(np.meshgrid(x, y), axis=-1)
     across, down = owner[:, 1:] != owner[:, :-1], owner[1:] != owner[:-1]
-    upright = [
-        (points[row, column + 1], points[row + 1, column + 1])
-        for row, column in np.argwhere(across)
+    between_columns = [
+        corners[[row, row + 1], [column + 1, column + 1]] for row, column in np.argwhere(across)
     ]
-    level = [
-        (points[row + 1, column], points[row + 1, column + 1]) for row, column in np.argwhere(down)
+    between_rows = [
+        corners[[row + 1, row + 1], [column, column + 1]] for row, column in np.argwhere(down)
     ]
-    axes.add_collection(LineCollection(upright + level, colors="black", linewidths=0.8, zorder=3))
-
-
-def _label(axes: Axes, x: np.ndarray, y: np.ndarray, in_degrees: bool) -> None:
-    axes.set_xlim(x.min(), x.max())
-    if in_degrees:
-        axes.set_ylim(y.min(), y.max())
-        axes.set_aspect(1 / max(0.1, float(np.cos(np.deg2rad(y.mean())))))
-        axes.set(xlabel="longitude", ylabel="latitude")
-    else:
-        axes.set_ylim(y.max(), y.min())
-        axes.set_aspect("equal")
-        axes.set(xlabel="column", ylabel="row")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MaxNLocator(integer=True))
+    lines = between_columns + between_rows
+    axes.add_collection(LineCollection(lines, colors="black", linewidths=0.8, zorder=3))

@@ -1,15 +1,18 @@
 """From a block of cells to a row of sensors."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
 import numpy as np
 
 from dynst.data.clock import SECONDS, Clock
 from dynst.data.importers.report import Finding
-from dynst.data.importers.source import Source, array_blocks
+from dynst.data.importers.source import Block, Source, array_blocks
 from dynst.data.lattice import cell_ids, cell_positions, grid_edges
 from dynst.data.manifest import Channel, Grid
 from dynst.errors import DataError
 
-__all__ = ["grid_source"]
+__all__ = ["grid_of", "grid_source"]
 
 
 def grid_source(
@@ -31,15 +34,29 @@ def grid_source(
             f"has the shape {values.shape}"
         )
     steps, height, width, count = values.shape
+    flat = values.reshape(steps, height * width, count)
+    return replace(
+        grid_of(kind, (height, width), channels, array_blocks(time, flat)),
+        clock=clock,
+        findings=findings,
+    )
+
+
+def grid_of(
+    kind: str,
+    shape: tuple[int, int],
+    channels: tuple[Channel, ...],
+    blocks: Callable[[], Iterator[Block]],
+) -> Source:
+    """A source over the cells of ``shape``, whose blocks are ``[N, height * width, C]``."""
+    height, width = shape
     return Source(
         kind,
         cell_ids(height, width),
         channels,
-        array_blocks(time, values.reshape(steps, height * width, count)),
+        blocks,
         positions=cell_positions(height, width),
         geometry="plane",
         edges=grid_edges(height, width),
         grid=Grid(height=height, width=width),
-        clock=clock,
-        findings=findings,
     )

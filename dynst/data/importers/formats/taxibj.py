@@ -2,14 +2,17 @@
 the day counted from 1.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from dynst.data.importers.formats.grids import grid_source
-from dynst.data.importers.report import known
-from dynst.data.importers.source import ReadOptions, Source
+from dynst.data.clock import Clock
+from dynst.data.importers.formats.grids import grid_of
+from dynst.data.importers.report import Finding, assumed, known
+from dynst.data.importers.source import BLOCK_BYTES, Block, ReadOptions, Source
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
 
@@ -17,6 +20,7 @@ __all__ = ["KIND", "matches", "read"]
 
 KIND = "taxibj"
 DAY = 86_400
+SLOTS = (24, 48, 96)  # of a day: hours, halves and quarters of them
 
 
 def matches(path: Path, options: ReadOptions) -> bool:
@@ -28,38 +32,89 @@ def matches(path: Path, options: ReadOptions) -> bool:
 
 def read(path: Path, options: ReadOptions) -> Source:
     with h5py.File(path) as file:
-        values, stamps = file["data"][:], file["date"][:]
-    if len(values) != len(stamps):
+        shape, stamps = file["data"].shape, file["date"][:]
+    if not all(shape):
+        raise DataError(f"'data' must have the axes time, channel, row and column, but is {shape}")
+    if shape[0] != len(stamps):
         raise DataError(
-            f"{path}: 'data' has {len(values)} steps, but 'date' has {len(stamps)}; both must be "
+            f"{path}: 'data' has {shape[0]} steps, but 'date' has {len(stamps)}; both must be "
             f"equally long"
         )
-    time, slots = _times(path, stamps)
+    local, findings = _times(stamps, options)
+    clock = Clock(zone=options.zone)
+    if options.zone is not None:
+        options.apply("zone")
+    time = clock.from_local(local) if options.zone is not None else local
     names = (
         ("inflow", "outflow")
-        if values.shape[1] == 2
-        else tuple(f"channel{index}" for index in range(values.shape[1]))
+        if shape[1] == 2
+        else tuple(f"channel{index}" for index in range(shape[1]))
     )
-    note = f"slots of the day run to {slots}, so a step is {DAY // slots // 60} min"
+    if shape[1] == 2:
+        findings = (*findings, assumed("channels are inflow and outflow", "--variable chooses"))
+
+    def blocks() -> Iterator[Block]:
+        rows = max(1, BLOCK_BYTES // (8 * int(np.prod(shape[1:]))))
+        with h5py.File(path) as file:
+            for first in range(0, len(time), rows):
+                values = np.moveaxis(file["data"][first : first + rows], 1, -1)
+                yield time[first : first + rows], values.reshape(len(values), -1, shape[1])
+
     channels = tuple(Channel(name=name) for name in names)
-    return grid_source(KIND, time, np.moveaxis(values, 1, -1), channels, findings=(known(note),))
+    source = grid_of(KIND, (shape[2], shape[3]), channels, blocks)
+    return replace(source, clock=clock, findings=findings)
 
 
-def _times(path: Path, stamps: np.ndarray) -> tuple[np.ndarray, int]:
+def _times(stamps: np.ndarray, options: ReadOptions) -> tuple[np.ndarray, tuple[Finding, ...]]:
+    """Seconds of the file's own clock."""
     text = [stamp.decode() if isinstance(stamp, bytes) else str(stamp) for stamp in stamps]
-    if not all(len(stamp) == 10 and stamp.isdigit() for stamp in text):
-        raise DataError(
-            f"{path}: every 'date' must be YYYYMMDD and a two-digit slot, but the first is "
-            f"'{text[0] if text else ''}'"
-        )
+    wrong = next((stamp for stamp in text if not (len(stamp) == 10 and stamp.isdigit())), None)
+    if wrong is not None:
+        raise DataError(f"every 'date' must be YYYYMMDD and a two-digit slot, but one is '{wrong}'")
+    days = _days(text)
     slot = np.array([int(stamp[8:]) for stamp in text])
-    slots = 48 if slot.max() > 24 else 24
-    days = np.array(
-        [f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}" for stamp in text], "datetime64[s]"
-    ).astype(np.int64)
+    slots, finding = _slots(slot, days, options)
     if slot.min() < 1 or slot.max() > slots:
+        row = int(((slot < 1) | (slot > slots)).argmax())
         raise DataError(
-            f"{path}: slots of the day must lie in 1..{slots}, but reach from {slot.min()} to "
-            f"{slot.max()}"
+            f"slots of the day must lie in 1..{slots}, but 'date' of step {row} is '{text[row]}'; "
+            f"say how long a slot is with --step"
         )
-    return days + (slot - 1) * (DAY // slots), slots
+    return days + (slot - 1) * (DAY // slots), (finding,)
+
+
+def _days(text: list[str]) -> np.ndarray:
+    """Midnight of each date in seconds."""
+    found = {}
+    for stamp in dict.fromkeys(stamp[:8] for stamp in text):
+        try:
+            found[stamp] = int(
+                np.datetime64(f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:]}", "s").astype(int)
+            )
+        except ValueError as error:
+            row = next(row for row, whole in enumerate(text) if whole.startswith(stamp))
+            raise DataError(
+                f"'date' of step {row} is '{text[row]}', but {stamp} is no date; mend or remove it"
+            ) from error
+    return np.array([found[stamp[:8]] for stamp in text], np.int64)
+
+
+def _slots(slot: np.ndarray, days: np.ndarray, options: ReadOptions) -> tuple[int, Finding]:
+    """How many slots a day has: as the user says, or as whole days show."""
+    if options.step is not None:
+        options.apply("step")
+        seconds = int(options.step.total_seconds())
+        if seconds < 1 or DAY % seconds:
+            raise DataError(f"--step must divide a day, but {options.step} does not")
+        return DAY // seconds, known(f"a slot of the day is {seconds // 60} min long")
+    most = int(slot.max())
+    turns = (np.diff(days) == DAY) & (slot[1:] == 1) & (slot[:-1] == most)
+    text = f"slots of the day run to {most}, so a step is {DAY // most // 60} min"
+    if most in SLOTS and turns.any():
+        return most, known(text)
+    if most in SLOTS[1:]:
+        return most, assumed(text, "--step says how long a slot is")
+    raise DataError(
+        f"slots of the day reach to {most}, and no whole day shows how many there are; say how "
+        f"long a slot is with --step, such as --step 30min"
+    )

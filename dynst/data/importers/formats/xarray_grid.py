@@ -2,189 +2,238 @@
 undone by it.
 """
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
 
-from dynst.data.clock import Clock
-from dynst.data.importers.report import Finding, assumed
-from dynst.data.importers.source import (
-    BLOCK_BYTES,
-    Block,
-    ReadOptions,
-    Source,
-    numbered,
-    step_times,
+from dynst.data.importers.formats.cf_blocks import EXPVER, Readings
+from dynst.data.importers.formats.cf_coordinates import refuse_others
+from dynst.data.importers.formats.cf_places import Places, places_of
+from dynst.data.importers.formats.cf_roles import (
+    bounds_of,
+    check_numbers,
+    is_forecast_lead,
+    is_lead,
+    named_in,
+    time_dimensions,
+    time_variable,
 )
-from dynst.data.importers.times import times_of
-from dynst.data.lattice import cell_ids, cell_positions, grid_edges
-from dynst.data.manifest import Channel, Grid
+from dynst.data.importers.formats.cf_times import Times, counts_since, read_cf_times
+from dynst.data.importers.formats.cf_units import SECONDS_OF, plain
+from dynst.data.importers.formats.xarray_open import is_netcdf4, open_dataset
+from dynst.data.importers.formats.xarray_select import select, squeezed
+from dynst.data.importers.report import Finding, assumed, known
+from dynst.data.importers.source import ReadOptions, Source, step_times
+from dynst.data.manifest import Channel
 from dynst.errors import DataError
 
 __all__ = ["KIND", "matches", "read"]
 
 KIND = "xarray"
 SUFFIXES = {".nc", ".nc3", ".nc4", ".cdf", ".netcdf"}
-LONGITUDES, LATITUDES = {"lon", "longitude", "x_lon"}, {"lat", "latitude", "y_lat"}
 
 
 def matches(path: Path, options: ReadOptions) -> bool:
-    return path.suffix in SUFFIXES or path.name.endswith((".zarr", ".zarr.zip"))
+    return (
+        path.suffix.lower() in SUFFIXES
+        or path.name.endswith((".zarr", ".zarr.zip"))
+        or is_netcdf4(path)
+    )
 
 
 def read(path: Path, options: ReadOptions) -> Source:
-    data = _select(path, _open(path), options)
-    names = _variables(path, data, options)
+    data, selected = select(open_dataset(path, options), options)
+    data, single = squeezed(data)
+    names = _variables(data, options)
     array = data[names[0]]
-    time_name = _time(path, array)
-    places = [name for name in array.dims if name != time_name]
-    if len(places) not in {1, 2}:
-        others = ", ".join(f"{name} ({array.sizes[name]})" for name in places)
-        raise DataError(
-            f"{path}: '{names[0]}' must have a time and one or two dimensions of place, but has "
-            f"{others}; choose one place of the rest with --select NAME=VALUE"
-        )
-    height, width = (
-        (array.sizes[name] for name in places) if len(places) == 2 else (1, array.sizes[places[0]])
-    )
-    time, clock, findings = _times(array, time_name, options)
-    positions, geometry = _positions(array, places)
-    grid = Grid(height=height, width=width) if len(places) == 2 else None
+    time_name = _time_dimension(data, array)
+    places_names = [name for name in array.dims if name not in {time_name, EXPVER}]
+    refuse_others(data, names[0], places_names, _hint(data, names))
+    time, clock, timed = _times(data, time_name, options)
+    places = places_of(data, places_names, options)
+    versions = [EXPVER] if EXPVER in array.dims else []
+    readings = Readings(data, names, [time_name, *versions, *places_names], time)
     return Source(
         KIND,
-        cell_ids(height, width) if grid else _station_ids(array, places[0]),
+        places.ids,
         tuple(Channel(name=name, unit=str(data[name].attrs.get("units", ""))) for name in names),
-        lambda: _blocks(data, names, time_name, places, time),
-        positions=positions,
-        geometry=geometry,  # type: ignore[arg-type]
-        edges=grid_edges(height, width) if grid else None,
-        grid=grid,
+        readings.blocks,
+        positions=places.positions,
+        geometry=places.geometry,
+        edges=places.edges,
+        grid=places.grid,
         clock=clock,
-        findings=(*findings, *_left_out(data, names)),
+        findings=(
+            *selected,
+            *single,
+            *timed,
+            *places.findings,
+            *readings.findings(),
+            *_left_out(data, names, places),
+        ),
+        late_findings=readings.late_findings,
     )
 
 
-def _open(path: Path) -> Any:
-    if path.name.endswith(".zip"):
-        return xr.open_zarr(zarr.storage.ZipStore(path, mode="r"), consolidated=False, chunks=None)
-    if path.is_dir():
-        return xr.open_zarr(path, consolidated=False, chunks=None)
-    with suppress(ValueError, OSError):
-        return xr.open_dataset(path, engine="h5netcdf", cache=False)
-    return xr.open_dataset(path, engine="scipy", cache=False)
+def _variables(data: xr.Dataset, options: ReadOptions) -> list[str]:
+    """Those over the same dimensions as the first that has time."""
+    if options.variables:
+        options.apply("variables")
+        return _named(data, options.variables)
+    known_names = _readings(data)
+    if not known_names:
+        there = ", ".join(_described(data, name) for name in data.data_vars) or "none"
+        raise DataError(f"there is no variable of numbers over time; variables are {there}")
+    first = set(data[known_names[0]].dims)
+    return [name for name in known_names if set(data[name].dims) == first]
 
 
-def _select(path: Path, data: xr.Dataset, options: ReadOptions) -> xr.Dataset:
-    for name, value in options.select:
-        if name not in data.dims:
-            raise DataError(
-                f"{path} has no dimension '{name}'; its dimensions are "
-                f"{', '.join(map(str, data.dims))}"
-            )
-        data = (
-            data.sel({name: value}, method="nearest")
-            if name in data.coords
-            else data.isel({name: int(value)})
-        )
-    single = [name for name in data.dims if data.sizes[name] == 1 and name not in {"time"}]
-    return data.isel(dict.fromkeys(single, 0))
-
-
-def _variables(path: Path, data: xr.Dataset, options: ReadOptions) -> list[str]:
-    known = [
+def _readings(data: xr.Dataset) -> list[str]:
+    """Variables of numbers over time, those of places too before those of time alone."""
+    times = set(time_dimensions(data)) or {
+        name for name in data.dims if is_lead(data.variables.get(name))
+    }
+    skipped = bounds_of(data) | named_in(data, "ancillary_variables")
+    found = [
         str(name)
         for name, array in data.data_vars.items()
-        if array.ndim >= 2 and array.dtype.kind in "fiu"
+        if array.dtype.kind in "fiu"
+        and times & set(array.dims)
+        and name not in skipped
+        and not counts_since(array.attrs)
     ]
-    if options.variables:
-        absent = [name for name in options.variables if name not in known]
-        if absent:
+    return [name for name in found if data[name].ndim > 1] or found
+
+
+def _named(data: xr.Dataset, names: Sequence[str]) -> list[str]:
+    times = set(time_dimensions(data))
+    for name in names:
+        if name not in data.variables:
             raise DataError(
-                f"{path} has no variable '{absent[0]}' over time and place; it has "
-                f"{', '.join(known) or 'none'}"
+                f"there is no variable '{name}'; variables are "
+                f"{', '.join(map(str, data.data_vars)) or 'none'}"
             )
-        return list(options.variables)
-    if not known:
-        raise DataError(f"{path} has no variable over time and place")
-    return [name for name in known if data[name].dims == data[known[0]].dims]
+        check_numbers(name, data.variables[name])
+        if set(data[name].dims) != set(data[names[0]].dims):
+            raise DataError(
+                f"variables must have the same dimensions, but have "
+                f"{_described(data, names[0])} and {_described(data, name)}; import one of them"
+            )
+        if times and not times & set(data[name].dims):
+            raise DataError(
+                f"'{name}' has no time, only "
+                f"{', '.join(map(str, data[name].dims)) or 'one value'}; name another with "
+                f"--variable"
+            )
+    return list(names)
 
 
-def _time(path: Path, array: xr.DataArray) -> Any:
-    for name in array.dims:
-        if (
-            str(name).lower() in {"time", "t", "date", "valid_time"}
-            or array.coords.get(name, array).dtype.kind == "M"
-        ):
-            return name
-    raise DataError(
-        f"{path}: '{array.name}' must have a time dimension, but has "
-        f"{', '.join(map(str, array.dims))}"
+def _described(data: xr.Dataset, name: Hashable) -> str:
+    return f"{name} ({', '.join(map(str, data[name].dims))})"
+
+
+def _hint(data: xr.Dataset, names: list[str]) -> str:
+    """Other variables that need no choice of a level."""
+    fewer = [name for name in _readings(data) if name not in names and data[name].ndim <= 3]
+    return f", or take another variable with --variable ({', '.join(fewer)})" if fewer else ""
+
+
+def _time_dimension(data: xr.Dataset, array: xr.DataArray) -> Hashable:
+    found = [name for name in time_dimensions(data) if name in array.dims]
+    found = found or [name for name in array.dims if is_lead(data.variables.get(name))]
+    if not found:
+        raise DataError(
+            f"'{array.name}' must have a time dimension, but has "
+            f"{', '.join(map(str, array.dims))}; name another variable with --variable"
+        )
+    if len(found) > 1 and str(found[0]).lower() not in {"time", "valid_time"}:
+        raise DataError(
+            f"'{array.name}' has two dimensions of time, {found[0]} and {found[1]}; choose one "
+            f"moment of one with --select {found[1]}=VALUE"
+        )
+    return found[0]
+
+
+def _times(data: xr.Dataset, dimension: Hashable, options: ReadOptions) -> Times:
+    name = time_variable(data, dimension)
+    if name is None:
+        return step_times(data.sizes[dimension], options)
+    variable = data.variables[name]
+    if is_lead(variable) and not counts_since(variable.attrs) and _start(data) is not None:
+        return _leads(data, str(name), options)
+    time, clock, findings = read_cf_times(variable, str(name), options)
+    if name != dimension:
+        return time, clock, (known(f"times along '{dimension}' are those of '{name}'"), *findings)
+    return time, clock, (*findings, *_after(data, str(name)))
+
+
+def _start(data: xr.Dataset) -> Hashable | None:
+    """The one start of a forecast, of which the lead times go on."""
+    return next(
+        (
+            name
+            for name, variable in data.variables.items()
+            if variable.ndim == 0 and counts_since(variable.attrs)
+        ),
+        None,
     )
 
 
-def _times(
-    array: xr.DataArray, name: Any, options: ReadOptions
-) -> tuple[np.ndarray, Clock, tuple[Finding, ...]]:
-    if name not in array.coords:
-        return step_times(array.sizes[name], options)
-    time, reader = times_of(array[name].to_numpy(), options)
-    return time, reader.clock, tuple(reader.findings)
-
-
-def _blocks(
-    data: xr.Dataset, names: list[str], time_name: Any, places: list[Any], time: np.ndarray
-) -> Iterator[Block]:
-    cell_bytes = 8 * len(names) * int(np.prod([data.sizes[name] for name in places]))
-    rows = max(1, BLOCK_BYTES // cell_bytes)
-    for first in range(0, len(time), rows):
-        part = data.isel({time_name: slice(first, first + rows)})
-        arrays = [part[name].transpose(time_name, *places).to_numpy() for name in names]
-        yield (
-            time[first : first + rows],
-            np.stack([array.reshape(len(array), -1) for array in arrays], axis=-1),
-        )
-
-
-def _positions(array: xr.DataArray, places: list[Any]) -> tuple[np.ndarray | None, str]:
-    if len(places) == 1:
-        x, y = (
-            next((array.coords[name] for name in names if name in array.coords), None)
-            for names in (LONGITUDES, LATITUDES)
-        )
-        return (
-            (None, "none")
-            if x is None or y is None
-            else (np.stack([x.to_numpy(), y.to_numpy()], axis=1), "lonlat")
-        )
-    row, column = places
-    if row not in array.coords or column not in array.coords:
-        return cell_positions(array.sizes[row], array.sizes[column]), "plane"
-    y, x = np.meshgrid(
-        array[row].to_numpy().astype(float), array[column].to_numpy().astype(float), indexing="ij"
+def _leads(data: xr.Dataset, name: str, options: ReadOptions) -> Times:
+    start = _start(data)
+    assert start is not None
+    first, clock, findings = read_cf_times(
+        xr.Variable(("start",), data.variables[start].values[None], data.variables[start].attrs),
+        str(start),
+        options,
     )
-    lonlat = str(column).lower() in LONGITUDES and str(row).lower() in LATITUDES
-    if lonlat:
-        x = (x + 180) % 360 - 180
-    elif str(row).lower() in LONGITUDES and str(column).lower() in LATITUDES:
-        x, y, lonlat = (y + 180) % 360 - 180, x, True
-    return np.stack([x.ravel(), y.ravel()], axis=1), "lonlat" if lonlat else "plane"
+    after = _seconds(data.variables[name])
+    said = known(f"times are {name} after {clock.label(int(first[0]))}")
+    return first[0] + after, clock, (*findings, said)
 
 
-def _station_ids(array: xr.DataArray, place: Any) -> tuple[str, ...]:
-    if place in array.coords:
-        return tuple(str(name) for name in array[place].to_numpy())
-    return numbered(array.sizes[place])
+def _seconds(variable: xr.Variable) -> np.ndarray:
+    values = variable.to_numpy()
+    scale = 1e-9 if values.dtype.kind == "m" else 0.0
+    if values.dtype.kind == "m":
+        values = values.astype("timedelta64[ns]").astype(np.int64)
+    else:
+        scale = SECONDS_OF[str(variable.attrs["units"]).strip().lower()]
+    return np.round(values * scale).astype(np.int64)
 
 
-def _left_out(data: xr.Dataset, names: list[str]) -> tuple[Finding, ...]:
-    left = [str(name) for name in data.data_vars if name not in names]
-    return (
-        (assumed(f"variables left out: {', '.join(left)}", "take them with --variable"),)
-        if left
-        else ()
+def _after(data: xr.Dataset, name: str) -> tuple[Finding, ...]:
+    """That readings of a forecast hold later than the times at which it started."""
+    return tuple(
+        assumed(
+            f"times are those of '{name}'; readings hold {plain(variable.values)} "
+            f"{variable.attrs.get('units', '')} later".rstrip(),
+            f"--select {name}=VALUE and no {lead} gives the course of one forecast",
+        )
+        for lead, variable in data.variables.items()
+        if variable.ndim == 0 and is_forecast_lead(lead, variable) and variable.values != 0
     )
+
+
+def _left_out(data: xr.Dataset, names: list[str], places: Places) -> tuple[Finding, ...]:
+    times = set(time_dimensions(data))
+    clocks = {time_variable(data, name) for name in times}
+    used = {*names, *places.used, *clocks}
+    left = [name for name in data.data_vars if name not in used]
+    skipped = bounds_of(data) | named_in(data, "grid_mapping")
+    fixed = [
+        str(name)
+        for name in left
+        if name in skipped or not times & set(data[name].dims) or data[name].dtype.kind not in "fiu"
+    ]
+    others = [str(name) for name in left if str(name) not in fixed]
+    found = []
+    if fixed:
+        found.append(known(f"skipped, as bounds or without times or numbers: {', '.join(fixed)}"))
+    if others:
+        found.append(
+            assumed(f"variables left out: {', '.join(others)}", "take them with --variable")
+        )
+    return tuple(found)

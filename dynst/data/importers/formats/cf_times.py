@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import cftime  # type: ignore[import-untyped]
+import cftime
 import numpy as np
 import pandas as pd
 import xarray as xr

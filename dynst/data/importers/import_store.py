@@ -14,6 +14,7 @@ from dynst.data.importers.formats import ReadOptions, Source, find_reader
 from dynst.data.importers.graph_files import WeightKind, read_graph
 from dynst.data.importers.positions import read_positions
 from dynst.data.importers.report import Finding, ImportReport, assumed, known
+from dynst.data.importers.resample import resampled
 from dynst.data.importers.source import Block, only_channels
 from dynst.data.manifest import Channel
 from dynst.data.sensor_table import Sensors
@@ -76,10 +77,12 @@ def import_store(
     if store.exists():
         raise DataError(f"{store} exists already; remove it or choose another path for the store")
     marks = tuple(mark for mark in missing if isinstance(mark, str))
-    options = replace(options or ReadOptions(), missing=marks, applied=set())
+    numbers = tuple(mark for mark in missing if not isinstance(mark, str))
+    options = replace(options or ReadOptions(), missing=marks, markers=numbers, applied=set())
     reader = find_reader(path, kind, options)
     try:
         source = _named(only_channels(reader.read(path, options), options), options)
+        source = resampled(source, options)
         return _copy(source, path, store, name, missing, options, graph or GraphOptions())
     except DynstError as error:
         text = str(error)
@@ -117,6 +120,8 @@ def _copy(
     edges, joined = _edges(source, graph)
     numbers = tuple(mark for mark in missing if not isinstance(mark, str))
     suspects = FillValues([channel.name for channel in source.channels], numbers)
+    if source.aggregated:
+        source.observers.append(suspects.watch)
     origin = Origin(
         name=name or path.name.split(".")[0],
         source=path.name,
@@ -130,7 +135,8 @@ def _copy(
         sensors = read_attributes(graph.sensors, sensors)
     with StoreWriter(store, origin, source.channels, sensors, edges) as writer:
         for time, values in _checked(source, source.blocks()):
-            suspects.watch(values)
+            if not source.aggregated:
+                suspects.watch(values)
             writer.append(time, values)
         _refuse_unused(source, options, graph)
         writer.questions = suspects.questions()

@@ -9,22 +9,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from dynst.data.importers.column_words import CalendarField
 from dynst.data.importers.columns import text_of
 from dynst.errors import DataError
 
-__all__ = ["CalendarField", "ClockForm", "ClockPart", "DatePart", "RANGES", "calendar_words"]
+__all__ = ["RANGES", "ClockForm", "ClockPart", "DatePart"]
 
 ClockForm = Literal["text", "hours", "hhmm", "hhmmss"]
-CalendarField = Literal["year", "month", "day", "yearday", "hour", "minute", "second"]
-FIELDS: dict[CalendarField, frozenset[str]] = {
-    "year": frozenset("year yyyy yy yr jahr annee ano anno".split()),
-    "month": frozenset("month mon mo mm monat mois mes".split()),
-    "day": frozenset("day dd dy dom tag jour dia".split()),
-    "yearday": frozenset("doy yday jday dayofyear".split()),
-    "hour": frozenset("hour hr hh hours stunde heure hora".split()),
-    "minute": frozenset("minute min mi mn minutes".split()),
-    "second": frozenset("second sec ss seconds".split()),
-}
 RANGES: dict[CalendarField, tuple[int, int]] = {
     "year": (1800, 2100),
     "month": (1, 12),
@@ -34,17 +25,6 @@ RANGES: dict[CalendarField, tuple[int, int]] = {
     "minute": (0, 59),
     "second": (0, 60),
 }
-
-
-def calendar_words(words: tuple[str, ...]) -> CalendarField | None:
-    """Which part of a date or clock a column's words name: ("year",), ("day", "of", "year")."""
-    if words in {("day", "of", "year"), ("julian", "day")}:
-        return "yearday"
-    if words in {("day", "of", "month")}:
-        return "day"
-    if len(words) == 1:
-        return next((name for name, known in FIELDS.items() if words[0] in known), None)
-    return None
 
 
 @dataclass(frozen=True)
@@ -63,8 +43,8 @@ class DatePart:
         if self.column is not None:
             return _dates(batch.column(self.column).to_pandas())
         parts = [_whole(batch, name, part) for part, name in self.fields.items()]
-        shape = "{:04d}-{:03d}" if "yearday" in self.fields else "{:04d}" + "-{:02d}" * (
-            len(parts) - 1
+        shape = (
+            "{:04d}-{:03d}" if "yearday" in self.fields else "{:04d}" + "-{:02d}" * (len(parts) - 1)
         )
         return _formatted(parts, shape)
 
@@ -99,7 +79,8 @@ class ClockPart:
 
 def _dates(column: pd.Series) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return column.dt.strftime("%Y-%m-%d").astype(object).where(column.notna(), None)
+        days: pd.Series = column.dt.strftime("%Y-%m-%d").astype(object)
+        return days.where(column.notna(), None)
     if pd.api.types.is_float_dtype(column.dtype):  # whole numbers beside missing ones
         column = column.astype("Int64")
     return text_of(column)
@@ -122,7 +103,8 @@ def _numbers(batch: pa.RecordBatch, name: str) -> pd.Series:
             f"'{name}' must be a part of the time in whole numbers, but one is "
             f"'{cells[wrong].iloc[0]}'; mend it, or name the time with --time-column"
         )
-    return numbers.astype(float)
+    whole: pd.Series = numbers.astype(float)
+    return whole
 
 
 def _whole(batch: pa.RecordBatch, name: str, part: CalendarField) -> pd.Series:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
-from dynst.data.importers.columns import quoted, words_of
+from dynst.data.importers.column_words import is_parameter_name, is_quantity_name, is_thing_name
+from dynst.data.importers.columns import quoted
 from dynst.data.importers.report import Finding, assumed, known
-from dynst.data.importers.sensor_columns import THINGS, is_parameter_name
 from dynst.data.importers.source import ReadOptions
 from dynst.errors import DataError
 
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from dynst.data.importers.formats.tables import Table
 
 __all__ = ["Levels", "find_levels"]
-
-QUANTITIES = frozenset(
-    "flow speed occupancy volume count temp temperature humidity pressure wind rain precipitation "
-    "radiation power load voltage current pm25 pm10 o3 no2 no co so2 level discharge value "
-    "tavg tmin tmax prcp".split()
-)
 
 
 @dataclass(frozen=True)
@@ -84,12 +78,14 @@ def _quantity_level(
     table: "Table", pairs: Sequence[tuple[str, ...]], options: ReadOptions
 ) -> tuple[int, Finding]:
     labels = [tuple(dict.fromkeys(parts[level] for parts in pairs)) for level in (0, 1)]
-    readings = [f"{quoted(labels[level])} as quantities of {quoted(labels[1 - level])}" for level in (0, 1)]
+    readings = [
+        f"{quoted(labels[level])} as quantities of {quoted(labels[1 - level])}" for level in (0, 1)
+    ]
     if options.variables:
         fits = [level for level in (0, 1) if set(options.variables) <= set(labels[level])]
         if len(fits) == 1:
             return fits[0], known(f"columns have two levels, with {readings[fits[0]]}")
-    for judge in (_by_level_names(table), *map(_votes, ([labels]))):
+    for judge in (_by_level_names(table), _votes(labels)):
         if len(judge) == 1:
             change = "--variable names quantities, and so the level that has them"
             return judge[0], assumed(f"columns have two levels, with {readings[judge[0]]}", change)
@@ -107,15 +103,11 @@ def _by_level_names(table: "Table") -> list[int]:
     notes = (pq.read_schema(table.path).metadata or {}).get(b"pandas", b"{}")
     names = [str(index.get("name") or "") for index in json.loads(notes).get("column_indexes", [])]
     found = [level for level, name in enumerate(names[:2]) if is_parameter_name(name)]
-    things = [level for level, name in enumerate(names[:2]) if THINGS.intersection(words_of(name))]
+    things = [level for level, name in enumerate(names[:2]) if is_thing_name(name)]
     return found or [1 - level for level in things]
 
 
 def _votes(labels: Sequence[tuple[str, ...]]) -> list[int]:
     """The level all of whose labels are usual names of quantities, if there is one."""
-    usual = [
-        level
-        for level in (0, 1)
-        if all(QUANTITIES.intersection({*words_of(name), name.lower()}) for name in labels[level])
-    ]
+    usual = [level for level in (0, 1) if all(is_quantity_name(name) for name in labels[level])]
     return usual if len(usual) == 1 else []

@@ -1,6 +1,5 @@
 """Columns of a table by their names and their first cells."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,7 +24,6 @@ __all__ = [
     "quoted",
     "row_text",
     "text_of",
-    "words_of",
 ]
 
 Kind = Literal["empty", "number", "date", "clock", "yearless", "text"]
@@ -33,7 +31,6 @@ NO_VALUE = frozenset(["", "na", "n/a", "nan", "null", "none", "-", "--", "."])
 MOST = 0.8  # of the cells of a column of times must be times
 HALF = 0.5
 SHOWN = 6  # names in a message
-WORD_ENDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 @dataclass(frozen=True)
@@ -96,11 +93,6 @@ class Columns:
         return [name for name in self.names if self.cells(name).kind in kinds]
 
 
-def words_of(name: str) -> tuple[str, ...]:
-    """The words of a column's name: ``stationId``, ``STATION_ID`` and ``station id`` alike."""
-    return tuple(re.findall(r"[^\W\d_]+|\d+", WORD_ENDS.sub(" ", name).lower()))
-
-
 def text_of(column: pd.Series) -> pd.Series:
     """Cells as texts without blanks around them, None where missing."""
     texts = column.astype(object).where(column.notna(), None)
@@ -132,7 +124,9 @@ def row_text(table: "Table", index: int) -> str:
 
 
 def _look(column: pd.Series, missing: set[str]) -> Cells:
-    texts = column.map(lambda cell: "" if cell is None or cell in missing or cell.lower() in NO_VALUE else cell)
+    texts = column.map(
+        lambda cell: "" if cell is None or cell in missing or cell.lower() in NO_VALUE else cell
+    )
     filled = texts[texts != ""].unique()
     if not len(filled):
         return Cells("empty", texts)

@@ -1,6 +1,7 @@
 """The second pass over a long table: readings in any order into an array on disk."""
 
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -11,7 +12,7 @@ import numpy as np
 from dynst.data.importers.resample import Steps, marked, values_of
 from dynst.data.importers.source import BLOCK_BYTES, Block
 
-__all__ = ["Keys", "Scratch", "StepScratch"]
+__all__ = ["Filling", "Keys", "Scratch", "StepScratch"]
 
 Shape = tuple[int, int, int]
 PART = 2**20  # looked at together
@@ -33,14 +34,27 @@ class _Files:
         self._stack.close()
 
     def array(self, dtype: type, shape: tuple[int, ...], fill: float = 0) -> np.ndarray:
-        file = self._stack.enter_context(tempfile.TemporaryFile())
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
+        self._stack.callback(file.close)
         made = np.memmap(file, dtype, "w+", shape=shape)
         if fill != 0:
             made[:] = fill
         return made
 
 
-class Scratch(_Files):
+class Filling(_Files, ABC):
+    """Where the readings of a long table go."""
+
+    @abstractmethod
+    def put(self, channel: int, time: np.ndarray, sensors: np.ndarray, numbers: np.ndarray) -> None:
+        """Readings ``[N]`` of a channel."""
+
+    @abstractmethod
+    def blocks(self) -> Iterator[Block]:
+        """All readings in order of time."""
+
+
+class Scratch(Filling):
     """One reading a cell of ``[T, S, C]``.
 
     Args:
@@ -56,20 +70,16 @@ class Scratch(_Files):
         self._values = self.array(np.float32, self._shape, np.nan)
         return self
 
-    def put(
-        self, channel: int, time: np.ndarray, sensors: np.ndarray, numbers: np.ndarray
-    ) -> None:
-        """Readings ``[N]`` of a channel."""
+    def put(self, channel: int, time: np.ndarray, sensors: np.ndarray, numbers: np.ndarray) -> None:
         with np.errstate(over="ignore"):
             self._values[np.searchsorted(self._time, time), sensors, channel] = numbers
 
     def blocks(self) -> Iterator[Block]:
-        """All readings in order of time."""
         for part in _parts(self._shape):
             yield self._time[part], np.asarray(self._values[part])
 
 
-class StepScratch(_Files):
+class StepScratch(Filling):
     """Sums and counts, or last readings, of the steps ``[T, S, C]``.
 
     Args:
@@ -93,10 +103,7 @@ class StepScratch(_Files):
             self._latest = self.array(np.int64, self._shape, np.iinfo(np.int64).min)
         return self
 
-    def put(
-        self, channel: int, time: np.ndarray, sensors: np.ndarray, numbers: np.ndarray
-    ) -> None:
-        """Readings ``[N]`` of a channel."""
+    def put(self, channel: int, time: np.ndarray, sensors: np.ndarray, numbers: np.ndarray) -> None:
         numbers = marked(numbers, self._markers)
         there = ~np.isnan(numbers)
         time, sensors, numbers = time[there], sensors[there], numbers[there]
@@ -120,7 +127,6 @@ class StepScratch(_Files):
         self._count.reshape(-1)[cells[newer]] = 1
 
     def blocks(self) -> Iterator[Block]:
-        """All readings in order of time."""
         for part in _parts(self._shape):
             values = values_of(self._total[part], self._count[part], self._steps.aggregate)
             yield self._time[part], values

@@ -11,7 +11,7 @@ from dynst.data.importers.quantities import Places, Quantities
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.resample import Steps
 from dynst.data.importers.source import PositionKind
-from dynst.data.importers.time_columns import Stamps
+from dynst.data.importers.stamps import Stamps
 from dynst.data.importers.times import TimeReader
 from dynst.errors import DataError
 
@@ -89,7 +89,9 @@ class Survey:
 
     def codes(self, codes: np.ndarray, names: list[str]) -> np.ndarray:
         """Places of sensors that were seen."""
-        return np.array([self.ids[name] for name in names], np.int64)[codes]
+        places = np.array([self.ids[name] for name in names], np.int64)
+        found: np.ndarray = places[codes]
+        return found
 
     def watch(self, name: str, sensors: np.ndarray, numbers: np.ndarray) -> None:
         """Numbers of a doubtful column, with the sensor of each."""

@@ -8,35 +8,35 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dynst.data.importers.clock_columns import RANGES, calendar_words
-from dynst.data.importers.columns import Cells, Columns, counts_up, quoted, words_of
-from dynst.data.importers.report import Finding, assumed
-from dynst.data.importers.sensor_columns import FLAGS, is_parameter_name, is_unit_name
+from dynst.data.importers.clock_columns import RANGES
+from dynst.data.importers.column_words import (
+    calendar_field,
+    is_flag_name,
+    is_height_name,
+    is_parameter_name,
+    is_season_name,
+    is_time_name,
+    is_unit_name,
+    is_value_name,
+    numbers_rows_name,
+    words_of,
+)
+from dynst.data.importers.columns import Cells, Columns, counts_up, quoted
+from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import PositionKind
 from dynst.data.importers.text_cells import is_number
-from dynst.data.importers.time_columns import is_time_name
 from dynst.errors import DataError
 
-__all__ = ["PLACES", "Places", "Quantities", "aside_by_name", "find_quantities"]
+__all__ = ["Places", "Quantities", "aside_by_name", "aside_finding", "find_quantities"]
 
-VALUES = frozenset(
-    "value values val reading readings result concentration measurement measured amount wert valeur "
-    "valor observation data".split()
-)
-ROWS = frozenset("index idx row rows rownum rowid nr seq fid objectid record".split())
-CATEGORIES = frozenset("id ids uuid uid code codes".split())
-ROW_IDS = frozenset(["id"])
-UNNAMED = frozenset({(), ("unnamed", "0"), ("index", "level", "0"), ("level", "0")})
-SHORT = 3  # letters of names such as min, which is a minimum as often as a minute
-SEASONS = frozenset(
-    "weekday dow dayofweek week quarter season holiday is_holiday weekend workday tod".split()
-)
 PLACES: tuple[tuple[frozenset[str], frozenset[str], PositionKind], ...] = (
     (frozenset(["longitude", "lon", "lng", "long"]), frozenset(["latitude", "lat"]), "lonlat"),
     (frozenset(["easting"]), frozenset(["northing"]), "plane"),
     (frozenset(["x"]), frozenset(["y"]), "plane"),
 )
-HEIGHTS = frozenset("elevation elev altitude alt height".split())
+SHORT = 3  # letters of names such as min, which is a minimum as often as a minute
+CATEGORIES = {("id",), ("ids",), ("uuid",), ("uid",), ("code",), ("codes",)}
+TEXTS = "texts"
 MAX_FLAGS = 20  # distinct values of a flag
 
 
@@ -95,7 +95,7 @@ def find_quantities(columns: Columns, stamps: list[str], sensor: str) -> Quantit
         rest = [name for name in rest if name not in {places.x, places.y}]
     numbers = [name for name in rest if columns.cells(name).kind == "number"]
     numbers += _filled_later(columns, [n for n in rest if columns.cells(n).kind == "empty"])
-    aside |= {name: "texts" for name in rest if name not in numbers}
+    aside |= {name: TEXTS for name in rest if name not in numbers}
     flags = [name for name, why in aside.items() if why == "a flag"]
     readings = [name for name in rest if name in numbers] or flags
     aside = {name: why for name, why in aside.items() if name not in readings}
@@ -115,17 +115,17 @@ def find_quantities(columns: Columns, stamps: list[str], sensor: str) -> Quantit
 
 def aside_by_name(columns: Columns, name: str) -> str:
     """Why a column of numbers is no reading, by its name and its first cells; "" where it is."""
-    cells, words = columns.cells(name), words_of(name)
+    cells = columns.cells(name)
     if not cells.whole:
         return ""
-    if words in UNNAMED or ROWS.issuperset(words) or words[-1] in ROW_IDS:
+    if numbers_rows_name(name):
         return "numbers the rows" if len(np.unique(cells.numbers)) == len(cells.numbers) else ""
-    part = calendar_words(words) if len(name) > SHORT else None
+    part = calendar_field(name) if len(name) > SHORT else None
     if part is not None and cells.within(*RANGES[part]):
         return "a part of the time"
-    if is_time_name(name) or SEASONS.intersection(words):
+    if is_time_name(name) or is_season_name(name):
         return "a part of the time"
-    if FLAGS.intersection(words) and not {"air", "index"}.intersection(words):
+    if is_flag_name(name):
         return "a flag" if len(np.unique(cells.numbers)) <= MAX_FLAGS else ""
     return ""
 
@@ -133,7 +133,7 @@ def aside_by_name(columns: Columns, name: str) -> str:
 def _are_parameters(columns: Columns, names: tuple[str, ...]) -> bool:
     """Whether the user's names are those of parameters, or of the column of their values."""
     return any(name not in columns.names for name in names) or (
-        len(names) == 1 and bool(VALUES.intersection(words_of(names[0])))
+        len(names) == 1 and is_value_name(names[0])
     )
 
 
@@ -155,7 +155,7 @@ def _aside(columns: Columns, name: str, sensor: str) -> str:
         return ""
     if why := aside_by_name(columns, name):
         return why
-    if cells.whole and CATEGORIES.intersection(words_of(name)[-1:]):
+    if cells.whole and words_of(name)[-1:] in CATEGORIES:
         return "a number that names something"
     several = columns.cells(sensor).texts.nunique() > 1
     if several and cells.whole and counts_up(cells.numbers):
@@ -202,7 +202,7 @@ def _first(cells: pa.Array) -> object:
 def _constant(columns: Columns, name: str, sensor: str) -> bool:
     """Whether the first rows show no change of a sensor's number, though it has several."""
     cells: Cells = columns.cells(name)
-    if HEIGHTS.intersection(words_of(name)):
+    if is_height_name(name):
         return True
     frame = pd.DataFrame(
         {"sensor": columns.cells(sensor).texts, "number": cells.texts.where(cells.texts != "")}
@@ -220,7 +220,7 @@ def _by_parameter(
     places: Places | None,
     aside: dict[str, str],
 ) -> Quantities:
-    named = [name for name in readings if VALUES.intersection(words_of(name))]
+    named = [name for name in readings if is_value_name(name)]
     values = readings if len(readings) == 1 else named
     if len(values) != 1:
         raise DataError(
@@ -233,8 +233,11 @@ def _by_parameter(
 
 def aside_finding(aside: Mapping[str, str]) -> tuple[Finding, ...]:
     """What is said of columns that are no readings."""
-    if not aside:
-        return ()
-    text = ", ".join(f"'{name}' ({why})" for name, why in aside.items())
-    first = next(iter(aside))
-    return (assumed(f"no readings: {text}", f"--variable '{first}' takes a column of numbers"),)
+    numbers = {name: why for name, why in aside.items() if why != TEXTS}
+    texts = [name for name in aside if name not in numbers]
+    found = [known(f"no numbers, so no readings: {quoted(texts)}")] if texts else []
+    if numbers:
+        text = ", ".join(f"{quoted([name])} ({why})" for name, why in numbers.items())
+        flag = f"--variable '{next(iter(numbers))}' takes a column"
+        found.append(assumed(f"no readings: {text}", flag))
+    return tuple(found)

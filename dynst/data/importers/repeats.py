@@ -1,6 +1,6 @@
 """Two readings of one sensor at one time, and whether a clock that was put back is why."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -25,11 +25,11 @@ def may_be_put_back(local: int) -> bool:
     moment = datetime.fromtimestamp(local, ZoneInfo("UTC")).replace(tzinfo=None)
     if moment.hour not in NIGHT:
         return False
-    return any(
-        moment.replace(tzinfo=zone, fold=0).utcoffset()
-        > moment.replace(tzinfo=zone, fold=1).utcoffset()  # type: ignore[operator]
-        for zone in _zones()
-    )
+    return any(_ahead(moment, zone, 0) > _ahead(moment, zone, 1) for zone in _zones())
+
+
+def _ahead(moment: datetime, zone: ZoneInfo, fold: int) -> timedelta:
+    return moment.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta(0)
 
 
 @cache

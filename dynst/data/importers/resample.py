@@ -133,8 +133,12 @@ class _Totals:
     def joined(self, later: "_Totals") -> "_Totals":
         """With the steps that follow, of which the first may be the last of these."""
         if self.time[-1] != later.time[0]:
-            parts = ((self.time, later.time), (self.total, later.total), (self.count, later.count))
-            return _Totals(*(np.concatenate(part) for part in parts), self.aggregate)
+            return _Totals(
+                np.concatenate([self.time, later.time]),
+                np.concatenate([self.total, later.total]),
+                np.concatenate([self.count, later.count]),
+                self.aggregate,
+            )
         total, count = later.total.copy(), later.count.copy()
         if self.aggregate == "last":
             total[0] = np.where(count[0] > 0, total[0], self.total[-1])

@@ -6,43 +6,21 @@ from itertools import islice
 import numpy as np
 import pandas as pd
 
-from dynst.data.importers.columns import Cells, Columns, quoted, text_of, words_of
+from dynst.data.importers.column_words import (
+    calendar_field,
+    is_flag_name,
+    is_parameter_name,
+    is_sensor_name,
+    is_time_name,
+    is_unit_name,
+    sensor_rank,
+)
+from dynst.data.importers.columns import Cells, Columns, quoted, text_of
 from dynst.data.importers.report import Finding, assumed
-from dynst.data.importers.time_columns import Stamps, is_time_name
+from dynst.data.importers.stamps import Stamps
 from dynst.errors import DataError
 
-__all__ = ["SensorColumn", "find_sensor", "is_parameter_name", "is_unit_name"]
-
-EXACT = (
-    "sensor id",
-    "sensor",
-    "sensorid",
-    "station id",
-    "stations id",
-    "station",
-    "entity id",
-    "detector id",
-    "detector",
-    "location id",
-    "location",
-    "site id",
-    "site",
-)
-THINGS = frozenset(
-    "sensor sensors sensorid station stations stationid stn wban site siteid location locationid "
-    "loc detector detectorid entity device deviceid node nodeid mote moteid meter meterid counter "
-    "stop stopid segment link gauge asset well buoy plant facility monitor logger lclid".split()
-)
-LABELS = frozenset("id ids no nr nbr num number code name key label uid the".split())
-PARAMETERS = frozenset(
-    "parameter param variable pollutant quantity observable element datatype indicator metric "
-    "phenomenon species property measurand measure".split()
-)
-UNITS = frozenset("unit units uom unite einheit unitofmeasure".split())
-FLAGS = frozenset(
-    "qc flag flags quality qa qualifier status valid validity approved provisional comment comments "
-    "remark remarks note notes".split()
-)
+__all__ = ["SensorColumn", "find_sensor"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +53,7 @@ class _Rows:
     def unique(self, name: str) -> bool:
         """Whether no time has two rows of one sensor (and parameter)."""
         rows = np.stack([self.time, self.columns[name], self.parameter])
-        return np.unique(rows, axis=1).shape[1] == self.count
+        return len(np.unique(rows, axis=1).T) == self.count
 
     def numbers_rows(self, name: str) -> bool:
         """Whether each row has a name of its own, though there are several times."""
@@ -83,18 +61,9 @@ class _Rows:
 
     def alike(self, one: str, other: str) -> bool:
         """Whether two columns tell the same sensors apart."""
-        pairs = np.unique(np.stack([self.columns[one], self.columns[other]]), axis=1).shape[1]
+        both = np.stack([self.columns[one], self.columns[other]])
+        pairs = len(np.unique(both, axis=1).T)
         return pairs == self.distinct(one) == self.distinct(other)
-
-
-def is_parameter_name(name: str) -> bool:
-    """Whether a column of this name tells which quantity a row has."""
-    return bool(PARAMETERS.intersection(words_of(name))) and len(words_of(name)) <= 2
-
-
-def is_unit_name(name: str) -> bool:
-    """Whether a column of this name has the unit of a row's reading."""
-    return bool(UNITS.intersection(words_of(name)))
 
 
 def find_sensor(columns: Columns, stamps: Stamps) -> SensorColumn | None:
@@ -121,7 +90,7 @@ def find_sensor(columns: Columns, stamps: Stamps) -> SensorColumn | None:
     if not fit:
         return _each_row_its_own(columns, candidates, rows)
     fit = [name for name in fit if rows.unique(name)] or fit
-    named = [name for name in fit if _is_thing(name)]
+    named = [name for name in fit if is_sensor_name(name)]
     if not named and len(fit) == 1 and _may_be_a_note(columns, stamps, rows, fit[0]):
         return None
     return _one_of(columns, rows, named or fit, candidates)
@@ -129,31 +98,21 @@ def find_sensor(columns: Columns, stamps: Stamps) -> SensorColumn | None:
 
 def _candidates(columns: Columns, stamps: Stamps) -> list[str]:
     rest = [name for name in columns.names if name not in stamps.columns]
-    named = [name for name in rest if _is_thing(name) and _names(columns.cells(name))]
+    named = [name for name in rest if is_sensor_name(name) and _names(columns.cells(name))]
     texts = [
         name
         for name in rest
         if columns.cells(name).kind in {"text", "yearless"}
-        and not (is_unit_name(name) or FLAGS.intersection(words_of(name)) or is_time_name(name))
+        and not (is_unit_name(name) or is_time_name(name) or calendar_field(name))
+        and not is_flag_name(name)
     ]
     found = [*named, *(name for name in texts if name not in named)]
     others = [name for name in found if not is_parameter_name(name)]
     return others or found
 
 
-def _is_thing(name: str) -> bool:
-    words = [word for word in words_of(name)]
-    things = THINGS.intersection(words)
-    return words == ["id"] or (bool(things) and THINGS.union(LABELS).issuperset(words))
-
-
 def _names(cells: Cells) -> bool:
     return cells.whole if cells.kind == "number" else cells.kind != "empty"
-
-
-def _rank(name: str) -> tuple[int, bool]:
-    words = " ".join(words_of(name))
-    return (EXACT.index(words) if words in EXACT else len(EXACT)), words == "id"
 
 
 def _rows_of(columns: Columns, stamps: Stamps, candidates: list[str]) -> _Rows:
@@ -182,9 +141,7 @@ def _coded(
     return _Rows(pd.factorize(times)[0], {name: codes[name] for name in candidates}, parameter)
 
 
-def _each_row_its_own(
-    columns: Columns, candidates: list[str], rows: _Rows
-) -> SensorColumn | None:
+def _each_row_its_own(columns: Columns, candidates: list[str], rows: _Rows) -> SensorColumn | None:
     """Numbers of rows: a long table without names of sensors, or a wide one."""
     if rows.times == rows.count:
         return None
@@ -204,11 +161,9 @@ def _may_be_a_note(columns: Columns, stamps: Stamps, rows: _Rows, name: str) -> 
     return len(readings) > 1
 
 
-def _one_of(
-    columns: Columns, rows: _Rows, names: list[str], candidates: list[str]
-) -> SensorColumn:
+def _one_of(columns: Columns, rows: _Rows, names: list[str], candidates: list[str]) -> SensorColumn:
     """The best of columns that fit, which must tell the same sensors apart."""
-    ranked = sorted(names, key=_rank)
+    ranked = sorted(names, key=sensor_rank)
     others = [name for name in ranked[1:] if not rows.alike(ranked[0], name)]
     if others:
         raise DataError(

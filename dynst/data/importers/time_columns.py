@@ -1,124 +1,38 @@
 """Which columns of a table are its time."""
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 
 from dynst.data.importers.clock_columns import (
     RANGES,
-    CalendarField,
     ClockForm,
     ClockPart,
     DatePart,
-    calendar_words,
 )
-from dynst.data.importers.columns import Columns, quoted, text_of, words_of
-from dynst.data.importers.report import Finding, assumed, known
+from dynst.data.importers.column_words import (
+    BEGINS,
+    CLOCKS,
+    ENDS,
+    CalendarField,
+    calendar_field,
+    header_zone,
+    is_clock_name,
+    is_placeholder,
+    is_time_name,
+    words_of,
+)
+from dynst.data.importers.columns import Columns, quoted
+from dynst.data.importers.report import Finding, assumed
 from dynst.data.importers.source import ReadOptions
+from dynst.data.importers.stamps import Stamps
 from dynst.data.importers.time_numbers import decide_numbers
-from dynst.data.importers.times import TimeReader, read_times
 from dynst.errors import DataError
 
-if TYPE_CHECKING:
-    from dynst.data.importers.formats.tables import Table
+__all__ = ["find_stamps"]
 
-__all__ = ["Stamps", "find_stamps", "is_time_name"]
-
-CORE = frozenset(
-    "time timestamp ts tstamp stamp date datetime datum unixtime unix epoch posix zeit zeitstempel "
-    "tijd fecha utctime timestep when".split()
-)
-BESIDE_CORE = frozenset(
-    "ms s us ns sec secs second seconds milli millis milliseconds utc gmt local mess obs "
-    "observation observed measurement start begin end from to of in the sample sampling index "
-    "valid period at on recorded".split()
-)
-PLACEHOLDERS = frozenset({(), ("index",), ("index", "level", "0"), ("unnamed", "0")})
-BEGINS = frozenset("start begin beginning from von first onset debut inicio".split())
-ENDS = frozenset("end ending stop to until till bis finish fin last".split())
-CLOCKS = frozenset("time clock hhmm hhmmss tod uhrzeit zeit heure hora ora tijd utc hour hr".split())
-HEADER_ZONE = re.compile(r"\b(?:UTC|GMT)(?:\s*([+-])(\d{1,2})(?::?(\d{2}))?)?(?![\w/])")
 CALENDAR: tuple[CalendarField, ...] = ("year", "month", "day")
 YEARDAY: tuple[CalendarField, ...] = ("year", "yearday")
 CLOCK: tuple[CalendarField, ...] = ("hour", "minute", "second")
 COMPACT_DATES = ("%Y%m%d", "%Y%m", "%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S")
-
-
-@dataclass(frozen=True)
-class Stamps:
-    """The columns that give the time, and how they become one.
-
-    Args:
-        date: in one column, which may have the clock too, or in several.
-        clock: beside it, if there is one.
-        findings: what is known and was assumed of them.
-        plain: whether the columns are put together as they are, with a blank between them.
-    """
-
-    date: DatePart
-    clock: ClockPart | None = None
-    findings: tuple[Finding, ...] = ()
-    plain: tuple[str, ...] = ()
-
-    @property
-    def columns(self) -> list[str]:
-        """Their names, each once."""
-        if self.plain:
-            return list(self.plain)
-        beside = self.clock.columns if self.clock else ()
-        return list(dict.fromkeys((*self.date.columns, *beside)))
-
-    def join(self, batch: pa.RecordBatch) -> pd.Series:
-        """The time of each row of a batch that has the columns, missing where one of them is."""
-        if self.plain:
-            first, *rest = (text_of(batch.column(name).to_pandas()) for name in self.plain)
-            for texts in rest:
-                first = first + " " + texts
-            return first
-        if self.date.column is not None and self.clock is None:
-            column: pd.Series = batch.column(self.date.column).to_pandas()
-            return (
-                column.astype(object)
-                if isinstance(column.dtype, pd.CategoricalDtype)
-                else column
-            )
-        dates = self.date.texts(batch)
-        return dates if self.clock is None else dates + " " + self.clock.texts(batch)
-
-    def parts(self, table: "Table") -> Iterator[pd.Series]:
-        """The time of each row of a table, part by part, without reading other columns."""
-        return (self.join(batch) for batch in table.batches(set(self.columns), self.columns))
-
-    def sample(self, table: "Table") -> pd.Series:
-        """The times of the first rows as texts."""
-        rows = table.sample[self.columns].astype(str)
-        texts: pd.Series = self.join(pa.RecordBatch.from_pandas(rows, preserve_index=False))
-        return texts.astype(str)
-
-    def reader(self, table: "Table", options: ReadOptions) -> TimeReader:
-        """How the times are written, decided for the whole table.
-
-        Raises:
-            DataError: they are no times, or may be read in two ways.
-        """
-        reader = read_times(lambda: self.parts(table), options)
-        zone = next(filter(None, map(_header_zone, self.columns)), None)
-        if zone is None or not reader.clock.has_datetimes or reader.clock.zone is not None:
-            return reader
-        reader = read_times(lambda: self.parts(table), replace(options, zone=zone))
-        reader.findings.append(known(f"times are those of {zone}, by the header"))
-        return reader
-
-
-def is_time_name(name: str) -> bool:
-    """Whether a column's name can only be that of a time."""
-    words = [word for word in words_of(name) if not word.isdigit()]
-    return bool(CORE.intersection(words)) and CORE.union(BESIDE_CORE).issuperset(words)
 
 
 def find_stamps(columns: Columns) -> Stamps | None:
@@ -165,7 +79,7 @@ def _given(columns: Columns) -> Stamps:
         if len(names) == 1:
             return Stamps(DatePart(column=names[0]))
         return Stamps(DatePart(column=names[0]), plain=names)
-    fields = {part: name for name in names if (part := calendar_words(words_of(name)))}
+    fields = {part: name for name in names if (part := calendar_field(name))}
     if "year" in fields and len(fields) == len(names):
         clock = ClockPart(fields=_clock_fields(fields)) if "hour" in fields else None
         return Stamps(_date_fields(fields), clock)
@@ -198,7 +112,7 @@ def _choose(columns: Columns, names: list[str]) -> tuple[str, tuple[Finding, ...
     if len(best) > 1:
         begins = [name for name in best if BEGINS.intersection(words_of(name))]
         ends = [name for name in best if ENDS.intersection(words_of(name))]
-        in_utc = [name for name in best if _header_zone(name) or "utc" in words_of(name)]
+        in_utc = [name for name in best if header_zone(name) or "utc" in words_of(name)]
         best = begins if begins and ends else in_utc or best
     if len(best) > 1 and not _same(columns, best):
         raise DataError(
@@ -218,7 +132,7 @@ def _rank(columns: Columns, name: str) -> tuple[bool, bool, bool, int]:
         form = _number_form(columns, name)
         return form is None, form == "count", not is_time_name(name), 0
     words = words_of(name)
-    exact = is_time_name(name) or words in PLACEHOLDERS
+    exact = is_time_name(name) or is_placeholder(name)
     near = any(core in word for word in words for core in ("time", "date", "zeit"))
     constant = cells.texts.nunique() == 1 and len(cells.texts) > 1
     return constant, not cells.clocked, not exact, 0 if exact or near else 1
@@ -260,7 +174,7 @@ def _clock(columns: Columns, date: DatePart) -> ClockPart | None:
     if "hour" in fields:
         return ClockPart(fields=_clock_fields(fields))
     for name in rest:
-        if set(words_of(name)) <= CLOCKS and words_of(name):
+        if is_clock_name(name):
             form = _clock_form(columns, name)
             if form is not None:
                 return ClockPart(column=name, form=form)
@@ -297,7 +211,7 @@ def _calendar(columns: Columns) -> dict[CalendarField, str]:
     """Columns named as parts of a date or clock, and within its range."""
     found: dict[CalendarField, str] = {}
     for name in columns.of_kind("number"):
-        part = calendar_words(words_of(name))
+        part = calendar_field(name)
         if part == "month" and part in found and name == "mm":
             part = "minute"  # as buoys have it: YY MM DD hh mm
         if part and part not in found and columns.cells(name).within(*RANGES[part]):
@@ -316,16 +230,6 @@ def _clock_fields(fields: dict[CalendarField, str]) -> dict[CalendarField, str]:
 
 def _leads(columns: Columns, name: str) -> bool:
     return name == columns.names[0] or is_time_name(name)
-
-
-def _header_zone(name: str) -> str | None:
-    """The zone that a header such as ``Time (UTC)`` or ``GMT+1`` tells."""
-    found = HEADER_ZONE.search(name)
-    if not found:
-        return "UTC" if words_of(name)[-1:] == ("utc",) and len(words_of(name)) > 1 else None
-    if not found[1] or int(found[2]) + int(found[3] or 0) == 0:
-        return "UTC"
-    return f"{found[1]}{int(found[2]):02d}:{found[3] or '00'}"
 
 
 def _refuse_unnamed_epochs(columns: Columns) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from dynst.data.importers.columns import Columns, findings_of, quoted, row_text
 from dynst.data.importers.formats.tables import Table, is_table, open_table
-from dynst.data.importers.long_scratch import Keys, Scratch, StepScratch
+from dynst.data.importers.long_scratch import Filling, Keys, Scratch, StepScratch
 from dynst.data.importers.long_signals import Signals
 from dynst.data.importers.long_survey import LongRows, Survey, floats, survey
 from dynst.data.importers.quantities import Quantities, aside_finding, find_quantities
@@ -71,7 +71,7 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
     steps = steps_of(reader.clock, options)
     rows = LongRows(columns, stamps, reader, sensor.name, quantities.parameter)
     seen = survey(rows, quantities, steps)
-    _refuse_padded(table, seen)
+    _refuse_blank(table, seen)
     quantities = _decided(quantities, seen)
     channels, of_parameter = _channels(table, quantities, seen, options)
     positions, geometry, placed = seen.positions(quantities.places)
@@ -113,9 +113,8 @@ def _summary(rows: LongRows, quantities: Quantities) -> Finding:
     )
 
 
-def _refuse_padded(table: Table, seen: Survey) -> None:
-    """Names that are alike but for the case of their letters are no typing mistake of ours."""
-    if seen.rows and "" in seen.ids:
+def _refuse_blank(table: Table, seen: Survey) -> None:
+    if "" in seen.ids:
         raise DataError(f"{table.path}: every row must name its sensor, but one has a blank")
 
 
@@ -207,7 +206,7 @@ class _Second:
             done += batch.num_rows
             yield row, [floats(batch.column(name)) for name in self.quantities.readings]
 
-    def _put(self, scratch: Scratch | StepScratch, row: Row, values: list[np.ndarray]) -> None:
+    def _put(self, scratch: Filling, row: Row, values: list[np.ndarray]) -> None:
         time, sensors, parameters = row
         raw = np.full((len(time), 1, len(self.source.channels)), np.nan) if self.steps else None
         if self.of_parameter:

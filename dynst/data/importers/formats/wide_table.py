@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from dynst.data.clock import Clock
 from dynst.data.importers.column_levels import Levels, find_levels
-from dynst.data.importers.columns import Columns, counts_up, findings_of, quoted, words_of
+from dynst.data.importers.column_words import is_flag_name
+from dynst.data.importers.columns import Columns, counts_up, findings_of, quoted
 from dynst.data.importers.formats import long_table
 from dynst.data.importers.formats.tables import Table, is_table, open_table
 from dynst.data.importers.quantities import aside_by_name
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.resample import resampled
-from dynst.data.importers.sensor_columns import FLAGS
 from dynst.data.importers.source import Block, ReadOptions, Source, step_times
+from dynst.data.importers.stamps import Stamps
 from dynst.data.importers.text_cells import is_number
-from dynst.data.importers.time_columns import Stamps, find_stamps
+from dynst.data.importers.time_columns import find_stamps
 from dynst.data.importers.times import TimeReader
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
@@ -47,14 +49,16 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
     names = [name for name in table.columns if name not in aside]
     if stamps is not None:
         names = [name for name in names if name not in stamps.columns]
-        _refuse_repeated(columns, stamps)
     _refuse_texts(columns, names)
+    if stamps is not None:
+        _refuse_repeated(columns, stamps)
     if not names:
         raise DataError(f"{table.path} has no column of readings beside {quoted(table.columns)}")
     levels = find_levels(table, options)
     reader = stamps.reader(table, options) if stamps else None
     clock, timed = _times(stamps, reader, options)
     places, ids, channels = _places(names, levels)
+    said = len(reader.findings) if reader else 0
     return Source(
         kind,
         ids,
@@ -68,10 +72,13 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
             *_of_aside(aside),
             *_of_counts(columns, names),
         ),
+        late_findings=lambda: reader.findings[said:] if reader else (),
     )
 
 
-def _times(stamps: Stamps | None, reader: TimeReader | None, options: ReadOptions):
+def _times(
+    stamps: Stamps | None, reader: TimeReader | None, options: ReadOptions
+) -> tuple[Clock, tuple[Finding, ...]]:
     if stamps is None or reader is None:
         _, clock, findings = step_times(1, options)
         return clock, findings
@@ -101,12 +108,12 @@ def _places(
 def _refuse_other_tables(table: Table) -> None:
     lower = [name.lower() for name in table.columns]
     numbers = all(is_number(name) for name in table.columns)
-    if numbers and len(set(map(float, table.columns))) == len(table.columns):
-        if any("." in name for name in table.columns):
-            raise DataError(
-                f"{table.path} has no header line (its first line holds readings); put sensor ids "
-                f"there, or use --kind lstnet"
-            )
+    distinct = numbers and len(set(map(float, table.columns))) == len(table.columns)
+    if distinct and any("." in name for name in table.columns):
+        raise DataError(
+            f"{table.path} has no header line (its first line holds readings); put sensor ids "
+            f"there, or use --kind lstnet"
+        )
     if set(lower[:2]) in EDGE_ENDS or set(lower[1:3]) in EDGE_ENDS:
         raise DataError(
             f"{table.path} looks like an edge list; import the readings, and name this file with "
@@ -128,7 +135,7 @@ def _aside(columns: Columns, stamps: list[str]) -> dict[str, str]:
         cells = columns.cells(name)
         if cells.kind in {"date", "clock"} and stamps:
             found[name] = "a part of the time"
-        elif cells.kind == "text" and FLAGS.intersection(words_of(name)):
+        elif cells.kind == "text" and is_flag_name(name):
             found[name] = "a flag"
         elif cells.kind == "number" and (why := aside_by_name(columns, name)):
             found[name] = why

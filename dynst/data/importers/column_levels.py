@@ -1,10 +1,8 @@
 """Columns of two levels, as pandas writes them: sensor and quantity."""
 
-import ast
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
@@ -12,10 +10,8 @@ from dynst.data.importers.column_words import is_parameter_name, is_quantity_nam
 from dynst.data.importers.columns import quoted
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions
+from dynst.data.importers.tabular.table import Table
 from dynst.errors import DataError
-
-if TYPE_CHECKING:
-    from dynst.data.importers.formats.tables import Table
 
 __all__ = ["Levels", "find_levels"]
 
@@ -37,13 +33,15 @@ class Levels:
     finding: Finding
 
 
-def find_levels(table: "Table", options: ReadOptions) -> Levels | None:
+def find_levels(table: Table, options: ReadOptions) -> Levels | None:
     """None where the columns have names of one level.
 
     Raises:
         DataError: there are more than two levels, or either of them may be the sensor.
     """
-    labels = getattr(table, "levels", None) or tuple(map(_labels, table.columns))
+    labels = table.levels
+    if labels is None:
+        return None
     named = {
         name: tuple(str(part).strip() for part in parts)
         for name, parts in zip(table.columns, labels, strict=True)
@@ -64,18 +62,8 @@ def find_levels(table: "Table", options: ReadOptions) -> Levels | None:
     return Levels(sensors, quantities, columns, finding)
 
 
-def _labels(name: str) -> tuple[str, ...]:
-    if not (name.startswith("(") and name.endswith(")")):
-        return (name,)
-    try:
-        parts = ast.literal_eval(name)
-    except (ValueError, SyntaxError):
-        return (name,)
-    return tuple(map(str, parts)) if isinstance(parts, tuple) and parts else (name,)
-
-
 def _quantity_level(
-    table: "Table", pairs: Sequence[tuple[str, ...]], options: ReadOptions
+    table: Table, pairs: Sequence[tuple[str, ...]], options: ReadOptions
 ) -> tuple[int, Finding]:
     labels = [tuple(dict.fromkeys(parts[level] for parts in pairs)) for level in (0, 1)]
     readings = [
@@ -96,7 +84,7 @@ def _quantity_level(
     )
 
 
-def _by_level_names(table: "Table") -> list[int]:
+def _by_level_names(table: Table) -> list[int]:
     """By what pandas notes of the levels' names."""
     if table.path.suffix not in {".parquet", ".pq"}:
         return []

@@ -3,33 +3,25 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from dynst.data.importers.report import Finding
 from dynst.data.importers.source import ReadOptions
-from dynst.data.importers.text_cells import is_number
+from dynst.data.importers.tabular.table import Table
 from dynst.data.importers.time_texts import shape_of
-
-if TYPE_CHECKING:
-    from dynst.data.importers.formats.tables import Table
 
 __all__ = [
     "Cells",
     "Columns",
     "counts_up",
-    "findings_of",
     "quoted",
-    "row_text",
     "text_of",
 ]
 
 Kind = Literal["empty", "number", "date", "clock", "yearless", "text"]
-NO_VALUE = frozenset(["", "na", "n/a", "nan", "null", "none", "-", "--", "."])
 MOST = 0.8  # of the cells of a column of times must be times
-HALF = 0.5
 SHOWN = 6  # names in a message
 
 
@@ -73,7 +65,7 @@ class Columns:
         options: what the user says of missing cells.
     """
 
-    table: "Table"
+    table: Table
     options: ReadOptions
     _found: dict[str, Cells] = field(default_factory=dict, repr=False)
 
@@ -84,8 +76,8 @@ class Columns:
     def cells(self, name: str) -> Cells:
         """The first cells of a column."""
         if name not in self._found:
-            cells = text_of(self.table.sample[name])
-            self._found[name] = _look(cells, set(self.options.missing))
+            texts = text_of(self.table.sample[name]).fillna("")
+            self._found[name] = _look(texts, number=self.table.is_numeric(name))
         return self._found[name]
 
     def of_kind(self, *kinds: Kind) -> list[str]:
@@ -111,26 +103,11 @@ def quoted(names: Iterable[str]) -> str:
     return shown + (", …" if len(names) > SHOWN else "")
 
 
-def findings_of(table: "Table") -> tuple[Finding, ...]:
-    """What is said of the table before its columns are looked at."""
-    found: tuple[Finding, ...] = getattr(table, "findings", ())
-    return found
-
-
-def row_text(table: "Table", index: int) -> str:
-    """How a message names a row; ``index`` counts from 0."""
-    named = getattr(table, "row_of", None)
-    return str(named(index)) if named else f"row {index + 1} below the header"
-
-
-def _look(column: pd.Series, missing: set[str]) -> Cells:
-    texts = column.map(
-        lambda cell: "" if cell is None or cell in missing or cell.lower() in NO_VALUE else cell
-    )
+def _look(texts: pd.Series, *, number: bool) -> Cells:
     filled = texts[texts != ""].unique()
     if not len(filled):
         return Cells("empty", texts)
-    if np.mean([is_number(text) for text in filled]) > HALF:
+    if number:
         return Cells("number", texts)
     shapes = [shape_of(text) for text in filled]
     if np.mean([bool(shape.dates) for shape in shapes]) >= MOST:

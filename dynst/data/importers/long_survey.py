@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from dynst.data.importers.columns import Columns, row_text
+from dynst.data.importers.columns import Columns
 from dynst.data.importers.quantities import Places, Quantities
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.resample import Steps
@@ -58,7 +58,7 @@ class LongRows:
 
     def _refuse_missing(self, missing: np.ndarray, before: int, what: str, name: str) -> None:
         if missing.any():
-            row = row_text(self.columns.table, before + int(missing.argmax()))
+            row = self.columns.table.row_of(before + int(missing.argmax()))
             raise DataError(
                 f"{self.columns.table.path}: every row must name its {what}, but {row} has no "
                 f"'{name}'; remove it"

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
@@ -12,10 +11,8 @@ from dynst.data.importers.column_words import header_zone
 from dynst.data.importers.columns import text_of
 from dynst.data.importers.report import Finding, known
 from dynst.data.importers.source import ReadOptions
+from dynst.data.importers.tabular.table import Table
 from dynst.data.importers.times import TimeReader, read_times
-
-if TYPE_CHECKING:
-    from dynst.data.importers.formats.tables import Table
 
 __all__ = ["Stamps"]
 
@@ -59,17 +56,17 @@ class Stamps:
         dates = self.date.texts(batch)
         return dates if self.clock is None else dates + " " + self.clock.texts(batch)
 
-    def parts(self, table: "Table") -> Iterator[pd.Series]:
+    def parts(self, table: Table) -> Iterator[pd.Series]:
         """The time of each row of a table, part by part, without reading other columns."""
         return (self.join(batch) for batch in table.batches(set(self.columns), self.columns))
 
-    def sample(self, table: "Table") -> pd.Series:
+    def sample(self, table: Table) -> pd.Series:
         """The times of the first rows as texts."""
         rows = table.sample[self.columns].astype(str)
         texts: pd.Series = self.join(pa.RecordBatch.from_pandas(rows, preserve_index=False))
         return texts.astype(str)
 
-    def reader(self, table: "Table", options: ReadOptions) -> TimeReader:
+    def reader(self, table: Table, options: ReadOptions) -> TimeReader:
         """How the times are written, decided for the whole table.
 
         Raises:

@@ -28,7 +28,7 @@ def read(path: Path, options: ReadOptions) -> Source:
     dyna = next(folder.glob("*.dyna"), None) if path.is_dir() else path.with_suffix(".dyna")
     if dyna is None or not dyna.is_file():
         raise DataError(f"{folder} has no .dyna file; name the folder of LibCity's atomic files")
-    table = open_table(dyna)
+    table = open_table(dyna, options)
     quantities = [
         name for name in table.columns if name not in {"dyna_id", "type", "time", "entity_id"}
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dynst.data.importers.columns import Columns, findings_of, quoted, row_text
+from dynst.data.importers.columns import Columns, quoted
 from dynst.data.importers.formats.tables import Table, is_table, open_table
 from dynst.data.importers.long_scratch import Filling, Keys, Scratch, StepScratch
 from dynst.data.importers.long_signals import Signals
@@ -35,7 +35,7 @@ def matches(path: Path, options: ReadOptions) -> bool:
     if not is_table(path):
         return False
     try:
-        table = open_table(path)
+        table = open_table(path, options)
     except Exception:  # the reader itself will say what is wrong
         return False
     if options.sensor_column is not None:
@@ -51,7 +51,7 @@ def matches(path: Path, options: ReadOptions) -> bool:
 
 
 def read(path: Path, options: ReadOptions) -> Source:
-    return long_source(KIND, open_table(path), options)
+    return long_source(KIND, open_table(path, options), options)
 
 
 def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
@@ -70,6 +70,7 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
     reader = stamps.reader(table, options)
     steps = steps_of(reader.clock, options)
     rows = LongRows(columns, stamps, reader, sensor.name, quantities.parameter)
+    table.check_readings(quantities.readings)
     seen = survey(rows, quantities, steps)
     _refuse_blank(table, seen)
     quantities = _decided(quantities, seen)
@@ -87,7 +88,7 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
         geometry=geometry,
         clock=reader.clock,
         findings=(
-            *findings_of(table),
+            *table.findings,
             _summary(rows, quantities),
             *stamps.findings,
             *reader.findings,
@@ -253,7 +254,7 @@ class _Second:
         name = list(self.seen.ids)[sensor]
         what = f" of '{list(self.seen.parameters)[parameter]}'" if self.of_parameter else ""
         alike = np.array_equal(readings[0], readings[1], equal_nan=True)
-        both = " and ".join(row_text(self.table, index) for index in found[:2])
+        both = " and ".join(self.table.row_of(index) for index in found[:2])
         raise DataError(
             f"{self.table.path}: sensor '{name}' has two readings{what} at "
             f"{self.source.clock.label(time)} ({both}, which are "

@@ -21,7 +21,7 @@ def matches(path: Path, options: ReadOptions) -> bool:
 
 def read(path: Path, options: ReadOptions) -> Source:
     file = _series(path)
-    source = wide_source(KIND, open_table(file), options)
+    source = wide_source(KIND, open_table(file, options), options)
     graph_file = file.with_name("adj.npz")
     if not graph_file.is_file():
         return source

@@ -1,58 +1,19 @@
-"""Delimited text and Parquet as a stream of Arrow batches; what the table readers share."""
+"""Delimited text and Parquet as named columns of cells; what the table readers share."""
 
-import gzip
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
-
+from dynst.data.importers.source import ReadOptions
+from dynst.data.importers.tabular.marks import USUAL_MARKS
+from dynst.data.importers.tabular.parquet_table import open_parquet_table
+from dynst.data.importers.tabular.table import Table
+from dynst.data.importers.tabular.text_opening import open_text_table
 from dynst.errors import DataError
 
-__all__ = ["NULLS", "Table", "is_table", "open_table"]
+__all__ = ["NULLS", "Table", "is_table", "open_rows", "open_table"]
 
 SUFFIXES = {".csv", ".tsv", ".parquet", ".pq"}
-NULLS = ["", "NaN", "nan", "NA", "N/A", "null", "NULL", "None", "-"]
-BLOCK_BYTES = 8 * 2**20
-SAMPLE_ROWS, SAMPLE_CELLS = 200, 20_000
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table on disk: its columns, its first rows as text, and a way through all of it."""
-
-    path: Path
-    columns: tuple[str, ...]
-    sample: pd.DataFrame
-    separator: str = ","
-
-    def batches(self, text: set[str], columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """All rows in bounded parts.
-
-        Columns in ``text`` as text or as stored, the others as float64.
-        """
-        if self.path.suffix in {".parquet", ".pq"}:
-            yield from pq.ParquetFile(self.path).iter_batches(batch_size=65_536, columns=columns)
-            return
-        types = {name: pa.string() if name in text else pa.float64() for name in self.columns}
-        convert = pa.csv.ConvertOptions(
-            column_types=types,
-            null_values=NULLS,
-            strings_can_be_null=True,
-            include_columns=columns or [],
-            quoted_strings_can_be_null=True,
-        )
-        read = pa.csv.ReadOptions(
-            block_size=BLOCK_BYTES, column_names=list(self.columns), skip_rows=1
-        )
-        parse = pa.csv.ParseOptions(delimiter=self.separator)
-        with pa.input_stream(str(self.path), compression="detect") as stream:
-            yield from pa.csv.open_csv(
-                stream, read_options=read, parse_options=parse, convert_options=convert
-            )
+PARQUET = {".parquet", ".pq"}
+NULLS = USUAL_MARKS
 
 
 def is_table(path: Path) -> bool:
@@ -60,66 +21,37 @@ def is_table(path: Path) -> bool:
     return path.is_file() and Path(name).suffix in SUFFIXES
 
 
-def open_table(path: Path) -> Table:
-    """Raises DataError where the file has no header line with at least two columns, or no row below
-    it.
+def open_table(
+    path: Path,
+    options: ReadOptions = ReadOptions(),  # noqa: B008
+) -> Table:
+    """A table whose first line names its columns.
+
+    Raises:
+        DataError: it has no header line with at least two columns, no row below it, or may be read
+            in two ways.
     """
-    if path.suffix in {".parquet", ".pq"}:
-        return _open_parquet(path)
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8-sig") as file:
-        head = file.readline()
-    if not head.strip():
-        raise DataError(f"{path} is empty; bring a file with a header line and rows below it")
-    separator = max(",;\t", key=head.count)
-    rows = max(20, min(SAMPLE_ROWS, SAMPLE_CELLS // (head.count(separator) + 1)))
-    sample = pd.read_csv(
-        path,
-        sep=separator,
-        nrows=rows,
-        dtype=str,
-        keep_default_na=False,
-        index_col=False,
-        encoding="utf-8-sig",
-    )
-    columns = tuple(text.strip().strip('"') for text in head.rstrip("\r\n").split(separator))
-    if '"' in head:
-        columns = tuple(map(str, sample.columns))
-    return _checked(
-        Table(
-            path,
-            columns,
-            sample.set_axis(list(columns), axis=1) if len(columns) == sample.shape[1] else sample,
-            separator,
-        )
-    )
+    try:
+        if path.suffix in PARQUET:
+            return open_parquet_table(path, options)
+        return open_text_table(path, options)
+    except DataError as error:
+        raise _of(path, error) from error
 
 
-def _open_parquet(path: Path) -> Table:
-    file = pq.ParquetFile(path)
-    columns = tuple(file.schema_arrow.names)
-    first = next(file.iter_batches(batch_size=SAMPLE_ROWS), None)
-    sample = (
-        pd.DataFrame(columns=list(columns))
-        if first is None
-        else pd.DataFrame({name: first[name].to_pylist() for name in columns})
-    )
-    return _checked(
-        Table(path, columns, sample.map(lambda value: "" if value is None else str(value)))
-    )
+def open_rows(path: Path, options: ReadOptions) -> Table:
+    """A text file of readings alone, with or without sensor ids in its first line.
+
+    Raises:
+        DataError: it has columns of anything else.
+    """
+    try:
+        return open_text_table(path, options, headed=False)
+    except DataError as error:
+        raise _of(path, error) from error
 
 
-def _checked(table: Table) -> Table:
-    if len(table.columns) < 2:
-        raise DataError(
-            f"{table.path} must have at least two columns, but its header has {len(table.columns)}"
-        )
-    if table.sample.empty:
-        raise DataError(f"{table.path} has a header, but no row below it")
-    if len(set(table.columns)) < len(table.columns):
-        twice = next(name for name in table.columns if table.columns.count(name) > 1)
-        raise DataError(
-            f"{table.path}: column names must be unique, but '{twice}' stands there more than "
-            f"once; rename one of them"
-        )
-    return table
+def _of(path: Path, error: DataError) -> DataError:
+    text = str(error)
+    verb = text.split(" ", 1)[0] in {"must", "has", "may", "is", "cannot"}
+    return error if str(path) in text else DataError(f"{path}{' ' if verb else ': '}{text}")

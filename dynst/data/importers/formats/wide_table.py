@@ -10,7 +10,7 @@ import pyarrow as pa
 from dynst.data.clock import Clock
 from dynst.data.importers.column_levels import Levels, find_levels
 from dynst.data.importers.column_words import is_flag_name
-from dynst.data.importers.columns import Columns, counts_up, findings_of, quoted
+from dynst.data.importers.columns import Columns, counts_up, quoted
 from dynst.data.importers.formats import long_table
 from dynst.data.importers.formats.tables import Table, is_table, open_table
 from dynst.data.importers.quantities import aside_by_name
@@ -37,7 +37,7 @@ def matches(path: Path, options: ReadOptions) -> bool:
 
 
 def read(path: Path, options: ReadOptions) -> Source:
-    return resampled(wide_source(KIND, open_table(path), options), options)
+    return resampled(wide_source(KIND, open_table(path, options), options), options)
 
 
 def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
@@ -66,7 +66,7 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
         _Blocks(table, tuple(names), places, (len(ids), len(channels)), stamps, reader, options),
         clock=clock,
         findings=(
-            *findings_of(table),
+            *table.findings,
             *timed,
             *((levels.finding,) if levels else ()),
             *_of_aside(aside),
@@ -180,7 +180,6 @@ def _refuse_repeated(columns: Columns, stamps: Stamps) -> None:
 
 
 def _refuse_texts(columns: Columns, names: list[str]) -> None:
-    check = getattr(columns.table, "check_readings", None)
     texts = [name for name in names if columns.cells(name).kind not in {"number", "empty"}]
     if texts:
         cells = columns.cells(texts[0]).texts
@@ -189,18 +188,7 @@ def _refuse_texts(columns: Columns, names: list[str]) -> None:
             f"'{texts[0]}' holds '{next(cell for cell in cells if cell)}'; drop it, or name it "
             f"with --time-column or --sensor-column"
         )
-    if check is not None:
-        check(names)
-        return
-    for name in names:
-        cells = columns.cells(name).texts
-        wrong = next((cell for cell in cells if cell and not is_number(cell)), None)
-        if wrong is not None:
-            raise DataError(
-                f"{columns.table.path}: every column beside the time must hold readings, but "
-                f"'{name}' holds '{wrong}'; mend or drop it, say --missing '{wrong}', or name the "
-                f"time column with --time-column"
-            )
+    columns.table.check_readings(names)
 
 
 @dataclass(frozen=True)

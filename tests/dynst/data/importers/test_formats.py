@@ -260,7 +260,10 @@ def broken(path: Path, change: str) -> Path:
         ("no time", "every row must have a time, but row 2 has none"),
         ("text", "'b' holds 'abc'"),
         ("infinite", "sensor 'b' has an infinite value at step 2"),
-        ("short row", "Expected 4 columns, got 2"),
+        (
+            "short row",
+            "every row must have 4 cells like the header, but row 3 below the header has 2",
+        ),
         ("mixed zones", "times must share one time zone"),
         ("half seconds", "times must be whole seconds"),
         ("all missing", "not one reading was observed"),

@@ -1,0 +1,1 @@
+"""From a delimited or Parquet file to named columns of cells."""

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from dynst.data.importers.column_words import is_height_name
 from dynst.data.importers.columns import Columns
 from dynst.data.importers.quantities import Places, Quantities
 from dynst.data.importers.report import Finding, assumed, known
@@ -106,6 +107,12 @@ class Survey:
         other = seen[sensors] != numbers
         if other.any() and name not in self.changing:
             self.changing[name] = list(self.ids)[int(sensors[other][0])]
+
+    def tells_places(self, name: str) -> bool:
+        """Whether a doubtful column has one number a sensor, and several in all, or is a height."""
+        numbers = self.constant.get(name, np.empty(0))
+        several = len(np.unique(numbers[~np.isnan(numbers)])) > 1
+        return name not in self.changing and (several or is_height_name(name))
 
     def positions(
         self, places: Places | None

@@ -4,16 +4,58 @@ from datetime import datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from dynst.data.clock import Clock
+import numpy as np
 
-__all__ = ["may_be_put_back", "remedy"]
+from dynst.data.clock import Clock
+from dynst.errors import DataError
+
+__all__ = ["may_be_put_back", "refuse_disorder", "remedy"]
 
 NIGHT = {22, 23, 0, 1, 2, 3}  # hours in which clocks are put back
 
 
+def refuse_disorder(time: np.ndarray, last: int | None, clock: Clock, done: int) -> None:
+    """Times of steps must increase.
+
+    Args:
+        time: ``[N]`` int64, of the next steps.
+        last: the time before them.
+        clock: of the times.
+        done: number of steps before them.
+
+    Raises:
+        DataError: they do not.
+    """
+    before = time[:0] if last is None else np.array([last])
+    steps = np.diff(np.concatenate([before, time]))
+    if not (steps <= 0).any():
+        return
+    row = int(np.argmax(steps <= 0))
+    place = row + (last is None)
+    moment = int(time[place])
+    raise DataError(
+        f"times must increase from step to step, but time "
+        f"{'is repeated' if steps[row] == 0 else 'goes back'} at step {done + place} "
+        f"({clock.label(moment)}); {_ordered(clock, moment)}"
+    )
+
+
+def _ordered(clock: Clock, time: int) -> str:
+    if _unknown(clock) and may_be_put_back(time):
+        return (
+            "a clock that was put back in autumn may be why; name its zone with --zone, or give "
+            "times in UTC or with their offset"
+        )
+    return "sort the rows and drop repeats"
+
+
+def _unknown(clock: Clock) -> bool:
+    return clock.has_datetimes and clock.zone is None
+
+
 def remedy(clock: Clock, time: int) -> str:
     """What to do about two readings at a time of the clock."""
-    if clock.has_datetimes and clock.zone is None and may_be_put_back(time):
+    if _unknown(clock) and may_be_put_back(time):
         return (
             "a clock that was put back in autumn may be why; give times in UTC or with their offset"
         )

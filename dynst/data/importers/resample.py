@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 
 from dynst.data.clock import Clock, step_text
+from dynst.data.importers.repeats import refuse_disorder
 from dynst.data.importers.report import Finding, known
 from dynst.data.importers.source import Aggregate, Block, ReadOptions, Source
 from dynst.errors import DataError
@@ -96,11 +97,12 @@ def _blocks(source: Source, steps: Steps, markers: tuple[float, ...]) -> Iterato
     """One block for each of the source's, and the last step, which the next may go on with."""
     held: _Totals | None = None
     last: int | None = None
+    done = 0
     for time, raw in source.blocks():
         if not len(time):
             continue
-        _refuse_disorder(time, last, source.clock)
-        last = int(time[-1])
+        refuse_disorder(time, last, source.clock, done)
+        last, done = int(time[-1]), done + len(time)
         for observe in source.observers:
             observe(raw)
         totals = _totals(steps.begin(time), marked(raw, markers), steps.aggregate)
@@ -175,16 +177,3 @@ def _totals(begins: np.ndarray, values: np.ndarray, aggregate: Aggregate) -> _To
     else:
         total = np.add.reduceat(np.where(there, values, 0), starts)
     return _Totals(begins[starts], total, count, aggregate)
-
-
-def _refuse_disorder(time: np.ndarray, last: int | None, clock: Clock) -> None:
-    before = time[:0] if last is None else np.array([last])
-    steps = np.diff(np.concatenate([before, time]))
-    if (steps <= 0).any():
-        place = int(np.argmax(steps <= 0)) + (last is None)
-        what = "is repeated" if steps[place - (last is None)] == 0 else "goes back"
-        raise DataError(
-            f"times must increase from step to step, but time {what} at "
-            f"{clock.label(int(time[place]))}; sort the rows, or, where a clock was put back in "
-            f"autumn, name its --zone"
-        )

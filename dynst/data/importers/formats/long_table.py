@@ -121,7 +121,7 @@ def _refuse_blank(table: Table, seen: Survey) -> None:
 
 def _decided(quantities: Quantities, seen: Survey) -> Quantities:
     """Without the columns that never change, unless there are no others."""
-    steady = [name for name in quantities.doubtful if name not in seen.changing]
+    steady = [name for name in quantities.doubtful if seen.tells_places(name)]
     readings = tuple(name for name in quantities.readings if name not in steady)
     if not readings:
         return quantities

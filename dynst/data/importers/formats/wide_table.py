@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from dynst.data.clock import Clock
+from dynst.data.clock import COUNTED, Clock
 from dynst.data.importers.column_levels import Levels, find_levels
 from dynst.data.importers.column_words import is_flag_name
 from dynst.data.importers.columns import Columns, counts_up, quoted
 from dynst.data.importers.formats import long_table
 from dynst.data.importers.formats.tables import Table, is_table, open_table
 from dynst.data.importers.quantities import aside_by_name
+from dynst.data.importers.repeats import refuse_disorder
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.resample import resampled
 from dynst.data.importers.source import Block, ReadOptions, Source, step_times
@@ -205,11 +206,14 @@ class _Blocks:
 
     def __call__(self) -> Iterator[Block]:
         stamps = self.stamps.columns if self.stamps else []
-        done = 0
+        done, last = 0, None
+        clock = self.reader.clock if self.reader else COUNTED
         for batch in self.table.batches(set(stamps), [*stamps, *self.names]):
             values = self._values(batch)
-            yield self._time(batch, len(values), done), values
-            done += len(values)
+            time = self._time(batch, len(values), done)
+            refuse_disorder(time, last, clock, done)
+            done, last = done + len(values), int(time[-1]) if len(time) else last
+            yield time, values
 
     def _values(self, batch: pa.RecordBatch) -> np.ndarray:
         columns = [_floats(batch.column(name)) for name in self.names]

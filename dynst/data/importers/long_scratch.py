@@ -140,7 +140,7 @@ class Keys(_Files):
     """
 
     def __init__(self, rows: int) -> None:
-        self._rows, self._done = rows, 0
+        self._rows, self._done, self._rising = rows, 0, True
 
     def __enter__(self) -> Self:
         super().__enter__()
@@ -149,11 +149,16 @@ class Keys(_Files):
 
     def put(self, keys: np.ndarray) -> None:
         """The next of them."""
+        place = slice(max(0, self._done - 1), self._done + len(keys))
         self._keys[self._done : self._done + len(keys)] = keys
+        part = self._keys[place]
+        self._rising = self._rising and bool((part[1:] > part[:-1]).all())
         self._done += len(keys)
 
     def twice(self) -> int | None:
         """The least that is there more than once."""
+        if self._rising:
+            return None
         keys = self._keys[: self._done]
         keys.sort()
         for start in range(0, max(0, len(keys) - 1), PART):

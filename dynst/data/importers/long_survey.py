@@ -36,7 +36,11 @@ class LongRows:
             batch: with the columns of the time.
             before: number of rows before it.
         """
-        codes, distinct = pd.factorize(self.stamps.join(batch), use_na_sentinel=True)
+        if self.stamps.alone is not None:
+            codes, values = coded(batch.column(self.stamps.alone))
+            distinct = self.stamps.join(pa.record_batch([values], names=[self.stamps.alone]))
+        else:
+            codes, distinct = pd.factorize(self.stamps.join(batch), use_na_sentinel=True)
         self._refuse_missing(codes < 0, before, "time", " and ".join(self.stamps.columns))
         return self.reader.read(pd.Series(distinct), ordered=False)[codes]
 
@@ -53,9 +57,9 @@ class LongRows:
     def _coded(
         self, batch: pa.RecordBatch, name: str, before: int, what: str
     ) -> tuple[np.ndarray, list[str]]:
-        codes, distinct = pd.factorize(batch.column(name).to_pandas(), use_na_sentinel=True)
+        codes, distinct = coded(batch.column(name))
         self._refuse_missing(codes < 0, before, what, name)
-        return codes, [str(value).strip() for value in distinct]
+        return codes, [str(value).strip() for value in distinct.to_pylist()]
 
     def _refuse_missing(self, missing: np.ndarray, before: int, what: str, name: str) -> None:
         if missing.any():
@@ -176,6 +180,14 @@ def survey(rows: LongRows, quantities: Quantities, steps: Steps | None) -> Surve
             _note_units(seen, places_of, batch.column(quantities.unit))
         seen.rows += batch.num_rows
     return seen
+
+
+def coded(cells: pa.Array) -> tuple[np.ndarray, pa.Array]:
+    """Cells as places among the distinct ones, -1 where missing."""
+    if not pa.types.is_dictionary(cells.type):
+        cells = cells.dictionary_encode()
+    codes: np.ndarray = cells.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    return codes, cells.dictionary
 
 
 def floats(cells: pa.Array) -> np.ndarray:

@@ -36,7 +36,7 @@ PLACES: tuple[tuple[frozenset[str], frozenset[str], PositionKind], ...] = (
 )
 SHORT = 3  # letters of names such as min, which is a minimum as often as a minute
 CATEGORIES = {("id",), ("ids",), ("uuid",), ("uid",), ("code",), ("codes",)}
-TEXTS = "texts"
+TEXTS, FLAG, COUNTS = "texts", "a flag", "grows by 1 from row to row"
 MAX_FLAGS = 20  # distinct values of a flag
 
 
@@ -96,8 +96,7 @@ def find_quantities(columns: Columns, stamps: list[str], sensor: str) -> Quantit
     numbers = [name for name in rest if columns.cells(name).kind == "number"]
     numbers += _filled_later(columns, [n for n in rest if columns.cells(n).kind == "empty"])
     aside |= {name: TEXTS for name in rest if name not in numbers}
-    flags = [name for name, why in aside.items() if why == "a flag"]
-    readings = [name for name in rest if name in numbers] or flags
+    readings = [name for name in rest if name in numbers] or _by_content(aside)
     aside = {name: why for name, why in aside.items() if name not in readings}
     if parameter is not None:
         return _by_parameter(columns, parameter, unit, readings, places, aside)
@@ -126,7 +125,7 @@ def aside_by_name(columns: Columns, name: str) -> str:
     if is_time_name(name) or is_season_name(name):
         return "a part of the time"
     if is_flag_name(name):
-        return "a flag" if len(np.unique(cells.numbers)) <= MAX_FLAGS else ""
+        return FLAG if len(np.unique(cells.numbers)) <= MAX_FLAGS else ""
     return ""
 
 
@@ -159,8 +158,14 @@ def _aside(columns: Columns, name: str, sensor: str) -> str:
         return "a number that names something"
     several = columns.cells(sensor).texts.nunique() > 1
     if several and cells.whole and counts_up(cells.numbers):
-        return "numbers the rows"
+        return COUNTS
     return ""
+
+
+def _by_content(aside: Mapping[str, str]) -> list[str]:
+    """Columns that are no readings only where there are others."""
+    counts = [name for name, why in aside.items() if why == COUNTS]
+    return counts or [name for name, why in aside.items() if why == FLAG]
 
 
 def _places(columns: Columns, names: list[str]) -> Places | None:

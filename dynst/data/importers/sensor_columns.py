@@ -23,6 +23,9 @@ from dynst.errors import DataError
 __all__ = ["SensorColumn", "find_sensor"]
 
 
+MORE_ROWS = 20_000  # looked at where the first ones do not tell
+
+
 @dataclass(frozen=True)
 class SensorColumn:
     """The column that names sensors, and what was assumed of it."""
@@ -121,12 +124,15 @@ def _rows_of(columns: Columns, stamps: Stamps, candidates: list[str]) -> _Rows:
     parameters = [name for name in parameters if name not in candidates]
     table = columns.table
     rows = _coded(stamps.sample(table), table.sample, candidates, parameters)
-    if rows.times > 1 and (len(candidates) == 1 or rows.times < rows.count):
+    if len(candidates) == 1 and (rows.times == 1 or rows.times < rows.count):
+        return rows
+    if rows.times > 1 and rows.times < rows.count:
         return rows
     wanted = [*stamps.columns, *candidates, *parameters]
     batch = next(islice(table.batches(set(wanted), wanted), 1), None)
     if batch is None:
         return rows
+    batch = batch.slice(0, MORE_ROWS)
     return _coded(stamps.join(batch).astype(str), batch.to_pandas(), candidates, parameters)
 
 

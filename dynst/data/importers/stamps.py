@@ -41,6 +41,11 @@ class Stamps:
         beside = self.clock.columns if self.clock else ()
         return list(dict.fromkeys((*self.date.columns, *beside)))
 
+    @property
+    def alone(self) -> str | None:
+        """The only column, where one is enough."""
+        return self.date.column if self.clock is None and not self.plain else None
+
     def join(self, batch: pa.RecordBatch) -> pd.Series:
         """The time of each row of a batch that has the columns, missing where one of them is."""
         if self.plain:
@@ -48,8 +53,8 @@ class Stamps:
             for texts in rest:
                 first = first + " " + texts
             return first
-        if self.date.column is not None and self.clock is None:
-            column: pd.Series = batch.column(self.date.column).to_pandas()
+        if self.alone is not None:
+            column: pd.Series = batch.column(self.alone).to_pandas()
             return (
                 column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
             )

@@ -72,7 +72,7 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
     rows = LongRows(columns, stamps, reader, sensor.name, quantities.parameter)
     table.check_readings(quantities.readings)
     seen = survey(rows, quantities, steps)
-    _refuse_blank(table, seen)
+    _refuse_names(table, seen, sensor.name, options)
     quantities = _decided(quantities, seen)
     channels, of_parameter = _channels(table, quantities, seen, options)
     positions, geometry, placed = seen.positions(quantities.places)
@@ -114,9 +114,14 @@ def _summary(rows: LongRows, quantities: Quantities) -> Finding:
     )
 
 
-def _refuse_blank(table: Table, seen: Survey) -> None:
+def _refuse_names(table: Table, seen: Survey, sensor: str, options: ReadOptions) -> None:
     if "" in seen.ids:
         raise DataError(f"{table.path}: every row must name its sensor, but one has a blank")
+    if options.sensor_column is None and len(seen.ids) == seen.rows > len(seen.time) > 1:
+        raise DataError(
+            f"{table.path}: '{sensor}' has another value in each of {seen.rows:,} rows, so it "
+            f"numbers rows and names no sensor; name the sensors' column with --sensor-column"
+        )
 
 
 def _decided(quantities: Quantities, seen: Survey) -> Quantities:

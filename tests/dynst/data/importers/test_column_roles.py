@@ -543,3 +543,38 @@ def test_ids_in_a_table_are_texts_exactly(tmp_path: Path) -> None:
     ids = ["007", "1e3", "7.0"]
     long(station=[ids[column] for _, _, column in ROWS]).to_csv(tmp_path / "r.csv", index=False)
     assert take(tmp_path / "r.csv")[0].sensors.ids == tuple(ids)
+
+
+def test_a_column_that_counts_rows_is_a_reading_only_where_there_is_no_other(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "r.csv"
+    long(pulse=range(144)).drop(columns="flow").to_csv(file, index=False)
+    assert take(file)[0].channel_names == ["pulse"]
+    (tmp_path / "again").mkdir()
+    file = tmp_path / "again" / "r.csv"
+    long(pulse=range(144)).to_csv(file, index=False)
+    store, report = take(file)
+    assert store.channel_names == ["flow"]
+    assert any("'pulse' (grows by 1 from row to row)" in text for text in report.assumed)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_row_numbers_of_many_rows_at_each_time(tmp_path: Path, beside: bool) -> None:
+    """The first rows are all of one time, where a number of a row looks like one of a sensor."""
+    hours = HOURS[:3].repeat(300)
+    frame = pd.DataFrame({"id": range(900), "time": hours, "flow": np.arange(900) % 97 / 2})
+    if beside:
+        frame["name"] = [f"n{row % 300}" for row in range(900)]
+    frame.to_csv(tmp_path / "r.csv", index=False)
+    if beside:
+        assert take(tmp_path / "r.csv")[0].readings.values.shape == (3, 300, 1)
+    else:
+        assert "numbers rows" in refusal(tmp_path / "r.csv")
+
+
+def test_sensors_that_are_numbered_from_0(tmp_path: Path) -> None:
+    hours = HOURS[:3].repeat(300)
+    frame = pd.DataFrame({"time": hours, "id": [*range(300)] * 3, "flow": np.arange(900) % 97 / 2})
+    frame.to_csv(tmp_path / "r.csv", index=False)
+    assert take(tmp_path / "r.csv")[0].sensors.ids == tuple(map(str, range(300)))

@@ -7,12 +7,14 @@ __all__ = [
     "BEGINS",
     "CLOCKS",
     "ENDS",
+    "TIMES",
     "CalendarField",
     "calendar_field",
     "header_zone",
     "is_clock_name",
     "is_flag_name",
     "is_height_name",
+    "is_measure_name",
     "is_parameter_name",
     "is_placeholder",
     "is_quantity_name",
@@ -78,6 +80,7 @@ THINGS = _set(
     "loc detector detectorid entity device deviceid node nodeid mote moteid meter meterid counter "
     "stop stopid segment link gauge asset well buoy plant facility monitor logger lclid"
 )
+MEASURES = _set("counter meter gauge monitor well")  # numbers of that name are readings
 LABELS = _set("id ids no nr nbr num number code name key label uid the")
 PARAMETERS = _set(
     "parameter param variable pollutant quantity observable element datatype indicator metric "
@@ -146,6 +149,11 @@ def is_sensor_name(name: str) -> bool:
     words = words_of(name)
     named = bool(THINGS.intersection(words)) and THINGS.union(LABELS).issuperset(words)
     return words == ("id",) or named
+
+
+def is_measure_name(name: str) -> bool:
+    """Whether numbers of a name of a sensor may be its readings."""
+    return MEASURES.issuperset(words_of(name))
 
 
 def is_thing_name(name: str) -> bool:

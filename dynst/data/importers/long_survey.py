@@ -40,9 +40,11 @@ class LongRows:
             codes, values = coded(batch.column(self.stamps.alone))
             distinct = self.stamps.join(pa.record_batch([values], names=[self.stamps.alone]))
         else:
-            codes, distinct = pd.factorize(self.stamps.join(batch), use_na_sentinel=True)
+            codes, texts = pd.factorize(self.stamps.join(batch), use_na_sentinel=True)
+            distinct = pd.Series(texts)
         self._refuse_missing(codes < 0, before, "time", " and ".join(self.stamps.columns))
-        return self.reader.read(pd.Series(distinct), ordered=False)[codes]
+        times: np.ndarray = self.reader.read(distinct, ordered=False)[codes]
+        return times
 
     def names(self, batch: pa.RecordBatch, before: int) -> tuple[np.ndarray, list[str]]:
         """Sensors as codes ``[N]`` of the distinct names, which are also given."""

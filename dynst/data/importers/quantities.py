@@ -81,6 +81,7 @@ def find_quantities(columns: Columns, stamps: list[str], sensor: str) -> Quantit
     unit = next((name for name in rest if is_unit_name(name)), None)
     asked = columns.options.variables
     if asked and (parameter is None or not _are_parameters(columns, asked)):
+        _refuse_mixed(columns, parameter, asked)
         beside = [name for name in rest if name not in asked]
         return Quantities(
             _asked(columns, asked),
@@ -134,6 +135,14 @@ def _are_parameters(columns: Columns, names: tuple[str, ...]) -> bool:
     return any(name not in columns.names for name in names) or (
         len(names) == 1 and is_value_name(names[0])
     )
+
+
+def _refuse_mixed(columns: Columns, parameter: str | None, asked: tuple[str, ...]) -> None:
+    if parameter is not None and columns.cells(parameter).texts.nunique() > 1:
+        raise DataError(
+            f"{columns.table.path}: '{asked[0]}' holds the several quantities that '{parameter}' "
+            f"names; name some of them with --variable, and keep one column of values"
+        )
 
 
 def _asked(columns: Columns, names: tuple[str, ...]) -> tuple[str, ...]:

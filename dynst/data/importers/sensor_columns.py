@@ -9,11 +9,13 @@ import pandas as pd
 from dynst.data.importers.column_words import (
     calendar_field,
     is_flag_name,
+    is_measure_name,
     is_parameter_name,
     is_sensor_name,
     is_time_name,
     is_unit_name,
     sensor_rank,
+    words_of,
 )
 from dynst.data.importers.columns import Cells, Columns, quoted, text_of
 from dynst.data.importers.report import Finding, assumed
@@ -101,7 +103,7 @@ def find_sensor(columns: Columns, stamps: Stamps) -> SensorColumn | None:
 
 def _candidates(columns: Columns, stamps: Stamps) -> list[str]:
     rest = [name for name in columns.names if name not in stamps.columns]
-    named = [name for name in rest if is_sensor_name(name) and _names(columns.cells(name))]
+    named = [name for name in rest if is_sensor_name(name) and _names(name, columns.cells(name))]
     texts = [
         name
         for name in rest
@@ -111,11 +113,27 @@ def _candidates(columns: Columns, stamps: Stamps) -> list[str]:
     ]
     found = [*named, *(name for name in texts if name not in named)]
     others = [name for name in found if not is_parameter_name(name)]
+    if found and not others:
+        _refuse_quantities(columns, found[0])
     return others or found
 
 
-def _names(cells: Cells) -> bool:
-    return cells.whole if cells.kind == "number" else cells.kind != "empty"
+def _refuse_quantities(columns: Columns, name: str) -> None:
+    """The only texts of a long table may name the quantities of one sensor; those that pandas melts
+    are the columns of a wide table.
+    """
+    if words_of(name) != ("variable",):
+        raise DataError(
+            f"{columns.table.path}: '{name}' may name sensors, or the quantities of one sensor; if "
+            f"they are sensors say --sensor-column '{name}', else add a column that names the "
+            f"sensor"
+        )
+
+
+def _names(name: str, cells: Cells) -> bool:
+    if cells.kind == "number":
+        return cells.whole and not is_measure_name(name)
+    return cells.kind != "empty"
 
 
 def _rows_of(columns: Columns, stamps: Stamps, candidates: list[str]) -> _Rows:
@@ -159,7 +177,7 @@ def _each_row_its_own(columns: Columns, candidates: list[str], rows: _Rows) -> S
 
 def _may_be_a_note(columns: Columns, stamps: Stamps, rows: _Rows, name: str) -> bool:
     """Whether a column of texts may say something of the rows of a wide table."""
-    if rows.times < rows.count or rows.distinct(name) == 1:
+    if rows.times < rows.count:
         return False
     readings = [
         other for other in columns.of_kind("number") if other not in {name, *stamps.columns}

@@ -65,6 +65,10 @@ class Stamps:
         """The time of each row of a table, part by part, without reading other columns."""
         return (self.join(batch) for batch in table.batches(set(self.columns), self.columns))
 
+    def _distinct(self, table: Table) -> Iterator[pd.Series]:
+        """Each time of a part once, in the order of rows."""
+        return (part.drop_duplicates() for part in self.parts(table))
+
     def sample(self, table: Table) -> pd.Series:
         """The times of the first rows as texts."""
         rows = table.sample[self.columns].astype(str)
@@ -77,10 +81,10 @@ class Stamps:
         Raises:
             DataError: they are no times, or may be read in two ways.
         """
-        reader = read_times(lambda: self.parts(table), options)
+        reader = read_times(lambda: self._distinct(table), options)
         zone = next(filter(None, map(header_zone, self.columns)), None)
         if zone is None or not reader.clock.has_datetimes or reader.clock.zone is not None:
             return reader
-        reader = read_times(lambda: self.parts(table), replace(options, zone=zone))
+        reader = read_times(lambda: self._distinct(table), replace(options, zone=zone))
         reader.findings.append(known(f"times are those of {zone}, by the header"))
         return reader

@@ -12,6 +12,7 @@ from dynst.data.importers.column_words import (
     BEGINS,
     CLOCKS,
     ENDS,
+    TIMES,
     CalendarField,
     calendar_field,
     header_zone,
@@ -166,7 +167,10 @@ def _from(names: tuple[str, ...]) -> Finding:
 
 def _clock(columns: Columns, date: DatePart) -> ClockPart | None:
     """The clock beside a date, if there is one."""
-    rest = [name for name in columns.names if name not in date.columns]
+    rest = sorted(
+        (name for name in columns.names if name not in date.columns),
+        key=lambda name: _distance(columns, name, date.columns[0]),
+    )
     for name in rest:
         if columns.cells(name).kind == "clock" and _is_clock(columns, name, date):
             return ClockPart(column=name)
@@ -179,6 +183,14 @@ def _clock(columns: Columns, date: DatePart) -> ClockPart | None:
             if form is not None:
                 return ClockPart(column=name, form=form)
     return None
+
+
+def _distance(columns: Columns, name: str, date: str) -> tuple[bool, bool, int]:
+    """Smaller for a clock that is more surely that of a date, as of the same zone."""
+    zone = header_zone(name) != header_zone(date)
+    words = set(words_of(date)) - TIMES
+    places = columns.names.index(name) - columns.names.index(date)
+    return zone, not words <= set(words_of(name)), abs(places - 1)
 
 
 def _is_clock(columns: Columns, name: str, date: DatePart) -> bool:

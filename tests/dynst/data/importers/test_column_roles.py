@@ -275,7 +275,7 @@ def test_a_parameter_may_be_asked_for(tmp_path: Path) -> None:
 
 
 def refusal_again(folder: Path, **options: object) -> str:
-    (folder / "again").mkdir()
+    (folder / "again").mkdir(exist_ok=True)
     (folder / "r.csv").rename(folder / "again" / "r.csv")
     return refusal(folder / "again" / "r.csv", **options)
 
@@ -578,3 +578,55 @@ def test_sensors_that_are_numbered_from_0(tmp_path: Path) -> None:
     frame = pd.DataFrame({"time": hours, "id": [*range(300)] * 3, "flow": np.arange(900) % 97 / 2})
     frame.to_csv(tmp_path / "r.csv", index=False)
     assert take(tmp_path / "r.csv")[0].sensors.ids == tuple(map(str, range(300)))
+
+
+def test_a_clock_goes_with_the_date_of_its_zone(tmp_path: Path) -> None:
+    local = HOURS - pd.Timedelta(hours=7)
+    frame = pd.DataFrame(
+        {
+            "Date Local": local.strftime("%Y-%m-%d"),
+            "Time Local": local.strftime("%H:%M"),
+            "Date GMT": HOURS.strftime("%Y-%m-%d"),
+            "Time GMT": HOURS.strftime("%H:%M"),
+        }
+    )
+    frame.join(FRAME).to_csv(tmp_path / "r.csv", index=False)
+    store, report = take(tmp_path / "r.csv")
+    check(store, zone="UTC")
+    assert any("'Date GMT', 'Time GMT'" in text for text in report.known)
+
+
+def test_a_text_beside_several_sensors_is_asked_about(tmp_path: Path) -> None:
+    file = tmp_path / "r.csv"
+    FRAME.assign(time=HOURS, zone="EST").to_csv(file, index=False)
+    text = refusal(file)
+    assert "'zone' holds 'EST'" in text
+    assert "--sensor-column" in text
+
+
+def test_quantities_of_one_sensor_are_asked_about(tmp_path: Path) -> None:
+    file = tmp_path / "r.csv"
+    frame = long().rename(columns={"station": "pollutant"})
+    frame.to_csv(file, index=False)
+    assert "--sensor-column 'pollutant'" in refusal(file)
+    check(take(file, sensor_column="pollutant")[0])
+
+
+def test_what_pandas_melts_is_a_wide_table_again(tmp_path: Path) -> None:
+    file = tmp_path / "r.csv"
+    FRAME.assign(time=HOURS).melt("time").to_csv(file, index=False)
+    check(take(file)[0])
+
+
+def test_steps_that_are_counted_in_a_long_table(tmp_path: Path) -> None:
+    long(time=[hour for hour, _, _ in ROWS]).to_csv(tmp_path / "r.csv", index=False)
+    store, _ = take(tmp_path / "r.csv")
+    assert not store.manifest.timed
+    assert store.readings.time.tolist() == list(range(48))
+
+
+def test_the_value_of_several_quantities_is_not_mixed(tmp_path: Path) -> None:
+    frame = by_parameter(True).assign(error=1.5)
+    frame.to_csv(tmp_path / "r.csv", index=False)
+    assert take(tmp_path / "r.csv")[0].channel_names == ["pm25", "o3"]
+    assert "several quantities" in refusal_again(tmp_path, variables=("error",))

@@ -23,6 +23,7 @@ from dynst.errors import DataError
 __all__ = ["TextTable"]
 
 BLOCK_BYTES = 8 * 2**20
+BLANKED = (" ", " NA", " NaN", " nan")  # frequent enough to be told from numbers while parsing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +93,9 @@ class TextTable(Table):
         names = _unique(self.layout)
         hidden = [names[place] for place in sorted(self.layout.hidden)]
         types = {name: pa.string() if name in text else pa.float64() for name in names}
-        marks = [*self.form.marks, *(f" {mark}" for mark in self.form.marks)]
         convert = pa.csv.ConvertOptions(
             column_types=types | dict.fromkeys(hidden, pa.string()),
-            null_values=marks,
+            null_values=[*self.form.marks, *BLANKED],
             strings_can_be_null=False,
             quoted_strings_can_be_null=True,
             include_columns=[*wanted, *hidden],
@@ -166,7 +166,7 @@ class TextTable(Table):
 
 
 def _trimmed(texts: pa.Array) -> pa.Array:
-    cells = pc.utf8_trim_whitespace(texts)
+    cells = pc.ascii_trim_whitespace(texts)
     missing = pc.is_in(cells, value_set=pa.array(USUAL_MARKS, cells.type))
     return pc.if_else(missing, None, cells) if pc.any(missing).as_py() else cells
 

@@ -59,7 +59,10 @@ def remedy(clock: Clock, time: int) -> str:
         return (
             "a clock that was put back in autumn may be why; give times in UTC or with their offset"
         )
-    return "keep one of them"
+    return (
+        "keep one of them, or name a column that tells them apart with --sensor-column, or the "
+        "rest of their time with --time-column"
+    )
 
 
 def may_be_put_back(local: int) -> bool:

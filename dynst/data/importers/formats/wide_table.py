@@ -53,6 +53,7 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
     _refuse_texts(columns, names)
     if stamps is not None:
         _refuse_repeated(columns, stamps)
+    table.check_readings(names)
     if not names:
         raise DataError(f"{table.path} has no column of readings beside {quoted(table.columns)}")
     levels = find_levels(table, options)
@@ -189,7 +190,6 @@ def _refuse_texts(columns: Columns, names: list[str]) -> None:
             f"'{texts[0]}' holds '{next(cell for cell in cells if cell)}'; drop it, or name it "
             f"with --time-column or --sensor-column"
         )
-    columns.table.check_readings(names)
 
 
 @dataclass(frozen=True)

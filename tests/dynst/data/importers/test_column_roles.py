@@ -10,6 +10,7 @@ import pytest
 
 from dynst.data.importers.import_store import ImportReport, import_store
 from dynst.data.importers.source import ReadOptions
+from dynst.data.importers.tabular import text_table
 from dynst.data.store import SensorStore, open_store
 from dynst.errors import DataError
 
@@ -630,3 +631,71 @@ def test_the_value_of_several_quantities_is_not_mixed(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "r.csv", index=False)
     assert take(tmp_path / "r.csv")[0].channel_names == ["pm25", "o3"]
     assert "several quantities" in refusal_again(tmp_path, variables=("error",))
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text is read in parts of 2 KiB, as a large file is in parts of 8 MiB."""
+    monkeypatch.setattr(text_table, "BLOCK_BYTES", 2048)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("form", ["long", "wide"])
+def test_dates_have_one_order_in_all_parts_of_a_file(tmp_path: Path, form: str) -> None:  # A4
+    times = pd.date_range("2024-03-01", periods=600, freq="h")
+    frame = pd.DataFrame({"time": times.strftime("%d/%m/%Y %H:%M"), "A": np.arange(600) % 89})
+    if form == "long":
+        frame = frame.melt("time", var_name="sensor", value_name="flow")
+    frame.to_csv(tmp_path / "r.csv", index=False)
+    store, _ = take(tmp_path / "r.csv")
+    assert store.readings.time.tolist() == times.as_unit("s").asi8.tolist()
+    assert (values(store).ravel() == np.arange(600) % 89).all()
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("form", ["long", "wide"])
+def test_offsets_that_change_between_parts_of_a_file(tmp_path: Path, form: str) -> None:
+    times = pd.date_range("2024-10-20", periods=400, freq="h", tz="Europe/Berlin")
+    frame = pd.DataFrame({"time": times.astype(str), "A": np.arange(400) % 89})
+    if form == "long":
+        frame = frame.melt("time", var_name="sensor", value_name="flow")
+    frame.to_csv(tmp_path / "r.csv", index=False)
+    store, report = take(tmp_path / "r.csv")
+    assert store.manifest.clock.zone == "UTC"
+    assert store.readings.time.tolist() == times.tz_convert(None).as_unit("s").asi8.tolist()
+    assert any("+01:00 and +02:00" in text for text in report.assumed)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("length", [None, timedelta(hours=2)])
+def test_rows_of_later_parts_are_named_by_their_place_in_the_file(
+    tmp_path: Path, length: timedelta | None
+) -> None:
+    frame = long()
+    pd.concat([frame, frame.iloc[[7]]]).to_csv(tmp_path / "r.csv", index=False)
+    text = refusal(tmp_path / "r.csv", resample=length)
+    assert "row 8 below the header and row 145 below the header" in text
+    frame.loc[130, "station"] = ""
+    frame.to_csv(tmp_path / "r.csv", index=False)
+    assert "row 131 below the header has no 'station'" in refusal(tmp_path / "r.csv")
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_repeated_time_of_a_later_part_is_refused(tmp_path: Path) -> None:
+    times = [*HOURS[:40], *HOURS[39:47]]
+    FRAME.assign(time=times).to_csv(tmp_path / "r.csv", index=False)
+    assert "time is repeated at step 40 (2024-03-02 15:00:00)" in refusal(tmp_path / "r.csv")
+
+
+def test_rows_that_another_column_tells_apart_are_no_repeats_to_drop(tmp_path: Path) -> None:
+    frame = pd.concat([long(direction="N"), long(direction="S")])
+    frame.to_csv(tmp_path / "r.csv", index=False)
+    assert "--sensor-column" in refusal(tmp_path / "r.csv")
+
+
+def test_lines_named_by_numbers_and_letters_are_asked_about(tmp_path: Path) -> None:
+    line = ["1", "2", "A"] * 48
+    long(Line=line).drop(columns="station").to_csv(tmp_path / "r.csv", index=False)
+    assert "--sensor-column" in refusal(tmp_path / "r.csv")
+    store, _ = take(tmp_path / "r.csv", sensor_column="Line")
+    assert store.sensors.ids == ("1", "2", "A")

@@ -2,24 +2,19 @@
 quantities.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from dynst.data.importers.columns import Columns, quoted
 from dynst.data.importers.formats.tables import Table, is_table, open_table
-from dynst.data.importers.long_scratch import Filling, Keys, Scratch, StepScratch
+from dynst.data.importers.long_readings import LongReadings
 from dynst.data.importers.long_signals import Signals
-from dynst.data.importers.long_survey import LongRows, Survey, floats, survey
+from dynst.data.importers.long_survey import LongRows, Survey, survey
 from dynst.data.importers.quantities import Quantities, aside_finding, find_quantities
-from dynst.data.importers.repeats import remedy
 from dynst.data.importers.report import Finding, known
-from dynst.data.importers.resample import Steps, steps_of
+from dynst.data.importers.resample import steps_of
 from dynst.data.importers.sensor_columns import find_sensor
-from dynst.data.importers.source import Block, ReadOptions, Source
+from dynst.data.importers.source import ReadOptions, Source
 from dynst.data.importers.time_columns import find_stamps
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
@@ -28,7 +23,6 @@ __all__ = ["KIND", "long_source", "matches", "read"]
 
 KIND = "long-table"
 MAX_COLUMNS = 40
-Row = tuple[np.ndarray, np.ndarray, np.ndarray]  # times, sensors, parameters, all [N]
 
 
 def matches(path: Path, options: ReadOptions) -> bool:
@@ -100,7 +94,7 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
         late_findings=signals.findings,
         aggregated=steps is not None,
     )
-    second = _Second(rows, quantities, seen, of_parameter, steps, source)
+    second = LongReadings(rows, quantities, seen, of_parameter, steps, source)
     return replace(source, blocks=lambda: signals.watch(second.blocks(options.markers)))
 
 
@@ -165,103 +159,3 @@ def _unit(table: Table, seen: Survey, place: int, name: str) -> str:
             f"convert them to one"
         )
     return units[0] if units else ""
-
-
-@dataclass(frozen=True)
-class _Second:
-    """The second pass."""
-
-    rows: LongRows
-    quantities: Quantities
-    seen: Survey
-    of_parameter: dict[int, int]
-    steps: Steps | None
-    source: Source
-
-    @property
-    def table(self) -> Table:
-        return self.rows.columns.table
-
-    def blocks(self, markers: tuple[float, ...]) -> Iterator[Block]:
-        time = self.seen.time
-        shape = (len(time), len(self.seen.ids), len(self.source.channels))
-        with ExitStack() as stack:
-            keys = stack.enter_context(Keys(self.seen.rows))
-            scratch = stack.enter_context(
-                StepScratch(time, shape, self.steps, markers)
-                if self.steps
-                else Scratch(time, shape)
-            )
-            for row, values in self._read():
-                keys.put(self._keys(row))
-                self._put(scratch, row, values)
-            if (twice := keys.twice()) is not None:
-                self._refuse_twice(twice)
-            yield from scratch.blocks()
-
-    def _read(self) -> Iterator[tuple[Row, list[np.ndarray]]]:
-        """Rows and their readings, one array for each column of them."""
-        rows, done = self.rows, 0
-        texts = [*rows.stamps.columns, rows.sensor, *([rows.parameter] if rows.parameter else [])]
-        wanted = [*texts, *self.quantities.readings]
-        for batch in self.table.batches(set(texts), wanted):
-            codes, names = rows.names(batch, done)
-            kinds, parameters = rows.parameters(batch, done)
-            places = np.array([self.seen.parameters[name] for name in parameters], np.int64)
-            row = (rows.times(batch, done), self.seen.codes(codes, names), places[kinds])
-            done += batch.num_rows
-            yield row, [floats(batch.column(name)) for name in self.quantities.readings]
-
-    def _put(self, scratch: Filling, row: Row, values: list[np.ndarray]) -> None:
-        time, sensors, parameters = row
-        raw = np.full((len(time), 1, len(self.source.channels)), np.nan) if self.steps else None
-        if self.of_parameter:
-            for place, channel in self.of_parameter.items():
-                pick = parameters == place
-                scratch.put(channel, time[pick], sensors[pick], values[0][pick])
-                if raw is not None:
-                    raw[pick, 0, channel] = values[0][pick]
-        else:
-            for channel, numbers in enumerate(values):
-                scratch.put(channel, time, sensors, numbers)
-                if raw is not None:
-                    raw[:, 0, channel] = numbers
-        if raw is not None:
-            for observe in self.source.observers:
-                observe(raw)
-
-    def _keys(self, row: Row) -> np.ndarray:
-        """One number for each time, sensor and parameter."""
-        time, sensors, parameters = row
-        since = time - self.seen.time[0] if len(time) else time
-        keys: np.ndarray = (since * len(self.seen.ids) + sensors) * self._kinds + parameters
-        return keys
-
-    @property
-    def _kinds(self) -> int:
-        return max(1, len(self.seen.parameters))
-
-    def _refuse_twice(self, key: int) -> None:
-        """With both rows, which another look at the file finds."""
-        found: list[int] = []
-        readings: list[list[float]] = []
-        done = 0
-        for row, values in self._read():
-            for place in np.flatnonzero(self._keys(row) == key)[:2].tolist():
-                found.append(done + place)
-                readings.append([float(numbers[place]) for numbers in values])
-            done += len(row[0])
-            if len(found) > 1:
-                break
-        rest, parameter = divmod(key, self._kinds)
-        since, sensor = divmod(rest, len(self.seen.ids))
-        time = int(self.seen.time[0]) + since
-        name = list(self.seen.ids)[sensor]
-        what = f" of '{list(self.seen.parameters)[parameter]}'" if self.of_parameter else ""
-        alike = np.array_equal(readings[0], readings[1], equal_nan=True)
-        both = " and ".join(self.table.row_of(index) for index in found[:2])
-        raise DataError(
-            f"{self.table.path}: sensor '{name}' has two readings{what} at "
-            f"{self.source.clock.label(time)} ({both}, which are "
-            f"{'alike' if alike else 'not alike'}); {remedy(self.source.clock, time)}"
-        )

@@ -1,132 +1,118 @@
-"""Which column is which: time, sensor, reading."""
+"""Columns of a table by their names and their first cells."""
 
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
 
+import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from dynst.data.importers.formats.tables import Table
 from dynst.data.importers.source import ReadOptions
-from dynst.data.importers.text_cells import is_number
-from dynst.errors import DataError
+from dynst.data.importers.tabular.table import Table
+from dynst.data.importers.time_texts import shape_of
 
-__all__ = ["joined_times", "sensor_column", "time_columns", "time_parts"]
+__all__ = [
+    "Cells",
+    "Columns",
+    "counts_up",
+    "quoted",
+    "text_of",
+]
 
-TIME_NAMES = {
-    "time",
-    "timestamp",
-    "date",
-    "datetime",
-    "date_time",
-    "datum",
-    "index",
-    "",
-    "__index_level_0__",
-}
-SENSOR_NAMES = (
-    "sensor_id",
-    "sensor",
-    "sensorid",
-    "station_id",
-    "station",
-    "entity_id",
-    "detector",
-    "location_id",
-    "location",
-    "site",
-    "id",
-)
+Kind = Literal["empty", "number", "date", "clock", "yearless", "text"]
+MOST = 0.8  # of the cells of a column of times must be times
+SHOWN = 6  # names in a message
 
 
-def time_columns(table: Table, options: ReadOptions) -> list[str]:
-    """The columns that together give the time, in order; empty where there is none.
+@dataclass(frozen=True)
+class Cells:
+    """The first cells of a column.
 
-    The user's word goes first; else the leading text columns that parse as a date, and as a time of
-    the day after it; else a leading column of whole numbers with a name for time.
+    Args:
+        kind: of most of them: "clock" is a time of the day, "yearless" a date without its year.
+        texts: ``[N]`` all of them, "" where missing.
+        clocked: whether a date has a time of the day in some cell.
     """
-    if options.time_columns:
-        options.apply("time_columns")
-        absent = [name for name in options.time_columns if name not in table.columns]
-        if absent:
-            raise DataError(
-                f"{table.path} has no column '{absent[0]}' for the time; its columns are "
-                f"{', '.join(table.columns[:8])}, …"
-            )
-        return list(options.time_columns)
-    dates = [
-        name for name in table.columns if _is_text(table, name) and _parses(table.sample[name])
-    ]
-    if dates:
-        named = [name for name in dates if name.lower() in TIME_NAMES or "tim" in name.lower()]
-        first = named[0] if named else dates[0]
-        clock = [
-            name
-            for name in dates
-            if name != first
-            and all(text.count(":") >= 1 and "-" not in text for text in table.sample[name])
-        ]
-        alone = all(":" not in text and "T" not in text for text in table.sample[first])
-        return [first, *clock[:1]] if alone else [first]
-    numbers = [
-        name
-        for name in table.columns
-        if name.lower() in TIME_NAMES - {"index", ""} and not _is_text(table, name)
-    ]
-    return numbers[:1]
+
+    kind: Kind
+    texts: pd.Series
+    clocked: bool = False
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """Those that are numbers, as float64."""
+        numbers: np.ndarray = pd.to_numeric(self.texts, errors="coerce").dropna().to_numpy(float)
+        return numbers
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that are there are whole numbers."""
+        return self.kind == "number" and bool(np.all(self.numbers == np.floor(self.numbers)))
+
+    def within(self, low: float, high: float) -> bool:
+        """Whether all are whole numbers from ``low`` to ``high``."""
+        numbers = self.numbers
+        return self.whole and bool(numbers.min() >= low and numbers.max() <= high)
 
 
-def time_parts(table: Table, stamps: list[str]) -> Iterator[pd.Series]:
-    """The time columns of a table as one, part by part, without reading the others."""
-    return (joined_times(batch, stamps) for batch in table.batches(set(stamps), stamps))
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table, each looked at once.
+
+    Args:
+        table: whose first rows are looked at.
+        options: what the user says of missing cells.
+    """
+
+    table: Table
+    options: ReadOptions
+    _found: dict[str, Cells] = field(default_factory=dict, repr=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.table.columns
+
+    def cells(self, name: str) -> Cells:
+        """The first cells of a column."""
+        if name not in self._found:
+            texts = text_of(self.table.sample[name]).fillna("")
+            self._found[name] = _look(texts, number=self.table.is_numeric(name))
+        return self._found[name]
+
+    def of_kind(self, *kinds: Kind) -> list[str]:
+        """Names of the columns whose cells are of one of the kinds."""
+        return [name for name in self.names if self.cells(name).kind in kinds]
 
 
-def joined_times(batch: pa.RecordBatch, stamps: list[str]) -> pd.Series:
-    """The time columns of a batch as one: a date and a time of the day are put together."""
-    first: pd.Series = batch.column(stamps[0]).to_pandas()
-    for name in stamps[1:]:
-        first = first.astype(str) + " " + batch.column(name).to_pandas().astype(str)
-    return first
+def text_of(column: pd.Series) -> pd.Series:
+    """Cells as texts without blanks around them, None where missing."""
+    texts = column.astype(object).where(column.notna(), None)
+    return texts.map(lambda cell: cell if cell is None else str(cell).strip())
 
 
-def sensor_column(table: Table, options: ReadOptions, stamps: list[str]) -> str | None:
-    """The column that names the sensor of each row of a long table, if there is one."""
-    if options.sensor_column is not None:
-        options.apply("sensor_column")
-        if options.sensor_column not in table.columns:
-            raise DataError(
-                f"{table.path} has no column '{options.sensor_column}' for the sensor; "
-                f"its columns are {', '.join(table.columns[:8])}"
-            )
-        return options.sensor_column
-    rest = [name for name in table.columns if name not in stamps]
-    named = sorted(
-        (name for name in rest if name.lower() in SENSOR_NAMES),
-        key=lambda name: SENSOR_NAMES.index(name.lower()),
-    )
-    texts = [
-        name for name in rest if _is_text(table, name) and _parses(table.sample[name]) is False
-    ]
-    texts = [
-        name
-        for name in texts
-        if not all(is_number(text) or not text for text in table.sample[name])
-    ]
-    if named:
-        return named[0]
-    return texts[0] if len(texts) == 1 else None
+def counts_up(numbers: np.ndarray) -> bool:
+    """Whether each is one more than the one before it."""
+    return len(numbers) > 1 and bool(np.all(np.diff(numbers) == 1))
 
 
-def _is_text(table: Table, name: str) -> bool:
-    filled = [text for text in table.sample[name] if text]
-    return bool(filled) and not any(is_number(text) for text in filled)
+def quoted(names: Iterable[str]) -> str:
+    """Names in a message, the first of many."""
+    names = list(names)
+    shown = ", ".join(f"'{name}'" if name else "the one without a name" for name in names[:SHOWN])
+    return shown + (", …" if len(names) > SHOWN else "")
 
 
-def _parses(column: pd.Series) -> bool:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            pd.to_datetime(column, utc=True)
-        except (ValueError, TypeError, OverflowError):
-            return False
-    return True
+def _look(texts: pd.Series, *, number: bool) -> Cells:
+    filled = texts[texts != ""].unique()
+    if not len(filled):
+        return Cells("empty", texts)
+    if number:
+        return Cells("number", texts)
+    shapes = [shape_of(text) for text in filled]
+    if np.mean([bool(shape.dates) for shape in shapes]) >= MOST:
+        return Cells("date", texts, any(shape.clock for shape in shapes))
+    for fault, kind in (("has no date", "clock"), ("has no year", "yearless")):
+        if np.mean([shape.fault == fault for shape in shapes]) >= MOST:
+            return Cells(kind, texts)  # type: ignore[arg-type]
+    return Cells("text", texts)

@@ -14,6 +14,7 @@ from dynst.data.importers.formats import ReadOptions, Source, find_reader
 from dynst.data.importers.graph_files import WeightKind, read_graph
 from dynst.data.importers.positions import read_positions
 from dynst.data.importers.report import Finding, ImportReport, assumed, known
+from dynst.data.importers.resample import resampled
 from dynst.data.importers.source import Block, only_channels
 from dynst.data.manifest import Channel
 from dynst.data.sensor_table import Sensors
@@ -76,10 +77,12 @@ def import_store(
     if store.exists():
         raise DataError(f"{store} exists already; remove it or choose another path for the store")
     marks = tuple(mark for mark in missing if isinstance(mark, str))
+    numbers = tuple(mark for mark in missing if not isinstance(mark, str))
     graph = graph or GraphOptions()
     options = replace(
         options or ReadOptions(),
         missing=marks,
+        markers=numbers,
         applied=set(),
         weights=graph.weights,
         own_graph=graph.graph is None,
@@ -88,7 +91,7 @@ def import_store(
     reader = find_reader(path, kind, options)
     try:
         source = _named(only_channels(reader.read(path, options), options), options)
-        return _copy(source, path, store, name, missing, options, graph)
+        return _copy(resampled(source, options), path, store, name, missing, options, graph)
     except DynstError as error:
         text, files = str(error), (path, graph.graph, graph.positions, graph.sensors)
         raise (
@@ -129,6 +132,8 @@ def _copy(
     edges, joined = _edges(source, graph, options)
     numbers = tuple(mark for mark in missing if not isinstance(mark, str))
     suspects = FillValues([channel.name for channel in source.channels], numbers)
+    if source.aggregated:
+        source.observers.append(suspects.watch)
     origin = Origin(
         name=name or path.name.split(".")[0],
         source=path.name,
@@ -144,7 +149,8 @@ def _copy(
     with StoreWriter(store, origin, source.channels, sensors, edges) as writer:
         for time, values in _checked(source, source.blocks()):
             writer.append(time, values)
-            suspects.watch(values)
+            if not source.aggregated:
+                suspects.watch(values)
         _refuse_unused(source, options, graph)
         writer.questions = suspects.questions()
     findings = (

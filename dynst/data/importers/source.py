@@ -58,6 +58,7 @@ class ReadOptions:
         units: of the channels, in their order.
         select: a level, a member, … of each dimension beyond time and place, as text.
         missing: texts that mean missing, beside those that always do.
+        markers: numbers that mean missing.
         decimal: the decimal sign of numbers in a text file.
         encoding: of a text file.
         key: of the frame in an HDF file.
@@ -80,6 +81,7 @@ class ReadOptions:
     units: tuple[str, ...] = ()
     select: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
+    markers: tuple[float, ...] = ()
     decimal: Literal[".", ","] | None = None
     encoding: str | None = None
     key: str | None = None
@@ -138,6 +140,9 @@ FLAGS = {
 class Source:
     """``blocks`` reads the series from its start each time it is called, a bounded part of it at
     once. Its times are in the unit of ``clock``, and UTC where that has a zone.
+
+    Where they are ``aggregated``, each of ``observers`` is called with the readings as the file has
+    them, ``[N, S, C]`` with S in parts, before they become those of the steps.
     """
 
     kind: str
@@ -151,6 +156,8 @@ class Source:
     clock: Clock = SECONDS
     findings: tuple[Finding, ...] = ()
     late_findings: Callable[[], Sequence[Finding]] = tuple  # what only the blocks showed
+    aggregated: bool = False
+    observers: list[Callable[[np.ndarray], None]] = field(default_factory=list, compare=False)
 
 
 class Reader(Protocol):

@@ -2,19 +2,20 @@
 quantities.
 """
 
-import tempfile
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-
-from dynst.data.importers.columns import joined_times, sensor_column, time_columns, time_parts
+from dynst.data.importers.columns import Columns, quoted
 from dynst.data.importers.formats.tables import Table, is_table, open_table
-from dynst.data.importers.report import known
-from dynst.data.importers.source import Block, ReadOptions, Source, array_blocks
-from dynst.data.importers.times import TimeReader, read_times
+from dynst.data.importers.long_readings import LongReadings
+from dynst.data.importers.long_signals import Signals
+from dynst.data.importers.long_survey import LongRows, Survey, survey
+from dynst.data.importers.quantities import Quantities, aside_finding, find_quantities
+from dynst.data.importers.report import Finding, known
+from dynst.data.importers.resample import steps_of
+from dynst.data.importers.sensor_columns import find_sensor
+from dynst.data.importers.source import ReadOptions, Source
+from dynst.data.importers.time_columns import find_stamps
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
 
@@ -22,7 +23,6 @@ __all__ = ["KIND", "long_source", "matches", "read"]
 
 KIND = "long-table"
 MAX_COLUMNS = 40
-ROW_NAMES = {"id", "index", "row", ""}  # number the rows; readings only if --variable says so
 
 
 def matches(path: Path, options: ReadOptions) -> bool:
@@ -32,12 +32,16 @@ def matches(path: Path, options: ReadOptions) -> bool:
         table = open_table(path, options)
     except Exception:  # the reader itself will say what is wrong
         return False
-    stamps = time_columns(table, options)
-    return (
-        bool(stamps)
-        and len(table.columns) <= MAX_COLUMNS
-        and sensor_column(table, options, stamps) is not None
-    )
+    if options.sensor_column is not None:
+        return True
+    columns = Columns(table, options)
+    if len(table.columns) > MAX_COLUMNS:
+        return False
+    try:
+        stamps = find_stamps(columns)
+        return stamps is not None and find_sensor(columns, stamps) is not None
+    except DataError:  # there are several, so there is one
+        return True
 
 
 def read(path: Path, options: ReadOptions) -> Source:
@@ -48,110 +52,110 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
     """Two passes: who and when, then the readings into a scratch array on disk, so that memory
     stays bounded.
     """
-    stamps = time_columns(table, options)
-    sensor = sensor_column(table, options, stamps)
-    if not stamps or sensor is None:
+    columns = Columns(table, options)
+    stamps = find_stamps(columns)
+    sensor = find_sensor(columns, stamps) if stamps else None
+    if stamps is None or sensor is None:
         raise DataError(
             f"{table.path} must have columns for time and sensor; name them with --time-column "
             f"and --sensor-column"
         )
-    channels = list(options.variables) or [
-        name
-        for name in table.columns
-        if name not in {*stamps, sensor}
-        and name.lower() not in ROW_NAMES
-        and table.is_numeric(name)
-    ]
-    if not channels:
-        raise DataError(
-            f"{table.path} has no column of readings beside {', '.join([*stamps, sensor])}; name "
-            f"one with --variable"
-        )
-    table.check_readings(channels)
-    reader = read_times(lambda: time_parts(table, stamps), options)
-    time, ids = _axes(table, stamps, sensor, reader)
-    note = (
-        f"time from {' and '.join(map(repr, stamps))}, sensors from '{sensor}', readings from "
-        f"{', '.join(channels)}"
+    quantities = find_quantities(columns, stamps.columns, sensor.name)
+    reader = stamps.reader(table, options)
+    steps = steps_of(reader.clock, options)
+    rows = LongRows(columns, stamps, reader, sensor.name, quantities.parameter)
+    table.check_readings(quantities.readings)
+    seen = survey(rows, quantities, steps)
+    _refuse_names(table, seen, sensor.name, options)
+    quantities = _decided(quantities, seen)
+    channels, of_parameter = _channels(table, quantities, seen, options)
+    positions, geometry, placed = seen.positions(quantities.places)
+    signals = Signals(
+        [channel.name for channel in channels], len(seen.ids), asked=bool(options.variables)
     )
-    return Source(
+    source = Source(
         kind,
-        tuple(ids),
-        tuple(Channel(name=name) for name in channels),
-        lambda: _blocks(table, stamps, sensor, channels, time, ids, reader),
+        tuple(seen.ids),
+        channels,
+        lambda: iter(()),
+        positions=positions,
+        geometry=geometry,
         clock=reader.clock,
-        findings=(*table.findings, known(note), *reader.findings),
+        findings=(
+            *table.findings,
+            _summary(rows, quantities),
+            *stamps.findings,
+            *reader.findings,
+            *sensor.findings,
+            *aside_finding(quantities.aside),
+            *placed,
+            *((steps.finding,) if steps else ()),
+        ),
+        late_findings=signals.findings,
+        aggregated=steps is not None,
+    )
+    second = LongReadings(rows, quantities, seen, of_parameter, steps, source)
+    return replace(source, blocks=lambda: signals.watch(second.blocks(options.markers)))
+
+
+def _summary(rows: LongRows, quantities: Quantities) -> Finding:
+    readings = quoted(quantities.readings)
+    if quantities.parameter is not None:
+        readings += f", one channel for each '{quantities.parameter}'"
+    return known(
+        f"time from {quoted(rows.stamps.columns)}, sensors from '{rows.sensor}', readings from "
+        f"{readings}"
     )
 
 
-def _axes(
-    table: Table, stamps: list[str], sensor: str, reader: TimeReader
-) -> tuple[np.ndarray, list[str]]:
-    times, ids = np.empty(0, np.int64), dict[str, None]()
-    for batch in table.batches({*stamps, sensor}, [*stamps, sensor]):
-        times = np.union1d(times, _times(batch, stamps, reader))
-        ids.update(dict.fromkeys(_names(table, batch, sensor)))
-    return times, list(ids)
-
-
-def _blocks(
-    table: Table,
-    stamps: list[str],
-    sensor: str,
-    channels: list[str],
-    time: np.ndarray,
-    ids: list[str],
-    reader: TimeReader,
-) -> Iterator[Block]:
-    place = {name: index for index, name in enumerate(ids)}
-    shape = (len(time), len(ids), len(channels))
-    with tempfile.TemporaryFile() as scratch, tempfile.TemporaryFile() as marks:
-        values = np.memmap(scratch, np.float32, "w+", shape=shape)
-        values[:] = np.nan
-        taken = np.memmap(marks, bool, "w+", shape=shape[:2])
-        for batch in table.batches({*stamps, sensor}, [*stamps, sensor, *channels]):
-            rows = np.searchsorted(time, _times(batch, stamps, reader))
-            columns = np.array([place[name] for name in _names(table, batch, sensor)])
-            _refuse_repeats(table, taken, rows, columns, time, ids)
-            for index, name in enumerate(channels):
-                values[rows, columns, index] = (
-                    batch.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
-                )
-        yield from array_blocks(time, values)()
-
-
-def _refuse_repeats(
-    table: Table,
-    taken: np.ndarray,
-    rows: np.ndarray,
-    columns: np.ndarray,
-    time: np.ndarray,
-    ids: list[str],
-) -> None:
-    flat = rows * len(ids) + columns
-    order = np.argsort(flat, kind="stable")
-    repeated = order[1:][np.diff(flat[order]) == 0]
-    before = np.flatnonzero(taken[rows, columns])
-    bad = np.concatenate([before, repeated])
-    if bad.size:
-        when = time[rows[bad[0]]].astype("datetime64[s]")
+def _refuse_names(table: Table, seen: Survey, sensor: str, options: ReadOptions) -> None:
+    if "" in seen.ids:
+        raise DataError(f"{table.path}: every row must name its sensor, but one has a blank")
+    if options.sensor_column is None and len(seen.ids) == seen.rows > len(seen.time) > 1:
         raise DataError(
-            f"{table.path}: sensor '{ids[columns[bad[0]]]}' has two readings at {when}; keep one "
-            f"of them"
+            f"{table.path}: '{sensor}' has another value in each of {seen.rows:,} rows, so it "
+            f"numbers rows and names no sensor; name the sensors' column with --sensor-column"
         )
-    taken[rows, columns] = True
 
 
-def _times(batch: pa.RecordBatch, stamps: list[str], reader: TimeReader) -> np.ndarray:
-    """Parsed once for each distinct text, since a long table repeats its times."""
-    codes, distinct = pd.factorize(joined_times(batch, stamps), use_na_sentinel=False)
-    return reader.read(pd.Series(distinct), ordered=False)[codes]
+def _decided(quantities: Quantities, seen: Survey) -> Quantities:
+    """Without the columns that never change, unless there are no others."""
+    steady = [name for name in quantities.doubtful if seen.tells_places(name)]
+    readings = tuple(name for name in quantities.readings if name not in steady)
+    if not readings:
+        return quantities
+    why = dict.fromkeys(steady, "the same throughout for each sensor")
+    return replace(quantities, readings=readings, aside={**quantities.aside, **why})
 
 
-def _names(table: Table, batch: pa.RecordBatch, sensor: str) -> list[str]:
-    names = batch.column(sensor).to_pylist()
-    if None in names:
+def _channels(
+    table: Table, quantities: Quantities, seen: Survey, options: ReadOptions
+) -> tuple[tuple[Channel, ...], dict[int, int]]:
+    """The channels, and which of them each parameter is, by the parameter's place."""
+    if quantities.parameter is None:
+        unit = _unit(table, seen, 0, quantities.readings[0]) if quantities.unit else ""
+        return tuple(Channel(name=name, unit=unit) for name in quantities.readings), {}
+    names = list(seen.parameters)
+    asked = options.variables or tuple(names)
+    absent = [name for name in asked if name not in names]
+    if absent:
         raise DataError(
-            f"{table.path}: every row must name its sensor, but one has no '{sensor}'; remove it"
+            f"there is no variable '{absent[0]}'; '{quantities.parameter}' of {table.path} has "
+            f"{quoted(names)}"
         )
-    return [str(name) for name in names]
+    if options.variables:
+        options.apply("variables")
+    places = {seen.parameters[name]: index for index, name in enumerate(asked)}
+    units = [_unit(table, seen, place, names[place]) for place in places]
+    channels = [Channel(name=name, unit=unit) for name, unit in zip(asked, units, strict=True)]
+    return tuple(channels), places
+
+
+def _unit(table: Table, seen: Survey, place: int, name: str) -> str:
+    units = list(seen.units.get(place, {}))
+    if len(units) > 1:
+        raise DataError(
+            f"{table.path}: readings of '{name}' must have one unit, but have {quoted(units)}; "
+            f"convert them to one"
+        )
+    return units[0] if units else ""

@@ -1,17 +1,27 @@
 """Wide CSV or Parquet: one row a step, one column a sensor, with or without a time column."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from dynst.data.importers.columns import joined_times, time_columns, time_parts
+from dynst.data.clock import COUNTED, Clock
+from dynst.data.importers.column_levels import Levels, find_levels
+from dynst.data.importers.column_words import is_flag_name
+from dynst.data.importers.columns import Columns, counts_up, quoted
 from dynst.data.importers.formats import long_table
 from dynst.data.importers.formats.tables import Table, is_table, open_table
-from dynst.data.importers.report import known
+from dynst.data.importers.quantities import aside_by_name
+from dynst.data.importers.repeats import refuse_disorder
+from dynst.data.importers.report import Finding, assumed, known
+from dynst.data.importers.resample import resampled
 from dynst.data.importers.source import Block, ReadOptions, Source, step_times
-from dynst.data.importers.times import TimeReader, read_times
+from dynst.data.importers.stamps import Stamps
+from dynst.data.importers.text_cells import is_number
+from dynst.data.importers.time_columns import find_stamps
+from dynst.data.importers.times import TimeReader
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
 
@@ -20,6 +30,7 @@ __all__ = ["KIND", "matches", "read", "wide_source"]
 KIND = "wide-table"
 PLACES = (("longitude", "latitude"), ("lon", "lat"), ("easting", "northing"))
 EDGE_ENDS = ({"from", "to"}, {"source", "target"}, {"origin", "destination"})
+LEAST_ROWS = 4  # that can tell whether times repeat
 
 
 def matches(path: Path, options: ReadOptions) -> bool:
@@ -27,57 +38,196 @@ def matches(path: Path, options: ReadOptions) -> bool:
 
 
 def read(path: Path, options: ReadOptions) -> Source:
-    return wide_source(KIND, open_table(path, options), options)
+    return resampled(wide_source(KIND, open_table(path, options), options), options)
 
 
 def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
-    if {name.lower() for name in table.columns[:2]} in EDGE_ENDS:
+    """One column a sensor, or one for each sensor and quantity."""
+    _refuse_other_tables(table)
+    columns = Columns(table, options)
+    stamps = find_stamps(columns)
+    aside = _aside(columns, stamps.columns if stamps else [])
+    names = [name for name in table.columns if name not in aside]
+    if stamps is not None:
+        names = [name for name in names if name not in stamps.columns]
+    _refuse_texts(columns, names)
+    if stamps is not None:
+        _refuse_repeated(columns, stamps)
+    table.check_readings(names)
+    if not names:
+        raise DataError(f"{table.path} has no column of readings beside {quoted(table.columns)}")
+    levels = find_levels(table, options)
+    reader = stamps.reader(table, options) if stamps else None
+    clock, timed = _times(stamps, reader, options)
+    places, ids, channels = _places(names, levels)
+    said = len(reader.findings) if reader else 0
+    return Source(
+        kind,
+        ids,
+        channels,
+        _Blocks(table, tuple(names), places, (len(ids), len(channels)), stamps, reader, options),
+        clock=clock,
+        findings=(
+            *table.findings,
+            *timed,
+            *((levels.finding,) if levels else ()),
+            *_of_aside(aside),
+            *_of_counts(columns, names),
+        ),
+        late_findings=lambda: reader.findings[said:] if reader else (),
+    )
+
+
+def _times(
+    stamps: Stamps | None, reader: TimeReader | None, options: ReadOptions
+) -> tuple[Clock, tuple[Finding, ...]]:
+    if stamps is None or reader is None:
+        _, clock, findings = step_times(1, options)
+        return clock, findings
+    named = known(f"time from {quoted(stamps.columns)}")
+    return reader.clock, (named, *stamps.findings, *reader.findings)
+
+
+def _places(
+    names: list[str], levels: Levels | None
+) -> tuple[list[tuple[int, int]], tuple[str, ...], tuple[Channel, ...]]:
+    """Sensor and channel of each column."""
+    if levels is None:
+        places = [(index, 0) for index in range(len(names))]
+        return places, tuple(names), (Channel(name="value"),)
+    pairs = {name: pair for pair, name in levels.columns.items()}
+    absent = [name for name in names if name not in pairs]
+    if absent:
+        raise DataError(f"column '{absent[0]}' must name a sensor and a quantity like the others")
+    places = [
+        (levels.sensors.index(pairs[name][0]), levels.quantities.index(pairs[name][1]))
+        for name in names
+    ]
+    channels = tuple(Channel(name=name) for name in levels.quantities)
+    return places, levels.sensors, channels
+
+
+def _refuse_other_tables(table: Table) -> None:
+    lower = [name.lower() for name in table.columns]
+    numbers = all(is_number(name) for name in table.columns)
+    distinct = numbers and len(set(map(float, table.columns))) == len(table.columns)
+    if distinct and any("." in name for name in table.columns):
+        raise DataError(
+            f"{table.path} has no header line (its first line holds readings); put sensor ids "
+            f"there, or use --kind lstnet"
+        )
+    if set(lower[:2]) in EDGE_ENDS or set(lower[1:3]) in EDGE_ENDS:
         raise DataError(
             f"{table.path} looks like an edge list; import the readings, and name this file with "
             f"--graph"
         )
-    if any({x, y} <= {name.lower() for name in table.columns} for x, y in PLACES):
+    if any({x, y} <= set(lower) for x, y in PLACES):
         raise DataError(
             f"{table.path} looks like a table of positions; import the readings, and name this "
             f"file with --positions"
         )
-    stamps = time_columns(table, options)
-    ids = [name for name in table.columns if name not in stamps]
-    table.check_readings(ids)
-    if stamps:
-        reader = read_times(lambda: time_parts(table, stamps), options)
-        named = " and ".join(repr(name) if name else "the first column" for name in stamps)
-        clock, findings = reader.clock, (known(f"time from {named}"), *reader.findings)
-    else:
-        reader = None
-        _, clock, findings = step_times(1, options)
-    return Source(
-        kind,
-        tuple(ids),
-        (Channel(name="value"),),
-        lambda: _blocks(table, ids, stamps, reader, options),
-        clock=clock,
-        findings=(*table.findings, *findings),
-    )
 
 
-def _blocks(
-    table: Table,
-    ids: list[str],
-    stamps: list[str],
-    reader: TimeReader | None,
-    options: ReadOptions,
-) -> Iterator[Block]:
-    done = 0
-    for batch in table.batches(set(stamps)):
-        values = np.stack([_floats(batch.column(name)) for name in ids], axis=1)
-        time = (
-            reader.read(joined_times(batch, stamps))
-            if reader
-            else step_times(len(values), options, done)[0]
+def _aside(columns: Columns, stamps: list[str]) -> dict[str, str]:
+    """Columns that are no sensors, and why."""
+    found = {}
+    for name in columns.names:
+        if name in stamps:
+            continue
+        cells = columns.cells(name)
+        if cells.kind in {"date", "clock"} and stamps:
+            found[name] = "a part of the time"
+        elif cells.kind == "text" and is_flag_name(name):
+            found[name] = "a flag"
+        elif cells.kind == "number" and (why := aside_by_name(columns, name)):
+            found[name] = why
+        elif not name and cells.kind == "empty":
+            found[name] = "empty"
+        elif not name:
+            raise DataError(
+                f"{columns.table.path}: column {columns.names.index(name) + 1} has no name, but "
+                f"holds '{cells.texts[cells.texts != ''].iloc[0]}'; name it in the header"
+            )
+    return found
+
+
+def _of_aside(aside: dict[str, str]) -> tuple[Finding, ...]:
+    if not aside:
+        return ()
+    text = ", ".join(f"{quoted([name])} ({why})" for name, why in aside.items())
+    return (assumed(f"no sensors: {text}", "another name in the header keeps one"),)
+
+
+def _of_counts(columns: Columns, names: list[str]) -> tuple[Finding, ...]:
+    counting = [
+        name
+        for name in names
+        if columns.cells(name).kind == "number" and counts_up(columns.cells(name).numbers)
+    ]
+    if not counting:
+        return ()
+    text = f"{quoted(counting)} grows by 1 from row to row, but is taken as a sensor"
+    return (assumed(text, "name it 'index' in the header if it numbers the rows"),)
+
+
+def _refuse_repeated(columns: Columns, stamps: Stamps) -> None:
+    """Each time several times over: a long table in which no column names the sensor."""
+    times = stamps.sample(columns.table)
+    if len(times) >= LEAST_ROWS and times.nunique() <= len(times) / 2:
+        raise DataError(
+            f"{columns.table.path}: times must increase from row to row, but '{times.iloc[0]}' and "
+            f"others repeat; if the rows are of several sensors, name their column with "
+            f"--sensor-column, or the columns that tell the rest of the time with --time-column"
         )
-        done += len(values)
-        yield time, values[:, :, None]
+
+
+def _refuse_texts(columns: Columns, names: list[str]) -> None:
+    texts = [name for name in names if columns.cells(name).kind not in {"number", "empty"}]
+    if texts:
+        cells = columns.cells(texts[0]).texts
+        raise DataError(
+            f"{columns.table.path}: every column beside the time must hold readings, but "
+            f"'{texts[0]}' holds '{next(cell for cell in cells if cell)}'; drop it, or name it "
+            f"with --time-column or --sensor-column"
+        )
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """The rows of a wide table."""
+
+    table: Table
+    names: tuple[str, ...]
+    places: list[tuple[int, int]]
+    shape: tuple[int, int]  # sensors, channels
+    stamps: Stamps | None
+    reader: TimeReader | None
+    options: ReadOptions
+
+    def __call__(self) -> Iterator[Block]:
+        stamps = self.stamps.columns if self.stamps else []
+        done, last = 0, None
+        clock = self.reader.clock if self.reader else COUNTED
+        for batch in self.table.batches(set(stamps), [*stamps, *self.names]):
+            values = self._values(batch)
+            time = self._time(batch, len(values), done)
+            refuse_disorder(time, last, clock, done)
+            done, last = done + len(values), int(time[-1]) if len(time) else last
+            yield time, values
+
+    def _values(self, batch: pa.RecordBatch) -> np.ndarray:
+        columns = [_floats(batch.column(name)) for name in self.names]
+        if self.shape == (len(columns), 1):
+            return np.stack(columns, axis=1)[:, :, None]
+        values = np.full((batch.num_rows, *self.shape), np.nan)
+        for (sensor, channel), numbers in zip(self.places, columns, strict=True):
+            values[:, sensor, channel] = numbers
+        return values
+
+    def _time(self, batch: pa.RecordBatch, count: int, done: int) -> np.ndarray:
+        if self.stamps is None or self.reader is None:
+            return step_times(count, self.options, done)[0]
+        return self.reader.read(self.stamps.join(batch))
 
 
 def _floats(column: pa.Array) -> np.ndarray:

@@ -168,7 +168,7 @@ def sensor_rank(name: str) -> tuple[int, bool]:
 
 
 def is_parameter_name(name: str) -> bool:
-    """Whether a column of this name tells which quantity a row has."""
+    """Whether a column of this name names the quantity of a row."""
     return bool(PARAMETERS.intersection(words_of(name))) and len(words_of(name)) <= 2
 
 
@@ -183,7 +183,7 @@ def is_unit_name(name: str) -> bool:
 
 
 def is_flag_name(name: str) -> bool:
-    """Whether a column of this name judges readings."""
+    """Whether a column of this name holds a flag of quality."""
     words = words_of(name)
     return bool(FLAGS.intersection(words)) and not NO_FLAGS.intersection(words)
 
@@ -205,7 +205,7 @@ def is_quantity_name(name: str) -> bool:
 
 
 def header_zone(name: str) -> str | None:
-    """The zone that a header such as ``Time (UTC)`` or ``GMT+1`` tells."""
+    """The zone that a header such as ``Time (UTC)`` or ``GMT+1`` names."""
     found = HEADER_ZONE.search(name)
     if not found:
         words = words_of(name)

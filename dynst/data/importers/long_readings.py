@@ -30,7 +30,7 @@ class LongReadings:
         seen: what the first pass showed.
         of_parameter: channel of each parameter, by the parameter's place; none where each quantity
             has a column.
-        steps: to which times are brought.
+        steps: to which readings are resampled.
         source: whose ids, channels, clock and observers they are for.
     """
 

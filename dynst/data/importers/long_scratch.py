@@ -85,7 +85,7 @@ class StepScratch(Filling):
     Args:
         time: ``[T]`` int64, beginnings of the steps, in order.
         shape: T, S, C.
-        steps: to which times are brought.
+        steps: to which readings are resampled.
         markers: numbers that mean missing.
     """
 

@@ -158,7 +158,7 @@ def survey(rows: LongRows, quantities: Quantities, steps: Steps | None) -> Surve
     Args:
         rows: of the table.
         quantities: roles of the other columns.
-        steps: to which times are brought.
+        steps: to which readings are resampled.
     """
     seen = Survey()
     places = quantities.places

@@ -57,7 +57,7 @@ class Quantities:
         readings: one channel each; or, where there is a parameter, the one column of values.
         doubtful: readings only if they change with time, which the whole file shows.
         places: where sensors stand, if that does not change.
-        parameter: column that tells the quantity of a row.
+        parameter: column that names the quantity of a row.
         unit: column of the values' unit.
         aside: why each of the other columns is no reading.
     """

@@ -1,4 +1,4 @@
-"""Readings brought to steps of one length."""
+"""Readings resampled to steps of one length."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -44,7 +44,7 @@ class Steps:
     def finding(self) -> Finding:
         """What the user should know of it."""
         return known(
-            f"readings are brought to steps of {step_text(self.length)}, by the "
+            f"readings are resampled to steps of {step_text(self.length)}, by the "
             f"{WORDS[self.aggregate]} of each sensor"
         )
 

@@ -201,7 +201,7 @@ def _is_clock(columns: Columns, name: str, date: DatePart) -> bool:
 
 
 def _clock_form(columns: Columns, name: str) -> ClockForm | None:
-    """How a column tells the time of the day; None where it does not."""
+    """How a column writes the time of the day; None where it does not."""
     cells = columns.cells(name)
     if cells.kind == "clock":
         return "text"

@@ -1,4 +1,4 @@
-"""Readings brought to steps, with pandas as referee."""
+"""Readings resampled to steps, with pandas as referee."""
 
 import tempfile
 from datetime import timedelta

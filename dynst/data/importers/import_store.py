@@ -8,11 +8,11 @@ import numpy as np
 
 from dynst.data.clock import step_text
 from dynst.data.edges import Edges, nearest_neighbour_edges
-from dynst.data.importers.attributes import read_attributes
 from dynst.data.importers.fill_values import FillValues
 from dynst.data.importers.formats import ReadOptions, Source, find_reader
-from dynst.data.importers.graph_files import WeightKind, read_graph
-from dynst.data.importers.positions import read_positions
+from dynst.data.importers.graphs.graph_files import WeightKind, read_graph
+from dynst.data.importers.places.attributes import read_attributes
+from dynst.data.importers.places.positions import read_positions
 from dynst.data.importers.report import Finding, ImportReport, assumed, known
 from dynst.data.importers.resample import resampled
 from dynst.data.importers.source import Block, only_channels

@@ -10,8 +10,8 @@ import numpy as np
 
 from dynst.data.clock import COUNTED, SECONDS, Clock, parse_zone
 from dynst.data.edges import Edges
+from dynst.data.importers.graphs.weighted_pairs import WeightKind
 from dynst.data.importers.report import Finding, assumed
-from dynst.data.importers.weighted_pairs import WeightKind
 from dynst.data.manifest import Channel, Grid
 from dynst.errors import DataError
 
@@ -48,8 +48,8 @@ class ReadOptions:
         start: time of the first step, of a form without timestamps.
         step: between steps, of a form without timestamps.
         time_columns: that give the time, several of them put together.
-        time_format: of the times, as ``strptime`` has it, or one of ``dynst.data.importers.times``'
-            ``NUMBER_FORMATS``.
+        time_format: of the times, as ``strptime`` has it, or one of ``NUMBER_FORMATS`` in
+            ``dynst.data.importers.times.numbers``.
         day_first: whether 01/02/2024 is the first of February; None lets the file decide.
         zone: IANA name or offset of the clock that wrote the times.
         sensor_column: that names the sensor of each row.

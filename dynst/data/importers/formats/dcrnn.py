@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dynst.data.importers.graph_files import own_graph
+from dynst.data.importers.graphs.graph_files import own_graph
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions, Source, array_blocks, numbered, step_times
 from dynst.data.importers.zip_safety import refuse_bombs

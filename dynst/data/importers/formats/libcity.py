@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 
 from dynst.data.edges import Edges
-from dynst.data.importers.coordinates import checked_degrees
-from dynst.data.importers.edge_lists import read_edge_list
 from dynst.data.importers.formats.long_table import long_source
 from dynst.data.importers.formats.tables import open_table
-from dynst.data.importers.geometries import place_of
+from dynst.data.importers.graphs.edge_lists import read_edge_list
+from dynst.data.importers.graphs.proximities import edges_of
+from dynst.data.importers.graphs.weighted_pairs import WeightKind
 from dynst.data.importers.names import SensorNames, listed
-from dynst.data.importers.proximities import edges_of
+from dynst.data.importers.places.coordinates import checked_degrees
+from dynst.data.importers.places.geometries import place_of
 from dynst.data.importers.report import Finding, assumed, known
+from dynst.data.importers.small_tables import read_cells, read_head
 from dynst.data.importers.source import ReadOptions, Source
-from dynst.data.importers.text_table import read_cells, read_head
-from dynst.data.importers.weighted_pairs import WeightKind
 from dynst.errors import DataError, in_one_line
 
 __all__ = ["KIND", "matches", "read"]

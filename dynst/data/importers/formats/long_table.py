@@ -5,17 +5,17 @@ quantities.
 from dataclasses import replace
 from pathlib import Path
 
-from dynst.data.importers.columns import Columns, quoted
+from dynst.data.importers.columns.columns import Columns, quoted
+from dynst.data.importers.columns.quantities import Quantities, aside_finding, find_quantities
+from dynst.data.importers.columns.sensors import find_sensor
+from dynst.data.importers.columns.times import find_stamps
 from dynst.data.importers.formats.tables import Table, is_table, open_table
-from dynst.data.importers.long_readings import LongReadings
-from dynst.data.importers.long_signals import Signals
-from dynst.data.importers.long_survey import LongRows, Survey, survey
-from dynst.data.importers.quantities import Quantities, aside_finding, find_quantities
+from dynst.data.importers.long_form.readings import LongReadings
+from dynst.data.importers.long_form.signals import Signals
+from dynst.data.importers.long_form.survey import LongRows, Survey, survey
 from dynst.data.importers.report import Finding, known
 from dynst.data.importers.resample import steps_of
-from dynst.data.importers.sensor_columns import find_sensor
 from dynst.data.importers.source import ReadOptions, Source
-from dynst.data.importers.time_columns import find_stamps
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from dynst.data.clock import Clock
-from dynst.data.importers.columns import quoted
+from dynst.data.importers.columns.columns import quoted
 from dynst.data.importers.formats.grids import grid_source
-from dynst.data.importers.graph_files import own_graph
-from dynst.data.importers.npz_members import Members
+from dynst.data.importers.formats.npz_members import Members
+from dynst.data.importers.graphs.graph_files import own_graph
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import (
     BLOCK_BYTES,
@@ -22,7 +22,7 @@ from dynst.data.importers.source import (
     numbered,
     step_times,
 )
-from dynst.data.importers.times import times_of
+from dynst.data.importers.times.reader import times_of
 from dynst.data.importers.zip_safety import refuse_bombs
 from dynst.data.manifest import Channel
 from dynst.errors import DataError

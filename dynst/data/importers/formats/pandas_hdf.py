@@ -10,8 +10,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from dynst.data.importers.formats.cf_times import times_or_counts
-from dynst.data.importers.formats.hdf_frames import Frame, frame_of
+from dynst.data.importers.formats.hdf.frames import Frame, frame_of
+from dynst.data.importers.formats.netcdf.times import times_or_counts
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import Block, ReadOptions, Source
 from dynst.data.manifest import Channel

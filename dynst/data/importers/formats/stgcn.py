@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dynst.data.importers.formats.tables import open_table
 from dynst.data.importers.formats.wide_table import wide_source
-from dynst.data.importers.graph_files import own_graph
+from dynst.data.importers.graphs.graph_files import own_graph
 from dynst.data.importers.source import ReadOptions, Source
 
 __all__ = ["KIND", "matches", "read"]

@@ -8,20 +8,20 @@ import numpy as np
 import pyarrow as pa
 
 from dynst.data.clock import COUNTED, Clock
-from dynst.data.importers.column_levels import Levels, find_levels
-from dynst.data.importers.column_words import is_flag_name
-from dynst.data.importers.columns import Columns, counts_up, quoted
+from dynst.data.importers.columns.columns import Columns, counts_up, quoted
+from dynst.data.importers.columns.levels import Levels, find_levels
+from dynst.data.importers.columns.quantities import aside_by_name
+from dynst.data.importers.columns.stamps import Stamps
+from dynst.data.importers.columns.times import find_stamps
+from dynst.data.importers.columns.words import is_flag_name
 from dynst.data.importers.formats import long_table
 from dynst.data.importers.formats.tables import Table, is_table, open_table
-from dynst.data.importers.quantities import aside_by_name
 from dynst.data.importers.repeats import refuse_disorder
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.resample import resampled
 from dynst.data.importers.source import Block, ReadOptions, Source, step_times
-from dynst.data.importers.stamps import Stamps
 from dynst.data.importers.text_cells import is_number
-from dynst.data.importers.time_columns import find_stamps
-from dynst.data.importers.times import TimeReader
+from dynst.data.importers.times.reader import TimeReader
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from dynst.data.importers.formats.cf_blocks import EXPVER, Readings
-from dynst.data.importers.formats.cf_coordinates import refuse_others
-from dynst.data.importers.formats.cf_places import Places, places_of
-from dynst.data.importers.formats.cf_roles import (
+from dynst.data.importers.formats.netcdf.blocks import EXPVER, Readings
+from dynst.data.importers.formats.netcdf.coordinates import refuse_others
+from dynst.data.importers.formats.netcdf.opening import is_netcdf4, open_dataset
+from dynst.data.importers.formats.netcdf.places import Places, places_of
+from dynst.data.importers.formats.netcdf.roles import (
     bounds_of,
     check_numbers,
     is_forecast_lead,
@@ -20,10 +21,9 @@ from dynst.data.importers.formats.cf_roles import (
     time_dimensions,
     time_variable,
 )
-from dynst.data.importers.formats.cf_times import Times, counts_since, read_cf_times
-from dynst.data.importers.formats.cf_units import SECONDS_OF, plain
-from dynst.data.importers.formats.xarray_open import is_netcdf4, open_dataset
-from dynst.data.importers.formats.xarray_select import select, squeezed
+from dynst.data.importers.formats.netcdf.selection import select, squeezed
+from dynst.data.importers.formats.netcdf.times import Times, counts_since, read_cf_times
+from dynst.data.importers.formats.netcdf.units import SECONDS_OF, plain
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions, Source, step_times
 from dynst.data.manifest import Channel

@@ -5,7 +5,7 @@ from typing import Literal
 
 from dynst.data.importers.tabular.marks import USUAL_MARKS
 from dynst.data.importers.text_cells import is_number
-from dynst.data.importers.time_texts import shape_of
+from dynst.data.importers.times.texts import shape_of
 
 __all__ = ["Kind", "column_kind", "kind_of"]
 

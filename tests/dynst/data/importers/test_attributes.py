@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynst.data.importers.attributes import read_attributes
 from dynst.data.importers.import_store import GraphOptions, import_store
+from dynst.data.importers.places.attributes import read_attributes
 from dynst.data.sensor_table import Sensors
 from dynst.data.store import open_store
 from dynst.errors import DataError

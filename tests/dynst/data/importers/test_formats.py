@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dynst.data.importers.formats import READERS, ReadOptions
-from dynst.data.importers.graph_files import read_graph
+from dynst.data.importers.graphs.graph_files import read_graph
 from dynst.data.importers.import_store import GraphOptions, import_store
 from dynst.data.store import SensorStore, open_store
 from dynst.errors import DataError, in_one_line

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from dynst.data.importers.graph_files import WeightKind, read_graph
+from dynst.data.importers.graphs.graph_files import WeightKind, read_graph
 from dynst.data.importers.import_store import GraphOptions, ImportReport, import_store
 from dynst.data.store import open_store
 from dynst.errors import DataError

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynst.data.clock import Clock
-from dynst.data.importers.formats.pickled_text import listed_names, tokens, zone_in
+from dynst.data.importers.formats.hdf.pickled_text import listed_names, tokens, zone_in
 from dynst.data.importers.source import ReadOptions
 from dynst.errors import DataError
 from tests.dynst.data.importers.netcdf_files import labels, readings, take

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynst.data.edges import Edges
-from dynst.data.importers.graph_files import read_graph
+from dynst.data.importers.graphs.graph_files import read_graph
 from dynst.data.importers.names import SensorNames
-from dynst.data.importers.text_table import words
+from dynst.data.importers.small_tables import words
 from dynst.data.sensor_table import Sensors
 from dynst.errors import DataError
 

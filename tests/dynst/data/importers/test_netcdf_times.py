@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynst.data.clock import Clock
-from dynst.data.importers.formats.cf_times import read_cf_times
+from dynst.data.importers.formats.netcdf.times import read_cf_times
 from dynst.data.importers.source import ReadOptions
 from dynst.errors import DataError
 from tests.dynst.data.importers.netcdf_files import field, grid, labels, take, write

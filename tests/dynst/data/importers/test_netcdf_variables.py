@@ -9,7 +9,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynst.data.importers.formats.xarray_select import select
+from dynst.data.importers.formats.netcdf.selection import select
 from dynst.data.importers.source import ReadOptions
 from dynst.errors import DataError
 from tests.dynst.data.importers.netcdf_files import (

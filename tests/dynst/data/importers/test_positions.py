@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynst.data.importers.coordinates import parsed
 from dynst.data.importers.import_store import GraphOptions, ImportReport, import_store
-from dynst.data.importers.positions import read_positions
+from dynst.data.importers.places.coordinates import parsed
+from dynst.data.importers.places.positions import read_positions
 from dynst.data.store import open_store
 from dynst.errors import DataError
 

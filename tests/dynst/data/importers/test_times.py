@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dynst.data.clock import COUNTED
 from dynst.data.importers.source import ReadOptions
-from dynst.data.importers.times import read_times, times_of
+from dynst.data.importers.times.reader import read_times, times_of
 from dynst.errors import DataError
 
 FORMATS = (

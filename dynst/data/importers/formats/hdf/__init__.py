@@ -1,0 +1,1 @@
+"""Frames that pandas wrote to HDF."""

@@ -1,0 +1,1 @@
+"""NetCDF and Zarr by the CF conventions."""

@@ -1,0 +1,1 @@
+"""Graphs as the field keeps them."""

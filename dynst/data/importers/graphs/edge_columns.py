@@ -1,0 +1,140 @@
+"""Which columns of an edge list are its ends and its weight, by their names before their places."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dynst.data.importers.graphs.proximities import DISTANCES, PROXIMITIES
+from dynst.data.importers.graphs.weighted_pairs import WeightKind
+from dynst.data.importers.small_tables import words
+from dynst.errors import DataError
+
+__all__ = ["end_columns", "has_ends", "weight_column"]
+
+ENDS = (
+    ("from", "to"),
+    ("source", "target"),
+    ("source", "destination"),
+    ("source", "dest"),
+    ("src", "dst"),
+    ("src", "dest"),
+    ("src", "target"),
+    ("origin", "destination"),
+    ("orig", "dest"),
+    ("o", "d"),
+    ("i", "j"),
+    ("u", "v"),
+    ("start", "end"),
+    ("sender", "receiver"),
+    ("row", "col"),
+    ("row", "column"),
+)
+NUMBERED_ENDS = (("1", "2"), ("a", "b"), ("i", "j"))  # of names such as node_1, sensorA
+THINGS = {
+    *("id", "ids", "node", "nodes", "sensor", "station", "stop", "detector", "vertex", "point"),
+    *("place", "location", "name", "index", "idx", "geo", "no", "nr", "number", "code"),
+}
+WEIGHTS = {"weight", "weights", "w", "value", "values"}
+ROW_NUMBERS = THINGS | {"link", "edge", "rel", "row", "arc", "unnamed", "0", "type"}
+ALIKE = {"distance": ("distance", "weight"), "proximity": ("proximity", "weight")}
+
+
+def has_ends(names: Sequence[str]) -> bool:
+    """Whether a header names both ends of edges."""
+    return bool(_pairs(names))
+
+
+def end_columns(
+    path: Path, names: Sequence[str], fits: Callable[[int, int], bool]
+) -> tuple[int, int] | None:
+    """The columns of both ends, or None where no names tell.
+
+    Args:
+        path: the file.
+        names: of the columns.
+        fits: whether two columns name sensors; asked where names alone leave a choice.
+
+    Raises:
+        DataError: several pairs of columns could be the ends.
+    """
+    pairs = _pairs(names)
+    if len(pairs) > 1:
+        pairs = [pair for pair in pairs if fits(*pair)] or pairs
+    if len(pairs) > 1:
+        shown = " or ".join(f"'{names[first]}' and '{names[second]}'" for first, second in pairs)
+        raise DataError(f"{path}: the ends of edges may be {shown}; remove the others")
+    return pairs[0] if pairs else None
+
+
+def weight_column(
+    path: Path,
+    names: Sequence[str],
+    rest: Sequence[int],
+    numeric: set[int],
+    weights: WeightKind,
+    choice: str,
+) -> int | None:
+    """The column of weights among those that are no ends, if there is one.
+
+    Args:
+        path: the file.
+        names: of all columns.
+        rest: columns that are no ends.
+        numeric: columns that hold numbers.
+        weights: what the user says the weights are, which decides between two.
+        choice: how the user chooses one, for the message.
+
+    Raises:
+        DataError: several columns could be the weight.
+    """
+    rest = [column for column in rest if not _numbers_rows(names[column])]
+    kinds = {column: _kind(names[column]) for column in rest}
+    named = [column for column in rest if kinds[column]]
+    chosen = [
+        [column for column in named if kinds[column] == kind] for kind in ALIKE.get(weights, ())
+    ]
+    found = next(filter(None, chosen), named) or [column for column in rest if column in numeric]
+    if len(found) < 2:
+        return found[0] if found else None
+    shown = ", ".join(f"'{names[column]}'" for column in found)
+    raise DataError(f"{path}: the weights of edges may be {shown}; {choice}, or remove all but one")
+
+
+def _pairs(names: Sequence[str]) -> list[tuple[int, int]]:
+    keys = [_end(name) for name in names]
+    found = [
+        (first, second)
+        for first, (start, things) in enumerate(keys)
+        for second, (end, others) in enumerate(keys)
+        if (start, end) in ENDS or (things and others and (start, end) in NUMBERED_ENDS)
+    ]
+    alike = [pair for pair in found if keys[pair[0]][1] == keys[pair[1]][1]]
+    return alike or found
+
+
+def _end(name: str) -> tuple[str, tuple[str, ...]]:
+    """Which end a name means, and of what: ``from_node_id`` is ("from", ("node", "id"))."""
+    parts = words(name)
+    things = tuple(part for part in parts if part in THINGS)
+    ends = [part for part in parts if part not in THINGS]
+    if len(ends) != 1:
+        return "", ()
+    end, thing = ends[0], things
+    for known in sorted(THINGS, key=len, reverse=True):
+        rest = end.removesuffix(known) if end.endswith(known) else end.removeprefix(known)
+        if rest != end and rest and any(rest in pair for pair in (*ENDS, *NUMBERED_ENDS)):
+            return rest, (*things, known)
+    return end, thing
+
+
+def _kind(name: str) -> str:
+    parts = set(words(name))
+    if parts & PROXIMITIES:
+        return "proximity"
+    if parts & DISTANCES:
+        return "distance"
+    return "weight" if parts & WEIGHTS else ""
+
+
+def _numbers_rows(name: str) -> bool:
+    """Whether a column numbers the edges, as link_id, index or one without a name."""
+    return set(words(name)) <= ROW_NUMBERS

@@ -1,0 +1,1 @@
+"""Tables of sensors: positions, costs, groups and marks."""

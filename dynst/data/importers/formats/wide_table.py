@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from dynst.data.clock import COUNTED, Clock
@@ -51,7 +52,9 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
     if stamps is not None:
         names = [name for name in names if name not in stamps.columns]
     _refuse_texts(columns, names)
-    if stamps is not None:
+    if stamps is None:
+        _refuse_adjacency(table, names)
+    else:
         _refuse_repeated(columns, stamps)
     table.check_readings(names)
     if not names:
@@ -125,6 +128,22 @@ def _refuse_other_tables(table: Table) -> None:
         raise DataError(
             f"{table.path} looks like a table of positions; import the readings, and name this "
             f"file with --positions"
+        )
+
+
+def _refuse_adjacency(table: Table, names: list[str]) -> None:
+    """Refuse a table without times whose first rows are those of an adjacency matrix."""
+    cells = table.sample[names].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    size = min(cells.shape)
+    part, others = cells[:size, :size], ~np.eye(size, dtype=bool)
+    if size < LEAST_ROWS or cells.shape[0] > cells.shape[1] or np.isnan(part).any():
+        return
+    ones = bool((np.diag(part) == 1).all() and (part >= 0).all() and (part <= 1).all())
+    mirrored = np.array_equal(part, part.T)
+    if (ones or mirrored) and np.unique(part[others]).size > 1:
+        raise DataError(
+            f"{table.path} looks like an adjacency matrix of {len(names)} nodes; import the "
+            f"readings, and name this file with --graph"
         )
 
 

@@ -549,3 +549,19 @@ def test_a_reason_of_many_lines_becomes_one() -> None:
         in_one_line(OSError(2, "No such file", "readings")) == "[Errno 2] No such file: 'readings'"
     ), "which file is kept"
     assert in_one_line(MemoryError()) == "MemoryError"
+
+
+@pytest.mark.parametrize("names", [True, False], ids=["named rows", "names above"])
+@pytest.mark.parametrize("kind", ["proximities", "distances", "directed"])
+def test_an_adjacency_matrix_is_no_readings(tmp_path: Path, kind: str, names: bool) -> None:
+    places = np.random.default_rng(0).random((8, 2))
+    matrix = np.linalg.norm(places[:, None] - places, axis=-1)
+    if kind != "distances":
+        matrix = np.exp(-(matrix**2))
+    if kind == "directed":
+        matrix[np.triu_indices(8, 1)] *= 0.5
+    ids = [f"s{index}" for index in range(8)]
+    pd.DataFrame(matrix, ids, ids).to_csv(tmp_path / "m.csv", index=names)
+    with pytest.raises(DataError, match=r"adjacency matrix of 8 nodes.*--graph|m.csv: .*'s0'"):
+        import_store(tmp_path / "m.csv", tmp_path / "store")
+    assert not (tmp_path / "store").exists()

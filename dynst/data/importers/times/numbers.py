@@ -102,7 +102,7 @@ def decide_numbers(sample: np.ndarray, options: ReadOptions) -> NumberParser:
             (
                 assumed(
                     f"times count steps from {low:g} on and tell no date",
-                    "--start and --step in place of --time-column, or --time-format epoch-s",
+                    "--start and --step make times of them, or --time-format epoch-s",
                 ),
             ),
         )

@@ -52,11 +52,19 @@ class TimeReader:
     def __init__(self, parser: _Parser, options: ReadOptions) -> None:
         self._parser, self._rows = parser, 0
         self._last: int | None = None
+        self._first: int | None = None
         self.findings = list(parser.findings)
         self._localize = options.zone is not None and parser.zone is None
-        if parser.counted:
+        self._step: int | None = None
+        if parser.counted and (options.start is None or options.step is None):
             self.clock = COUNTED
             return
+        if parser.counted:
+            assert options.start is not None and options.step is not None
+            options.apply("start", "step")
+            self._step = int(options.step.total_seconds())
+            self._start = int(np.datetime64(options.start, "s").astype(np.int64))
+            self.findings = [known("times are counted, from --start on by --step")]
         if options.zone is not None:
             options.apply("zone")
         self.clock = Clock(zone=options.zone or parser.zone)
@@ -78,10 +86,19 @@ class TimeReader:
         self._rows += len(series)
         if self.clock == COUNTED:
             return moments
+        if self._step is not None:
+            return self._counted(moments)
         rounded = (moments + NOISE) // MICROSECOND
         if (np.abs(moments - rounded * MICROSECOND) > NOISE).any():
             self._say(assumed("fractions of a second are cut off", "round the times yourself"))
         return self._utc(rounded, ordered) if self._localize else rounded
+
+    def _counted(self, counts: np.ndarray) -> np.ndarray:
+        """Times of steps: the smallest count of the first part is that of the start."""
+        if self._first is None and len(counts):
+            self._first = int(counts.min())
+            self._start = int(self.clock.from_local(np.array([self._start]))[0])
+        return self._start + (self._step or 0) * (counts - (self._first or 0))
 
     def _utc(self, local: np.ndarray, ordered: bool) -> np.ndarray:
         first, second = self.clock.moments(local)

@@ -1,6 +1,7 @@
 """A column of times: one way to read it, known from the whole of it, or refused."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -121,6 +122,19 @@ def test_epochs_by_their_plausible_year(
 )
 def test_compact_dates(numbers: list[int], first: str, as_text: bool) -> None:
     assert labels([str(number) for number in numbers] if as_text else numbers)[0] == first
+
+
+def test_counts_become_times_where_the_start_is_known() -> None:
+    options = ReadOptions(
+        start=datetime(2024, 3, 31, 1), step=timedelta(hours=1), zone="Europe/Berlin"
+    )
+    reader = read_times(lambda: [[5, 6, 7]], options)
+    found = np.concatenate([reader.read([5, 6, 7]), reader.read([8])])
+    assert reader.clock.labels(found) == [
+        f"2024-03-31 0{hour}:00:00{offset}"
+        for hour, offset in ((1, "+01:00"), (3, "+02:00"), (4, "+02:00"), (5, "+02:00"))
+    ]
+    assert not options.unused()
 
 
 def test_numbers_that_count_steps_are_counts() -> None:

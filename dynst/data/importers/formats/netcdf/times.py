@@ -91,10 +91,7 @@ def read_cf_times(variable: xr.Variable, name: str, options: ReadOptions) -> Tim
 def times_or_counts(values: Any, options: ReadOptions) -> Times:
     """Times of a column without a reference; counts become times where ``--start`` is given."""
     time, reader = times_of(values, options)
-    if reader.clock.timed or options.start is None or options.step is None:
-        return time, reader.clock, tuple(reader.findings)
-    every, clock, findings = step_times(int(time[-1] - time[0]) + 1, options)
-    return every[time - time[0]], clock, findings
+    return time, reader.clock, tuple(reader.findings)
 
 
 def _since(attributes: dict[Any, Any], name: str) -> _Since:

@@ -60,7 +60,8 @@ class TimeReader:
             self.clock = COUNTED
             return
         if parser.counted:
-            assert options.start is not None and options.step is not None
+            assert options.start is not None
+            assert options.step is not None
             options.apply("start", "step")
             self._step = int(options.step.total_seconds())
             self._start = int(np.datetime64(options.start, "s").astype(np.int64))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dynst.data.importers.report import Finding, assumed
+from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.manifest import Question
 
 __all__ = ["FillValues"]
@@ -160,13 +160,16 @@ class FillValues:
 
     def __post_init__(self) -> None:
         self._seen = [_Channel() for _ in self.channels]
+        self._declared = dict.fromkeys(self.declared, 0)
 
     def watch(self, values: np.ndarray) -> None:
         """``values [N, S, C]``, NaN where missing."""
         for index, seen in enumerate(self._seen):
             own = values[..., index]
             for marker in self.declared:
-                own = np.where(own.astype(np.float32) == np.float32(marker), np.nan, own)
+                hits = own.astype(np.float32, copy=False) == np.float32(marker)
+                self._declared[marker] += int(hits.sum())
+                own = np.where(hits, np.nan, own)
             seen.watch(own if own.dtype.kind == "f" else own.astype(np.float64))
 
     def questions(self) -> tuple[Question, ...]:
@@ -185,13 +188,17 @@ class FillValues:
         return tuple(sorted(found, key=lambda question: question.value == 0))
 
     def findings(self) -> tuple[Finding, ...]:
-        """Channels whose changes float32 does not keep."""
+        """How often declared values occurred, and channels whose changes float32 loses."""
         lost = {
             name: seen.resolution_lost
             for name, seen in zip(self.channels, self._seen, strict=True)
             if seen.resolution_lost is not None
         }
-        return tuple(
+        missing = (
+            known(f"{count:,} readings are {_text(marker)} and so missing")
+            for marker, count in self._declared.items()
+        )
+        return *missing, *(
             assumed(
                 f"'{name}' is so large that float32 keeps it in steps of {_text(spacing)}, but it "
                 f"changes by {_text(change)}: much of that is lost",

@@ -108,6 +108,17 @@ def test_values_within_the_range_of_all_others_raise_no_question() -> None:
     assert questions(values) == []
 
 
+def test_declared_values_are_counted() -> None:
+    values = counts(0)
+    values[:7, 2] = 9999
+    seen = FillValues(["x"], (9999.0, -5.0))
+    seen.watch(values[..., None])
+    assert [finding.text for finding in seen.findings()] == [
+        "7 readings are 9999 and so missing",
+        "0 readings are -5 and so missing",
+    ]
+
+
 def precision(values: np.ndarray) -> list[str]:
     seen = FillValues(["kWh"])
     seen.watch(values[..., None])

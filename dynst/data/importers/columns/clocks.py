@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from dynst.data.importers.columns.columns import text_of
+from dynst.data.importers.columns.first_cells import text_of
 from dynst.data.importers.columns.words import CalendarField
 from dynst.errors import DataError
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 
-from dynst.data.importers.columns.columns import quoted
+from dynst.data.importers.columns.first_cells import quoted
 from dynst.data.importers.columns.words import is_parameter_name, is_quantity_name, is_thing_name
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions

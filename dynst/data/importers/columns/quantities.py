@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dynst.data.importers.columns.clocks import RANGES
-from dynst.data.importers.columns.columns import Cells, Columns, counts_up, quoted
+from dynst.data.importers.columns.first_cells import Cells, Columns, counts_up, quoted
 from dynst.data.importers.columns.words import (
     calendar_field,
     is_flag_name,

@@ -6,7 +6,7 @@ from itertools import islice
 import numpy as np
 import pandas as pd
 
-from dynst.data.importers.columns.columns import Cells, Columns, quoted, text_of
+from dynst.data.importers.columns.first_cells import Cells, Columns, quoted, text_of
 from dynst.data.importers.columns.stamps import Stamps
 from dynst.data.importers.columns.words import (
     calendar_field,

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from dynst.data.importers.columns.clocks import ClockPart, DatePart
-from dynst.data.importers.columns.columns import text_of
+from dynst.data.importers.columns.first_cells import text_of
 from dynst.data.importers.columns.words import header_zone
 from dynst.data.importers.report import Finding, known
 from dynst.data.importers.source import ReadOptions

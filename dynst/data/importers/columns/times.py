@@ -8,7 +8,7 @@ from dynst.data.importers.columns.clocks import (
     ClockPart,
     DatePart,
 )
-from dynst.data.importers.columns.columns import Columns, quoted
+from dynst.data.importers.columns.first_cells import Columns, quoted
 from dynst.data.importers.columns.stamps import Stamps
 from dynst.data.importers.columns.words import (
     BEGINS,

@@ -5,7 +5,7 @@ quantities.
 from dataclasses import replace
 from pathlib import Path
 
-from dynst.data.importers.columns.columns import Columns, quoted
+from dynst.data.importers.columns.first_cells import Columns, quoted
 from dynst.data.importers.columns.quantities import Quantities, aside_finding, find_quantities
 from dynst.data.importers.columns.sensors import find_sensor
 from dynst.data.importers.columns.times import find_stamps

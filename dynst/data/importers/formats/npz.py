@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dynst.data.clock import Clock
-from dynst.data.importers.columns.columns import quoted
+from dynst.data.importers.columns.first_cells import quoted
 from dynst.data.importers.formats.grids import grid_source
 from dynst.data.importers.formats.npz_members import Members
 from dynst.data.importers.graphs.graph_files import own_graph

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dynst.data.importers.columns.columns import quoted
+from dynst.data.importers.columns.first_cells import quoted
 from dynst.data.importers.report import Finding, assumed
 from dynst.errors import DataError
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from dynst.data.clock import COUNTED, Clock
-from dynst.data.importers.columns.columns import Columns, counts_up, quoted
+from dynst.data.importers.columns.first_cells import Columns, counts_up, quoted
 from dynst.data.importers.columns.levels import Levels, find_levels
 from dynst.data.importers.columns.quantities import aside_by_name
 from dynst.data.importers.columns.stamps import Stamps

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dynst.data.importers.columns.columns import quoted
+from dynst.data.importers.columns.first_cells import quoted
 from dynst.data.importers.report import Finding, assumed
 from dynst.data.importers.source import Block
 

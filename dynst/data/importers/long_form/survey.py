@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from dynst.data.importers.columns.columns import Columns
+from dynst.data.importers.columns.first_cells import Columns
 from dynst.data.importers.columns.quantities import Places, Quantities
 from dynst.data.importers.columns.stamps import Stamps
 from dynst.data.importers.columns.words import is_height_name

@@ -1,0 +1,233 @@
+"""A column of texts that are times: one order of day and month, and one zone, for all of it."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dynst.data.importers.report import Finding, assumed, known
+from dynst.data.importers.source import ReadOptions
+from dynst.data.importers.times.numbers import NUMBER_FORMATS
+from dynst.data.importers.times.texts import Written, shape_of
+from dynst.data.importers.times.zones import UTC_NAMES, offset_name
+from dynst.errors import DataError
+
+__all__ = ["FormatParser", "TextParser", "decide_texts", "microseconds_of"]
+
+OFFSET = r"(Z|[+-]\d{2}(?::?\d{2})?)$"
+NO_DATES = {"now", "today"}  # which pandas takes for this very moment
+
+
+def microseconds_of(naive: pd.Series) -> np.ndarray:
+    """Moments without a zone as int64 since 1970-01-01."""
+    moments: np.ndarray = naive.to_numpy().astype("datetime64[us]").astype(np.int64)
+    return moments
+
+
+class TextParser:
+    """Dates and clocks in one order of day, month and year.
+
+    Cells may leave out seconds, or a clock at midnight.
+    """
+
+    counted = False
+
+    def __init__(
+        self, date: str, first: Written, zone: str | None, findings: tuple[Finding, ...] = ()
+    ) -> None:
+        self.date, self.first, self.zone, self.findings = date, first, zone, findings
+        self._order = _order_of(date)
+
+    def microseconds(self, values: pd.Series) -> np.ndarray:
+        texts = values.astype(str).str.strip()
+        moments = _parsed(texts, self.first.format(self.date))
+        others = np.flatnonzero(moments.isna().to_numpy())
+        for shape, rows in _by_shape(texts.iloc[others]).items():
+            cell = texts.loc[rows[0]]
+            date = next((date for date in shape.dates if _order_of(date) == self._order), None)
+            if date is None:
+                raise _not_alike(cell, self.first, self.date, shape.fault)
+            moments.loc[rows] = _parsed(texts.loc[rows], shape.format(date))
+            moments.loc[rows] = moments.loc[rows].fillna(_midnight(texts.loc[rows], shape, date))
+            if (lost := moments.loc[rows].isna()).any():
+                raise _not_alike(texts.loc[rows][lost].iloc[0], self.first, self.date, "")
+        return microseconds_of(moments.dt.tz_localize(None))
+
+
+class FormatParser:
+    """The format that the user gave."""
+
+    counted = False
+
+    def __init__(self, form: str) -> None:
+        self.form = form
+        self.zone = "UTC" if "%z" in form else None
+        self.findings: tuple[Finding, ...] = ()
+
+    def microseconds(self, values: pd.Series) -> np.ndarray:
+        texts = values.astype(str).str.strip()
+        try:
+            moments = _parsed(texts, self.form)
+        except ValueError as error:
+            raise DataError(
+                f"--time-format '{self.form}' is no format of times ({error})"
+            ) from error
+        if moments.isna().any():
+            raise DataError(
+                f"times must be written as '{self.form}', but one is "
+                f"'{texts[moments.isna()].iloc[0]}'; mend it, or change --time-format"
+            )
+        return microseconds_of(moments.dt.tz_localize(None))
+
+
+def decide_texts(
+    sample: pd.Series, parts: Callable[[], Iterable[Any]], options: ReadOptions
+) -> TextParser | FormatParser:
+    if options.time_format is not None and options.time_format not in NUMBER_FORMATS:
+        options.apply("time_format")
+        return FormatParser(options.time_format)
+    cell = sample.iloc[0].strip()
+    first = shape_of(cell)
+    if not first.dates:
+        fault = first.fault or "is no date"
+        raise DataError(
+            f"times must be dates with a year, but '{cell}' {fault}; name the column of the date "
+            f"too (--time-column, twice), say how they are written (--time-format), or count "
+            f"steps with --start and --step"
+        )
+    dates = _order(first.dates, options)
+    findings: tuple[Finding, ...] = ()
+    if len(dates) > 1:
+        dates = _fitting(dates, first, parts)
+        _refuse_two(cell, dates, first)
+        findings = (known(f"dates are written as {_plain(dates[0])}, by all rows"),)
+    zone, more = _zone(first, parts, options)
+    return TextParser(dates[0], first, zone, (*findings, *more))
+
+
+def _order(dates: tuple[str, ...], options: ReadOptions) -> tuple[str, ...]:
+    if len(dates) == 1 or options.day_first is None:
+        return dates
+    options.apply("day_first")
+    return tuple(date for date in dates if date.startswith("%d") == options.day_first)[:1]
+
+
+def _fitting(
+    dates: tuple[str, ...], first: Written, parts: Callable[[], Iterable[Any]]
+) -> tuple[str, ...]:
+    """Those of the orders in which every row of the file is a date."""
+    for part in parts():
+        texts = pd.Series(part).dropna().astype(str).str.strip()
+        days = pd.Series(texts.str.split(r"[ T]", n=1, regex=True).str[0].unique())
+        left = tuple(date for date in dates if _parsed(days, date).notna().all())
+        if len(left) <= 1:
+            return left or dates[:1]
+        dates = left
+    return dates
+
+
+def _refuse_two(cell: str, dates: tuple[str, ...], first: Written) -> None:
+    if len(dates) < 2:
+        return
+    readings = [_parsed(pd.Series([cell]), first.format(date)).iloc[0] for date in dates]
+    texts = " or ".join(f"{moment:%Y-%m-%d}" for moment in readings)
+    raise DataError(
+        f"'{cell}' may be {texts}, and no row of the file tells which; say --day-first or "
+        f"--month-first, or the whole format, such as --time-format "
+        f"'{first.format(dates[0])}'"
+    )
+
+
+def _zone(
+    first: Written, parts: Callable[[], Iterable[Any]], options: ReadOptions
+) -> tuple[str | None, tuple[Finding, ...]]:
+    """What the texts say of the zone: one offset throughout, several, or none."""
+    if not first.zone:
+        return None, ()
+    if first.zone in UTC_NAMES:
+        return "UTC", ()
+    if first.zone != "%z":
+        if options.zone is None:
+            raise DataError(
+                f"times end with '{first.zone}', which is no offset and means several zones; name "
+                f"the zone with --zone, such as America/New_York"
+            )
+        return None, (known(f"times are those of a clock in {options.zone}"),)
+    offsets = dict.fromkeys(
+        offset
+        for part in parts()
+        for offset in pd.Series(part).dropna().astype(str).str.extract(OFFSET)[0].dropna().unique()
+    )
+    names = [offset_name(_offset_seconds(offset)) for offset in offsets]
+    if len(set(names)) == 1:
+        if names[0] == "UTC":
+            return "UTC", ()
+        return names[0], (
+            assumed(
+                f"times have the offset {names[0]} throughout",
+                "--zone names a zone whose offset changes with the season",
+            ),
+        )
+    return "UTC", (
+        assumed(
+            f"times have the offsets {' and '.join(sorted(set(names)))}, and are kept in UTC",
+            "--zone names the zone, whose clock seasons then follow",
+        ),
+    )
+
+
+def _offset_seconds(text: str) -> int:
+    if text == "Z":
+        return 0
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    seconds = int(digits[:2]) * 3600 + int(digits[2:]) * 60
+    return -seconds if text[0] == "-" else seconds
+
+
+def _parsed(texts: pd.Series, form: str) -> pd.Series:
+    """Moments of the texts, UTC where they have an offset; NaT where one is written otherwise."""
+    if "%q" in form:
+        quarter = texts.str.extract(r"(?P<year>\d{4})[- ]?[Qq](?P<quarter>[1-4])$")
+        months = (quarter["quarter"].astype(float) * 3 - 2).fillna(0).astype(int).astype(str)
+        return pd.to_datetime(quarter["year"] + "-" + months, format="%Y-%m", errors="coerce")
+    texts = texts.mask(texts.str.lower().isin(NO_DATES))
+    if "%f" in form:
+        form = form.replace(",%f", ".%f")
+        texts = texts.str.replace(",", ".", regex=False) if ",%f" in form else texts
+    return pd.to_datetime(texts, format=form, errors="coerce", utc="%z" in form)
+
+
+def _midnight(texts: pd.Series, shape: Written, date: str) -> pd.Series:
+    """24:00 is the midnight at the end of the day."""
+    ends = texts.str.contains(r"[T ]24(?::?00)?(?::?00)?(?:\.0+)?(?:[^:\d].*)?$", regex=True)
+    early = texts.where(ends).str.replace(r"([T ])24", r"\g<1>00", n=1, regex=True)
+    return _parsed(early, shape.format(date)) + pd.Timedelta(days=1)
+
+
+def _order_of(date: str) -> str:
+    """A date's format whether months are written whole or not: May is both."""
+    return date.replace("%B", "%b")
+
+
+def _by_shape(texts: pd.Series) -> dict[Written, list[Any]]:
+    found: dict[Written, list[Any]] = {}
+    for row, text in texts.items():
+        found.setdefault(shape_of(text), []).append(row)
+    return found
+
+
+def _not_alike(cell: str, first: Written, date: str, fault: str) -> DataError:
+    return DataError(
+        f"times must be written as {_plain(first.format(date))} like those before them, but one is "
+        f"'{cell}'{', which ' + fault if fault else ''}; mend it, or say how they are written with "
+        f"--time-format"
+    )
+
+
+def _plain(form: str) -> str:
+    """``%d.%m.%Y`` as people say it: ``DD.MM.YYYY``."""
+    words = {"%Y": "YYYY", "%y": "YY", "%m": "MM", "%d": "DD", "%H": "hh", "%M": "mm", "%S": "ss"}
+    for code, word in words.items():
+        form = form.replace(code, word)
+    return form

@@ -221,7 +221,7 @@ def test_import_says_what_it_understood_and_describe_draws_it(tmp_path: Path) ->
         "as wide-table",
         "time from 'time'",
         "exactly 0",
-        "--missing 0",
+        "data answer store missing=0",
         "3 sensors × 240 steps",
         "constant south",
     ):
@@ -243,7 +243,7 @@ def test_import_says_what_it_understood_and_describe_draws_it(tmp_path: Path) ->
         (["flow.csv", "store", "--select", "level"], "for instance level=500"),
         (["flow.csv", "store", "--time-column", "when"], "no column 'when'"),
         (["flow.csv", "store", "--graph", "absent.pkl"], "cannot be read as a graph"),
-        (["flow.csv", "store", "--missing", "none"], "--missing"),
+        (["flow.csv", "store", "--aggregate", "most"], "mean"),
     ],
 )
 def test_a_wrong_import_is_one_sentence_and_leaves_nothing(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from dynst.data.importers.source import ReadOptions
 from dynst.data.importers.tabular.table import Table
+from dynst.data.importers.text_cells import is_number
 from dynst.data.importers.times.texts import shape_of
 
 __all__ = [
@@ -42,8 +43,7 @@ class Cells:
     @cached_property
     def numbers(self) -> np.ndarray:
         """Those that are numbers, as float64."""
-        numbers: np.ndarray = pd.to_numeric(self.texts, errors="coerce").dropna().to_numpy(float)
-        return numbers
+        return np.array([float(text) for text in self.texts if text and is_number(text)], float)
 
     @property
     def whole(self) -> bool:
@@ -76,7 +76,7 @@ class Columns:
     def cells(self, name: str) -> Cells:
         """The first cells of a column."""
         if name not in self._found:
-            texts = text_of(self.table.sample[name]).fillna("")
+            texts = pd.Series([cell or "" for cell in self.table.sample[name]], dtype=object)
             self._found[name] = _look(texts, number=self.table.is_numeric(name))
         return self._found[name]
 
@@ -104,8 +104,8 @@ def quoted(names: Iterable[str]) -> str:
 
 
 def _look(texts: pd.Series, *, number: bool) -> Cells:
-    filled = texts[texts != ""].unique()
-    if not len(filled):
+    filled = {text for text in texts if text}
+    if not filled:
         return Cells("empty", texts)
     if number:
         return Cells("number", texts)

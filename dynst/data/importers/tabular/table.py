@@ -74,8 +74,7 @@ class Table(ABC):
         """Whether the first rows of a column are numbers or empty, though some may be marks that
         ``check_readings`` asks about.
         """
-        filled = [cell for cell in self.sample[name] if cell]
-        return all(map(is_number, filled)) or self._fitting(name) > NUMERIC
+        return self._all_numbers(name) or self._fitting(name) > NUMERIC
 
     def check_readings(self, names: Sequence[str]) -> None:
         """Refuse texts among the first rows of columns of readings.
@@ -83,9 +82,13 @@ class Table(ABC):
         Raises:
             DataError: with the first such cell, and all marks that were found.
         """
+        names = [name for name in names if not self._all_numbers(name)]
         columns = [(name, pa.array(self.raw[name], pa.string())) for name in names]
         bad = [(name, cells, ~_flags(self.form.plain(cells)[1])) for name, cells in columns]
         self._refuse([entry for entry in bad if entry[2].any()], 0)
+
+    def _all_numbers(self, name: str) -> bool:
+        return all(map(is_number, filter(None, self.sample[name])))
 
     def _fitting(self, name: str) -> float:
         cells = pa.array(self.raw[name], pa.string())

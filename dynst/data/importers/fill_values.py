@@ -29,7 +29,7 @@ NEAR_ZERO, MASS = 0.02, 10  # zeros are a mass if they are so many times what li
 GAP = 0.5  # of the range of all others lies between them and a value that stands there once
 FAR = 10  # ranges of all others lie between them and a value that is no usual sentinel
 LAYERS = 8  # of extremes that are looked at in a block
-SAMPLED_VALUES = 20_000  # of a block
+SAMPLED_VALUES, MOST_SAMPLED = 20_000, 500_000  # of a block, and of all
 LEAST_LARGE = 2.0**17  # below it float32 keeps hundredths
 LOST = 0.5  # of a typical change must be kept
 
@@ -43,6 +43,7 @@ class _Channel:
     observed: int = 0
     suspects: dict[float, int] = field(default_factory=dict)
     samples: list[np.ndarray] = field(default_factory=list)
+    thinned: int = 1
     changes: list[float] = field(default_factory=list)
     largest: float = 0.0
 
@@ -53,9 +54,7 @@ class _Channel:
             return
         flat = values.ravel()
         self.observed += int(flat.size - np.isnan(flat).sum())
-        sample = flat[:: max(1, flat.size // SAMPLED_VALUES)]
-        sample = sample[~np.isnan(sample)]
-        self.samples.append(sample if sample.size else np.array([low, high]))
+        self._sample(flat, low, high)
         inside = [value for value in self.suspects if low <= value <= high]
         for value in inside:
             self.suspects[value] += int((flat == value).sum())
@@ -73,6 +72,15 @@ class _Channel:
                 return
         self.low, self.high = min(self.low, low), max(self.high, high)
         self._watch_precision(values, max(abs(low), abs(high)))
+
+    def _sample(self, flat: np.ndarray, low: float, high: float) -> None:
+        """Keep some values of each block; ever fewer, so that memory does not grow."""
+        sample = flat[:: max(1, flat.size // SAMPLED_VALUES) * self.thinned]
+        sample = sample[~np.isnan(sample)]
+        self.samples.append(sample if sample.size else np.array([low, high]))
+        if sum(len(part) for part in self.samples) > MOST_SAMPLED:
+            self.thinned *= 2
+            self.samples = [part[::2].copy() for part in self.samples]
 
     def _suspect(self, flat: np.ndarray, low: float, high: float) -> float | None:
         """An extreme that may be no reading, if one is."""

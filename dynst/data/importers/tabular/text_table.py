@@ -48,11 +48,11 @@ class TextTable(Table):
         wanted = list(self.columns) if columns is None else columns
         done, settled = 0, self.form.settled
         try:
-            for batch, last in _marked(self._parsed(text, wanted)):
+            for batch in self._parsed(text, wanted):
                 clean = self._cleaned(batch, text, wanted, done)
                 if not settled and _has_parts(clean, text):
                     settled = self._settle_late(text, wanted, done)
-                self._refuse_total(clean, text, done, last)
+                self._refuse_total(clean, text, done)
                 yield clean
                 done += batch.num_rows
             return
@@ -64,32 +64,30 @@ class TextTable(Table):
         """The rows from ``done`` on, by texts."""
         settled = self.form.settled
         try:
-            for late, start, last in self._texts(wanted, done):
+            for late, start in self._texts(wanted, done):
                 texts = {name: late.column(name) for name in wanted if name not in text}
                 settled = settled or self.form.settle(texts, _from(self.row_of, start))
                 numbers = self._numbers(texts, start)
                 clean = self._cleaned(late, text, wanted, start)
-                self._refuse_total(clean, text, start, last)
+                self._refuse_total(clean, text, start)
                 yield pa.record_batch(
                     [numbers.get(name, clean.column(name)) for name in wanted], names=wanted
                 )
         except (pa.ArrowInvalid, UnicodeError) as error:
             raise self._explained(error) from error
 
-    def _texts(self, wanted: list[str], done: int) -> Iterator[tuple[pa.RecordBatch, int, bool]]:
-        """Batches of texts from a row on, each with the index of its first row, and whether it is
-        the last.
-        """
+    def _texts(self, wanted: list[str], done: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+        """Batches of texts from a row on, each with the index of its first row."""
         before = 0
-        for batch, last in _marked(self._parsed(set(self.columns), wanted)):
+        for batch in self._parsed(set(self.columns), wanted):
             late = batch.slice(max(0, done - before))
             before += batch.num_rows
             if late.num_rows:
-                yield late, before - late.num_rows, last
+                yield late, before - late.num_rows
 
     def _settle_late(self, text: set[str], wanted: list[str], done: int) -> bool:
         """Look at the texts of the batch that begins with a row."""
-        late, start, _ = next(self._texts(wanted, done))
+        late, start = next(self._texts(wanted, done))
         texts = {name: late.column(name) for name in wanted if name not in text}
         return self.form.settle(texts, _from(self.row_of, start))
 
@@ -140,9 +138,9 @@ class TextTable(Table):
                 f"'{cells[place].as_py()}' in {self.row_of(before + place)}; name it in the header"
             )
 
-    def _refuse_total(self, batch: pa.RecordBatch, text: set[str], before: int, last: bool) -> None:
-        """A last row of the file that sums up the others has a word where they have a time."""
-        if not last or not batch.num_rows:
+    def _refuse_total(self, batch: pa.RecordBatch, text: set[str], before: int) -> None:
+        """A last row that sums up the others has a word where they have a time."""
+        if not batch.num_rows:
             return
         for name in text.intersection(batch.schema.names):
             cell = batch.column(name)[-1].as_py()
@@ -153,7 +151,7 @@ class TextTable(Table):
         """The refusal of a row that has a word in the column of times."""
         return DataError(
             f"{self.path}: every row must have a time, but '{name}' holds '{cell}' in "
-            f"{self.row_of(index)}, after the last time; remove the row if it sums up the others"
+            f"{self.row_of(index)}; remove the row if it sums up the others"
         )
 
     def _explained(self, error: Exception) -> DataError:
@@ -180,15 +178,6 @@ def _unique(layout: Layout) -> list[str]:
     return [
         f"\0{place}" if place in layout.hidden else name for place, name in enumerate(layout.names)
     ]
-
-
-def _marked(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, bool]]:
-    """Each batch, and whether it is the last."""
-    held = next(batches, None)
-    while held is not None:
-        following = next(batches, None)
-        yield held, following is None
-        held = following
 
 
 def _has_parts(batch: pa.RecordBatch, text: set[str]) -> bool:

@@ -42,10 +42,10 @@ def answer_questions(path: Path | str, missing: tuple[float, ...] = ()) -> Senso
     answered = [question for question in open_ if _means(question, missing)]
     for value in missing:
         if not any(_means(question, (value,)) for question in open_):
-            asked = ", ".join(question.value_text for question in open_) or "no value"
             raise ConfigError(
-                f"{value:g} must be a value in question, but {path} asks about {asked}; import the "
-                f"data again with --missing {value:g} to declare another"
+                f"{value:g} must be a value in question, but {path} asks about "
+                f"{_asked(store.manifest)}; import the data again with --missing {value:g} to "
+                f"declare another"
             )
     if not missing:
         _write_manifest(path, store.manifest.model_copy(update={"questions": ()}))
@@ -62,6 +62,13 @@ def reminder(manifest: Manifest, name: str) -> list[str]:
         f"missing={question.value_text}, if not: dynst data answer {name} none"
         for question in manifest.questions
     ]
+
+
+def _asked(manifest: Manifest) -> str:
+    if manifest.questions:
+        return ", ".join(question.value_text for question in manifest.questions)
+    declared = ", ".join(f"{value:g}" for value in manifest.missing)
+    return f"no value any more ({f'missing are {declared}' if declared else 'none is missing'})"
 
 
 def _means(question: Question, values: tuple[float, ...]) -> bool:
@@ -86,6 +93,7 @@ def _rewrite(store: SensorStore, answered: list[Question], left: tuple[Question,
         grid=manifest.grid,
         patching=manifest.patching,
         clock=manifest.clock,
+        step=manifest.step if manifest.clock.unit == "second" else None,
         questions=left,
         missing=(*manifest.missing, *markers),
     )

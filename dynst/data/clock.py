@@ -157,8 +157,9 @@ class Clock(BaseModel):
         if early.isna().any():
             lost = local[int(early.isna().argmax())].astype("datetime64[s]")
             raise DataError(
-                f"times must be those of a clock in {self.zone}, but {lost} does not exist there; "
-                f"name the zone of the clock that wrote them with --zone"
+                f"times must be those of a clock in {self.zone}, but {lost} does not exist there: "
+                f"a clock that is put forward in spring skips it; if the clock stays on standard "
+                f"time all year, give its offset, such as --zone +01:00"
             )
         first, second = (
             moments.tz_localize(None).to_numpy().astype("datetime64[s]").astype(np.int64)

@@ -42,8 +42,21 @@ def describe_store(store: SensorStore) -> dict[str, str]:
             f"{len(patches.places)} of {patches.lattice.height * patches.lattice.width} with data"
         )
     facts |= _channels(store) | _oddities(store)
-    facts |= {"cost": f"{store.sensors.cost.sum():g} in all", "digest": manifest.digest}
+    facts |= _choices(store) | {"digest": manifest.digest}
     return facts | ({"attribution": manifest.attribution} if manifest.attribution else {})
+
+
+def _choices(store: SensorStore) -> dict[str, str]:
+    """What a choice of sensors has to respect."""
+    sensors = store.sensors
+    same = (sensors.cost == sensors.cost[0]).all()
+    facts = {
+        "cost": f"{sensors.cost.sum():g} in all" + (f", {sensors.cost[0]:g} each" if same else "")
+    }
+    for name in ("pinned", "excluded"):
+        facts[name] = _listed(np.array(sensors.ids)[getattr(sensors, name)].tolist())
+    facts["groups"] = _listed(sorted(set(sensors.group) - {""}))
+    return {name: text for name, text in facts.items() if text}
 
 
 def _time(store: SensorStore) -> str:
@@ -66,7 +79,7 @@ def _time(store: SensorStore) -> str:
         if clock.unit == "second"
         else step_text(int(gaps.max()), clock.unit)
     )
-    return text + f"{len(gaps)} gaps, the longest {longest}"
+    return text + f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''}, the longest {longest}"
 
 
 def _graph(store: SensorStore) -> str:

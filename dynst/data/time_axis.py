@@ -13,7 +13,8 @@ __all__ = ["TimeAxis", "time_axis"]
 DAY = 86_400
 LEAST_MONTH = 27 * DAY  # between the middles of two months
 SAME_DAY = 3 * DAY  # middles and ends of months lie at most so far from each other
-COMMON = 0.5  # of the steps must be multiples of the typical one
+COMMON = 0.5  # of the steps must be the typical one
+LEAST = 8  # steps that show whether they have a common length
 
 
 @dataclass(frozen=True)
@@ -34,30 +35,48 @@ class TimeAxis:
     odd: int = 0
 
 
-def time_axis(time: np.ndarray, clock: Clock) -> TimeAxis:
+def time_axis(time: np.ndarray, clock: Clock, step: int | None = None) -> TimeAxis:
     """Months where the times follow the calendar's months, quarters or years; else as they are.
 
+    Args:
+        time: ``[N]`` int64, increasing.
+        clock: of them.
+        step: to which they were resampled, in seconds; None finds it.
+
     Raises:
-        DataError: there are fewer than two times, or most of them have no common step.
+        DataError: there are fewer than two times, most of them have no common step, or all are
+            further apart than the step that they should have.
     """
     if len(time) < 2:
         raise DataError(
             f"a store needs at least two steps, but got {len(time)}; bring a longer series"
         )
+    if step is not None:
+        return _resampled(time, clock, step)
     months = _months(time, clock)
     if months is not None:
         time, clock = months, Clock(unit="month", calendar=clock.calendar)
     steps = np.diff(time)
     distinct, counts = np.unique(steps, return_counts=True)
     step = int(distinct[counts.argmax()])
-    odd = int((steps % step != 0).sum())
-    if clock.unit == "second" and odd > (1 - COMMON) * len(steps):
+    others = len(steps) - int(counts.max())
+    if clock.unit == "second" and len(steps) >= LEAST and others > (1 - COMMON) * len(steps):
         raise DataError(
-            f"times must have a common step, but {odd:,} of {len(steps):,} differences are no "
-            f"multiple of the most frequent one, {step_text(step)}; bring the readings to steps "
-            f"with --resample, such as --resample 10min"
+            f"times must have a common step, but {others:,} of {len(steps):,} differ from the most "
+            f"frequent one, {step_text(step)}; resample the readings to steps with --resample, "
+            f"such as --resample 10min"
         )
-    return TimeAxis(time, clock, step, odd)
+    return TimeAxis(time, clock, step, int((steps % step != 0).sum()))
+
+
+def _resampled(time: np.ndarray, clock: Clock, step: int) -> TimeAxis:
+    least = int(np.diff(time).min())
+    if least > step:
+        raise DataError(
+            f"readings are at least {step_text(least)} apart, so that steps of {step_text(step)} "
+            f"would never follow each other; say --resample {step_text(least).replace(' ', '')}"
+        )
+    return TimeAxis(time, clock, step)
 
 
 def _months(time: np.ndarray, clock: Clock) -> np.ndarray | None:

@@ -37,6 +37,7 @@ class Origin:
     grid: Grid | None = None
     patching: Patching | None = None
     clock: Clock | None = None
+    step: int | None = None  # seconds, where readings were resampled to it
     questions: tuple[Question, ...] = ()
     missing: tuple[float, ...] = ()
 
@@ -180,7 +181,7 @@ class StoreWriter:
 
     def _publish(self) -> None:
         spool = self._spools["time"]
-        axis = time_axis(np.fromfile(spool.path, np.int64), self._clock)
+        axis = time_axis(np.fromfile(spool.path, np.int64), self._clock, self.origin.step)
         axis.time.tofile(spool.path)
         self.axis = axis
         pq.write_table(self.sensors.to_table(), self._folder / SENSORS)

@@ -25,6 +25,19 @@ from dynst.errors import DataError, DynstError, in_one_line
 __all__ = ["GraphOptions", "ImportReport", "import_store"]
 
 
+OWN_TIMES = "the file has times of its own"
+WHY_UNUSED = {
+    "--start": OWN_TIMES,
+    "--step": OWN_TIMES,
+    "--aggregate": "there is no --resample",
+    "--neighbours": "the graph is not made from positions",
+    "--weights": "there is no graph with weights",
+    "--day-first": "the dates have one order of day and month only",
+    "--zone": "the file has no times",
+    "--sensor-column": "no column names sensors",
+}
+
+
 @dataclass(frozen=True)
 class GraphOptions:
     """Where edges, positions and attributes come from if the source has none, or others are
@@ -140,6 +153,7 @@ def _copy(
         positions=source.geometry,
         grid=source.grid,
         clock=source.clock,
+        step=None if options.resample is None else int(options.resample.total_seconds()),
         missing=numbers,
     )
     sensors = Sensors(source.ids, source.positions)
@@ -216,9 +230,10 @@ def _refuse_unused(source: Source, options: ReadOptions, graph: GraphOptions) ->
     if graph.neighbours != GraphOptions().neighbours and not built:
         unused.append("--neighbours")
     if unused:
+        why = WHY_UNUSED.get(unused[0], f"the file was read as {source.kind}, which needs none")
         raise DataError(
-            f"{unused[0]} had no effect on a file that was read as {source.kind}; leave it out, "
-            f"or force another form with --kind"
+            f"{unused[0]} had no effect, since {why}; leave it out, or force another form with "
+            f"--kind"
         )
 
 

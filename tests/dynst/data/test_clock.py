@@ -61,7 +61,7 @@ def test_parts_of_a_series_go_on_where_the_one_before_ended() -> None:
 
 def test_a_local_time_that_spring_skips_is_refused() -> None:
     skipped = int(datetime(2024, 3, 31, 2, 30, tzinfo=UTC).timestamp())
-    with pytest.raises(DataError, match=r"2024-03-31T02:30:00 does not exist there; .*--zone"):
+    with pytest.raises(DataError, match=r"2024-03-31T02:30:00 does not exist there.*--zone"):
         Clock(zone="Europe/Berlin").from_local(np.array([skipped]))
 
 

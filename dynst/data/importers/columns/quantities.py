@@ -1,6 +1,6 @@
 """What the columns of a long table beside time and sensor hold: readings, places, or neither."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -245,11 +245,22 @@ def _by_parameter(
     return Quantities(tuple(values), (), places, parameter, unit, aside)
 
 
+def flags_finding(flags: Sequence[str]) -> Finding:
+    """What is said of flags of quality, which no reading is left out for."""
+    return assumed(
+        f"flags of quality in {quoted(flags)} are ignored: readings that they doubt are kept",
+        "remove such rows yourself",
+    )
+
+
 def aside_finding(aside: Mapping[str, str]) -> tuple[Finding, ...]:
     """What is said of columns that are no readings."""
     numbers = {name: why for name, why in aside.items() if why != TEXTS}
     texts = [name for name in aside if name not in numbers]
+    flags = [name for name in aside if is_flag_name(name)]
     found = [known(f"no numbers, so no readings: {quoted(texts)}")] if texts else []
+    if flags:
+        found.append(flags_finding(flags))
     if numbers:
         text = ", ".join(f"{quoted([name])} ({why})" for name, why in numbers.items())
         flag = f"--variable '{next(iter(numbers))}' takes a column"

@@ -1,5 +1,6 @@
 """Wide CSV or Parquet: one row a step, one column a sensor, with or without a time column."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import pyarrow as pa
 from dynst.data.clock import COUNTED, Clock
 from dynst.data.importers.columns.first_cells import Columns, counts_up, quoted
 from dynst.data.importers.columns.levels import Levels, find_levels
-from dynst.data.importers.columns.quantities import aside_by_name
+from dynst.data.importers.columns.quantities import aside_by_name, flags_finding
 from dynst.data.importers.columns.stamps import Stamps
 from dynst.data.importers.columns.times import find_stamps
 from dynst.data.importers.columns.words import is_flag_name
@@ -31,6 +32,8 @@ __all__ = ["KIND", "matches", "read", "wide_source"]
 KIND = "wide-table"
 PLACES = (("longitude", "latitude"), ("lon", "lat"), ("easting", "northing"))
 EDGE_ENDS = ({"from", "to"}, {"source", "target"}, {"origin", "destination"})
+UNIT = re.compile(r"\[([^\]]+)\]\s*$")
+MONTHS = {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
 LEAST_ROWS = 4  # that can tell whether times repeat
 
 
@@ -57,12 +60,13 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
     else:
         _refuse_repeated(columns, stamps)
     table.check_readings(names)
+    unit = _unit_of(table, names)
     if not names:
         raise DataError(f"{table.path} has no column of readings beside {quoted(table.columns)}")
     levels = find_levels(table, options)
     reader = stamps.reader(table, options) if stamps else None
     clock, timed = _times(stamps, reader, options)
-    places, ids, channels = _places(names, levels)
+    places, ids, channels = _places(names, levels, unit)
     said = len(reader.findings) if reader else 0
     return Source(
         kind,
@@ -92,12 +96,12 @@ def _times(
 
 
 def _places(
-    names: list[str], levels: Levels | None
+    names: list[str], levels: Levels | None, unit: str
 ) -> tuple[list[tuple[int, int]], tuple[str, ...], tuple[Channel, ...]]:
     """Sensor and channel of each column."""
     if levels is None:
         places = [(index, 0) for index in range(len(names))]
-        return places, tuple(names), (Channel(name="value"),)
+        return places, tuple(names), (Channel(name="value", unit=unit),)
     pairs = {name: pair for pair, name in levels.columns.items()}
     absent = [name for name in names if name not in pairs]
     if absent:
@@ -129,6 +133,23 @@ def _refuse_other_tables(table: Table) -> None:
             f"{table.path} looks like a table of positions; import the readings, and name this "
             f"file with --positions"
         )
+
+
+def _unit_of(table: Table, names: list[str]) -> str:
+    """The unit in brackets behind each name, which must be the same for all sensors."""
+    if len({name[:3].lower() for name in names} & MONTHS) == len(MONTHS):
+        raise DataError(
+            f"{table.path} has a column for each month, where it must have one for each sensor; "
+            f"write one row a month"
+        )
+    found = [UNIT.search(name) for name in names]
+    units = list(dict.fromkeys(unit[1].strip() for unit in found if unit))
+    if len(units) > 1 and all(found):
+        raise DataError(
+            f"{table.path}: columns of readings must have one unit, but have {quoted(units)}; keep "
+            f"one quantity in the file, or write a long table of several"
+        )
+    return units[0] if len(units) == 1 and all(found) else ""
 
 
 def _refuse_adjacency(table: Table, names: list[str]) -> None:
@@ -174,7 +195,9 @@ def _of_aside(aside: dict[str, str]) -> tuple[Finding, ...]:
     if not aside:
         return ()
     text = ", ".join(f"{quoted([name])} ({why})" for name, why in aside.items())
-    return (assumed(f"no sensors: {text}", "another name in the header keeps one"),)
+    found = assumed(f"no sensors: {text}", "another name in the header keeps one")
+    flags = [name for name in aside if is_flag_name(name)]
+    return (found, flags_finding(flags)) if flags else (found,)
 
 
 def _of_counts(columns: Columns, names: list[str]) -> tuple[Finding, ...]:

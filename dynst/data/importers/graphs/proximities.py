@@ -213,4 +213,8 @@ def _kernel(pairs: WeightedPairs) -> WeightedPairs:
     proximity = np.exp(-((distance / width) ** 2))
     vanished = int((proximity.astype(np.float32) == 0).sum())
     more = (known(f"{vanished} edges are so long that their proximity is 0"),) if vanished else ()
-    return replace(pairs, weight=proximity).saying(*more)
+    reach = known(
+        f"the kernel is {width:.4g} wide, and proximities reach from {proximity.min():.2g} to "
+        f"{proximity.max():.2g}"
+    )
+    return replace(pairs, weight=proximity).saying(reach, *more)

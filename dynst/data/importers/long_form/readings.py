@@ -63,7 +63,8 @@ class LongReadings:
             for row, values in self._read():
                 keys.put(self._keys(row))
                 self._put(scratch, row, values)
-            if (twice := keys.twice()) is not None:
+            cut = self.rows.reader.has_fractions
+            if not (self.steps and cut) and (twice := keys.twice()) is not None:
                 self._refuse_twice(twice)
             yield from scratch.blocks()
 
@@ -109,6 +110,11 @@ class LongReadings:
     def _kinds(self) -> int:
         return max(1, len(self.seen.parameters))
 
+    def _remedy(self, time: int) -> str:
+        if self.rows.reader.has_fractions:
+            return "they lie within one second; resample readings to steps with --resample 15min"
+        return remedy(self.source.clock, time)
+
     def _refuse_twice(self, key: int) -> None:
         """With both rows, which another look at the file finds."""
         found: list[int] = []
@@ -131,5 +137,5 @@ class LongReadings:
         raise DataError(
             f"{self.table.path}: sensor '{name}' has two readings{what} at "
             f"{self.source.clock.label(time)} ({both}, which are "
-            f"{'alike' if alike else 'not alike'}); {remedy(self.source.clock, time)}"
+            f"{'alike' if alike else 'not alike'}); {self._remedy(time)}"
         )

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dynst.data.importers.names import SensorNames
-from dynst.data.importers.report import Finding
+from dynst.data.importers.report import Finding, known
 from dynst.data.importers.small_tables import read_cells, read_head
 from dynst.data.sensor_table import Sensors
 from dynst.errors import DataError
@@ -49,7 +49,9 @@ def read_attributes(path: Path, sensors: Sensors) -> tuple[Sensors, tuple[Findin
         for name in table.columns
         if name != "id"
     }
-    return replace(sensors, **columns), found.findings
+    named = replace(sensors, **columns)
+    said = known(f"{', '.join(columns) or 'nothing'} of {len(index)} sensors from {path.name}")
+    return named, (said, *found.findings)
 
 
 def _table(path: Path) -> pd.DataFrame:

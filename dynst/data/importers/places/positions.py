@@ -71,11 +71,19 @@ def _findings(
         ),
     )
     return (
-        known(f"positions from {path.name}"),
+        known(f"positions from {path.name}: {_reach(axes, placed)}"),
         *found.findings,
         *axes.findings,
         *(plane if small else ()),
         *more,
+    )
+
+
+def _reach(axes: Axes, placed: np.ndarray) -> str:
+    names = ("longitude", "latitude") if axes.kind == "lonlat" else ("x", "y")
+    return ", ".join(
+        f"{name} {low:.6g}…{high:.6g}"
+        for name, low, high in zip(names, placed.min(0), placed.max(0), strict=True)
     )
 
 

@@ -45,6 +45,7 @@ class TimeReader:
     Attributes:
         clock: of the times that ``read`` gives.
         findings: what is known and was assumed; more may come while parts are read.
+        has_fractions: whether fractions of a second were cut off.
     """
 
     def __init__(self, parser: _Parser, options: ReadOptions) -> None:
@@ -52,6 +53,7 @@ class TimeReader:
         self._last: int | None = None
         self._first: int | None = None
         self.findings = list(parser.findings)
+        self.has_fractions = False
         self._localize = options.zone is not None and parser.zone is None
         self._step: int | None = None
         if parser.counted and (options.start is None or options.step is None):
@@ -89,6 +91,7 @@ class TimeReader:
             return self._counted(moments)
         rounded = (moments + NOISE) // MICROSECOND
         if (np.abs(moments - rounded * MICROSECOND) > NOISE).any():
+            self.has_fractions = True
             self._say(assumed("fractions of a second are cut off", "round the times yourself"))
         return self._utc(rounded, ordered) if self._localize else rounded
 

@@ -93,8 +93,8 @@ def decide_texts(
         fault = first.fault or "is no date"
         raise DataError(
             f"times must be dates with a year, but '{cell}' {fault}; name the column of the date "
-            f"too (--time-column, twice), say how they are written (--time-format), or count "
-            f"steps with --start and --step"
+            f"too (--time-column, twice), say how they are written (--time-format, such as "
+            f"%b-%y for Jan-24), or count steps with --start and --step"
         )
     dates = _order(first.dates, options)
     findings: tuple[Finding, ...] = ()
@@ -163,12 +163,16 @@ def _zone(
     if len(set(names)) == 1:
         if names[0] == "UTC":
             return "UTC", ()
+        if options.zone is not None:
+            return names[0], ()
         return names[0], (
             assumed(
                 f"times have the offset {names[0]} throughout",
                 "--zone names a zone whose offset changes with the season",
             ),
         )
+    if options.zone is not None:
+        return "UTC", ()
     return "UTC", (
         assumed(
             f"times have the offsets {' and '.join(sorted(set(names)))}, and are kept in UTC",

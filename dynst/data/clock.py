@@ -185,6 +185,17 @@ class Clock(BaseModel):
             for text, shift in zip(texts.tolist(), (local - time).tolist(), strict=True)
         ]
 
+    def names(self, time: np.ndarray) -> list[str]:
+        """Abbreviations of the zone, such as CEST, at each of ``time``; its offset if it has none.
+
+        An offset is its own name.
+        """
+        zone = parse_zone(self.zone or "UTC")
+        if isinstance(zone, timedelta):
+            return [str(self.zone)] * len(time)
+        moments = pd.to_datetime(time, unit="s", utc=True).tz_convert(zone)
+        return list(moments.strftime("%Z"))
+
     def column(self, time: np.ndarray) -> pd.Series:
         """Times as a column of a table: datetimes, of the zone where it is known, else labels."""
         if not self.has_datetimes:

@@ -51,6 +51,7 @@ def time_axis(time: np.ndarray, clock: Clock, step: int | None = None) -> TimeAx
         raise DataError(
             f"a store needs at least two steps, but got {len(time)}; bring a longer series"
         )
+    time, clock = _local_days(time, clock)
     if step is not None:
         return _resampled(time, clock, step)
     months = _months(time, clock)
@@ -67,6 +68,16 @@ def time_axis(time: np.ndarray, clock: Clock, step: int | None = None) -> TimeAx
             f"such as --resample 10min"
         )
     return TimeAxis(time, clock, step, int((steps % step != 0).sum()))
+
+
+def _local_days(time: np.ndarray, clock: Clock) -> tuple[np.ndarray, Clock]:
+    """Steps of days on the clock of a zone, whose days have 23 to 25 hours, on that clock alone."""
+    if clock.zone is None or clock.unit != "second":
+        return time, clock
+    local = clock.local(time)
+    if (np.diff(local) % DAY).any() or not (np.diff(time) % DAY).any():
+        return time, clock
+    return local, Clock()
 
 
 def _resampled(time: np.ndarray, clock: Clock, step: int) -> TimeAxis:

@@ -12,9 +12,45 @@ from dynst.data.manifest import Question
 
 __all__ = ["FillValues"]
 
-NEGATIVE = (1, 9, 77, 88, 99, 99.9, 999, 999.9, 9999, 9999.9, 99999, 999999, 32767, 32768)
+NEGATIVE = (
+    1,
+    9,
+    77,
+    88,
+    99,
+    99.9,
+    127,
+    999,
+    999.9,
+    8888,
+    9999,
+    9999.9,
+    99999,
+    999999,
+    32766,
+    32767,
+    32768,
+)
 NEGATIVE_POWERS = (2147483648, 1e20, 1e30, 1e34, 1e37, 3.4028235e38)
-POSITIVE = (99, 99.9, 255, 999, 999.9, 9999, 9999.9, 99999, 999999, 32767, 65535, 2147483647)
+POSITIVE = (
+    99,
+    99.9,
+    255,
+    999,
+    999.9,
+    6999,
+    7999,
+    8888,
+    9999,
+    9999.9,
+    88888,
+    99999,
+    999999,
+    32766,
+    32767,
+    65535,
+    2147483647,
+)
 POSITIVE_POWERS = (1e20, 9.96921e36, 1e30, 1e34, 1e35, 1e36, 1e37, 3.4028235e38)
 SENTINELS = frozenset(
     float(np.float32(value))
@@ -27,6 +63,7 @@ SENTINELS = frozenset(
 ZERO_SHARE = 0.005  # fewer zeros are readings
 NEAR_ZERO, MASS = 0.02, 10  # zeros are a mass if they are so many times what lies just above them
 GAP = 0.5  # of the range of all others lies between them and a value that stands there once
+FENCES = 30  # distances between quartiles beyond one of them, from which an extreme is looked at
 FAR = 10  # ranges of all others lie between them and a value that is no usual sentinel
 LAYERS = 8  # of extremes that are looked at in a block
 SAMPLED_VALUES, MOST_SAMPLED = 20_000, 500_000  # of a block, and of all
@@ -71,7 +108,6 @@ class _Channel:
             if np.isnan(low):
                 return
         self.low, self.high = min(self.low, low), max(self.high, high)
-        self._watch_precision(values, max(abs(low), abs(high)))
 
     def _sample(self, flat: np.ndarray, low: float, high: float) -> None:
         """Keep some values of each block; ever fewer, so that memory does not grow."""
@@ -84,7 +120,7 @@ class _Channel:
 
     def _suspect(self, flat: np.ndarray, low: float, high: float) -> float | None:
         """An extreme that may be no reading, if one is."""
-        if _usual(high) or high > self._far(1):
+        if high == 0 or _usual(high) or high > self._far(1):
             return high
         if low == 0 or _usual(low) or low < self._far(-1):
             return low
@@ -93,14 +129,18 @@ class _Channel:
         return None
 
     def _far(self, side: int) -> float:
-        low, high = np.percentile(self.samples[-1], [0.5, 99.5])
-        return float(high if side > 0 else low) + side * FAR * max(float(high - low), 1e-9)
+        low, high = np.percentile(self.samples[-1], [25, 75])
+        return float(high if side > 0 else low) + side * FENCES * max(float(high - low), 1e-9)
 
-    def _watch_precision(self, values: np.ndarray, largest: float) -> None:
+    def watch_changes(self, values: np.ndarray) -> None:
+        """``values [N, S]``, to learn whether float32 keeps how they change."""
+        part = values[:1000, :1000]
+        fences = self.low - GAP * (self.high - self.low), self.high + GAP * (self.high - self.low)
+        inside = (part >= fences[0]) & (part <= fences[1])
+        largest = float(np.abs(part, where=inside, out=np.zeros(part.shape)).max(initial=0.0))
         if largest < LEAST_LARGE or values.dtype == np.float32 or len(values) < 2:
             return
-        part = values[:1000, :1000]
-        part = np.where(np.abs(part) <= largest, part, np.nan)
+        part = np.where(inside, part, np.nan)
         change = np.abs(np.diff(part, axis=0))
         change = change[change > 0]
         if change.size:
@@ -143,9 +183,9 @@ class _Channel:
         return f"far outside, {others}" if gap > FAR * width > 0 else ""
 
     def _reason_of_zeros(self, count: int, others: str) -> str:
-        if self.low < 0 or count < ZERO_SHARE * self.observed:
+        if self.low < 0 < self.high or count < ZERO_SHARE * self.observed:
             return ""
-        sample = np.concatenate(self.samples)
+        sample = np.abs(np.concatenate(self.samples))
         band = max(
             NEAR_ZERO * np.percentile(sample, 99), np.min(sample, where=sample > 0, initial=np.inf)
         )
@@ -179,6 +219,11 @@ class FillValues:
                 self._declared[marker] += int(hits.sum())
                 own = np.where(hits, np.nan, own)
             seen.watch(own if own.dtype.kind == "f" else own.astype(np.float64))
+
+    def watch_changes(self, values: np.ndarray) -> None:
+        """``values [N, S, C]`` in order of time, as float64 where float32 may not hold them."""
+        for index, seen in enumerate(self._seen):
+            seen.watch_changes(values[..., index])
 
     def questions(self) -> tuple[Question, ...]:
         """Values that may mean missing; a lone negative one and usual fill values come first."""

@@ -16,7 +16,7 @@ from dynst.data.importers.places.positions import read_positions
 from dynst.data.importers.report import Finding, ImportReport, assumed, known
 from dynst.data.importers.resample import resampled
 from dynst.data.importers.source import Block, only_channels
-from dynst.data.manifest import Channel
+from dynst.data.manifest import Channel, Question
 from dynst.data.sensor_table import Sensors
 from dynst.data.time_axis import TimeAxis
 from dynst.data.writer import Origin, StoreWriter
@@ -25,6 +25,7 @@ from dynst.errors import DataError, DynstError, in_one_line
 __all__ = ["GraphOptions", "ImportReport", "import_store"]
 
 
+SETTLED = "none"  # in place of a value that means missing
 OWN_TIMES = "the file has times of its own"
 WHY_UNUSED = {
     "--start": OWN_TIMES,
@@ -71,7 +72,8 @@ def import_store(
         store: the store's folder, which must not exist yet.
         kind: one of ``dynst.data.importers.formats.KINDS``; by default it is detected.
         name: of the network; by default the file's, up to its first dot.
-        missing: values that mean missing, numbers or texts such as "M".
+        missing: values that mean missing, numbers or texts such as "M"; "none" says that no other
+            value does, so that none is asked about.
         options: how times, variables and layouts are to be read.
         graph: where edges, positions and attributes come from.
 
@@ -89,7 +91,7 @@ def import_store(
     path, store = Path(path), Path(store)
     if store.exists():
         raise DataError(f"{store} exists already; remove it or choose another path for the store")
-    marks = tuple(mark for mark in missing if isinstance(mark, str))
+    marks = tuple(mark for mark in missing if isinstance(mark, str) and mark != SETTLED)
     numbers = tuple(mark for mark in missing if not isinstance(mark, str))
     graph = graph or GraphOptions()
     options = replace(
@@ -144,6 +146,7 @@ def _copy(
     source, placed = _with_positions(source, graph)
     edges, joined = _edges(source, graph, options)
     numbers = tuple(mark for mark in missing if not isinstance(mark, str))
+    settled = SETTLED in missing
     suspects = FillValues([channel.name for channel in source.channels], numbers)
     if source.aggregated:
         source.observers.append(suspects.watch)
@@ -165,8 +168,11 @@ def _copy(
             writer.append(time, values)
             if not source.aggregated:
                 suspects.watch(values)
+            suspects.watch_changes(values)
         _refuse_unused(source, options, graph)
-        writer.questions = suspects.questions()
+        writer.questions = () if settled else suspects.questions()
+        if source.aggregated:
+            _refuse_mixed(writer.questions)
     findings = (
         *source.findings,
         *placed,
@@ -177,6 +183,15 @@ def _copy(
         *suspects.findings(),
     )
     return ImportReport(source.kind, findings, writer.questions)
+
+
+def _refuse_mixed(questions: tuple[Question, ...]) -> None:
+    """A value in question cannot be told any more from what it was resampled with."""
+    if questions:
+        raise DataError(
+            f"{questions[0].text}, and resampling would mix it with readings; say --missing "
+            f"{questions[0].value_text} if it means missing, or --missing none if all are readings"
+        )
 
 
 def _of_times(axis: TimeAxis | None) -> tuple[Finding, ...]:

@@ -14,7 +14,9 @@ __all__ = ["may_be_put_back", "refuse_disorder", "remedy"]
 NIGHT = {22, 23, 0, 1, 2, 3}  # hours in which clocks are put back
 
 
-def refuse_disorder(time: np.ndarray, last: int | None, clock: Clock, done: int) -> None:
+def refuse_disorder(
+    time: np.ndarray, last: int | None, clock: Clock, done: int, *, within_seconds: bool = False
+) -> None:
     """Times of steps must increase.
 
     Args:
@@ -22,15 +24,17 @@ def refuse_disorder(time: np.ndarray, last: int | None, clock: Clock, done: int)
         last: the time before them.
         clock: of the times.
         done: number of steps before them.
+        within_seconds: whether times may repeat, since fractions of seconds were cut off.
 
     Raises:
         DataError: they do not.
     """
     before = time[:0] if last is None else np.array([last])
     steps = np.diff(np.concatenate([before, time]))
-    if not (steps <= 0).any():
+    wrong = steps < 0 if within_seconds else steps <= 0
+    if not wrong.any():
         return
-    row = int(np.argmax(steps <= 0))
+    row = int(np.argmax(wrong))
     place = row + (last is None)
     moment = int(time[place])
     raise DataError(

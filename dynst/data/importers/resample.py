@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from dynst.data.clock import Clock, step_text
+from dynst.data.clock import SECONDS, Clock, step_text
 from dynst.data.importers.repeats import refuse_disorder
 from dynst.data.importers.report import Finding, known
 from dynst.data.importers.source import Aggregate, Block, ReadOptions, Source
@@ -15,6 +15,7 @@ from dynst.errors import DataError
 __all__ = ["Steps", "resampled", "steps_of"]
 
 WORDS: dict[Aggregate, str] = {"mean": "mean", "sum": "sum", "last": "last reading"}
+DAY, MONDAY = 86_400, 4 * 86_400  # 1970-01-05
 REFERENCE = tuple(
     int(np.datetime64(day, "s").astype(np.int64)) for day in ("2020-01-01", "2020-07-01")
 )
@@ -29,14 +30,24 @@ class Steps:
         origin: 0 where times are of UTC or of an unknown zone; else such that steps begin with the
             standard time of the zone.
         aggregate: how the readings of a step become one.
+        clock: of the times.
     """
 
     length: int
     origin: int
     aggregate: Aggregate
+    clock: Clock = SECONDS
 
     def begin(self, time: np.ndarray) -> np.ndarray:
-        """The beginning of the step of each of ``time``, int64 seconds."""
+        """The beginning of the step of each of ``time``, int64 seconds.
+
+        Days begin at midnight of the zone, and weeks on Monday.
+        """
+        if self.length % DAY == 0:
+            local = self.clock.local(time) if self.clock.zone else time
+            monday = MONDAY if self.length % (7 * DAY) == 0 else 0
+            local = (local - monday) // self.length * self.length + monday
+            return self.clock.moments(local)[0] if self.clock.zone else local
         begins: np.ndarray = (time - self.origin) // self.length * self.length + self.origin
         return begins
 
@@ -70,7 +81,7 @@ def steps_of(clock: Clock, options: ReadOptions) -> Steps | None:
         )
     options.apply("resample", "aggregate")
     standard = min(clock.local(np.array(REFERENCE)) - np.array(REFERENCE))
-    return Steps(length, int(-standard % length), options.aggregate)
+    return Steps(length, int(-standard % length), options.aggregate, clock)
 
 
 def resampled(source: Source, options: ReadOptions) -> Source:
@@ -101,7 +112,7 @@ def _blocks(source: Source, steps: Steps, markers: tuple[float, ...]) -> Iterato
     for time, raw in source.blocks():
         if not len(time):
             continue
-        refuse_disorder(time, last, source.clock, done)
+        refuse_disorder(time, last, source.clock, done, within_seconds=source.within_seconds())
         last, done = int(time[-1]), done + len(time)
         for observe in source.observers:
             observe(raw)

@@ -157,6 +157,7 @@ class Source:
     findings: tuple[Finding, ...] = ()
     late_findings: Callable[[], Sequence[Finding]] = tuple  # what only the blocks showed
     aggregated: bool = False
+    within_seconds: Callable[[], bool] = lambda: False  # times may repeat: fractions were cut off
     observers: list[Callable[[np.ndarray], None]] = field(default_factory=list, compare=False)
 
 

@@ -1,7 +1,7 @@
 """The time of a table's rows, from one column or several."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pandas as pd
 import pyarrow as pa
@@ -9,7 +9,7 @@ import pyarrow as pa
 from dynst.data.importers.columns.clocks import ClockPart, DatePart
 from dynst.data.importers.columns.first_cells import text_of
 from dynst.data.importers.columns.words import header_zone
-from dynst.data.importers.report import Finding, known
+from dynst.data.importers.report import Finding
 from dynst.data.importers.source import ReadOptions
 from dynst.data.importers.tabular.table import Table
 from dynst.data.importers.times.reader import TimeReader, read_times
@@ -81,10 +81,5 @@ class Stamps:
         Raises:
             DataError: they are no times, or may be read in two ways.
         """
-        reader = read_times(lambda: self._distinct(table), options)
         zone = next(filter(None, map(header_zone, self.columns)), None)
-        if zone is None or not reader.clock.has_datetimes or reader.clock.zone is not None:
-            return reader
-        reader = read_times(lambda: self._distinct(table), replace(options, zone=zone))
-        reader.findings.append(known(f"times are those of {zone}, by the header"))
-        return reader
+        return read_times(lambda: self._distinct(table), options, zone)

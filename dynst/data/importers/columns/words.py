@@ -31,7 +31,7 @@ __all__ = [
 
 CalendarField = Literal["year", "month", "day", "yearday", "hour", "minute", "second"]
 WORD_ENDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-HEADER_ZONE = re.compile(r"\b(?:UTC|GMT)(?:\s*([+-])(\d{1,2})(?::?(\d{2}))?)?(?![\w/])")
+HEADER_ZONE = re.compile(r"(?<!Etc/)\b(?:UTC|GMT)(?:\s*([+-])(\d{1,2})(?::?(\d{2}))?)?(?![\w/])")
 
 
 def _set(words: str) -> frozenset[str]:

@@ -82,6 +82,7 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
             *_of_counts(columns, names),
         ),
         late_findings=lambda: reader.findings[said:] if reader else (),
+        within_seconds=lambda: reader is not None and reader.has_fractions,
     )
 
 
@@ -253,9 +254,22 @@ class _Blocks:
         for batch in self.table.batches(set(stamps), [*stamps, *self.names]):
             values = self._values(batch)
             time = self._time(batch, len(values), done)
-            refuse_disorder(time, last, clock, done)
+            self._refuse_disorder(time, last, clock, done)
             done, last = done + len(values), int(time[-1]) if len(time) else last
             yield time, values
+
+    def _refuse_disorder(self, time: np.ndarray, last: int | None, clock: Clock, done: int) -> None:
+        cut = self.reader is not None and self.reader.has_fractions
+        may_repeat = cut and self.options.resample is not None
+        try:
+            refuse_disorder(time, last, clock, done, within_seconds=may_repeat)
+        except DataError as error:
+            if not cut or may_repeat:
+                raise
+            raise DataError(
+                f"{str(error).split(';')[0]}; fractions of a second are cut off, so resample "
+                f"readings to steps with --resample, such as --resample 1min"
+            ) from error
 
     def _values(self, batch: pa.RecordBatch) -> np.ndarray:
         columns = [_floats(batch.column(name)) for name in self.names]

@@ -67,12 +67,11 @@ class Scratch(Filling):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self._values = self.array(np.float32, self._shape, np.nan)
+        self._values = self.array(np.float64, self._shape, np.nan)
         return self
 
     def put(self, channel: int, time: np.ndarray, sensors: np.ndarray, numbers: np.ndarray) -> None:
-        with np.errstate(over="ignore"):
-            self._values[np.searchsorted(self._time, time), sensors, channel] = numbers
+        self._values[np.searchsorted(self._time, time), sensors, channel] = numbers
 
     def blocks(self) -> Iterator[Block]:
         for part in _parts(self._shape):

@@ -13,6 +13,9 @@ __all__ = ["NUMBER_FORMATS", "NumberParser", "decide_numbers"]
 
 EPOCHS = {"epoch-s": 10**6, "epoch-ms": 10**3, "epoch-us": 1, "epoch-ns": 1}  # microseconds
 LEAST_EPOCH = {"epoch-s": 1e8, "epoch-ms": 1e11, "epoch-us": 1e14, "epoch-ns": 1e17}  # of 1973
+LATEST = 23  # times the least: of 2042
+PLAUSIBLE = (1970, 2060)  # years of dates without a year of four digits in front
+SHORT = ("%y%m%d%H%M", "%y%m%d%H%M%S", "%y%m%d", "%d%m%Y%H", "%d%m%Y%H%M", "%d%m%Y")
 COMPACT = {"%Y": 4, "%Y%m": 6, "%Y%m%d": 8, "%Y%m%d%H": 10, "%Y%m%d%H%M": 12, "%Y%m%d%H%M%S": 14}
 NO_EPOCH, MOST = {8, 14}, 0.5  # digits of no plausible epoch: a stray one is a fault, no epoch
 YEARS = (1800, 2100)  # of compact dates
@@ -28,10 +31,12 @@ class NumberParser:
     Args:
         form: one of ``NUMBER_FORMATS``, or a compact date such as ``%Y%m%d``.
         findings: what is said of it.
+        strict: whether epochs must lie in plausible years.
     """
 
     form: str
     findings: tuple[Finding, ...] = ()
+    strict: bool = True
 
     @property
     def zone(self) -> str | None:
@@ -67,6 +72,13 @@ class NumberParser:
         if not np.isfinite(numbers.astype(float)).all():
             wrong = values[~np.isfinite(numbers.astype(float))].iloc[0]
             raise DataError(f"times must be numbers like those before them, but one is '{wrong}'")
+        low, high = LEAST_EPOCH[self.form], LATEST * LEAST_EPOCH[self.form]
+        lost = (numbers < low) | (numbers > high)
+        if self.strict and lost.any():
+            raise DataError(
+                f"times must be epochs in {self.form[6:]} like those before them, but one is "
+                f"'{values[lost].iloc[0]}'; mend it, or say what they are with --time-format"
+            )
         if self.form == "epoch-ns":
             return numbers.astype(np.int64) // 10**3
         scale = EPOCHS[self.form]
@@ -88,15 +100,17 @@ def decide_numbers(sample: np.ndarray, options: ReadOptions) -> NumberParser:
                 f"{', '.join((*NUMBER_FORMATS, *COMPACT))}, but is '{options.time_format}'"
             )
         options.apply("time_format")
-        return NumberParser(options.time_format)
+        return NumberParser(options.time_format, strict=False)
     whole = bool(np.all(np.isfinite(sample)) and np.all(sample == np.floor(sample)))
+    if whole:
+        _refuse_short(sample)
     if whole and (form := _compact_form(sample.astype(np.int64))):
         return NumberParser(form, (known(f"times are dates written as {form}"),))
     low, high = float(np.min(sample)), float(np.max(sample))
     for form in reversed(EPOCHS):
-        if low >= LEAST_EPOCH[form]:
+        if LEAST_EPOCH[form] <= low and high <= LATEST * LEAST_EPOCH[form]:
             return NumberParser(form, (known(f"times are epochs in {form[6:]}, which are UTC"),))
-    if whole and len(sample) > 1 and (np.diff(sample) == 1).all():
+    if whole and len(sample) > 1 and low < EXCEL_DAYS[0] and (np.diff(sample) == 1).all():
         return NumberParser(
             "count",
             (
@@ -113,9 +127,29 @@ def decide_numbers(sample: np.ndarray, options: ReadOptions) -> NumberParser:
             f"so with --time-format excel, or name another column with --time-column"
         )
     raise DataError(
-        f"times from {low:g} to {high:g} are neither dates nor epochs; say what they are with "
+        f"times from {low:.12g} to {high:.12g} are neither dates nor epochs; say what they are by "
         f"--time-format ({', '.join(NUMBER_FORMATS)}), or name another column with --time-column"
     )
+
+
+def _refuse_short(sample: np.ndarray) -> None:
+    """Refuse numbers that may be dates with a year of two digits, or with the day first."""
+    texts = pd.Series(sample.astype(np.int64).astype(str))
+    digits = len(texts.iloc[0])
+    if not (texts.str.len() == digits).all() or digits == 8:
+        return
+    if digits != 6 and _compact_form(sample.astype(np.int64)):
+        return
+    for form in SHORT:
+        if len(pd.Timestamp(2024, 11, 11).strftime(form)) != digits:
+            continue
+        moments = pd.to_datetime(texts, format=form, errors="coerce")
+        if moments.dt.year.between(*PLAUSIBLE).all():
+            raise DataError(
+                f"times such as {texts.iloc[0]} may be dates written as {form} (it would be "
+                f"{moments.iloc[0]:%Y-%m-%d %H:%M}) or something else; say what they are with "
+                f"--time-format, such as --time-format {form}, %Y%m or epoch-s"
+            )
 
 
 def _compact_form(numbers: np.ndarray) -> str | None:

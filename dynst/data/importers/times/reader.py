@@ -9,8 +9,13 @@ import pandas as pd
 from dynst.data.clock import COUNTED, Clock
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions
-from dynst.data.importers.times.numbers import decide_numbers
-from dynst.data.importers.times.text_columns import decide_texts, microseconds_of
+from dynst.data.importers.times.numbers import COMPACT, NUMBER_FORMATS, decide_numbers
+from dynst.data.importers.times.text_columns import (
+    FormatParser,
+    TextParser,
+    decide_texts,
+    microseconds_of,
+)
 from dynst.data.importers.times.zones import zone_name
 from dynst.errors import DataError
 
@@ -41,6 +46,7 @@ class TimeReader:
     Args:
         parser: of the cells.
         options: what the user says of the clock.
+        header: the zone that the name of the column tells, where cells tell none.
 
     Attributes:
         clock: of the times that ``read`` gives.
@@ -48,7 +54,7 @@ class TimeReader:
         has_fractions: whether fractions of a second were cut off.
     """
 
-    def __init__(self, parser: _Parser, options: ReadOptions) -> None:
+    def __init__(self, parser: _Parser, options: ReadOptions, header: str | None = None) -> None:
         self._parser, self._rows = parser, 0
         self._last: int | None = None
         self._first: int | None = None
@@ -68,7 +74,13 @@ class TimeReader:
             self.findings = [known("times are counted, from --start on by --step")]
         if options.zone is not None:
             options.apply("zone")
-        self.clock = Clock(zone=options.zone or parser.zone)
+        own = parser.zone
+        if own is None and header is not None:
+            own = header
+            self._localize = True
+            self.findings.append(known(f"times are those of {header}, by the header"))
+        self._written = Clock(zone=own or options.zone)
+        self.clock = Clock(zone=options.zone or own)
 
     def read(self, values: Any, *, ordered: bool = True) -> np.ndarray:
         """The next part as int64 times in the clock's unit.
@@ -93,7 +105,10 @@ class TimeReader:
         if (np.abs(moments - rounded * MICROSECOND) > NOISE).any():
             self.has_fractions = True
             self._say(assumed("fractions of a second are cut off", "round the times yourself"))
-        return self._utc(rounded, ordered) if self._localize else rounded
+        utc = self._utc(rounded, ordered) if self._localize else rounded
+        if isinstance(self._parser, TextParser):
+            self._parser.check_zone(series, utc, self.clock)
+        return utc
 
     def _counted(self, counts: np.ndarray) -> np.ndarray:
         """Times of steps: the smallest count of the first part is that of the start."""
@@ -103,18 +118,18 @@ class TimeReader:
         return self._start + (self._step or 0) * (counts - (self._first or 0))
 
     def _utc(self, local: np.ndarray, ordered: bool) -> np.ndarray:
-        first, second = self.clock.moments(local)
+        first, second = self._written.moments(local)
         if np.array_equal(first, second):
             self._last = int(first[-1]) if len(first) else self._last
             return first
         if not ordered:
             lost = local[int((first != second).argmax())].astype("datetime64[s]")
             raise DataError(
-                f"{lost} comes twice on a clock in {self.clock.zone}, and nothing tells which is "
+                f"{lost} comes twice on a clock in {self._written.zone}, and nothing says which is "
                 f"meant; give times in UTC or with their offset"
             )
         self._say(assumed("the hour that autumn repeats is told by the order of rows", "--zone"))
-        utc = self.clock.from_local(local, self._last)
+        utc = self._written.from_local(local, self._last)
         self._last = int(utc[-1])
         return utc
 
@@ -123,7 +138,9 @@ class TimeReader:
             self.findings.append(finding)
 
 
-def read_times(parts: Callable[[], Iterable[Any]], options: ReadOptions) -> TimeReader:
+def read_times(
+    parts: Callable[[], Iterable[Any]], options: ReadOptions, header: str | None = None
+) -> TimeReader:
     """Decide how a column of times is written.
 
     Only as much of it is read as the decision needs: the first part, or all where the order of day
@@ -132,6 +149,7 @@ def read_times(parts: Callable[[], Iterable[Any]], options: ReadOptions) -> Time
     Args:
         parts: gives the column from its start, part by part: texts, numbers or datetimes.
         options: what the user says of times.
+        header: the zone that the name of the column tells.
 
     Raises:
         DataError: the column is no time, or two readings of it are both plausible.
@@ -143,10 +161,14 @@ def read_times(parts: Callable[[], Iterable[Any]], options: ReadOptions) -> Time
     if isinstance(sample.dtype, pd.DatetimeTZDtype):
         return TimeReader(_Moments(zone_name(sample.dtype.tz)), options)
     if pd.api.types.is_datetime64_any_dtype(sample.dtype) or hasattr(sample.iloc[0], "isoformat"):
-        return TimeReader(_Moments(None), options)
+        return TimeReader(_Moments(None), options, header)
+    form = options.time_format
+    if form is not None and form not in (*NUMBER_FORMATS, *COMPACT):
+        options.apply("time_format")
+        return TimeReader(FormatParser(form), options, header)
     if pd.api.types.is_numeric_dtype(sample.dtype) or _all_numbers(sample):
-        return TimeReader(decide_numbers(_numbers(sample), options), options)
-    return TimeReader(decide_texts(sample.astype(str), parts, options), options)
+        return TimeReader(decide_numbers(_numbers(sample), options), options, header)
+    return TimeReader(decide_texts(sample.astype(str), parts, options), options, header)
 
 
 def times_of(values: Any, options: ReadOptions) -> tuple[np.ndarray, TimeReader]:

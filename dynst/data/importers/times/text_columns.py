@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dynst.data.clock import Clock
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions
 from dynst.data.importers.times.numbers import NUMBER_FORMATS
@@ -16,6 +17,9 @@ from dynst.errors import DataError
 __all__ = ["FormatParser", "TextParser", "decide_texts", "microseconds_of"]
 
 OFFSET = r"(Z|[+-]\d{2}(?::?\d{2})?)$"
+ZONE_NAME = r"\s([A-Z]{3,5})\s*$"
+WEEKDAY = r"^[A-Za-z]{3,9},? "
+AHEAD = 5  # years after this one that two digits may mean
 NO_DATES = {"now", "today"}  # which pandas takes for this very moment
 
 
@@ -48,11 +52,28 @@ class TextParser:
             date = next((date for date in shape.dates if _order_of(date) == self._order), None)
             if date is None:
                 raise _not_alike(cell, self.first, self.date, shape.fault)
+            if (shape.zone == "%z") != (self.first.zone == "%z"):
+                raise _not_alike(cell, self.first, self.date, "has another zone, or none")
             moments.loc[rows] = _parsed(texts.loc[rows], shape.format(date))
             moments.loc[rows] = moments.loc[rows].fillna(_midnight(texts.loc[rows], shape, date))
             if (lost := moments.loc[rows].isna()).any():
                 raise _not_alike(texts.loc[rows][lost].iloc[0], self.first, self.date, "")
-        return microseconds_of(moments.dt.tz_localize(None))
+        return microseconds_of(_in_last_century(moments.dt.tz_localize(None), self.date))
+
+    def check_zone(self, values: pd.Series, utc: np.ndarray, clock: Clock) -> None:
+        """Refuse names of zones that the user's zone does not have at that time."""
+        if self.first.zone in {"", "%z"} or self.zone is not None or not clock.zone:
+            return
+        names = values.astype(str).str.extract(ZONE_NAME)[0].to_numpy()
+        own = np.array(clock.names(utc) if "/" in clock.zone else [names[0]] * len(names))
+        wrong = np.flatnonzero(names != own)
+        if wrong.size:
+            row = int(wrong[0])
+            raise DataError(
+                f"times must be those of a clock in {clock.zone}, but '{values.iloc[row]}' would "
+                f"be {own[row]} there; give the offset of the clock in place of a zone, such as "
+                f"--zone -05:00, or times with their offset"
+            )
 
 
 class FormatParser:
@@ -78,7 +99,7 @@ class FormatParser:
                 f"times must be written as '{self.form}', but one is "
                 f"'{texts[moments.isna()].iloc[0]}'; mend it, or change --time-format"
             )
-        return microseconds_of(moments.dt.tz_localize(None))
+        return microseconds_of(_in_last_century(moments.dt.tz_localize(None), self.form))
 
 
 def decide_texts(
@@ -100,8 +121,13 @@ def decide_texts(
     findings: tuple[Finding, ...] = ()
     if len(dates) > 1:
         dates = _fitting(dates, first, parts)
-        _refuse_two(cell, dates, first)
-        findings = (known(f"dates are written as {_plain(dates[0])}, by all rows"),)
+        _refuse_two(sample, dates, first)
+        text = f"dates are written as {_plain(dates[0])}, as no other order fits all rows"
+        findings = (known(text),)
+    if "%y" in dates[0]:
+        first_year = pd.Timestamp.now().year + AHEAD - 99
+        text = f"years of two digits lie in {first_year}…{first_year + 99}"
+        findings += (assumed(text, "write them with four digits"),)
     zone, more = _zone(first, parts, options)
     return TextParser(dates[0], first, zone, (*findings, *more))
 
@@ -118,18 +144,38 @@ def _fitting(
 ) -> tuple[str, ...]:
     """Those of the orders in which every row of the file is a date."""
     for part in parts():
-        texts = pd.Series(part).dropna().astype(str).str.strip()
-        days = pd.Series(texts.str.split(r"[ T]", n=1, regex=True).str[0].unique())
-        left = tuple(date for date in dates if _parsed(days, date).notna().all())
+        texts = pd.Series(part).dropna().astype(str).str.strip().drop_duplicates()
+        left = tuple(date for date in dates if _fits(texts, date, first))
         if len(left) <= 1:
             return left or dates[:1]
         dates = left
     return dates
 
 
-def _refuse_two(cell: str, dates: tuple[str, ...], first: Written) -> None:
+def _fits(texts: pd.Series, date: str, first: Written) -> bool:
+    """Whether every cell is a date in this order, and of the weekday that stands before it."""
+    days = texts.str.replace(WEEKDAY, "", regex=True) if first.weekday else texts
+    moments = _parsed(days.str.split(r"[ T]", n=1, regex=True).str[0], date)
+    if moments.isna().any():
+        return False
+    return not first.weekday or bool((moments.dt.day_name().str[:3] == texts.str[:3]).all())
+
+
+def _in_last_century(moments: pd.Series, form: str) -> pd.Series:
+    """Years of two digits that lie far ahead are those of the century before."""
+    if "%y" not in form:
+        return moments
+    late = moments.dt.year > pd.Timestamp.now().year + AHEAD
+    return moments.where(~late, moments - pd.DateOffset(years=100))
+
+
+def _refuse_two(sample: pd.Series, dates: tuple[str, ...], first: Written) -> None:
     if len(dates) < 2:
         return
+    days = sample.str.strip().drop_duplicates()
+    both = [_parsed(days, first.format(date)) for date in dates[:2]]
+    differ = np.flatnonzero((both[0] != both[1]).to_numpy() & both[0].notna().to_numpy())
+    cell = days.iloc[int(differ[0]) if differ.size else 0]
     readings = [_parsed(pd.Series([cell]), first.format(date)).iloc[0] for date in dates]
     texts = " or ".join(f"{moment:%Y-%m-%d}" for moment in readings)
     raise DataError(
@@ -145,13 +191,15 @@ def _zone(
     """What the texts say of the zone: one offset throughout, several, or none."""
     if not first.zone:
         return None, ()
-    if first.zone in UTC_NAMES:
-        return "UTC", ()
     if first.zone != "%z":
+        ends = _zone_names(parts)
+        if ends <= UTC_NAMES:
+            return "UTC", ()
         if options.zone is None:
             raise DataError(
-                f"times end with '{first.zone}', which is no offset and means several zones; name "
-                f"the zone with --zone, such as America/New_York"
+                f"times end with {' and '.join(map(repr, sorted(ends)))}, which give no offset and "
+                f"mean several zones; name the zone with --zone, such as America/New_York, or the "
+                f"offset, such as -05:00, of a clock that has one all year"
             )
         return None, (known(f"times are those of a clock in {options.zone}"),)
     offsets = dict.fromkeys(
@@ -179,6 +227,15 @@ def _zone(
             "--zone names the zone, whose clock seasons then follow",
         ),
     )
+
+
+def _zone_names(parts: Callable[[], Iterable[Any]]) -> set[str]:
+    """The names of zones at the ends of all cells."""
+    found: set[str] = set()
+    for part in parts():
+        texts = pd.Series(part).dropna().astype(str)
+        found.update(texts.str.extract(ZONE_NAME)[0].dropna().unique())
+    return found
 
 
 def _offset_seconds(text: str) -> int:

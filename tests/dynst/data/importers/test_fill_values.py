@@ -61,6 +61,21 @@ def test_ordinary_readings_raise_no_question(kind: str, seed: int, parts: int) -
     assert questions(KINDS[kind](seed), parts=parts) == []
 
 
+@pytest.mark.parametrize("value", [1e9, 32766, -32766, 88888, -127, 1e15])
+@pytest.mark.parametrize("every", [9, 200])
+def test_a_frequent_far_value_is_named(value: float, every: int) -> None:
+    values = temperatures(0)
+    values.ravel()[::every] = value
+    assert [question.value for question in questions(values)] == [np.float32(value)]
+
+
+def test_zeros_above_negative_readings_are_named() -> None:
+    values = np.random.default_rng(0).uniform(-90, -60, (STEPS, SENSORS))
+    values.ravel()[::5] = 0
+    (question,) = questions(values)
+    assert (question.value, question.count) == (0, STEPS * SENSORS // 5)
+
+
 def test_two_fill_values_are_both_named() -> None:
     values = temperatures(0)
     values[:, 3], values[4, 0], values[8, 1] = 1e20, -9999, -99.9
@@ -122,6 +137,7 @@ def test_declared_values_are_counted() -> None:
 def precision(values: np.ndarray) -> list[str]:
     seen = FillValues(["kWh"])
     seen.watch(values[..., None])
+    seen.watch_changes(values[..., None])
     return [finding.text for finding in seen.findings()]
 
 

@@ -151,7 +151,7 @@ def test_numbers_that_count_steps_are_counts() -> None:
         (["00:30", "01:00"], "'00:30' has no date.*--time-column"),
         (["03-01 00:00"], "'03-01 00:00' has no year"),
         ([" 03/01  01:00:00"], "has no year"),
-        (["2024-03-01 00:00 EST"], "'EST', which is no offset.*--zone"),
+        (["2024-03-01 00:00 EST"], "'EST', which give no offset.*--zone"),
         (["2024-03-01", "Total"], "one is 'Total'"),
         (["2024-03-01", "now"], "one is 'now'"),
         (["2024-03-01", "Today"], "one is 'Today'"),
@@ -160,6 +160,17 @@ def test_numbers_that_count_steps_are_counts() -> None:
         (["13/03/2024", "03/13/2024"], "one is '03/13/2024'"),
         (["2024-02-29", "2023-02-29"], "one is '2023-02-29'"),
         ([20240301, 20240332], "one is '20240332'"),
+        ([2403011200, 2403011210], "--time-format %y%m%d%H%M"),
+        ([240301120000, 240301121000], "--time-format %y%m%d%H%M%S"),
+        ([200101, 200102], "--time-format %y%m%d"),
+        ([1012202400, 1012202401], "--time-format %d%m%Y%H"),
+        ([45292, 45293, 45294], "--time-format excel"),
+        ([738886, 738887], "neither dates nor epochs"),
+        ([1_700_000_000, 1_700_000_060, 1_700_000_000_000], "neither dates nor epochs"),
+        (["2024-03-30 23:00 GMT", "2024-03-31 02:00 BST"], "'BST' and 'GMT'.*--zone"),
+        (["2024-03-01 00:00Z", "2024-03-01 06:00"], "one is '2024-03-01 06:00'"),
+        (["2024-03-01 00:00", "2024-03-01 06:00Z"], "one is '2024-03-01 06:00Z'"),
+        (["01.01.2024", "02.01.2024"], "'02.01.2024' may be 2024-01-02 or 2024-02-01"),
     ],
 )
 def test_what_is_no_time_is_named(values: list[object], words: str) -> None:
@@ -178,6 +189,10 @@ def test_what_is_no_time_is_named(values: list[object], words: str) -> None:
         (["2024-03-01"], {"zone": "+09:00"}, "2024-03-01 00:00:00+09:00"),
         ([0, 300], {"time_format": "epoch-s"}, "1970-01-01 00:05:00+00:00"),
         (["2024-03-01T00:00:00Z"], {"zone": "Asia/Tokyo"}, "2024-03-01 09:00:00+09:00"),
+        (["2024-07-01 15:00 EST"], {"zone": "-05:00"}, "2024-07-01 15:00:00-05:00"),
+        ([15032024], {"time_format": "%d%m%Y"}, "2024-03-15 00:00:00"),
+        ([2024060], {"time_format": "%Y%j"}, "2024-02-29 00:00:00"),
+        ([2403011200], {"time_format": "%y%m%d%H%M"}, "2024-03-01 12:00:00"),
     ],
 )
 def test_what_the_user_says_goes_first(
@@ -195,6 +210,10 @@ def test_what_the_user_says_goes_first(
         (["2024-03-01 00:00:00.500", "2024-03-01 01:00:00.500"], "2024-03-01 01:00:00"),
         (["2024-03-01 01:00", "2024-03-01 02:00:30"], "2024-03-01 02:00:30"),
         (["2024Q1", "2024Q3"], "2024-07-01 00:00:00"),
+        (["Fri 03/01/2024 00:00", "Fri 03/01/2024 01:00"], "2024-03-01 01:00:00"),
+        (["Mon 01/01/2024", "Tue 01/02/2024"], "2024-01-02 00:00:00"),
+        (["31-Dec-68", "01-Jan-69"], "1969-01-01 00:00:00"),
+        (["20-Feb-65", "21-Feb-65"], "1965-02-21 00:00:00"),
     ],
 )
 def test_rows_may_leave_out_or_add_what_is_clear(values: list[str], wanted: str) -> None:
@@ -231,3 +250,21 @@ def test_names_are_no_times(text: str) -> None:
     assume(text != "12")
     with pytest.raises(DataError):
         times_of([text], ReadOptions())
+
+
+def test_a_zone_that_the_names_contradict_is_refused() -> None:
+    """Standard time all year is no clock in New York."""
+    with pytest.raises(
+        DataError, match=r"'2024-07-01 15:00 EST' would be EDT there.*--zone -05:00"
+    ):
+        times_of(["2024-07-01 15:00 EST"], ReadOptions(zone="America/New_York"))
+    with pytest.raises(DataError, match="would be EST there"):
+        times_of(["2024-01-01 15:00 EST", "2024-01-01 16:00 PST"], ReadOptions(zone="-05:00"))
+
+
+def test_a_late_epoch_of_another_unit_is_named() -> None:
+    reader = read_times(lambda: [[1_700_000_000, 1_700_000_060]], ReadOptions())
+    reader.read([1_700_000_000, 1_700_000_060])
+    for wrong in (1_700_000_120_000, 0, -1):
+        with pytest.raises(DataError, match=f"one is '{wrong}'"):
+            reader.read([1_700_000_120, wrong])

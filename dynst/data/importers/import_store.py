@@ -16,6 +16,7 @@ from dynst.data.importers.places.positions import read_positions
 from dynst.data.importers.report import Finding, ImportReport, assumed, known
 from dynst.data.importers.resample import resampled
 from dynst.data.importers.source import Block, only_channels
+from dynst.data.importers.text_marks import refuse_absent_marks
 from dynst.data.manifest import Channel, Question
 from dynst.data.sensor_table import Sensors
 from dynst.data.time_axis import TimeAxis
@@ -106,6 +107,7 @@ def import_store(
     reader = find_reader(path, kind, options)
     try:
         source = _named(only_channels(reader.read(path, options), options), options)
+        refuse_absent_marks(path, marks, options.encoding)
         return _copy(resampled(source, options), path, store, name, missing, options, graph)
     except DynstError as error:
         text, files = str(error), (path, graph.graph, graph.positions, graph.sensors)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions
+from dynst.data.importers.times.bad_cells import BadCell
 from dynst.errors import DataError
 
 __all__ = ["NUMBER_FORMATS", "NumberParser", "decide_numbers"]
@@ -63,21 +64,26 @@ class NumberParser:
             whole = _whole(numbers, values)
             moments, valid = _compact(whole, COMPACT[self.form])
             if not valid.all():
-                wrong = values.iloc[int((~valid).argmax())]
-                raise DataError(
-                    f"times must be dates written as {self.form} like those before them, but one "
-                    f"is '{wrong}'; mend it, or say how they are written with --time-format"
+                place = int((~valid).argmax())
+                raise BadCell(
+                    f"times must be dates written as {self.form} like the others, but one is",
+                    values.iloc[place],
+                    "; mend it, or say how they are written with --time-format",
+                    place,
                 )
             return moments
         if not np.isfinite(numbers.astype(float)).all():
-            wrong = values[~np.isfinite(numbers.astype(float))].iloc[0]
-            raise DataError(f"times must be numbers like those before them, but one is '{wrong}'")
+            place = int((~np.isfinite(numbers.astype(float))).argmax())
+            before = "times must be numbers like those before them, but one is"
+            raise BadCell(before, values.iloc[place], "; mend it", place)
         low, high = LEAST_EPOCH[self.form], LATEST * LEAST_EPOCH[self.form]
         lost = (numbers < low) | (numbers > high)
         if self.strict and lost.any():
-            raise DataError(
-                f"times must be epochs in {self.form[6:]} like those before them, but one is "
-                f"'{values[lost].iloc[0]}'; mend it, or say what they are with --time-format"
+            raise BadCell(
+                f"times must be epochs in {self.form[6:]} like those before them, but one is",
+                values[lost].iloc[0],
+                "; mend it, or say what they are with --time-format",
+                int(lost.argmax()),
             )
         if self.form == "epoch-ns":
             return numbers.astype(np.int64) // 10**3
@@ -183,10 +189,11 @@ def _compact(numbers: np.ndarray, digits: int) -> tuple[np.ndarray, np.ndarray]:
 def _whole(numbers: np.ndarray, values: pd.Series) -> np.ndarray:
     odd = ~np.isfinite(numbers.astype(float)) | (numbers != np.floor(numbers))
     if odd.any():
-        raise DataError(
-            f"times must be whole numbers like those before them, but one is "
-            f"'{values.iloc[int(odd.argmax())]}'; mend it, or say how they are written with "
-            f"--time-format"
+        raise BadCell(
+            "times must be whole numbers like those before them, but one is",
+            values.iloc[int(odd.argmax())],
+            "; mend it, or say how they are written with --time-format",
+            int(odd.argmax()),
         )
     whole: np.ndarray = numbers.astype(np.int64)
     return whole

@@ -9,6 +9,7 @@ import pandas as pd
 from dynst.data.clock import COUNTED, Clock
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions
+from dynst.data.importers.times.bad_cells import BadCell
 from dynst.data.importers.times.numbers import COMPACT, NUMBER_FORMATS, decide_numbers
 from dynst.data.importers.times.text_columns import (
     FormatParser,
@@ -93,9 +94,12 @@ class TimeReader:
         Raises:
             DataError: a cell is empty, is no time, or is written otherwise than those before it.
         """
-        series = values if isinstance(values, pd.Series) else pd.Series(values)
+        series = pd.Series(values).reset_index(drop=True)
         _refuse_empty(series, self._rows)
-        moments = self._parser.microseconds(series)
+        try:
+            moments = self._parser.microseconds(series)
+        except BadCell as error:
+            raise (error.in_row(self._rows) if ordered else error) from error
         self._rows += len(series)
         if self.clock == COUNTED:
             return moments

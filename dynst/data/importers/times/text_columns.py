@@ -9,6 +9,7 @@ import pandas as pd
 from dynst.data.clock import Clock
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions
+from dynst.data.importers.times.bad_cells import BadCell
 from dynst.data.importers.times.numbers import NUMBER_FORMATS
 from dynst.data.importers.times.texts import Written, shape_of
 from dynst.data.importers.times.zones import UTC_NAMES, offset_name
@@ -48,16 +49,16 @@ class TextParser:
         moments = _parsed(texts, self.first.format(self.date))
         others = np.flatnonzero(moments.isna().to_numpy())
         for shape, rows in _by_shape(texts.iloc[others]).items():
-            cell = texts.loc[rows[0]]
             date = next((date for date in shape.dates if _order_of(date) == self._order), None)
             if date is None:
-                raise _not_alike(cell, self.first, self.date, shape.fault)
+                raise _not_alike(texts, rows[0], self.first, self.date, shape.fault)
             if (shape.zone == "%z") != (self.first.zone == "%z"):
-                raise _not_alike(cell, self.first, self.date, "has another zone, or none")
+                fault = "has another zone, or none"
+                raise _not_alike(texts, rows[0], self.first, self.date, fault)
             moments.loc[rows] = _parsed(texts.loc[rows], shape.format(date))
             moments.loc[rows] = moments.loc[rows].fillna(_midnight(texts.loc[rows], shape, date))
             if (lost := moments.loc[rows].isna()).any():
-                raise _not_alike(texts.loc[rows][lost].iloc[0], self.first, self.date, "")
+                raise _not_alike(texts, lost.idxmax(), self.first, self.date, "")
         return microseconds_of(_in_last_century(moments.dt.tz_localize(None), self.date))
 
     def check_zone(self, values: pd.Series, utc: np.ndarray, clock: Clock) -> None:
@@ -95,9 +96,12 @@ class FormatParser:
                 f"--time-format '{self.form}' is no format of times ({error})"
             ) from error
         if moments.isna().any():
-            raise DataError(
-                f"times must be written as '{self.form}', but one is "
-                f"'{texts[moments.isna()].iloc[0]}'; mend it, or change --time-format"
+            place = int(moments.isna().to_numpy().argmax())
+            raise BadCell(
+                f"times must be written as '{self.form}', but one is",
+                texts.iloc[place],
+                "; mend it, or change --time-format",
+                place,
             )
         return microseconds_of(_in_last_century(moments.dt.tz_localize(None), self.form))
 
@@ -278,11 +282,13 @@ def _by_shape(texts: pd.Series) -> dict[Written, list[Any]]:
     return found
 
 
-def _not_alike(cell: str, first: Written, date: str, fault: str) -> DataError:
-    return DataError(
-        f"times must be written as {_plain(first.format(date))} like those before them, but one is "
-        f"'{cell}'{', which ' + fault if fault else ''}; mend it, or say how they are written with "
-        f"--time-format"
+def _not_alike(texts: pd.Series, place: Any, first: Written, date: str, fault: str) -> BadCell:
+    return BadCell(
+        f"times must be written as {_plain(first.format(date))} like those before them, but one is",
+        texts.loc[place],
+        f"{', which ' + fault if fault else ''}; mend it, or say how they are written with "
+        f"--time-format",
+        int(place),
     )
 
 

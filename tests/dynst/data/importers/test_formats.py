@@ -565,3 +565,16 @@ def test_an_adjacency_matrix_is_no_readings(tmp_path: Path, kind: str, names: bo
     with pytest.raises(DataError, match=r"adjacency matrix of 8 nodes.*--graph|m.csv: .*'s0'"):
         import_store(tmp_path / "m.csv", tmp_path / "store")
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "latin-1"])
+def test_a_mark_that_the_file_does_not_hold_is_refused(tmp_path: Path, encoding: str) -> None:
+    lines = ["time,Köln,b", *(f"2024-03-01 {hour:02d}:00,{hour + 1},M" for hour in range(9))]
+    lines += [f"2024-03-02 {hour:02d}:00,{hour + 1},{hour}" for hour in range(9)]
+    (tmp_path / "r.csv").write_text("\n".join(lines), encoding=encoding)
+    options = ReadOptions(encoding="latin-1" if encoding == "latin-1" else None)
+    store = take(tmp_path / "r.csv", tmp_path / "store", missing=("M",), options=options)
+    assert store.readings.observed[:, 1, 0].sum() == 9
+    with pytest.raises(DataError, match="--missing 'ZZZ' had no effect"):
+        import_store(tmp_path / "r.csv", tmp_path / "t", missing=("M", "ZZZ"), options=options)
+    assert not (tmp_path / "t").exists()

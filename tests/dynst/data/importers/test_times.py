@@ -252,6 +252,13 @@ def test_names_are_no_times(text: str) -> None:
         times_of([text], ReadOptions())
 
 
+def test_a_bad_cell_is_named_with_its_row_in_any_part() -> None:
+    reader = read_times(lambda: [["2024-03-01"]], ReadOptions())
+    reader.read(["2024-03-01", "2024-03-02"])
+    with pytest.raises(DataError, match="one is '2024/03/04' in row 4 below the header; mend it"):
+        reader.read(["2024-03-03", "2024/03/04"])
+
+
 def test_a_zone_that_the_names_contradict_is_refused() -> None:
     """Standard time all year is no clock in New York."""
     with pytest.raises(

@@ -1,14 +1,15 @@
 """Readings resampled to steps of one length."""
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import numpy as np
 
 from dynst.data.clock import SECONDS, Clock, step_text
 from dynst.data.importers.repeats import refuse_disorder
-from dynst.data.importers.report import Finding, known
+from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import Aggregate, Block, ReadOptions, Source
 from dynst.errors import DataError
 
@@ -37,6 +38,27 @@ class Steps:
     origin: int
     aggregate: Aggregate
     clock: Clock = SECONDS
+    counts: Counter[int] = field(default_factory=Counter, compare=False, repr=False)
+
+    def watch(self, count: np.ndarray) -> None:
+        """Learn how many readings the steps have, ``[K, S, C]``."""
+        if self.aggregate == "sum":
+            found = np.bincount(count.ravel())
+            self.counts.update(dict(enumerate(found.tolist())))
+
+    def partial(self) -> tuple[Finding, ...]:
+        """What is said of sums of fewer readings than most."""
+        counts = {number: times for number, times in self.counts.items() if number and times}
+        if not counts:
+            return ()
+        usual = max(counts, key=lambda number: counts[number])
+        fewer = sum(times for number, times in counts.items() if number < usual)
+        if not fewer:
+            return ()
+        text = (
+            f"{fewer:,} of {sum(counts.values()):,} sums have fewer readings than the usual {usual}"
+        )
+        return (assumed(text, "--aggregate mean does not depend on their number"),)
 
     def begin(self, time: np.ndarray) -> np.ndarray:
         """The beginning of the step of each of ``time``, int64 seconds.
@@ -101,6 +123,7 @@ def resampled(source: Source, options: ReadOptions) -> Source:
         blocks=lambda: _blocks(source, steps, options.markers),
         findings=(*source.findings, steps.finding),
         aggregated=True,
+        late_findings=lambda: (*source.late_findings(), *steps.partial()),
     )
 
 
@@ -120,9 +143,11 @@ def _blocks(source: Source, steps: Steps, markers: tuple[float, ...]) -> Iterato
         if held is not None:
             totals = held.joined(totals)
         if len(totals.time) > 1:
+            steps.watch(totals.count[:-1])
             yield totals.before_last()
         held = totals.only_last()
     if held is not None:
+        steps.watch(held.count)
         yield held.time, held.values()
 
 

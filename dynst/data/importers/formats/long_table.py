@@ -91,7 +91,7 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
             *placed,
             *((steps.finding,) if steps else ()),
         ),
-        late_findings=signals.findings,
+        late_findings=lambda: (*signals.findings(), *(steps.partial() if steps else ())),
         aggregated=steps is not None,
     )
     second = LongReadings(rows, quantities, seen, of_parameter, steps, source)

@@ -127,6 +127,7 @@ class StepScratch(Filling):
 
     def blocks(self) -> Iterator[Block]:
         for part in _parts(self._shape):
+            self._steps.watch(self._count[part])
             values = values_of(self._total[part], self._count[part], self._steps.aggregate)
             yield self._time[part], values
 

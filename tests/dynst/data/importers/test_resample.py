@@ -158,6 +158,22 @@ def test_what_may_mean_missing_is_asked_for_before_it_is_averaged(
         assert open_store(path).readings.values[0, 0, 0] == first
 
 
+@pytest.mark.parametrize("form", ["long", "wide"])
+def test_sums_of_fewer_readings_are_said(tmp_path: Path, form: str) -> None:
+    times = pd.date_range("2024-03-01", periods=48, freq="15min")
+    frame = pd.DataFrame({"time": times, "a": 1.5, "b": 2.5})
+    frame.loc[5, "a"] = np.nan
+    if form == "long":
+        frame = frame.melt("time", var_name="sensor", value_name="flow")
+    frame.to_csv(tmp_path / "r.csv", index=False)
+    options = ReadOptions(resample=timedelta(hours=1), aggregate="sum")
+    report = import_store(tmp_path / "r.csv", tmp_path / "store", options=options)
+    assert any(
+        text.startswith("1 of 24 sums have fewer readings than the usual 4")
+        for text in report.assumed
+    )
+
+
 def test_days_of_a_zone_begin_at_its_midnight(tmp_path: Path) -> None:
     times = pd.date_range("2024-03-20", "2024-04-10", freq="h", tz="Europe/Berlin")
     frame = pd.DataFrame({"a": np.arange(len(times)) % 31, "b": 1.0}, times)

@@ -188,7 +188,7 @@ def _copy(
 
 
 def _refuse_mixed(questions: tuple[Question, ...]) -> None:
-    """A value in question cannot be told any more from what it was resampled with."""
+    """A value in question cannot be separated any more from what it was resampled with."""
     if questions:
         raise DataError(
             f"{questions[0].text}, and resampling would mix it with readings; say --missing "

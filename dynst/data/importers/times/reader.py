@@ -47,7 +47,7 @@ class TimeReader:
     Args:
         parser: of the cells.
         options: what the user says of the clock.
-        header: the zone that the name of the column tells, where cells tell none.
+        header: the zone that the name of the column gives, where cells give none.
 
     Attributes:
         clock: of the times that ``read`` gives.
@@ -153,7 +153,7 @@ def read_times(
     Args:
         parts: gives the column from its start, part by part: texts, numbers or datetimes.
         options: what the user says of times.
-        header: the zone that the name of the column tells.
+        header: the zone that the name of the column gives.
 
     Raises:
         DataError: the column is no time, or two readings of it are both plausible.

@@ -101,9 +101,8 @@ def _rewrite(store: SensorStore, answered: list[Question], left: tuple[Question,
         fresh, old = Path(folder) / "new", Path(folder) / "old"
         plain = replace(origin, missing=())
         with StoreWriter(fresh, plain, manifest.channels, store.sensors, store.edges) as writer:
+            writer.declared = origin.missing
             _copy(store, answered, writer)
-        written = open_store(fresh).manifest
-        _write_manifest(fresh, written.model_copy(update={"missing": origin.missing}))
         os.rename(path, old)
         try:
             os.rename(fresh, path)

@@ -81,7 +81,7 @@ class StoreWriter:
         edges.check(len(sensors))
         self.path, self.origin, self.channels = path, origin, tuple(channels)
         self.sensors, self.edges = sensors, edges
-        self.questions = origin.questions
+        self.questions, self.declared = origin.questions, origin.missing
         self.axis: TimeAxis | None = None
         self._width = len(sensors) * len(self.channels)
         self._hashes = [hashlib.sha256() for _ in range(2)]  # values, observation mask
@@ -204,7 +204,7 @@ class StoreWriter:
             positions=self.origin.positions,
             grid=self.origin.grid,
             patching=self.origin.patching,
-            missing=self.origin.missing,
+            missing=self.declared,
             questions=self.questions,
             source=self.origin.source,
             attribution=self.origin.attribution,

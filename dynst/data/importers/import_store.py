@@ -159,7 +159,7 @@ def _copy(
         grid=source.grid,
         clock=source.clock,
         step=None if options.resample is None else int(options.resample.total_seconds()),
-        missing=numbers,
+        missing=() if source.aggregated else numbers,  # else they are left out already
     )
     sensors = Sensors(source.ids, source.positions)
     described: tuple[Finding, ...] = ()
@@ -172,7 +172,7 @@ def _copy(
                 suspects.watch(values)
             suspects.watch_changes(values)
         _refuse_unused(source, options, graph)
-        writer.questions = () if settled else suspects.questions()
+        writer.questions, writer.declared = () if settled else suspects.questions(), numbers
         if source.aggregated:
             _refuse_mixed(writer.questions)
     findings = (

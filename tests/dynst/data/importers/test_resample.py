@@ -174,6 +174,18 @@ def test_sums_of_fewer_readings_are_said(tmp_path: Path, form: str) -> None:
     )
 
 
+def test_a_mean_that_equals_a_declared_value_is_a_reading(tmp_path: Path) -> None:
+    times = pd.date_range("2024-03-01", periods=8, freq="30min")
+    frame = pd.DataFrame({"a": [-2.0, 4, 0, 3, 5, -7, 0, 0], "b": 2.5}, times)
+    frame.rename_axis("time").to_csv(tmp_path / "r.csv")
+    options = ReadOptions(resample=timedelta(hours=1))
+    import_store(tmp_path / "r.csv", tmp_path / "store", options=options, missing=(-1.0, 0.0, 1.0))
+    store = open_store(tmp_path / "store")
+    assert store.readings.values[:3, 0, 0].tolist() == [1, 3, -1]
+    assert store.readings.observed[:, 0, 0].tolist() == [True, True, True, False]
+    assert store.manifest.missing == (-1, 0, 1)
+
+
 def test_days_of_a_zone_begin_at_its_midnight(tmp_path: Path) -> None:
     times = pd.date_range("2024-03-20", "2024-04-10", freq="h", tz="Europe/Berlin")
     frame = pd.DataFrame({"a": np.arange(len(times)) % 31, "b": 1.0}, times)

@@ -174,8 +174,12 @@ class _Channel:
         others = f"while all others lie in {_text(low)}…{_text(high)}"
         if value == 0:
             return self._reason_of_zeros(count, others)
-        if value < 0 <= low:
-            return f"the only negative value, {others}"
+        negative = [other for other in self.suspects if other < 0]
+        if value < 0 <= low and (len(negative) == 1 or all(map(_usual, negative))):
+            alone = (
+                "the only negative value" if len(negative) == 1 else "one of few negative values"
+            )
+            return f"{alone}, {others}"
         gap = low - value if value < low else value - high
         width = high - low
         if _usual(value) and (gap > GAP * width or (count > 1 and abs(value) >= 999)):

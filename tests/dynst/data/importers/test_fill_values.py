@@ -76,6 +76,19 @@ def test_zeros_above_negative_readings_are_named() -> None:
     assert (question.value, question.count) == (0, STEPS * SENSORS // 5)
 
 
+def test_two_usual_negative_values_among_counts_are_both_named() -> None:
+    values = counts(0)
+    values[3, 0] = -1
+    values[5, 1] = -9
+    assert {question.value for question in questions(values)} == {-1, -9}
+
+
+def test_two_negative_values_are_readings() -> None:
+    values = np.full((40, 2), 2.5)
+    values[3, 0], values[5, 1], values[7, 0] = -2, -7, 5
+    assert questions(values) == []
+
+
 def test_two_fill_values_are_both_named() -> None:
     values = temperatures(0)
     values[:, 3], values[4, 0], values[8, 1] = 1e20, -9999, -99.9

@@ -18,7 +18,7 @@ from dynst.data.importers.columns.zones import is_zone_name
 from dynst.data.importers.report import Finding, assumed
 from dynst.errors import DataError
 
-__all__ = ["aside_of_wide", "doubtful_sensors", "place_columns", "said_aside"]
+__all__ = ["NOTE", "aside_of_wide", "doubtful_sensors", "place_columns", "said_aside"]
 
 PLACES = (("longitude", "latitude"), ("lon", "lat"), ("lng", "lat"), ("easting", "northing"))
 NOTE, ZONE, TIME = "texts", "a zone", "a part of the time"
@@ -92,7 +92,9 @@ def said_aside(aside: dict[str, str]) -> tuple[Finding, ...]:
     found = []
     if others:
         text = ", ".join(f"{quoted([name])} ({why})" for name, why in others.items())
-        found.append(assumed(f"no sensors: {text}", "another name in the header keeps one"))
+        found.append(
+            assumed(f"no sensors: {text}", "another name in the header keeps one of numbers")
+        )
     if notes:
         change = f"--sensor-column '{notes[0]}' if it names the sensor of a row"
         found.append(assumed(f"texts that name no sensors are ignored: {quoted(notes)}", change))
@@ -123,9 +125,12 @@ def _totals(numbers: dict[str, np.ndarray]) -> dict[str, str]:
     if rows < LEAST_ROWS or any(len(column) < rows for column in numbers.values()):
         return found
     cells = np.stack(list(numbers.values()), axis=1)
+    if not np.isfinite(cells).all():
+        return found
     others = cells.sum(axis=1, keepdims=True) - cells
     for what, expected in (("sum", others), ("mean", others / (len(numbers) - 1))):
-        alike = np.isclose(cells, expected, rtol=1e-4, atol=0).all(axis=0) & (np.ptp(cells, axis=0) > 0)
+        alike = np.isclose(cells, expected, rtol=1e-4, atol=0).all(axis=0)
+        alike &= np.ptp(cells, axis=0) > 0
         for place in np.flatnonzero(alike).tolist():
             found[list(numbers)[place]] = f"it is the {what} of the others in the first rows"
     return found

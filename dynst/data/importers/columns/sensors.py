@@ -27,7 +27,7 @@ from dynst.data.importers.columns.zones import is_zone_name
 from dynst.data.importers.report import Finding, assumed
 from dynst.errors import DataError
 
-__all__ = ["SensorColumn", "find_sensor"]
+__all__ = ["SensorColumn", "find_sensor", "refuse_quantity_values"]
 
 
 MOST = 0.5  # of the texts of a column are quantities
@@ -109,7 +109,7 @@ def find_sensor(columns: Columns, stamps: Stamps) -> SensorColumn | None:
     if not named and rows.times == rows.count and not influx:
         return None  # notes beside the readings of a wide table
     if not named:
-        _refuse_quantity_values(columns, stamps, fit)
+        refuse_quantity_values(columns, stamps, fit)
     return _one_of(columns, rows, named or fit, candidates)
 
 
@@ -193,8 +193,17 @@ def _each_row_its_own(columns: Columns, candidates: list[str], rows: _Rows) -> S
     )
 
 
-def _refuse_quantity_values(columns: Columns, stamps: Stamps, names: list[str]) -> None:
-    """A column such as AQI, PM2.5, SO2 beside a column for each sensor."""
+def refuse_quantity_values(columns: Columns, stamps: Stamps, names: list[str]) -> None:
+    """Refuse a column of texts such as AQI, PM2.5, SO2, which names no sensors.
+
+    Args:
+        columns: of the table.
+        stamps: the time.
+        names: columns of texts.
+
+    Raises:
+        DataError: one of them names quantities, beside one or several columns of readings.
+    """
     for name in names:
         values = [text for text in columns.cells(name).texts.unique() if text]
         usual = sum(map(is_quantity_name, values))

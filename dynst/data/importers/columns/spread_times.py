@@ -10,36 +10,40 @@ from dynst.errors import DataError
 
 __all__ = ["refuse_seasons", "refuse_spread_times"]
 
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 MONTHS = (
-    frozenset("jan january januar janvier enero ene janv".split()),
-    frozenset("feb february februar fevrier février febrero fev fév févr".split()),
-    frozenset("mar march märz maerz mars marzo mrz mär".split()),
-    frozenset("apr april avril abril abr avr".split()),
-    frozenset("may mai mayo".split()),
-    frozenset("jun june juni juin junio".split()),
-    frozenset("jul july juli juillet julio juil".split()),
-    frozenset("aug august août aout agosto ago aoû".split()),
-    frozenset("sep september septembre septiembre sept".split()),
-    frozenset("oct october oktober octobre octubre okt".split()),
-    frozenset("nov november novembre noviembre".split()),
-    frozenset("dec december dezember décembre decembre diciembre dez dic déc".split()),
+    _set("jan january januar janvier enero ene janv"),
+    _set("feb february februar fevrier février febrero fev fév févr"),
+    _set("mar march märz maerz mars marzo mrz mär"),
+    _set("apr april avril abril abr avr"),
+    _set("may mai mayo"),
+    _set("jun june juni juin junio"),
+    _set("jul july juli juillet julio juil"),
+    _set("aug august août aout agosto ago aoû"),
+    _set("sep september septembre septiembre sept"),
+    _set("oct october oktober octobre octubre okt"),
+    _set("nov november novembre noviembre"),
+    _set("dec december dezember décembre decembre diciembre dez dic déc"),
 )
 DAYS = (
-    frozenset("mon monday mo montag lun lundi lunes".split()),
-    frozenset("tue tuesday di dienstag mar mardi martes tues".split()),
-    frozenset("wed wednesday mi mittwoch mer mercredi miercoles".split()),
-    frozenset("thu thursday do donnerstag jeu jeudi jueves thur thurs".split()),
-    frozenset("fri friday fr freitag ven vendredi viernes".split()),
-    frozenset("sat saturday sa samstag sam samedi sabado".split()),
-    frozenset("sun sunday so sonntag dim dimanche domingo".split()),
+    _set("mon monday mo montag lun lundi lunes"),
+    _set("tue tuesday di dienstag mar mardi martes tues"),
+    _set("wed wednesday mi mittwoch mer mercredi miercoles"),
+    _set("thu thursday do donnerstag jeu jeudi jueves thur thurs"),
+    _set("fri friday fr freitag ven vendredi viernes"),
+    _set("sat saturday sa samstag sam samedi sabado"),
+    _set("sun sunday so sonntag dim dimanche domingo"),
 )
 CLOCK = re.compile(r"[0-2]?\d[:h][0-5]\d(?::[0-5]\d)?(?:\s*[ap]m)?(?:\s*[-–]\s*[0-9:h]+)?", re.I)
 YEAR = r"(?:18|19|20)\d\d"
 DATE = re.compile(
-    rf"(?:{YEAR}[-/.]?[01]\d[-/.]?[0-3]\d|{YEAR}[-/.][01]?\d(?:[-/.][0-3]?\d)?"
-    rf"|[0-3]?\d[-/.][0-3]?\d[-/.]{YEAR}|{YEAR}[-_ ]?[QMW]\d{{1,2}})(?:[ T_].*)?",
-    re.I,
+    rf"(?:{YEAR}[-/.][01]?\d[-/.][0-3]?\d|[0-3]?\d[-/.][0-3]?\d[-/.]{YEAR})(?:[ T_]\d.*)?"
 )
+PERIOD = re.compile(rf"{YEAR}(?:[-/.][01]\d|[01]\d[0-3]\d|[-_ ]?[QMW]\d{{1,2}})", re.I)
 HOUR = re.compile(r"(?:h|hr|hour|hora|std|stunde|he|hh|uhr)[ _.-]?(\d{1,2})", re.I)
 HOURS = (set(range(24)), set(range(1, 25)))
 LEAST = 3  # columns that may be consecutive years
@@ -58,6 +62,7 @@ def refuse_spread_times(columns: Columns, stamps: Stamps | None) -> None:
         ("days of the week", lambda: _all_of(names, DAYS)),
         ("times of the day", lambda: _most(names, CLOCK)),
         ("dates", lambda: _most(names, DATE)),
+        ("dates", lambda: [] if stamps else _most(names, PERIOD)),
         ("hours", lambda: [] if _clocked(columns, stamps) else _hours(names)),
         ("years", lambda: [] if stamps else _years(columns, names)),
         ("months", lambda: _numbered_months(columns, stamps, names)),
@@ -119,8 +124,7 @@ def _clocked(columns: Columns, stamps: Stamps | None) -> bool:
     if alone is None:
         return stamps.clock is not None or bool(stamps.plain)
     cells = columns.cells(alone)
-    long = cells.kind == "number" and alone.lower() != "year"
-    return cells.clocked or (long and not cells.within(1800, 21_001_231))
+    return cells.clocked or (cells.kind == "number" and not cells.within(1800, 21_001_231))
 
 
 def _hours(names: Sequence[str]) -> list[str]:

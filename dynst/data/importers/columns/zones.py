@@ -12,10 +12,11 @@ from dynst.errors import DataError
 
 __all__ = ["is_zone_name", "zone_findings"]
 
-NAMES = frozenset(
+WORDS = (
     "tz tzcd tzcode tzname tzid tzoffset timezone timezonecode timezonename timezoneid "
-    "timezoneoffset utcoffset gmtoffset offsetutc zeitzone".split()
+    "timezoneoffset utcoffset gmtoffset offsetutc zeitzone"
 )
+NAMES = frozenset(WORDS.split())
 
 
 def is_zone_name(name: str) -> bool:

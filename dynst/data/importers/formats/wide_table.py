@@ -13,11 +13,13 @@ from dynst.data.clock import COUNTED, Clock
 from dynst.data.importers.columns.first_cells import Columns, quoted
 from dynst.data.importers.columns.levels import Levels, find_levels
 from dynst.data.importers.columns.no_sensors import (
+    NOTE,
     aside_of_wide,
     doubtful_sensors,
     place_columns,
     said_aside,
 )
+from dynst.data.importers.columns.sensors import refuse_quantity_values
 from dynst.data.importers.columns.spread_times import refuse_seasons, refuse_spread_times
 from dynst.data.importers.columns.stamps import Stamps
 from dynst.data.importers.columns.times import find_stamps
@@ -25,7 +27,7 @@ from dynst.data.importers.columns.zones import zone_findings
 from dynst.data.importers.formats import long_table
 from dynst.data.importers.formats.tables import Table, is_table, open_table
 from dynst.data.importers.repeats import refuse_disorder
-from dynst.data.importers.report import Finding, assumed, known
+from dynst.data.importers.report import Finding, known
 from dynst.data.importers.resample import resampled
 from dynst.data.importers.source import Block, ReadOptions, Source, step_times
 from dynst.data.importers.text_cells import is_number
@@ -61,6 +63,9 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
     names = [name for name in table.columns if name not in aside]
     if stamps is not None:
         names = [name for name in names if name not in stamps.columns]
+    if stamps is not None:
+        notes = [name for name, why in aside.items() if why == NOTE]
+        refuse_quantity_values(columns, stamps, notes)
     _refuse_positions(columns, names, timed=stamps is not None)
     _refuse_texts(columns, names)
     if stamps is None:
@@ -80,7 +85,16 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
         kind,
         ids,
         channels,
-        _Blocks(table, tuple(names), places, (len(ids), len(channels)), stamps, reader, options),
+        _Blocks(
+            table,
+            tuple(names),
+            places,
+            (len(ids), len(channels)),
+            stamps,
+            reader,
+            options,
+            _hint(aside),
+        ),
         clock=clock,
         findings=(
             *table.findings,
@@ -92,6 +106,12 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
         ),
         late_findings=lambda: reader.findings[said:] if reader else (),
     )
+
+
+def _hint(aside: dict[str, str]) -> str:
+    """Texts of which the first rows do not show that they name sensors."""
+    notes = [name for name, why in aside.items() if why == NOTE]
+    return f"; or say --sensor-column '{notes[0]}' if it names the sensor of a row" if notes else ""
 
 
 def _times(
@@ -141,8 +161,20 @@ def _refuse_other_tables(table: Table) -> None:
 
 def _refuse_positions(columns: Columns, names: list[str], *, timed: bool) -> None:
     """Coordinates without readings of some time."""
+    places = place_columns(columns.names)
+    if not places:
+        return
     numbers = [name for name in names if columns.cells(name).kind == "number"]
-    if place_columns(columns.names) and not (timed and numbers):
+    moving = [
+        name for name in places[:2] if columns.cells(name).texts.replace("", None).nunique() > 1
+    ]
+    if timed and numbers and moving:
+        raise DataError(
+            f"{columns.table.path}: '{moving[0]}' changes from row to row, so this is a table of "
+            f"positions, or rows of several places; name it with --positions if the former, "
+            f"else name the sensor of each row with --sensor-column, or remove the coordinates"
+        )
+    if not (timed and numbers):
         raise DataError(
             f"{columns.table.path} looks like a table of positions; import the readings, and name "
             f"this file with --positions"
@@ -219,6 +251,7 @@ class _Blocks:
     stamps: Stamps | None
     reader: TimeReader | None
     options: ReadOptions
+    hint: str = ""  # what else to do where times do not increase
 
     def __call__(self) -> Iterator[Block]:
         stamps = self.stamps.columns if self.stamps else []
@@ -227,7 +260,10 @@ class _Blocks:
         for batch in self.table.batches(set(stamps), [*stamps, *self.names]):
             values = self._values(batch)
             time = self._time(batch, len(values), done)
-            refuse_disorder(time, last, clock, done)
+            try:
+                refuse_disorder(time, last, clock, done)
+            except DataError as error:
+                raise DataError(f"{error}{self.hint}") from error
             done, last = done + len(values), int(time[-1]) if len(time) else last
             yield time, values
 

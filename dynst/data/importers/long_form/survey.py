@@ -68,9 +68,11 @@ class LongRows:
     def _refuse_missing(self, missing: np.ndarray, before: int, what: str, name: str) -> None:
         if missing.any():
             row = self.columns.table.row_of(before + int(missing.argmax()))
+            unasked = what == "sensor" and self.columns.options.sensor_column is None
+            remedy = f", or say --sensor-column '{name}' if its name is NA" if unasked else ""
             raise DataError(
                 f"{self.columns.table.path}: every row must name its {what}, but {row} has no "
-                f"'{name}'; remove it"
+                f"'{name}'; remove it{remedy}"
             )
 
 
@@ -156,14 +158,13 @@ class Survey:
 
 
 def _checked(found: np.ndarray, ids: list[str], places: Places, file: Path) -> np.ndarray:
-    """Places ``[S, 2]``, with longitudes in −180..180; sensors at 0, 0 far from others are refused.
-    """
+    """Places ``[S, 2]``, with longitudes in −180..180; sensors at 0, 0 far from others refused."""
     try:
         if places.kind == "lonlat":
             return checked_degrees(found, ids, str(file))
         refuse_null_island(found, ids, str(file), lonlat=False)
     except DataError as error:
-        raise DataError(f"{error}, and name a file of them with --positions") from error
+        raise DataError(f"{error} (--positions names a file of places)") from error
     return found
 
 

@@ -10,18 +10,21 @@ import pyarrow.compute as pc
 
 from dynst.data.importers.columns.clocks import RANGES
 from dynst.data.importers.columns.first_cells import Cells, Columns, counts_up, quoted
+from dynst.data.importers.columns.odd_numbers import refuse_odd_numbers
 from dynst.data.importers.columns.words import (
     calendar_field,
     is_flag_name,
     is_height_name,
     is_parameter_name,
     is_season_name,
+    is_sensor_name,
     is_time_name,
     is_unit_name,
     is_value_name,
     numbers_rows_name,
     words_of,
 )
+from dynst.data.importers.columns.zones import is_zone_name
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import PositionKind
 from dynst.data.importers.text_cells import is_number
@@ -36,7 +39,7 @@ PLACES: tuple[tuple[frozenset[str], frozenset[str], PositionKind], ...] = (
 )
 SHORT = 3  # letters of names such as min, which is a minimum as often as a minute
 CATEGORIES = {("id",), ("ids",), ("uuid",), ("uid",), ("code",), ("codes",)}
-TEXTS, FLAG, COUNTS = "texts", "a flag", "grows by 1 from row to row"
+TEXTS, FLAG, COUNTS, ZONE = "texts", "a flag", "grows by 1 from row to row", "a zone"
 MAX_FLAGS = 20  # distinct values of a flag
 
 
@@ -96,7 +99,9 @@ def find_quantities(columns: Columns, stamps: list[str], sensor: str) -> Quantit
         rest = [name for name in rest if name not in {places.x, places.y}]
     numbers = [name for name in rest if columns.cells(name).kind == "number"]
     numbers += _filled_later(columns, [n for n in rest if columns.cells(n).kind == "empty"])
-    aside |= {name: TEXTS for name in rest if name not in numbers}
+    texts = [name for name in rest if name not in numbers]
+    refuse_odd_numbers(columns, [name for name in texts if not is_sensor_name(name)])
+    aside |= dict.fromkeys(texts, TEXTS)
     readings = [name for name in rest if name in numbers] or _by_content(aside)
     aside = {name: why for name, why in aside.items() if name not in readings}
     if parameter is not None:
@@ -157,6 +162,8 @@ def _asked(columns: Columns, names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _aside(columns: Columns, name: str, sensor: str) -> str:
     cells = columns.cells(name)
+    if is_zone_name(name):
+        return ZONE
     if cells.kind in {"date", "clock", "yearless"}:
         return "a part of the time"
     if cells.kind != "number":
@@ -255,8 +262,8 @@ def flags_finding(flags: Sequence[str]) -> Finding:
 
 def aside_finding(aside: Mapping[str, str]) -> tuple[Finding, ...]:
     """What is said of columns that are no readings."""
-    numbers = {name: why for name, why in aside.items() if why != TEXTS}
-    texts = [name for name in aside if name not in numbers]
+    texts = [name for name, why in aside.items() if why == TEXTS]
+    numbers = {name: why for name, why in aside.items() if why not in {TEXTS, ZONE}}
     flags = [name for name in aside if is_flag_name(name)]
     found = [known(f"no numbers, so no readings: {quoted(texts)}")] if texts else []
     if flags:

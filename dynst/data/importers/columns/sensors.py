@@ -7,33 +7,42 @@ import numpy as np
 import pandas as pd
 
 from dynst.data.importers.columns.first_cells import Cells, Columns, quoted, text_of
+from dynst.data.importers.columns.influx import INFLUX_COLUMNS, is_influx
+from dynst.data.importers.columns.odd_numbers import refuse_odd_numbers
 from dynst.data.importers.columns.stamps import Stamps
 from dynst.data.importers.columns.words import (
     calendar_field,
     is_flag_name,
     is_measure_name,
     is_parameter_name,
+    is_quantity_name,
+    is_season_name,
     is_sensor_name,
     is_time_name,
     is_unit_name,
     sensor_rank,
     words_of,
 )
+from dynst.data.importers.columns.zones import is_zone_name
 from dynst.data.importers.report import Finding, assumed
 from dynst.errors import DataError
 
-__all__ = ["SensorColumn", "find_sensor"]
+__all__ = ["SensorColumn", "find_sensor", "refuse_quantity_values"]
 
 
+MOST = 0.5  # of the texts of a column are quantities
 MORE_ROWS = 20_000  # looked at where the first ones do not tell
 
 
 @dataclass(frozen=True)
 class SensorColumn:
-    """The column that names sensors, and what was assumed of it."""
+    """The column that names sensors, what was assumed of it, and whether its name is a usual one or
+    the user's.
+    """
 
     name: str
     findings: tuple[Finding, ...] = ()
+    certain: bool = True
 
 
 @dataclass(frozen=True)
@@ -90,14 +99,17 @@ def find_sensor(columns: Columns, stamps: Stamps) -> SensorColumn | None:
     candidates = _candidates(columns, stamps)
     if not candidates:
         return None
+    influx = is_influx(columns.names)
     rows = _rows_of(columns, stamps, candidates)
     fit = [name for name in candidates if not rows.numbers_rows(name)]
     if not fit:
         return _each_row_its_own(columns, candidates, rows)
     fit = [name for name in fit if rows.unique(name)] or fit
     named = [name for name in fit if is_sensor_name(name)]
-    if not named and len(fit) == 1 and _may_be_a_note(columns, stamps, rows, fit[0]):
-        return None
+    if not named and rows.times == rows.count and not influx:
+        return None  # notes beside the readings of a wide table
+    if not named:
+        refuse_quantity_values(columns, stamps, fit)
     return _one_of(columns, rows, named or fit, candidates)
 
 
@@ -109,8 +121,12 @@ def _candidates(columns: Columns, stamps: Stamps) -> list[str]:
         for name in rest
         if columns.cells(name).kind in {"text", "yearless"}
         and not (is_unit_name(name) or is_time_name(name) or calendar_field(name))
-        and not is_flag_name(name)
+        and not (is_flag_name(name) or is_season_name(name) or is_zone_name(name))
     ]
+    if is_influx(columns.names):
+        tags = [name for name in texts if name not in INFLUX_COLUMNS]
+        return tags or [name for name in texts if name == "_measurement"]
+    refuse_odd_numbers(columns, [name for name in texts if name not in named])
     found = [*named, *(name for name in texts if name not in named)]
     others = [name for name in found if not is_parameter_name(name)]
     if found and not others:
@@ -122,6 +138,8 @@ def _refuse_quantities(columns: Columns, name: str) -> None:
     """The only texts of a long table may name the quantities of one sensor; those that pandas melts
     are the columns of a wide table.
     """
+    if len(_readings(columns, [name])) > 1:
+        raise _one_file_each(columns, name)
     if words_of(name) != ("variable",):
         raise DataError(
             f"{columns.table.path}: '{name}' may name sensors, or the quantities of one sensor; if "
@@ -175,14 +193,38 @@ def _each_row_its_own(columns: Columns, candidates: list[str], rows: _Rows) -> S
     )
 
 
-def _may_be_a_note(columns: Columns, stamps: Stamps, rows: _Rows, name: str) -> bool:
-    """Whether a column of texts may say something of the rows of a wide table."""
-    if rows.times < rows.count:
-        return False
-    readings = [
-        other for other in columns.of_kind("number") if other not in {name, *stamps.columns}
-    ]
-    return len(readings) > 1
+def refuse_quantity_values(columns: Columns, stamps: Stamps, names: list[str]) -> None:
+    """Refuse a column of texts such as AQI, PM2.5, SO2, which names no sensors.
+
+    Args:
+        columns: of the table.
+        stamps: the time.
+        names: columns of texts.
+
+    Raises:
+        DataError: one of them names quantities, beside one or several columns of readings.
+    """
+    for name in names:
+        values = [text for text in columns.cells(name).texts.unique() if text]
+        usual = sum(map(is_quantity_name, values))
+        if usual > 1 and usual >= MOST * len(values):
+            if len(_readings(columns, [name, *stamps.columns])) > 1:
+                raise _one_file_each(columns, name)
+            _refuse_quantities(columns, name)
+
+
+def _readings(columns: Columns, others: list[str]) -> list[str]:
+    return [name for name in columns.of_kind("number") if name not in others]
+
+
+def _one_file_each(columns: Columns, name: str) -> DataError:
+    values = [text for text in columns.cells(name).texts.unique() if text]
+    return DataError(
+        f"{columns.table.path}: '{name}' names the quantity of a row ({quoted(values)}) beside a "
+        f"column for each sensor, which cannot be read together; write one file for each "
+        f"quantity, or melt the columns of sensors into one; if '{name}' names sensors, say "
+        f"--sensor-column '{name}'"
+    )
 
 
 def _one_of(columns: Columns, rows: _Rows, names: list[str], candidates: list[str]) -> SensorColumn:
@@ -195,7 +237,10 @@ def _one_of(columns: Columns, rows: _Rows, names: list[str], candidates: list[st
             f"row; name the right one with --sensor-column"
         )
     beside = [name for name in candidates if name != ranked[0]]
-    if not beside:
+    certain = is_sensor_name(ranked[0])
+    if certain and not beside:
         return SensorColumn(ranked[0])
-    text = f"sensors are named by '{ranked[0]}', and not by {quoted(beside)}"
-    return SensorColumn(ranked[0], (assumed(text, "--sensor-column names another"),))
+    others_too = f", and not by {quoted(beside)}" if beside else ""
+    text = f"sensors are named by '{ranked[0]}'{others_too}"
+    found = assumed(text, "--sensor-column names another")
+    return SensorColumn(ranked[0], (found,), certain)

@@ -9,6 +9,7 @@ from dynst.data.importers.columns.clocks import (
     DatePart,
 )
 from dynst.data.importers.columns.first_cells import Columns, quoted
+from dynst.data.importers.columns.influx import INFLUX_TIME, is_influx
 from dynst.data.importers.columns.stamps import Stamps
 from dynst.data.importers.columns.words import (
     BEGINS,
@@ -48,6 +49,8 @@ def find_stamps(columns: Columns) -> Stamps | None:
     """
     if columns.options.time_columns:
         return _given(columns)
+    if is_influx(columns.names):
+        return Stamps(DatePart(column=INFLUX_TIME))
     if (dates := columns.of_kind("date")) or (dates := _compact_dates(columns)):
         date, findings = _choose(columns, dates)
         return _with_clock(columns, DatePart(column=date), findings)

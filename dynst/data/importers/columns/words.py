@@ -22,6 +22,7 @@ __all__ = [
     "is_sensor_name",
     "is_thing_name",
     "is_time_name",
+    "is_total_name",
     "is_unit_name",
     "is_value_name",
     "numbers_rows_name",
@@ -86,6 +87,9 @@ PARAMETERS = _set(
     "parameter param variable pollutant quantity observable element datatype indicator metric "
     "phenomenon species property measurand measure"
 )
+TOTALS = _set(
+    "total totals sum sums all mean average avg overall gesamt summe mittel mittelwert alle"
+)
 VALUES = _set(
     "value values val reading readings result concentration measurement measured amount wert "
     "valeur valor observation data"
@@ -93,8 +97,9 @@ VALUES = _set(
 UNITS = _set("unit units uom unite einheit unitofmeasure")
 FLAGS = _set(
     "qc flag flags quality qa qualifier status valid validity approved provisional comment "
-    "comments remark remarks note notes"
+    "comments remark remarks note notes bemerkung bemerkungen kommentar hinweis"
 )
+INFLUX_FIELD = "_field"
 NO_FLAGS = _set("air index water")  # a quality of these is measured
 ROWS = _set("index idx row rows rownum rowid nr seq fid objectid record")
 UNNAMED = ((), ("unnamed", "0"), ("index", "level", "0"), ("level", "0"))
@@ -102,7 +107,7 @@ HEIGHTS = _set("elevation elev altitude alt height")
 QUANTITIES = _set(
     "flow speed occupancy volume count temp temperature humidity pressure wind rain precipitation "
     "radiation power load voltage current pm25 pm10 o3 no2 no co so2 level discharge value tavg "
-    "tmin tmax prcp"
+    "tmin tmax prcp aqi pm1 nox rh ws wd co2"
 )
 
 
@@ -169,7 +174,8 @@ def sensor_rank(name: str) -> tuple[int, bool]:
 
 def is_parameter_name(name: str) -> bool:
     """Whether a column of this name names the quantity of a row."""
-    return bool(PARAMETERS.intersection(words_of(name))) and len(words_of(name)) <= 2
+    words = words_of(name)
+    return name == INFLUX_FIELD or (bool(PARAMETERS.intersection(words)) and len(words) <= 2)
 
 
 def is_value_name(name: str) -> bool:
@@ -201,7 +207,13 @@ def is_height_name(name: str) -> bool:
 
 def is_quantity_name(name: str) -> bool:
     """Whether a name is one of a usual quantity."""
-    return bool(QUANTITIES.intersection({*words_of(name), name.lower()}))
+    compact = re.sub(r"[^a-z0-9]", "", name.lower().split("_")[0])  # as of PM2.5_24h
+    return bool(QUANTITIES.intersection({*words_of(name), name.lower(), compact}))
+
+
+def is_total_name(name: str) -> bool:
+    """Whether a name means the sum or the mean of what is beside it."""
+    return bool(words_of(name)) and TOTALS.issuperset(words_of(name))
 
 
 def header_zone(name: str) -> str | None:

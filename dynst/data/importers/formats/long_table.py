@@ -8,7 +8,9 @@ from pathlib import Path
 from dynst.data.importers.columns.first_cells import Columns, quoted
 from dynst.data.importers.columns.quantities import Quantities, aside_finding, find_quantities
 from dynst.data.importers.columns.sensors import find_sensor
+from dynst.data.importers.columns.spread_times import refuse_seasons, refuse_spread_times
 from dynst.data.importers.columns.times import find_stamps
+from dynst.data.importers.columns.zones import zone_findings
 from dynst.data.importers.formats.tables import Table, is_table, open_table
 from dynst.data.importers.long_form.readings import LongReadings
 from dynst.data.importers.long_form.signals import Signals
@@ -23,6 +25,7 @@ __all__ = ["KIND", "long_source", "matches", "read"]
 
 KIND = "long-table"
 MAX_COLUMNS = 40
+LEAST_FILLED = 0.1  # of the readings of sensors that were found without being asked for
 
 
 def matches(path: Path, options: ReadOptions) -> bool:
@@ -52,8 +55,11 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
     """Two passes: who and when, then the readings into a scratch array on disk, so that memory
     stays bounded.
     """
-    columns = Columns(table, options)
+    table, columns = _with_names(table, options)
     stamps = find_stamps(columns)
+    refuse_spread_times(columns, stamps)
+    if stamps is not None:
+        refuse_seasons(columns, stamps)
     sensor = find_sensor(columns, stamps) if stamps else None
     if stamps is None or sensor is None:
         raise DataError(
@@ -62,14 +68,18 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
         )
     quantities = find_quantities(columns, stamps.columns, sensor.name)
     reader = stamps.reader(table, options)
+    zoned = reader.clock.zone is not None or options.zone is not None
+    zones = zone_findings(columns, _taken(options), zoned=zoned)
     steps = steps_of(reader.clock, options)
     rows = LongRows(columns, stamps, reader, sensor.name, quantities.parameter)
     table.check_readings(quantities.readings)
     seen = survey(rows, quantities, steps)
     _refuse_names(table, seen, sensor.name, options)
+    _refuse_scattered(table, seen, sensor.name, options)
     quantities = _decided(quantities, seen)
     channels, of_parameter = _channels(table, quantities, seen, options)
-    positions, geometry, placed = seen.positions(quantities.places)
+    wanted = quantities.places if options.own_positions else None
+    positions, geometry, placed = seen.positions(wanted, table.path)
     signals = Signals(
         [channel.name for channel in channels], len(seen.ids), asked=bool(options.variables)
     )
@@ -83,11 +93,12 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
         clock=reader.clock,
         findings=(
             *table.findings,
-            _summary(rows, quantities),
+            _summary(rows, quantities, certain=sensor.certain),
             *stamps.findings,
             *reader.findings,
             *sensor.findings,
             *aside_finding(quantities.aside),
+            *zones,
             *placed,
             *((steps.finding,) if steps else ()),
         ),
@@ -98,14 +109,25 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
     return replace(source, blocks=lambda: signals.watch(second.blocks(options.markers)))
 
 
-def _summary(rows: LongRows, quantities: Quantities) -> Finding:
+def _with_names(table: Table, options: ReadOptions) -> tuple[Table, Columns]:
+    """The table, in which a sensor may be called NA where the user names their column."""
+    if options.sensor_column is not None:
+        table = replace(table, named=options.sensor_column)
+    return table, Columns(table, options)
+
+
+def _taken(options: ReadOptions) -> list[str]:
+    """Columns whose role the user gives."""
+    sensor = [options.sensor_column] if options.sensor_column is not None else []
+    return [*options.time_columns, *options.variables, *sensor]
+
+
+def _summary(rows: LongRows, quantities: Quantities, *, certain: bool) -> Finding:
     readings = quoted(quantities.readings)
     if quantities.parameter is not None:
         readings += f", one channel for each '{quantities.parameter}'"
-    return known(
-        f"time from {quoted(rows.stamps.columns)}, sensors from '{rows.sensor}', readings from "
-        f"{readings}"
-    )
+    sensors = f" sensors from '{rows.sensor}'," if certain else ""
+    return known(f"time from {quoted(rows.stamps.columns)},{sensors} readings from {readings}")
 
 
 def _refuse_names(table: Table, seen: Survey, sensor: str, options: ReadOptions) -> None:
@@ -115,6 +137,18 @@ def _refuse_names(table: Table, seen: Survey, sensor: str, options: ReadOptions)
         raise DataError(
             f"{table.path}: '{sensor}' has another value in each of {seen.rows:,} rows, so it "
             f"numbers rows and names no sensor; name the sensors' column with --sensor-column"
+        )
+
+
+def _refuse_scattered(table: Table, seen: Survey, sensor: str, options: ReadOptions) -> None:
+    """A column that leaves nearly all readings missing may name something else than sensors."""
+    cells = len(seen.time) * len(seen.ids) * max(1, len(seen.parameters))
+    if options.sensor_column is None and seen.rows < LEAST_FILLED * cells:
+        raise DataError(
+            f"{table.path}: '{sensor}' gives {len(seen.ids):,} sensors, of which "
+            f"{1 - seen.rows / cells:.2%} of readings are missing; name another column with "
+            f"--sensor-column, or say --sensor-column '{sensor}' if it is right, perhaps with "
+            f"--resample 1h where each sensor has times of its own"
         )
 
 

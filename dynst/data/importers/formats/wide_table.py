@@ -10,16 +10,24 @@ import pandas as pd
 import pyarrow as pa
 
 from dynst.data.clock import COUNTED, Clock
-from dynst.data.importers.columns.first_cells import Columns, counts_up, quoted
+from dynst.data.importers.columns.first_cells import Columns, quoted
 from dynst.data.importers.columns.levels import Levels, find_levels
-from dynst.data.importers.columns.quantities import aside_by_name, flags_finding
+from dynst.data.importers.columns.no_sensors import (
+    NOTE,
+    aside_of_wide,
+    doubtful_sensors,
+    place_columns,
+    said_aside,
+)
+from dynst.data.importers.columns.sensors import refuse_quantity_values
+from dynst.data.importers.columns.spread_times import refuse_seasons, refuse_spread_times
 from dynst.data.importers.columns.stamps import Stamps
 from dynst.data.importers.columns.times import find_stamps
-from dynst.data.importers.columns.words import is_flag_name
+from dynst.data.importers.columns.zones import zone_findings
 from dynst.data.importers.formats import long_table
 from dynst.data.importers.formats.tables import Table, is_table, open_table
 from dynst.data.importers.repeats import refuse_disorder
-from dynst.data.importers.report import Finding, assumed, known
+from dynst.data.importers.report import Finding, known
 from dynst.data.importers.resample import resampled
 from dynst.data.importers.source import Block, ReadOptions, Source, step_times
 from dynst.data.importers.text_cells import is_number
@@ -30,10 +38,8 @@ from dynst.errors import DataError
 __all__ = ["KIND", "matches", "read", "wide_source"]
 
 KIND = "wide-table"
-PLACES = (("longitude", "latitude"), ("lon", "lat"), ("easting", "northing"))
 EDGE_ENDS = ({"from", "to"}, {"source", "target"}, {"origin", "destination"})
 UNIT = re.compile(r"\[([^\]]+)\]\s*$")
-MONTHS = {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
 LEAST_ROWS = 4  # that can tell whether times repeat
 
 
@@ -50,10 +56,17 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
     _refuse_other_tables(table)
     columns = Columns(table, options)
     stamps = find_stamps(columns)
-    aside = _aside(columns, stamps.columns if stamps else [])
+    refuse_spread_times(columns, stamps)
+    if stamps is not None:
+        refuse_seasons(columns, stamps)
+    aside = aside_of_wide(columns, stamps.columns if stamps else [])
     names = [name for name in table.columns if name not in aside]
     if stamps is not None:
         names = [name for name in names if name not in stamps.columns]
+    if stamps is not None:
+        notes = [name for name, why in aside.items() if why == NOTE]
+        refuse_quantity_values(columns, stamps, notes)
+    _refuse_positions(columns, names, timed=stamps is not None)
     _refuse_texts(columns, names)
     if stamps is None:
         _refuse_adjacency(table, names)
@@ -72,18 +85,34 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
         kind,
         ids,
         channels,
-        _Blocks(table, tuple(names), places, (len(ids), len(channels)), stamps, reader, options),
+        _Blocks(
+            table,
+            tuple(names),
+            places,
+            (len(ids), len(channels)),
+            stamps,
+            reader,
+            options,
+            _hint(aside),
+        ),
         clock=clock,
         findings=(
             *table.findings,
             *timed,
             *((levels.finding,) if levels else ()),
-            *_of_aside(aside),
-            *_of_counts(columns, names),
+            *said_aside(aside),
+            *doubtful_sensors(columns, names),
+            *_zones(columns, reader, options),
         ),
         late_findings=lambda: reader.findings[said:] if reader else (),
         within_seconds=lambda: reader is not None and reader.has_fractions,
     )
+
+
+def _hint(aside: dict[str, str]) -> str:
+    """Texts of which the first rows do not show that they name sensors."""
+    notes = [name for name, why in aside.items() if why == NOTE]
+    return f"; or say --sensor-column '{notes[0]}' if it names the sensor of a row" if notes else ""
 
 
 def _times(
@@ -129,20 +158,41 @@ def _refuse_other_tables(table: Table) -> None:
             f"{table.path} looks like an edge list; import the readings, and name this file with "
             f"--graph"
         )
-    if any({x, y} <= set(lower) for x, y in PLACES):
+
+
+def _refuse_positions(columns: Columns, names: list[str], *, timed: bool) -> None:
+    """Coordinates without readings of some time."""
+    places = place_columns(columns.names)
+    if not places:
+        return
+    numbers = [name for name in names if columns.cells(name).kind == "number"]
+    moving = [
+        name for name in places[:2] if columns.cells(name).texts.replace("", None).nunique() > 1
+    ]
+    if timed and numbers and moving:
         raise DataError(
-            f"{table.path} looks like a table of positions; import the readings, and name this "
-            f"file with --positions"
+            f"{columns.table.path}: '{moving[0]}' changes from row to row, so this is a table of "
+            f"positions, or rows of several places; name it with --positions if the former, "
+            f"else name the sensor of each row with --sensor-column, or remove the coordinates"
         )
+    if not (timed and numbers):
+        raise DataError(
+            f"{columns.table.path} looks like a table of positions; import the readings, and name "
+            f"this file with --positions"
+        )
+
+
+def _zones(
+    columns: Columns, reader: TimeReader | None, options: ReadOptions
+) -> tuple[Finding, ...]:
+    if reader is None:
+        return ()
+    zoned = reader.clock.zone is not None or options.zone is not None
+    return zone_findings(columns, options.time_columns, zoned=zoned)
 
 
 def _unit_of(table: Table, names: list[str]) -> str:
     """The unit in brackets behind each name, which must be the same for all sensors."""
-    if len({name[:3].lower() for name in names} & MONTHS) == len(MONTHS):
-        raise DataError(
-            f"{table.path} has a column for each month, where it must have one for each sensor; "
-            f"write one row a month"
-        )
     found = [UNIT.search(name) for name in names]
     units = list(dict.fromkeys(unit[1].strip() for unit in found if unit))
     if len(units) > 1 and all(found):
@@ -169,50 +219,6 @@ def _refuse_adjacency(table: Table, names: list[str]) -> None:
         )
 
 
-def _aside(columns: Columns, stamps: list[str]) -> dict[str, str]:
-    """Columns that are no sensors, and why."""
-    found = {}
-    for name in columns.names:
-        if name in stamps:
-            continue
-        cells = columns.cells(name)
-        if cells.kind in {"date", "clock"} and stamps:
-            found[name] = "a part of the time"
-        elif cells.kind == "text" and is_flag_name(name):
-            found[name] = "a flag"
-        elif cells.kind == "number" and (why := aside_by_name(columns, name)):
-            found[name] = why
-        elif not name and cells.kind == "empty":
-            found[name] = "empty"
-        elif not name:
-            raise DataError(
-                f"{columns.table.path}: column {columns.names.index(name) + 1} has no name, but "
-                f"holds '{cells.texts[cells.texts != ''].iloc[0]}'; name it in the header"
-            )
-    return found
-
-
-def _of_aside(aside: dict[str, str]) -> tuple[Finding, ...]:
-    if not aside:
-        return ()
-    text = ", ".join(f"{quoted([name])} ({why})" for name, why in aside.items())
-    found = assumed(f"no sensors: {text}", "another name in the header keeps one")
-    flags = [name for name in aside if is_flag_name(name)]
-    return (found, flags_finding(flags)) if flags else (found,)
-
-
-def _of_counts(columns: Columns, names: list[str]) -> tuple[Finding, ...]:
-    counting = [
-        name
-        for name in names
-        if columns.cells(name).kind == "number" and counts_up(columns.cells(name).numbers)
-    ]
-    if not counting:
-        return ()
-    text = f"{quoted(counting)} grows by 1 from row to row, but is taken as a sensor"
-    return (assumed(text, "name it 'index' in the header if it numbers the rows"),)
-
-
 def _refuse_repeated(columns: Columns, stamps: Stamps) -> None:
     """Each time several times over: a long table in which no column names the sensor."""
     times = stamps.sample(columns.table)
@@ -230,8 +236,8 @@ def _refuse_texts(columns: Columns, names: list[str]) -> None:
         cells = columns.cells(texts[0]).texts
         raise DataError(
             f"{columns.table.path}: every column beside the time must hold readings, but "
-            f"'{texts[0]}' holds '{next(cell for cell in cells if cell)}'; drop it, or name it "
-            f"with --time-column or --sensor-column"
+            f"'{texts[0]}' holds '{next(cell for cell in cells if cell)}'; remove it, or name it "
+            f"with --time-column or --sensor-column if it is one of these"
         )
 
 
@@ -246,6 +252,7 @@ class _Blocks:
     stamps: Stamps | None
     reader: TimeReader | None
     options: ReadOptions
+    hint: str = ""  # what else to do where times do not increase
 
     def __call__(self) -> Iterator[Block]:
         stamps = self.stamps.columns if self.stamps else []
@@ -265,7 +272,7 @@ class _Blocks:
             refuse_disorder(time, last, clock, done, within_seconds=may_repeat)
         except DataError as error:
             if not cut or may_repeat:
-                raise
+                raise DataError(f"{error}{self.hint}") from error
             raise DataError(
                 f"{str(error).split(';')[0]}; fractions of a second are cut off, so resample "
                 f"readings to steps with --resample, such as --resample 1min"

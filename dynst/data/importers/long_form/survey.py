@@ -1,6 +1,7 @@
 """The first pass over a long table: its times, sensors and parameters, and what never changes."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from dynst.data.importers.columns.first_cells import Columns
 from dynst.data.importers.columns.quantities import Places, Quantities
 from dynst.data.importers.columns.stamps import Stamps
 from dynst.data.importers.columns.words import is_height_name
+from dynst.data.importers.places.coordinates import checked_degrees, refuse_null_island
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.resample import Steps
 from dynst.data.importers.source import PositionKind
@@ -66,9 +68,11 @@ class LongRows:
     def _refuse_missing(self, missing: np.ndarray, before: int, what: str, name: str) -> None:
         if missing.any():
             row = self.columns.table.row_of(before + int(missing.argmax()))
+            unasked = what == "sensor" and self.columns.options.sensor_column is None
+            remedy = f", or say --sensor-column '{name}' if its name is NA" if unasked else ""
             raise DataError(
                 f"{self.columns.table.path}: every row must name its {what}, but {row} has no "
-                f"'{name}'; remove it"
+                f"'{name}'; remove it{remedy}"
             )
 
 
@@ -121,7 +125,7 @@ class Survey:
         return name not in self.changing and (several or is_height_name(name))
 
     def positions(
-        self, places: Places | None
+        self, places: Places | None, file: Path
     ) -> tuple[np.ndarray | None, PositionKind, tuple[Finding, ...]]:
         """``[S, 2]``, where each sensor has one place and it is one."""
         if places is None:
@@ -132,6 +136,7 @@ class Survey:
         if why:
             text = f"{names} are no positions, since {why}"
             return None, "none", (assumed(text, "--positions names a file of them"),)
+        found = _checked(found, list(self.ids), places, file)
         return found, places.kind, (known(f"positions from {names}"),)
 
     def _no_place(self, places: Places, found: np.ndarray) -> str:
@@ -150,6 +155,17 @@ class Survey:
                     f"{found[row, 1]:g}"
                 )
         return ""
+
+
+def _checked(found: np.ndarray, ids: list[str], places: Places, file: Path) -> np.ndarray:
+    """Places ``[S, 2]``, with longitudes in −180..180; sensors at 0, 0 far from others refused."""
+    try:
+        if places.kind == "lonlat":
+            return checked_degrees(found, ids, str(file))
+        refuse_null_island(found, ids, str(file), lonlat=False)
+    except DataError as error:
+        raise DataError(f"{error} (--positions names a file of places)") from error
+    return found
 
 
 def survey(rows: LongRows, quantities: Quantities, steps: Steps | None) -> Survey:

@@ -34,6 +34,7 @@ class Table(ABC):
         findings: what is known and was assumed.
         levels: one tuple a column where pandas wrote columns of several levels, such as
             ("s1", "flow"); a column of one level, such as the time, has a tuple of one.
+        named: column of names by the user's word, in which NA is a name and does not mean missing.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Table(ABC):
     form: NumberForm
     findings: tuple[Finding, ...] = ()
     levels: tuple[tuple[str, ...], ...] | None = None
+    named: str | None = None
 
     @abstractmethod
     def batches(self, text: set[str], columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:

@@ -22,6 +22,7 @@ from dynst.errors import DataError
 
 __all__ = ["TextTable"]
 
+NAME_MARKS = tuple(mark for mark in USUAL_MARKS if mark.upper() != "NA")
 BLOCK_BYTES = 8 * 2**20
 BLANKED = (
     " ",
@@ -125,7 +126,10 @@ class TextTable(Table):
         if not text.intersection(wanted):
             return batch.select(wanted)
         columns = [
-            _trimmed(batch.column(name)) if name in text else batch.column(name) for name in wanted
+            _trimmed(batch.column(name), NAME_MARKS if name == self.named else USUAL_MARKS)
+            if name in text
+            else batch.column(name)
+            for name in wanted
         ]
         return pa.record_batch(columns, names=wanted)
 
@@ -168,9 +172,9 @@ class TextTable(Table):
         return DataError(f"cannot be read as a table ({error}); mend the file")
 
 
-def _trimmed(texts: pa.Array) -> pa.Array:
+def _trimmed(texts: pa.Array, marks: tuple[str, ...]) -> pa.Array:
     cells = pc.ascii_trim_whitespace(texts)
-    missing = pc.is_in(cells, value_set=pa.array(USUAL_MARKS, cells.type))
+    missing = pc.is_in(cells, value_set=pa.array(marks, cells.type))
     return pc.if_else(missing, None, cells) if pc.any(missing).as_py() else cells
 
 

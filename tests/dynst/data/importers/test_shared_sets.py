@@ -180,7 +180,7 @@ def test_nights_are_gaps_and_no_window_crosses_one(tmp_path: Path) -> None:
 
 def test_dates_that_lie_are_refused(tmp_path: Path) -> None:
     """The raw Auckland table: its date column repeats 24 times a day, and its hour is no time."""
-    with pytest.raises(DataError, match="'hour' holds '6:00-6:59'"):
+    with pytest.raises(DataError, match="times must increase from row to row"):
         take(tmp_path, "graph/auckland_pedestrian/hourly_counts.csv.gz")
 
 

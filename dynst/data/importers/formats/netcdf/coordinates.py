@@ -110,7 +110,7 @@ def _is_station(data: xr.Dataset, dimension: Hashable) -> bool:
 def _shown(data: xr.Dataset, dimension: Hashable) -> str:
     variable = data.variables.get(dimension)
     if variable is None or variable.ndim != 1:
-        return f"{dimension} ({data.sizes[dimension]} places, counted from 0)"
+        return f"{dimension} (numbers from 0 to {data.sizes[dimension] - 1})"
     unit = str(variable.attrs.get("units", ""))
     return f"{dimension} ({listed(list(variable.values), unit)})"
 

@@ -11,12 +11,16 @@ import xarray as xr
 from dynst.data.importers.formats.netcdf.blocks import EXPVER, Readings
 from dynst.data.importers.formats.netcdf.coordinates import refuse_others
 from dynst.data.importers.formats.netcdf.opening import is_netcdf4, open_dataset
+from dynst.data.importers.formats.netcdf.own_times import (
+    refuse_moving,
+    refuse_own_times,
+    refuse_several,
+)
 from dynst.data.importers.formats.netcdf.places import places_of
 from dynst.data.importers.formats.netcdf.ragged import (
     Ragged,
     RaggedReadings,
     ragged_of,
-    refuse_moving,
 )
 from dynst.data.importers.formats.netcdf.roles import (
     is_forecast_lead,
@@ -55,12 +59,15 @@ def read(path: Path, options: ReadOptions) -> Source:
     refuse_moving(data)
     data, selected = select(data, options)
     data, single = squeezed(data)
+    refuse_own_times(data)
     names = variables(data, options)
     array = data[names[0]]
     time_name = _time_dimension(data, array)
     places_names = [name for name in array.dims if name not in {time_name, EXPVER}]
     refuse_others(data, names[0], places_names, hint(data, names))
     time, clock, timed = _times(data, time_name, options)
+    if not places_names:
+        refuse_several(data, time_name, time)
     places = places_of(data, places_names, options)
     versions = [EXPVER] if EXPVER in array.dims else []
     readings = Readings(data, names, [time_name, *versions, *places_names], time)
@@ -88,9 +95,9 @@ def read(path: Path, options: ReadOptions) -> Source:
 
 def _ragged(ragged: Ragged, options: ReadOptions) -> Source:
     data = ragged.data
+    (time, clock, timed), row = ragged.times(options)
     names = variables(data, options)
     ragged.check(names)
-    (time, clock, timed), row = ragged.times(options)
     places = ragged.places(options)
     along = [ragged.samples, ragged.instances]
     readings = RaggedReadings(data, names, along, time, ragged, row)

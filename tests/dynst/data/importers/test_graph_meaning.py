@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynst.data.importers.graphs.graph_files import read_graph
@@ -25,6 +25,7 @@ def test_names_that_count_up_are_names_where_the_sensors_are_called_so(tmp_path:
     assert not any("order" in text for text in report.assumed)
 
 
+@settings(max_examples=25, deadline=None)
 @given(ids=st.permutations(range(6)), data=st.data())
 def test_a_matrix_goes_by_name_whatever_the_order_of_the_sensors(
     tmp_path_factory: pytest.TempPathFactory, ids: list[int], data: st.DataObject

@@ -79,6 +79,10 @@ class Readings:
         if zeros:
             text = f"0 is missing in {', '.join(zeros)}, as the fill value says"
             found.append(assumed(text, "write the file without it if 0 is a reading"))
+        for name in self.names:
+            if self.marks[name].reversed:
+                text = f"valid range of '{name}', {self.marks[name].reversed}, is the wrong way "
+                found.append(assumed(f"{text}round and was ignored", "mend it in the file"))
         if self.versions:
             name = ", ".join(str(value) for value in self.data[EXPVER].values)
             text = f"expver {name} were put together: where one is missing, another has the reading"

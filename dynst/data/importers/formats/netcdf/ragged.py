@@ -14,10 +14,10 @@ from dynst.data.importers.report import known
 from dynst.data.importers.source import ReadOptions
 from dynst.errors import DataError
 
-__all__ = ["Ragged", "RaggedReadings", "ragged_of", "refuse_moving"]
+__all__ = ["Ragged", "RaggedReadings", "ragged_of"]
 
 CONVERT = "convert it to readings over station × time with xarray"
-MOVING = {"trajectory", "point", "trajectoryprofile"}
+MOST_CELLS, SPARSE = 10**8, 100  # more cells than that for each reading are a mistake
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,13 @@ class Ragged:
         own = replace(options, start=None, step=None)  # readings do not follow each other
         time, clock, findings = read_cf_times(self.data.variables[name], str(name), own)
         steps, row = np.unique(time, return_inverse=True)
+        size = len(steps) * self._stations
+        if size > max(MOST_CELLS, SPARSE * len(time)):
+            raise DataError(
+                f"stations of the ragged array share too few times: {len(time):,} readings have "
+                f"{len(steps):,} times, {self._stations:,} stations; round them to common times, "
+                f"and {CONVERT}"
+            )
         cells, count = np.unique(row * self._stations + self.station, return_counts=True)
         if (count > 1).any():
             cell = int(cells[(count > 1).argmax()])
@@ -138,7 +145,7 @@ def ragged_of(data: xr.Dataset) -> Ragged | None:
             f"{CONVERT}"
         )
     numbers = _whole(str(name), variable)
-    rest = data.drop_vars(name)
+    rest = data.drop_vars([name])
     if contiguous:
         station = _repeated(str(name), numbers, data.sizes[other])
         return Ragged(_sized(rest, data, variable.dims[0]), other, variable.dims[0], station)
@@ -174,13 +181,3 @@ def _repeated(name: str, counts: np.ndarray, size: int) -> np.ndarray:
             f"mend it in the file"
         )
     return np.repeat(np.arange(len(counts)), counts)
-
-
-def refuse_moving(data: xr.Dataset) -> None:
-    """Raises DataError where the file declares sensors that move."""
-    feature = str(data.attrs.get("featureType", ""))
-    if feature.lower() in MOVING:
-        raise DataError(
-            f"the file holds readings of featureType {feature}, whose places change from one to "
-            f"the next, but sensors must stay; put them on fixed stations, over station × time"
-        )

@@ -62,8 +62,8 @@ def edges_of(
 def _counted(pairs: WeightedPairs, kind: Kind, edges: int) -> str:
     """How many edges there are, and where their weights come from."""
     text = "distances, turned into proximities" if kind == "distance" else "taken as proximities"
-    named = f"weights from column '{pairs.label}', " if pairs.label else "weights "
-    weights = f"{named}{text}" if pairs.has_weights else "without weights, so 1 each"
+    named = f"weights from column '{pairs.label}': " if pairs.label else "weights "
+    weights = f"{named}{text}" if pairs.has_weights else "without weights, so proximities of 1"
     return f"{counted(edges, 'edge')} from {pairs.path.name}, {weights}"
 
 

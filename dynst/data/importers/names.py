@@ -12,7 +12,7 @@ import pandas as pd
 
 from dynst.data.importers.report import Finding, assumed, known
 
-__all__ = ["NameMatch", "SensorNames", "listed", "tidy"]
+__all__ = ["NameMatch", "SensorNames", "counted", "listed", "tidy"]
 
 SHOWN = 3
 WHOLE_NUMBER = re.compile(r"[+-]?\d+\.\d*(e[+-]?\d+)?", re.IGNORECASE)
@@ -125,6 +125,11 @@ def tidy(name: str) -> str:
         if number.is_integer() and abs(number) < EXACT_LIMIT:
             return str(int(number))
     return text
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 edge``, ``2 edges``, ``12,000 edges``."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def listed(names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dynst.data.importers.graphs.graph_files import own_graph
+from dynst.data.importers.graphs.graph_files import node_names, own_graph
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions, Source, array_blocks, numbered, step_times
 from dynst.data.importers.zip_safety import refuse_bombs
@@ -30,13 +30,14 @@ def read(path: Path, options: ReadOptions) -> Source:
     count = series.shape[1]
     time, clock, findings = step_times(len(series), options)
     graph_file = next((path / name for name in GRAPHS if (path / name).is_file()), None)
-    graph = own_graph(graph_file, numbered(count), options)
+    ids, named = _ids(graph_file, count)
+    graph = own_graph(graph_file, ids, options)
     findings += (
         (known("channel 1 of the windows is the time of day and was left out"),)
         if series.shape[2] == 2
         else ()
     )
-    findings += (*joined, *(graph.findings if graph else ()))
+    findings += (*joined, *named, *(graph.findings if graph else ()))
     values = series[:, :, :1] if series.shape[2] == 2 else series
     names = (
         ["value"]
@@ -45,13 +46,22 @@ def read(path: Path, options: ReadOptions) -> Source:
     )
     return Source(
         KIND,
-        numbered(count),
+        ids,
         tuple(Channel(name=name) for name in names),
         array_blocks(time, values),
         edges=graph.edges if graph else None,
         clock=clock,
         findings=findings,
     )
+
+
+def _ids(graph: Path | None, count: int) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+    """Sensor ids of the graph's nodes, for the windows hold none."""
+    names = node_names(graph)
+    if graph is None or len(set(names)) != count or len(names) != count:
+        return numbered(count), ()
+    text = f"sensor ids are those of {graph.name}, in whose order the windows have the sensors"
+    return names, (assumed(text, "rename the file to number the sensors instead"),)
 
 
 def _unroll(file: Path) -> tuple[np.ndarray, int]:

@@ -11,19 +11,27 @@ import xarray as xr
 from dynst.data.importers.formats.netcdf.blocks import EXPVER, Readings
 from dynst.data.importers.formats.netcdf.coordinates import refuse_others
 from dynst.data.importers.formats.netcdf.opening import is_netcdf4, open_dataset
-from dynst.data.importers.formats.netcdf.places import Places, places_of
+from dynst.data.importers.formats.netcdf.own_times import (
+    refuse_moving,
+    refuse_own_times,
+    refuse_several,
+)
+from dynst.data.importers.formats.netcdf.places import places_of
+from dynst.data.importers.formats.netcdf.ragged import (
+    Ragged,
+    RaggedReadings,
+    ragged_of,
+)
 from dynst.data.importers.formats.netcdf.roles import (
-    bounds_of,
-    check_numbers,
     is_forecast_lead,
     is_lead,
-    named_in,
     time_dimensions,
     time_variable,
 )
 from dynst.data.importers.formats.netcdf.selection import select, squeezed
 from dynst.data.importers.formats.netcdf.times import Times, counts_since, read_cf_times
 from dynst.data.importers.formats.netcdf.units import SECONDS_OF, plain
+from dynst.data.importers.formats.netcdf.variables import hint, left_out, variables
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions, Source, step_times
 from dynst.data.manifest import Channel
@@ -44,21 +52,29 @@ def matches(path: Path, options: ReadOptions) -> bool:
 
 
 def read(path: Path, options: ReadOptions) -> Source:
-    data, selected = select(open_dataset(path, options), options)
+    data = open_dataset(path, options)
+    ragged = ragged_of(data)
+    if ragged is not None:
+        return _ragged(ragged, options)
+    refuse_moving(data)
+    data, selected = select(data, options)
     data, single = squeezed(data)
-    names = _variables(data, options)
+    refuse_own_times(data)
+    names = variables(data, options)
     array = data[names[0]]
     time_name = _time_dimension(data, array)
     places_names = [name for name in array.dims if name not in {time_name, EXPVER}]
-    refuse_others(data, names[0], places_names, _hint(data, names))
+    refuse_others(data, names[0], places_names, hint(data, names))
     time, clock, timed = _times(data, time_name, options)
+    if not places_names:
+        refuse_several(data, time_name, time)
     places = places_of(data, places_names, options)
     versions = [EXPVER] if EXPVER in array.dims else []
     readings = Readings(data, names, [time_name, *versions, *places_names], time)
     return Source(
         KIND,
         places.ids,
-        tuple(Channel(name=name, unit=str(data[name].attrs.get("units", ""))) for name in names),
+        _channels(data, names),
         readings.blocks,
         positions=places.positions,
         geometry=places.geometry,
@@ -71,73 +87,40 @@ def read(path: Path, options: ReadOptions) -> Source:
             *timed,
             *places.findings,
             *readings.findings(),
-            *_left_out(data, names, places),
+            *left_out(data, names, places.used),
         ),
         late_findings=readings.late_findings,
     )
 
 
-def _variables(data: xr.Dataset, options: ReadOptions) -> list[str]:
-    """Those over the same dimensions as the first that has time."""
-    if options.variables:
-        options.apply("variables")
-        return _named(data, options.variables)
-    known_names = _readings(data)
-    if not known_names:
-        there = ", ".join(_described(data, name) for name in data.data_vars) or "none"
-        raise DataError(f"there is no variable of numbers over time; variables are {there}")
-    first = set(data[known_names[0]].dims)
-    return [name for name in known_names if set(data[name].dims) == first]
+def _ragged(ragged: Ragged, options: ReadOptions) -> Source:
+    data = ragged.data
+    (time, clock, timed), row = ragged.times(options)
+    names = variables(data, options)
+    ragged.check(names)
+    places = ragged.places(options)
+    along = [ragged.samples, ragged.instances]
+    readings = RaggedReadings(data, names, along, time, ragged, row)
+    return Source(
+        KIND,
+        places.ids,
+        _channels(data, names),
+        readings.blocks,
+        positions=places.positions,
+        geometry=places.geometry,
+        clock=clock,
+        findings=(
+            *timed,
+            *places.findings,
+            *readings.findings(),
+            *left_out(data, names, places.used),
+        ),
+        late_findings=readings.late_findings,
+    )
 
 
-def _readings(data: xr.Dataset) -> list[str]:
-    """Variables of numbers over time, those of places too before those of time alone."""
-    times = set(time_dimensions(data)) or {
-        name for name in data.dims if is_lead(data.variables.get(name))
-    }
-    skipped = bounds_of(data) | named_in(data, "ancillary_variables")
-    found = [
-        str(name)
-        for name, array in data.data_vars.items()
-        if array.dtype.kind in "fiu"
-        and times & set(array.dims)
-        and name not in skipped
-        and not counts_since(array.attrs)
-    ]
-    return [name for name in found if data[name].ndim > 1] or found
-
-
-def _named(data: xr.Dataset, names: Sequence[str]) -> list[str]:
-    times = set(time_dimensions(data))
-    for name in names:
-        if name not in data.variables:
-            raise DataError(
-                f"there is no variable '{name}'; variables are "
-                f"{', '.join(map(str, data.data_vars)) or 'none'}"
-            )
-        check_numbers(name, data.variables[name])
-        if set(data[name].dims) != set(data[names[0]].dims):
-            raise DataError(
-                f"variables must have the same dimensions, but have "
-                f"{_described(data, names[0])} and {_described(data, name)}; import one of them"
-            )
-        if times and not times & set(data[name].dims):
-            raise DataError(
-                f"'{name}' has no time, only "
-                f"{', '.join(map(str, data[name].dims)) or 'one value'}; name another with "
-                f"--variable"
-            )
-    return list(names)
-
-
-def _described(data: xr.Dataset, name: Hashable) -> str:
-    return f"{name} ({', '.join(map(str, data[name].dims))})"
-
-
-def _hint(data: xr.Dataset, names: list[str]) -> str:
-    """Other variables that need no choice of a level."""
-    fewer = [name for name in _readings(data) if name not in names and data[name].ndim <= 3]
-    return f", or take another variable with --variable ({', '.join(fewer)})" if fewer else ""
+def _channels(data: xr.Dataset, names: Sequence[str]) -> tuple[Channel, ...]:
+    return tuple(Channel(name=name, unit=str(data[name].attrs.get("units", ""))) for name in names)
 
 
 def _time_dimension(data: xr.Dataset, array: xr.DataArray) -> Hashable:
@@ -215,25 +198,3 @@ def _after(data: xr.Dataset, name: str) -> tuple[Finding, ...]:
         for lead, variable in data.variables.items()
         if variable.ndim == 0 and is_forecast_lead(lead, variable) and variable.values != 0
     )
-
-
-def _left_out(data: xr.Dataset, names: list[str], places: Places) -> tuple[Finding, ...]:
-    times = set(time_dimensions(data))
-    clocks = {time_variable(data, name) for name in times}
-    used = {*names, *places.used, *clocks}
-    left = [name for name in data.data_vars if name not in used]
-    skipped = bounds_of(data) | named_in(data, "grid_mapping")
-    fixed = [
-        str(name)
-        for name in left
-        if name in skipped or not times & set(data[name].dims) or data[name].dtype.kind not in "fiu"
-    ]
-    others = [str(name) for name in left if str(name) not in fixed]
-    found = []
-    if fixed:
-        found.append(known(f"skipped, as bounds or without times or numbers: {', '.join(fixed)}"))
-    if others:
-        found.append(
-            assumed(f"variables left out: {', '.join(others)}", "take them with --variable")
-        )
-    return tuple(found)

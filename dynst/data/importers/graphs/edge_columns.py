@@ -3,12 +3,16 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from dynst.data.importers.graphs.proximities import DISTANCES, PROXIMITIES
 from dynst.data.importers.graphs.weighted_pairs import WeightKind
+from dynst.data.importers.names import listed
+from dynst.data.importers.report import Finding, assumed
 from dynst.data.importers.small_tables import words
 from dynst.errors import DataError
 
-__all__ = ["end_columns", "has_ends", "weight_column"]
+__all__ = ["check_weight", "end_columns", "has_ends", "weight_column"]
 
 ENDS = (
     ("from", "to"),
@@ -33,7 +37,8 @@ THINGS = {
     *("id", "ids", "node", "nodes", "sensor", "station", "stop", "detector", "vertex", "point"),
     *("place", "location", "name", "index", "idx", "geo", "no", "nr", "number", "code"),
 }
-WEIGHTS = {"weight", "weights", "w", "value", "values"}
+WEIGHTS = {"weight", "weights", "w", "value", "values", "strength", "correlation", "corr"}
+CODES = {"class", "type", "code", "category", "flag", "id", "is", "has", "level", "unit", "count"}
 ROW_NUMBERS = THINGS | {"link", "edge", "rel", "row", "arc", "unnamed", "0", "type"}
 ALIKE = {"distance": ("distance", "weight"), "proximity": ("proximity", "weight")}
 
@@ -99,6 +104,33 @@ def weight_column(
     raise DataError(f"{path}: the weights of edges may be {shown}; {choice}, or remove all but one")
 
 
+def check_weight(
+    path: Path, name: str, cells: pd.Series, weights: WeightKind
+) -> tuple[Finding, ...]:
+    """What is said of a column of weights, whose name may not say that it is one.
+
+    Args:
+        path: the file.
+        name: of the column.
+        cells: below its name, as text.
+        weights: what the user says the weights are.
+
+    Raises:
+        DataError: nothing says so, and the column may as well hold codes, such as lanes or one way.
+    """
+    if _kind(name):
+        return ()
+    numbers = pd.to_numeric(cells, errors="coerce").dropna()
+    codes = bool((numbers % 1 == 0).all()) and not (numbers == 1).all()
+    if codes and weights == "auto":
+        raise DataError(
+            f"{path}: column '{name}' holds whole numbers ({listed(cells.unique().tolist())}), "
+            f"which may be weights or codes; rename it to weight, or remove it for weights of 1"
+        )
+    text = f"column '{name}' holds the weights of edges"
+    return (assumed(text, "remove it for weights of 1"),)
+
+
 def _pairs(names: Sequence[str]) -> list[tuple[int, int]]:
     keys = [_end(name) for name in names]
     found = [
@@ -128,6 +160,8 @@ def _end(name: str) -> tuple[str, tuple[str, ...]]:
 
 def _kind(name: str) -> str:
     parts = set(words(name))
+    if parts & CODES:
+        return ""
     if parts & PROXIMITIES:
         return "proximity"
     if parts & DISTANCES:

@@ -7,10 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dynst.data.importers.graphs.edge_columns import end_columns, has_ends, weight_column
+from dynst.data.importers.graphs.edge_columns import (
+    check_weight,
+    end_columns,
+    has_ends,
+    weight_column,
+)
 from dynst.data.importers.graphs.nodes import edge_nodes
 from dynst.data.importers.graphs.weighted_pairs import WeightedPairs, WeightKind
-from dynst.data.importers.names import SensorNames
+from dynst.data.importers.names import SensorNames, counted
 from dynst.data.importers.report import Finding, assumed
 from dynst.data.importers.small_tables import Head, read_cells
 from dynst.data.importers.text_cells import is_number
@@ -118,14 +123,19 @@ def _by_name(
 
     ends = end_columns(path, labels, fits)
     if ends is None:
-        return _unnamed_ends(path, labels, table)
+        return _unnamed_ends(path, labels, table, weights)
     rest = [column for column in range(len(labels)) if column not in ends]
     numeric = {column for column in rest if table[column].map(is_number).any()}
     weight = weight_column(path, labels, rest, numeric, weights, choice)
-    return _Columns(*ends, weight, labels[weight] if weight is not None else "")
+    if weight is None:
+        return _Columns(*ends, None)
+    said = check_weight(path, labels[weight], table[weight], weights)
+    return _Columns(*ends, weight, labels[weight], said)
 
 
-def _unnamed_ends(path: Path, labels: Sequence[str], table: pd.DataFrame) -> _Columns:
+def _unnamed_ends(
+    path: Path, labels: Sequence[str], table: pd.DataFrame, weights: WeightKind
+) -> _Columns:
     """A header whose names tell nothing: the first two columns beside row numbers are the ends."""
     rest = [column for column, label in enumerate(labels) if label or table[column].ne("").all()]
     rest = rest[1:] if labels[0] == "" else rest
@@ -135,13 +145,14 @@ def _unnamed_ends(path: Path, labels: Sequence[str], table: pd.DataFrame) -> _Co
             f"{', '.join(labels[:8])}; name them so"
         )
     weight = rest[2] if len(rest) == 3 else None
+    said = () if weight is None else check_weight(path, labels[weight], table[weight], weights)
     text = f"columns '{labels[rest[0]]}' and '{labels[rest[1]]}' are the ends, from and to"
     return _Columns(
         rest[0],
         rest[1],
         weight,
         labels[weight] if weight is not None else "",
-        (assumed(text, "name them from and to"),),
+        (assumed(text, "name them from and to"), *said),
     )
 
 
@@ -197,5 +208,6 @@ def _inside(pairs: WeightedPairs) -> WeightedPairs:
     absent = (pairs.source < 0) | (pairs.target < 0)
     if not absent.any():
         return pairs
-    text = f"{absent.sum()} edges of {pairs.path.name} join nodes without readings"
+    lost = counted(int(absent.sum()), "edge")
+    text = f"{lost} of {pairs.path.name} to or from sensors without readings left out"
     return pairs.only(~absent, assumed(text, "bring their readings"))

@@ -17,7 +17,7 @@ from dynst.data.importers.small_tables import read_head
 from dynst.data.importers.source import ReadOptions
 from dynst.errors import DataError, in_one_line
 
-__all__ = ["Graph", "WeightKind", "own_graph", "read_graph"]
+__all__ = ["Graph", "WeightKind", "node_names", "own_graph", "read_graph"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,14 @@ def own_graph(path: Path | None, ids: tuple[str, ...], options: ReadOptions) -> 
         return None
     options.apply("weights")
     return read_graph(path, ids, options.weights)
+
+
+def node_names(path: Path | None) -> tuple[str, ...]:
+    """The names along a matrix of a binary form; empty where it has none, or cannot be read."""
+    try:
+        return () if path is None else read_binary_matrix(path).columns
+    except Exception:  # told by whoever reads its edges
+        return ()
 
 
 def _pairs(path: Path, names: SensorNames, weights: WeightKind) -> WeightedPairs:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dynst.data.importers.names import SensorNames, listed, tidy
+from dynst.data.importers.names import SensorNames, counted, listed, tidy
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.errors import DataError
 
@@ -84,16 +84,18 @@ def axis_order(
     Raises:
         DataError: a sensor is not there, is there twice, or an axis without names has another size.
     """
-    if not axis or _counts_up(axis):
+    if not axis:
         return _by_order(path, size, names)
     found = names.find(axis, path.name)
+    if _counts_up(axis) and not set(range(len(names))) <= set(found.index.tolist()):
+        return _by_order(path, size, names)
     _refuse_twins(path, axis, found.index, names)
     order = np.full(len(names), ABSENT, np.int64)
     inside = np.flatnonzero(found.index >= 0)
     order[found.index[inside]] = inside
     if (order >= 0).all():
         return _cut(path, order, size, names, found.findings)
-    if not inside.size and size == len(names):
+    if not inside.size and (size == len(names) or names.numbered):
         return _by_number(path, axis, names)
     absent = [name for name, place in zip(names.ids, order, strict=True) if place < 0]
     strangers = [name for name, place in zip(axis, found.index, strict=True) if place < 0]
@@ -103,8 +105,8 @@ def axis_order(
 def _by_order(path: Path, size: int, names: SensorNames) -> tuple[np.ndarray, tuple[Finding, ...]]:
     if size != len(names):
         raise DataError(
-            f"{path} is a graph of {size} nodes, but the network has {len(names)} sensors; remove "
-            f"the rows and columns that have no readings, or {NAME_THEM}"
+            f"{path} holds a {size} × {size} matrix, but there are {len(names)} sensors; bring one "
+            f"with a row and a column for each sensor, or with their names"
         )
     order = np.arange(size, dtype=np.int64)
     if names.numbered:
@@ -120,7 +122,8 @@ def _cut(
         return order, findings
     if names.numbered:  # numbers that are no names do not say which rows were left out
         return _by_order(path, size, names)
-    text = f"{path.name} names {size - len(names)} sensors without readings, which were left out"
+    beyond = counted(size - len(names), "sensor")
+    text = f"{path.name} names {beyond} without readings; edges there were left out"
     return order, (*findings, known(text))
 
 
@@ -129,6 +132,7 @@ def _by_number(
 ) -> tuple[np.ndarray, tuple[Finding, ...]]:
     """An axis that shares no name with the readings: one of both has numbers alone."""
     if names.numbered:
+        _by_order(path, len(axis), names)  # refuses another size
         text = (
             f"rows and columns of {path.name} follow the order of the readings' columns, which "
             f"have no names"

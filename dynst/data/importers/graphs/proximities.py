@@ -8,6 +8,7 @@ import numpy as np
 from dynst.data.edges import Edges
 from dynst.data.importers.graphs.no_path import without_markers
 from dynst.data.importers.graphs.weighted_pairs import WeightedPairs, WeightKind
+from dynst.data.importers.names import counted
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.small_tables import words
 from dynst.errors import DataError
@@ -55,10 +56,15 @@ def edges_of(
         pairs.target[order].astype(np.int64),
         pairs.weight[order].astype(np.float32),
     )
+    return edges, (known(_counted(pairs, kind, len(edges))), *pairs.findings)
+
+
+def _counted(pairs: WeightedPairs, kind: Kind, edges: int) -> str:
+    """How many edges there are, and where their weights come from."""
     text = "distances, turned into proximities" if kind == "distance" else "taken as proximities"
-    text = text if pairs.has_weights else "1 each, taken as proximities"
-    count = known(f"edges from {pairs.path.name}: {len(edges)}, weights {text}")
-    return edges, (count, *pairs.findings)
+    named = f"weights from column '{pairs.label}': " if pairs.label else "weights "
+    weights = f"{named}{text}" if pairs.has_weights else "without weights, so proximities of 1"
+    return f"{counted(edges, 'edge')} from {pairs.path.name}, {weights}"
 
 
 def _kind(
@@ -152,7 +158,7 @@ def _distances(pairs: WeightedPairs) -> WeightedPairs:
     """Without markers; a matrix gives 0 to most pairs that have no edge."""
     between = len(pairs.ids) * (len(pairs.ids) - 1) - int((~pairs.loops).sum())
     if pairs.is_matrix and between:
-        text = f"{between} pairs at a distance of 0 have no edge"
+        text = f"{counted(between, 'pair')} of sensors at a distance of 0 left without an edge"
         pairs = pairs.saying(assumed(text, "write a small distance where sensors share a place"))
     return without_markers(pairs)
 
@@ -172,7 +178,9 @@ def _without_loops(pairs: WeightedPairs) -> WeightedPairs:
     loops = pairs.loops
     if not loops.any():
         return pairs
-    return pairs.only(~loops, known(f"{loops.sum()} edges of sensors to themselves were dropped"))
+    return pairs.only(
+        ~loops, known(f"{counted(int(loops.sum()), 'edge')} from a sensor to itself left out")
+    )
 
 
 def _once(pairs: WeightedPairs) -> WeightedPairs:
@@ -194,14 +202,16 @@ def _once(pairs: WeightedPairs) -> WeightedPairs:
         )
     kept = np.ones(len(pairs), bool)
     kept[order[again + 1]] = False
-    return pairs.only(kept, known(f"{again.size} repeated edges were kept once"))
+    return pairs.only(kept, known(f"{counted(again.size, 'repeated edge')} kept once"))
 
 
 def _without_zeros(pairs: WeightedPairs) -> WeightedPairs:
     zero = pairs.weight == 0
     if not zero.any():
         return pairs
-    return pairs.only(~zero, known(f"{zero.sum()} edges of proximity 0 are no edges"))
+    return pairs.only(
+        ~zero, known(f"{counted(int(zero.sum()), 'edge')} of weight 0 left out: 0 means no edge")
+    )
 
 
 def _kernel(pairs: WeightedPairs) -> WeightedPairs:
@@ -212,7 +222,9 @@ def _kernel(pairs: WeightedPairs) -> WeightedPairs:
     width = spread if spread > SAME * mean else mean or 1.0
     proximity = np.exp(-((distance / width) ** 2))
     vanished = int((proximity.astype(np.float32) == 0).sum())
-    more = (known(f"{vanished} edges are so long that their proximity is 0"),) if vanished else ()
+    more = (
+        (known(f"{counted(vanished, 'edge')} so long that the proximity is 0"),) if vanished else ()
+    )
     reach = known(
         f"the kernel is {width:.4g} wide, and proximities reach from {proximity.min():.2g} to "
         f"{proximity.max():.2g}"

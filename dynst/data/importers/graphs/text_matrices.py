@@ -34,8 +34,10 @@ def is_matrix(path: Path, head: Head, names: SensorNames) -> bool:
         if _numbered_names(table, names):
             raise _undecided(path)
         return True
-    if len(table) != size or size != len(names) or not _numbers(table):
+    if len(table) != size or not _numbers(table):
         return False
+    if size != len(names):
+        return size > 3 or not _whole(table.iloc[:, :2])
     if _may_be_edges(table, names):
         raise _undecided(path)
     return True
@@ -84,6 +86,11 @@ def _undecided(path: Path) -> DataError:
 
 def _numbers(table: pd.DataFrame) -> bool:
     return bool(len(table)) and bool(table.map(is_number).all(axis=None))
+
+
+def _whole(table: pd.DataFrame) -> bool:
+    """Whether all numbers are whole, as nodes are."""
+    return bool((table.astype(float) % 1 == 0).all(axis=None))
 
 
 def _may_be_edges(table: pd.DataFrame, names: SensorNames) -> bool:

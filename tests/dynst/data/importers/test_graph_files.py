@@ -148,7 +148,7 @@ def test_a_matrix_that_names_more_sensors_is_cut(tmp_path: Path) -> None:
     text = ",X,B,A\nX,0,1,1\nB,0,0,0.5\nA,1,0,0\n"
     edges, report = imported(tmp_path, written(tmp_path, text), ("A", "B"))
     assert edges == {("B", "A"): 0.5}
-    assert any("names 1 sensors without readings" in text for text in report.known)
+    assert any("names 1 sensor without readings" in text for text in report.known)
 
 
 def test_a_matrix_without_names_follows_the_order_and_says_so(tmp_path: Path) -> None:
@@ -157,14 +157,14 @@ def test_a_matrix_without_names_follows_the_order_and_says_so(tmp_path: Path) ->
     assert edges == {("A", "B"): 1.0}
     assert any("follow the order of the readings' columns" in text for text in report.assumed)
     np.save(tmp_path / "h.npy", np.zeros((3, 3)))
-    with pytest.raises(DataError, match="a graph of 3 nodes, but the network has 2 sensors"):
+    with pytest.raises(DataError, match="a 3 × 3 matrix, but there are 2 sensors"):
         read_graph(tmp_path / "h.npy", ("A", "B"))
 
 
 def test_numbers_are_no_names_to_cut_a_matrix_by(tmp_path: Path) -> None:
     """Of 0, 1, 2 the readings may lack any."""
     pd.DataFrame(np.ones((6, 6))).to_csv(tmp_path / "g.csv")
-    with pytest.raises(DataError, match="a graph of 6 nodes, but the network has 5 sensors"):
+    with pytest.raises(DataError, match="a 6 × 6 matrix, but there are 5 sensors"):
         read_graph(tmp_path / "g.csv", tuple("01234"))
 
 
@@ -323,8 +323,8 @@ def test_equal_repeats_and_loops_are_kept_once_or_dropped_and_told(tmp_path: Pat
     text = "from,to,weight\nA,B,0.5\nA,B,0.5\nA,A,1\n"
     edges, report = imported(tmp_path, written(tmp_path, text), ("A", "B"))
     assert edges == {("A", "B"): 0.5}
-    assert any("1 repeated edges were kept once" in text for text in report.known)
-    assert any("1 edges of sensors to themselves were dropped" in text for text in report.known)
+    assert any("1 repeated edge kept once" in text for text in report.known)
+    assert any("1 edge from a sensor to itself left out" in text for text in report.known)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_weights_between_0_and_1_are_proximities(tmp_path: Path) -> None:
     rel = HEAD + "link_weight\n0,geo,0,0,1.0\n1,geo,1,0,0.25\n2,geo,2,1,0\n"
     store, report = imported(tmp_path, rel)
     assert triples(store) == {(1, 0): 0.25}
-    assert any("1 edges of sensors to themselves" in text for text in report.known)
+    assert any("1 edge from a sensor to itself" in text for text in report.known)
 
 
 def test_the_flag_says_what_weights_are(tmp_path: Path) -> None:
@@ -103,7 +103,9 @@ def test_edges_of_places_without_readings_are_left_out_and_told(tmp_path: Path) 
     rel = HEAD + "link_weight\n0,geo,0,9,1\n1,geo,1,2,1\n"
     store, report = imported(tmp_path, rel, places)
     assert triples(store) == {(1, 2): 1.0}
-    assert any("1 edges of d.rel join nodes without readings" in text for text in report.notes)
+    assert any(
+        "1 edge of d.rel to or from sensors without readings" in text for text in report.notes
+    )
 
 
 def test_edges_of_strangers_are_refused(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_a_lead_time_is_a_duration(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["6", "6 apples", "soon"])
 def test_a_lead_time_without_a_unit_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(DataError, match=r"such as prediction_timedelta=6h.*0, 6, 12 hours"):
+    with pytest.raises(DataError, match=r"--select prediction_timedelta=6h.*0, 6, 12 hours"):
         take(write(forecasts(), tmp_path / "f.nc"), pick(prediction_timedelta=text))
 
 

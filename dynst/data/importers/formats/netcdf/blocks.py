@@ -32,7 +32,7 @@ class Readings:
     along: Sequence[Hashable]
     time: np.ndarray
     marks: dict[str, Marks] = field(init=False)
-    outside: dict[str, int] = field(default_factory=dict)
+    outside: dict[str, int] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.marks = {name: marks_of(self.data.variables[name]) for name in self.names}
@@ -44,11 +44,7 @@ class Readings:
         cells = int(np.prod([self.data.sizes[name] for name in self.along[1:]]))
         rows = max(1, BLOCK_BYTES // max(1, 8 * len(self.names) * cells))
         for first in range(0, len(self.time), rows):
-            part = self.data.isel({self.along[0]: slice(first, first + rows)})
-            arrays = [
-                self._read(part[name].transpose(*self.along).to_numpy(), name, seen)
-                for name in self.names
-            ]
+            arrays = [self._read(self._cells(name, first, rows), name, seen) for name in self.names]
             yield self.time[first : first + rows], np.stack(arrays, axis=-1)
         for name, count in self.outside.items():
             if count and count == seen[name]:
@@ -56,6 +52,12 @@ class Readings:
                     f"every reading of '{name}' lies outside of the valid range that the file "
                     f"declares, {self.marks[name].text}; mend or remove valid_range in the file"
                 )
+
+    def _cells(self, name: str, first: int, rows: int) -> np.ndarray:
+        """Readings as the file has them, of some times."""
+        part = self.data[name].isel({self.along[0]: slice(first, first + rows)})
+        values: np.ndarray = part.transpose(*self.along).to_numpy()
+        return values
 
     def _read(self, values: np.ndarray, name: str, seen: dict[str, int]) -> np.ndarray:
         marks = self.marks[name]
@@ -77,6 +79,10 @@ class Readings:
         if zeros:
             text = f"0 is missing in {', '.join(zeros)}, as the fill value says"
             found.append(assumed(text, "write the file without it if 0 is a reading"))
+        for name in self.names:
+            if self.marks[name].reversed:
+                text = f"valid range of '{name}', {self.marks[name].reversed}, is the wrong way "
+                found.append(assumed(f"{text}round and was ignored", "mend it in the file"))
         if self.versions:
             name = ", ".join(str(value) for value in self.data[EXPVER].values)
             text = f"expver {name} were put together: where one is missing, another has the reading"

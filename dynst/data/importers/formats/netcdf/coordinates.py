@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import xarray as xr
 
-from dynst.data.importers.formats.netcdf.roles import is_other
+from dynst.data.importers.formats.netcdf.roles import is_lead, is_other
 from dynst.data.importers.formats.netcdf.units import listed
 from dynst.errors import DataError
 
@@ -95,8 +95,14 @@ def refuse_others(data: xr.Dataset, name: str, dims: Sequence[Hashable], hint: s
     first = others[0] if others else dims[0]
     raise DataError(
         f"'{name}' must have a time and one or two dimensions of place, but has "
-        f"{', '.join(map(str, dims))}; choose one of {shown} with --select {first}=VALUE{hint}"
+        f"{', '.join(map(str, dims))}; choose one of {shown} with "
+        f"--select {first}={_example(data, first)}{hint}"
     )
+
+
+def _example(data: xr.Dataset, dimension: Hashable) -> str:
+    """What a value looks like where that is not plain: a duration needs its unit."""
+    return "6h" if is_lead(data.variables.get(dimension)) else "VALUE"
 
 
 def _is_station(data: xr.Dataset, dimension: Hashable) -> bool:
@@ -110,7 +116,7 @@ def _is_station(data: xr.Dataset, dimension: Hashable) -> bool:
 def _shown(data: xr.Dataset, dimension: Hashable) -> str:
     variable = data.variables.get(dimension)
     if variable is None or variable.ndim != 1:
-        return f"{dimension} ({data.sizes[dimension]} places, counted from 0)"
+        return f"{dimension} (numbers from 0 to {data.sizes[dimension] - 1})"
     unit = str(variable.attrs.get("units", ""))
     return f"{dimension} ({listed(list(variable.values), unit)})"
 

@@ -19,12 +19,14 @@ class Marks:
         limits: of the valid range.
         slack: how far a packed number of the range may lie outside of it by rounding.
         zero: whether 0 is a fill value, as Zarr has it where nobody chose one.
+        reversed: a range whose ends are the wrong way round, which holds nothing, in words.
     """
 
     fills: tuple[float, ...] = ()
     limits: tuple[float, float] | None = None
     slack: float = 0.0
     zero: bool = False
+    reversed: str = ""
 
     @property
     def text(self) -> str:
@@ -57,7 +59,15 @@ def marks_of(variable: xr.Variable) -> Marks:
     packed = {"scale_factor", "add_offset"} & set(variable.encoding)
     scale = abs(_number(variable.encoding.get("scale_factor"), 0.0))
     fills = _fills(variable)
-    return Marks(() if packed else fills, _limits(variable), scale / 4, not packed and 0 in fills)
+    limits = _limits(variable)
+    wrong = limits is not None and limits[0] > limits[1]
+    return Marks(
+        () if packed else fills,
+        None if wrong else limits,
+        scale / 4,
+        not packed and 0 in fills,
+        f"{limits[0]:g} to {limits[1]:g}" if wrong and limits else "",
+    )
 
 
 def _fills(variable: xr.Variable) -> tuple[float, ...]:
@@ -87,7 +97,7 @@ def _limits(variable: xr.Variable) -> tuple[float, float] | None:
     if packed and _number(variable.encoding.get("scale_factor"), 1.0) < 0:
         low, high = high, low
     least, most = (-np.inf if low is None else low), (np.inf if high is None else high)
-    return (least, most) if least <= most else None
+    return least, most
 
 
 def _limit(end: object, variable: xr.Variable) -> float | None:

@@ -1,10 +1,12 @@
 """Opening NetCDF 3, NetCDF 4 and Zarr with numbers unpacked and times as the file has them."""
 
 import warnings
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import xarray as xr
 import zarr
 
@@ -14,6 +16,7 @@ from dynst.errors import DataError, in_one_line
 __all__ = ["is_netcdf4", "open_dataset"]
 
 NETCDF3 = (b"CDF\x01", b"CDF\x02")
+PACKING = ("scale_factor", "add_offset")
 OWN: dict[str, Any] = {"decode_times": False, "decode_timedelta": False}
 
 
@@ -36,16 +39,38 @@ def open_dataset(path: Path, options: ReadOptions) -> xr.Dataset:
     except DataError:
         raise
     except Exception as error:  # libraries raise what they like
+        _refuse_packing(path, group)
         where = f"group '{group}' of {path}" if group else str(path)
         raise DataError(
             f"{where} cannot be read ({in_one_line(error)}); check the file, or write it again as "
             f"NetCDF 4"
         ) from error
+    _check_packing(data)
     if not data.data_vars and (groups := _groups(path)):
         raise DataError(
             f"{path} keeps its variables in groups ({', '.join(groups)}); name one with --key"
         )
     return data
+
+
+def _refuse_packing(path: Path, group: str | None) -> None:
+    """Where a library failed at a scale or offset, say so."""
+    try:
+        data = _open(path, group, mask_and_scale=False)
+    except Exception:  # it failed at something else
+        return
+    _check_packing(data)
+
+
+def _check_packing(data: xr.Dataset) -> None:
+    for name, variable in data.variables.items():
+        for source, key in product((variable.attrs, variable.encoding), PACKING):
+            value = np.asarray(source.get(key, 1.0))
+            if value.size != 1 or value.dtype.kind not in "fiu":
+                raise DataError(
+                    f"{key} of '{name}' must be one number, but is "
+                    f"{', '.join(map(str, value.ravel()[:4]))!r}; mend it in the file"
+                )
 
 
 def is_netcdf4(path: Path) -> bool:
@@ -56,13 +81,13 @@ def is_netcdf4(path: Path) -> bool:
         return "_NCProperties" in file.attrs
 
 
-def _open(path: Path, group: str | None) -> Any:
+def _open(path: Path, group: str | None, **more: Any) -> Any:
     if path.name.endswith(".zip"):
-        return _open_zarr(zarr.storage.ZipStore(path, mode="r"), group)
+        return _open_zarr(zarr.storage.ZipStore(path, mode="r"), group, **more)
     if path.is_dir():
-        return _open_zarr(path, group)
+        return _open_zarr(path, group, **more)
     if h5py.is_hdf5(path):
-        return xr.open_dataset(path, engine="h5netcdf", group=group, cache=False, **OWN)
+        return xr.open_dataset(path, engine="h5netcdf", group=group, cache=False, **OWN, **more)
     with path.open("rb") as file:
         start = file.read(4)
     if start not in NETCDF3:
@@ -74,12 +99,12 @@ def _open(path: Path, group: str | None) -> Any:
         raise DataError(f"{path} {told}; write it as NetCDF 4")
     if group is not None:
         raise DataError(f"{path} is NetCDF 3, which has no groups; leave out --key")
-    return xr.open_dataset(path, engine="scipy", cache=False, **OWN)
+    return xr.open_dataset(path, engine="scipy", cache=False, **OWN, **more)
 
 
-def _open_zarr(store: Any, group: str | None) -> xr.Dataset:
+def _open_zarr(store: Any, group: str | None, **more: Any) -> xr.Dataset:
     """Variables by the alphabet: Zarr lists them in another order each time."""
-    data = xr.open_zarr(store, group=group, consolidated=False, chunks=None, **OWN)
+    data = xr.open_zarr(store, group=group, consolidated=False, chunks=None, **OWN, **more)
     return xr.Dataset(
         {name: data[name] for name in sorted(data.data_vars, key=str)},
         {name: data.coords[name] for name in sorted(data.coords, key=str)},

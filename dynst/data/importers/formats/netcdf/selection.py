@@ -134,7 +134,7 @@ def _at_span(name: str, coordinate: xr.Variable, text: str) -> int:
     if wanted is None or not is_span(wanted.unit):
         raise DataError(
             f"--select {name}={text}: '{name}' holds durations, so a unit is needed, such as "
-            f"{name}=6h, 30min or 2days; it has {there}"
+            f"--select {name}=6h, 30min or 2days; it has {there}"
         )
     seconds = wanted.number * SECONDS_OF[wanted.unit.lower()]
     return _only(name, text, _near(values * SECONDS_OF[unit.strip().lower()], seconds), there)

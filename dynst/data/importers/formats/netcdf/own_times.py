@@ -1,0 +1,86 @@
+"""Readings that share no time axis, and sensors that move: what no table of sensors can hold."""
+
+from collections.abc import Hashable
+
+import numpy as np
+import xarray as xr
+
+from dynst.data.importers.formats.netcdf.coordinates import pair_of
+from dynst.data.importers.formats.netcdf.roles import bounds_of, time_dimensions
+from dynst.data.importers.formats.netcdf.times import counts_since
+from dynst.errors import DataError
+
+__all__ = ["refuse_moving", "refuse_own_times", "refuse_several"]
+
+STILL = 0.01  # degrees that a satellite fix of a mooring may vary by
+MOVING = {"trajectory", "point", "trajectoryprofile"}
+STATIONS = {"station", "sensor", "site", "node", "detector", "gauge", "buoy", "platform", "wmo"}
+
+
+def refuse_moving(data: xr.Dataset) -> None:
+    """Raises DataError where the file declares sensors that move."""
+    feature = str(data.attrs.get("featureType", ""))
+    if feature.lower() in MOVING:
+        raise _moving(f"featureType {feature}")
+
+
+def refuse_own_times(data: xr.Dataset) -> None:
+    """Raises DataError where each station has times of its own, and none are common."""
+    if any(counts_since(data[name].attrs) for name in time_dimensions(data) if name in data):
+        return
+    bounds = bounds_of(data)
+    for name, variable in data.variables.items():
+        marked = variable.attrs.get("standard_name") == "time" or counts_since(variable.attrs)
+        if marked and variable.ndim == 2 and name not in bounds:
+            raise DataError(
+                f"'{name}' over {' and '.join(map(str, variable.dims))} gives each station times "
+                f"of its own (a ragged array); convert it to readings over station × time with "
+                f"xarray, with one time axis for all"
+            )
+
+
+def refuse_several(data: xr.Dataset, dimension: Hashable, time: np.ndarray) -> None:
+    """Refuse readings along time alone that are of several stations or places.
+
+    Args:
+        data: the dataset.
+        dimension: of time.
+        time: ``[N]`` int64 along it.
+
+    Raises:
+        DataError: they are, or may be as times repeat or go back.
+    """
+    pair = pair_of(data, [(dimension,)])
+    if pair is not None and any(_spread(data[name].to_numpy()) > STILL for name in pair):
+        raise _moving(f"'{pair[0]}' and '{pair[1]}' along '{dimension}'")
+    names = [
+        str(name)
+        for name, variable in data.variables.items()
+        if variable.dims == (dimension,) and _names_stations(name, variable)
+    ]
+    if names or (np.diff(time) <= 0).any():
+        why = f"'{names[0]}' changes along it" if names else "times repeat or go back"
+        raise DataError(
+            f"readings along '{dimension}' may be of several stations (a ragged array), since "
+            f"{why}; convert them to readings over station × time with xarray"
+        )
+
+
+def _spread(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)].astype(float)
+    return float(np.ptp(known)) if known.size else 0.0
+
+
+def _names_stations(name: Hashable, variable: xr.Variable) -> bool:
+    """Whether a variable gives each reading a station, and not all the same."""
+    lower = str(name).lower()
+    if not ("cf_role" in variable.attrs or any(lower.startswith(word) for word in STATIONS)):
+        return False
+    return len(set(variable.to_numpy().tolist())) > 1
+
+
+def _moving(why: str) -> DataError:
+    return DataError(
+        f"sensors must stay where they are, but these move (by {why}); bring readings of fixed "
+        f"stations, over station × time"
+    )

@@ -82,7 +82,7 @@ def node_names(path: Path | None) -> tuple[str, ...]:
     """The names along a matrix of a binary form; empty where it has none, or cannot be read."""
     try:
         return () if path is None else read_binary_matrix(path).columns
-    except Exception:  # told by whoever reads its edges
+    except Exception:  # reported by whoever reads its edges
         return ()
 
 

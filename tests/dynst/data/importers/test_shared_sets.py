@@ -161,7 +161,7 @@ def test_more_than_half_missing(tmp_path: Path) -> None:
 
 def test_a_graph_of_another_size_is_refused(tmp_path: Path) -> None:
     graph = GraphOptions(graph=shared_data() / "graph/hangzhou_metro/graph.csv")
-    with pytest.raises(DataError, match="a graph of 81 nodes, but the network has 80 sensors"):
+    with pytest.raises(DataError, match="81 × 81 matrix, but there are 80 sensors"):
         take(tmp_path, "graph/hangzhou_metro/hangzhou_metro.npz", graph=graph)
     assert list(tmp_path.iterdir()) == []
 

@@ -91,7 +91,7 @@ def hint(data: xr.Dataset, names: list[str]) -> str:
 
 
 def _is_flag(data: xr.Dataset, name: Hashable) -> bool:
-    """Whether a variable tells of the quality of another: flags, errors, numbers of samples."""
+    """Whether a variable shows of the quality of another: flags, errors, numbers of samples."""
     variable, lower = data.variables[name], str(name).lower()
     standard = str(variable.attrs.get("standard_name", ""))
     if FLAG_ATTRIBUTES & set(variable.attrs) or standard.endswith(FLAG_STANDARD_NAMES):

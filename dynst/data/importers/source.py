@@ -19,6 +19,7 @@ __all__ = [
     "BLOCK_BYTES",
     "Aggregate",
     "Block",
+    "Months",
     "PositionKind",
     "ReadOptions",
     "Reader",
@@ -27,6 +28,7 @@ __all__ = [
     "numbered",
     "only_channels",
     "step_times",
+    "steps_from",
 ]
 
 BLOCK_BYTES = 32 * 2**20
@@ -35,6 +37,10 @@ Block = tuple[np.ndarray, np.ndarray]  # times [N] int64 seconds, values [N, S, 
 
 
 Aggregate = Literal["mean", "sum", "last"]
+
+
+class Months(int):
+    """A step of so many calendar months."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class ReadOptions:
     """
 
     start: datetime | None = None
-    step: timedelta | None = None
+    step: timedelta | Months | None = None
     time_columns: tuple[str, ...] = ()
     time_format: str | None = None
     day_first: bool | None = None
@@ -229,11 +235,21 @@ def step_times(
                 ),
             ),
         )
-    options.apply("start", "step", "zone")
-    start = int(np.datetime64(options.start, "s").astype(np.int64))
+    options.apply("start", "step")
+    first, step, clock = steps_from(options.start, options.step, options)
+    return first + step * count, clock, ()
+
+
+def steps_from(
+    start: datetime, step: timedelta | Months, options: ReadOptions
+) -> tuple[int, int, Clock]:
+    """The first time and the step in the unit of the clock, which is also given."""
+    if isinstance(step, Months):
+        return (start.year - 1970) * 12 + start.month - 1, int(step), Clock(unit="month")
+    options.apply("zone")
     clock = Clock(zone=options.zone)
-    moment = int(clock.from_local(np.array([start]))[0])
-    return moment + int(options.step.total_seconds()) * count, clock, ()
+    local = np.array([np.datetime64(start, "s").astype(np.int64)])
+    return int(clock.from_local(local)[0]), int(step.total_seconds()), clock
 
 
 def numbered(count: int) -> tuple[str, ...]:

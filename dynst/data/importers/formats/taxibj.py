@@ -4,6 +4,7 @@ the day counted from 1.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import h5py
@@ -101,7 +102,7 @@ def _days(text: list[str]) -> np.ndarray:
 
 def _slots(slot: np.ndarray, days: np.ndarray, options: ReadOptions) -> tuple[int, Finding]:
     """How many slots a day has: as the user says, or as whole days show."""
-    if options.step is not None:
+    if isinstance(options.step, timedelta):
         options.apply("step")
         seconds = int(options.step.total_seconds())
         if seconds < 1 or DAY % seconds:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from dynst.data.clock import COUNTED, Clock
 from dynst.data.importers.report import Finding, assumed, known
-from dynst.data.importers.source import ReadOptions
+from dynst.data.importers.source import ReadOptions, steps_from
 from dynst.data.importers.times.bad_cells import BadCell
 from dynst.data.importers.times.numbers import COMPACT, NUMBER_FORMATS, decide_numbers
 from dynst.data.importers.times.text_columns import (
@@ -70,9 +70,9 @@ class TimeReader:
             assert options.start is not None
             assert options.step is not None
             options.apply("start", "step")
-            self._step = int(options.step.total_seconds())
-            self._start = int(np.datetime64(options.start, "s").astype(np.int64))
+            self._start, self._step, self.clock = steps_from(options.start, options.step, options)
             self.findings = [known("times are counted, from --start on by --step")]
+            return
         if options.zone is not None:
             options.apply("zone")
         own = parser.zone
@@ -118,7 +118,6 @@ class TimeReader:
         """Times of steps: the smallest count of the first part is that of the start."""
         if self._first is None and len(counts):
             self._first = int(counts.min())
-            self._start = int(self.clock.from_local(np.array([self._start]))[0])
         return self._start + (self._step or 0) * (counts - (self._first or 0))
 
     def _utc(self, local: np.ndarray, ordered: bool) -> np.ndarray:

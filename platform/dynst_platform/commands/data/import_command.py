@@ -1,13 +1,13 @@
 """``dynst data import``: a file of any form that the field uses becomes a sensor store."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from dynst_platform.commands.data.locations import written_locally
-from dynst_platform.commands.data.parameters import Missing, Selection, Step
+from dynst_platform.commands.data.parameters import Missing, Selection, Step, StepOrMonths
 
 __all__ = ["import_"]
 
@@ -56,7 +56,9 @@ __all__ = ["import_"]
     "--start", type=click.DateTime(), help="Time of the first step, for a form without timestamps."
 )
 @click.option(
-    "--step", type=Step(), help="Time between steps, for a form without timestamps, e.g. 15min."
+    "--step",
+    type=StepOrMonths(),
+    help="Time between steps, for a form without timestamps, e.g. 15min or 1month.",
 )
 @click.option(
     "--time-column",
@@ -102,7 +104,7 @@ def import_(
     name: str,
     missing: tuple[float | str, ...],
     start: datetime | None,
-    step: timedelta | None,
+    step: Any,
     **more: object,
 ) -> None:
     """Turn SOURCE, a file or folder of any form that the field uses, into the sensor store STORE, a

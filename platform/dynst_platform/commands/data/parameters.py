@@ -1,10 +1,11 @@
 """What a person writes after a flag of ``dynst data``, and what it means."""
 
+import re
 from datetime import timedelta
 
 import click
 
-__all__ = ["Answer", "Missing", "Selection", "Step"]
+__all__ = ["Answer", "Missing", "Selection", "Step", "StepOrMonths"]
 
 UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 
@@ -27,6 +28,22 @@ class Step(click.ParamType[timedelta]):
                 ctx,
             )
         return timedelta(seconds=int(number) * UNITS[unit])
+
+
+class StepOrMonths(click.ParamType[timedelta | int]):
+    """The same, or ``1month``, ``3months``, ``1year``."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta | int:
+        from dynst.data.importers.source import Months
+
+        found = re.fullmatch(r"([1-9]\d*)(month|year)s?", str(value))
+        if found:
+            return Months(int(found[1]) * (12 if found[2] == "year" else 1))
+        return Step().convert(value, param, ctx)
 
 
 class Selection(click.ParamType[tuple[str, str]]):

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dynst.data.clock import COUNTED
-from dynst.data.importers.source import ReadOptions
+from dynst.data.importers.source import Months, ReadOptions, step_times
 from dynst.data.importers.times.reader import read_times, times_of
 from dynst.errors import DataError
 
@@ -134,6 +134,15 @@ def test_counts_become_times_where_the_start_is_known() -> None:
         f"2024-03-31 0{hour}:00:00{offset}"
         for hour, offset in ((1, "+01:00"), (3, "+02:00"), (4, "+02:00"), (5, "+02:00"))
     ]
+    assert not options.unused()
+
+
+def test_steps_of_months_where_the_form_has_no_times() -> None:
+    options = ReadOptions(start=datetime(1895, 1, 1), step=Months(1))
+    time, clock, _ = step_times(15, options)
+    assert clock.labels(time)[-1] == "1896-03"
+    counted, reader = times_of([1, 2, 3], options)
+    assert reader.clock.labels(counted) == ["1895-01", "1895-02", "1895-03"]
     assert not options.unused()
 
 

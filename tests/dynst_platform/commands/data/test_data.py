@@ -86,3 +86,12 @@ def test_names_units_and_zone_from_the_user(counts: Path) -> None:
     assert (manifest.channels[0].name, manifest.channels[0].unit) == ("flow", "veh/h")
     assert manifest.start == "2024-01-01 00:00:00+01:00"
     assert manifest.missing == (-1,)
+
+
+@pytest.mark.parametrize(("step", "words"), [("1month", "1 month"), ("1year", "1 year")])
+def test_steps_of_a_calendar_are_said_by_the_user(tmp_path: Path, step: str, words: str) -> None:
+    np.save(tmp_path / "n.npy", np.random.default_rng(0).random((30, 3)))
+    flags = ("--start", "1990-01-01", "--step", step)
+    done = dynst_here("data", "import", "n.npy", "s", *flags, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"a step every {words}" in " ".join(done.stdout.split())

@@ -279,7 +279,7 @@ class _Blocks:
             ) from error
 
     def _values(self, batch: pa.RecordBatch) -> np.ndarray:
-        columns = [_floats(batch.column(name)) for name in self.names]
+        columns = [_floats(column) for column in batch.columns[-len(self.names) :]]
         if self.shape == (len(columns), 1):
             return np.stack(columns, axis=1)[:, :, None]
         values = np.full((batch.num_rows, *self.shape), np.nan)
@@ -294,5 +294,6 @@ class _Blocks:
 
 
 def _floats(column: pa.Array) -> np.ndarray:
-    values: np.ndarray = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    numbers = column if column.type == pa.float64() else column.cast(pa.float64())
+    values: np.ndarray = numbers.to_numpy(zero_copy_only=False)
     return values

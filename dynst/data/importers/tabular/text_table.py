@@ -123,15 +123,12 @@ class TextTable(Table):
         """Texts without blanks around them, null where they are a usual mark."""
         for place in range(len(wanted), batch.num_columns):
             self._refuse_filled(batch.column(place), before, batch.schema.names[place])
-        if not text.intersection(wanted):
-            return batch.select(wanted)
-        columns = [
-            _trimmed(batch.column(name), NAME_MARKS if name == self.named else USUAL_MARKS)
-            if name in text
-            else batch.column(name)
-            for name in wanted
-        ]
-        return pa.record_batch(columns, names=wanted)
+        clean = batch.select(wanted) if batch.num_columns > len(wanted) else batch
+        for name in text.intersection(wanted):
+            place = wanted.index(name)
+            marks = NAME_MARKS if name == self.named else USUAL_MARKS
+            clean = clean.set_column(place, name, _trimmed(clean.column(place), marks))
+        return clean
 
     def _refuse_filled(self, cells: pa.Array, before: int, name: str) -> None:
         filled = pc.not_equal(pc.utf8_trim_whitespace(cells), "")

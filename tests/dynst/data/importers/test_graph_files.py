@@ -15,6 +15,7 @@ from dynst.data.importers.graphs.graph_files import WeightKind, read_graph
 from dynst.data.importers.import_store import GraphOptions, ImportReport, import_store
 from dynst.data.store import open_store
 from dynst.errors import DataError
+from tests.conftest import shared_data
 
 IDS = ("400001", "400017", "400030", "400045")
 Triples = dict[tuple[str, str], Any]
@@ -504,7 +505,11 @@ def test_a_weight_without_a_telling_name_is_a_proximity_or_asked_about(
     folder, ids = tmp_path_factory.mktemp("w"), tuple("ABCDEFG")
     rows = [(ids[at], ids[at + 1], value) for at, value in enumerate(values)]
     pd.DataFrame(rows, columns=["from", "to", name]).to_csv(folder / "g.csv", index=False)
-    if max(values) > 1.001:
+    codes = name == "lanes" and all(value == int(value) for value in values)
+    if codes and set(values) != {1.0}:
+        with pytest.raises(DataError, match=r"'lanes' holds whole numbers.*rename it to weight"):
+            read_graph(folder / "g.csv", ids)
+    elif max(values) > 1.001:
         with pytest.raises(DataError, match="--weights distance or --weights proximity"):
             read_graph(folder / "g.csv", ids)
     elif max(values) <= 1:
@@ -514,7 +519,7 @@ def test_a_weight_without_a_telling_name_is_a_proximity_or_asked_about(
 
 
 def graphs_only() -> Path:
-    folder = Path("/work/shared/data/graphs_only")
+    folder = shared_data() / "graphs_only"
     if not folder.is_dir():
         pytest.skip("needs the shared data")
     return folder

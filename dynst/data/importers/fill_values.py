@@ -68,6 +68,7 @@ FAR = 10  # ranges of all others lie between them and a value that is no usual s
 LAYERS = 8  # of extremes that are looked at in a block
 SAMPLED_VALUES, MOST_SAMPLED = 20_000, 500_000  # of a block, and of all
 LEAST_LARGE = 2.0**17  # below it float32 keeps hundredths
+LOOKED_AT = 250  # steps and sensors of a block
 LOST = 0.5  # of a typical change must be kept
 
 
@@ -134,7 +135,7 @@ class _Channel:
 
     def watch_changes(self, values: np.ndarray) -> None:
         """``values [N, S]``, to learn whether float32 keeps how they change."""
-        part = values[:1000, :1000]
+        part = values[:LOOKED_AT, :LOOKED_AT]
         fences = self.low - GAP * (self.high - self.low), self.high + GAP * (self.high - self.low)
         inside = (part >= fences[0]) & (part <= fences[1])
         largest = float(np.abs(part, where=inside, out=np.zeros(part.shape)).max(initial=0.0))

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from tests.conftest import shared_data
 from tests.dynst.data.importers.netcdf_files import take
 
-SHARED = Path("/work/shared/data")
+SHARED = shared_data()
 GRIDS = sorted(SHARED.glob("**/*.nc")) + sorted(SHARED.glob("**/*.zarr.zip"))
 FRAMES = sorted(SHARED.glob("graph/**/*.h5"))
 TAXI = sorted(SHARED.glob("formats/taxibj*/*.h5"))

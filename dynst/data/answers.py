@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from dynst.data.manifest import Manifest, Question
 from dynst.data.store import MANIFEST, SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
 from dynst.errors import ConfigError
+from dynst.storage.files import replace_text
 
 __all__ = ["answer_questions", "reminder"]
 
@@ -48,7 +48,8 @@ def answer_questions(path: Path | str, missing: tuple[float, ...] = ()) -> Senso
                 f"declare another"
             )
     if not missing:
-        _write_manifest(path, store.manifest.model_copy(update={"questions": ()}))
+        settled = store.manifest.model_copy(update={"questions": ()})
+        replace_text(path / MANIFEST, settled.model_dump_json(indent=2))
     else:
         left = tuple(question for question in open_ if question not in answered)
         _rewrite(store, answered, left)
@@ -75,12 +76,6 @@ def _means(question: Question, values: tuple[float, ...]) -> bool:
     return any(np.float32(question.value) == np.float32(value) for value in values)
 
 
-def _write_manifest(path: Path, manifest: Manifest) -> None:
-    draft = path / f".{MANIFEST}"
-    draft.write_text(manifest.model_dump_json(indent=2))
-    os.replace(draft, path / MANIFEST)
-
-
 def _rewrite(store: SensorStore, answered: list[Question], left: tuple[Question, ...]) -> None:
     """Write the store anew beside itself, then put it in its place."""
     path, manifest = store.path, store.manifest
@@ -95,13 +90,11 @@ def _rewrite(store: SensorStore, answered: list[Question], left: tuple[Question,
         clock=manifest.clock,
         step=manifest.step if manifest.clock.unit == "second" else None,
         questions=left,
-        missing=(*manifest.missing, *markers),
     )
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         fresh, old = Path(folder) / "new", Path(folder) / "old"
-        plain = replace(origin, missing=())
-        with StoreWriter(fresh, plain, manifest.channels, store.sensors, store.edges) as writer:
-            writer.declared = origin.missing
+        with StoreWriter(fresh, origin, manifest.channels, store.sensors, store.edges) as writer:
+            writer.declared = (*manifest.missing, *markers)
             _copy(store, answered, writer)
         os.rename(path, old)
         try:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import cftime
@@ -20,6 +20,8 @@ __all__ = [
     "Clock",
     "Transitions",
     "Unit",
+    "month_number",
+    "offset_text",
     "parse_zone",
     "step_text",
 ]
@@ -181,7 +183,7 @@ class Clock(BaseModel):
         if self.zone is None:
             return list(map(str, texts))
         return [
-            text + _offset_text(shift)
+            text + offset_text(shift)
             for text, shift in zip(texts.tolist(), (local - time).tolist(), strict=True)
         ]
 
@@ -249,13 +251,17 @@ def parse_zone(name: str) -> ZoneInfo | timedelta:
         raise ValueError(f"'{name}' is no offset such as +09:00")
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError) as error:  # ZoneInfoNotFoundError is a KeyError
+    except (OSError, ValueError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
         raise ValueError(f"'{name}' is no time zone such as Europe/Berlin") from error
-    except KeyError:
-        raise ValueError(f"'{name}' is no time zone such as Europe/Berlin") from None
 
 
-def _offset_text(seconds: int) -> str:
+def month_number(date: Any) -> int:
+    """Months since January 1970 of a datetime or one of cftime's, as a clock of months counts."""
+    return int((date.year - EPOCH) * 12 + date.month - 1)
+
+
+def offset_text(seconds: int) -> str:
+    """``+09:00`` for the seconds that a clock is ahead of UTC."""
     sign, minutes = "-" if seconds < 0 else "+", abs(seconds) // 60
     return f"{sign}{minutes // 60:02d}:{minutes % 60:02d}"
 

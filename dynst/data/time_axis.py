@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cftime
 import numpy as np
 
-from dynst.data.clock import Clock, step_text
+from dynst.data.clock import Clock, month_number, step_text
 from dynst.errors import DataError
 
 __all__ = ["TimeAxis", "time_axis"]
@@ -101,7 +101,7 @@ def _months(time: np.ndarray, clock: Clock) -> np.ndarray | None:
         within = local - months.astype("datetime64[s]").astype(np.int64)
     else:
         dates = cftime.num2date(local, "seconds since 1970-01-01", clock.calendar)
-        number = np.array([(date.year - 1970) * 12 + date.month - 1 for date in dates], np.int64)
+        number = np.array([month_number(date) for date in dates], np.int64)
         within = np.array([(date.day - 1) * DAY + date.hour * 3600 for date in dates])
     same_place = within.max() - within.min() <= SAME_DAY
     return number if same_place and (np.diff(number) > 0).all() else None

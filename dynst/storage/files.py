@@ -1,12 +1,13 @@
-"""The file system behind an address."""
+"""The file system behind an address, and files that are replaced whole."""
 
+import os
 from pathlib import Path
 
 from pyarrow import fs
 
 from dynst.storage.addresses import is_remote
 
-__all__ = ["file_system"]
+__all__ = ["file_system", "replace_text"]
 
 
 def file_system(address: str) -> tuple[fs.FileSystem, str]:
@@ -17,3 +18,10 @@ def file_system(address: str) -> tuple[fs.FileSystem, str]:
         return fs.LocalFileSystem(), str(Path(address).expanduser().resolve())
     files, root = fs.FileSystem.from_uri(address)
     return files, root
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a local file whole or not at all, through a draft beside it."""
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(text, encoding="utf-8")
+    os.replace(draft, path)

@@ -12,53 +12,13 @@ from dynst.data.manifest import Question
 
 __all__ = ["FillValues"]
 
-NEGATIVE = (
-    1,
-    9,
-    77,
-    88,
-    99,
-    99.9,
-    127,
-    999,
-    999.9,
-    8888,
-    9999,
-    9999.9,
-    99999,
-    999999,
-    32766,
-    32767,
-    32768,
-)
-NEGATIVE_POWERS = (2147483648, 1e20, 1e30, 1e34, 1e37, 3.4028235e38)
-POSITIVE = (
-    99,
-    99.9,
-    255,
-    999,
-    999.9,
-    6999,
-    7999,
-    8888,
-    9999,
-    9999.9,
-    88888,
-    99999,
-    999999,
-    32766,
-    32767,
-    65535,
-    2147483647,
-)
-POSITIVE_POWERS = (1e20, 9.96921e36, 1e30, 1e34, 1e35, 1e36, 1e37, 3.4028235e38)
+NEGATIVE = "1 9 77 88 99 99.9 127 999 999.9 8888 9999 9999.9 99999 999999 32766 32767 32768"
+NEGATIVE += " 2147483648 1e20 1e30 1e34 1e37 3.4028235e38"
+POSITIVE = "99 99.9 255 999 999.9 6999 7999 8888 9999 9999.9 88888 99999 999999 32766 32767 65535"
+POSITIVE += " 2147483647 1e20 9.96921e36 1e30 1e34 1e35 1e36 1e37 3.4028235e38"
 SENTINELS = frozenset(
     float(np.float32(value))
-    for value in (
-        *(-size for size in (*NEGATIVE, *NEGATIVE_POWERS)),
-        *POSITIVE,
-        *POSITIVE_POWERS,
-    )
+    for value in (*(f"-{size}" for size in NEGATIVE.split()), *POSITIVE.split())
 )
 ZERO_SHARE = 0.005  # fewer zeros are readings
 NEAR_ZERO, MASS = 0.02, 10  # zeros are a mass if they are so many times what lies just above them
@@ -96,8 +56,9 @@ class _Channel:
         inside = [value for value in self.suspects if low <= value <= high]
         for value in inside:
             self.suspects[value] += int((flat == value).sum())
+        fences = self._fences()
         for _ in range(LAYERS):
-            suspect = self._suspect(flat, low, high)
+            suspect = _suspect(flat, low, high, fences)
             if suspect is None:
                 break
             if suspect not in self.suspects:
@@ -119,19 +80,11 @@ class _Channel:
             self.thinned *= 2
             self.samples = [part[::2].copy() for part in self.samples]
 
-    def _suspect(self, flat: np.ndarray, low: float, high: float) -> float | None:
-        """An extreme that may be no reading, if one is."""
-        if high == 0 or _usual(high) or high > self._far(1):
-            return high
-        if low == 0 or _usual(low) or low < self._far(-1):
-            return low
-        if low < 0 and high > 0 and float(np.fmin.reduce(flat[flat > low])) >= 0:
-            return low
-        return None
-
-    def _far(self, side: int) -> float:
+    def _fences(self) -> tuple[float, float]:
+        """Beyond which an extreme of the latest block is looked at."""
         low, high = np.percentile(self.samples[-1], [25, 75])
-        return float(high if side > 0 else low) + side * FENCES * max(float(high - low), 1e-9)
+        width = FENCES * max(float(high - low), 1e-9)
+        return float(low) - width, float(high) + width
 
     def watch_changes(self, values: np.ndarray) -> None:
         """``values [N, S]``, to learn whether float32 keeps how they change."""
@@ -264,6 +217,19 @@ class FillValues:
             )
             for name, (spacing, change) in lost.items()
         )
+
+
+def _suspect(
+    flat: np.ndarray, low: float, high: float, fences: tuple[float, float]
+) -> float | None:
+    """An extreme that may be no reading, if one is."""
+    if high == 0 or _usual(high) or high > fences[1]:
+        return high
+    if low == 0 or _usual(low) or low < fences[0]:
+        return low
+    if low < 0 and high > 0 and float(np.fmin.reduce(flat[flat > low])) >= 0:
+        return low
+    return None
 
 
 def _usual(value: float) -> bool:

@@ -17,6 +17,7 @@ from dynst.data.importers.report import Finding, ImportReport, assumed, known
 from dynst.data.importers.resample import resampled
 from dynst.data.importers.source import Block, only_channels
 from dynst.data.importers.text_marks import refuse_absent_marks
+from dynst.data.importers.unused_flags import refuse_unused
 from dynst.data.manifest import Channel, Question
 from dynst.data.sensor_table import Sensors
 from dynst.data.time_axis import TimeAxis
@@ -27,17 +28,6 @@ __all__ = ["GraphOptions", "ImportReport", "import_store"]
 
 
 SETTLED = "none"  # in place of a value that means missing
-OWN_TIMES = "the file has times of its own"
-WHY_UNUSED = {
-    "--start": OWN_TIMES,
-    "--step": OWN_TIMES,
-    "--aggregate": "there is no --resample",
-    "--neighbours": "the graph is not made from positions",
-    "--weights": "there is no graph with weights",
-    "--day-first": "the dates have one order of day and month only",
-    "--zone": "the file has no times",
-    "--sensor-column": "no column names sensors",
-}
 
 
 @dataclass(frozen=True)
@@ -108,7 +98,8 @@ def import_store(
     try:
         source = _named(only_channels(reader.read(path, options), options), options)
         refuse_absent_marks(path, marks, options.encoding)
-        return _copy(resampled(source, options), path, store, name, missing, options, graph)
+        source = resampled(source, options)
+        return _copy(source, path, store, name, options, graph, asked=SETTLED not in missing)
     except DynstError as error:
         text, files = str(error), (path, graph.graph, graph.positions, graph.sensors)
         raise (
@@ -141,15 +132,14 @@ def _copy(
     path: Path,
     store: Path,
     name: str,
-    missing: tuple[float | str, ...],
     options: ReadOptions,
     graph: GraphOptions,
+    *,
+    asked: bool,
 ) -> ImportReport:
     source, placed = _with_positions(source, graph)
     edges, joined = _edges(source, graph, options)
-    numbers = tuple(mark for mark in missing if not isinstance(mark, str))
-    settled = SETTLED in missing
-    suspects = FillValues([channel.name for channel in source.channels], numbers)
+    suspects = FillValues([channel.name for channel in source.channels], options.markers)
     if source.aggregated:
         source.observers.append(suspects.watch)
     origin = Origin(
@@ -159,7 +149,7 @@ def _copy(
         grid=source.grid,
         clock=source.clock,
         step=None if options.resample is None else int(options.resample.total_seconds()),
-        missing=() if source.aggregated else numbers,  # else they are left out already
+        missing=() if source.aggregated else options.markers,  # else they are left out already
     )
     sensors = Sensors(source.ids, source.positions)
     described: tuple[Finding, ...] = ()
@@ -171,8 +161,9 @@ def _copy(
             if not source.aggregated:
                 suspects.watch(values)
             suspects.watch_changes(values)
-        _refuse_unused(source, options, graph)
-        writer.questions, writer.declared = () if settled else suspects.questions(), numbers
+        refuse_unused(source.kind, [*options.unused(), *_unused(source, graph)])
+        writer.questions = suspects.questions() if asked else ()
+        writer.declared = options.markers
         if source.aggregated:
             _refuse_mixed(writer.questions)
     findings = (
@@ -240,18 +231,10 @@ def _named(source: Source, options: ReadOptions) -> Source:
     return replace(source, channels=tuple(channels))
 
 
-def _refuse_unused(source: Source, options: ReadOptions, graph: GraphOptions) -> None:
-    """A flag that had no effect shows that the file is not what the user thinks it is."""
-    unused = options.unused()
+def _unused(source: Source, graph: GraphOptions) -> list[str]:
+    """Flags of the graph that had no effect."""
     built = graph.graph is None and source.edges is None and source.positions is not None
-    if graph.neighbours != GraphOptions().neighbours and not built:
-        unused.append("--neighbours")
-    if unused:
-        why = WHY_UNUSED.get(unused[0], f"the file was read as {source.kind}, which needs none")
-        raise DataError(
-            f"{unused[0]} had no effect, since {why}; leave it out, or force another form with "
-            f"--kind"
-        )
+    return ["--neighbours"] if graph.neighbours != GraphOptions().neighbours and not built else []
 
 
 def _checked(source: Source, blocks: Iterator[Block]) -> Iterator[Block]:

@@ -1,23 +1,22 @@
 """Small tables of text beside the readings: graphs, positions, attributes of sensors."""
 
 import csv
-import gzip
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 import pandas as pd
 
+from dynst.data.importers.tabular.encodings import Encoding, open_text
 from dynst.errors import DataError, in_one_line
 
-__all__ = ["ENCODING", "Head", "open_text", "read_cells", "read_head", "words"]
+__all__ = ["UTF8", "Head", "read_cells", "read_head", "words"]
 
 QUOTED = re.compile(r'"[^"]*"')
-ENCODING = "utf-8-sig"
+UTF8 = Encoding("utf-8")
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,6 @@ class Head:
         return max(len(self.first), len(self.second))
 
 
-def open_text(path: Path) -> TextIO:
-    """A text file, unpacked if its name ends in .gz."""
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding=ENCODING, newline="")
-    return path.open(encoding=ENCODING, newline="")
-
-
 def read_head(path: Path) -> Head:
     """The separator and the first two lines.
 
@@ -54,7 +46,7 @@ def read_head(path: Path) -> Head:
         DataError: the file is empty, cannot be opened, or is no UTF-8.
     """
     try:
-        with open_text(path) as file:
+        with open_text(path, UTF8) as file:
             lines = list(islice((line for line in file if line.strip()), 2))
     except UnicodeDecodeError as error:
         raise DataError(f"{path} must be UTF-8 text, but is not; save it so") from error
@@ -90,7 +82,7 @@ def read_cells(path: Path, head: Head, *, named_rows: bool = False) -> pd.DataFr
             index_col=False,
             dtype=str,
             keep_default_na=False,
-            encoding=ENCODING,
+            encoding=UTF8.with_mark,
             on_bad_lines="error",
         )
     except UnicodeDecodeError as error:

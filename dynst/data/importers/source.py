@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from dynst.data.clock import COUNTED, SECONDS, Clock, parse_zone
+from dynst.data.clock import COUNTED, SECONDS, Clock, month_number, parse_zone
 from dynst.data.edges import Edges
 from dynst.data.importers.graphs.weighted_pairs import WeightKind
 from dynst.data.importers.report import Finding, assumed
@@ -245,7 +245,7 @@ def steps_from(
 ) -> tuple[int, int, Clock]:
     """The first time and the step in the unit of the clock, which is also given."""
     if isinstance(step, Months):
-        return (start.year - 1970) * 12 + start.month - 1, int(step), Clock(unit="month")
+        return month_number(start), int(step), Clock(unit="month")
     options.apply("zone")
     clock = Clock(zone=options.zone)
     local = np.array([np.datetime64(start, "s").astype(np.int64)])

@@ -1,9 +1,9 @@
 """Whether a file holds the texts that the user says mean missing."""
 
-import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
+from dynst.data.importers.tabular.encodings import open_bytes
 from dynst.errors import DataError
 
 __all__ = ["refuse_absent_marks"]
@@ -32,7 +32,7 @@ def refuse_absent_marks(path: Path, marks: Sequence[str], encoding: str | None) 
     }
     absent = list(wanted)
     tail = b""
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    with open_bytes(path) as file:
         while absent and (block := file.read(BLOCK_BYTES)):
             part = tail + block
             absent = [mark for mark in absent if not any(text in part for text in wanted[mark])]

@@ -7,7 +7,7 @@ from dynst.data import auckland
 from dynst.data.answers import reminder
 from dynst.data.patches import patched_store
 from dynst.data.remote import fetch_store
-from dynst.data.store import SensorStore, open_store, read_manifest
+from dynst.data.store import SensorStore, open_store
 from dynst.experiment.experiment import Experiment
 from dynst.notices import notice
 from dynst.selection.baselines import check_size
@@ -44,8 +44,10 @@ def find_store(name: str, patch: tuple[int, int] | None = None) -> SensorStore:
         DataError: there is no usable store.
         ConfigError: it has no grid to cut into patches.
     """
-    folder = _folder_of(name)
-    store = open_store(folder)
+    return _patched(open_store(_folder_of(name)), patch)
+
+
+def _patched(store: SensorStore, patch: tuple[int, int] | None) -> SensorStore:
     return store if patch is None else patched_store(store, patch, home() / "stores")
 
 
@@ -76,8 +78,7 @@ def store_for(job: JobSpec) -> SensorStore:
             not fit it.
     """
     config = config_of(job)
-    store = find_store(job.data.store, job.data.patch)
-    _remind(job.data.store)
+    store = _store_of(job)
     experiment = Experiment(store, config)
     experiment.check_model()
     experiment.check_scheme()
@@ -95,8 +96,7 @@ def curve_store_for(job: JobSpec) -> SensorStore:
         DynstError: as for ``store_for``.
     """
     config = config_of(job)
-    store = find_store(job.data.store, job.data.patch)
-    _remind(job.data.store)
+    store = _store_of(job)
     Experiment(store, config).check_model()
     check_size(job.curve.baselines, len(store.sensors))
     for sparsity in job.curve.sparsities:
@@ -106,10 +106,12 @@ def curve_store_for(job: JobSpec) -> SensorStore:
     return store
 
 
-def _remind(name: str) -> None:
-    """A value that may mean missing is asked about until someone answers."""
-    for text in reminder(read_manifest(_folder_of(name)), name):
+def _store_of(job: JobSpec) -> SensorStore:
+    """The job's store; a value that may mean missing is asked about until someone answers."""
+    store = open_store(_folder_of(job.data.store))
+    for text in reminder(store.manifest, job.data.store):
         notice(text)
+    return _patched(store, job.data.patch)
 
 
 def ablation_store_for(job: JobSpec) -> SensorStore:

@@ -14,6 +14,7 @@ from typing import Any
 
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
+from dynst.storage.files import replace_text
 from dynst_platform.errors import BusyError
 from dynst_platform.forms import VERSION, todays
 from dynst_platform.tracking.report_file import REPORTS, ReportReader, now_ms
@@ -85,10 +86,8 @@ class Cursor:
     def move(self, **changes: Any) -> None:
         with self._one_at_a_time:
             self.state = replace(self.state, **changes)
-            draft = self.folder / f".{CURSOR}"
             document = {VERSION: 1, **asdict(self.state)}
-            draft.write_text(json.dumps(document, indent=1), encoding="utf-8")
-            os.replace(draft, self.folder / CURSOR)
+            replace_text(self.folder / CURSOR, json.dumps(document, indent=1))
 
 
 def queued(cursor: Cursor) -> int:

@@ -24,7 +24,6 @@ from dynst.data.importers.columns.spread_times import refuse_seasons, refuse_spr
 from dynst.data.importers.columns.stamps import Stamps
 from dynst.data.importers.columns.times import find_stamps
 from dynst.data.importers.columns.zones import zone_findings
-from dynst.data.importers.formats import long_table
 from dynst.data.importers.formats.tables import Table, is_table, open_table
 from dynst.data.importers.repeats import refuse_disorder
 from dynst.data.importers.report import Finding, known
@@ -44,7 +43,8 @@ LEAST_ROWS = 4  # that can tell whether times repeat
 
 
 def matches(path: Path, options: ReadOptions) -> bool:
-    return is_table(path) and not long_table.matches(path, options)
+    """Whatever other table is left: ``READERS`` asks the long one first."""
+    return is_table(path)
 
 
 def read(path: Path, options: ReadOptions) -> Source:
@@ -59,12 +59,11 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
     refuse_spread_times(columns, stamps)
     if stamps is not None:
         refuse_seasons(columns, stamps)
-    aside = aside_of_wide(columns, stamps.columns if stamps else [])
-    names = [name for name in table.columns if name not in aside]
+    times = stamps.columns if stamps else []
+    aside = aside_of_wide(columns, times)
+    names = [name for name in table.columns if name not in {*aside, *times}]
+    notes = [name for name, why in aside.items() if why == NOTE]
     if stamps is not None:
-        names = [name for name in names if name not in stamps.columns]
-    if stamps is not None:
-        notes = [name for name, why in aside.items() if why == NOTE]
         refuse_quantity_values(columns, stamps, notes)
     _refuse_positions(columns, names, timed=stamps is not None)
     _refuse_texts(columns, names)
@@ -93,7 +92,7 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
             stamps,
             reader,
             options,
-            _hint(aside),
+            _hint(notes),
         ),
         clock=clock,
         findings=(
@@ -109,9 +108,8 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
     )
 
 
-def _hint(aside: dict[str, str]) -> str:
+def _hint(notes: list[str]) -> str:
     """Texts of which the first rows do not show that they name sensors."""
-    notes = [name for name, why in aside.items() if why == NOTE]
     return f"; or say --sensor-column '{notes[0]}' if it names the sensor of a row" if notes else ""
 
 

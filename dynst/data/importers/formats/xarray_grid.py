@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from dynst.data.clock import Clock
 from dynst.data.importers.formats.netcdf.blocks import EXPVER, Readings
 from dynst.data.importers.formats.netcdf.coordinates import refuse_others
 from dynst.data.importers.formats.netcdf.opening import is_netcdf4, open_dataset
@@ -16,7 +17,7 @@ from dynst.data.importers.formats.netcdf.own_times import (
     refuse_own_times,
     refuse_several,
 )
-from dynst.data.importers.formats.netcdf.places import places_of
+from dynst.data.importers.formats.netcdf.places import Places, places_of
 from dynst.data.importers.formats.netcdf.ragged import (
     Ragged,
     RaggedReadings,
@@ -71,6 +72,24 @@ def read(path: Path, options: ReadOptions) -> Source:
     places = places_of(data, places_names, options)
     versions = [EXPVER] if EXPVER in array.dims else []
     readings = Readings(data, names, [time_name, *versions, *places_names], time)
+    return _source(places, readings, clock, (*selected, *single, *timed))
+
+
+def _ragged(ragged: Ragged, options: ReadOptions) -> Source:
+    data = ragged.data
+    (time, clock, timed), row = ragged.times(options)
+    names = variables(data, options)
+    ragged.check(names)
+    places = ragged.places(options)
+    along = [ragged.samples, ragged.instances]
+    readings = RaggedReadings(data, names, along, time, ragged, row)
+    return _source(places, readings, clock, timed)
+
+
+def _source(
+    places: Places, readings: Readings, clock: Clock, findings: Sequence[Finding]
+) -> Source:
+    data, names = readings.data, readings.names
     return Source(
         KIND,
         places.ids,
@@ -82,35 +101,7 @@ def read(path: Path, options: ReadOptions) -> Source:
         grid=places.grid,
         clock=clock,
         findings=(
-            *selected,
-            *single,
-            *timed,
-            *places.findings,
-            *readings.findings(),
-            *left_out(data, names, places.used),
-        ),
-        late_findings=readings.late_findings,
-    )
-
-
-def _ragged(ragged: Ragged, options: ReadOptions) -> Source:
-    data = ragged.data
-    (time, clock, timed), row = ragged.times(options)
-    names = variables(data, options)
-    ragged.check(names)
-    places = ragged.places(options)
-    along = [ragged.samples, ragged.instances]
-    readings = RaggedReadings(data, names, along, time, ragged, row)
-    return Source(
-        KIND,
-        places.ids,
-        _channels(data, names),
-        readings.blocks,
-        positions=places.positions,
-        geometry=places.geometry,
-        clock=clock,
-        findings=(
-            *timed,
+            *findings,
             *places.findings,
             *readings.findings(),
             *left_out(data, names, places.used),

@@ -9,7 +9,7 @@ import pandas as pd
 from dynst.data.importers.graphs.edge_columns import has_ends
 from dynst.data.importers.graphs.matrices import Matrix
 from dynst.data.importers.names import SensorNames, tidy
-from dynst.data.importers.small_tables import ENCODING, Head, read_cells
+from dynst.data.importers.small_tables import UTF8, Head, read_cells
 from dynst.data.importers.text_cells import is_number
 from dynst.errors import DataError, in_one_line
 
@@ -160,7 +160,7 @@ def _body(path: Path, head: Head, skip: int) -> pd.DataFrame:
             skiprows=skip,
             dtype={0: str},
             keep_default_na=False,
-            encoding=ENCODING,
+            encoding=UTF8.with_mark,
             low_memory=False,
         )
     except (OSError, ValueError) as error:

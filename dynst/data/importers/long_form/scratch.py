@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from dynst.data.importers.resample import Steps, marked, values_of
-from dynst.data.importers.source import BLOCK_BYTES, Block
+from dynst.data.importers.source import BLOCK_BYTES, Block, array_blocks
 
 __all__ = ["Filling", "Keys", "Scratch", "StepScratch"]
 
@@ -74,8 +74,7 @@ class Scratch(Filling):
         self._values[np.searchsorted(self._time, time), sensors, channel] = numbers
 
     def blocks(self) -> Iterator[Block]:
-        for part in _parts(self._shape):
-            yield self._time[part], np.asarray(self._values[part])
+        yield from array_blocks(self._time, self._values)()
 
 
 class StepScratch(Filling):

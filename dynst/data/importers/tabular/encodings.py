@@ -10,7 +10,7 @@ from dynst.data.importers.report import Finding, known
 from dynst.data.importers.source import ReadOptions
 from dynst.errors import DataError
 
-__all__ = ["Encoding", "find_encoding", "open_text", "refuse_undecodable"]
+__all__ = ["Encoding", "find_encoding", "open_bytes", "open_text", "refuse_undecodable"]
 
 HEAD_BYTES = 2**20
 MARKS = (
@@ -43,7 +43,7 @@ def find_encoding(path: Path, options: ReadOptions) -> Encoding:
         DataError: the start of the file is no UTF-8 and has no byte order mark, or the encoding
             that the user names is none, or contradicts that mark.
     """
-    with _open_bytes(path) as file:
+    with open_bytes(path) as file:
         head = file.read(HEAD_BYTES)
     marked = next((name for mark, name in MARKS if head.startswith(mark)), None)
     if options.encoding is not None:
@@ -71,7 +71,7 @@ def open_text(path: Path, encoding: Encoding, errors: str = "strict") -> TextIO:
 def refuse_undecodable(path: Path, encoding: Encoding) -> None:
     """Raise DataError with the first line whose bytes are none of the encoding, if there is one."""
     if encoding.name == "utf-8":
-        with _open_bytes(path) as file:
+        with open_bytes(path) as file:
             for number, line in enumerate(file, start=1):
                 _refuse_bytes(line, number)
         return
@@ -87,7 +87,8 @@ def refuse_undecodable(path: Path, encoding: Encoding) -> None:
         ) from error
 
 
-def _open_bytes(path: Path) -> BinaryIO:
+def open_bytes(path: Path) -> BinaryIO:
+    """The bytes of a file, ``.gz`` unpacked."""
     opener = gzip.open if path.suffix == ".gz" else open
     return cast(BinaryIO, opener(path, "rb"))
 

@@ -12,7 +12,7 @@ from dynst.data.importers.source import ReadOptions
 from dynst.data.importers.times.bad_cells import BadCell
 from dynst.data.importers.times.numbers import NUMBER_FORMATS
 from dynst.data.importers.times.texts import Written, shape_of
-from dynst.data.importers.times.zones import UTC_NAMES, offset_name
+from dynst.data.importers.times.zones import UTC_NAMES, offset_name, offset_seconds
 from dynst.errors import DataError
 
 __all__ = ["FormatParser", "TextParser", "decide_texts", "microseconds_of"]
@@ -211,7 +211,7 @@ def _zone(
         for part in parts()
         for offset in pd.Series(part).dropna().astype(str).str.extract(OFFSET)[0].dropna().unique()
     )
-    names = [offset_name(_offset_seconds(offset)) for offset in offsets]
+    names = [offset_name(offset_seconds(offset)) for offset in offsets]
     if len(set(names)) == 1:
         if names[0] == "UTC":
             return "UTC", ()
@@ -240,14 +240,6 @@ def _zone_names(parts: Callable[[], Iterable[Any]]) -> set[str]:
         texts = pd.Series(part).dropna().astype(str)
         found.update(texts.str.extract(ZONE_NAME)[0].dropna().unique())
     return found
-
-
-def _offset_seconds(text: str) -> int:
-    if text == "Z":
-        return 0
-    digits = text[1:].replace(":", "").ljust(4, "0")
-    seconds = int(digits[:2]) * 3600 + int(digits[2:]) * 60
-    return -seconds if text[0] == "-" else seconds
 
 
 def _parsed(texts: pd.Series, form: str) -> pd.Series:

@@ -4,7 +4,9 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["UTC_NAMES", "offset_name", "zone_name"]
+from dynst.data.clock import offset_text
+
+__all__ = ["UTC_NAMES", "offset_name", "offset_seconds", "zone_name"]
 
 UTC_NAMES = {"UTC", "GMT", "Z", "UTC+00:00"}
 
@@ -22,7 +24,14 @@ def zone_name(zone: Any) -> str:
 
 
 def offset_name(seconds: int) -> str:
-    """``+09:00`` for the seconds that a clock is ahead of UTC."""
-    minutes = abs(seconds) // 60
-    sign = "-" if seconds < 0 else "+"
-    return "UTC" if seconds == 0 else f"{sign}{minutes // 60:02d}:{minutes % 60:02d}"
+    """``+09:00``, or ``UTC``, for the seconds that a clock is ahead of UTC."""
+    return "UTC" if seconds == 0 else offset_text(seconds)
+
+
+def offset_seconds(text: str) -> int:
+    """Seconds that a clock is ahead of UTC, from ``+09:00``, ``-0330``, ``+9``; 0 for a name."""
+    if text[:1] not in {"+", "-"}:
+        return 0
+    digits = text[1:].replace(":", "")
+    hours, minutes = (digits, "0") if len(digits) <= 2 else (digits[:-2], digits[-2:])
+    return (-1 if text[0] == "-" else 1) * (int(hours) * 3_600 + int(minutes) * 60)

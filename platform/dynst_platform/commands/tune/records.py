@@ -3,13 +3,13 @@ and nothing else.
 """
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from dynst.sparsity.config import OLD_SCHEMES
+from dynst.storage.files import replace_text
 from dynst_platform.config.values import Overrides
 from dynst_platform.forms import VERSION, todays
 
@@ -96,8 +96,4 @@ class Records:
     def save(self, record: Record) -> None:
         """Whole or not at all."""
         path = trial_path(self.folder, record.number, ".json")
-        draft = path.with_suffix(".draft")
-        draft.write_text(
-            json.dumps({VERSION: len(UPGRADES) + 1, **asdict(record)}), encoding="utf-8"
-        )
-        os.replace(draft, path)
+        replace_text(path, json.dumps({VERSION: len(UPGRADES) + 1, **asdict(record)}))

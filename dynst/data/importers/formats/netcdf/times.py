@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dynst.data.clock import Calendar, Clock
+from dynst.data.clock import Calendar, Clock, month_number
 from dynst.data.importers.formats.netcdf.seconds import CLEAR, SECOND, Unclear, whole_seconds
 from dynst.data.importers.formats.netcdf.units import SECONDS_OF, plain
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions, step_times
 from dynst.data.importers.times.reader import times_of
+from dynst.data.importers.times.zones import offset_seconds
 from dynst.errors import DataError
 
 __all__ = ["Times", "counts_since", "read_cf_times", "times_or_counts"]
@@ -125,17 +126,10 @@ def _since(attributes: dict[Any, Any], name: str) -> _Since:
             f"units of '{name}' are '{units}', but the calendar {told} has no such date ({error}); "
             f"mend them in the file"
         ) from error
-    start += pd.Timedelta(seconds=float(f"0.{part or 0}") - _offset(zone)).to_pytimedelta()
+    start += pd.Timedelta(
+        seconds=float(f"0.{part or 0}") - offset_seconds(zone or "")
+    ).to_pytimedelta()
     return _Since(unit, start, calendar, zone is not None)
-
-
-def _offset(zone: str | None) -> int:
-    """Seconds that the clock of a reference is ahead of UTC."""
-    if zone is None or zone[0] not in "+-":
-        return 0
-    digits = zone[1:].replace(":", "")
-    hours, minutes = (digits, "0") if len(digits) <= 2 else (digits[:-2], digits[-2:])
-    return (-1 if zone[0] == "-" else 1) * (int(hours) * 3_600 + int(minutes) * 60)
 
 
 def _months(values: np.ndarray, since: _Since, name: str) -> Times:
@@ -153,7 +147,7 @@ def _months(values: np.ndarray, since: _Since, name: str) -> Times:
             f"fixed length; write days since"
         )
     size = MONTHS[since.unit]
-    first = (since.start.year - 1970) * 12 + since.start.month - 1
+    first = month_number(since.start)
     middle = ", and parts of months stand for months" if rest else ""
     text = f"'{name}' counts calendar {'months' if size == 1 else 'years'}{middle}"
     said = assumed(text, "UDUNITS would count twelfths of a mean year; then write days since")

@@ -23,7 +23,7 @@ from dynst.errors import DataError
 __all__ = ["TextTable"]
 
 NAME_MARKS = tuple(mark for mark in USUAL_MARKS if mark.upper() != "NA")
-BLOCK_BYTES = 8 * 2**20
+BLOCK_BYTES = 4 * 2**20
 BLANKED = (
     " ",
     " NA",

@@ -34,6 +34,7 @@ READERS: tuple[Reader, ...] = (
     wide_table,
 )
 KINDS = tuple(reader.KIND for reader in READERS)
+SPREADSHEETS = {".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers"}
 
 
 def find_reader(
@@ -55,21 +56,21 @@ def find_reader(
     found = next((reader for reader in READERS if _matches(reader, path, options)), None)
     if found is not None:
         return found
-    inside = (
-        sorted(
-            child.name
-            for child in path.iterdir()
-            if any(_matches(reader, child, options) for reader in READERS)
-        )
-        if path.is_dir()
-        else []
-    )
-    hint = (
-        f"; inside it, these could be imported: {', '.join(inside)}"
-        if inside
-        else f"; force one with --kind ({', '.join(KINDS)})"
-    )
-    raise DataError(f"{path} is of no form that DynST knows{hint}")
+    raise DataError(f"{path} is of no form that DynST knows; {_remedy(path, options)}")
+
+
+def _remedy(path: Path, options: ReadOptions) -> str:
+    if path.suffix.lower() in SPREADSHEETS:
+        return "save the sheet with the readings as CSV (UTF-8), and import that file"
+    children = sorted(path.iterdir()) if path.is_dir() else []
+    inside = [
+        child.name
+        for child in children
+        if any(_matches(reader, child, options) for reader in READERS)
+    ]
+    if inside:
+        return f"inside it, these could be imported: {', '.join(inside)}"
+    return f"force one with --kind ({', '.join(KINDS)})"
 
 
 def _matches(reader: Reader, path: Path, options: ReadOptions) -> bool:

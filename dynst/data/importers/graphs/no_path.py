@@ -37,10 +37,10 @@ def without_markers(pairs: WeightedPairs) -> WeightedPairs:
     """
     infinite = np.isposinf(pairs.weight)
     if infinite.any():
-        pairs = pairs.only(~infinite, known(f"{infinite.sum()} infinite distances are no edges"))
+        pairs = pairs.only(~infinite, known(_distances(infinite, "infinite")))
     negative = pairs.weight < 0
     if negative.any():
-        text = f"{negative.sum()} negative distances are no edges"
+        text = _distances(negative, "negative")
         pairs = pairs.only(~negative, assumed(text, "remove them, or give the distance"))
     for _ in range(MOST_MARKERS):
         longest = _longest(pairs)
@@ -51,6 +51,13 @@ def without_markers(pairs: WeightedPairs) -> WeightedPairs:
             pairs.weight < longest.value, assumed(f"{text} and are no edges", "remove them")
         )
     return pairs
+
+
+def _distances(marked: np.ndarray, kind: str) -> str:
+    count = int(marked.sum())
+    return (
+        f"1 {kind} distance is no edge" if count == 1 else f"{count} {kind} distances are no edges"
+    )
 
 
 def _longest(pairs: WeightedPairs) -> _Longest | None:

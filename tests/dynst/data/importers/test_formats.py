@@ -288,6 +288,13 @@ def test_a_broken_table_is_one_clear_sentence(tmp_path: Path, change: str, messa
     assert not list(tmp_path.glob(".store*"))
 
 
+@pytest.mark.parametrize("name", ["counts.xlsx", "counts.XLS", "counts.ods"])
+def test_a_spreadsheet_is_to_be_saved_as_csv(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"PK\3\4 and whatever a spreadsheet holds")
+    with pytest.raises(DataError, match="save the sheet with the readings as CSV"):
+        import_store(tmp_path / name, tmp_path / "store")
+
+
 def test_two_readings_of_one_sensor_at_one_time(tmp_path: Path) -> None:
     lines = long(tmp_path).read_text().splitlines()
     (tmp_path / "twice.csv").write_text("\n".join([*lines, lines[3]]))

@@ -381,6 +381,17 @@ def test_a_marker_of_no_path_is_no_edge(tmp_path: Path, marker: float, words: st
     assert any("4 " in note and words in note and "no edges" in note for note in report.notes)
 
 
+@pytest.mark.parametrize(
+    ("marker", "note"),
+    [("inf", "1 infinite distance is no edge"), ("-1", "1 negative distance is no edge")],
+)
+def test_a_single_marker_is_one(tmp_path: Path, marker: str, note: str) -> None:
+    text = f"from,to,cost\n400001,400017,100\n400017,400030,300\n400030,400045,{marker}\n"
+    (tmp_path / "g.csv").write_text(text)
+    _, report = imported(tmp_path, tmp_path / "g.csv")
+    assert any(entry.startswith(note) for entry in report.notes)
+
+
 def test_markers_in_a_list_are_no_edges(tmp_path: Path) -> None:
     text = "from,to,cost\nA,B,100\nB,C,300\nA,C,99999\nC,A,-1\nC,B,inf\n"
     edges, _ = imported(tmp_path, written(tmp_path, text), ("A", "B", "C"))

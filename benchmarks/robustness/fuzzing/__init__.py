@@ -1,0 +1,1 @@
+"""Damaged files, jobs, models and stores, and what becomes of each."""

@@ -18,7 +18,14 @@ __all__ = [
 
 
 class DynstError(Exception):
-    """Base of all errors that a user can mend; the command line prints it and exits with code 2."""
+    """Base of all errors that a user can mend; the command line prints it and exits with code 2.
+
+    Its text is one line: what a file, a name or a library puts into it cannot break it, nor control
+    a terminal.
+    """
+
+    def __str__(self) -> str:
+        return _printable(super().__str__())
 
 
 class DataError(DynstError):
@@ -37,6 +44,17 @@ class CheckpointError(DynstError):
     """A checkpoint is of another format version, of another job, or damaged with none left before
     it.
     """
+
+
+def _printable(text: str) -> str:
+    """A text whose line breaks are blanks, and whose other invisible characters are escaped."""
+    line = " ".join(text.splitlines()) if "\n" in text else text
+    if line.isprintable():
+        return line
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in line
+    )
 
 
 def in_one_line(error: BaseException) -> str:

@@ -49,8 +49,8 @@ class DataFiles:
         if graph == GraphOptions():
             files = sorted(path for path in source.rglob("*") if path.is_file())
             damage_file(pick(files, rng), rng)
-        inside = list(source.iterdir())
-        path = inside[0] if len(inside) == 1 and graph == GraphOptions() else source
+        inside = [path for path in source.iterdir() if path.name not in GRAPHS]
+        path = inside[0] if len(inside) == 1 else source
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

@@ -11,6 +11,7 @@ __all__ = ["NASTY", "damage_bytes", "damage_file", "damage_tree", "pick"]
 
 Bytes = Callable[[bytes, np.random.Generator], bytes]
 CELLS = (
+    b"12.5", b"0", b"-1", b"17",
     b"1e400", b"-inf", b"nan", b"", b"9" * 400, b"1,5", b"0x10", b"\x00", b"\xff\xfe", b"\"",
     b"2024-02-30 00:00", b"31/31/2024", b"=1+1", b"\xf0\x9f\x92\xa7", b"-0", b"1_000", b"NULL",
 )  # fmt: skip
@@ -19,6 +20,8 @@ NASTY: tuple[Any, ...] = (
     "/", "a/b", "\0", "x" * 100_000, "[/h]", "no", "2024-01-01", "s3://key:secret@host/bucket",
     [], {}, [[]], {"": ""}, [1, "a", None], "mlflow.db", "stores", "💧", "\u202eabc", "$\\frac{$",
 )  # fmt: skip
+TEXTS = (".csv", ".dyna", ".geo", ".json", ".txt")
+ONE_CELL = 0.6  # share of the damaged texts in which only a cell is another
 MOST = 8  # places that are damaged in one file
 LONGEST = 64  # bytes of one damage
 
@@ -30,7 +33,9 @@ def pick(choices: Sequence[T], rng: np.random.Generator) -> T:
 
 def damage_file(path: Path, rng: np.random.Generator) -> None:
     """Change the bytes of a file, which stays where it is."""
-    path.write_bytes(damage_bytes(path.read_bytes(), rng))
+    content = path.read_bytes()
+    one_cell = path.suffix in TEXTS and rng.random() < ONE_CELL
+    path.write_bytes(_cell(content, rng) if one_cell else damage_bytes(content, rng))
 
 
 def damage_bytes(content: bytes, rng: np.random.Generator) -> bytes:

@@ -102,11 +102,10 @@ def import_store(
         return _copy(source, path, store, name, options, graph, asked=SETTLED not in missing)
     except DynstError as error:
         text, files = str(error), (path, graph.graph, graph.positions, graph.sensors)
-        raise (
-            error
-            if any(file and str(file) in text for file in files)
-            else type(error)(f"{path}: {text}")
-        ) from error
+        if any(file and str(file) in text for file in files):
+            raise
+        kind = DataError if isinstance(error, DataError) else type(error)
+        raise kind(f"{path}: {text}") from error
     except OSError as error:
         if Path(error.filename or path).resolve().is_relative_to(path.resolve()):
             raise DataError(

@@ -15,6 +15,7 @@ from dynst.data.importers.places.coordinates import checked_degrees, refuse_null
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.resample import Steps
 from dynst.data.importers.source import PositionKind
+from dynst.data.importers.times.bad_cells import BadCell
 from dynst.data.importers.times.reader import TimeReader
 from dynst.errors import DataError
 
@@ -45,7 +46,11 @@ class LongRows:
             codes, texts = pd.factorize(self.stamps.join(batch), use_na_sentinel=True)
             distinct = pd.Series(texts)
         self._refuse_missing(codes < 0, before, "time", " and ".join(self.stamps.columns))
-        times: np.ndarray = self.reader.read(distinct, ordered=False)[codes]
+        try:
+            times: np.ndarray = self.reader.read(distinct, ordered=False)[codes]
+        except BadCell as error:
+            row = before + int((codes == error.place).argmax())
+            raise error.at(self.columns.table.row_of(row)) from error
         return times
 
     def names(self, batch: pa.RecordBatch, before: int) -> tuple[np.ndarray, list[str]]:

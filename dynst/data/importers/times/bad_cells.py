@@ -19,7 +19,10 @@ class BadCell(DataError):
         super().__init__(f"{before} '{cell}'{after}")
         self.before, self.cell, self.after, self.place = before, cell, after, place
 
+    def at(self, row: str) -> DataError:
+        """The same with the row."""
+        return DataError(f"{self.before} '{self.cell}' in {row}{self.after}")
+
     def in_row(self, first: int) -> DataError:
         """The same with the row, of which the cells' first is ``first``, from 0."""
-        row = first + self.place + 1
-        return DataError(f"{self.before} '{self.cell}' in row {row} below the header{self.after}")
+        return self.at(f"row {first + self.place + 1} below the header")

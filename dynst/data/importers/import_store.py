@@ -104,8 +104,8 @@ def import_store(
         text, files = str(error), (path, graph.graph, graph.positions, graph.sensors)
         if any(file and str(file) in text for file in files):
             raise
-        kind = DataError if isinstance(error, DataError) else type(error)
-        raise kind(f"{path}: {text}") from error
+        of_data = isinstance(error, DataError)
+        raise (DataError if of_data else type(error))(f"{path}: {text}") from error
     except OSError as error:
         if Path(error.filename or path).resolve().is_relative_to(path.resolve()):
             raise DataError(

@@ -153,9 +153,16 @@ def _refuse_short(sample: np.ndarray) -> None:
         if moments.dt.year.between(*PLAUSIBLE).all():
             raise DataError(
                 f"times such as {texts.iloc[0]} may be dates written as {form} (it would be "
-                f"{moments.iloc[0]:%Y-%m-%d %H:%M}) or something else; say what they are with "
+                f"{moments.iloc[0]:%Y-%m-%d %H:%M}) or {_else(sample)}; say what they are with "
                 f"--time-format, such as --time-format {form}, %Y%m or epoch-s"
             )
+
+
+def _else(sample: np.ndarray) -> str:
+    moment = pd.Timestamp(int(sample[0]), unit="s")
+    if not PLAUSIBLE[0] <= moment.year <= PLAUSIBLE[1]:
+        return "something else"
+    return f"seconds since 1970 (it would be {moment:%Y-%m-%d %H:%M})"
 
 
 def _compact_form(numbers: np.ndarray) -> str | None:

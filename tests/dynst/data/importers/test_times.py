@@ -102,9 +102,22 @@ def test_epochs_by_their_plausible_year(
 ) -> None:
     times = pd.date_range(pd.Timestamp(start).floor("s"), periods=5, freq=f"{step}s")
     numbers = np.array(seconds(times)) * {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
-    found, reader = times_of(numbers.astype(str) if text else numbers, ReadOptions())
+    cells = numbers.astype(str) if text else numbers
+    dates = pd.to_datetime(pd.Series(numbers.astype(str)), format="%y%m%d%H%M", errors="coerce")
+    if unit == "s" and dates.notna().all():
+        with pytest.raises(DataError, match=rf"may be dates .* since 1970 .*{times[0]:%Y-%m-%d}"):
+            times_of(cells, ReadOptions())
+    found, reader = times_of(cells, ReadOptions(time_format=f"epoch-{unit}"))
+    if not dates.notna().all():
+        found, reader = times_of(cells, ReadOptions())
     assert found.tolist() == seconds(times)
     assert reader.clock.zone == "UTC"
+
+
+def test_seconds_that_may_be_dates_are_asked_about() -> None:
+    numbers = np.array([1408030020, 1408030021])
+    with pytest.raises(DataError, match=r"2014-08-03 00:20\) or seconds since .*2014-08-14 15:27"):
+        times_of(numbers, ReadOptions())
 
 
 @pytest.mark.parametrize("as_text", [True, False])

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -20,7 +20,7 @@ from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
 from dynst.data.scaler import Season, SeasonalScaler
 from dynst.devices import to_cpu
-from dynst.errors import ArtifactError
+from dynst.errors import ArtifactError, ConfigError, in_one_line
 from dynst.models.factory import ModelConfig, build_forecaster
 from dynst.models.forecaster import SparseForecaster
 from dynst.models.inference import ServedForecaster
@@ -30,6 +30,7 @@ __all__ = ["Artifact", "Description", "artifact_digest", "load_artifact", "save_
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 EDGE_PREFIX, POSITIONS = "edges.", "positions"
+MOST_SLOTS = 366 * 24 * 60  # of a season, a year of minutes
 
 
 class Description(BaseModel):
@@ -47,9 +48,9 @@ class Description(BaseModel):
     importance: tuple[float, ...]
     channels: tuple[str, ...]
     targets: tuple[int, ...]
-    season_period: int
-    season_slots: int
-    season_step: int | None = None
+    season_period: int = Field(ge=1)
+    season_slots: int = Field(ge=1, le=MOST_SLOTS)
+    season_step: int | None = Field(None, ge=1)
     step: int = Field(ge=1, description="between two readings, in the clock's unit")
     clock: Clock = SECONDS
     data_digest: str
@@ -59,6 +60,21 @@ class Description(BaseModel):
     blank: tuple[tuple[int, int], ...] = Field(
         (), description="sensor and channel of what no patch holds: padding, no data"
     )
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Description":
+        count = len(self.sensors)
+        for name in ("active", "importance"):
+            if len(getattr(self, name)) != count:
+                raise ValueError(f"'{name}' must have {count} values, one for each sensor")
+        if not any(self.active):
+            raise ValueError("at least one sensor must be active")
+        if any(not 0 <= target < len(self.channels) for target in self.targets):
+            raise ValueError(f"'targets' must be places of {len(self.channels)} channels")
+        places = zip((count, len(self.channels)), np.transpose(self.blank), strict=False)
+        if any((found < 0).any() or (found >= most).any() for most, found in places):
+            raise ValueError("'blank' must be places of sensors and channels")
+        return self
 
     @property
     def active_sensors(self) -> list[str]:
@@ -249,19 +265,45 @@ def load_artifact(folder: Path | str) -> Artifact:
             f"no usable model in {folder} ({reason}); it must hold {DESCRIPTION} and {WEIGHTS} of "
             f"one run"
         ) from error
+    return Artifact(_forecaster(folder, description, edges, tensors), description)
+
+
+def _forecaster(
+    folder: Path, description: Description, edges: Edges, tensors: dict[str, Tensor]
+) -> SparseForecaster:
+    """The network of a description with the weights beside it."""
+    try:
+        edges.check(len(description.sensors))
+        _check_finite(tensors)
+        model = _built(description, edges, tensors.pop(POSITIONS, None))
+        model.load_state_dict(tensors)
+    except ConfigError:  # a network that is absent here says so itself
+        raise
+    except Exception as error:
+        raise ArtifactError(
+            f"the weights in {folder} do not fit its {DESCRIPTION} ({in_one_line(error)}); both "
+            f"must come from one run"
+        ) from error
+    return model.eval()
+
+
+def _check_finite(tensors: dict[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ArtifactError(f"'{name}' must be finite, but is not")
+
+
+def _built(description: Description, edges: Edges, positions: Tensor | None) -> SparseForecaster:
     season = Season(description.season_period, description.season_slots, description.season_step)
     scaler = SeasonalScaler(
         season, len(description.sensors), len(description.channels), description.clock
     )
-    place = {"positions": tensors.pop(POSITIONS, None), "layout": description.patching}
-    model = build_forecaster(
-        description.model, scaler, edges, targets=description.targets, seed=0, **place
+    return build_forecaster(
+        description.model,
+        scaler,
+        edges,
+        targets=description.targets,
+        seed=0,
+        positions=positions,
+        layout=description.patching,
     )
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise ArtifactError(
-            f"the weights in {folder} do not fit its {DESCRIPTION}; both must come from one run"
-        ) from error
-    model.eval()
-    return Artifact(model, description)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from dynst.data.store import SensorStore
 from dynst.errors import ArtifactError
@@ -181,3 +182,43 @@ def test_no_pickle_inside(folder: Path) -> None:
         b"torch_utils" not in file.read_bytes() and file.suffix in {".safetensors", ".json"}
         for file in folder.iterdir()
     )
+
+
+@pytest.mark.parametrize("config", ["all_pairs"], indirect=True)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"active": [True]}, "'active' must have 8 values"),
+        ({"active": [False] * 8}, "at least one sensor must be active"),
+        ({"targets": [1]}, "'targets' must be places of 1 channels"),
+        ({"blank": [[8, 0]]}, "'blank' must be places of sensors"),
+        ({"season_slots": 0}, "greater than or equal to 1"),
+        ({"season_slots": 10**12}, "less than or equal to"),
+    ],
+)
+def test_a_description_that_contradicts_itself_is_refused(
+    folder: Path, change: dict[str, Any], message: str
+) -> None:
+    document = json.loads((folder / DESCRIPTION).read_text())
+    (folder / DESCRIPTION).write_text(json.dumps(document | change))
+    with pytest.raises(ArtifactError, match=message):
+        load_artifact(folder)
+
+
+@pytest.mark.parametrize("config", ["all_pairs"], indirect=True)
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("scaler.profile", np.nan, "'scaler.profile' must be finite"),
+        ("edges.source", 8, "'source' must lie in 0..7"),
+        ("edges.weight", -1, "every weight must be a finite number"),
+    ],
+)
+def test_weights_that_no_training_gives_are_refused(
+    folder: Path, name: str, value: float, message: str
+) -> None:
+    tensors = load_file(folder / WEIGHTS)
+    tensors[name].view(-1)[0] = value
+    save_file(tensors, folder / WEIGHTS)
+    with pytest.raises(ArtifactError, match=message):
+        load_artifact(folder)

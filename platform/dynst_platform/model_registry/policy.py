@@ -102,7 +102,7 @@ def _candidate(group: list[Training], flags: Rules) -> Candidate:
         seeds=several,
         over_dense=fmean(shares),
         deviation=stdev(shares) if len(shares) > 1 else None,
-        policy=best.policy.model_copy(
+        policy=group[0].policy.model_copy(
             update={name: value for name, value in flags.items() if value is not None}
         ),
     )

@@ -13,17 +13,13 @@ from dynst.errors import ConfigError
 from dynst.sparsity.config import OLD_SCHEMES
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.job import PromotionSpec
+from dynst_platform.model_registry.identity import training_settings
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["Training", "experiment_id_of", "trainings_of"]
 
 SPARSE = ("learned", "trial")
 OTHERS = ("dense", "random", "baseline")
-NOT_SETTINGS = ("seed", "arm", "trial", "seeds", "name")
-NOT_OF_THE_METHOD = (
-    "cluster.",
-    "training.checkpoint_every",
-)  # how keys begin that change no figure
 PAGE = 1000
 
 
@@ -40,7 +36,7 @@ class Training:
     data_digest: str
     model_id: str | None
     seeds: tuple[int, ...] | int  # which, or how many
-    settings: dict[str, str]  # parameters but seed and number
+    settings: dict[str, str]  # those that change what a training gives
     policy: PromotionSpec
     metrics: dict[str, float] = field(repr=False, default_factory=dict)
     dense: float | None = None  # what the same network reaches that reads everything
@@ -143,7 +139,7 @@ def _training(run: Run, dense: dict[str, float]) -> Training:
         data_digest=tags["dynst.data_digest"],
         model_id=models[-1].model_id if models else None,
         seeds=(int(params["seed"]),) if "seed" in params else int(params.get("seeds", 1)),
-        settings={key: _todays(key, value) for key, value in params.items() if _tells_apart(key)},
+        settings={key: _todays(key, value) for key, value in training_settings(params).items()},
         policy=PromotionSpec.model_validate(json.loads(tags.get("dynst.promotion", "{}"))),
         metrics=dict(run.data.metrics),
         dense=run.data.metrics.get("dense/mae_all", dense.get(tags["dynst.job"])),
@@ -157,7 +153,3 @@ def _todays(key: str, value: str) -> str:
     for old, new in OLD_SCHEMES.items():
         value = re.sub(rf"\b{old}\b", new, value)
     return value
-
-
-def _tells_apart(key: str) -> bool:
-    return key not in NOT_SETTINGS and not key.startswith(NOT_OF_THE_METHOD)

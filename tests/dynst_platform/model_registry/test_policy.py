@@ -42,6 +42,15 @@ def test_seeds_are_averaged_and_the_best_of_them_stands_for_all() -> None:
     assert one.deviation == pytest.approx(0.02 / 2**0.5)
 
 
+def test_the_newest_of_the_seeds_says_what_is_wanted() -> None:
+    rows = [
+        training("new", error=10.3, seed=1, policy=PromotionSpec(min_seeds=2)),
+        training("old", error=10.2, seed=0, policy=PromotionSpec(min_seeds=5)),
+    ]
+    (one,) = candidates_of(rows, {})
+    assert (one.training.name, one.policy.min_seeds, shortfalls(one)) == ("old", 2, [])
+
+
 def test_trials_stand_alone_with_the_seeds_they_had() -> None:
     rows = [training("a", kind="trial", seed=3), training("b", kind="trial", seed=3)]
     assert [candidate.seeds for candidate in candidates_of(rows, {})] == [3, 3]

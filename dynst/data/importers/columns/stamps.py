@@ -8,11 +8,12 @@ import pyarrow as pa
 
 from dynst.data.importers.columns.clocks import ClockPart, DatePart
 from dynst.data.importers.columns.first_cells import text_of
-from dynst.data.importers.columns.words import header_zone
+from dynst.data.importers.columns.header_zones import UNREADABLE, header_zone
 from dynst.data.importers.report import Finding
 from dynst.data.importers.source import ReadOptions
 from dynst.data.importers.tabular.table import Table
 from dynst.data.importers.times.reader import TimeReader, read_times
+from dynst.errors import DataError
 
 __all__ = ["Stamps"]
 
@@ -81,5 +82,18 @@ class Stamps:
         Raises:
             DataError: they are no times, or may be read in two ways.
         """
-        zone = next(filter(None, map(header_zone, self.columns)), None)
-        return read_times(lambda: self._distinct(table), options, zone)
+        return read_times(lambda: self._distinct(table), options, self._zone(options))
+
+    def _zone(self, options: ReadOptions) -> str | None:
+        """What the names of the columns say."""
+        name, zone = next(
+            ((name, zone) for name in self.columns if (zone := header_zone(name))), ("", None)
+        )
+        if zone != UNREADABLE:
+            return zone
+        if options.zone is None:
+            raise DataError(
+                f"the header '{name}' names a time zone in a way that is not understood; say which "
+                f"it is with --zone, such as --zone +01:00"
+            )
+        return None

@@ -9,6 +9,7 @@ from dynst.data.importers.columns.clocks import (
     DatePart,
 )
 from dynst.data.importers.columns.first_cells import Columns, quoted
+from dynst.data.importers.columns.header_zones import header_zone
 from dynst.data.importers.columns.influx import INFLUX_TIME, is_influx
 from dynst.data.importers.columns.stamps import Stamps
 from dynst.data.importers.columns.words import (
@@ -18,7 +19,6 @@ from dynst.data.importers.columns.words import (
     TIMES,
     CalendarField,
     calendar_field,
-    header_zone,
     is_clock_name,
     is_placeholder,
     is_time_name,

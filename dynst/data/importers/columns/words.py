@@ -10,7 +10,6 @@ __all__ = [
     "TIMES",
     "CalendarField",
     "calendar_field",
-    "header_zone",
     "is_clock_name",
     "is_flag_name",
     "is_height_name",
@@ -32,7 +31,6 @@ __all__ = [
 
 CalendarField = Literal["year", "month", "day", "yearday", "hour", "minute", "second"]
 WORD_ENDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-HEADER_ZONE = re.compile(r"(?<!Etc/)\b(?:UTC|GMT)(?:\s*([+-])(\d{1,2})(?::?(\d{2}))?)?(?![\w/])")
 
 
 def _set(words: str) -> frozenset[str]:
@@ -214,14 +212,3 @@ def is_quantity_name(name: str) -> bool:
 def is_total_name(name: str) -> bool:
     """Whether a name means the sum or the mean of what is beside it."""
     return bool(words_of(name)) and TOTALS.issuperset(words_of(name))
-
-
-def header_zone(name: str) -> str | None:
-    """The zone that a header such as ``Time (UTC)`` or ``GMT+1`` names."""
-    found = HEADER_ZONE.search(name)
-    if not found:
-        words = words_of(name)
-        return "UTC" if words[-1:] == ("utc",) and len(words) > 1 else None
-    if not found[1] or int(found[2]) + int(found[3] or 0) == 0:
-        return "UTC"
-    return f"{found[1]}{int(found[2]):02d}:{found[3] or '00'}"

@@ -64,7 +64,10 @@ def measured_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models are measured anew in this process and not in one of their own, for tests of what
     follows from the figures.
     """
-    monkeypatch.setattr("dynst_platform.commands.promote.workflow.remeasured_apart", remeasure)
+    monkeypatch.setattr(
+        "dynst_platform.commands.promote.workflow.remeasured_apart",
+        lambda folder, job, store, code: remeasure(folder, job, store),
+    )
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 import dynst
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
-from dynst.models.artifact import artifact_digest, backbone_of
+from dynst.models.artifact import backbone_of
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.files import dump_document, dump_spec
 from dynst_platform.config.job import JobSpec
@@ -25,7 +25,7 @@ from dynst_platform.config.values import Document, Overrides
 from dynst_platform.errors import TrackingError
 from dynst_platform.network_code.selection import NetworkCode, code_of
 from dynst_platform.tracking.artifact_files import write_sensors
-from dynst_platform.tracking.model_files import FILES_TAG, WEIGHTS_TAG
+from dynst_platform.tracking.model_files import FILES_TAG
 from dynst_platform.tracking.model_log import log_model
 from dynst_platform.tracking.reaching import as_tracking_error
 from dynst_platform.tracking.report_file import now_ms
@@ -232,9 +232,7 @@ class Tracker:
         if model_id is None:
             code = self._network_code(backbone_of(folder))
             with mlflow.start_run(run_id=run_id, log_system_metrics=False):
-                model_id, listed = log_model(self._store, folder, step, code)
-            tags = {WEIGHTS_TAG: artifact_digest(folder), FILES_TAG: listed}
-            self._client.set_logged_model_tags(model_id, tags)
+                model_id = log_model(self._store, folder, step, code)
         of_model = [
             Metric(metric.key, metric.value, metric.timestamp, metric.step, model_id)
             for metric in metrics
@@ -244,7 +242,7 @@ class Tracker:
     def _left_model(self, run_id: str) -> str | None:
         """The run's whole model, if it has one; those that were begun and not ended are deleted.
 
-        One without the tag of its files is not whole: what was uploaded cannot be known any more.
+        One without the tag of its files, of an earlier DynST, counts as such.
         """
         models = self._client.search_logged_models(
             [self.experiment_id], f"source_run_id = '{run_id}'"

@@ -16,11 +16,11 @@ from mlflow.types.schema import AnyType, ColSpec, Schema
 
 import dynst
 from dynst.data.store import SensorStore
-from dynst.models.artifact import load_artifact
+from dynst.models.artifact import artifact_digest, load_artifact
 from dynst_platform.network_code.our_packages import copy_package
 from dynst_platform.network_code.selection import NetworkCode
 from dynst_platform.tracking import serving_model
-from dynst_platform.tracking.model_files import write_list
+from dynst_platform.tracking.model_files import FILES_TAG, WEIGHTS_TAG, write_list
 from dynst_platform.tracking.serving_model import input_columns, reading_columns
 
 __all__ = ["log_model"]
@@ -40,29 +40,23 @@ REQUIREMENTS = (
 )
 
 
-def log_model(
-    store: SensorStore, folder: Path, step: int, code: NetworkCode | None
-) -> tuple[str, str]:
-    """Log the model in ``folder`` to the active run.
+def log_model(store: SensorStore, folder: Path, step: int, code: NetworkCode | None) -> str:
+    """Log the model in ``folder`` to the active run; returns its id.
 
     Args:
         store: that it was trained on.
         folder: as ``save_arm`` wrote it.
         step: of the training.
         code: of a network of the user's own.
-
-    Returns:
-        The model's id, and the tag that covers its files.
     """
     example = _input_example(store, folder)
     context = type("Context", (), {"artifacts": {"model": str(folder)}})()
     model = serving_model.ServingModel()
     model.load_context(context)
-    flavour = _ListedFlavour()
     with _code_paths(code) as paths:
         info = Model.log(
             None,
-            flavour,
+            _ListedFlavour(folder),
             name="model",
             step=step,
             flavor_name="pyfunc.ModelFromCode",
@@ -74,17 +68,24 @@ def log_model(
             pip_requirements=_requirements(code),
             validate_serving_input=False,  # it would change MLmodel after the list was made
         )
-    return str(info.model_id), flavour.tag
+    return str(info.model_id)
 
 
 class _ListedFlavour:
-    """MLflow's flavour of Python functions, with the list of its files."""
+    """MLflow's flavour of Python functions, with a list of its files.
 
-    tag = ""
+    The model has its tags before any file is uploaded, so that none is ready without.
+    """
 
-    def save_model(self, path: str, validate_serving_input: bool, **settings: Any) -> None:
-        mlflow.pyfunc.save_model(path=path, **settings)
-        self.tag = write_list(Path(path))
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def save_model(
+        self, path: str, mlflow_model: Model, validate_serving_input: bool, **settings: Any
+    ) -> None:
+        mlflow.pyfunc.save_model(path=path, mlflow_model=mlflow_model, **settings)
+        tags = {WEIGHTS_TAG: artifact_digest(self._folder), FILES_TAG: write_list(Path(path))}
+        mlflow.set_logged_model_tags(mlflow_model.model_id, tags)
 
 
 @contextmanager

@@ -80,6 +80,7 @@ def trained(
     files, kept = trained_once.home / "artifacts", tmp_path / "kept"
     shutil.copytree(files, kept)
     yield trained_once
-    shutil.copytree(kept, files, dirs_exist_ok=True)
+    shutil.rmtree(files)  # also what it added
+    shutil.copytree(kept, files)
     for model in trained_once.client.search_registered_models():
         trained_once.client.delete_registered_model(model.name)

@@ -41,8 +41,6 @@ def make_package(
         copy_package(package, folder)
     for code in network_codes(spec):
         code.write(folder)
-        if code.ignore_file is not None:  # the driver there selects again, for MLflow
-            (folder / IGNORE_FILE).write_bytes(code.ignore_file)
     if spec is not None:
         (folder / JOB).write_text(dump_spec(_with_choice(spec, folder)), encoding="utf-8")
     write_context(folder, brought)

@@ -36,19 +36,22 @@ SECRETS = (
 @dataclass(frozen=True)
 class NetworkCode:
     """Files by their path below the folder that they are imported from, as they were when they were
-    read.
+    read, and the distributions that they import.
     """
 
     name: str  # of the backbone
     files: dict[str, bytes]
-    distributions: tuple[str, ...] = ()  # that these import
+    distributions: tuple[str, ...] = ()
     ignore_file: bytes | None = None
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path, ignore_file: bool = True) -> None:
+        """Below ``folder``; with its ignore file, who selects from there has the same files."""
         for path, content in self.files.items():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
+        if ignore_file and self.ignore_file is not None:
+            (folder / IGNORE_FILE).write_bytes(self.ignore_file)
 
     def listing(self) -> str:
         """What travels, in one line."""

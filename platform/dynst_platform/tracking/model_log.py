@@ -96,7 +96,7 @@ def _code_paths(code: NetworkCode | None) -> Iterator[list[str]]:
     with TemporaryDirectory() as folder:
         copy_package(dynst, Path(folder))
         if code is not None:
-            code.write(Path(folder))
+            code.write(Path(folder), ignore_file=False)
             logger.info("code of %s in MLflow: %s", code.name, code.listing())
         yield sorted(str(path) for path in Path(folder).iterdir())
 

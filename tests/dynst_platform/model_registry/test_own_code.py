@@ -19,8 +19,10 @@ from dynst_platform.commands.forecast.workflow import forecast
 from dynst_platform.commands.promote.workflow import promote
 from dynst_platform.commands.sensors.workflow import plan_of
 from dynst_platform.commands.train import workflow as use_case
+from dynst_platform.config.job import JobSpec
 from dynst_platform.errors import RefusedError
 from dynst_platform.network_code.trust import TRUSTED
+from dynst_platform.tracking.sync import sync
 from tests.conftest import save_one_pixel, with_tracking_store
 from tests.dynst_platform.command_line import COMMAND, clean_environment, dynst_here
 from tests.dynst_platform.commands.train.test_train import small_job
@@ -71,6 +73,16 @@ def forget() -> None:
         del sys.modules[name]
 
 
+def own_job(network: SensorStore, name: str) -> JobSpec:
+    return small_job(
+        network,
+        name=name,
+        model={"backbone": "site_net.net:Net", "window": 6, "horizon": 3},
+        references={"dense": True, "random": 0},
+        promotion=EASY,
+    )
+
+
 @pytest.fixture(scope="module")
 def own_once(
     tmp_path_factory: pytest.TempPathFactory, network: SensorStore, tracking_template: Path
@@ -86,14 +98,7 @@ def own_once(
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.syspath_prepend(str(folder))
         patch.setattr("matplotlib.figure.Figure.savefig", save_one_pixel)
-        job = small_job(
-            network,
-            name=NAME,
-            model={"backbone": "site_net.net:Net", "window": 6, "horizon": 3},
-            references={"dense": True, "random": 0},
-            promotion=EASY,
-        )
-        outcome = use_case.train(job, network, lambda report: None)
+        outcome = use_case.train(own_job(network, NAME), network, lambda report: None)
         assert not outcome.queued_note
     forget()
     return Own(home, folder, outcome.run_id, network)
@@ -229,6 +234,32 @@ def test_a_comparison_runs_no_code_of_a_model(own: Own, another: Path, tmp_path:
     assert done.returncode == 0, done.stderr
     assert "site_net" not in sys.modules
     assert not another.exists()
+
+
+def test_a_later_delivery_has_the_code_that_was_trained(
+    own: Own, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user's file is edited after a training without MLflow, and is on no path any more."""
+    copy = shutil.copytree(own.folder, tmp_path / "project")
+    (copy / ".dynstignore").write_text("!site_net/data.csv\n")
+    monkeypatch.syspath_prepend(str(copy))
+    job = own_job(own.store, "later")
+    use_case.train(job, own.store, lambda report: None, offline=True)
+    (copy / "site_net" / "width.py").write_text("WIDTH = 9\n")
+    monkeypatch.undo()
+    forget()
+    monkeypatch.setenv("DYNST_HOME", str(own.home))
+    (folder,) = (own.home / "later").iterdir()
+    assert sync(folder) > 0
+    (width,) = {
+        path.read_text()
+        for path in (own.home / "artifacts" / "later").rglob("code/site_net/width.py")
+    }
+    assert width == "WIDTH = 8\n"
+    data = (own.home / "artifacts" / "later").rglob("code/site_net/data.csv")
+    assert len(list(data)) == 2, "of both arms, since its ignore file names it"
+    shutil.rmtree(own.home / "artifacts" / "later")
+    shutil.rmtree(own.home / "later")
 
 
 @pytest.mark.process

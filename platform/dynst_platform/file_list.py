@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-__all__ = ["FileList", "differences", "file_list", "list_digest", "sha256"]
+__all__ = ["FileList", "differences", "file_list", "list_digest", "printable", "sha256"]
 
 FileList = Mapping[str, str]
 """SHA-256 in hexadecimal digits by path, which has ``/`` between its parts."""
@@ -48,7 +48,12 @@ def differences(wanted: FileList, found: FileList) -> str:
     return "; ".join(f"{kind}: {_named(paths)}" for kind, paths in kinds.items() if paths)
 
 
+def printable(text: str) -> str:
+    """A name from elsewhere as a terminal may show it."""
+    return text if text.isprintable() else ascii(text)
+
+
 def _named(paths: Iterable[str]) -> str:
-    every = sorted(paths)
+    every = [printable(path) for path in sorted(paths)]
     more = f" and {len(every) - NAMED} more" if len(every) > NAMED else ""
     return ", ".join(every[:NAMED]) + more

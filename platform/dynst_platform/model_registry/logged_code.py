@@ -7,7 +7,7 @@ from mlflow.entities import LoggedModel
 
 from dynst.models.registry import BACKBONES
 from dynst_platform.errors import RefusedError
-from dynst_platform.file_list import FileList, file_list, list_digest
+from dynst_platform.file_list import FileList, file_list, list_digest, printable
 from dynst_platform.network_code.own_modules import is_here
 from dynst_platform.network_code.trust import is_trusted, remember
 
@@ -57,9 +57,9 @@ def code_to_run(
 def _refusal(backbone: str, model: LoggedModel, files: FileList) -> RefusedError:
     error = RefusedError(
         f"model {model.model_id} of run {model.source_run_id} runs code that was logged with it "
-        f"({backbone}), which is not trusted here and is not what an import here finds; read its "
+        f"({printable(backbone)}), which is not trusted here and is not what an import here finds; read its "
         f"files in MLflow, then add --trust-code once (digest {list_digest(files)[:12]}…)"
     )
     for path, digest in files.items():
-        error.add_note(f"  {CODE}/{path}  {digest[:12]}…")
+        error.add_note(f"  {CODE}/{printable(path)}  {digest[:12]}…")
     return error

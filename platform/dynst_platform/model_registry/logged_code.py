@@ -55,10 +55,11 @@ def code_to_run(
 
 
 def _refusal(backbone: str, model: LoggedModel, files: FileList) -> RefusedError:
+    digest = list_digest(files)[:12]
     error = RefusedError(
         f"model {model.model_id} of run {model.source_run_id} runs code that was logged with it "
         f"({printable(backbone)}), which is not trusted here and is not what an import here finds; read its "
-        f"files in MLflow, then add --trust-code once (digest {list_digest(files)[:12]}…)"
+        f"files in MLflow, then add --trust-code once (digest {digest}…)"
     )
     for path, digest in files.items():
         error.add_note(f"  {CODE}/{printable(path)}  {digest[:12]}…")

@@ -58,9 +58,9 @@ def _refusal(backbone: str, model: LoggedModel, files: FileList) -> RefusedError
     digest = list_digest(files)[:12]
     error = RefusedError(
         f"model {model.model_id} of run {model.source_run_id} runs code that was logged with it "
-        f"({printable(backbone)}), which is not trusted here and is not what an import here finds; read its "
-        f"files in MLflow, then add --trust-code once (digest {digest}…)"
+        f"({printable(backbone)}), which is not trusted here and is not what an import here finds; "
+        f"read its files in MLflow, then add --trust-code once (digest {digest}…)"
     )
-    for path, digest in files.items():
-        error.add_note(f"  {CODE}/{printable(path)}  {digest[:12]}…")
+    for path, content in files.items():
+        error.add_note(f"  {CODE}/{printable(path)}  {content[:12]}…")
     return error

@@ -17,12 +17,23 @@ from dynst_platform.config.locations import home, tracking_uri
 from dynst_platform.config.stores import from_anywhere
 from dynst_platform.errors import TrackingError, UnreachableError
 from dynst_platform.log import quiet_libraries
+from dynst_platform.network_code.own_modules import OwnModules
+from dynst_platform.network_code.selection import code_of
 from dynst_platform.tracking.cursor import Cursor
 from dynst_platform.tracking.reaching import as_tracking_error
 
-__all__ = ["JOB_FILE", "find_run", "mark_finished", "new_folder", "resumed_cursor", "resumed_job"]
+__all__ = [
+    "JOB_FILE",
+    "find_run",
+    "keep_code",
+    "kept_code",
+    "mark_finished",
+    "new_folder",
+    "resumed_cursor",
+    "resumed_job",
+]
 
-JOB_FILE, CHOICE_FILE, FINISHED = "job.yaml", "choice.csv", "finished"
+JOB_FILE, CHOICE_FILE, FINISHED, CODE = "job.yaml", "choice.csv", "finished", "code"
 SQLITE = "sqlite:///"
 WHERE_IT_RUNS = {
     "num_workers",
@@ -51,6 +62,24 @@ def new_folder(job: JobSpec, job_id: str) -> tuple[Path, JobSpec]:
         dump_spec(job.model_copy(update={"data": data})), encoding="utf-8"
     )
     return folder, job
+
+
+def keep_code(folder: Path, job: JobSpec) -> None:
+    """Keep the code of the user's own network as it is trained, for a later ``dynst sync``.
+
+    Raises:
+        ConfigError: it is too much, or its ignore file cannot be read.
+    """
+    code = code_of(job.model.backbone.name)
+    if code is not None:
+        shutil.rmtree(folder / CODE, ignore_errors=True)  # of the process that this one resumes
+        (folder / CODE).mkdir()
+        code.write(folder / CODE)
+
+
+def kept_code(folder: Path) -> OwnModules:
+    """Inside, the user's own network is imported as it was trained, where it was kept."""
+    return OwnModules(folder / CODE if (folder / CODE).is_dir() else None)
 
 
 def mark_finished(folder: Path) -> None:

@@ -11,7 +11,7 @@ from dynst_platform.log import quiet_libraries
 from dynst_platform.tracking.cursor import CURSOR, Cursor, folder_lock, queued
 from dynst_platform.tracking.delivery import Outbox
 from dynst_platform.tracking.report_tracker import ReportTracker
-from dynst_platform.tracking.run_folder import JOB_FILE
+from dynst_platform.tracking.run_folder import JOB_FILE, kept_code
 
 __all__ = ["sync", "waiting_folders"]
 
@@ -48,7 +48,8 @@ def sync(folder: Path) -> int:
         number = queued(cursor)
         if _waits(cursor):
             quiet_libraries()
-            _send(cursor)
+            with kept_code(folder):
+                _send(cursor)
     return number
 
 

@@ -239,22 +239,22 @@ def test_answers_that_are_lost_double_nothing(
     another process goes on.
     """
     without_pictures(monkeypatch)
-    original, models = mlflow_runs._logged_model, iter(range(10**6))
+    original, models = mlflow_runs.log_model, iter(range(10**6))
 
-    def half_written_then_lost(store: SensorStore, model: Path, step: int) -> str:
+    def half_written_then_lost(*arguments: Any) -> str:
         if next(models) % 2 == 0:
             mlflow.initialize_logged_model(name="model")
             raise requests.exceptions.ReadTimeout("half written")
-        original(store, model, step)
+        original(*arguments)
         raise requests.exceptions.ReadTimeout("no answer to the model")
 
-    monkeypatch.setattr(mlflow_runs, "_logged_model", half_written_then_lost)
+    monkeypatch.setattr(mlflow_runs, "log_model", half_written_then_lost)
     cursor = Cursor.open(folder)
     while queued(cursor):
         take_one(cursor, lossy_tracker(cursor, network))
         cursor = Cursor.open(folder)
     got = content()
-    monkeypatch.setattr(mlflow_runs, "_logged_model", original)
+    monkeypatch.setattr(mlflow_runs, "log_model", original)
     elsewhere(folder / "another", monkeypatch)
     clean = folder / "another" / "small" / folder.name
     shutil.copytree(folder, clean, ignore=shutil.ignore_patterns("another", "delivered.json"))

@@ -34,21 +34,22 @@ class Forecast:
     missing: float  # share of the readings of the window that were not there
 
 
-def forecast(reference: str, store_name: str) -> Forecast:
+def forecast(reference: str, store_name: str, trust_code: bool = False) -> Forecast:
     """From the last readings of a store that needs no others than the active sensors.
 
     A reading that is missing is read as the location's profile of that hour, and known to the model
-    as missing.
+    as missing. With ``trust_code`` the code of the model's own network may run from now on.
 
     Raises:
         ConfigError: no such model.
+        RefusedError: it runs code that is not trusted here.
         DataError: the store's step or channels differ, it is too short, or has none of the active
             sensors.
     """
     quiet_libraries()
     uri = tracking_uri()
     client = client_of(uri)
-    with fetched(client, uri, model_id_of(client, uri, reference)) as found:
+    with fetched(client, uri, model_id_of(client, uri, reference), trust_code) as found:
         store = find_store(store_name, found.job.data.patch)
         _check(found.artifact, store)
         return _forecast(found.artifact, store)

@@ -74,17 +74,18 @@ class Plan:
         }
 
 
-def plan_of(reference: str, store_name: str | None) -> Plan:
+def plan_of(reference: str, store_name: str | None, trust_code: bool = False) -> Plan:
     """The plan of a champion, a version or a run's model, measured on the test part of its data.
 
     Raises:
         ConfigError: no such model, or the store holds other data.
         ArtifactError: the model's files were changed.
+        RefusedError: it runs code that is not trusted here, and ``trust_code`` is not set.
     """
     quiet_libraries()
     uri = tracking_uri()
     client = client_of(uri)
-    with fetched(client, uri, model_id_of(client, uri, reference)) as found:
+    with fetched(client, uri, model_id_of(client, uri, reference), trust_code) as found:
         store = store_that_fits(found, store_name)
         return _plan(reference, found.artifact, found.job, store)
 

@@ -46,6 +46,7 @@ class Description(BaseModel):
     active: tuple[bool, ...]
     importance: tuple[float, ...]
     channels: tuple[str, ...]
+    units: tuple[str, ...] | None = Field(None, description="of the channels; None if unknown")
     targets: tuple[int, ...]
     season_period: int
     season_slots: int

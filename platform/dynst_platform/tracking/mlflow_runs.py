@@ -29,6 +29,7 @@ from dynst_platform.config.values import Document, Overrides
 from dynst_platform.errors import TrackingError
 from dynst_platform.tracking import serving_model
 from dynst_platform.tracking.artifact_files import write_sensors
+from dynst_platform.tracking.cursor import DECISIONS_TAG
 from dynst_platform.tracking.reaching import as_tracking_error
 from dynst_platform.tracking.report_file import now_ms
 from dynst_platform.tracking.serving_model import input_columns, reading_columns
@@ -185,6 +186,7 @@ class Tracker:
             "dynst.arm": arm,
             "dynst.kind": kind,
             "dynst.data_digest": self._store.manifest.digest,
+            DECISIONS_TAG: self._store.decisions_digest,
             "dynst.data": self._store.manifest.name,
             "dynst.promotion": self._job.promotion.model_dump_json(),
         }

@@ -17,13 +17,16 @@ from dynst.errors import ConfigError
 __all__ = ["answer_questions", "reminder"]
 
 
-def answer_questions(path: Path | str, missing: tuple[float, ...] = ()) -> SensorStore:
+def answer_questions(
+    path: Path | str, missing: tuple[float, ...] = (), *, memory: Path | None = None
+) -> SensorStore:
     """Settle what the values mean that an import left in question.
 
     Args:
         path: the store's folder.
         missing: those of the values in question that mean missing; only the channels in which they
             are in question change. Without any, all values in question are readings.
+        memory: as in ``open_store``.
 
     Returns:
         The store as it is now; its digest is another where values have changed.
@@ -37,7 +40,7 @@ def answer_questions(path: Path | str, missing: tuple[float, ...] = ()) -> Senso
         ()
     """
     path = Path(path)
-    store = open_store(path)
+    store = open_store(path, memory=memory)
     open_ = store.manifest.questions
     answered = [question for question in open_ if _means(question, missing)]
     for value in missing:
@@ -53,7 +56,7 @@ def answer_questions(path: Path | str, missing: tuple[float, ...] = ()) -> Senso
     else:
         left = tuple(question for question in open_ if question not in answered)
         _rewrite(store, answered, left)
-    return open_store(path)
+    return open_store(path, memory=memory)
 
 
 def reminder(manifest: Manifest, name: str) -> list[str]:

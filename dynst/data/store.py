@@ -76,6 +76,9 @@ class SensorStore:
         version 2, which covers costs, groups and marks too.
 
         The readings are read where it is not the manifest's.
+
+        Args:
+            digest: as a model or a run has it.
         """
         return digest == self.manifest.digest or digest in self._digests
 

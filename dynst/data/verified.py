@@ -27,7 +27,8 @@ class Verified:
     """Keys of what was verified, in this process and in a folder.
 
     Args:
-        folder: an empty file for each key; None keeps them in this process alone.
+        folder: an empty file for each key, where the folder above it exists; None keeps them in
+            this process alone.
         anew: whether nothing counts as verified before.
     """
 
@@ -52,5 +53,5 @@ class Verified:
         _IN_THIS_PROCESS.add(key)
         if self.folder is not None:
             with suppress(OSError):
-                self.folder.mkdir(parents=True, exist_ok=True)
+                self.folder.mkdir(exist_ok=True)
                 (self.folder / key).touch()

@@ -9,8 +9,10 @@ __all__ = ["memory", "open_here"]
 
 
 def memory() -> Path:
-    """The folder of the home that remembers which stores were verified."""
-    return home() / "stores" / ".verified"
+    """The folder of the home that remembers which stores were verified; made only in a home that
+    exists, so that wrong input leaves nothing behind.
+    """
+    return home() / ".verified"
 
 
 def open_here(path: Path | str, *, anew: bool = False) -> SensorStore:

@@ -35,10 +35,10 @@ MOST_LOST_ONE_BY_ONE = 512  # sensors; beyond, a first-order estimate
 class Plan:
     """``sensors`` has one row a sensor, in the order of the model.
 
-    ``sensor`` (the user's own id, as the model has it), ``on``,
-    ``importance``, ``cost``, ``group``, ``mae`` at its
-    location over all steps of the test part, ``mae_all_if_lost`` where it is on: the error over ALL
-    locations without it; ``x`` and ``y`` where positions are known.
+    ``sensor`` (the user's own id, as the model has it), ``on``, ``importance``, ``cost`` and
+    ``group`` as the store has them today, ``mae`` at its location over all steps of the test part,
+    ``mae_all_if_lost`` where it is on: the error over ALL locations without it; ``x`` and ``y``
+    where positions are known.
     """
 
     model: str

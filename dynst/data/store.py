@@ -1,5 +1,6 @@
 """A sensor store: a folder of Arrow files that holds one network's readings, sensors and graph."""
 
+import mmap
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -87,6 +88,7 @@ class SensorStore:
         content, readings = ContentDigest(), self.readings
         for rows in row_blocks(readings):
             content.update(readings.values[rows], readings.observed[rows])
+            self.release()
         edges, sensors = self.edges.to_table(), self.sensors
         return tuple(  # type: ignore[return-value]
             content.of(readings.time, self.manifest.clock, table, edges)
@@ -107,6 +109,17 @@ class SensorStore:
         return seen
 
     @cached_property
+    def _mapped(self) -> mmap.mmap:
+        with (self.path / READINGS).open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def release(self) -> None:
+        """Give back the memory of the readings that were read; they are mapped in again when they
+        are asked for.
+        """
+        self._mapped.madvise(mmap.MADV_DONTNEED)
+
+    @cached_property
     def readings(self) -> Readings:
         """Memory-mapped; copied only where the file holds more than one record batch.
 
@@ -115,7 +128,7 @@ class SensorStore:
         """
         shape = (-1, self.manifest.num_sensors, len(self.manifest.channels))
         try:
-            table = pa.ipc.open_file(pa.memory_map(str(self.path / READINGS))).read_all()
+            table = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(self._mapped))).read_all()
             time = table["time"].to_numpy()
             values = _flat(table["values"]).reshape(shape)
             observed = _flat(table["observed"]).view(bool).reshape(shape)
@@ -196,7 +209,7 @@ def _opened(path: Path, manifest: Manifest, past: Verified) -> SensorStore:
                 f"the data again"
             )
     store.edges.check(manifest.num_sensors)
-    verify_content(path, manifest, store.readings, tables, past)
+    verify_content(store, tables, past)
     return store
 
 

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -68,26 +69,32 @@ def verify_files(path: Path, manifest: Manifest, past: Verified) -> None:
         past.add(key, state)
 
 
-def verify_content(
-    path: Path,
-    manifest: Manifest,
-    readings: Series,
-    tables: tuple[pa.Table, pa.Table],
-    past: Verified,
-) -> None:
+class Store(Protocol):
+    """What is verified of a sensor store."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def manifest(self) -> Manifest: ...
+    @property
+    def readings(self) -> Series: ...
+    def release(self) -> None:
+        """Give back the memory of the readings that were read."""
+
+
+def verify_content(store: Store, tables: tuple[pa.Table, pa.Table], past: Verified) -> None:
     """Compare the digest of the content with the manifest's, and times, shapes and readings with
     what it says of them.
 
     Args:
-        path: of the store.
-        manifest: of the store.
-        readings: of the store.
+        store: its readings are read block by block.
         tables: of sensors and edges, as they are in their files.
         past: what was verified before.
 
     Raises:
         DataError: they do not agree; says in what.
     """
+    path, manifest, readings = store.path, store.manifest, store.readings
     states = [(path / name).stat() for name in (READINGS, SENSORS, EDGES)]
     key = _content_key(manifest, states)
     if key in past:
@@ -97,6 +104,7 @@ def verify_content(
         values, observed = readings.values[rows], readings.observed[rows]
         _check_block(path / READINGS, values, observed)
         digest.update(values, observed)
+        store.release()
     found = digest.of(readings.time, manifest.clock, *tables)
     if found != manifest.digest:
         raise DataError(

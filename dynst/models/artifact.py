@@ -54,6 +54,7 @@ class Description(BaseModel):
     active: tuple[bool, ...]
     importance: tuple[float, ...]
     channels: tuple[str, ...]
+    units: tuple[str, ...] | None = Field(None, description="of the channels; None if unknown")
     targets: tuple[int, ...]
     season_period: int = Field(ge=1)
     season_slots: int = Field(ge=1, le=MOST_SLOTS)

@@ -19,6 +19,7 @@ from mlflow.tracking import MlflowClient
 from dynst.data.store import SensorStore
 from dynst.errors import ArtifactError, ConfigError, in_one_line
 from dynst.models.artifact import Artifact, artifact_digest, backbone_of, load_artifact
+from dynst.models.store_check import check_store
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.files import check_job, load_job, with_overrides
 from dynst_platform.config.job import JobSpec
@@ -198,10 +199,10 @@ def _job(file: Path, artifact: Artifact) -> JobSpec:
 
 
 def store_that_fits(fetched: Fetched, name: str | None) -> SensorStore:
-    """The store of the model's training, or where it lies now.
+    """The store of the model's training, or where it lies now, verified anew.
 
     Raises:
-        DataError: there is none.
+        DataError: there is none, or it is damaged.
         ConfigError: it holds other data than the model was trained on.
     """
     job = (
@@ -209,14 +210,6 @@ def store_that_fits(fetched: Fetched, name: str | None) -> SensorStore:
         if name is None
         else check_job(with_overrides(fetched.job.model_dump(mode="json"), {"data.store": name}))
     )
-    store, wanted = (
-        find_store(job.data.store, job.data.patch),
-        fetched.artifact.description.data_digest,
-    )
-    if store.manifest.digest != wanted:
-        raise ConfigError(
-            f"the model was trained on data with digest {wanted[:12]}…, but the store at "
-            f"{store.path} has "
-            f"{store.manifest.digest[:12]}…; name the right one with --store, or train on this one"
-        )
+    store = find_store(job.data.store, job.data.patch, anew=True)
+    check_store(fetched.artifact.description, store)
     return store

@@ -25,6 +25,7 @@ from dynst_platform.config.values import Document, Overrides
 from dynst_platform.errors import TrackingError
 from dynst_platform.network_code.selection import NetworkCode, code_of
 from dynst_platform.tracking.artifact_files import write_sensors
+from dynst_platform.tracking.cursor import DECISIONS_TAG
 from dynst_platform.tracking.model_files import FILES_TAG
 from dynst_platform.tracking.model_log import log_model
 from dynst_platform.tracking.reaching import as_tracking_error
@@ -114,6 +115,18 @@ class Tracker:
             if "dynst.reason" in self._client.get_run(run_id).data.tags:
                 self._client.delete_tag(run_id, "dynst.reason")
 
+    def check_store(self, run_id: str) -> None:
+        """Raises ConfigError where a run was started on other data, costs, groups or marks."""
+        with as_tracking_error(self.uri):
+            tags = self._client.get_run(run_id).data.tags
+        decisions = tags.get(DECISIONS_TAG, "")
+        same = decisions in ("", self._store.decisions_digest)
+        if not same or not self._store.has_content(tags["dynst.data_digest"]):
+            raise ConfigError(
+                f"run {run_id} must go on with the data, costs, groups and marks that it was "
+                f"started with, but {self._store.path} has others now; put them back, or start anew"
+            )
+
     def log(self, run_id: str, figures: dict[str, float], step: int) -> None:
         with as_tracking_error(self.uri):
             self._client.log_batch(run_id, metrics=metrics_at(step, figures))
@@ -179,6 +192,7 @@ class Tracker:
             "dynst.arm": arm,
             "dynst.kind": kind,
             "dynst.data_digest": self._store.manifest.digest,
+            DECISIONS_TAG: self._store.decisions_digest,
             "dynst.data": self._store.manifest.name,
             "dynst.promotion": self._job.promotion.model_dump_json(),
         }

@@ -19,7 +19,7 @@ from dynst_platform.errors import TrackingError, UnreachableError
 from dynst_platform.log import quiet_libraries
 from dynst_platform.network_code.own_modules import OwnModules
 from dynst_platform.network_code.selection import code_of
-from dynst_platform.tracking.cursor import Cursor
+from dynst_platform.tracking.cursor import DECISIONS_TAG, Cursor
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = [
@@ -140,15 +140,23 @@ def resumed_cursor(folder: Path, store: SensorStore) -> Cursor:
     """How much of the run MLflow has, which goes on.
 
     Raises:
-        ConfigError: the store holds other readings than when the run was started.
+        ConfigError: the store holds other readings, costs, groups or marks than when the run was
+            started.
     """
     cursor = Cursor.open(folder)
     digest = cursor.state.digest
-    if digest != store.manifest.digest:
+    if not store.has_content(digest):
         raise ConfigError(
             f"the run in {folder} must go on with the data it was started with (digest "
             f"{digest[:12]}), but {store.path} now holds "
             f"others ({store.manifest.digest[:12]}); bring them back, or start the job anew"
+        )
+    decisions = cursor.state.origin.get(DECISIONS_TAG, "")
+    if decisions and decisions != store.decisions_digest:
+        raise ConfigError(
+            f"the run in {folder} must go on with the costs, groups and marks that it was started "
+            f"with, but those of {store.path} were replaced since; put the old ones back with "
+            f"dynst data sensors, or start the job anew"
         )
     cursor.move(ending=None)
     return cursor

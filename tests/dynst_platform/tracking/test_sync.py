@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import requests
 from click.testing import CliRunner
 from mlflow.tracking import MlflowClient
 
-from dynst.data.store import SensorStore
-from dynst.errors import ConfigError
+from dynst.data.decisions import replace_decisions
+from dynst.data.store import SensorStore, open_store
+from dynst.errors import ConfigError, DataError
 from dynst_platform.commands.sync import sync as sync_command
 from dynst_platform.commands.train.workflow import Outcome, train
 from dynst_platform.config.job import JobSpec
@@ -25,6 +27,7 @@ from dynst_platform.tracking.delivery import Outbox
 from dynst_platform.tracking.report_file import REPORTS
 from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.sync import sync, waiting_folders
+from tests.damage import CONTENT
 from tests.dynst_platform.commands.train.test_train import small_job
 
 pytestmark = [
@@ -298,6 +301,27 @@ def test_a_run_that_goes_on_is_left_alone(folder: Path) -> None:
 def test_other_data_in_the_store_are_refused(folder: Path) -> None:
     Cursor.open(folder).move(digest="another")
     with pytest.raises(ConfigError, match="must hold the data"):
+        sync(folder)
+
+
+def test_a_run_has_the_costs_that_it_was_trained_with(
+    folder: Path, network: SensorStore, tmp_path: Path
+) -> None:
+    store = open_store(shutil.copytree(network.path, tmp_path / "store"))
+    Cursor.open(folder).move(store=str(store.path))
+    trained_with = store.decisions_digest
+    replace_decisions(store.path, replace(store.sensors, cost=5 * store.sensors.cost))
+    sync(folder)
+    learned = content()["dynst"]
+    assert [value for _, value, _ in learned["metrics"]["mask/cost"]] == [4.0]
+    assert learned["tags"]["dynst.decisions_digest"] == trained_with
+
+
+def test_a_damaged_store_is_refused(folder: Path, network: SensorStore, tmp_path: Path) -> None:
+    store = Path(shutil.copytree(network.path, tmp_path / "store"))
+    Cursor.open(folder).move(store=str(store))
+    CONTENT["reversed sensors"](store)
+    with pytest.raises(DataError, match="does not hold what the import wrote"):
         sync(folder)
 
 

@@ -43,8 +43,8 @@ def forecast(reference: str, store_name: str, trust_code: bool = False) -> Forec
     Raises:
         ConfigError: no such model.
         RefusedError: it runs code that is not trusted here.
-        DataError: the store's step or channels differ, it is too short, or has none of the active
-            sensors.
+        DataError: the store's step, channels or units differ, it is too short, or has none of the
+            active sensors.
     """
     quiet_libraries()
     uri = tracking_uri()
@@ -68,6 +68,12 @@ def _check(artifact: Artifact, store: SensorStore) -> None:
             f"the model reads the channels {', '.join(description.channels)}, but the store at "
             f"{store.path} has {', '.join(store.channel_names)}"
         )
+    for ours, channel in zip(description.units or (), manifest.channels, strict=False):
+        if ours and channel.unit and ours != channel.unit:
+            raise DataError(
+                f"the model reads {channel.name} in {ours}, but the store at {store.path} has it "
+                f"in {channel.unit}; convert the readings and import them again"
+            )
     if manifest.num_steps < description.model.window:
         raise DataError(
             f"the model reads {description.model.window} steps, but the store at {store.path} has "

@@ -9,13 +9,14 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from dynst.data.store import SensorStore, open_store
+from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.experiment.protocol import error_figures, model_errors
 from dynst.models.artifact import load_artifact
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.files import dump_spec, load_job
 from dynst_platform.config.job import JobSpec
+from dynst_platform.config.opening import open_here
 from dynst_platform.errors import RunError
 from dynst_platform.model_registry.policy import Figures
 from dynst_platform.network_code.own_modules import OwnModules
@@ -80,7 +81,7 @@ def remeasure(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
 def main() -> None:
     folder, job, store, *code = (Path(word) for word in sys.argv[1:])
     with OwnModules(code[0] if code else None):
-        print(json.dumps(asdict(remeasure(folder, load_job(job), open_store(store)))))
+        print(json.dumps(asdict(remeasure(folder, load_job(job), open_here(store)))))
 
 
 if __name__ == "__main__":

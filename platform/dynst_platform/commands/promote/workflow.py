@@ -162,6 +162,10 @@ def _measure(source: _Source, best: Candidate, champion: Version | None) -> _Mea
             None,
             [f"its error is {new.mae_all:.6g} when measured anew, but {logged:.6g} was logged"],
         )
+    most = best.policy.max_cost
+    if most is not None and new.cost > most:
+        dear = f"its sensors cost {new.cost:g} by the store's costs of today, at most {most:g} is"
+        return _Measured(new, None, [f"{dear} allowed"])
     if champion is None:
         return _Measured(new, None, [], covered)
     if champion.run_id == training.run_id:
@@ -216,7 +220,8 @@ def _merits(best: Candidate, measured: _Measured) -> list[str]:
     assert measured.candidate is not None  # else it would have been refused
     spread = "" if best.deviation is None else f" ± {best.deviation:.1%}"
     found = [
-        f"{best.sparsity:.1%} of the sensors are off; those that stay cost {best.cost:g}",
+        f"{best.sparsity:.1%} of the sensors are off; those that stay cost "
+        f"{measured.candidate.cost:g}",
         f"its error over all locations is {best.over_dense:+.1%}{spread} against dense "
         f"({best.seeds} seed{'s' * (best.seeds > 1)})",
         f"measured anew it errs by {measured.candidate.mae_all:.4g}, as was logged",

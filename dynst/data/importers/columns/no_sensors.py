@@ -13,6 +13,7 @@ from dynst.data.importers.columns.words import (
     is_season_name,
     is_sensor_name,
     is_total_name,
+    quantity_of,
 )
 from dynst.data.importers.columns.zones import is_zone_name
 from dynst.data.importers.report import Finding, assumed
@@ -110,6 +111,10 @@ def doubtful_sensors(columns: Columns, names: Sequence[str]) -> tuple[Finding, .
     if counting := [name for name, column in numbers.items() if counts_up(column)]:
         text = f"{quoted(counting)} grows by 1 from row to row, but is taken as a sensor"
         found.append(assumed(text, "name it 'index' in the header if it numbers the rows"))
+    quantities = {quantity_of(name) for name in names}
+    if len(quantities) > 1 and "" not in quantities:
+        text = f"each of {quoted(names)} is taken as a sensor, though they name quantities"
+        found.append(assumed(text, "write a long table if they are quantities of one station"))
     for name, why in _totals(numbers).items():
         text = f"'{name}' is taken as a sensor, though {why}"
         found.append(assumed(text, "remove the column if it sums up the others"))

@@ -1,6 +1,7 @@
 """Types of settings: every number has bounds, every text a length, every list a size.
 
-A field takes one of these types and may narrow it by ``Field(le=…)``.
+A field takes one of these types as it is: pydantic lets the bounds of a type hold where those of
+``Field`` differ.
 """
 
 import unicodedata
@@ -10,7 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 __all__ = [
     "Count",
-    "Epochs",
+    "Few",
+    "FewOrNone",
     "Fraction",
     "Magnitude",
     "Number",
@@ -19,6 +21,8 @@ __all__ = [
     "Seed",
     "Share",
     "Size",
+    "Span",
+    "Steps",
     "Text",
     "Whole",
     "WholeNumber",
@@ -42,18 +46,28 @@ def _printable(text: str) -> str:
 
 
 NotTruth = BeforeValidator(_no_truth)
-Count = Annotated[int, NotTruth, Field(ge=1, le=10**9)]
-Whole = Annotated[int, NotTruth, Field(ge=0, le=10**9)]
-WholeNumber = Annotated[int, NotTruth, Field(ge=-(10**12), le=10**12)]
-Epochs = Annotated[int, NotTruth, Field(ge=1, le=10**5)]
-Size = Annotated[int, NotTruth, Field(ge=1, le=2**16)]
-Seed = Annotated[int, NotTruth, Field(ge=0, le=2**63 - 1)]
+Few = Annotated[int, Field(ge=1, le=1000), NotTruth]
+FewOrNone = Annotated[int, Field(ge=0, le=1000), NotTruth]
+Span = Annotated[int, Field(ge=1, le=10**5), NotTruth]
+Count = Annotated[int, Field(ge=1, le=10**6), NotTruth]
+Whole = Annotated[int, Field(ge=0, le=10**6), NotTruth]
+Steps = Annotated[int, Field(ge=1, le=10**9), NotTruth]
+Size = Annotated[int, Field(ge=1, le=2**16), NotTruth]
+WholeNumber = Annotated[int, Field(ge=-(10**12), le=10**12), NotTruth]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1), NotTruth]
 
-Number = Annotated[float, NotTruth, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
-Positive = Annotated[float, NotTruth, Field(gt=0, le=1e15, allow_inf_nan=False)]
-Magnitude = Annotated[float, NotTruth, Field(ge=0, le=1e15, allow_inf_nan=False)]
-Fraction = Annotated[float, NotTruth, Field(ge=0, le=1, allow_inf_nan=False)]
-Share = Annotated[float, NotTruth, Field(ge=0, lt=1, allow_inf_nan=False)]
-OpenShare = Annotated[float, NotTruth, Field(gt=0, lt=1, allow_inf_nan=False)]
+# floats as float32 holds them
+Number = Annotated[int, Field(ge=-(10**12), le=10**12), NotTruth]
+Epochs = Annotated[int, Field(ge=1, le=10**5), NotTruth]
+Size = Annotated[int, Field(ge=1, le=2**16), NotTruth]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1), NotTruth]
+
+# floats as float32 holds them
+Number = Annotated[float, Field(ge=-1e38, le=1e38, allow_inf_nan=False), NotTruth]
+Positive = Annotated[float, Field(gt=0, le=1e38, allow_inf_nan=False), NotTruth]
+Magnitude = Annotated[float, Field(ge=0, le=1e38, allow_inf_nan=False), NotTruth]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), NotTruth]
+Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), NotTruth]
+OpenShare = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False), NotTruth]
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_printable)]

@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from dynst.bounds import Count, Size, Text
+from dynst.bounds import Count, Size, Span, Text
 from dynst.data.calendar import calendar_features
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
@@ -69,22 +69,20 @@ class ModelConfig(BaseModel):
     backbone: BackboneConfig = Field(
         BackboneConfig(name="morph_graph"), description="a name, or a name with options"
     )
-    window: Count = Field(12, le=10**5, description="steps that the forecaster reads")
-    horizon: Count = Field(12, le=10**5, description="steps that it forecasts")
-    steps_at_once: Count | None = Field(
+    window: Span = Field(12, description="steps that the forecaster reads")
+    horizon: Span = Field(12, description="steps that it forecasts")
+    steps_at_once: Span | None = Field(
         None,
-        le=10**5,
         description="steps that the network forecasts before it reads them itself; by default the "
         "whole horizon",
     )
-    hidden: Size = Field(32, ge=4, multiple_of=4, description="width of a sensor's hidden state")
+    hidden: Size = Field(32, multiple_of=4, description="width of a sensor's hidden state")
     embedding: Size = Field(
         64,
         description="leading modes of the training part that identify locations at first",
     )
     neighbours: Count | None = Field(
         None,
-        le=10**6,
         description="sensors that a location receives from; by default all of them up to 512 "
         "sensors, 16 above",
     )

@@ -7,7 +7,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from dynst.bounds import Count, Whole
+from dynst.bounds import Count, Steps, Whole
 from dynst.random_streams import Stream, generator
 from dynst.selection.subset_evaluator import SubsetEvaluator, key_of
 from dynst.sparsity.constraints.base import Constraints
@@ -28,16 +28,16 @@ class SearchConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    windows: Count | None = Field(
+    windows: Steps | None = Field(
         None,
         description="of the validation and of the training part, to evaluate on; by default 1,024, "
         "on large networks fewer",
     )
     elimination_rounds: Count = Field(
-        5, le=10**6, description="rounds in which sensors go, by importance alone"
+        5, description="rounds in which sensors go, by importance alone"
     )
-    rounds: Whole = Field(12, le=10**6, description="rounds of exchanges after it")
-    proposals: Count = Field(10, le=10**6, description="exchanges that are looked at in a round")
+    rounds: Whole = Field(12, description="rounds of exchanges after it")
+    proposals: Count = Field(10, description="exchanges that are looked at in a round")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from dynst.bounds import Count, Fraction, Magnitude, OpenShare, Positive, Share, Text
+from dynst.bounds import Count, Fraction, Magnitude, OpenShare, Positive, Share, Steps, Text
 from dynst.errors import ConfigError
 from dynst.notices import notice
 from dynst.sparsity.constraints.base import Constraints, Unconstrained
@@ -141,10 +141,10 @@ class SparsityConfig(BaseModel):
         description="share of the training whose weights each pruning goes back to; 0 is the "
         "initial weights",
     )
-    probe_every: Count = Field(
+    probe_every: Steps = Field(
         5, description="training steps between two measurements of importance"
     )
-    candidates: Count | None = Field(
+    candidates: Steps | None = Field(
         None,
         description="sensors that are off and measured beside those that are on, drawn anew for "
         "each; by default all",

@@ -6,7 +6,7 @@ from math import cos, pi
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dynst.bounds import Count, Epochs, Magnitude, Positive, Share, Whole
+from dynst.bounds import Count, Magnitude, Positive, Share, Span, Steps, Whole
 from dynst.training.amp import Precision
 from dynst.training.sampler import Sharding
 
@@ -20,14 +20,13 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: Epochs = Field(20, description="of training, warm-up included")
-    steps_per_epoch: Count | None = Field(
+    epochs: Span = Field(20, description="of training, warm-up included")
+    steps_per_epoch: Steps | None = Field(
         None, description="at most this many steps an epoch; by default all windows once"
     )
-    batch_size: Count = Field(64, le=10**6, description="windows in a step, over all workers")
+    batch_size: Count = Field(64, description="windows in a step, over all workers")
     accumulate: Count = Field(
         1,
-        le=10**6,
         description="parts of a worker's windows of a step that go through the network one by one",
     )
     precision: Precision = Field(
@@ -40,18 +39,16 @@ class Recipe(BaseModel):
     )
     parts: Count = Field(
         1,
-        le=10**6,
         description="parts that a large network is cut into; in each step a worker trains on one "
         "of them",
     )
     halo: Whole = Field(
         2,
-        le=10**6,
         description="how far a part sees beyond its border, in steps from a location to those it "
         "receives from",
     )
-    learning_rate: Positive = Field(3e-3, le=1000, description="the highest, after its rise")
-    weight_decay: Magnitude = Field(1e-4, le=1000, description="of AdamW")
+    learning_rate: Positive = Field(3e-3, description="the highest, after its rise")
+    weight_decay: Magnitude = Field(1e-4, description="of AdamW")
     clip_norm: Positive = Field(5.0, description="largest norm of a step's gradient")
     warmup_share: Share = Field(
         0.05, description="share of the steps in which the learning rate rises"
@@ -60,7 +57,7 @@ class Recipe(BaseModel):
     checkpoint_every: Count = Field(
         1, description="epochs between two checkpoints that an interrupted run goes on from"
     )
-    checkpoint_every_steps: Count | None = Field(
+    checkpoint_every_steps: Steps | None = Field(
         None, description="also inside epochs, after every so many steps"
     )
 

@@ -179,7 +179,9 @@ def _read(path: Path) -> _File:
         or not all(isinstance(profile, dict) for profile in profiles.values())
         or not isinstance(document.get("default", ""), str)
     ):
-        what = f"the key {short(stray[0])}" if stray else "a default or profiles of another kind"
+        named = isinstance(document.get("default", ""), str)
+        what = "profiles that are no tables" if named else "a default that is no text"
+        what = f"the key {short(stray[0])}" if stray else what
         raise ConfigError(
             f"{path} must hold default and tables [profiles.NAME], but has {what}; mend it"
         )

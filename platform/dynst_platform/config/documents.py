@@ -134,6 +134,10 @@ def _refuse(where: str, line: int, what: str, remedy: str) -> NoReturn:
     raise ConfigError(f"{where}: line {line} {what}; {remedy}")
 
 
+def _line(mark: Any) -> int:
+    return int(mark.line) + 1
+
+
 def _reason(error: yaml.MarkedYAMLError, text: str) -> str:
     """With the line, and a word on tabs, which YAML does not take for blanks."""
     mark = error.problem_mark
@@ -157,7 +161,7 @@ def _refuse_depth(text: str, where: str) -> None:
             if depth > MOST_LEVELS:
                 _refuse(
                     where,
-                    event.start_mark.line + 1,
+                    _line(event.start_mark),
                     f"is nested deeper than {MOST_LEVELS} levels",
                     "settings need four",
                 )
@@ -197,7 +201,7 @@ class _Check:
         return self.sizes[id(node)]
 
     def refuse(self, node: yaml.Node, what: str, remedy: str) -> NoReturn:
-        _refuse(self.where, node.start_mark.line + 1, what, remedy)
+        _refuse(self.where, _line(node.start_mark), what, remedy)
 
     def _look(self, node: yaml.Node) -> None:
         if isinstance(node, yaml.MappingNode):
@@ -228,7 +232,7 @@ class _Check:
                     "already",
                     "keep one",
                 )
-            lines[key.value] = key.start_mark.line + 1
+            lines[key.value] = _line(key.start_mark)
 
     def _look_at_value(self, node: yaml.ScalarNode) -> None:
         text, shown = node.value, node.value[:LONGEST_NUMBER]

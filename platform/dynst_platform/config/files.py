@@ -129,12 +129,12 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise ConfigError(
-            f"--set must be key=value, for instance training.epochs=5, but got '{short(text)}'"
+            f"--set must be key=value, for instance training.epochs=5, but got {shown(text)}"
         )
     try:
-        return key.strip(), parse_yaml(value, f"--set {short(key)}")
+        return key.strip(), parse_yaml(value, f"--set {short(key.strip())}")
     except ConfigError as error:
-        raise ConfigError(f"{error}; quote '{short(value)}' if it is a text") from error
+        raise ConfigError(f"{error}; quote {shown(value)} if it is a text") from error
 
 
 def with_overrides(document: Mapping[str, Any], overrides: Mapping[str, Any]) -> Document:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from dynst.errors import ConfigError
-from dynst_platform.config.documents import read_text, short
+from dynst_platform.config.documents import short
 
 __all__ = ["read_choice"]
 
-MOST_BYTES = 256 * 2**20
+MOST_CHARACTERS = 10**8
 OFF = {"0", "false", "off", "no"}
 
 
@@ -27,7 +27,10 @@ def read_choice(path: str, ids: tuple[str, ...]) -> Tensor:
         ConfigError: the file is absent or names no sensor, or one that the store does not have.
     """
     try:
-        text = read_text(Path(path).expanduser(), "the choice in", MOST_BYTES)
+        with Path(path).expanduser().open(newline="", encoding="utf-8-sig") as file:
+            text = file.read(MOST_CHARACTERS + 1)
+        if len(text) > MOST_CHARACTERS:
+            raise ValueError(f"it has more than {MOST_CHARACTERS:,} characters")
         rows = list(csv.DictReader(io.StringIO(text, newline="")))
     except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
@@ -49,7 +52,8 @@ def read_choice(path: str, ids: tuple[str, ...]) -> Tensor:
             near = get_close_matches(short(str(name)), ids, n=1, cutoff=0.4)
             hint = f"did you mean '{near[0]}'?" if near else f"the first is '{ids[0]}'"
             raise ConfigError(
-                f"the choice in {path} must name sensors of the store, but got '{short(str(name))}'; {hint}"
+                f"the choice in {path} must name sensors of the store, but got "
+                f"'{short(str(name))}'; {hint}"
             )
     if not kept:
         raise ConfigError(f"the choice in {path} keeps no sensor at all; keep at least one")

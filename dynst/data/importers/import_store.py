@@ -15,6 +15,8 @@ from dynst.data.importers.places.attributes import read_attributes
 from dynst.data.importers.places.positions import read_positions
 from dynst.data.importers.report import Finding, ImportReport, assumed, known
 from dynst.data.importers.resample import resampled
+from dynst.data.importers.sizes.admission import refuse_unsafe
+from dynst.data.importers.sizes.store_size import fitting
 from dynst.data.importers.source import Block, only_channels
 from dynst.data.importers.text_marks import refuse_absent_marks
 from dynst.data.importers.unused_flags import refuse_unused
@@ -94,6 +96,7 @@ def import_store(
         own_graph=graph.graph is None,
         own_positions=graph.positions is None,
     )
+    refuse_unsafe(path)
     reader = find_reader(path, kind, options)
     try:
         source = _named(only_channels(reader.read(path, options), options), options)
@@ -156,7 +159,7 @@ def _copy(
     if graph.sensors is not None:
         sensors, described = read_attributes(graph.sensors, sensors)
     with StoreWriter(store, origin, source.channels, sensors, edges) as writer:
-        for time, values in _checked(source, source.blocks()):
+        for time, values in _checked(source, fitting(source, store, path)):
             writer.append(time, values)
             if not source.aggregated:
                 suspects.watch(values)

@@ -23,9 +23,7 @@ def refuse_unsafe(path: Path) -> None:
     try:
         if path.is_file() and h5py.is_hdf5(path):
             refuse_unsafe_hdf(path)
-        elif (path.name.endswith(".zarr.zip") and zipfile.is_zipfile(path)) or (
-            path.is_dir() and (path.suffix == ".zarr" or _is_zarr(path))
-        ):
+        elif _is_zarr(path):
             refuse_unsafe_zarr(path)
     except DataError:
         raise
@@ -36,4 +34,7 @@ def refuse_unsafe(path: Path) -> None:
 
 
 def _is_zarr(path: Path) -> bool:
-    return any((path / name).is_file() for name in (".zgroup", ".zarray", "zarr.json"))
+    if path.is_file():
+        return path.name.endswith(".zarr.zip") and zipfile.is_zipfile(path)
+    names = (".zgroup", ".zarray", "zarr.json")
+    return path.suffix == ".zarr" or any((path / name).is_file() for name in names)

@@ -60,11 +60,10 @@ def size_text(count: float) -> str:
         >>> size_text(4.2e12)
         '4.2 TB'
     """
-    for unit in UNITS:
-        if count < 1000:
-            break
-        count /= 1000
-    return f"{count:.3g} {unit}"
+    power = 0
+    while count >= 1000 and power < len(UNITS) - 1:
+        count, power = count / 1000, power + 1
+    return f"{count:.3g} {UNITS[power]}"
 
 
 def _of_machine() -> int:

@@ -8,8 +8,8 @@ from typing import Any
 
 import h5py
 
+from dynst.data.importers.sizes import free_space
 from dynst.data.importers.sizes.declared import refuse_array, refuse_chunk
-from dynst.data.importers.sizes.free_space import free_memory
 from dynst.errors import DataError
 
 __all__ = ["refuse_unsafe_hdf"]
@@ -81,7 +81,7 @@ def _refuse_chunks(what: str, data: h5py.Dataset) -> None:
     """Chunks that unpack to more than they declare."""
     if data.dtype.hasobject:  # texts of any length are kept elsewhere in the file
         return
-    declared, free = prod(data.chunks) * data.dtype.itemsize, free_memory()
+    declared, free = prod(data.chunks) * data.dtype.itemsize, free_space.free_memory()
     suspects = []
 
     def look(stored: Any) -> None:

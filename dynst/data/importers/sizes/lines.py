@@ -5,8 +5,9 @@ import io
 from pathlib import Path
 from typing import Any
 
+from dynst.data.importers.sizes import free_space
 from dynst.data.importers.sizes.declared import REMEDY
-from dynst.data.importers.sizes.free_space import free_memory, refuse_memory, size_text
+from dynst.data.importers.sizes.free_space import refuse_memory, size_text
 from dynst.errors import DataError
 
 __all__ = ["bounded", "refuse_large_text"]
@@ -51,7 +52,7 @@ def refuse_large_text(path: Path) -> None:
     """Raise DataError where a table that is read as a whole does not fit into memory."""
     if not path.is_file():
         return
-    size, most = path.stat().st_size, free_memory() // TEXT_COPIES
+    size, most = path.stat().st_size, free_space.free_memory() // TEXT_COPIES
     if path.suffix == ".gz" and size * MAX_DEFLATE > most:
         size = _unpacked(path, most)
     refuse_memory(str(path), TEXT_COPIES * size, REMEDY)

@@ -24,7 +24,7 @@ from dynst.data.manifest import Channel, Question
 from dynst.data.sensor_table import Sensors
 from dynst.data.time_axis import TimeAxis
 from dynst.data.writer import Origin, StoreWriter
-from dynst.errors import DataError, DynstError, in_one_line
+from dynst.errors import ConfigError, DataError, DynstError, in_one_line
 
 __all__ = ["GraphOptions", "ImportReport", "import_store"]
 
@@ -108,7 +108,7 @@ def import_store(
         raise (
             error
             if any(file and str(file) in text for file in files)
-            else type(error)(f"{path}: {text}")
+            else _plain(error)(f"{path}: {text}")
         ) from error
     except OSError as error:
         if Path(error.filename or path).resolve().is_relative_to(path.resolve()):
@@ -128,6 +128,11 @@ def import_store(
             f"{path} cannot be read as {reader.KIND} ({reason}); mend the file, or force another "
             f"form with --kind"
         ) from error
+
+
+def _plain(error: DynstError) -> type[DynstError]:
+    """The kind of an error whose own class may be made from more than a sentence."""
+    return ConfigError if isinstance(error, ConfigError) else DataError
 
 
 def _copy(

@@ -2,9 +2,11 @@
 
 import random
 import shutil
+import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import h5py
@@ -75,14 +77,12 @@ MAKERS: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    folder = tmp_path_factory.mktemp("originals")
-    with warnings.catch_warnings():
+@cache
+def original(name: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for name, make in MAKERS.items():
-            make(folder / name)
-    return {name: (folder / name).read_bytes() for name in MAKERS}
+        MAKERS[name](Path(folder) / name)
+        return (Path(folder) / name).read_bytes()
 
 
 def damaged(content: bytes, chance: random.Random) -> bytes:
@@ -107,10 +107,8 @@ def damaged(content: bytes, chance: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_the_undamaged_file_is_imported(
-    name: str, originals: dict[str, bytes], tmp_path: Path
-) -> None:
-    (tmp_path / name).write_bytes(originals[name])
+def test_the_undamaged_file_is_imported(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(original(name))
     import_store(tmp_path / name, tmp_path / "store")
     assert open_store(tmp_path / "store").manifest.num_steps == STEPS
 
@@ -121,12 +119,12 @@ def test_the_undamaged_file_is_imported(
 )
 @given(name=st.sampled_from(sorted(MAKERS)), seed=st.integers(0, 2**32))
 def test_a_damaged_file_is_imported_or_refused_and_leaves_nothing(
-    name: str, seed: int, originals: dict[str, bytes], tmp_path: Path
+    name: str, seed: int, tmp_path: Path
 ) -> None:
     folder = tmp_path / "case"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    (folder / name).write_bytes(damaged(originals[name], random.Random(seed)))
+    (folder / name).write_bytes(damaged(original(name), random.Random(seed)))
     try:
         import_store(folder / name, folder / "store")
     except (DataError, ConfigError) as error:

@@ -52,7 +52,7 @@ def refused(path: Path, message: str, **options: Any) -> str:
 
 
 def readings(store: Path) -> np.ndarray:
-    return open_store(store).readings().values.reshape(STEPS, SENSORS)
+    return open_store(store).readings.values.reshape(STEPS, SENSORS)
 
 
 def netcdf4(path: Path, steps: int, change: Callable[[h5py.File], None] | None = None) -> Path:

@@ -57,12 +57,6 @@ WholeNumber = Annotated[int, Field(ge=-(10**12), le=10**12), NotTruth]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1), NotTruth]
 
 # floats as float32 holds them
-Number = Annotated[int, Field(ge=-(10**12), le=10**12), NotTruth]
-Epochs = Annotated[int, Field(ge=1, le=10**5), NotTruth]
-Size = Annotated[int, Field(ge=1, le=2**16), NotTruth]
-Seed = Annotated[int, Field(ge=0, le=2**63 - 1), NotTruth]
-
-# floats as float32 holds them
 Number = Annotated[float, Field(ge=-1e38, le=1e38, allow_inf_nan=False), NotTruth]
 Positive = Annotated[float, Field(gt=0, le=1e38, allow_inf_nan=False), NotTruth]
 Magnitude = Annotated[float, Field(ge=0, le=1e38, allow_inf_nan=False), NotTruth]

@@ -104,12 +104,11 @@ def import_store(
         source = resampled(source, options)
         return _copy(source, path, store, name, options, graph, asked=SETTLED not in missing)
     except DynstError as error:
-        text, files = str(error), (path, graph.graph, graph.positions, graph.sensors)
-        raise (
-            error
-            if any(file and str(file) in text for file in files)
-            else _plain(error)(f"{path}: {text}")
-        ) from error
+        text, files = in_one_line(error), (path, graph.graph, graph.positions, graph.sensors)
+        named = any(file and str(file) in text for file in files)
+        if named and text == str(error):
+            raise
+        raise _plain(error)(text if named else f"{path}: {text}") from error
     except OSError as error:
         if Path(error.filename or path).resolve().is_relative_to(path.resolve()):
             raise DataError(

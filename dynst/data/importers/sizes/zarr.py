@@ -40,9 +40,9 @@ def refuse_unsafe_zarr(path: Path) -> None:
             if declared is not None:
                 chunks[folder] = declared
     for name, size in sizes.items():
-        folder = next((above for above in _above(name) if above in chunks), None)
-        if folder is not None and name.rpartition("/")[2] not in METADATA:
-            refuse_chunk(f"'{folder}' of {path}", size, chunks[folder])
+        above = next((place for place in _above(name) if place in chunks), None)
+        if above is not None and name.rpartition("/")[2] not in METADATA:
+            refuse_chunk(f"'{above}' of {path}", size, chunks[above])
 
 
 def _above(name: str) -> Iterator[str]:

@@ -2,15 +2,20 @@
 read.
 """
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from dynst.bounds import Fraction, Seed, Text
 from dynst.data.scaler import SeasonName
 from dynst.models.factory import ModelConfig
 from dynst.selection.search import SearchConfig
 from dynst.sparsity.config import SparsityConfig
 from dynst.training.config import Recipe
 
-__all__ = ["ExperimentConfig"]
+__all__ = ["ExperimentConfig", "Targets"]
+
+Targets = Annotated[tuple[Text, ...], Field(max_length=1000)]
 
 
 class ExperimentConfig(BaseModel):
@@ -33,11 +38,11 @@ class ExperimentConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    targets: tuple[str, ...] = ()
+    targets: Targets = ()
     season: SeasonName = "auto"
-    split: tuple[float, float, float] = (0.7, 0.1, 0.2)
+    split: tuple[Fraction, Fraction, Fraction] = (0.7, 0.1, 0.2)
     model: ModelConfig = ModelConfig()
     training: Recipe = Recipe()
     sparsity: SparsityConfig = SparsityConfig()
     search: SearchConfig = SearchConfig()
-    seed: int = 0
+    seed: Seed = 0

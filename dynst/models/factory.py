@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from dynst.bounds import Count, Size, Span, Text
 from dynst.data.calendar import calendar_features
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
@@ -34,7 +35,7 @@ class BackboneConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(
+    name: Text = Field(
         description="one of the catalogue, or package.module:Class for a network of your own"
     )
     options: dict[str, Any] = {}
@@ -68,23 +69,20 @@ class ModelConfig(BaseModel):
     backbone: BackboneConfig = Field(
         BackboneConfig(name="morph_graph"), description="a name, or a name with options"
     )
-    window: int = Field(12, ge=1, description="steps that the forecaster reads")
-    horizon: int = Field(12, ge=1, description="steps that it forecasts")
-    steps_at_once: int | None = Field(
+    window: Span = Field(12, description="steps that the forecaster reads")
+    horizon: Span = Field(12, description="steps that it forecasts")
+    steps_at_once: Span | None = Field(
         None,
-        ge=1,
         description="steps that the network forecasts before it reads them itself; by default the "
         "whole horizon",
     )
-    hidden: int = Field(32, ge=4, multiple_of=4, description="width of a sensor's hidden state")
-    embedding: int = Field(
+    hidden: Size = Field(32, multiple_of=4, description="width of a sensor's hidden state")
+    embedding: Size = Field(
         64,
-        ge=1,
         description="leading modes of the training part that identify locations at first",
     )
-    neighbours: int | None = Field(
+    neighbours: Count | None = Field(
         None,
-        ge=1,
         description="sensors that a location receives from; by default all of them up to 512 "
         "sensors, 16 above",
     )

@@ -7,6 +7,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from dynst.bounds import Count, Steps, Whole
 from dynst.random_streams import Stream, generator
 from dynst.selection.subset_evaluator import SubsetEvaluator, key_of
 from dynst.sparsity.constraints.base import Constraints
@@ -27,17 +28,16 @@ class SearchConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    windows: int | None = Field(
+    windows: Steps | None = Field(
         None,
-        ge=1,
         description="of the validation and of the training part, to evaluate on; by default 1,024, "
         "on large networks fewer",
     )
-    elimination_rounds: int = Field(
-        5, ge=1, description="rounds in which sensors go, by importance alone"
+    elimination_rounds: Count = Field(
+        5, description="rounds in which sensors go, by importance alone"
     )
-    rounds: int = Field(12, ge=0, description="rounds of exchanges after it")
-    proposals: int = Field(10, ge=1, description="exchanges that are looked at in a round")
+    rounds: Whole = Field(12, description="rounds of exchanges after it")
+    proposals: Count = Field(10, description="exchanges that are looked at in a round")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from dynst.bounds import Count, Fraction, Magnitude, OpenShare, Positive, Share, Steps, Text
 from dynst.errors import ConfigError
 from dynst.notices import notice
 from dynst.sparsity.constraints.base import Constraints, Unconstrained
@@ -58,6 +59,7 @@ def todays_scheme(name: Any) -> Any:
 SchemeName = Annotated[
     Literal["dynamic", "iterative", "one_shot", "searched"], BeforeValidator(todays_scheme)
 ]
+MOST_SENSORS = 10**6
 CriterionName = Literal["signed_first_order", "absolute_gradient", "learned_gate", "random"]
 RAMPS: dict[str, type[Ramp]] = {
     "constant": Constant,
@@ -97,66 +99,60 @@ class SparsityConfig(BaseModel):
     criterion: CriterionName = Field(
         "signed_first_order", description="what makes a sensor important"
     )
-    coverage: float = Field(
-        0, ge=0, description="weight of standing alone beside importance; needs positions"
+    coverage: Magnitude = Field(
+        0, description="weight of standing alone beside importance; needs positions"
     )
-    final: float | None = Field(
+    final: Share | None = Field(
         None,
-        ge=0,
-        lt=1,
         description="share of sensors that are off at the end; 0.5 without a budget",
     )
-    budget: float | None = Field(
-        None, gt=0, description="what the sensors that stay on may cost together; instead of final"
+    budget: Positive | None = Field(
+        None, description="what the sensors that stay on may cost together; instead of final"
     )
-    min_distance: float | None = Field(
+    min_distance: Positive | None = Field(
         None,
-        gt=0,
         description="between any two sensors that stay on, in metres, or in the unit of a plane's "
         "positions",
     )
-    pinned: tuple[str, ...] = Field(
-        (), description="sensors that stay on, beside those that the store pins"
+    pinned: tuple[Text, ...] = Field(
+        (),
+        max_length=MOST_SENSORS,
+        description="sensors that stay on, beside those that the store pins",
     )
-    excluded: tuple[str, ...] = Field(
-        (), description="sensors that are never read, beside those that the store excludes"
+    excluded: tuple[Text, ...] = Field(
+        (),
+        max_length=MOST_SENSORS,
+        description="sensors that are never read, beside those that the store excludes",
     )
     schedule: Literal["constant", "linear", "cubic", "geometric"] = Field(
         "cubic", description="shape of the rounds; one_shot has none"
     )
-    start: float = Field(
-        0.4, ge=0, lt=1, description="share of the training before the first sensor goes"
-    )
-    stop: float = Field(
-        0.75, gt=0, lt=1, description="share of the training after which the mask is fixed"
-    )
-    rounds: int = Field(15, ge=1, description="updates of the mask between start and stop")
-    drop_fraction: float = Field(
-        0.3, ge=0, le=1, description="share of active sensors that the first update may exchange"
+    start: Share = Field(0.4, description="share of the training before the first sensor goes")
+    stop: OpenShare = Field(0.75, description="share of the training after which the mask is fixed")
+    rounds: Count = Field(15, description="updates of the mask between start and stop")
+    drop_fraction: Fraction = Field(
+        0.3, description="share of active sensors that the first update may exchange"
     )
     drop_decay: Literal["constant", "linear", "cosine"] = Field(
         "cosine", description="how that share falls until stop"
     )
-    rewind: float | None = Field(
+    rewind: Share | None = Field(
         None,
-        ge=0,
-        lt=1,
         description="share of the training whose weights each pruning goes back to; 0 is the "
         "initial weights",
     )
-    probe_every: int = Field(
-        5, ge=1, description="training steps between two measurements of importance"
+    probe_every: Steps = Field(
+        5, description="training steps between two measurements of importance"
     )
-    candidates: int | None = Field(
+    candidates: Steps | None = Field(
         None,
-        ge=1,
         description="sensors that are off and measured beside those that are on, drawn anew for "
         "each; by default all",
     )
     dropout: bool = Field(
         True, description="train on a random subset of sensors in each step before start"
     )
-    dropout_density: tuple[float, float] = Field(
+    dropout_density: tuple[Fraction, Fraction] = Field(
         (0.2, 1.0), description="smallest and largest fraction of sensors in such a subset"
     )
 

@@ -6,6 +6,7 @@ from math import cos, pi
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dynst.bounds import Count, Magnitude, Positive, Share, Span, Steps, Whole
 from dynst.training.amp import Precision
 from dynst.training.sampler import Sharding
 
@@ -19,14 +20,13 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = Field(20, ge=1, description="of training, warm-up included")
-    steps_per_epoch: int | None = Field(
-        None, ge=1, description="at most this many steps an epoch; by default all windows once"
+    epochs: Span = Field(20, description="of training, warm-up included")
+    steps_per_epoch: Steps | None = Field(
+        None, description="at most this many steps an epoch; by default all windows once"
     )
-    batch_size: int = Field(64, ge=1, description="windows in a step, over all workers")
-    accumulate: int = Field(
+    batch_size: Count = Field(64, description="windows in a step, over all workers")
+    accumulate: Count = Field(
         1,
-        ge=1,
         description="parts of a worker's windows of a step that go through the network one by one",
     )
     precision: Precision = Field(
@@ -37,30 +37,28 @@ class Recipe(BaseModel):
         description="how workers share the windows: dealt out of one shuffle, or by stretches of "
         "time",
     )
-    parts: int = Field(
+    parts: Count = Field(
         1,
-        ge=1,
         description="parts that a large network is cut into; in each step a worker trains on one "
         "of them",
     )
-    halo: int = Field(
+    halo: Whole = Field(
         2,
-        ge=0,
         description="how far a part sees beyond its border, in steps from a location to those it "
         "receives from",
     )
-    learning_rate: float = Field(3e-3, gt=0, description="the highest, after its rise")
-    weight_decay: float = Field(1e-4, ge=0, description="of AdamW")
-    clip_norm: float = Field(5.0, gt=0, description="largest norm of a step's gradient")
-    warmup_share: float = Field(
-        0.05, ge=0, lt=1, description="share of the steps in which the learning rate rises"
+    learning_rate: Positive = Field(3e-3, description="the highest, after its rise")
+    weight_decay: Magnitude = Field(1e-4, description="of AdamW")
+    clip_norm: Positive = Field(5.0, description="largest norm of a step's gradient")
+    warmup_share: Share = Field(
+        0.05, description="share of the steps in which the learning rate rises"
     )
 
-    checkpoint_every: int = Field(
-        1, ge=1, description="epochs between two checkpoints that an interrupted run goes on from"
+    checkpoint_every: Count = Field(
+        1, description="epochs between two checkpoints that an interrupted run goes on from"
     )
-    checkpoint_every_steps: int | None = Field(
-        None, ge=1, description="also inside epochs, after every so many steps"
+    checkpoint_every_steps: Steps | None = Field(
+        None, description="also inside epochs, after every so many steps"
     )
 
     @property

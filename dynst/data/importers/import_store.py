@@ -16,6 +16,8 @@ from dynst.data.importers.places.attributes import read_attributes
 from dynst.data.importers.places.positions import read_positions
 from dynst.data.importers.report import Finding, ImportReport, assumed, known
 from dynst.data.importers.resample import resampled
+from dynst.data.importers.sizes.admission import refuse_unsafe
+from dynst.data.importers.sizes.store_size import fitting
 from dynst.data.importers.source import Block, only_channels
 from dynst.data.importers.text_marks import refuse_absent_marks
 from dynst.data.importers.unused_flags import refuse_unused
@@ -23,7 +25,7 @@ from dynst.data.manifest import Channel, Question
 from dynst.data.sensor_table import Sensors
 from dynst.data.time_axis import TimeAxis
 from dynst.data.writer import Origin, StoreWriter
-from dynst.errors import DataError, DynstError, in_one_line
+from dynst.errors import ConfigError, DataError, DynstError, in_one_line
 
 __all__ = ["GraphOptions", "ImportReport", "import_store"]
 
@@ -95,6 +97,7 @@ def import_store(
         own_graph=graph.graph is None,
         own_positions=graph.positions is None,
     )
+    refuse_unsafe(path)
     reader = find_reader(path, kind, options)
     try:
         source = _named(only_channels(reader.read(path, options), options), options)
@@ -105,8 +108,7 @@ def import_store(
         text, files = str(error), (path, graph.graph, graph.positions, graph.sensors)
         if any(file and str(file) in text for file in files):
             raise
-        of_data = isinstance(error, DataError)
-        raise (DataError if of_data else type(error))(f"{path}: {text}") from error
+        raise _plain(error)(f"{path}: {text}") from error
     except OSError as error:
         if Path(error.filename or path).resolve().is_relative_to(path.resolve()):
             raise DataError(
@@ -125,6 +127,11 @@ def import_store(
             f"{path} cannot be read as {reader.KIND} ({reason}); mend the file, or force another "
             f"form with --kind"
         ) from error
+
+
+def _plain(error: DynstError) -> type[DynstError]:
+    """The kind of an error whose own class may be made from more than a sentence."""
+    return ConfigError if isinstance(error, ConfigError) else DataError
 
 
 def _copy(
@@ -156,7 +163,7 @@ def _copy(
     if graph.sensors is not None:
         sensors, described = read_attributes(graph.sensors, sensors)
     with StoreWriter(store, origin, source.channels, sensors, edges) as writer:
-        for time, values in _checked(source, source.blocks()):
+        for time, values in _checked(source, fitting(source, store, path)):
             writer.append(time, values)
             if not source.aggregated:
                 suspects.watch(values)

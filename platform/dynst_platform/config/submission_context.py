@@ -11,6 +11,9 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 
+from dynst.errors import ConfigError, in_one_line
+from dynst_platform.config.documents import parse_json, read_text
+
 __all__ = ["SubmissionContext", "apply_context", "submission_context", "write_context"]
 
 FILE = ".dynst-carried.json"
@@ -33,11 +36,15 @@ class SubmissionContext:
 def submission_context() -> SubmissionContext | None:
     """None where this process belongs to no submitted job."""
     path = Path(__file__).parents[2] / FILE  # beside the packages
-    return (
-        SubmissionContext(**json.loads(path.read_text(encoding="utf-8")))
-        if path.is_file()
-        else None
-    )
+    if not path.is_file():
+        return None
+    try:
+        return SubmissionContext(**parse_json(read_text(path, "the submission's file"), str(path)))
+    except TypeError as error:
+        raise ConfigError(
+            f"{path} must hold what a submitted job brings along, but does not "
+            f"({in_one_line(error)}); submit the job again"
+        ) from error
 
 
 def apply_context() -> None:

@@ -1,11 +1,13 @@
 """A sweep file: a base job, which of its keys to search, how, and for how long."""
 
+from math import prod
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
+from dynst.bounds import FewOrNone, Magnitude, Number, Positive, Seed, Span, Text, WholeNumber
 from dynst.sparsity.config import todays_scheme
-from dynst_platform.config.job import Name, Once, Spec
+from dynst_platform.config.job import MOST_ENTRIES, Name, Once, Seeds, Spec
 from dynst_platform.config.values import Document, Overrides
 
 __all__ = ["DIRECTIONS", "Dimension", "ObjectiveName", "Resources", "SweepSpec"]
@@ -17,6 +19,7 @@ DIRECTIONS: dict[str, Literal["minimize", "maximize"]] = {
     "cost": "minimize",
     "latency_ms": "minimize",
 }
+MOST_CROSSED = 5000
 SCHEME = "sparsity.scheme"
 IN_FLIGHT = (
     "training.learning_rate",
@@ -47,8 +50,8 @@ def _todays(wanted: Any) -> Any:
     return todays_scheme(wanted)
 
 
-Range = Annotated[tuple[float, float], AfterValidator(_rising)]
-Entries = Annotated[tuple[Any, ...], Field(min_length=1), Once]
+Range = Annotated[tuple[Number, Number], AfterValidator(_rising)]
+Entries = Annotated[tuple[Any, ...], Field(min_length=1, max_length=MOST_ENTRIES), Once]
 
 
 class Dimension(Spec):
@@ -58,7 +61,9 @@ class Dimension(Spec):
 
     uniform: Range | None = None
     loguniform: Range | None = None
-    int_: Annotated[tuple[int, int], AfterValidator(_rising)] | None = Field(None, alias="int")
+    int_: Annotated[tuple[WholeNumber, WholeNumber], AfterValidator(_rising)] | None = Field(
+        None, alias="int"
+    )
     choice: Entries | None = None
     grid: Entries | None = Field(
         None, description="as choice; the searcher grid crosses all of them"
@@ -120,11 +125,12 @@ class Dimension(Spec):
 class Resources(Spec):
     """What Ray sets aside for each worker of a trial."""
 
-    workers: int = Field(
-        1, ge=1, description="one trains in the trial's own process, several under Ray Train"
+    workers: Span = Field(
+        1,
+        description="one trains in the trial's own process, several under Ray Train",
     )
-    cpu: float = Field(1, gt=0)
-    gpu: float = Field(0, ge=0, description="a fraction lets trials share one")
+    cpu: Positive = 1
+    gpu: Magnitude = Field(0, description="a fraction lets trials share one")
 
 
 class SweepSpec(Spec):
@@ -133,7 +139,9 @@ class SweepSpec(Spec):
         description="the base job: its settings, or in a file the path of a job file beside it"
     )
     set: Overrides = Field({}, description="settings of the base job to replace, by dotted key")
-    space: dict[str, Dimension] = Field(min_length=1, description="dotted keys of the job")
+    space: dict[Text, Dimension] = Field(
+        min_length=1, max_length=100, description="dotted keys of the job"
+    )
     searcher: Literal["random", "grid", "tpe"] = Field(
         "tpe", description="tpe searches for all objectives at once"
     )
@@ -142,33 +150,32 @@ class SweepSpec(Spec):
         description="asha and median stop trials early; pbt lets bad ones go on from good ones "
         "with other rates",
     )
-    perturb_every: int = Field(2, ge=1, description="epochs between two such exchanges")
+    perturb_every: Span = Field(2, description="epochs between two such exchanges")
     objectives: Annotated[tuple[ObjectiveName, ...], Once] = Field(
         ("mae_all", "sparsity"),
         min_length=1,
         description="mae_all is measured on the validation part",
     )
-    trials: int = Field(20, ge=1)
-    minutes: float | None = Field(None, gt=0, description="no trial starts after this time")
-    at_once: int | None = Field(
-        None, ge=1, description="trials at a time; by default as many as the resources allow"
+    trials: Span = 20
+    minutes: Positive | None = Field(None, description="no trial starts after this time")
+    at_once: Span | None = Field(
+        None,
+        description="trials at a time; by default as many as the resources allow",
     )
     resources: Resources = Resources()
-    seeds: Annotated[tuple[int, ...], Once] = Field(
+    seeds: Seeds = Field(
         (0,),
-        min_length=1,
         description="every trial trains with each of them, and its error is the mean",
     )
-    retries: int = Field(1, ge=0, description="of a trial that fails")
-    hung_after_minutes: float = Field(
-        30, gt=0, description="without a sign of life a trial is given up"
+    retries: FewOrNone = Field(1, description="of a trial that fails")
+    hung_after_minutes: Positive = Field(
+        30, description="without a sign of life a trial is given up"
     )
-    within: float = Field(
+    within: Magnitude = Field(
         0.05,
-        ge=0,
         description="the chosen trial has most sensors off at no more than this share over dense",
     )
-    seed: int = Field(0, ge=0, description="of the searcher")
+    seed: Seed = Field(0, description="of the searcher")
 
     @field_validator("space", mode="after")
     @classmethod
@@ -190,6 +197,12 @@ class SweepSpec(Spec):
                 raise ValueError(
                     f"searcher grid crosses lists, but {endless[0]} has a range; give it choice "
                     f"or grid"
+                )
+            crossed = prod(len(dimension.entries or ()) for dimension in self.space.values())
+            if crossed > MOST_CROSSED:
+                raise ValueError(
+                    f"searcher grid crosses at most {MOST_CROSSED:,} combinations, but the space "
+                    f"has {crossed:.3g}; shorten its lists, or set searcher random"
                 )
         strange = [key for key in self.space if not key.startswith(SEARCHED)]
         if strange:

@@ -9,8 +9,8 @@ import numpy as np
 
 from dynst.data.importers.graphs.graph_files import node_names, own_graph
 from dynst.data.importers.report import Finding, assumed, known
+from dynst.data.importers.sizes.archives import refuse_bombs
 from dynst.data.importers.source import ReadOptions, Source, array_blocks, numbered, step_times
-from dynst.data.importers.zip_safety import refuse_bombs
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
 
@@ -69,7 +69,7 @@ def _unroll(file: Path) -> tuple[np.ndarray, int]:
 
     Every first row, then the rest of the last window.
     """
-    refuse_bombs(file)
+    refuse_bombs(file, copies=3)
     with np.load(file, allow_pickle=False) as archive:
         if not {"x", "y"} <= set(archive.files):
             raise DataError(

@@ -7,6 +7,7 @@ import numpy as np
 
 from dynst.data.clock import SECONDS, Clock
 from dynst.data.importers.report import Finding
+from dynst.data.importers.sizes.declared import refuse_sensors
 from dynst.data.importers.source import Block, Source, array_blocks
 from dynst.data.lattice import cell_ids, cell_positions, grid_edges
 from dynst.data.manifest import Channel, Grid
@@ -39,6 +40,7 @@ def grid_source(
         grid_of(kind, (height, width), channels, array_blocks(time, flat)),
         clock=clock,
         findings=findings,
+        num_steps=steps,
     )
 
 
@@ -50,6 +52,7 @@ def grid_of(
 ) -> Source:
     """A source over the cells of ``shape``, whose blocks are ``[N, height * width, C]``."""
     height, width = shape
+    refuse_sensors(height * width)
     return Source(
         kind,
         cell_ids(height, width),

@@ -13,6 +13,7 @@ from dynst.data.importers.formats.grids import grid_source
 from dynst.data.importers.formats.npz_members import Members
 from dynst.data.importers.graphs.graph_files import own_graph
 from dynst.data.importers.report import Finding, assumed, known
+from dynst.data.importers.sizes.archives import refuse_bombs
 from dynst.data.importers.source import (
     BLOCK_BYTES,
     PositionKind,
@@ -23,7 +24,6 @@ from dynst.data.importers.source import (
     step_times,
 )
 from dynst.data.importers.times.reader import times_of
-from dynst.data.importers.zip_safety import refuse_bombs
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
 
@@ -111,6 +111,7 @@ def _network(
         edges=edges.edges if edges else None,
         clock=clock,
         findings=findings,
+        num_steps=len(values),
     )
 
 

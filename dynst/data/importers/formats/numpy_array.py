@@ -36,6 +36,7 @@ def read(path: Path, options: ReadOptions) -> Source:
             blocks,
             clock=clock,
             findings=findings,
+            num_steps=len(values),
         )
     grid = values if values.ndim == 4 else values[..., None]
     names = (

@@ -49,6 +49,7 @@ def read(path: Path, options: ReadOptions) -> Source:
         blocks,
         clock=clock,
         findings=(*timed, *said, *_of_frame(frame)),
+        num_steps=len(time),
     )
 
 

@@ -63,7 +63,7 @@ def read(path: Path, options: ReadOptions) -> Source:
 
     channels = tuple(Channel(name=name) for name in names)
     source = grid_of(KIND, (shape[2], shape[3]), channels, blocks)
-    return replace(source, clock=clock, findings=findings)
+    return replace(source, clock=clock, findings=findings, num_steps=shape[0])
 
 
 def _times(stamps: np.ndarray, options: ReadOptions) -> tuple[np.ndarray, tuple[Finding, ...]]:

@@ -3,6 +3,7 @@ undone by it.
 """
 
 from collections.abc import Hashable, Sequence
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ from dynst.data.importers.formats.netcdf.times import Times, counts_since, read_
 from dynst.data.importers.formats.netcdf.units import SECONDS_OF, plain
 from dynst.data.importers.formats.netcdf.variables import hint, left_out, variables
 from dynst.data.importers.report import Finding, assumed, known
+from dynst.data.importers.sizes.declared import refuse_sensors
 from dynst.data.importers.source import ReadOptions, Source, step_times
 from dynst.data.manifest import Channel
 from dynst.errors import DataError
@@ -69,6 +71,7 @@ def read(path: Path, options: ReadOptions) -> Source:
     time, clock, timed = _times(data, time_name, options)
     if not places_names:
         refuse_several(data, time_name, time)
+    refuse_sensors(prod(data.sizes[name] for name in places_names))
     places = places_of(data, places_names, options)
     versions = [EXPVER] if EXPVER in array.dims else []
     readings = Readings(data, names, [time_name, *versions, *places_names], time)
@@ -107,6 +110,7 @@ def _source(
             *left_out(data, names, places.used),
         ),
         late_findings=readings.late_findings,
+        num_steps=len(readings.time),
     )
 
 

@@ -13,7 +13,7 @@ from dynst.data.importers.graphs.pickled import read_pickled
 from dynst.data.importers.graphs.weighted_pairs import WeightedPairs
 from dynst.data.importers.names import SensorNames
 from dynst.data.importers.report import Finding, assumed
-from dynst.data.importers.zip_safety import refuse_bombs
+from dynst.data.importers.sizes.archives import refuse_bombs, refuse_npy
 from dynst.errors import DataError
 
 __all__ = ["BINARY", "Matrix", "matrix_pairs", "read_binary_matrix"]
@@ -47,6 +47,7 @@ def read_binary_matrix(path: Path) -> Matrix:
         values, names = read_pickled(path)
         return Matrix(values, names, names)
     if path.suffix == ".npy" or not zipfile.is_zipfile(path):
+        refuse_npy(path)
         return Matrix(np.load(path, allow_pickle=False))
     refuse_bombs(path)
     with np.load(path, allow_pickle=False) as archive:

@@ -4,12 +4,15 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from math import prod
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
 from dynst.data.importers.resample import Steps, marked, values_of
+from dynst.data.importers.sizes.free_space import refuse_disk
 from dynst.data.importers.source import BLOCK_BYTES, Block, array_blocks
 
 __all__ = ["Filling", "Keys", "Scratch", "StepScratch"]
@@ -34,6 +37,11 @@ class _Files:
         self._stack.close()
 
     def array(self, dtype: type, shape: tuple[int, ...], fill: float = 0) -> np.ndarray:
+        refuse_disk(
+            f"an array of {' × '.join(map(str, shape))} readings",
+            prod(shape) * np.dtype(dtype).itemsize,
+            Path(tempfile.gettempdir()),
+        )
         file = tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
         self._stack.callback(file.close)
         made = np.memmap(file, dtype, "w+", shape=shape)

@@ -12,8 +12,8 @@ import pandas as pd
 from dynst.data.importers.places.coordinates import MAX_LATITUDE, SIDES, Axis, parsed
 from dynst.data.importers.places.geometries import place_of
 from dynst.data.importers.report import Finding, assumed, known
+from dynst.data.importers.sizes.lines import refuse_large_text
 from dynst.data.importers.small_tables import UTF8, read_cells, read_head, words
-from dynst.data.importers.tabular.encodings import open_text
 from dynst.errors import DataError, in_one_line
 
 __all__ = [
@@ -91,8 +91,8 @@ def read_places(path: Path) -> PlaceTable:
 
 def _features(path: Path) -> PlaceTable:
     try:
-        with open_text(path, UTF8) as file:
-            content = json.load(file)
+        refuse_large_text(path)
+        content = json.loads(path.read_text(encoding=UTF8.with_mark))
         features = content["features"]
         crs = str(content.get("crs") or "CRS84")
         kind: PositionKind = "lonlat" if any(name in crs for name in DEGREES_CRS) else "plane"

@@ -2,11 +2,13 @@
 
 import codecs
 import gzip
+import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import BinaryIO, TextIO
 
 from dynst.data.importers.report import Finding, known
+from dynst.data.importers.sizes.lines import bounded
 from dynst.data.importers.source import ReadOptions
 from dynst.errors import DataError
 
@@ -63,9 +65,9 @@ def find_encoding(path: Path, options: ReadOptions) -> Encoding:
 
 def open_text(path: Path, encoding: Encoding, errors: str = "strict") -> TextIO:
     """The file as text, ``.gz`` unpacked, with its line ends as they are."""
-    opener = gzip.open if path.suffix == ".gz" else open
-    file = opener(path, "rt", encoding=encoding.with_mark, errors=errors, newline="")
-    return cast(TextIO, file)
+    return io.TextIOWrapper(
+        open_bytes(path), encoding=encoding.with_mark, errors=errors, newline=""
+    )
 
 
 def refuse_undecodable(path: Path, encoding: Encoding) -> None:
@@ -88,9 +90,12 @@ def refuse_undecodable(path: Path, encoding: Encoding) -> None:
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """The bytes of a file, ``.gz`` unpacked."""
+    """The bytes of a file, ``.gz`` unpacked.
+
+    Reading them raises DataError within a line that is too long to be one.
+    """
     opener = gzip.open if path.suffix == ".gz" else open
-    return cast(BinaryIO, opener(path, "rb"))
+    return bounded(opener(path, "rb"), path)
 
 
 def _named(given: str, marked: str | None) -> Encoding:

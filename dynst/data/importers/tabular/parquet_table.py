@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dynst.data.importers.sizes.parquet import batch_rows, open_bounded, plain_texts
 from dynst.data.importers.source import ReadOptions
 from dynst.data.importers.tabular.numbers import decide_numbers
 from dynst.data.importers.tabular.table import Table
@@ -16,7 +17,7 @@ from dynst.errors import DataError
 
 __all__ = ["ParquetTable", "open_parquet_table"]
 
-SAMPLE_ROWS, BATCH_ROWS = 200, 65_536
+SAMPLE_ROWS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +29,10 @@ class ParquetTable(Table):
         super().check_readings([name for name in names if _is_text(kinds.field(name).type)])
 
     def batches(self, text: set[str], columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-        done = 0
-        for batch in pq.ParquetFile(self.path).iter_batches(batch_size=BATCH_ROWS, columns=columns):
+        done, file = 0, open_bounded(self.path)
+        rows = batch_rows(len(self.columns if columns is None else columns))
+        for coded in file.iter_batches(batch_size=rows, columns=columns):
+            batch = plain_texts(self.path, coded, file.texts)
             names = batch.schema.names
             yield pa.record_batch(
                 [
@@ -54,12 +57,13 @@ class ParquetTable(Table):
 
 def open_parquet_table(path: Path, options: ReadOptions) -> ParquetTable:
     """Raises DataError where the file has no row, or its names are not unique."""
-    file = pq.ParquetFile(path)
-    columns = tuple(file.schema_arrow.names)
+    file = open_bounded(path)
+    columns = tuple(file.names)
     _refuse_names(columns)
-    first = next(file.iter_batches(batch_size=SAMPLE_ROWS), None)
-    if first is None or not first.num_rows:
+    coded = next(file.iter_batches(batch_size=SAMPLE_ROWS), None)
+    if coded is None or not coded.num_rows:
         raise DataError("has columns, but no row")
+    first = plain_texts(path, coded, file.texts)
     raw = pd.DataFrame(
         {name: ["" if cell is None else str(cell) for cell in first[name].to_pylist()]
          for name in columns},

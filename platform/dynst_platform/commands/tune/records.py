@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from dynst.errors import ConfigError, in_one_line
 from dynst.sparsity.config import OLD_SCHEMES
 from dynst.storage.files import replace_text
+from dynst_platform.config.documents import parse_json, read_text
 from dynst_platform.config.values import Overrides
 from dynst_platform.forms import VERSION, todays
 
@@ -76,7 +78,19 @@ def _renamed(overrides: Overrides) -> Overrides:
     return overrides | ({} if scheme is None else {"sparsity.scheme": known})
 
 
+MOST_BYTES = 256 * 2**20
 UPGRADES = (_with_todays_schemes,)
+
+
+def _read(path: Path) -> Record:
+    text = read_text(path, "the record of a trial", MOST_BYTES)
+    try:
+        return Record(**todays(parse_json(text, str(path), finite=False), str(path), UPGRADES))
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ConfigError(
+            f"{path} must be the record of a trial, but is not ({in_one_line(error)}); remove it, "
+            f"and the trial runs again"
+        ) from error
 
 
 class Records:
@@ -87,11 +101,8 @@ class Records:
         folder.mkdir(parents=True, exist_ok=True)
 
     def all(self) -> list[Record]:
-        """Raises DataError where a later DynST has left one."""
-        return [
-            Record(**todays(json.loads(path.read_text(encoding="utf-8")), str(path), UPGRADES))
-            for path in sorted(self.folder.glob("*.json"))
-        ]
+        """Raises DataError where a later DynST has left one, ConfigError where one is damaged."""
+        return [_read(path) for path in sorted(self.folder.glob("*.json"))]
 
     def save(self, record: Record) -> None:
         """Whole or not at all."""

@@ -30,9 +30,7 @@ def table_of(given: Any) -> pd.DataFrame:
     if isinstance(given, pd.DataFrame):
         return given
     records = isinstance(given, list) and all(isinstance(row, dict) for row in given)
-    if not records and not (
-        isinstance(given, dict) and all(np.ndim(cells) == 1 for cells in given.values())
-    ):
+    if not records and not (isinstance(given, dict) and all(map(_is_column, given.values()))):
         raise DataError(
             f"the input must be a table with named columns, one row a step, but is "
             f"{_described(given)}; give columns with a list of cells each, or a list of records"
@@ -45,6 +43,10 @@ def table_of(given: Any) -> pd.DataFrame:
             f"{', '.join(f'{name} {len(cells)}' for name, cells in given.items())}"
         ) from error
     return pd.DataFrame({name: _plain(table[name]) for name in table}, table.index)
+
+
+def _is_column(cells: Any) -> bool:
+    return cells.ndim == 1 if hasattr(cells, "ndim") else isinstance(cells, list | tuple)
 
 
 def readings_of(table: pd.DataFrame, names: Sequence[str]) -> np.ndarray:

@@ -46,5 +46,6 @@ def last_window(
     rows = np.searchsorted(time, steps)
     there = time[np.minimum(rows, len(time) - 1)] == steps
     found_readings = np.full((window, *readings.shape[1:]), np.nan, np.float32)
-    found_readings[there] = readings[rows[there]]
+    with np.errstate(over="ignore"):  # to infinity, which no model reads
+        found_readings[there] = readings[rows[there]]
     return steps, found_readings

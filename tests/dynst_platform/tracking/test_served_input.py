@@ -19,7 +19,7 @@ from mlflow.tracking import MlflowClient
 
 from dynst import Experiment, ExperimentConfig, ModelConfig, Recipe, save_arm
 from dynst.data.clock import Clock
-from dynst_platform.tracking import mlflow_runs
+from dynst_platform.tracking.model_log import log_model
 from tests.conftest import with_tracking_store
 from tests.dynst_platform.model_registry.test_clocks import written
 
@@ -69,9 +69,8 @@ def _model_of(folder: Path, template: Path, zone: str | None) -> Served:
     mlflow.set_tracking_uri(f"sqlite:///{with_tracking_store(folder, template) / 'mlflow.db'}")
     experiment_id = MlflowClient().create_experiment("served", str(folder / "runs"))
     with mlflow.start_run(experiment_id=experiment_id):
-        model = mlflow.pyfunc.load_model(
-            f"models:/{mlflow_runs._logged_model(store, folder / 'dynst', 0)}"
-        )
+        model_id = log_model(store, folder / "dynst", 0, None)
+    model = mlflow.pyfunc.load_model(f"models:/{model_id}")
     columns = {name: list(cells) for name, cells in model.input_example.items()}
     return Served(model, scoring_server.init(model), columns)
 

@@ -73,16 +73,15 @@ def _why(columns: Columns, name: str, timed: bool) -> str:
         return TIME
     if cells.kind in {"text", "empty"} and is_flag_name(name):
         return "a flag"
-    if cells.kind == "number":
-        return aside_by_name(columns, name)
+    aside = aside_by_name(columns, name) if cells.kind == "number" else ""
     if not name and cells.kind == "empty":
         return "empty"
-    if not name:
+    if not name and not aside:
         raise DataError(
             f"{columns.table.path}: column {columns.names.index(name) + 1} has no name, but "
             f"holds '{cells.texts[cells.texts != ''].iloc[0]}'; name it in the header"
         )
-    return ""
+    return aside
 
 
 def said_aside(aside: dict[str, str]) -> tuple[Finding, ...]:

@@ -43,8 +43,8 @@ class NumberForm:
         decimal: the decimal sign.
         grouped: whether the other sign may group thousands.
         marks: texts that mean missing among readings.
-        settled: whether a row looked at, the user or the separator shows the decimal sign; else all
-            that was seen are whole numbers, and 1.234 further down may be either.
+        settled: whether a row looked at, the user or the separator shows the decimal sign; else
+            1.234 may be either.
     """
 
     decimal: Sign = "."
@@ -88,6 +88,8 @@ class NumberForm:
         """
         either = None
         for name, texts in columns.items():
+            if not pc.any(pc.match_substring(texts, ".")).as_py():
+                continue
             cells = pc.utf8_trim_whitespace(texts)
             pointed = pc.match_substring(cells, ".")
             plain = pc.and_(pointed, pc.match_substring_regex(cells, _plain(".")))
@@ -142,7 +144,8 @@ def decide_numbers(
         raise _refuse_either(commas.either, ",")
     if points.either and separator != "," and points.small and not points.large:
         raise _refuse_either(points.either, ".")
-    return NumberForm(marks=marks, settled=separator == "," or points.either is not None), ()
+    ungrouped = points.either is not None and points.large
+    return NumberForm(marks=marks, settled=separator == "," or ungrouped), ()
 
 
 class _Place(NamedTuple):

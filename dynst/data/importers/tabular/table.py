@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dynst.data.importers.report import Finding
 from dynst.data.importers.tabular.numbers import NumberForm
@@ -106,6 +107,8 @@ class Table(ABC):
             columns: texts by name.
             before: number of rows before these.
         """
+        whole = {name: _as_they_are(cells) for name, cells in columns.items()}
+        columns = {name: cells for name, cells in columns.items() if whole[name] is None}
         plain = {name: self.form.plain(cells) for name, cells in columns.items()}
         bad = [
             (name, columns[name], ~_flags(fits))
@@ -113,7 +116,7 @@ class Table(ABC):
             if not _flags(fits).all()
         ]
         self._refuse(bad, before)
-        return {name: cells.cast(pa.float64()) for name, (cells, _) in plain.items()}
+        return whole | {name: cells.cast(pa.float64()) for name, (cells, _) in plain.items()}
 
     def _refuse(self, bad: Sequence[tuple[str, pa.Array, np.ndarray]], before: int) -> None:
         """Refuse cells that are neither numbers nor missing: of each column name, cells, and which
@@ -153,6 +156,13 @@ class Table(ABC):
         if few:
             return f"say {flags} where that means missing, or mend the cells"
         return "drop the column, or say what it is with --time-column or --sensor-column"
+
+
+def _as_they_are(cells: pa.Array) -> pa.Array | None:
+    """Texts of whole numbers as float64; None where one is something else."""
+    if not pc.all(pc.ascii_is_decimal(cells)).as_py():
+        return None
+    return cells.cast(pa.float64())
 
 
 def _flags(values: pa.Array) -> np.ndarray:

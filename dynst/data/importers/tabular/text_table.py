@@ -47,12 +47,13 @@ class TextTable(Table):
 
     def batches(self, text: set[str], columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         wanted = list(self.columns) if columns is None else columns
-        done, settled = 0, self.form.settled
+        done = 0
+        if not self.form.settled and not self._settles(text, wanted):
+            yield from self._converted(text, wanted, 0)
+            return
         try:
             for batch in self._parsed(text, wanted):
                 clean = self._cleaned(batch, text, wanted, done)
-                if not settled and _has_parts(clean, text):
-                    settled = self._settle_late(text, wanted, done)
                 self._refuse_total(clean, text, done)
                 yield clean
                 done += batch.num_rows
@@ -86,11 +87,16 @@ class TextTable(Table):
             if late.num_rows:
                 yield late, before - late.num_rows
 
-    def _settle_late(self, text: set[str], wanted: list[str], done: int) -> bool:
-        """Look at the texts of the batch that begins with a row."""
-        late, start = next(self._texts(wanted, done))
-        texts = {name: late.column(name) for name in wanted if name not in text}
-        return self.form.settle(texts, _from(self.row_of, start))
+    def _settles(self, text: set[str], wanted: list[str]) -> bool:
+        """Whether the first batch shows the decimal sign."""
+        try:
+            first = next(self._texts(wanted, 0), None)
+        except (pa.ArrowInvalid, UnicodeError) as error:
+            raise self._explained(error) from error
+        if first is None:
+            return True
+        texts = {name: first[0].column(name) for name in wanted if name not in text}
+        return self.form.settle(texts, self.row_of)
 
     def _parsed(self, text: set[str], wanted: list[str]) -> Iterator[pa.RecordBatch]:
         """Batches with the hidden columns, as texts, behind the wanted ones."""
@@ -179,15 +185,6 @@ def _unique(layout: Layout) -> list[str]:
     return [
         f"\0{place}" if place in layout.hidden else name for place, name in enumerate(layout.names)
     ]
-
-
-def _has_parts(batch: pa.RecordBatch, text: set[str]) -> bool:
-    """Whether a number is not whole."""
-    return any(
-        pc.any(pc.not_equal(column, pc.floor(column))).as_py()
-        for name, column in zip(batch.schema.names, batch.columns, strict=True)
-        if name not in text
-    )
 
 
 def _from(row_of: Callable[[int], str], start: int) -> Callable[[int], str]:

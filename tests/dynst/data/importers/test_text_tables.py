@@ -260,6 +260,40 @@ def test_a_point_between_semicolons_may_group_thousands(
     np.testing.assert_array_equal(values[:, 0], np.array(expected, np.float32))
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+@pytest.mark.parametrize("late", [0, 400])
+@pytest.mark.parametrize(("decimal", "factor"), [(".", 1), (",", 1e3)])
+def test_points_that_may_all_group_thousands_are_asked_about(
+    tmp_path: Path, separator: str, late: int, decimal: str, factor: float
+) -> None:
+    """Whole numbers, then such as 1.000, or nothing but these from the first row on."""
+    whole = [(str(row % 800 + 100), "7") for row in range(late)]
+    pointed = [(f"{row % 9 + 1}.000", f"12.{row + 100}") for row in range(50)]
+    times = pd.date_range("2024-03-01", periods=late + 50, freq="h")
+    rows = [
+        f"{time}{separator}{a}{separator}{b}"
+        for time, (a, b) in zip(times, [*whole, *pointed], strict=True)
+    ]
+    text = "\n".join([f"time{separator}A{separator}B", *rows])
+    message = refused(tmp_path, text)
+    assert "--decimal . " in message
+    assert "--decimal , " in message
+    _, values, _ = take(tmp_path, text, decimal=decimal)
+    assert values[late + 2].tolist() == pytest.approx([3.0 * factor, 12.102 * factor])
+
+
+@pytest.mark.parametrize("cell", ["0.125", "1234.5", "1.5", "1234.125"])
+def test_one_cell_of_the_first_part_shows_that_a_point_is_decimal(
+    tmp_path: Path, cell: str
+) -> None:
+    times = pd.date_range("2024-03-01", periods=400, freq="h")
+    rows = [f"{time};{row % 9 + 1}.250;2.125" for row, time in enumerate(times)]
+    rows[350] = f"{times[350]};{cell};2.125"
+    _, values, _ = take(tmp_path, "\n".join(["time;A;B", *rows]))
+    assert values[1].tolist() == [2.25, 2.125]
+    assert values[350, 0] == np.float32(cell)
+
+
 def test_thousands_that_can_be_nothing_else_are_known(tmp_path: Path) -> None:
     found = take(tmp_path, wide(lambda row, value: f'"{1000 + value:,}"'))
     np.testing.assert_array_equal(found[1][:, 1], (1000 + B).astype(np.float32))

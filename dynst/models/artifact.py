@@ -117,7 +117,8 @@ class Artifact:
             Times ``[H]`` and forecasts ``[H, S, targets]`` in the channel's unit.
 
         Raises:
-            ArtifactError: the readings have another shape, or times another order or step.
+            ArtifactError: the readings have another shape or are infinite, or times have another
+                order or step.
 
         Example:
             >>> artifact = load_artifact(Path("model"))  # doctest: +SKIP
@@ -137,10 +138,11 @@ class Artifact:
         time, readings = last_window(
             time, readings, config.window, self.description.step, self.description.clock
         )
-        past = torch.tensor(time)
-        raw = torch.tensor(np.asarray(readings, np.float32)).nan_to_num(
-            torch.nan, torch.nan, torch.nan
-        )  # nothing infinite is read
+        if np.isinf(readings).any():
+            raise ArtifactError(
+                "readings must be finite in float32, or NaN where missing, but some are infinite"
+            )
+        past, raw = torch.tensor(time), torch.tensor(readings)
         heard = ~raw.isnan().all(2).all(0)
         heard |= not heard.any()
         served = self.served(heard)

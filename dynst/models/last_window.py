@@ -32,7 +32,8 @@ def last_window(
         row = int((gaps <= 0).argmax()) + 1
         raise ArtifactError(
             f"times must increase from row to row, but row {row + 1} ({clock.label(time[row])}) is "
-            f"not after the one before it ({clock.label(time[row - 1])}); sort the rows"
+            f"not after the one before it ({clock.label(time[row - 1])}); sort the rows, and give "
+            f"each time once"
         )
     if len(gaps) and ((gaps % step != 0).any() or gaps.min() != step):
         wrong = gaps[gaps % step != 0]
@@ -45,5 +46,6 @@ def last_window(
     rows = np.searchsorted(time, steps)
     there = time[np.minimum(rows, len(time) - 1)] == steps
     found_readings = np.full((window, *readings.shape[1:]), np.nan, np.float32)
-    found_readings[there] = readings[rows[there]]
+    with np.errstate(over="ignore"):  # to infinity, which no model reads
+        found_readings[there] = readings[rows[there]]
     return steps, found_readings

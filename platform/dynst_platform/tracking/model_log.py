@@ -12,7 +12,6 @@ import mlflow
 import numpy as np
 import pandas as pd
 from mlflow.models import Model
-from mlflow.types.schema import AnyType, ColSpec, Schema
 
 import dynst
 from dynst.data.store import SensorStore
@@ -127,10 +126,6 @@ def _input_example(store: SensorStore, folder: Path) -> pd.DataFrame:
 
 
 def _signature(example: pd.DataFrame, forecast: pd.DataFrame) -> mlflow.models.ModelSignature:
-    """Any value is let through as a time, so that it is the model that says what is wrong."""
+    """Of the output: the model reads its input itself, so that it can say what is wrong."""
     inferred = mlflow.models.infer_signature(example, forecast)
-    inputs = [
-        ColSpec(AnyType(), column.name) if column.name == "time" else column
-        for column in inferred.inputs.inputs
-    ]
-    return mlflow.models.ModelSignature(Schema(inputs), inferred.outputs)
+    return mlflow.models.ModelSignature(outputs=inferred.outputs)

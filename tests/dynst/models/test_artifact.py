@@ -102,6 +102,14 @@ def test_a_sensor_without_any_reading_is_left_out(folder: Path, network: SensorS
     assert np.isfinite(artifact.forecast(time, np.full_like(readings, np.nan))[1]).all()
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e39])
+def test_infinite_readings_are_refused(folder: Path, network: SensorStore, value: float) -> None:
+    readings = network.readings.values[:6][:, ACTIVE.numpy()].astype(float)
+    readings[2, 1] = value
+    with pytest.raises(ArtifactError, match="must be finite"):
+        load_artifact(folder).forecast(network.readings.time[:6], readings)
+
+
 def test_it_cannot_be_given_the_readings_of_inactive_sensors(
     folder: Path, network: SensorStore
 ) -> None:

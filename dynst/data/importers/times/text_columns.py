@@ -159,7 +159,7 @@ def _fitting(
 def _fits(texts: pd.Series, date: str, first: Written) -> bool:
     """Whether every cell is a date in this order, and of the weekday that stands before it."""
     days = texts.str.replace(WEEKDAY, "", regex=True) if first.weekday else texts
-    moments = _parsed(days.str.split(r"[ T]", n=1, regex=True).str[0], date)
+    moments = _parsed(days.str.split(r"[ T_]", n=1, regex=True).str[0], date)
     if moments.isna().any():
         return False
     return not first.weekday or bool((moments.dt.day_name().str[:3] == texts.str[:3]).all())
@@ -257,8 +257,8 @@ def _parsed(texts: pd.Series, form: str) -> pd.Series:
 
 def _midnight(texts: pd.Series, shape: Written, date: str) -> pd.Series:
     """24:00 is the midnight at the end of the day."""
-    ends = texts.str.contains(r"[T ]24(?::?00)?(?::?00)?(?:\.0+)?(?:[^:\d].*)?$", regex=True)
-    early = texts.where(ends).str.replace(r"([T ])24", r"\g<1>00", n=1, regex=True)
+    ends = texts.str.contains(r"[T _]24(?::?00)?(?::?00)?(?:\.0+)?(?:[^:\d].*)?$", regex=True)
+    early = texts.where(ends).str.replace(r"([T _])24", r"\g<1>00", n=1, regex=True)
     return _parsed(early, shape.format(date)) + pd.Timedelta(days=1)
 
 

@@ -132,7 +132,7 @@ def _placed(source: Source, geo: Path, table: pd.DataFrame) -> Source:
     positions = np.empty((len(names), 2))
     positions[sensors] = np.array(places, float)
     whole = bool((positions == np.floor(positions)).all(axis=0).any())
-    refuse_parts(geo, list(table.columns), (), whole=whole)
+    refuse_parts(geo, [*table.columns, "longitude", "latitude"], (), whole=whole)
     for label in filter(names_side, table.columns):
         cells = list(table[label].iloc[rows])
         refuse_sides(geo, ("coordinates", "coordinates"), positions[sensors], label, cells)

@@ -196,9 +196,7 @@ def _channels(members: Members, count: int) -> tuple[Channel, ...]:
     return tuple(Channel(name=name) for name in names)
 
 
-def _positions(
-    members: Members, ids: tuple[str, ...]
-) -> tuple[np.ndarray | None, PositionKind]:
+def _positions(members: Members, ids: tuple[str, ...]) -> tuple[np.ndarray | None, PositionKind]:
     for x, y in (("lon", "lat"), ("easting", "northing"), ("x", "y")):
         if x in members and y in members:
             remedy = "save it as an array of numbers"

@@ -8,7 +8,14 @@ import numpy as np
 from dynst.data.importers.small_tables import words
 from dynst.errors import DataError
 
-__all__ = ["LATITUDES", "LONGITUDES", "names_side", "refuse_parts", "refuse_side_names", "refuse_sides"]
+__all__ = [
+    "LATITUDES",
+    "LONGITUDES",
+    "names_side",
+    "refuse_parts",
+    "refuse_side_names",
+    "refuse_sides",
+]
 
 LONGITUDES = {"longitude", "lon", "long", "lng", "longitud", "laenge", "länge", "geolaenge"}
 LATITUDES = {"latitude", "lat", "latitud", "breite", "geobreite"}

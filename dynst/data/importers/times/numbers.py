@@ -117,9 +117,12 @@ def decide_numbers(sample: np.ndarray, options: ReadOptions, name: str = "") -> 
     if whole:
         _refuse_short(sample)
     if whole and (form := _compact_form(sample.astype(np.int64))):
-        if form == "%Y":
+        text = f"times are dates written as {form}"
+        if form == "%Y" and not is_year_name(name):
             _refuse_elapsed(sample, name)
-        return NumberParser(form, (known(f"times are dates written as {form}"),))
+            change = "--time-format count, if they only count"
+            return NumberParser(form, (assumed(text, change),))
+        return NumberParser(form, (known(text),))
     low, high = float(np.min(sample)), float(np.max(sample))
     for form in reversed(EPOCHS):
         if LEAST_EPOCH[form] <= low and high <= LATEST * LEAST_EPOCH[form]:
@@ -149,7 +152,7 @@ def decide_numbers(sample: np.ndarray, options: ReadOptions, name: str = "") -> 
 def _refuse_elapsed(sample: np.ndarray, name: str) -> None:
     """Refuse numbers such as 1800, 1810, … that may be years or minutes since some start."""
     steps = np.diff(np.unique(sample))
-    if is_year_name(name) or not (is_elapsed_name(name) or (steps.size and np.median(steps) != 1)):
+    if not is_elapsed_name(name) and (not steps.size or np.median(steps) == 1):
         return
     raise DataError(
         f"times such as {', '.join(f'{number:g}' for number in sample[:2])} may be years, or time "

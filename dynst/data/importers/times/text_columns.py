@@ -1,6 +1,5 @@
 """A column of texts that are times: one order of day and month, and one zone, for all of it."""
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,6 +11,7 @@ from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions
 from dynst.data.importers.times.bad_cells import BadCell
 from dynst.data.importers.times.numbers import NUMBER_FORMATS
+from dynst.data.importers.times.open_parts import refuse_double_years, refuse_partial
 from dynst.data.importers.times.texts import Written, shape_of
 from dynst.data.importers.times.zones import UTC_NAMES, offset_name, offset_seconds
 from dynst.errors import DataError
@@ -22,14 +22,6 @@ OFFSET = r"(Z|[+-]\d{2}(?::?\d{2})?)$"
 ZONE_NAME = r"\s([A-Z]{3,5})\s*$"
 WEEKDAY = r"^[A-Za-z]{3,9},? "
 AHEAD = 5  # years after this one that two digits may mean
-YEAR = set("YyGcxsDF")
-MONTH, DAY, WEEK = set("mbBqcxDF"), set("djcxDFaAuw"), set("UWV")
-WHOLE = (  # parts of a format, what they need beside them, and its name
-    (set("HIMSfpXT"), DAY | {"s"}, "a day"),
-    (set("d"), MONTH, "a month"),
-    (WEEK, set("aAuw"), "a day of the week"),
-)
-DOUBLE = re.compile(r"(\d{4})([-/.])(\d{2})")  # 2000/01, a month or a year that spans two
 NO_DATES = {"now", "today"}  # which pandas takes for this very moment
 
 
@@ -92,7 +84,7 @@ class FormatParser:
     counted = False
 
     def __init__(self, form: str) -> None:
-        _refuse_partial(form)
+        refuse_partial(form)
         self.form = form
         self.zone = "UTC" if "%z" in form else None
         self.findings: tuple[Finding, ...] = ()
@@ -116,19 +108,6 @@ class FormatParser:
         return microseconds_of(_in_last_century(moments.dt.tz_localize(None), self.form))
 
 
-def _refuse_partial(form: str) -> None:
-    """Refuse a format without a year, or with a part whose larger parts are left open."""
-    codes = set(re.findall(r"%(.)", form.replace("%%", "")))
-    absent = next((what for part, whole, what in WHOLE if codes & part and not codes & whole), "")
-    if not codes & YEAR:
-        absent = "a year"
-    if absent:
-        raise DataError(
-            f"--time-format must tell whole dates, but '{form}' lacks {absent}; put the columns "
-            f"of date and clock together (--time-column, twice), and add the year to the times"
-        )
-
-
 def decide_texts(
     sample: pd.Series, parts: Callable[[], Iterable[Any]], options: ReadOptions
 ) -> TextParser | FormatParser:
@@ -136,7 +115,7 @@ def decide_texts(
         options.apply("time_format")
         return FormatParser(options.time_format)
     cell = sample.iloc[0].strip()
-    _refuse_double_years(cell, parts)
+    refuse_double_years(cell, parts)
     first = shape_of(cell)
     if not first.dates:
         fault = first.fault or "is no date"
@@ -158,22 +137,6 @@ def decide_texts(
         findings += (assumed(text, "write them with four digits"),)
     zone, more = _zone(first, parts, options)
     return TextParser(dates[0], first, zone, (*findings, *more))
-
-
-def _refuse_double_years(cell: str, parts: Callable[[], Iterable[Any]]) -> None:
-    """Refuse 2000/01, 2001/02, … each of which may be a month, or a year that begins in autumn."""
-    if not DOUBLE.fullmatch(cell):
-        return
-    for part in parts():
-        years = pd.Series(part).dropna().astype(str).str.strip().str.extract(f"^{DOUBLE.pattern}$")
-        first, second = pd.to_numeric(years[0]), pd.to_numeric(years[2])
-        if not ((first + 1) % 100 == second).all():
-            return
-    raise DataError(
-        f"times such as '{cell}' may be the month {cell[5:]} of {cell[:4]}, or the year from "
-        f"{cell[:4]} to {int(cell[:4]) + 1}; say --time-format %Y{cell[4]}%m for the month, or "
-        f"write the first years alone"
-    )
 
 
 def _order(dates: tuple[str, ...], options: ReadOptions) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from dynst.data.importers.source import ReadOptions
 from dynst.data.importers.times.reader import read_times, times_of
 from dynst.errors import DataError
 
-
 MONTHS = ["2000-01", "2000-02", "2000-03"]
 
 

@@ -11,9 +11,9 @@ from dynst.errors import DataError
 __all__ = ["refuse_double_years", "refuse_partial"]
 
 YEAR = set("YyGcxsDF")
-MONTH, DAY, WEEK = set("mbBqcxDF"), set("djcxDFaAuw"), set("UWV")
+MONTH, DAY, WEEK = set("mbBqcxDF"), set("djcxDF") | set("UWV"), set("UWV")
 WHOLE = (  # parts of a format, what they need beside them, and its name
-    (set("HIMSfpXT"), DAY | {"s"}, "a day"),
+    (set("HIMSfpXTaAuw"), DAY | {"s"}, "a day"),
     (set("d"), MONTH, "a month"),
     (WEEK, set("aAuw"), "a day of the week"),
 )

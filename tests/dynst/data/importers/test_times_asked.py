@@ -75,6 +75,7 @@ def test_old_series_and_projections_are_read(year: int) -> None:
         ("%Y %H:%M", "2024 12:00", "a day"),
         ("%Y-%m %H:%M", "2024-03 12:00", "a day"),
         ("%Y %d", "2024 12", "a month"),
+        ("%a %H:%M %Y", "Mon 12:00 2024", "a day"),
         ("%Y-%U", "2024-12", "a day of the week"),
     ],
 )

@@ -8,6 +8,7 @@ import numpy as np
 
 from dynst.data.clock import step_text
 from dynst.data.edges import Edges, nearest_neighbour_edges
+from dynst.data.importers.columns.header_units import with_units
 from dynst.data.importers.fill_values import FillValues
 from dynst.data.importers.formats import ReadOptions, Source, find_reader
 from dynst.data.importers.graphs.graph_files import WeightKind, read_graph
@@ -206,7 +207,7 @@ def _of_times(axis: TimeAxis | None) -> tuple[Finding, ...]:
 
 def _named(source: Source, options: ReadOptions) -> Source:
     """The source with the names and units that the user gives its channels."""
-    channels = list(source.channels)
+    channels = with_units(source.channels)
     if options.channel_name is not None:
         if len(channels) > 1:
             raise DataError(

@@ -13,6 +13,7 @@ from dynst.data.importers.columns.words import (
     is_season_name,
     is_sensor_name,
     is_total_name,
+    quantity_of,
 )
 from dynst.data.importers.columns.zones import is_zone_name
 from dynst.data.importers.report import Finding, assumed
@@ -73,16 +74,15 @@ def _why(columns: Columns, name: str, timed: bool) -> str:
         return TIME
     if cells.kind in {"text", "empty"} and is_flag_name(name):
         return "a flag"
-    if cells.kind == "number":
-        return aside_by_name(columns, name)
+    aside = aside_by_name(columns, name) if cells.kind == "number" else ""
     if not name and cells.kind == "empty":
         return "empty"
-    if not name:
+    if not name and not aside:
         raise DataError(
             f"{columns.table.path}: column {columns.names.index(name) + 1} has no name, but "
             f"holds '{cells.texts[cells.texts != ''].iloc[0]}'; name it in the header"
         )
-    return ""
+    return aside
 
 
 def said_aside(aside: dict[str, str]) -> tuple[Finding, ...]:
@@ -111,6 +111,10 @@ def doubtful_sensors(columns: Columns, names: Sequence[str]) -> tuple[Finding, .
     if counting := [name for name, column in numbers.items() if counts_up(column)]:
         text = f"{quoted(counting)} grows by 1 from row to row, but is taken as a sensor"
         found.append(assumed(text, "name it 'index' in the header if it numbers the rows"))
+    quantities = {quantity_of(name) for name in names}
+    if len(quantities) > 1 and "" not in quantities:
+        text = f"each of {quoted(names)} is taken as a sensor, though they name quantities"
+        found.append(assumed(text, "write a long table if they are quantities of one station"))
     for name, why in _totals(numbers).items():
         text = f"'{name}' is taken as a sensor, though {why}"
         found.append(assumed(text, "remove the column if it sums up the others"))

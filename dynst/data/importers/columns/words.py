@@ -27,6 +27,7 @@ __all__ = [
     "is_value_name",
     "is_year_name",
     "numbers_rows_name",
+    "quantity_of",
     "sensor_rank",
     "words_of",
 ]
@@ -223,6 +224,11 @@ def is_quantity_name(name: str) -> bool:
     """Whether a name is one of a usual quantity."""
     compact = re.sub(r"[^a-z0-9]", "", name.lower().split("_")[0])  # as of PM2.5_24h
     return bool(QUANTITIES.intersection({*words_of(name), name.lower(), compact}))
+
+
+def quantity_of(name: str) -> str:
+    """The usual quantity in a name, "" where there is none."""
+    return next((word for word in reversed(words_of(name)) if word in QUANTITIES), "")
 
 
 def is_total_name(name: str) -> bool:

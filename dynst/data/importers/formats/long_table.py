@@ -14,6 +14,7 @@ from dynst.data.importers.columns.zones import zone_findings
 from dynst.data.importers.formats.tables import Table, is_table, open_table
 from dynst.data.importers.long_form.readings import LongReadings
 from dynst.data.importers.long_form.signals import Signals
+from dynst.data.importers.long_form.spellings import said_of_spellings
 from dynst.data.importers.long_form.survey import LongRows, Survey, survey
 from dynst.data.importers.report import Finding, known
 from dynst.data.importers.resample import steps_of
@@ -76,6 +77,7 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
     seen = survey(rows, quantities, steps)
     _refuse_names(table, seen, sensor.name, options)
     _refuse_scattered(table, seen, sensor.name, options)
+    spellings = said_of_spellings(table.path, sensor.name, list(seen.ids))
     quantities = _decided(quantities, seen)
     channels, of_parameter = _channels(table, quantities, seen, options)
     wanted = quantities.places if options.own_positions else None
@@ -99,6 +101,7 @@ def long_source(kind: str, table: Table, options: ReadOptions) -> Source:
             *sensor.findings,
             *aside_finding(quantities.aside),
             *zones,
+            *spellings,
             *placed,
             *((steps.finding,) if steps else ()),
         ),

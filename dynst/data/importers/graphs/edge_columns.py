@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from dynst.data.importers.graphs.proximities import DISTANCES, PROXIMITIES
+from dynst.data.importers.graphs.proximities import WEIGHTS, kind_by_name
 from dynst.data.importers.graphs.weighted_pairs import WeightKind
 from dynst.data.importers.names import listed
 from dynst.data.importers.report import Finding, assumed
 from dynst.data.importers.small_tables import words
 from dynst.errors import DataError
 
-__all__ = ["check_weight", "end_columns", "has_ends", "weight_column"]
+__all__ = ["check_weight", "end_columns", "has_ends", "said_of_others", "weight_column"]
 
 ENDS = (
     ("from", "to"),
@@ -37,7 +37,9 @@ THINGS = {
     *("id", "ids", "node", "nodes", "sensor", "station", "stop", "detector", "vertex", "point"),
     *("place", "location", "name", "index", "idx", "geo", "no", "nr", "number", "code"),
 }
-WEIGHTS = {"weight", "weights", "w", "value", "values", "strength", "correlation", "corr"}
+UNIT_NAMES = {"unit", "units", "uom", "einheit"}
+OF_UNITS = {"weight", "distance", "length", "of"}
+DIRECTIONS = {"oneway", "directed", "undirected", "direction", "bidirectional", "twoway"}
 CODES = {"class", "type", "code", "category", "flag", "id", "is", "has", "level", "unit", "count"}
 ROW_NUMBERS = THINGS | {"link", "edge", "rel", "row", "arc", "unnamed", "0", "type"}
 ALIKE = {"distance": ("distance", "weight"), "proximity": ("proximity", "weight")}
@@ -104,6 +106,34 @@ def weight_column(
     raise DataError(f"{path}: the weights of edges may be {shown}; {choice}, or remove all but one")
 
 
+def said_of_others(
+    path: Path, names: Sequence[str], table: pd.DataFrame, rest: Sequence[int]
+) -> tuple[Finding, ...]:
+    """What is said of columns that are neither ends nor the weight.
+
+    Args:
+        path: the file.
+        names: of all columns.
+        table: cells below the names, as text.
+        rest: columns that are no ends.
+
+    Raises:
+        DataError: edges have weights of several units.
+    """
+    found = []
+    for column in rest:
+        parts, cells = set(words(names[column])), list(table[column].unique())
+        if parts & UNIT_NAMES and len(cells) > 1 and not parts - UNIT_NAMES - OF_UNITS:
+            raise DataError(
+                f"{path}: the weights of edges must have one unit, but '{names[column]}' holds "
+                f"{listed(cells)}; convert them to one"
+            )
+        if parts & DIRECTIONS or parts >= {"one", "way"}:
+            text = f"'{names[column]}' is not read: each line is an edge of one direction"
+            found.append(assumed(text, "write a line for each direction"))
+    return tuple(found)
+
+
 def check_weight(
     path: Path, name: str, cells: pd.Series, weights: WeightKind
 ) -> tuple[Finding, ...]:
@@ -162,11 +192,7 @@ def _kind(name: str) -> str:
     parts = set(words(name))
     if parts & CODES:
         return ""
-    if parts & PROXIMITIES:
-        return "proximity"
-    if parts & DISTANCES:
-        return "distance"
-    return "weight" if parts & WEIGHTS else ""
+    return kind_by_name(name) or ("weight" if parts & WEIGHTS else "")
 
 
 def _numbers_rows(name: str) -> bool:

@@ -11,6 +11,7 @@ from dynst.data.importers.graphs.edge_columns import (
     check_weight,
     end_columns,
     has_ends,
+    said_of_others,
     weight_column,
 )
 from dynst.data.importers.graphs.nodes import edge_nodes
@@ -127,10 +128,11 @@ def _by_name(
     rest = [column for column in range(len(labels)) if column not in ends]
     numeric = {column for column in rest if table[column].map(is_number).any()}
     weight = weight_column(path, labels, rest, numeric, weights, choice)
+    others = said_of_others(path, labels, table, [column for column in rest if column != weight])
     if weight is None:
-        return _Columns(*ends, None)
+        return _Columns(*ends, None, findings=others)
     said = check_weight(path, labels[weight], table[weight], weights)
-    return _Columns(*ends, weight, labels[weight], said)
+    return _Columns(*ends, weight, labels[weight], (*said, *others))
 
 
 def _unnamed_ends(

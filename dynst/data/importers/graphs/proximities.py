@@ -1,5 +1,6 @@
 """Weights of a graph file as proximities: taken as they are, or made from distances."""
 
+import re
 from dataclasses import replace
 from typing import Literal
 
@@ -13,7 +14,7 @@ from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.small_tables import words
 from dynst.errors import DataError
 
-__all__ = ["DISTANCES", "PROXIMITIES", "edges_of"]
+__all__ = ["WEIGHTS", "edges_of", "kind_by_name"]
 
 DISTANCES = {
     *("cost", "costs", "distance", "distances", "dist", "length", "len", "distanz", "entfernung"),
@@ -23,9 +24,19 @@ DISTANCES = {
 PROXIMITIES = {
     *("proximity", "similarity", "affinity", "adjacency", "adj", "kernel", "inverse", "inv"),
 }
+WEIGHTS = {"weight", "weights", "w", "value", "values", "strength", "correlation", "corr"}
+INVERSE = re.compile(r"\b1\s*/|\^\s*-\s*1")
 Kind = Literal["proximity", "distance"]
 SAME = 1e-9  # a relative spread of distances that are all one
 ROUNDING = 1e-6  # a proximity of one may be stored as slightly more
+
+
+def kind_by_name(name: str) -> Kind | None:
+    """What the name of a column or array says of its weights; 1/distance is a proximity."""
+    parts = set(words(name))
+    if parts & PROXIMITIES or (parts & DISTANCES and INVERSE.search(name)):
+        return "proximity"
+    return "distance" if parts & DISTANCES and not parts & WEIGHTS else None
 
 
 def edges_of(
@@ -79,7 +90,7 @@ def _kind(
         return "proximity", ()
     if weights != "auto":
         return weights, ()
-    named = _named(pairs.label)
+    named = kind_by_name(pairs.label)
     if named == "distance":
         return _distance_by_name(pairs), ()
     if _between_0_and_1(pairs):
@@ -111,13 +122,6 @@ def _above_one(
         text = f"weights reach {pairs.weight.max():.6g} and were taken as distances"
         return "distance", (assumed(text, "--weights proximity"),)
     raise _undecided(pairs)
-
-
-def _named(label: str) -> Kind | None:
-    parts = set(words(label))
-    if parts & PROXIMITIES:
-        return "proximity"
-    return "distance" if parts & DISTANCES else None
 
 
 def _between_0_and_1(pairs: WeightedPairs) -> bool:

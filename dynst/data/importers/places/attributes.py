@@ -1,5 +1,6 @@
 """What a user says about sensors beside their readings: costs, groups, and marks, from a CSV."""
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dynst.data.importers.names import SensorNames
+from dynst.data.importers.places.place_tables import is_axis
 from dynst.data.importers.report import Finding, known
 from dynst.data.importers.small_tables import read_cells, read_head
 from dynst.data.sensor_table import Sensors
@@ -19,6 +21,7 @@ from dynst.errors import DataError
 __all__ = ["read_attributes"]
 
 TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+THOUSANDS = re.compile(r",\d{3}$|,.*[,.]|\..*,")
 MOST_COMPARED = 1000  # ids that are looked at for a likely one
 
 
@@ -63,18 +66,20 @@ def _table(path: Path) -> pd.DataFrame:
             f"{path} cannot be read as a table of sensors ({error}); bring a CSV with a column id"
         ) from error
     names = list(head.first)
-    unknown = [name for name in names if name not in ("id", *CELLS)]
+    unknown = [name for name in names if name not in ("id", *CELLS) and not is_axis(name)]
     if "id" not in names or unknown:
+        other = f"; rename or remove '{unknown[0]}'" if unknown else "; name that of the ids so"
         raise DataError(
-            f"{path} must have a column id, and may have {', '.join(CELLS)}, but has "
-            f"{', '.join(names[:8])}; rename them"
+            f"{path} must have a column id, and may have {', '.join(CELLS)} and coordinates, but "
+            f"has {', '.join(names[:8])}{other}"
         )
     if len(set(names)) < len(names) or cells.shape[1] != len(names):
         raise DataError(
             f"{path} must have each column once, and a name above each, but its header is "
             f"{', '.join(names[:8])}; mend it"
         )
-    return cells.iloc[1:].set_axis(names, axis=1)
+    table = cells.iloc[1:].set_axis(names, axis=1)
+    return table[[name for name in names if not is_axis(name)]]
 
 
 def _stranger(path: Path, name: str, ids: tuple[str, ...]) -> DataError:
@@ -116,7 +121,10 @@ def _changed(
 
 
 def _cost(text: str) -> float:
-    cost = float(text)
+    """A number, also with a decimal comma, of which three digits may be thousands."""
+    if "_" in text or THOUSANDS.search(text):
+        raise ValueError(text)
+    cost = float(text.replace(",", "."))
     if not 0 <= cost < np.inf:
         raise ValueError(text)
     return cost

@@ -17,7 +17,15 @@ from dynst.data.importers.small_tables import UTF8, read_cells, read_head, words
 from dynst.data.importers.tabular.encodings import open_text
 from dynst.errors import DataError, in_one_line
 
-__all__ = ["Axes", "PlaceTable", "PositionKind", "find_axes", "order_of_degrees", "read_places"]
+__all__ = [
+    "Axes",
+    "PlaceTable",
+    "PositionKind",
+    "find_axes",
+    "is_axis",
+    "order_of_degrees",
+    "read_places",
+]
 
 PositionKind = Literal["lonlat", "plane"]
 AXES: tuple[tuple[set[str], set[str], PositionKind], ...] = (
@@ -147,6 +155,12 @@ def find_axes(path: Path, table: PlaceTable) -> Axes | None:
         f"{path} must have columns longitude and latitude, or x and y, but has "
         f"{', '.join(table.labels[:8])}; name them so"
     )
+
+
+def is_axis(name: str) -> bool:
+    """Whether a column of this name can only hold a coordinate."""
+    parts = set(words(name))
+    return any(parts and parts <= names | UNITS for xs, ys, _ in AXES for names in (xs, ys))
 
 
 def _named(labels: Sequence[str], names: set[str], others: set[str]) -> list[int]:

@@ -31,9 +31,10 @@ def test_rows_in_any_order_and_empty_cells_keep_what_there_was(tmp_path: Path) -
     [
         (
             "name,cost\nnorth,1\n",
-            "must have a column id, and may have cost, group, pinned, excluded, but has name, cost",
+            "must have a column id, and may have cost, group, pinned, excluded and coordinates, "
+            "but has name, cost",
         ),
-        ("id,price\nnorth,1\n", "but has id, price; rename them"),
+        ("id,price\nnorth,1\n", "but has id, price; rename or remove 'price'"),
         (
             "id,cost\nnorht,1\n",
             "must name sensors of the network, but names 'norht'; did you mean 'north'?",
@@ -43,6 +44,9 @@ def test_rows_in_any_order_and_empty_cells_keep_what_there_was(tmp_path: Path) -
             "id,cost\neast,-1\n",
             "'cost' of 'east' must be a number of at least 0, but is '-1'; mend it",
         ),
+        ("id;cost\neast;1,200\n", "'cost' of 'east' must be a number of at least 0"),
+        ("id,cost\neast,1_000\n", "must be a number of at least 0, but is '1_000'"),
+        ("id;cost\neast;1.200,50\n", "must be a number of at least 0, but is '1.200,50'"),
         ("id,cost\neast,nan\n", "must be a number of at least 0, but is 'nan'"),
         ("id,pinned\neast,maybe\n", "'pinned' of 'east' must be true or false, but is 'maybe'"),
         ("", "cannot be read as a table of sensors"),
@@ -54,6 +58,12 @@ def test_a_wrong_table_is_one_sentence(tmp_path: Path, text: str, message: str) 
     with pytest.raises(DataError) as caught:
         read_attributes(written(tmp_path, text), SENSORS)
     assert message in str(caught.value)
+
+
+def test_one_table_of_places_and_costs_serves_both_flags(tmp_path: Path) -> None:
+    text = "id;longitude;latitude;cost\nsouth;9,1;48,7;1200,5\nnorth;9,2;48,8;3\n"
+    sensors, _ = read_attributes(written(tmp_path, text), SENSORS)
+    assert sensors.cost.tolist() == [3, 1, 1200.5]
 
 
 @pytest.mark.parametrize(

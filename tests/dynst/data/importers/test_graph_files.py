@@ -586,3 +586,28 @@ def test_another_encoding_is_refused_with_its_remedy(tmp_path: Path, encoding: s
     (tmp_path / "g.csv").write_text("from,to,wäg\nA,B,3\n", encoding=encoding)
     with pytest.raises(DataError, match="save it as UTF-8"):
         read_graph(tmp_path / "g.csv", ("A", "B"))
+
+
+@pytest.mark.parametrize("name", ["1/distance", "1 / length", "inverse_distance", "distance^-1"])
+def test_inverse_distances_are_proximities(tmp_path: Path, name: str) -> None:
+    rows = "400001,400017,0.2\n400017,400030,0.4\n400030,400045,0.9\n"
+    (tmp_path / "g.csv").write_text(f"from,to,{name}\n{rows}")
+    edges, _ = imported(tmp_path, tmp_path / "g.csv")
+    assert edges["400001", "400017"] == pytest.approx(0.2)
+    assert edges["400030", "400045"] == pytest.approx(0.9)
+
+
+def test_distances_of_several_units_are_refused(tmp_path: Path) -> None:
+    rows = "400001,400017,1500,m\n400017,400030,2.5,km\n"
+    (tmp_path / "g.csv").write_text(f"from,to,distance,unit\n{rows}")
+    with pytest.raises(DataError, match="must have one unit, but 'unit' holds 'm', 'km'"):
+        imported(tmp_path, tmp_path / "g.csv")
+
+
+@pytest.mark.parametrize("name", ["oneway", "one_way", "directed", "is_bidirectional"])
+def test_a_column_of_directions_is_said_not_to_be_read(tmp_path: Path, name: str) -> None:
+    rows = "400001,400017,0.2,0\n400017,400030,0.4,0\n"
+    (tmp_path / "g.csv").write_text(f"from,to,weight,{name}\n{rows}")
+    edges, report = imported(tmp_path, tmp_path / "g.csv")
+    assert ("400017", "400001") not in edges
+    assert any(f"'{name}' is not read: each line is an edge" in note for note in report.notes)

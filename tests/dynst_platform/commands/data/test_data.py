@@ -60,6 +60,9 @@ def test_a_training_repeats_the_question(counts: Path) -> None:
         (["answer", "s", "maybe"], "missing=NUMBER or none"),
         (["answer", "s", "none", "missing=-1"], "'none' must stand alone"),
         (["answer", "nowhere", "none"], "no sensor store at nowhere"),
+        (["sensors", "nowhere", "counts.csv"], "no sensor store at nowhere"),
+        (["sensors", "s", "counts.csv"], "counts.csv must have a column id"),
+        (["sensors", "s", "nowhere.csv"], "nowhere.csv cannot be read as a table of sensors"),
         (["import", "counts.csv", "t", "--zone", "Berlin"], "--zone must name a time zone"),
         (["import", "counts.csv", "t", "--select", "level=5"], "--select had no effect"),
         (["import", "counts.csv", "t", "--key", "df"], "--key had no effect"),
@@ -95,3 +98,33 @@ def test_steps_of_a_calendar_are_said_by_the_user(tmp_path: Path, step: str, wor
     done = dynst_here("data", "import", "n.npy", "s", *flags, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"a step every {words}" in " ".join(done.stdout.split())
+
+
+def test_a_table_replaces_costs_and_marks_of_a_store(counts: Path) -> None:
+    dynst_here("data", "import", "counts.csv", "s", cwd=counts)
+    digest = open_store(counts / "s").manifest.digest
+    tables = {
+        "first.csv": "id,cost,group,pinned\na,2,north,yes\nb,3,north,\n",
+        "next_year.csv": "id,cost\na,5\n",
+        "wrong.csv": "id,cost\na,-5\n",
+    }
+    for name, text in tables.items():
+        (counts / name).write_text(text)
+    done = dynst_here("data", "sensors", "s", "first.csv", cwd=counts)
+    assert done.returncode == 0, done.stderr
+    assert "cost, group, pinned of 2 sensors from first.csv" in done.stdout
+    dynst_here("data", "sensors", "s", "next_year.csv", cwd=counts)
+    sensors = open_store(counts / "s").sensors
+    assert sensors.cost.tolist() == [5, 3, 1, 1]
+    assert (sensors.group[:2], sensors.pinned.tolist()) == (
+        ("north", "north"),
+        [True, False, False, False],
+    )
+    refused = dynst_here("data", "sensors", "s", "wrong.csv", cwd=counts)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "'cost' of 'a' must be a number of at least 0" in refused.stderr
+    dynst_here("data", "sensors", "s", "next_year.csv", "--reset", cwd=counts)
+    now = open_store(counts / "s")
+    assert now.sensors.cost.tolist() == [5, 1, 1, 1]
+    assert not now.sensors.pinned.any()
+    assert now.manifest.digest == digest

@@ -14,10 +14,12 @@ from dynst.data.importers.sizes.lines import refuse_large_text
 from dynst.data.importers.tabular.encodings import Encoding, open_text
 from dynst.errors import DataError, in_one_line
 
-__all__ = ["UTF8", "Head", "read_cells", "read_head", "words"]
+__all__ = ["SHOWN", "UTF8", "Head", "read_cells", "read_head", "words"]
 
 QUOTED = re.compile(r'"[^"]*"')
 UTF8 = Encoding("utf-8")
+SHOWN = 40  # characters of a line in a message
+NO_UTF8 = "must be UTF-8 text, but is not; save it as UTF-8, as an editor or a spreadsheet can"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def read_head(path: Path) -> Head:
         with open_text(path, UTF8) as file:
             lines = list(islice((line for line in file if line.strip()), 2))
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} must be UTF-8 text, but is not; save it so") from error
+        raise DataError(f"{path} {NO_UTF8}") from error
     except (OSError, EOFError) as error:
         reason = getattr(error, "strerror", None) or in_one_line(error)
         raise DataError(
@@ -61,6 +63,11 @@ def read_head(path: Path) -> Head:
         raise DataError(f"{path} is empty; bring a table with a header line and rows below it")
     separator = _separator(lines[0])
     first, second = (_cells(line, separator) for line in (*lines, "")[:2])
+    if lines[0].startswith("#") and second and len(first) != len(second):
+        raise DataError(
+            f"{path} must begin with a line of names or with a row, but line 1 is the comment "
+            f"'{lines[0].strip()[:SHOWN]}'; remove the lines that begin with #"
+        )
     return Head(separator, first, second)
 
 
@@ -88,7 +95,7 @@ def read_cells(path: Path, head: Head, *, named_rows: bool = False) -> pd.DataFr
             on_bad_lines="error",
         )
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} must be UTF-8 text, but is not; save it so") from error
+        raise DataError(f"{path} {NO_UTF8}") from error
     except (OSError, ValueError) as error:
         raise DataError(
             f"{path} must be a table whose lines have {head.width} cells, but one is not "

@@ -100,6 +100,14 @@ class ReadOptions:
     applied: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        for flag, names in (
+            ("--variable", self.variables),
+            ("--time-column", self.time_columns),
+            ("--select", tuple(name for name, _ in self.select)),
+        ):
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice is not None:
+                raise DataError(f"{flag} must give each name once, but gives '{twice}' twice")
         if self.zone is not None:
             try:
                 parse_zone(self.zone)

@@ -25,6 +25,7 @@ from dynst.data.importers.columns.words import (
     words_of,
 )
 from dynst.data.importers.columns.zones import is_zone_name
+from dynst.data.importers.places.axis_parts import names_side, refuse_parts
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import PositionKind
 from dynst.data.importers.text_cells import is_number
@@ -45,11 +46,12 @@ MAX_FLAGS = 20  # distinct values of a flag
 
 @dataclass(frozen=True)
 class Places:
-    """Columns of coordinates, the first from west to east."""
+    """Columns of coordinates, the first from west to east, and those of their hemispheres."""
 
     x: str
     y: str
     kind: PositionKind
+    sides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,11 @@ def _places(columns: Columns, names: list[str]) -> Places | None:
         x = next((name for name in numbers if _is(name, across)), None)
         y = next((name for name in numbers if _is(name, up)), None)
         if x is not None and y is not None:
-            return Places(x, y, kind)
+            sides = [name for name in names if names_side(name)] if kind == "lonlat" else []
+            if kind == "lonlat" and columns.options.own_positions:
+                whole = columns.cells(x).whole or columns.cells(y).whole
+                refuse_parts(columns.table.path, names, (x, y), whole=whole)
+            return Places(x, y, kind, tuple(sides))
     return None
 
 

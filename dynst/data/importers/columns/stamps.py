@@ -82,7 +82,9 @@ class Stamps:
         Raises:
             DataError: they are no times, or may be read in two ways.
         """
-        return read_times(lambda: self._distinct(table), options, self._zone(options))
+        return read_times(
+            lambda: self._distinct(table), options, self._zone(options), self.alone or ""
+        )
 
     def _zone(self, options: ReadOptions) -> str | None:
         """What the names of the columns say."""

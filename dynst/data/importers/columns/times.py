@@ -104,7 +104,7 @@ def _compact_dates(columns: Columns) -> list[str]:
 def _number_form(columns: Columns, name: str) -> str | None:
     """How numbers count time; None where they do not."""
     try:
-        return decide_numbers(columns.cells(name).numbers, ReadOptions()).form
+        return decide_numbers(columns.cells(name).numbers, ReadOptions(), name).form
     except DataError:
         return None
 

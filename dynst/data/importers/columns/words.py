@@ -11,6 +11,7 @@ __all__ = [
     "CalendarField",
     "calendar_field",
     "is_clock_name",
+    "is_elapsed_name",
     "is_flag_name",
     "is_height_name",
     "is_measure_name",
@@ -24,6 +25,7 @@ __all__ = [
     "is_total_name",
     "is_unit_name",
     "is_value_name",
+    "is_year_name",
     "numbers_rows_name",
     "quantity_of",
     "sensor_rank",
@@ -59,6 +61,10 @@ CALENDAR: dict[CalendarField, frozenset[str]] = {
     "minute": _set("minute min mi mn minutes"),
     "second": _set("second sec ss seconds"),
 }
+ELAPSED = _set(
+    "elapsed duration since offset s sec secs second seconds ms milliseconds min mins minute "
+    "minutes h hr hrs hour hours step steps timestep tick ticks count index"
+)
 SEASONS = _set("weekday dow dayofweek week quarter season holiday weekend workday tod")
 SENSORS = (
     "sensor id",
@@ -136,6 +142,16 @@ def calendar_field(name: str) -> CalendarField | None:
     if len(words) != 1:
         return None
     return next((field for field, known in CALENDAR.items() if words[0] in known), None)
+
+
+def is_year_name(name: str) -> bool:
+    """Whether a name says that numbers are years."""
+    return bool(CALENDAR["year"].intersection(words_of(name)))
+
+
+def is_elapsed_name(name: str) -> bool:
+    """Whether a name says that numbers count time from some start."""
+    return bool(ELAPSED.intersection(words_of(name)))
 
 
 def is_season_name(name: str) -> bool:

@@ -16,6 +16,7 @@ from dynst.data.importers.graphs.edge_lists import read_edge_list
 from dynst.data.importers.graphs.proximities import edges_of
 from dynst.data.importers.graphs.weighted_pairs import WeightKind
 from dynst.data.importers.names import SensorNames, listed
+from dynst.data.importers.places.axis_parts import names_side, refuse_parts, refuse_sides
 from dynst.data.importers.places.coordinates import checked_degrees
 from dynst.data.importers.places.geometries import place_of
 from dynst.data.importers.report import Finding, assumed, known
@@ -130,6 +131,11 @@ def _placed(source: Source, geo: Path, table: pd.DataFrame) -> Source:
         return replace(source, findings=(*source.findings, *found.findings, *note))
     positions = np.empty((len(names), 2))
     positions[sensors] = np.array(places, float)
+    whole = bool((positions == np.floor(positions)).all(axis=0).any())
+    refuse_parts(geo, [*table.columns, "longitude", "latitude"], (), whole=whole)
+    for label in filter(names_side, table.columns):
+        cells = list(table[label].iloc[rows])
+        refuse_sides(geo, ("coordinates", "coordinates"), positions[sensors], label, cells)
     return replace(
         source,
         positions=_checked(positions, source.ids, geo),

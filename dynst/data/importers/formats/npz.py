@@ -12,6 +12,7 @@ from dynst.data.importers.columns.first_cells import quoted
 from dynst.data.importers.formats.grids import grid_source
 from dynst.data.importers.formats.npz_members import Members
 from dynst.data.importers.graphs.graph_files import own_graph
+from dynst.data.importers.places.coordinates import checked_degrees, refuse_null_island
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.sizes.archives import refuse_bombs
 from dynst.data.importers.source import (
@@ -96,7 +97,7 @@ def _network(
             f"{path} must have the axes time, sensor and channel, but has the shape {values.shape}"
         )
     ids, found = _ids(members, values.shape[1])
-    positions, geometry = _positions(members)
+    positions, geometry = _positions(members, ids) if options.own_positions else (None, "none")
     channels, values, dropped = _distinct(_channels(members, values.shape[2]), values, options)
     edge_file = path.with_suffix(".csv")
     edges = own_graph(edge_file, ids, options)
@@ -196,10 +197,33 @@ def _channels(members: Members, count: int) -> tuple[Channel, ...]:
     return tuple(Channel(name=name) for name in names)
 
 
-def _positions(members: Members) -> tuple[np.ndarray | None, PositionKind]:
+def _positions(members: Members, ids: tuple[str, ...]) -> tuple[np.ndarray | None, PositionKind]:
     for x, y in (("lon", "lat"), ("easting", "northing"), ("x", "y")):
         if x in members and y in members:
             remedy = "save it as an array of numbers"
-            places = np.stack([members.get(x, remedy), members.get(y, remedy)], axis=1)
-            return places.astype(float), "lonlat" if x == "lon" else "plane"
+            pair = [members.get(name, remedy) for name in (x, y)]
+            _check_shape(members.path, pair, (x, y), ids)
+            places, file = np.stack(pair, axis=1).astype(float), str(members.path)
+            if x == "lon":
+                return checked_degrees(places, ids, file), "lonlat"
+            refuse_null_island(places, ids, file, lonlat=False)
+            return places, "plane"
     return None, "none"
+
+
+def _check_shape(
+    path: Path, pair: list[np.ndarray], names: tuple[str, str], ids: tuple[str, ...]
+) -> None:
+    """Refuse coordinates that are not one finite number a sensor."""
+    for array, name in zip(pair, names, strict=True):
+        if array.shape != (len(ids),) or array.dtype.kind not in "fiu":
+            raise DataError(
+                f"{path}: '{name}' must hold {len(ids)} numbers, one a sensor, but holds "
+                f"{array.dtype} of the shape {array.shape}; mend it, or bring --positions"
+            )
+        if not np.isfinite(array).all():
+            sensor = ids[int((~np.isfinite(array)).argmax())]
+            raise DataError(
+                f"{path}: every sensor must have a place, but '{name}' of '{sensor}' is no "
+                f"number; give it, or bring --positions"
+            )

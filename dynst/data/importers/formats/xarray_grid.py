@@ -17,6 +17,7 @@ from dynst.data.importers.formats.netcdf.own_times import (
     refuse_moving,
     refuse_own_times,
     refuse_several,
+    with_still_places,
 )
 from dynst.data.importers.formats.netcdf.places import Places, places_of
 from dynst.data.importers.formats.netcdf.ragged import (
@@ -60,6 +61,7 @@ def read(path: Path, options: ReadOptions) -> Source:
     if ragged is not None:
         return _ragged(ragged, options)
     refuse_moving(data)
+    data = with_still_places(data)
     data, selected = select(data, options)
     data, single = squeezed(data)
     refuse_own_times(data)

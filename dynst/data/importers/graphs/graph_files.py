@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dynst.data.edges import Edges
+from dynst.data.importers.graphs.edge_columns import has_ends
 from dynst.data.importers.graphs.edge_lists import read_edge_list
 from dynst.data.importers.graphs.matrices import BINARY, matrix_pairs, read_binary_matrix
 from dynst.data.importers.graphs.proximities import edges_of
@@ -13,7 +14,7 @@ from dynst.data.importers.graphs.text_matrices import is_matrix, read_text_matri
 from dynst.data.importers.graphs.weighted_pairs import WeightedPairs, WeightKind
 from dynst.data.importers.names import SensorNames
 from dynst.data.importers.report import Finding
-from dynst.data.importers.small_tables import read_head
+from dynst.data.importers.small_tables import SHOWN, read_head
 from dynst.data.importers.source import ReadOptions
 from dynst.errors import DataError, in_one_line
 
@@ -90,6 +91,16 @@ def _pairs(path: Path, names: SensorNames, weights: WeightKind) -> WeightedPairs
     if path.suffix in BINARY:
         return matrix_pairs(path, read_binary_matrix(path), names)
     head = read_head(path)
+    if head.first[0].startswith("{"):
+        raise DataError(
+            f"{path} must be an edge list or an adjacency matrix, but is JSON; bring a table from, "
+            f"to, weight, or a file of places by --positions"
+        )
+    if not head.second and not (has_ends(head.first) or names.find(head.first[:2], "").complete):
+        raise DataError(
+            f"{path} must be an edge list or an adjacency matrix, but has only the line "
+            f"'{', '.join(head.first)[:SHOWN]}'; bring edges below a line from, to, weight"
+        )
     if is_matrix(path, head, names):
         return matrix_pairs(path, read_text_matrix(path, head, names), names)
     return read_edge_list(path, head, names, weights)

@@ -11,6 +11,7 @@ from dynst.data.importers.columns.first_cells import Columns
 from dynst.data.importers.columns.quantities import Places, Quantities
 from dynst.data.importers.columns.stamps import Stamps
 from dynst.data.importers.columns.words import is_height_name
+from dynst.data.importers.places.axis_parts import refuse_side_names, refuse_sides
 from dynst.data.importers.places.coordinates import checked_degrees, refuse_null_island
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.resample import Steps
@@ -141,6 +142,7 @@ class Survey:
         if why:
             text = f"{names} are no positions, since {why}"
             return None, "none", (assumed(text, "--positions names a file of them"),)
+        refuse_side_names(file, (places.x, places.y), found)
         found = _checked(found, list(self.ids), places, file)
         return found, places.kind, (known(f"positions from {names}"),)
 
@@ -184,7 +186,8 @@ def survey(rows: LongRows, quantities: Quantities, steps: Steps | None) -> Surve
     seen = Survey()
     places = quantities.places
     doubtful = [*quantities.doubtful, *((places.x, places.y) if places else ())]
-    texts = [*rows.stamps.columns, rows.sensor]
+    sides = places.sides if places and rows.columns.options.own_positions else ()
+    texts = [*rows.stamps.columns, rows.sensor, *sides]
     texts += [name for name in (rows.parameter, quantities.unit) if name is not None]
     for batch in rows.columns.table.batches(set(texts), [*dict.fromkeys([*texts, *doubtful])]):
         times = np.unique(rows.times(batch, seen.rows))
@@ -198,11 +201,21 @@ def survey(rows: LongRows, quantities: Quantities, steps: Steps | None) -> Surve
         sensors = seen.codes(codes, names)
         for name in doubtful:
             seen.watch(name, sensors, floats(batch.column(name)))
+        if places and sides:
+            _check_sides(rows.columns.table.path, places, batch)
         if quantities.unit is not None:
             places_of = np.array([seen.parameters[name] for name in parameters])[kinds]
             _note_units(seen, places_of, batch.column(quantities.unit))
         seen.rows += batch.num_rows
     return seen
+
+
+def _check_sides(file: Path, places: Places, batch: pa.RecordBatch) -> None:
+    found = np.stack([floats(batch.column(name)) for name in (places.x, places.y)], axis=1)
+    for label in places.sides:
+        refuse_sides(
+            file, (places.x, places.y), found, label, batch.column(label).to_pandas().tolist()
+        )
 
 
 def coded(cells: pa.Array) -> tuple[np.ndarray, pa.Array]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from dynst.data.importers.places.axis_parts import LATITUDES, LONGITUDES, names_side
 from dynst.data.importers.places.coordinates import MAX_LATITUDE, SIDES, Axis, parsed
 from dynst.data.importers.places.geometries import place_of
 from dynst.data.importers.report import Finding, assumed, known
@@ -28,11 +29,7 @@ __all__ = [
 
 PositionKind = Literal["lonlat", "plane"]
 AXES: tuple[tuple[set[str], set[str], PositionKind], ...] = (
-    (
-        {"longitude", "lon", "long", "lng", "longitud", "laenge", "länge", "geolaenge"},
-        {"latitude", "lat", "latitud", "breite", "geobreite"},
-        "lonlat",
-    ),
+    (LONGITUDES, LATITUDES, "lonlat"),
     ({"easting", "eastings"}, {"northing", "northings"}, "plane"),
     ({"x", "xcoord", "xcoordinate"}, {"y", "ycoord", "ycoordinate"}, "plane"),
 )
@@ -49,11 +46,13 @@ class PlaceTable:
         labels: of the columns; None where the file has no header line.
         cells: rows, whose index is the line in the file from 0.
         kind: what the coordinates are, where the form says so.
+        others: labels that are left out, of coordinates beside those of the form.
     """
 
     labels: tuple[str, ...] | None
     cells: pd.DataFrame
     kind: PositionKind | None = None
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,7 @@ def _features(path: Path) -> PlaceTable:
         features = content["features"]
         crs = str(content.get("crs") or "CRS84")
         kind: PositionKind = "lonlat" if any(name in crs for name in DEGREES_CRS) else "plane"
+        own = {name for feature in features for name in feature.get("properties") or ()}
         rows = [_row(feature, kind == "lonlat") for feature in features]
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise DataError(
@@ -106,7 +106,7 @@ def _features(path: Path) -> PlaceTable:
     cells = pd.DataFrame(
         [[_text(row.get(name)) for name in names] for row in rows], columns=range(len(names))
     )
-    return PlaceTable(tuple(names), cells, kind)
+    return PlaceTable(tuple(names), cells, kind, tuple(filter(_is_axis, sorted(own))))
 
 
 def _row(feature: dict[str, Any], lonlat: bool) -> dict[str, Any]:
@@ -116,11 +116,15 @@ def _row(feature: dict[str, Any], lonlat: bool) -> dict[str, Any]:
     known = {
         name: value
         for name, value in (feature.get("properties") or {}).items()
-        if not any(set(words(name)) & (xs | ys) for xs, ys, _ in AXES)
+        if not _is_axis(name)
     }
     own = {"id": feature["id"]} if "id" in feature and "id" not in known else {}
     names = ("longitude", "latitude") if lonlat else ("x", "y")
     return own | known | dict(zip(names, place or ("", ""), strict=True))
+
+
+def _is_axis(name: str) -> bool:
+    return not names_side(name) and any(set(words(name)) & (xs | ys) for xs, ys, _ in AXES)
 
 
 def _text(value: object) -> str:

@@ -5,6 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from dynst.data.importers.names import NameMatch, SensorNames, listed
+from dynst.data.importers.places.axis_parts import (
+    names_side,
+    refuse_parts,
+    refuse_side_names,
+    refuse_sides,
+)
 from dynst.data.importers.places.coordinates import checked_degrees, parsed, refuse_null_island
 from dynst.data.importers.places.place_tables import (
     Axes,
@@ -49,12 +55,30 @@ def read_positions(
     places = np.stack(
         [_numbers(path, table, axes, at, rows, found, names) for at in (axes.x, axes.y)], axis=1
     )
+    if axes.kind == "lonlat":
+        _refuse_beside(path, table, axes, rows, places)
     placed = _in_order(path, places, found.index[rows], names)
     if axes.kind == "lonlat":
         placed = checked_degrees(placed, ids, str(path))
     else:
         refuse_null_island(placed, ids, str(path), lonlat=False)
     return placed, axes.kind, _findings(path, table, axes, found, placed)
+
+
+def _refuse_beside(
+    path: Path, table: PlaceTable, axes: Axes, rows: np.ndarray, places: np.ndarray
+) -> None:
+    """Refuse degrees without their minutes, or whose sign their hemisphere contradicts."""
+    if table.labels is None:
+        return
+    names = (table.labels[axes.x], table.labels[axes.y])
+    whole = bool((places == np.floor(places)).all(axis=0).any())
+    labels = (*table.labels, *table.others)
+    refuse_parts(path, labels, names, whole=whole, bare=table.kind is None)
+    refuse_side_names(path, names, places)
+    for column, label in enumerate(table.labels):
+        if column not in (axes.x, axes.y) and (names_side(label) or not label):
+            refuse_sides(path, names, places, label, list(table.cells[column].iloc[rows]))
 
 
 def _findings(

@@ -1,5 +1,6 @@
 """A table on disk as its readers see it."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from dynst.errors import DataError
 
 __all__ = ["Table"]
 
+UNIT = r"(?:[%‰*†‡#!?]+|°?[^\W\d_](?:[^\W\d_]|[/²³]){0,5}\d?)"
+WITH_UNIT = re.compile(rf"[+-]?[0-9]+(?:[.,][0-9]+)?\s?{UNIT}")  # 290*, 0.25K
 MAX_MARKS = 8  # named in a message
 NUMERIC = 0.5  # share of cells from which on a column is one of numbers with marks in it
 
@@ -152,6 +155,8 @@ class Table(ABC):
                 f"say --decimal {other} if it is {cell.replace(other, '.')}, or --decimal "
                 f"{self.form.decimal} if it is {cell.replace(other, '')}"
             )
+        if WITH_UNIT.fullmatch(marks[0]):
+            return "write the number alone, without its sign or unit"
         flags = " ".join(f"--missing '{mark}'" for mark in marks[:MAX_MARKS])
         if few:
             return f"say {flags} where that means missing, or mend the cells"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from dynst.data.importers.columns.words import is_elapsed_name, is_year_name
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions
 from dynst.data.importers.times.bad_cells import BadCell
@@ -93,11 +94,16 @@ class NumberParser:
         return numbers.astype(np.int64) * scale
 
 
-def decide_numbers(sample: np.ndarray, options: ReadOptions) -> NumberParser:
+def decide_numbers(sample: np.ndarray, options: ReadOptions, name: str = "") -> NumberParser:
     """How numbers count time, by the year that they would mean.
 
+    Args:
+        sample: the first of them.
+        options: what the user says.
+        name: of their column, which may say that they are years.
+
     Raises:
-        DataError: they mean no plausible time.
+        DataError: they mean no plausible time, or may be years as well as time elapsed.
     """
     if options.time_format is not None:
         if options.time_format not in (*NUMBER_FORMATS, *COMPACT):
@@ -111,7 +117,12 @@ def decide_numbers(sample: np.ndarray, options: ReadOptions) -> NumberParser:
     if whole:
         _refuse_short(sample)
     if whole and (form := _compact_form(sample.astype(np.int64))):
-        return NumberParser(form, (known(f"times are dates written as {form}"),))
+        text = f"times are dates written as {form}"
+        if form == "%Y" and not is_year_name(name):
+            _refuse_elapsed(sample, name)
+            change = "--time-format count, if they only count"
+            return NumberParser(form, (assumed(text, change),))
+        return NumberParser(form, (known(text),))
     low, high = float(np.min(sample)), float(np.max(sample))
     for form in reversed(EPOCHS):
         if LEAST_EPOCH[form] <= low and high <= LATEST * LEAST_EPOCH[form]:
@@ -135,6 +146,18 @@ def decide_numbers(sample: np.ndarray, options: ReadOptions) -> NumberParser:
     raise DataError(
         f"times from {low:.12g} to {high:.12g} are neither dates nor epochs; say what they are by "
         f"--time-format ({', '.join(NUMBER_FORMATS)}), or name another column with --time-column"
+    )
+
+
+def _refuse_elapsed(sample: np.ndarray, name: str) -> None:
+    """Refuse numbers such as 1800, 1810, … that may be years or minutes since some start."""
+    steps = np.diff(np.unique(sample))
+    if not is_elapsed_name(name) and (not steps.size or np.median(steps) == 1):
+        return
+    raise DataError(
+        f"times such as {', '.join(f'{number:g}' for number in sample[:2])} may be years, or time "
+        f"elapsed since some start; say --time-format %Y for years, or --time-format count with "
+        f"--start and --step, the time that a difference of 1 means"
     )
 
 

@@ -22,6 +22,9 @@ from dynst.errors import DataError
 
 __all__ = ["TimeReader", "read_times", "times_of"]
 
+PLAUSIBLE = tuple(
+    int(np.datetime64(day, "us").astype(np.int64)) for day in ("1600-01-01", "2200-01-01")
+)
 MICROSECOND, NOISE = 10**6, 10**3  # what floats leave short of a second, in microseconds
 
 
@@ -98,6 +101,8 @@ class TimeReader:
         _refuse_empty(series, self._rows)
         try:
             moments = self._parser.microseconds(series)
+            if not self._parser.counted:
+                _refuse_far(moments, series)
         except BadCell as error:
             raise (error.in_row(self._rows) if ordered else error) from error
         self._rows += len(series)
@@ -142,7 +147,10 @@ class TimeReader:
 
 
 def read_times(
-    parts: Callable[[], Iterable[Any]], options: ReadOptions, header: str | None = None
+    parts: Callable[[], Iterable[Any]],
+    options: ReadOptions,
+    header: str | None = None,
+    name: str = "",
 ) -> TimeReader:
     """Decide how a column of times is written.
 
@@ -153,6 +161,7 @@ def read_times(
         parts: gives the column from its start, part by part: texts, numbers or datetimes.
         options: what the user says of times.
         header: the zone that the name of the column gives.
+        name: of the column, which may say that numbers are years.
 
     Raises:
         DataError: the column is no time, or two readings of it are both plausible.
@@ -170,7 +179,7 @@ def read_times(
         options.apply("time_format")
         return TimeReader(FormatParser(form), options, header)
     if pd.api.types.is_numeric_dtype(sample.dtype) or _all_numbers(sample):
-        return TimeReader(decide_numbers(_numbers(sample), options), options, header)
+        return TimeReader(decide_numbers(_numbers(sample), options, name), options, header)
     return TimeReader(decide_texts(sample.astype(str), parts, options), options, header)
 
 
@@ -178,6 +187,19 @@ def times_of(values: Any, options: ReadOptions) -> tuple[np.ndarray, TimeReader]
     """A whole column at once: its times, and the reader with their clock and findings."""
     reader = read_times(lambda: [values], options)
     return reader.read(values), reader
+
+
+def _refuse_far(moments: np.ndarray, values: pd.Series) -> None:
+    """Refuse years that are hardly of the Gregorian calendar: 2567 is 2024 in Thailand."""
+    far = (moments < PLAUSIBLE[0]) | (moments >= PLAUSIBLE[1])
+    if far.any():
+        place = int(far.argmax())
+        raise BadCell(
+            "times must lie in the years 1600 to 2199 of the Gregorian calendar, but one is",
+            values.iloc[place],
+            "; convert the years if they are of another calendar, or mend --time-format",
+            place,
+        )
 
 
 def _refuse_empty(series: pd.Series, before: int) -> None:

@@ -11,6 +11,7 @@ from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions
 from dynst.data.importers.times.bad_cells import BadCell
 from dynst.data.importers.times.numbers import NUMBER_FORMATS
+from dynst.data.importers.times.open_parts import refuse_double_years, refuse_partial
 from dynst.data.importers.times.texts import Written, shape_of
 from dynst.data.importers.times.zones import UTC_NAMES, offset_name, offset_seconds
 from dynst.errors import DataError
@@ -83,6 +84,7 @@ class FormatParser:
     counted = False
 
     def __init__(self, form: str) -> None:
+        refuse_partial(form)
         self.form = form
         self.zone = "UTC" if "%z" in form else None
         self.findings: tuple[Finding, ...] = ()
@@ -113,6 +115,7 @@ def decide_texts(
         options.apply("time_format")
         return FormatParser(options.time_format)
     cell = sample.iloc[0].strip()
+    refuse_double_years(cell, parts)
     first = shape_of(cell)
     if not first.dates:
         fault = first.fault or "is no date"
@@ -159,7 +162,7 @@ def _fitting(
 def _fits(texts: pd.Series, date: str, first: Written) -> bool:
     """Whether every cell is a date in this order, and of the weekday that stands before it."""
     days = texts.str.replace(WEEKDAY, "", regex=True) if first.weekday else texts
-    moments = _parsed(days.str.split(r"[ T]", n=1, regex=True).str[0], date)
+    moments = _parsed(days.str.split(r"[ T_]", n=1, regex=True).str[0], date)
     if moments.isna().any():
         return False
     return not first.weekday or bool((moments.dt.day_name().str[:3] == texts.str[:3]).all())
@@ -257,8 +260,8 @@ def _parsed(texts: pd.Series, form: str) -> pd.Series:
 
 def _midnight(texts: pd.Series, shape: Written, date: str) -> pd.Series:
     """24:00 is the midnight at the end of the day."""
-    ends = texts.str.contains(r"[T ]24(?::?00)?(?::?00)?(?:\.0+)?(?:[^:\d].*)?$", regex=True)
-    early = texts.where(ends).str.replace(r"([T ])24", r"\g<1>00", n=1, regex=True)
+    ends = texts.str.contains(r"[T _]24(?::?00)?(?::?00)?(?:\.0+)?(?:[^:\d].*)?$", regex=True)
+    early = texts.where(ends).str.replace(r"([T _])24", r"\g<1>00", n=1, regex=True)
     return _parsed(early, shape.format(date)) + pd.Timedelta(days=1)
 
 

@@ -38,7 +38,8 @@ CLOCK = r"(?P<hour>\d{1,2}):\d{2}(?P<second>:\d{2})?(?P<part>[.,]\d{1,9})?(?P<ha
 ZONE = r"(?P<gap> ?)(?P<zone>Z|[+-]\d{2}(?::?\d{2})?|[A-Z]{3,5})"
 WEEKDAY = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? ")
 CLOCKED = re.compile(
-    rf"(?P<date>.*?)(?P<sep>T| +)(?:{CLOCK}|(?P<compact>\d{{4}}|\d{{6}})|(?P<lone>\d{{1,2}}))"
+    rf"(?P<date>.*?)(?P<sep>T|_(?=\d\d:)| +)"
+    rf"(?:{CLOCK}|(?P<compact>\d{{4}}|\d{{6}})|(?P<lone>\d{{1,2}}))"
     rf"(?:{ZONE})?"
 )
 ALONE = re.compile(rf"{CLOCK}(?:{ZONE})?")

@@ -585,3 +585,16 @@ def test_a_mark_that_the_file_does_not_hold_is_refused(tmp_path: Path, encoding:
     with pytest.raises(DataError, match="--missing 'ZZZ' had no effect"):
         import_store(tmp_path / "r.csv", tmp_path / "t", missing=("M", "ZZZ"), options=options)
     assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "given"),
+    [
+        ("--variable", {"variables": ("v", "v")}),
+        ("--time-column", {"time_columns": ("v", "v")}),
+        ("--select", {"select": (("v", "1"), ("v", "2"))}),
+    ],
+)
+def test_a_name_given_twice_is_refused(flag: str, given: dict[str, tuple[object, ...]]) -> None:
+    with pytest.raises(DataError, match=f"^{flag} must give each name once, but gives 'v' twice$"):
+        ReadOptions(**given)  # type: ignore[arg-type]

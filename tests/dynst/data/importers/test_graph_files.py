@@ -565,6 +565,29 @@ def test_numbered_nodes_of_the_pems_sets(name: str, count: int, edges: int) -> N
     assert any(finding.certainty == "assumed" for finding in graph.findings)
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        ('{"type": "FeatureCollection", "features": []}', "g.geojson", "but is JSON"),
+        ('{\n"type": "FeatureCollection",\n"features": []}', "g.json", "but is JSON"),
+        ("x,y\n", "g.csv", "has only the line 'x, y'"),
+        ("# by hand\nfrom,to,distance\nA,B,3\n", "g.csv", "remove the lines that begin with #"),
+    ],
+)
+def test_what_holds_no_edges_is_no_graph(
+    tmp_path: Path, text: str, name: str, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        read_graph(written(tmp_path, text, name), ("A", "B"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_another_encoding_is_refused_with_its_remedy(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "g.csv").write_text("from,to,wäg\nA,B,3\n", encoding=encoding)
+    with pytest.raises(DataError, match="save it as UTF-8"):
+        read_graph(tmp_path / "g.csv", ("A", "B"))
+
+
 @pytest.mark.parametrize("name", ["1/distance", "1 / length", "inverse_distance", "distance^-1"])
 def test_inverse_distances_are_proximities(tmp_path: Path, name: str) -> None:
     rows = "400001,400017,0.2\n400017,400030,0.4\n400030,400045,0.9\n"

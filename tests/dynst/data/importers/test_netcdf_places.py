@@ -238,3 +238,62 @@ def test_levels_that_take_the_place_of_sensors_are_said(tmp_path: Path) -> None:
     store, report = take(write(data, tmp_path / "a.nc"))
     assert list(store.sensors.ids) == ["1000", "850"]
     assert any("--select level=VALUE" in text for text in report.assumed)
+
+
+def model_output(*, drift: float = 0.0, letters: bool = False) -> xr.Dataset:
+    """As WRF writes it: places at each time, and times as texts of letters."""
+    dims, shape = ("Time", "south_north", "west_east"), (STEPS, 3, 4)
+    moved = drift * np.arange(STEPS)[:, None, None]
+    stamps = [f"2024-03-01_{hour:02d}:00:00" for hour in range(STEPS)]
+    data = xr.Dataset(
+        {
+            "T2": (dims, field(*shape)),
+            "XLAT": (dims, np.broadcast_to(50 + np.arange(3.0)[:, None], shape)),
+            "XLONG": (dims, np.broadcast_to(4 + np.arange(4.0), shape) + moved),
+            "Times": ("Time", np.array(stamps, "S19")),
+        }
+    )
+    if letters:
+        split = np.array([[letter.encode() for letter in stamp] for stamp in stamps], "S1")
+        data["Times"] = (("Time", "DateStrLen"), split)
+    return data
+
+
+@pytest.mark.parametrize("letters", [False, True])
+@pytest.mark.parametrize("declared", [False, True])
+def test_places_that_a_model_repeats_at_each_time(
+    tmp_path: Path, letters: bool, declared: bool
+) -> None:
+    data = model_output(letters=letters)
+    if declared:
+        data["T2"].encoding["coordinates"] = "XLONG XLAT"
+    store, _ = take(write(data, tmp_path / "a.nc"))
+    assert [channel.name for channel in store.manifest.channels] == ["T2"]
+    assert store.manifest.positions == "lonlat"
+    assert places(store)[5] == [5.0, 51.0]
+    assert store.manifest.start == "2024-03-01 00:00:00"
+
+
+def test_places_that_a_model_moves_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="sensors must stay where they are"):
+        take(write(model_output(drift=0.1), tmp_path / "a.nc"))
+
+
+@pytest.mark.parametrize("unit", ["degrees_west", "degree_west", "degrees_W"])
+def test_degrees_of_the_west_and_south_are_negative(tmp_path: Path, unit: str) -> None:
+    west = ("station", X, {"units": unit})
+    south = ("station", Y, {"units": "degrees_south"})
+    store, _ = take(write(stations(lon=west, lat=south), tmp_path / "a.nc"))
+    assert places(store) == [[-x, -y] for x, y in zip(X, Y, strict=True)]
+
+
+def test_negative_degrees_of_the_west_may_be_either(tmp_path: Path) -> None:
+    west = ("station", [-4.0, -5.0, -6.0], {"units": "degrees_west"})
+    with pytest.raises(DataError, match=r"must not be negative.*degrees_east"):
+        take(write(stations(lon=west), tmp_path / "a.nc"))
+
+
+def test_a_station_at_null_island_has_no_place(tmp_path: Path) -> None:
+    data = stations(lon=("station", [0.0, 5.0, 6.0]), lat=("station", [0.0, 51.0, 52.0]))
+    with pytest.raises(DataError, match="lies at 0, 0"):
+        take(write(data, tmp_path / "a.nc"))

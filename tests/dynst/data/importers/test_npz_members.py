@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynst.data.importers.import_store import ImportReport, import_store
+from dynst.data.importers.import_store import GraphOptions, ImportReport, import_store
 from dynst.data.importers.source import ReadOptions
 from dynst.data.store import SensorStore, open_store
 from dynst.errors import DataError
@@ -86,3 +86,31 @@ def test_bytes_are_no_part_of_ids(tmp_path: Path) -> None:
         "y",
         "z",
     )
+
+
+@pytest.mark.parametrize(
+    ("lon", "lat", "message"),
+    [
+        ([9.0, 9.1, 9.2], [48.0, 130.0, 48.2], "latitudes in -90..90"),
+        ([0.0, 9.1, 9.2], [0.0, 48.1, 48.2], "lies at 0, 0"),
+        ([9.0, np.nan, 9.2], [48.0, 48.1, 48.2], "'lon' of '1' is no number"),
+        ([9.0, 9.1], [48.0, 48.1], "must hold 3 numbers"),
+    ],
+)
+def test_places_are_checked(
+    tmp_path: Path, lon: list[float], lat: list[float], message: str
+) -> None:
+    arrays = {"data": VALUES, "time": STEPS, "lon": np.array(lon), "lat": np.array(lat)}
+    with pytest.raises(DataError, match=message):
+        take(tmp_path, **arrays)
+    (tmp_path / "p.csv").write_text("id,lon,lat\n0,9,48\n1,9.1,48.1\n2,9.2,48.2\n")
+    graph = GraphOptions(positions=tmp_path / "p.csv")
+    import_store(tmp_path / "r.npz", tmp_path / "store", graph=graph)
+    assert open_store(tmp_path / "store").manifest.positions == "lonlat"
+
+
+def test_longitudes_beyond_180_are_those_of_the_west(tmp_path: Path) -> None:
+    lon, lat = np.array([355.0, 190.0, 9.0]), np.array([48.0, 48.1, 48.2])
+    store = take(tmp_path, data=VALUES, time=STEPS, lon=lon, lat=lat)
+    assert store.sensors.positions is not None
+    assert store.sensors.positions[:, 0].tolist() == [-5.0, -170.0, 9.0]

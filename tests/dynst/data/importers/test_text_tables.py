@@ -164,7 +164,18 @@ def test_usual_marks_are_missing_without_asking(tmp_path: Path, mark: str, row: 
     np.testing.assert_array_equal(values, expected)
 
 
-@pytest.mark.parametrize("mark", ["M", "T", "Ice", "Eqp", "<5", "5 °C", "1 234", "1_000", "0x1A"])
+@pytest.mark.parametrize("cell", ["290%", "290*", "0.25K", "5 °C", "12 m/s"])
+@pytest.mark.parametrize("row", [3, LATE])
+def test_a_number_with_a_sign_or_unit_is_not_advised_to_be_missing(
+    tmp_path: Path, cell: str, row: int
+) -> None:
+    text = wide(lambda place, value: cell if place == row else str(value))
+    message = refused(tmp_path, text)
+    assert "without its sign or unit" in message
+    assert "--missing" not in message
+
+
+@pytest.mark.parametrize("mark", ["M", "T", "Ice", "Eqp", "<5", "1 234", "1_000", "0x1A"])
 @pytest.mark.parametrize("row", [3, LATE])
 def test_other_marks_are_asked_about_in_the_same_words(tmp_path: Path, mark: str, row: int) -> None:
     text = wide(lambda place, value: mark if place == row else str(value))

@@ -1,5 +1,6 @@
 """Which variables are longitude, latitude, x and y: by standard name, unit, or name."""
 
+import re
 from collections.abc import Hashable, Sequence
 
 import numpy as np
@@ -25,6 +26,7 @@ HORIZONTAL = {
     "west_east",
     "easting",
 }
+WEST_SOUTH = re.compile(r"degrees?_?(?:w(?:est)?|s(?:outh)?)")
 VERTICAL = {
     "y",
     "yc",
@@ -69,9 +71,21 @@ def named(data: xr.Dataset, what: str, dims: Sequence[tuple[Hashable, ...]]) -> 
 
 
 def degrees(variable: xr.Variable) -> np.ndarray:
-    """Longitudes or latitudes in degrees; unstructured meshes keep them in radians."""
+    """Longitudes or latitudes in degrees; unstructured meshes keep them in radians.
+
+    Raises:
+        DataError: they are degrees of the west or the south, but some are negative.
+    """
     values: np.ndarray = variable.to_numpy().astype(float)
     unit = str(variable.attrs.get("units", "")).strip().lower()
+    if WEST_SOUTH.fullmatch(unit):
+        if (values < 0).any():
+            raise DataError(
+                f"coordinates in '{unit}' must not be negative, but one is "
+                f"{values[values < 0][0]:g}, which may be west or east, south or north; write "
+                f"them in degrees_east and degrees_north"
+            )
+        return -values
     return np.rad2deg(values) if unit in {"radian", "radians", "rad"} else values
 
 

@@ -1,6 +1,7 @@
 """Opening NetCDF 3, NetCDF 4 and Zarr with numbers unpacked and times as the file has them."""
 
 import warnings
+from collections.abc import Hashable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,26 @@ def open_dataset(path: Path, options: ReadOptions) -> xr.Dataset:
             f"NetCDF 4"
         ) from error
     _check_packing(data)
+    data = data.assign(
+        {name: _joined(data.variables[name]) for name in data.data_vars if _is_letters(data, name)}
+    )
     if not data.data_vars and (groups := _groups(path)):
         raise DataError(
             f"{path} keeps its variables in groups ({', '.join(groups)}); name one with --key"
         )
     return data
+
+
+def _is_letters(data: xr.Dataset, name: Hashable) -> bool:
+    """Whether a variable holds texts letter by letter, along a dimension of theirs."""
+    variable = data.variables[name]
+    return variable.ndim > 1 and variable.dtype == np.dtype("S1")
+
+
+def _joined(variable: xr.Variable) -> xr.Variable:
+    letters = np.ascontiguousarray(variable.to_numpy())
+    texts = letters.view(f"S{letters.shape[-1]}")[..., 0]
+    return xr.Variable(variable.dims[:-1], texts, variable.attrs)
 
 
 def _refuse_packing(path: Path, group: str | None) -> None:

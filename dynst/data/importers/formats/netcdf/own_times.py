@@ -10,7 +10,7 @@ from dynst.data.importers.formats.netcdf.roles import bounds_of, time_dimensions
 from dynst.data.importers.formats.netcdf.times import counts_since
 from dynst.errors import DataError
 
-__all__ = ["refuse_moving", "refuse_own_times", "refuse_several"]
+__all__ = ["refuse_moving", "refuse_own_times", "refuse_several", "with_still_places"]
 
 STILL = 0.01  # degrees that a satellite fix of a mooring may vary by
 MOVING = {"trajectory", "point", "trajectoryprofile"}
@@ -22,6 +22,34 @@ def refuse_moving(data: xr.Dataset) -> None:
     feature = str(data.attrs.get("featureType", ""))
     if feature.lower() in MOVING:
         raise _moving(f"featureType {feature}")
+
+
+def with_still_places(data: xr.Dataset) -> xr.Dataset:
+    """The dataset with the places that it repeats at each time held once, as models write them.
+
+    Raises:
+        DataError: they change with time.
+    """
+    still = {}
+    for time in time_dimensions(data):
+        repeated = {variable.dims for variable in data.variables.values() if variable.ndim > 1}
+        for dims in (dims for dims in repeated if time in dims):
+            pair = pair_of(data, [dims])
+            for name in pair or ():
+                still[name] = _held_once(data.variables[name], time)
+    return data.assign_coords(still)
+
+
+def _held_once(variable: xr.Variable, time: Hashable) -> xr.Variable:
+    """The first of all times, read one at a time."""
+    steps = (variable.isel({time: step}) for step in range(variable.sizes[time]))
+    first = next(steps)
+    low = high = first.to_numpy().astype(float)
+    for step in steps:
+        low, high = np.fmin(low, step.to_numpy()), np.fmax(high, step.to_numpy())
+    if (high - low > STILL).any():
+        raise _moving(f"places that change along '{time}'")
+    return first
 
 
 def refuse_own_times(data: xr.Dataset) -> None:

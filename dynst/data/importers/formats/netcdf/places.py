@@ -10,6 +10,7 @@ from dynst.data.edges import Edges
 from dynst.data.importers.formats.netcdf.coordinates import degrees, named, pair_of, role_of
 from dynst.data.importers.formats.netcdf.roles import is_other, spaced
 from dynst.data.importers.formats.netcdf.units import plain
+from dynst.data.importers.places.coordinates import refuse_null_island
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import PositionKind, ReadOptions, numbered
 from dynst.data.lattice import Wrap, cell_ids, cell_positions, grid_edges
@@ -65,6 +66,7 @@ def _stations(data: xr.Dataset, dims: Sequence[Hashable], options: ReadOptions) 
             ids, findings=(*findings, assumed(text, "--positions")), used=frozenset({*used, *pair})
         )
     positions = _on_earth(positions, pair)
+    refuse_null_island(positions, ids, f"'{pair[0]}' and '{pair[1]}'", lonlat=True)
     said = known(f"sensors stand at '{pair[0]}' and '{pair[1]}'")
     return Places(
         ids, positions, "lonlat", None, None, (*findings, said), frozenset({*used, *pair})

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dynst.data.importers.few_values import beyond_gaps, may_be_marks
+from dynst.data.importers.names import counted
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.manifest import Question
 
@@ -235,8 +236,7 @@ class FillValues:
             if seen.resolution_lost is not None
         }
         missing = (
-            known(f"{count:,} readings are {_text(marker)} and so missing")
-            for marker, count in self._declared.items()
+            known(_declared(count, _text(marker))) for marker, count in self._declared.items()
         )
         return *missing, *(
             assumed(
@@ -255,6 +255,13 @@ def _suspect(low: float, high: float, fences: tuple[float, float]) -> float | No
     if low == 0 or _usual(low) or low < fences[0]:
         return low
     return None
+
+
+def _declared(count: int, marker: str) -> str:
+    if not count:
+        return f"no reading is {marker}, which --missing names"
+    verb = "is" if count == 1 else "are"
+    return f"{counted(count, 'reading')} {verb} {marker} and so missing"
 
 
 def _levels(sample: np.ndarray, low: float, high: float) -> np.ndarray:

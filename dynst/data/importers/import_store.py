@@ -8,9 +8,11 @@ import numpy as np
 
 from dynst.data.clock import step_text
 from dynst.data.edges import Edges, nearest_neighbour_edges
+from dynst.data.importers.by_flags import said_by_flags
 from dynst.data.importers.fill_values import FillValues
 from dynst.data.importers.formats import ReadOptions, Source, find_reader
 from dynst.data.importers.graphs.graph_files import WeightKind, read_graph
+from dynst.data.importers.names import counted
 from dynst.data.importers.places.attributes import read_attributes
 from dynst.data.importers.places.positions import read_positions
 from dynst.data.importers.report import Finding, ImportReport, assumed, known
@@ -167,6 +169,7 @@ def _copy(
             _refuse_mixed(writer.questions)
     findings = (
         *source.findings,
+        *said_by_flags(options),
         *placed,
         *joined,
         *described,
@@ -274,10 +277,11 @@ def _edges(
     edges = nearest_neighbour_edges(
         source.positions, lonlat=source.geometry == "lonlat", neighbours=options.neighbours
     )
+    nearest = min(options.neighbours, len(source.ids) - 1)
     return edges, (
         assumed(
-            f"graph made from positions: the {options.neighbours} nearest neighbours of each "
-            f"sensor, {len(edges)} edges",
+            f"graph made from positions: each sensor and its {counted(nearest, 'nearest neighbour')}, "
+            f"{counted(len(edges), 'edge')}",
             "--neighbours, or --graph",
         ),
     )

@@ -143,7 +143,7 @@ def test_declared_values_are_counted() -> None:
     seen.watch(values[..., None])
     assert [finding.text for finding in seen.findings()] == [
         "7 readings are 9999 and so missing",
-        "0 readings are -5 and so missing",
+        "no reading is -5, which --missing names",
     ]
 
 

@@ -179,8 +179,8 @@ class Clock(BaseModel):
                 str(local[row].astype("datetime64[s]")),
                 row,
                 " does not exist there: "
-                f"a clock that is put forward in spring skips it; if the clock stays on standard "
-                f"time all year, give its offset, such as --zone +01:00",
+                "a clock that is put forward in spring skips it; if the clock stays on standard "
+                "time all year, give its offset, such as --zone +01:00",
             )
         first, second = (
             moments.tz_localize(None).to_numpy().astype("datetime64[s]").astype(np.int64)

@@ -280,8 +280,8 @@ def _edges(
     nearest = min(options.neighbours, len(source.ids) - 1)
     return edges, (
         assumed(
-            f"graph made from positions: each sensor and its {counted(nearest, 'nearest neighbour')}, "
-            f"{counted(len(edges), 'edge')}",
+            f"graph made from positions: each sensor and its "
+            f"{counted(nearest, 'nearest neighbour')}, {counted(len(edges), 'edge')}",
             "--neighbours, or --graph",
         ),
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dynst.data.importers.report import Finding, assumed, known
+from dynst.wording import counted
 
 __all__ = ["NameMatch", "SensorNames", "counted", "listed", "tidy"]
 
@@ -125,11 +126,6 @@ def tidy(name: str) -> str:
         if number.is_integer() and abs(number) < EXACT_LIMIT:
             return str(int(number))
     return text
-
-
-def counted(count: int, noun: str) -> str:
-    """``1 edge``, ``2 edges``, ``12,000 edges``."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def listed(names: Sequence[str]) -> str:

@@ -154,11 +154,11 @@ def _refuse_short(sample: np.ndarray) -> None:
             continue
         moments = pd.to_datetime(texts, format=form, errors="coerce")
         if moments.dt.year.between(*PLAUSIBLE).all():
-            others = "%Y%m or epoch-s" if _compact_form(sample.astype(np.int64)) else "epoch-s"
+            others = ", %Y%m" if _compact_form(sample.astype(np.int64)) else ""
             raise DataError(
                 f"times such as {texts.iloc[0]} may be dates written as {form} (it would be "
                 f"{moments.iloc[0]:%Y-%m-%d %H:%M}) or {_else(sample)}; say what they are with "
-                f"--time-format, such as --time-format {form}{',' if 'or' in others else ' or'} {others}"
+                f"--time-format, such as --time-format {form}{others} or epoch-s"
             )
 
 

@@ -59,7 +59,7 @@ class TextParser:
             moments.loc[rows] = _parsed(texts.loc[rows], shape.format(date))
             moments.loc[rows] = moments.loc[rows].fillna(_midnight(texts.loc[rows], shape, date))
             if (lost := moments.loc[rows].isna()).any():
-                row = lost.idxmax()
+                row = rows[int(lost.to_numpy().argmax())]
                 if why := why_no_date(texts.loc[row], shape.format(date)):
                     raise no_date(texts.loc[row], why, int(row), self._other_order)
                 raise _not_alike(texts, row, self.first, self.date, "")

@@ -461,7 +461,7 @@ def test_a_place_that_cannot_be_written_is_not_blamed_on_the_source(tmp_path: Pa
 
 def test_an_edge_to_a_stranger_is_refused(tmp_path: Path) -> None:
     (tmp_path / "edges.csv").write_text("from,to,cost\na,zz,1\n")
-    with pytest.raises(DataError, match="node 'zz' is no sensor of the network"):
+    with pytest.raises(DataError, match="node 'zz' in line 2 is no sensor of the network"):
         read_graph(tmp_path / "edges.csv", tuple(IDS))
 
 

@@ -6,24 +6,27 @@ from pathlib import Path
 
 import numpy as np
 
+from dynst.data.content import row_blocks
+from dynst.data.decisions import with_files
 from dynst.data.manifest import Manifest, Question
-from dynst.data.store import MANIFEST, SensorStore, open_store
+from dynst.data.manifest_file import write_manifest
+from dynst.data.store import SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
 from dynst.errors import ConfigError
-from dynst.storage.files import replace_text
 
 __all__ = ["answer_questions", "reminder"]
 
-BLOCK_BYTES = 2**25
 
-
-def answer_questions(path: Path | str, missing: tuple[float, ...] = ()) -> SensorStore:
+def answer_questions(
+    path: Path | str, missing: tuple[float, ...] = (), *, memory: Path | None = None
+) -> SensorStore:
     """Settle what the values mean that an import left in question.
 
     Args:
         path: the store's folder.
         missing: those of the values in question that mean missing; only the channels in which they
             are in question change. Without any, all values in question are readings.
+        memory: as in ``open_store``.
 
     Returns:
         The store as it is now; its digest is another where values have changed.
@@ -37,7 +40,7 @@ def answer_questions(path: Path | str, missing: tuple[float, ...] = ()) -> Senso
         ()
     """
     path = Path(path)
-    store = open_store(path)
+    store = open_store(path, memory=memory)
     open_ = store.manifest.questions
     answered = [question for question in open_ if _means(question, missing)]
     for value in missing:
@@ -48,12 +51,12 @@ def answer_questions(path: Path | str, missing: tuple[float, ...] = ()) -> Senso
                 f"declare another"
             )
     if not missing:
-        settled = store.manifest.model_copy(update={"questions": ()})
-        replace_text(path / MANIFEST, settled.model_dump_json(indent=2))
+        whole = with_files(path, store.manifest)
+        write_manifest(path, whole.model_copy(update={"questions": ()}))
     else:
         left = tuple(question for question in open_ if question not in answered)
         _rewrite(store, answered, left)
-    return open_store(path)
+    return open_store(path, memory=memory)
 
 
 def reminder(manifest: Manifest, name: str) -> list[str]:
@@ -106,9 +109,7 @@ def _rewrite(store: SensorStore, answered: list[Question], left: tuple[Question,
 
 def _copy(store: SensorStore, answered: list[Question], writer: StoreWriter) -> None:
     readings, names = store.readings, store.channel_names
-    rows = max(1, BLOCK_BYTES // max(1, readings.values[:1].nbytes))
-    for first in range(0, len(readings.time), rows):
-        part = slice(first, first + rows)
+    for part in row_blocks(readings):
         observed = readings.observed[part].copy()
         for question in answered:
             channel = names.index(question.channel)

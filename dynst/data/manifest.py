@@ -1,15 +1,30 @@
 """The versioned manifest that makes a folder a sensor store."""
 
-from typing import Any, Literal
+import re
+from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dynst.data.clock import COUNTED, Clock, step_text
+from dynst.data.clock import Clock, step_text
 
-__all__ = ["FORMAT_VERSION", "Channel", "Grid", "Manifest", "Patching", "Question"]
+__all__ = [
+    "DECISIONS",
+    "EDGES",
+    "FORMAT_VERSION",
+    "READINGS",
+    "SENSORS",
+    "Channel",
+    "Grid",
+    "Manifest",
+    "Patching",
+    "Question",
+    "StoredFile",
+]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+READINGS, SENSORS, EDGES = "readings.arrow", "sensors.parquet", "edges.parquet"
+DECISIONS = re.compile(r"decisions-[0-9a-f]{12}\.parquet")  # by the beginning of its SHA-256
 
 
 class Channel(BaseModel):
@@ -87,18 +102,29 @@ class Question(BaseModel):
         )
 
 
+class StoredFile(BaseModel):
+    """Size in bytes and SHA-256 of one of a store's files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
 class Manifest(BaseModel):
     """What a store holds, without opening its readings.
 
-    ``digest`` is the SHA-256 of the content (times, zone, values, observation mask, sensors,
-    edges), not of the container. A manifest of version 1, whose clock is the file's own and whose
-    zone is unknown, is read as one of version 2.
+    ``digest`` is the SHA-256 of the content (times, zone, values, observation mask, ids and
+    positions of sensors, edges), not of the container, and not of decisions (cost, group, pinned,
+    excluded). Manifests up to version 2 list no files, and their digest covers the decisions too;
+    they are read as one of today, which ``digest_version`` 1 keeps apart. In version 1 the clock is
+    the file's own and its zone is unknown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["dynst-sensor-store"] = "dynst-sensor-store"
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     name: str
     num_steps: int = Field(ge=1)
     num_sensors: int = Field(ge=1)
@@ -119,20 +145,36 @@ class Manifest(BaseModel):
     source: str = ""
     attribution: str = ""
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    digest_version: Literal[1, 2] = Field(2, description="1: the digest covers decisions too")
+    files: dict[str, StoredFile] = Field(
+        default_factory=dict, description="empty in a store of an earlier version"
+    )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _upgraded(cls, document: Any) -> Any:
-        if not isinstance(document, dict) or document.get("version", 1) != 1:
-            return document
-        upgraded = dict(document) | {"version": 2}
-        if "step_seconds" in upgraded:
-            upgraded["step"] = upgraded.pop("step_seconds")
-        if not upgraded.pop("timed", True):
-            upgraded["clock"] = COUNTED
-        if isinstance(upgraded.get("start"), str):
-            upgraded["start"] = upgraded["start"].replace("T", " ")
-        return upgraded
+    @model_validator(mode="after")
+    def _has_its_files(self) -> "Manifest":
+        listed, of_data = set(self.files), {READINGS, SENSORS, EDGES}
+        decisions = {name for name in listed if DECISIONS.fullmatch(name)}
+        least, most = (0, 1) if self.digest_version == 1 else (1, 1)
+        whole = listed - decisions == of_data and least <= len(decisions) <= most
+        if not whole and (listed or self.digest_version == 2):
+            raise ValueError(
+                f"files must list {', '.join(sorted(of_data))} and one of decisions, but list "
+                f"{', '.join(sorted(listed)) or 'none'}"
+            )
+        return self
+
+    @property
+    def decisions(self) -> str | None:
+        """The file of costs, groups and marks.
+
+        None where an earlier version's table of sensors has them.
+        """
+        return next((name for name in self.files if DECISIONS.fullmatch(name)), None)
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """Of a store's files but the manifest itself."""
+        return tuple(self.files) or (READINGS, SENSORS, EDGES)
 
     @property
     def timed(self) -> bool:

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from dynst.data.edges import Edges
 from dynst.data.lattice import cell_ids, grid_edges, wrap_of
-from dynst.data.manifest import Channel, Patching
+from dynst.data.manifest import SENSORS, Channel, Patching
+from dynst.data.manifest_file import MANIFEST
 from dynst.data.sensor_table import Sensors
-from dynst.data.store import MANIFEST, SENSORS, SensorStore, open_store
+from dynst.data.store import SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
 from dynst.errors import ConfigError, DataError, in_one_line
 
@@ -32,13 +33,27 @@ BLOCK_VALUES = 2**23
 PADDING = -1
 
 
-def patched_store(cells: SensorStore, size: tuple[int, int], cache: Path) -> SensorStore:
+def patched_store(
+    cells: SensorStore,
+    size: tuple[int, int],
+    cache: Path,
+    *,
+    memory: Path | None = None,
+    anew: bool = False,
+) -> SensorStore:
     """The store whose sensors are patches of ``size`` rows and columns of a grid's cells.
 
     Derived once, then found in ``cache``.
 
     It costs what its cells cost that were ever observed; one pinned cell pins it, it is excluded
     where all cells are, and has a group where they share one. Its position is their mean.
+
+    Args:
+        cells: of a grid.
+        size: rows and columns of a patch.
+        cache: a folder for derived stores.
+        memory: as in ``open_store``.
+        anew: as in ``open_store``.
 
     Raises:
         ConfigError: the store has no grid, or its grid is smaller than a patch.
@@ -54,7 +69,7 @@ def patched_store(cells: SensorStore, size: tuple[int, int], cache: Path) -> Sen
                     f"the patches of {cells.path} cannot be written to {path} "
                     f"({in_one_line(error)}); make room there"
                 ) from error
-    return open_store(path)
+    return open_store(path, memory=memory, anew=anew)
 
 
 def make_patching(cells: SensorStore, size: tuple[int, int]) -> Patching:
@@ -217,7 +232,10 @@ def _edges(cells: SensorStore, patching: Patching) -> Edges:
 
 
 def _name(cells: SensorStore, size: tuple[int, int]) -> str:
-    """By content: the digest is in the manifest; costs and constraints can be edited beside it."""
+    """By content: the manifest has the digest, and the SHA-256 of costs and marks.
+
+    In a store of an earlier version these are in the table of sensors.
+    """
     content = hashlib.sha256(
         b"".join((cells.path / name).read_bytes() for name in (MANIFEST, SENSORS))
     )

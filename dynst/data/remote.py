@@ -2,6 +2,7 @@
 reach, through a local cache.
 """
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,26 +12,27 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import fs
 
-from dynst.data.store import EDGES, MANIFEST, READINGS, SENSORS, read_manifest
+from dynst.data.manifest_file import MANIFEST, manifest_bytes, parse_manifest, read_manifest
+from dynst.data.store import open_store
 from dynst.errors import DataError
 from dynst.storage.addresses import problem_with, without_credentials
 from dynst.storage.files import file_system
 
 __all__ = ["fetch_store", "publish_store"]
 
-PARTS = (
-    READINGS,
-    SENSORS,
-    EDGES,
-    MANIFEST,
-)  # the manifest last: without it a half-written store does not open
 
+def fetch_store(uri: str, cache: Path, *, memory: Path | None = None) -> Path:
+    """The store's folder in the local cache, named by its whole manifest.
 
-def fetch_store(uri: str, cache: Path) -> Path:
-    """The store's folder in the local cache, downloaded where its digest is not there yet.
+    It is downloaded where that manifest is not there yet, and verified before it gets its name.
+
+    Args:
+        uri: of the store.
+        cache: a folder for stores of addresses.
+        memory: as in ``open_store``.
 
     Raises:
-        DataError: the address cannot be reached, or holds no store.
+        DataError: the address cannot be reached, holds no store, or one that is damaged.
     """
     cache.mkdir(parents=True, exist_ok=True)
     with _as_data_error(uri), tempfile.TemporaryDirectory(dir=cache, prefix=".fetch.") as folder:
@@ -38,12 +40,14 @@ def fetch_store(uri: str, cache: Path) -> Path:
         arriving = Path(folder) / "store"
         arriving.mkdir()
         _download(files, root, arriving, MANIFEST)
-        target = cache / read_manifest(arriving).digest
+        content = manifest_bytes(arriving)
+        target = cache / hashlib.sha256(content).hexdigest()
         if target.exists():
             return target
-        for name in PARTS:
-            if name != MANIFEST:
+        with _as_of(uri, arriving):
+            for name in parse_manifest(content, arriving / MANIFEST).file_names:
                 _download(files, root, arriving, name)
+            open_store(arriving, memory=memory, anew=True)
         if not target.exists():
             arriving.rename(target)
         return target
@@ -63,7 +67,7 @@ def publish_store(store: Path, uri: str) -> None:
                 f"another address"
             )
         files.create_dir(root, recursive=True)
-        for name in PARTS:
+        for name in (*read_manifest(store).file_names, MANIFEST):  # without it no store opens
             with (
                 (store / name).open("rb") as source,
                 files.open_output_stream(f"{root}/{name}") as target,
@@ -74,6 +78,15 @@ def publish_store(store: Path, uri: str) -> None:
 def _download(files: fs.FileSystem, root: str, folder: Path, name: str) -> None:
     with files.open_input_stream(f"{root}/{name}") as source, (folder / name).open("wb") as target:
         shutil.copyfileobj(source, target, 8 * 2**20)
+
+
+@contextmanager
+def _as_of(uri: str, copy: Path) -> Iterator[None]:
+    """What is wrong with a copy is wrong at its address."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(str(error).replace(str(copy), without_credentials(uri))) from error
 
 
 @contextmanager

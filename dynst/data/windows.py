@@ -217,7 +217,8 @@ def window_starts(
             f"no window of {window} + {horizon} steps fits into "
             f"{part or f'rows {rows.start}..{rows.stop - 1}'}, which has "
             f"{counted(len(own), 'step')}{times}{gaps}; model.window + model.horizon must be "
-            f"at most {longest}, or bring a longer series, or give this part more of it with data.split"
+            f"at most {longest}, or bring a longer series, or give this part more of it "
+            f"with data.split"
         )
     return starts
 

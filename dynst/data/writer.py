@@ -1,6 +1,5 @@
 """Writing a sensor store: streamed block by block, and visible only once it is whole."""
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -11,16 +10,28 @@ from types import TracebackType
 from typing import Literal
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dynst.data.clock import COUNTED, Clock
+from dynst.data.clock import Clock
+from dynst.data.content import ContentDigest
+from dynst.data.decisions import write_decisions
 from dynst.data.edges import Edges
-from dynst.data.manifest import Channel, Grid, Manifest, Patching, Question
+from dynst.data.manifest import (
+    EDGES,
+    READINGS,
+    SENSORS,
+    Channel,
+    Grid,
+    Manifest,
+    Patching,
+    Question,
+    StoredFile,
+)
+from dynst.data.manifest_file import write_manifest
 from dynst.data.sensor_table import Sensors
 from dynst.data.spool import Spool, write_record_batch
-from dynst.data.store import EDGES, MANIFEST, READINGS, SENSORS
 from dynst.data.time_axis import TimeAxis, time_axis
+from dynst.data.verification import stored_file
 from dynst.errors import DataError
 
 __all__ = ["Origin", "StoreWriter"]
@@ -84,7 +95,7 @@ class StoreWriter:
         self.questions, self.declared = origin.questions, origin.missing
         self.axis: TimeAxis | None = None
         self._width = len(sensors) * len(self.channels)
-        self._hashes = [hashlib.sha256() for _ in range(2)]  # values, observation mask
+        self._content = ContentDigest()
         self._last: int | None = None
         self._count = 0
 
@@ -125,11 +136,9 @@ class StoreWriter:
             seen &= observed.reshape(values.shape)
         values = np.where(seen, values, np.float32(0))
         self._spools["time"].append(time)
-        for name, digest, part in zip(
-            ("values", "observed"), self._hashes, (values, seen.view(np.uint8)), strict=True
-        ):
-            digest.update(np.ascontiguousarray(part).data)
-            self._spools[name].append(part)
+        self._content.update(values, seen)
+        self._spools["values"].append(values)
+        self._spools["observed"].append(seen.view(np.uint8))
 
     def __exit__(
         self,
@@ -187,11 +196,13 @@ class StoreWriter:
         pq.write_table(self.sensors.to_table(), self._folder / SENSORS)
         pq.write_table(self.edges.to_table(), self._folder / EDGES)
         write_record_batch(self._folder / READINGS, self._spools)
-        (self._folder / MANIFEST).write_text(self._manifest(axis).model_dump_json(indent=2))
+        name, decided = write_decisions(self._folder, self.sensors)
+        files = {part: stored_file(self._folder / part) for part in (READINGS, SENSORS, EDGES)}
+        write_manifest(self._folder, self._manifest(axis, files | {name: decided}))
         self._folder.chmod(0o755)
         os.replace(self._folder, self.path)
 
-    def _manifest(self, axis: TimeAxis) -> Manifest:
+    def _manifest(self, axis: TimeAxis, files: dict[str, StoredFile]) -> Manifest:
         return Manifest(
             name=self.origin.name,
             num_steps=self._count,
@@ -208,21 +219,8 @@ class StoreWriter:
             questions=self.questions,
             source=self.origin.source,
             attribution=self.origin.attribution,
-            digest=self._digest(axis),
+            digest=self._content.of(
+                axis.time, axis.clock, self.sensors.to_table(), self.edges.to_table()
+            ),
+            files=files,
         )
-
-    def _digest(self, axis: TimeAxis) -> str:
-        """Of the content alone: independent of the container and of the blocks in which it came."""
-        times = hashlib.sha256(np.ascontiguousarray(axis.time).data)
-        parts = (times, *self._hashes)
-        whole = hashlib.sha256(b"".join(part.digest() for part in parts))
-        if axis.clock not in (Clock(), COUNTED):
-            whole.update(axis.clock.model_dump_json().encode())
-        for table in (self.sensors.to_table(), self.edges.to_table()):
-            for column in table.columns:
-                whole.update(
-                    repr(column.to_pylist()).encode()
-                    if column.type == pa.string()
-                    else column.to_numpy().tobytes()
-                )
-        return whole.hexdigest()

@@ -234,6 +234,7 @@ def describe(experiment: Experiment, arm: Arm) -> Description:
         active=tuple(arm.active.tolist()),
         importance=tuple(arm.training.scheme.criterion.scores(arm.active).tolist()),
         channels=tuple(store.channel_names),
+        units=tuple(channel.unit for channel in store.manifest.channels),
         targets=tuple(arm.training.train.targets.tolist()),
         season_period=season.period,
         season_slots=season.slots,

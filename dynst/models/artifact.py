@@ -26,7 +26,14 @@ from dynst.models.forecaster import SparseForecaster
 from dynst.models.inference import ServedForecaster
 from dynst.models.last_window import last_window
 
-__all__ = ["Artifact", "Description", "artifact_digest", "load_artifact", "save_artifact"]
+__all__ = [
+    "Artifact",
+    "Description",
+    "artifact_digest",
+    "backbone_of",
+    "load_artifact",
+    "save_artifact",
+]
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 EDGE_PREFIX, POSITIONS = "edges.", "positions"
@@ -47,6 +54,7 @@ class Description(BaseModel):
     active: tuple[bool, ...]
     importance: tuple[float, ...]
     channels: tuple[str, ...]
+    units: tuple[str, ...] | None = Field(None, description="of the channels; None if unknown")
     targets: tuple[int, ...]
     season_period: int = Field(ge=1)
     season_slots: int = Field(ge=1, le=MOST_SLOTS)
@@ -219,6 +227,22 @@ def artifact_digest(folder: Path) -> str:
             f"{WEIGHTS}"
         ) from error
     return digest.hexdigest()
+
+
+def backbone_of(folder: Path) -> str:
+    """The name of a saved model's backbone, read without an import of it.
+
+    Raises:
+        ArtifactError: the description is absent or damaged.
+    """
+    try:
+        backbone = json.loads((folder / DESCRIPTION).read_bytes())["model"]["backbone"]
+        return str(backbone["name"] if isinstance(backbone, dict) else backbone)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ArtifactError(
+            f"no usable model in {folder} ({in_one_line(error)}); it must hold {DESCRIPTION} and "
+            f"{WEIGHTS}"
+        ) from error
 
 
 def load_artifact(folder: Path | str) -> Artifact:

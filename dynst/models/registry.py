@@ -6,7 +6,6 @@ What a constructor asks for by name, it gets.
 from collections.abc import Collection, Iterator, Mapping
 from importlib import import_module
 from inspect import Parameter, signature
-from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, ValidationError, create_model
@@ -19,7 +18,6 @@ __all__ = [
     "BACKBONES",
     "backbone_class",
     "checked_options",
-    "own_code",
     "traits_of",
     "wanted_parts",
 ]
@@ -68,18 +66,6 @@ def backbone_class(name: str) -> type[nn.Module]:
             f"{type(found).__name__}"
         )
     return found
-
-
-def own_code(name: str) -> Path | None:
-    """The file, or the folder of the outermost package, that holds a user's class.
-
-    None for a name of ``BACKBONES``.
-    """
-    if name in BACKBONES:
-        return None
-    outermost = import_module(name.partition(":")[0].partition(".")[0])
-    folder = next(iter(getattr(outermost, "__path__", [])), None)
-    return Path(folder or str(outermost.__file__))
 
 
 def traits_of(backbone: type[nn.Module]) -> Traits:

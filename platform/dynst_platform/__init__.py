@@ -7,10 +7,15 @@ set here, before either is.
 
 import logging
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from dynst_platform.config.submission_context import apply_context
 
-__all__ = ["ENV_DEFAULTS"]
+if TYPE_CHECKING:
+    from dynst_platform.model_registry.loading import load_model
+
+__all__ = ["ENV_DEFAULTS", "load_model"]
 
 ENV_DEFAULTS = {
     "RAY_TRAIN_V2_ENABLED": "1",
@@ -34,3 +39,10 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 apply_context()
 for _name, _value in ENV_DEFAULTS.items():
     os.environ.setdefault(_name, _value)
+
+
+def __getattr__(name: str) -> Any:
+    """Imported when asked for: ``dynst --help`` must not wait for MLflow."""
+    if name == "load_model":
+        return import_module("dynst_platform.model_registry.loading").load_model
+    raise AttributeError(f"module 'dynst_platform' has no attribute '{name}'")

@@ -1,8 +1,8 @@
 """Failures of a run, as opposed to wrong input (``dynst.errors``): the command line exits with code
-1.
+1, or 3 where it refused to go on.
 """
 
-__all__ = ["BusyError", "RunError", "TrackingError", "UnreachableError"]
+__all__ = ["BusyError", "RefusedError", "RunError", "TrackingError", "UnreachableError"]
 
 
 class RunError(Exception):
@@ -19,3 +19,7 @@ class UnreachableError(TrackingError):
 
 class BusyError(RunError):
     """Another process works in the run's folder."""
+
+
+class RefusedError(Exception):
+    """What was asked for is possible, and not done before the user agrees to it."""

@@ -23,7 +23,7 @@ from dynst_platform.commands.sync import sync
 from dynst_platform.commands.train.command import train
 from dynst_platform.commands.tune.command import tune
 from dynst_platform.commands.ui import ui
-from dynst_platform.errors import RunError
+from dynst_platform.errors import RefusedError, RunError
 from dynst_platform.log import configure_log
 from dynst_platform.terminal.log_options import with_log_options
 
@@ -61,8 +61,8 @@ for command in (
 
 
 def main() -> None:
-    """Exit codes: 0 done, 1 a run failed, 2 wrong input, 3 a promotion was refused, 130 stopped
-    from the keyboard.
+    """Exit codes: 0 done, 1 a run failed, 2 wrong input, 3 a promotion, or code that is not
+    trusted, was refused, 130 stopped from the keyboard.
     """
     configure_log()
     try:
@@ -74,6 +74,8 @@ def main() -> None:
         _end(error, f"{error}", 2)
     except RunError as error:
         _end(error, f"{error}", 1)
+    except RefusedError as error:
+        _end(error, f"{error}", 3)
     except (KeyboardInterrupt, click.Abort) as error:
         _end(error, "stopped", 130)
 

@@ -13,9 +13,10 @@ from dynst.evaluation.summary import StepError
 from dynst.experiment.arms import ArmKind
 from dynst.sparsity.mask import MaskUpdate
 
-__all__ = ["VERSION", "ArmReport", "EpochReport", "MaskChange", "Report", "read_report"]
+__all__ = ["COST", "VERSION", "ArmReport", "EpochReport", "MaskChange", "Report", "read_report"]
 
 VERSION = 1  # of the forms below
+COST = "mask/cost"  # the metric of an arm's end: what the sensors that stay on cost
 
 
 class _Form(BaseModel):

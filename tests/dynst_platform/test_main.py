@@ -17,6 +17,7 @@ import pytest
 
 from dynst.data.store import SensorStore
 from tests.conftest import with_tracking_store, write_network
+from tests.damage import as_of_version
 from tests.dynst_platform.command_line import COMMAND, JOB, clean_environment, dynst, dynst_here
 from tests.waiting import wait_until
 
@@ -181,6 +182,7 @@ def test_a_store_with_nan_positions_is_refused(tmp_path: Path, job: Path) -> Non
     import pyarrow.parquet as pq
 
     store = write_network(tmp_path / "broken")
+    as_of_version(2, store.path)
     table = pq.read_table(store.path / "sensors.parquet")
     pq.write_table(table.set_column(1, "x", [[float("nan")] * 8]), store.path / "sensors.parquet")
     done = dynst_here("train", job, "--set", f"data.store={store.path}", cwd=tmp_path)

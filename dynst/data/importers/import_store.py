@@ -8,7 +8,11 @@ import numpy as np
 
 from dynst.data.clock import step_text
 from dynst.data.edges import Edges, nearest_neighbour_edges
+<<<<<<< HEAD
 from dynst.data.importers.by_flags import said_by_flags
+=======
+from dynst.data.importers.columns.header_units import with_units
+>>>>>>> main
 from dynst.data.importers.fill_values import FillValues
 from dynst.data.importers.formats import ReadOptions, Source, find_reader
 from dynst.data.importers.graphs.graph_files import WeightKind, read_graph
@@ -209,7 +213,7 @@ def _of_times(axis: TimeAxis | None) -> tuple[Finding, ...]:
 
 def _named(source: Source, options: ReadOptions) -> Source:
     """The source with the names and units that the user gives its channels."""
-    channels = list(source.channels)
+    channels = with_units(source.channels)
     if options.channel_name is not None:
         if len(channels) > 1:
             raise DataError(

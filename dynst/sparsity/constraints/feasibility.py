@@ -85,12 +85,6 @@ def _check_pinned_apart(network: Network, min_distance: float) -> None:
 
 def _check_costs(network: Network, budget: float) -> None:
     sensors = network.sensors
-    for index in np.flatnonzero(~(np.isfinite(sensors.cost) & (sensors.cost >= 0)))[:1].tolist():
-        cost = sensors.cost[index]
-        raise ConfigError(
-            f"costs must be numbers of at least 0, but '{sensors.ids[index]}' costs {cost:g}; "
-            f"mend the sensors table"
-        )
     if not sensors.cost.sum() > 0:
         raise ConfigError(
             "sparsity.budget needs sensors that cost something, but all costs are 0; set them in "

@@ -34,13 +34,19 @@ __all__ = [
 Spec = TypeVar("Spec", bound=BaseModel)
 
 
-def load_job(path: Path, assignments: Iterable[str] = ()) -> JobSpec:
+def load_job(path: Path, assignments: Iterable[str] = (), model: Document | None = None) -> JobSpec:
     """Read a job file and apply ``key.path=value`` assignments.
+
+    Args:
+        path: of the file.
+        assignments: as they stand on a command line.
+        model: settings in place of all that the file has for the model.
 
     Raises:
         ConfigError: the file is absent, no YAML mapping, or breaks the job's schema.
     """
-    return check_job(_assigned(_mapping(path, "job"), assignments), where=str(path))
+    document = _mapping(path, "job") | ({} if model is None else {"model": model})
+    return check_job(_assigned(document, assignments), where=str(path))
 
 
 def load_sweep(path: Path, assignments: Iterable[str] = ()) -> SweepSpec:

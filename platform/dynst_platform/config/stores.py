@@ -7,7 +7,7 @@ from dynst.data import auckland
 from dynst.data.answers import reminder
 from dynst.data.patches import patched_store
 from dynst.data.remote import fetch_store
-from dynst.data.store import SensorStore, open_store
+from dynst.data.store import SensorStore
 from dynst.experiment.experiment import Experiment
 from dynst.notices import notice
 from dynst.selection.baselines import check_size
@@ -17,6 +17,7 @@ from dynst.storage.addresses import is_remote
 from dynst_platform.config.experiment import config_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import home
+from dynst_platform.config.opening import memory, open_here
 from dynst_platform.config.sensor_choice import read_choice
 from dynst_platform.config.sweep import SweepSpec
 
@@ -33,28 +34,33 @@ __all__ = [
 ]
 
 
-def find_store(name: str, patch: tuple[int, int] | None = None) -> SensorStore:
+def find_store(
+    name: str, patch: tuple[int, int] | None = None, *, anew: bool = False
+) -> SensorStore:
     """Open the store at a path or address, or an embedded data set.
 
     The latter two come into the home folder at their first use.
 
     Args:
         patch: rows and columns of cells that are one sensor; None leaves the store as it is.
+        anew: whether to verify a store that this home remembers as verified.
 
     Raises:
         DataError: there is no usable store.
         ConfigError: it has no grid to cut into patches.
     """
-    return _patched(open_store(_folder_of(name)), patch)
+    return _patched(open_here(_folder_of(name), anew=anew), patch, anew)
 
 
-def _patched(store: SensorStore, patch: tuple[int, int] | None) -> SensorStore:
-    return store if patch is None else patched_store(store, patch, home() / "stores")
+def _patched(store: SensorStore, patch: tuple[int, int] | None, anew: bool = False) -> SensorStore:
+    if patch is None:
+        return store
+    return patched_store(store, patch, home() / "stores", memory=memory(), anew=anew)
 
 
 def _folder_of(name: str) -> Path:
     if is_remote(name):
-        return fetch_store(name, home() / "stores")
+        return fetch_store(name, home() / "stores", memory=memory())
     if name != auckland.NAME:
         return Path(name).expanduser().resolve()
     path = home() / "stores" / auckland.NAME
@@ -109,7 +115,7 @@ def curve_store_for(job: JobSpec) -> SensorStore:
 
 def _store_of(job: JobSpec) -> SensorStore:
     """The job's store; a value that may mean missing is asked about until someone answers."""
-    store = open_store(_folder_of(job.data.store))
+    store = open_here(_folder_of(job.data.store))
     for text in reminder(store.manifest, job.data.store):
         notice(text)
     return _patched(store, job.data.patch)

@@ -10,18 +10,19 @@ from pathlib import Path
 import dynst
 import dynst_platform
 from dynst.errors import ConfigError
-from dynst.models.registry import own_code
 from dynst_platform.config.files import dump_spec, value_at
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.submission_context import SubmissionContext, write_context
 from dynst_platform.config.sweep import SweepSpec
+from dynst_platform.network_code.ignore_file import IGNORE_FILE
+from dynst_platform.network_code.our_packages import copy_package
+from dynst_platform.network_code.selection import NetworkCode, code_of
 
-__all__ = ["JOB", "make_package"]
+__all__ = ["JOB", "make_package", "network_codes"]
 
 JOB, CHOICE = "job.yaml", "choice.csv"
 LIMIT = 100 * 2**20  # bytes that Ray takes
 BACKBONES = ("model.backbone", "model.backbone.name")
-LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".venv")
 
 
 def make_package(
@@ -36,17 +37,10 @@ def make_package(
     Raises:
         ConfigError: it is more than Ray takes.
     """
-    own = (
-        {path for name in _backbones(spec) if (path := own_code(name)) is not None}
-        if spec is not None
-        else set()
-    )
-    for path in (
-        Path(str(dynst.__file__)).parent,
-        Path(str(dynst_platform.__file__)).parent,
-        *sorted(own),
-    ):
-        _copy(path, folder / path.name)
+    for package in (dynst, dynst_platform):
+        copy_package(package, folder)
+    for code in network_codes(spec):
+        code.write(folder)
     if spec is not None:
         (folder / JOB).write_text(dump_spec(_with_choice(spec, folder)), encoding="utf-8")
     write_context(folder, brought)
@@ -56,15 +50,15 @@ def make_package(
         raise ConfigError(
             f"what travels to the cluster must be at most {LIMIT >> 20} MiB, but is "
             f"{sum(sizes.values()) >> 20} MiB, most of it "
-            f"{largest}; keep data out of the package of your network, or install it on the nodes"
+            f"{largest}; leave"
+            f" what is not needed out in {IGNORE_FILE}, or install it on the nodes"
         )
 
 
-def _copy(path: Path, target: Path) -> None:
-    if path.is_dir():
-        shutil.copytree(path, target, ignore=LEFT_BEHIND)
-    else:
-        shutil.copy(path, target)
+def network_codes(spec: JobSpec | SweepSpec | None) -> list[NetworkCode]:
+    """The code of the user's own networks that the job may train."""
+    names = set() if spec is None else set(_backbones(spec))
+    return [code for name in sorted(names) if (code := code_of(name)) is not None]
 
 
 def _size(path: Path) -> int:

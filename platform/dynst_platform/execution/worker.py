@@ -32,11 +32,11 @@ from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sensor_choice import read_choice
 from dynst_platform.config.values import Document
 from dynst_platform.execution.run_state import DenseResult, Publish, ResumableRun
-from dynst_platform.reports import ArmReport
+from dynst_platform.reports import COST, ArmReport
 
 __all__ = ["checkpoints_of", "run_job"]
 
-DIGEST = "data_digest"
+DIGEST, DECISIONS = "data_digest", "decisions_digest"
 logger = logging.getLogger(__name__)
 
 
@@ -76,17 +76,24 @@ def checkpoints_of(job: JobSpec, store: SensorStore, folder: Path) -> Checkpoint
         if job.cluster.checkpoints
         else str(folder / "checkpoints")
     )
-    spec = _spec_of(job) | {DIGEST: store.manifest.digest}
-    return Checkpoints(address, spec, job.cluster.keep_checkpoints, _upgraded)
+    held = {DIGEST: store.manifest.digest, DECISIONS: store.decisions_digest}
+    spec = _spec_of(job) | held
+    return Checkpoints(address, spec, job.cluster.keep_checkpoints, partial(_upgraded, store=store))
 
 
-def _upgraded(spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What an earlier DynST wrote, with today's names, and defaults for what it did not know."""
+def _upgraded(spec: Mapping[str, Any], store: SensorStore) -> Mapping[str, Any]:
+    """What an earlier DynST wrote, with today's names, and defaults for what it did not know.
+
+    Its digest covered costs, groups and marks too.
+    """
+    held = {DIGEST: spec.get(DIGEST), DECISIONS: spec.get(DECISIONS, "")}
     try:
-        job = JobSpec.model_validate({key: spec[key] for key in spec if key != DIGEST})
+        job = JobSpec.model_validate({key: spec[key] for key in spec if key not in held})
     except ValidationError:  # the difference will be named
         return spec
-    return _spec_of(job) | {DIGEST: spec.get(DIGEST)}
+    if DECISIONS not in spec and store.has_content(str(spec.get(DIGEST))):
+        held = {DIGEST: store.manifest.digest, DECISIONS: store.decisions_digest}
+    return _spec_of(job) | held
 
 
 def _spec_of(job: JobSpec) -> Document:
@@ -160,7 +167,7 @@ def _arm_report(
     tables = {"test": found.errors} | (_references(experiment.dataset, dense) if learned else {})
     channels = _target_names(arm, store)
     minutes = store.manifest.step / 60 if store.manifest.clock.unit == "second" else None
-    metrics = _horizon_metrics(found.errors)
+    metrics = _horizon_metrics(found.errors) | {COST: float(store.sensors.cost[arm.active].sum())}
     for name, table in tables.items():
         metrics |= _named(name, overall_errors(table, groups, channels))
     metrics |= _named("test", found.images) | (

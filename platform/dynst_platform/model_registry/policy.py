@@ -84,7 +84,8 @@ def _alike(training: Training) -> str:
     A trial of a sweep stands alone, since it has its seeds inside.
     """
     own = training.run_id if training.kind == "trial" else ""
-    return repr((sorted(training.settings.items()), training.data_digest, own))
+    held = (training.data_digest, training.decisions_digest)
+    return repr((sorted(training.settings.items()), held, own))
 
 
 def _candidate(group: list[Training], flags: Rules) -> Candidate:

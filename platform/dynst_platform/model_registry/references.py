@@ -17,12 +17,16 @@ from mlflow.models import Model
 from mlflow.tracking import MlflowClient
 
 from dynst.data.store import SensorStore
-from dynst.errors import ArtifactError, ConfigError
-from dynst.models.artifact import Artifact, artifact_digest, load_artifact
+from dynst.errors import ArtifactError, ConfigError, in_one_line
+from dynst.models.artifact import Artifact, artifact_digest, backbone_of, load_artifact
+from dynst.models.store_check import check_store
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.files import check_job, load_job, with_overrides
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.stores import find_store
+from dynst_platform.model_registry.logged_code import code_to_run
+from dynst_platform.network_code.own_modules import OwnModules
+from dynst_platform.tracking.model_files import WEIGHTS_TAG, are_covered, check_files
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = [
@@ -48,6 +52,13 @@ class Fetched:
     digest: str
     job: JobSpec  # of its training
     model: LoggedModel
+    root: Path  # the whole logged model, of which ``folder`` is a part
+    code: Path | None = None  # of its own network, where that is not what is installed here
+
+    @property
+    def code_covered(self) -> bool:
+        """Whether its code was checked too; an earlier DynST covered the weights alone."""
+        return are_covered(self.model.tags)
 
 
 def client_of(uri: str) -> MlflowClient:
@@ -114,41 +125,84 @@ def _not_there(client: MlflowClient, uri: str, reference: str) -> str:
 
 
 @contextmanager
-def fetched(client: MlflowClient, uri: str, model_id: str) -> Iterator[Fetched]:
-    """Raises ArtifactError where the files are not what was logged, ConfigError where the model is
-    none of ours.
+def fetched(
+    client: MlflowClient, uri: str, model_id: str, trust_code: bool = False
+) -> Iterator[Fetched]:
+    """A checked copy of a logged model; inside, its own network is imported as it was logged.
+
+    Args:
+        client: of the tracking store at ``uri``.
+        uri: for messages.
+        model_id: of the logged model.
+        trust_code: whether the user trusts the code of its own network, from now on.
+
+    Raises:
+        ArtifactError: the files are not what was logged.
+        ConfigError: the model is none of ours.
+        RefusedError: it runs code that is not trusted here.
     """
     with as_tracking_error(uri):
         model = client.get_logged_model(model_id)
-        if "dynst.digest" not in model.tags:
+        if WEIGHTS_TAG not in model.tags:
             raise ConfigError(
                 f"model {model_id} was not logged by dynst; name a model or run of dynst train or "
                 f"dynst tune"
             )
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
         with as_tracking_error(uri):
-            job = load_job(Path(client.download_artifacts(model.source_run_id, "job.yaml", folder)))
+            job = Path(client.download_artifacts(model.source_run_id, "job.yaml", name))
             root = Path(
                 mlflow.artifacts.download_artifacts(
-                    artifact_uri=f"models:/{model_id}", dst_path=folder
+                    artifact_uri=f"models:/{model_id}", dst_path=_made(folder / "model")
                 )
             )
-        path = root / Model.load(str(root)).flavors["python_function"]["artifacts"]["model"]["path"]
-        digest = artifact_digest(path)
-        if digest != model.tags["dynst.digest"]:
-            raise ArtifactError(
-                f"the files of model {model_id} are not those that were logged: their digest is "
-                f"{digest[:12]}…, logged was {model.tags['dynst.digest'][:12]}…; they were changed "
-                "since, so train again or restore them"
+        path = _checked(root, model)
+        scratch = Path(_made(folder / "own"))
+        code = code_to_run(root, backbone_of(path), model, trust_code, scratch)
+        with OwnModules(code):
+            artifact = load_artifact(path)
+            yield Fetched(
+                artifact, path, model.tags[WEIGHTS_TAG], _job(job, artifact), model, root, code
             )
-        yield Fetched(load_artifact(path), path, digest, job, model)
+
+
+def _made(folder: Path) -> str:
+    folder.mkdir()
+    return str(folder)
+
+
+def _checked(root: Path, model: LoggedModel) -> Path:
+    """The folder of weights and description in a copy that is as it was logged."""
+    check_files(root, model.tags, model.model_id)
+    try:
+        flavour = Model.load(str(root)).flavors["python_function"]
+        path = root / str(flavour["artifacts"]["model"]["path"])
+    except Exception as error:  # whatever MLflow makes of a file that is not its own
+        raise ArtifactError(
+            f"model {model.model_id} has no usable MLmodel ({in_one_line(error)}); train again or "
+            f"restore it"
+        ) from error
+    digest, logged = artifact_digest(path), model.tags[WEIGHTS_TAG]
+    if digest != logged:
+        raise ArtifactError(
+            f"the files of model {model.model_id} are not those that were logged: their digest is "
+            f"{digest[:12]}…, logged was {logged[:12]}…; they were changed since, so train again "
+            f"or restore them"
+        )
+    return path
+
+
+def _job(file: Path, artifact: Artifact) -> JobSpec:
+    """The job of its training, with the model's own description: what a job names is imported."""
+    return load_job(file, model=artifact.description.model.model_dump(mode="json"))
 
 
 def store_that_fits(fetched: Fetched, name: str | None) -> SensorStore:
-    """The store of the model's training, or where it lies now.
+    """The store of the model's training, or where it lies now, verified anew.
 
     Raises:
-        DataError: there is none.
+        DataError: there is none, or it is damaged.
         ConfigError: it holds other data than the model was trained on.
     """
     job = (
@@ -156,14 +210,6 @@ def store_that_fits(fetched: Fetched, name: str | None) -> SensorStore:
         if name is None
         else check_job(with_overrides(fetched.job.model_dump(mode="json"), {"data.store": name}))
     )
-    store, wanted = (
-        find_store(job.data.store, job.data.patch),
-        fetched.artifact.description.data_digest,
-    )
-    if store.manifest.digest != wanted:
-        raise ConfigError(
-            f"the model was trained on data with digest {wanted[:12]}…, but the store at "
-            f"{store.path} has "
-            f"{store.manifest.digest[:12]}…; name the right one with --store, or train on this one"
-        )
+    store = find_store(job.data.store, job.data.patch, anew=True)
+    check_store(fetched.artifact.description, store)
     return store

@@ -14,6 +14,7 @@ from dynst.sparsity.config import OLD_SCHEMES
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.job import PromotionSpec
 from dynst_platform.model_registry.identity import training_settings
+from dynst_platform.tracking.cursor import DECISIONS_TAG
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["Training", "experiment_id_of", "trainings_of"]
@@ -40,6 +41,7 @@ class Training:
     policy: PromotionSpec
     metrics: dict[str, float] = field(repr=False, default_factory=dict)
     dense: float | None = None  # what the same network reaches that reads everything
+    decisions_digest: str = ""  # of costs, groups and marks
 
     def figure(self, name: str) -> float | None:
         return self.metrics.get(name)
@@ -143,6 +145,7 @@ def _training(run: Run, dense: dict[str, float]) -> Training:
         policy=PromotionSpec.model_validate(json.loads(tags.get("dynst.promotion", "{}"))),
         metrics=dict(run.data.metrics),
         dense=run.data.metrics.get("dense/mae_all", dense.get(tags["dynst.job"])),
+        decisions_digest=tags.get(DECISIONS_TAG, ""),
     )
 
 

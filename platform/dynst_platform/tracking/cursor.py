@@ -19,9 +19,10 @@ from dynst_platform.errors import BusyError
 from dynst_platform.forms import VERSION, todays
 from dynst_platform.tracking.report_file import REPORTS, ReportReader, now_ms
 
-__all__ = ["CURSOR", "Cursor", "Ending", "State", "folder_lock", "queued"]
+__all__ = ["CURSOR", "DECISIONS_TAG", "Cursor", "Ending", "State", "folder_lock", "queued"]
 
 CURSOR = "delivered.json"
+DECISIONS_TAG = "dynst.decisions_digest"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class State:
 
     Args:
         store, digest: the sensor store's folder, and its data.
-        origin: tags that say where the run was started.
+        origin: tags that say where the run was started, and with which costs, groups and marks.
         lines: of the report file, that MLflow has.
         runs: ids of the MLflow runs, by arm.
         ending: to be sent after all reports.
@@ -63,7 +64,8 @@ class Cursor:
 
     @classmethod
     def begin(cls, folder: Path, store: SensorStore, origin: dict[str, str]) -> "Cursor":
-        cursor = cls(folder, State(str(store.path.resolve()), store.manifest.digest, origin))
+        tags = origin | {DECISIONS_TAG: store.decisions_digest}
+        cursor = cls(folder, State(str(store.path.resolve()), store.manifest.digest, tags))
         cursor.move()
         return cursor
 

@@ -4,51 +4,38 @@ import json
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import mlflow
 import numpy as np
-import pandas as pd
-from mlflow.entities import Dataset, DatasetInput, LoggedModelStatus, Metric, Param
+from mlflow.entities import Dataset, DatasetInput, LoggedModel, LoggedModelStatus, Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from mlflow.types.schema import AnyType, ColSpec, Schema
 
 import dynst
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
-from dynst.models.artifact import artifact_digest, load_artifact
-from dynst.models.registry import own_code
+from dynst.models.artifact import backbone_of
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.files import dump_document, dump_spec
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.job_id import new_job_id, run_name
 from dynst_platform.config.values import Document, Overrides
 from dynst_platform.errors import TrackingError
-from dynst_platform.tracking import serving_model
+from dynst_platform.network_code.selection import NetworkCode, code_of
 from dynst_platform.tracking.artifact_files import write_sensors
+from dynst_platform.tracking.cursor import DECISIONS_TAG
+from dynst_platform.tracking.model_files import FILES_TAG
+from dynst_platform.tracking.model_log import log_model
 from dynst_platform.tracking.reaching import as_tracking_error
 from dynst_platform.tracking.report_file import now_ms
-from dynst_platform.tracking.serving_model import input_columns, reading_columns
 
 __all__ = ["Tracker", "metrics_at", "origin_tags", "sweep_of_run"]
 
 MAX_TAG = 4000
 MAX_METRICS = 1000  # in one call
 MAX_DIGEST = 36  # of a data set in MLflow
-REQUIREMENTS = (
-    "cftime",
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "pydantic",
-    "safetensors",
-    "scipy",
-    "torch",
-    "tzdata",
-)
 
 
 class Tracker:
@@ -72,10 +59,18 @@ class Tracker:
         self.runs: dict[str, str] = {}
         self._origin = origin_tags() if origin is None else origin
         self._maybe_duplicate = False  # whether what is about to be written may be there already
+        self._codes: dict[str, NetworkCode | None] = {}
+        self._network_code(job.model.backbone.name)
         with as_tracking_error(uri):
             mlflow.set_tracking_uri(uri)
             self._client = MlflowClient(uri)
             self.experiment_id = self._experiment(artifact_root)
+
+    def _network_code(self, backbone: str) -> NetworkCode | None:
+        """Read once, so that what is logged is what stood there when the training began."""
+        if backbone not in self._codes:
+            self._codes[backbone] = code_of(backbone)
+        return self._codes[backbone]
 
     def start(self, arm: str, kind: str, began: int | None = None) -> str:
         """Open the run of an arm, or return the one that is open.
@@ -119,6 +114,18 @@ class Tracker:
             self._client.update_run(run_id, status="RUNNING")
             if "dynst.reason" in self._client.get_run(run_id).data.tags:
                 self._client.delete_tag(run_id, "dynst.reason")
+
+    def check_store(self, run_id: str) -> None:
+        """Raises ConfigError where a run was started on other data, costs, groups or marks."""
+        with as_tracking_error(self.uri):
+            tags = self._client.get_run(run_id).data.tags
+        decisions = tags.get(DECISIONS_TAG, "")
+        same = decisions in ("", self._store.decisions_digest)
+        if not same or not self._store.has_content(tags["dynst.data_digest"]):
+            raise ConfigError(
+                f"run {run_id} must go on with the data, costs, groups and marks that it was "
+                f"started with, but {self._store.path} has others now; put them back, or start anew"
+            )
 
     def log(self, run_id: str, figures: dict[str, float], step: int) -> None:
         with as_tracking_error(self.uri):
@@ -185,6 +192,7 @@ class Tracker:
             "dynst.arm": arm,
             "dynst.kind": kind,
             "dynst.data_digest": self._store.manifest.digest,
+            DECISIONS_TAG: self._store.decisions_digest,
             "dynst.data": self._store.manifest.name,
             "dynst.promotion": self._job.promotion.model_dump_json(),
         }
@@ -236,44 +244,32 @@ class Tracker:
     def _log_model(self, run_id: str, folder: Path, step: int, metrics: Sequence[Metric]) -> None:
         model_id = self._left_model(run_id) if self._maybe_duplicate else None
         if model_id is None:
+            code = self._network_code(backbone_of(folder))
             with mlflow.start_run(run_id=run_id, log_system_metrics=False):
-                model_id = _logged_model(self._store, folder, step)
+                model_id = log_model(self._store, folder, step, code)
         of_model = [
             Metric(metric.key, metric.value, metric.timestamp, metric.step, model_id)
             for metric in metrics
         ]
         self._client.log_batch(run_id, metrics=of_model)
-        self._client.set_logged_model_tags(model_id, {"dynst.digest": artifact_digest(folder)})
 
     def _left_model(self, run_id: str) -> str | None:
-        """The run's whole model, if it has one; those that were begun and not ended are deleted."""
+        """The run's whole model, if it has one; those that were begun and not ended are deleted.
+
+        One without the tag of its files, of an earlier DynST, counts as such.
+        """
         models = self._client.search_logged_models(
             [self.experiment_id], f"source_run_id = '{run_id}'"
         )
-        whole = [str(model.model_id) for model in models if model.status == LoggedModelStatus.READY]
+        whole = [model for model in models if _is_whole(model)]
         for model in models:
-            if model.status != LoggedModelStatus.READY:
+            if not _is_whole(model):
                 self._client.delete_logged_model(model.model_id)
-        return whole[0] if whole else None
+        return str(whole[0].model_id) if whole else None
 
 
-def _logged_model(store: SensorStore, folder: Path, step: int) -> str:
-    """Log the model in ``folder`` to the active run."""
-    example = _input_example(store, folder)
-    context = type("Context", (), {"artifacts": {"model": str(folder)}})()
-    model = serving_model.ServingModel()
-    model.load_context(context)
-    info = mlflow.pyfunc.log_model(
-        name="model",
-        python_model=serving_model.__file__,
-        artifacts={"model": str(folder)},
-        code_paths=_code(folder),
-        signature=_signature(example, model.predict(context, example)),
-        input_example=example,
-        pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS],
-        step=step,
-    )
-    return str(info.model_id)
+def _is_whole(model: LoggedModel) -> bool:
+    return bool(model.status == LoggedModelStatus.READY) and FILES_TAG in model.tags
 
 
 def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
@@ -324,41 +320,6 @@ def metrics_at(step: int, figures: dict[str, float], at: int | None = None) -> l
         for key, value in figures.items()
         if np.isfinite(value)
     ]
-
-
-def _code(folder: Path) -> list[str]:
-    """What a model needs beside its requirements: the method, and a backbone that is the user's
-    own.
-    """
-    own = own_code(load_artifact(folder).description.model.backbone.name)
-    return [str(path) for path in (Path(dynst.__file__).parent, own) if path is not None]
-
-
-def _input_example(store: SensorStore, folder: Path) -> pd.DataFrame:
-    """The last window of the store, active sensors only."""
-    description = load_artifact(folder).description
-    rows = slice(-description.model.window, None)
-    readings = store.readings
-    values = np.where(readings.observed[rows], readings.values[rows], np.nan)[
-        :, np.array(description.active)
-    ]
-    every = pd.DataFrame(
-        values.reshape(len(values), -1).astype(np.float64), columns=reading_columns(description)
-    )
-    table = every[input_columns(description)].copy()
-    clock, time = description.clock, readings.time[rows]
-    table.insert(0, "time", time if clock.unit == "step" else clock.labels(time))
-    return table
-
-
-def _signature(example: pd.DataFrame, forecast: pd.DataFrame) -> mlflow.models.ModelSignature:
-    """Any value is let through as a time, so that it is the model that says what is wrong."""
-    inferred = mlflow.models.infer_signature(example, forecast)
-    inputs = [
-        ColSpec(AnyType(), column.name) if column.name == "time" else column
-        for column in inferred.inputs.inputs
-    ]
-    return mlflow.models.ModelSignature(Schema(inputs), inferred.outputs)
 
 
 def _flatten(document: Document, prefix: str = "") -> Overrides:

@@ -14,7 +14,7 @@ from mlflow.entities import Metric
 from dynst.evaluation.summary import StepError
 from dynst.experiment.arms import ArmKind
 from dynst_platform.config.stores import target_units
-from dynst_platform.reports import ArmReport, EpochReport, MaskChange, Report
+from dynst_platform.reports import COST, ArmReport, EpochReport, MaskChange, Report
 from dynst_platform.tracking.artifact_files import write_errors, write_sensors
 from dynst_platform.tracking.mask_history import history_of, mask_series, write_history
 from dynst_platform.tracking.mlflow_runs import MAX_METRICS, Tracker, metrics_at
@@ -163,10 +163,8 @@ class ReportTracker(Tracker):
         active = np.array(report.active)
         facts = {f"efficiency/{key}": value for key, value in report.efficiency.items()}
         facts["train/total_seconds"] = totals.seconds[report.arm]
-        return facts | {
-            "mask/final_sparsity": 1 - active.mean(),
-            "mask/cost": self._store.sensors.cost[active].sum(),
-        }
+        cost = {} if COST in report.metrics else {COST: self._store.sensors.cost[active].sum()}
+        return facts | cost | {"mask/final_sparsity": 1 - active.mean()}
 
     def _log_sensors(self, run_id: str, report: ArmReport, totals: _Totals) -> None:
         title = f"{report.arm}: {sum(report.active)} of {len(report.active)} sensors on"

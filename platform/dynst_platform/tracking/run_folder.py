@@ -17,12 +17,23 @@ from dynst_platform.config.locations import home, tracking_uri
 from dynst_platform.config.stores import from_anywhere
 from dynst_platform.errors import TrackingError, UnreachableError
 from dynst_platform.log import quiet_libraries
-from dynst_platform.tracking.cursor import Cursor
+from dynst_platform.network_code.own_modules import OwnModules
+from dynst_platform.network_code.selection import code_of
+from dynst_platform.tracking.cursor import DECISIONS_TAG, Cursor
 from dynst_platform.tracking.reaching import as_tracking_error
 
-__all__ = ["JOB_FILE", "find_run", "mark_finished", "new_folder", "resumed_cursor", "resumed_job"]
+__all__ = [
+    "JOB_FILE",
+    "find_run",
+    "keep_code",
+    "kept_code",
+    "mark_finished",
+    "new_folder",
+    "resumed_cursor",
+    "resumed_job",
+]
 
-JOB_FILE, CHOICE_FILE, FINISHED = "job.yaml", "choice.csv", "finished"
+JOB_FILE, CHOICE_FILE, FINISHED, CODE = "job.yaml", "choice.csv", "finished", "code"
 SQLITE = "sqlite:///"
 WHERE_IT_RUNS = {
     "num_workers",
@@ -51,6 +62,24 @@ def new_folder(job: JobSpec, job_id: str) -> tuple[Path, JobSpec]:
         dump_spec(job.model_copy(update={"data": data})), encoding="utf-8"
     )
     return folder, job
+
+
+def keep_code(folder: Path, job: JobSpec) -> None:
+    """Keep the code of the user's own network as it is trained, for a later ``dynst sync``.
+
+    Raises:
+        ConfigError: it is too much, or its ignore file cannot be read.
+    """
+    code = code_of(job.model.backbone.name)
+    if code is not None:
+        shutil.rmtree(folder / CODE, ignore_errors=True)  # of the process that this one resumes
+        (folder / CODE).mkdir()
+        code.write(folder / CODE)
+
+
+def kept_code(folder: Path) -> OwnModules:
+    """Inside, the user's own network is imported as it was trained, where it was kept."""
+    return OwnModules(folder / CODE if (folder / CODE).is_dir() else None)
 
 
 def mark_finished(folder: Path) -> None:
@@ -111,15 +140,23 @@ def resumed_cursor(folder: Path, store: SensorStore) -> Cursor:
     """How much of the run MLflow has, which goes on.
 
     Raises:
-        ConfigError: the store holds other readings than when the run was started.
+        ConfigError: the store holds other readings, costs, groups or marks than when the run was
+            started.
     """
     cursor = Cursor.open(folder)
     digest = cursor.state.digest
-    if digest != store.manifest.digest:
+    if not store.has_content(digest):
         raise ConfigError(
             f"the run in {folder} must go on with the data it was started with (digest "
             f"{digest[:12]}), but {store.path} now holds "
             f"others ({store.manifest.digest[:12]}); bring them back, or start the job anew"
+        )
+    decisions = cursor.state.origin.get(DECISIONS_TAG, "")
+    if decisions and decisions != store.decisions_digest:
+        raise ConfigError(
+            f"the run in {folder} must go on with the costs, groups and marks that it was started "
+            f"with, but those of {store.path} were replaced since; put the old ones back with "
+            f"dynst data sensors, or start the job anew"
         )
     cursor.move(ending=None)
     return cursor

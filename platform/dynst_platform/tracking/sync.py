@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from dynst.data.store import SensorStore, open_store
+from dynst.data.store import SensorStore
 from dynst.errors import ConfigError, DynstError
 from dynst_platform.config.files import load_job
 from dynst_platform.config.locations import artifact_root, home, tracking_uri
+from dynst_platform.config.opening import open_here
 from dynst_platform.log import quiet_libraries
 from dynst_platform.tracking.cursor import CURSOR, Cursor, folder_lock, queued
 from dynst_platform.tracking.delivery import Outbox
 from dynst_platform.tracking.report_tracker import ReportTracker
-from dynst_platform.tracking.run_folder import JOB_FILE
+from dynst_platform.tracking.run_folder import JOB_FILE, kept_code
 
 __all__ = ["sync", "waiting_folders"]
 
@@ -48,7 +49,8 @@ def sync(folder: Path) -> int:
         number = queued(cursor)
         if _waits(cursor):
             quiet_libraries()
-            _send(cursor)
+            with kept_code(folder):
+                _send(cursor)
     return number
 
 
@@ -70,8 +72,8 @@ def _send(cursor: Cursor) -> None:
 
 
 def _store(cursor: Cursor) -> SensorStore:
-    store = open_store(Path(cursor.state.store))
-    if store.manifest.digest != cursor.state.digest:
+    store = open_here(cursor.state.store)
+    if not store.has_content(cursor.state.digest):
         raise ConfigError(
             f"{store.path} must hold the data that {cursor.folder} was trained on, but was "
             f"written anew; put the old store back"

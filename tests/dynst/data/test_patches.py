@@ -4,12 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dynst.data.decisions import replace_decisions
 from dynst.data.describe import describe_store
 from dynst.data.manifest import Channel, Grid, Patching
 from dynst.data.patches import cells_of, patch_channels, patched_store, to_frames, to_patches
@@ -197,8 +197,10 @@ def test_a_store_is_derived_once_and_again_after_its_cells_changed(
     }
     assert len(paths) == 3
     priced = Sensors(cells.sensors.ids, cells.sensors.positions, cost=np.full(35, 2.0))
-    pq.write_table(priced.to_table(), cells.path / "sensors.parquet")
-    assert patched_store(cells, (2, 3), tmp_path / "cache").path not in paths
+    again = patched_store(replace_decisions(cells.path, priced), (2, 3), tmp_path / "cache")
+    assert again.path not in paths
+    assert again.manifest.digest == first.manifest.digest
+    assert again.sensors.cost.sum() == 2 * first.sensors.cost.sum()
 
 
 def test_several_at_once_agree(cells: SensorStore, tmp_path: Path) -> None:

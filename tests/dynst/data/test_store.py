@@ -14,6 +14,7 @@ from dynst.data.writer import Origin, StoreWriter
 from dynst.errors import DataError
 from dynst.sparsity.constraints.sensor_layout import network_of
 from tests.conftest import write_network
+from tests.damage import as_of_version
 
 CHANNEL = [Channel(name="flow")]
 
@@ -128,8 +129,19 @@ def test_sensors_must_be_unique_and_placed() -> None:
         Sensors(("a", "b"), np.array([[0, 0], [np.nan, 1]]))
 
 
+def test_costs_must_be_finite_and_not_negative() -> None:
+    for cost in (np.nan, np.inf, -1.0):
+        with pytest.raises(DataError, match=rf"1 of 2 are not, the first {cost:g} of sensor 'b'"):
+            Sensors(("a", "b"), cost=np.array([1.0, cost]))
+    with pytest.raises(DataError, match="'pinned' must be true or false for each sensor"):
+        Sensors(("a", "b"), pinned=np.array([0, 2]))
+    with pytest.raises(DataError, match="'group' must be texts, but None"):
+        Sensors(("a", "b"), group=("x", None))  # type: ignore[arg-type]
+
+
 def test_a_store_whose_positions_are_nan_is_refused(tmp_path: Path) -> None:
     store = write_network(tmp_path / "s")
+    as_of_version(2, store.path)
     table = pq.read_table(store.path / SENSORS)
     broken = table.set_column(
         table.column_names.index("x"), "x", [[float("nan"), *table["x"].to_pylist()[1:]]]
@@ -188,18 +200,17 @@ def test_a_manifest_of_version_1_is_read_as_a_clock_of_unknown_zone(tmp_path: Pa
         store.append(3600 * np.arange(3), np.ones((3, 2, 1)))
     path = tmp_path / "s" / MANIFEST
     today = open_store(tmp_path / "s").manifest
+    as_of_version(1, tmp_path / "s")
     document = json.loads(path.read_text())
-    for name in ("clock", "step", "questions"):
-        del document[name]
-    path.write_text(
-        json.dumps(
-            document
-            | {"version": 1, "step_seconds": 3600, "timed": True, "start": "1970-01-01T00:00:00"}
-        )
+    assert (document["version"], document["step_seconds"]) == (1, 3600)
+    assert document["start"] == "1970-01-01T00:00:00"
+    old = open_store(tmp_path / "s").manifest
+    assert old.digest_version == 1
+    assert old == today.model_copy(
+        update={"digest_version": 1, "digest": document["digest"], "files": {}}
     )
-    assert open_store(tmp_path / "s").manifest == today
     assert today.clock == Clock()
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"timed": False}))
+    path.write_text(json.dumps(document | {"timed": False, "start": "0"}))
     assert open_store(tmp_path / "s").manifest.clock == COUNTED
 
 

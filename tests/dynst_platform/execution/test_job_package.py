@@ -4,15 +4,19 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import dynst
+import dynst_platform
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform.config.files import load_job, load_sweep
 from dynst_platform.config.submission_context import SubmissionContext
 from dynst_platform.execution import job_package as package
-from dynst_platform.execution.job_package import JOB, make_package
+from dynst_platform.execution.job_package import JOB, make_package, network_codes
+from dynst_platform.network_code.our_packages import copy_package
 from tests.dynst_platform.commands.train.test_train import small_job
 from tests.dynst_platform.commands.tune.samples import make_sweep
 
@@ -79,6 +83,53 @@ def test_a_network_of_the_users_own_travels(
         SubmissionContext("id"),
     )
     assert (sent / OWN).read_text() == CODE
+
+
+def test_of_its_folder_only_what_it_imports_travels(
+    network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, sent = tmp_path / "code", tmp_path / "sent"
+    (here / "lone_net" / ".git").mkdir(parents=True)
+    sent.mkdir()
+    (here / "lone_net" / "__init__.py").write_text("from lone_net.net import Net\n")
+    (here / "lone_net" / "net.py").write_text(CODE)
+    (here / ".dynstignore").write_text("!lone_net/scales.json\n")
+    (here / "lone_net" / "scales.json").write_text("{}")
+    for name in (".env", ".git/config", "id_rsa", "data.csv", "unused.py"):
+        (here / "lone_net" / name).write_text("planted-secret")
+    monkeypatch.syspath_prepend(here)
+    job = small_job(network, model={"backbone": "lone_net:Net", "window": 6, "horizon": 3})
+    make_package(sent, job, SubmissionContext("id"))
+    own = {path.name for path in (sent / "lone_net").rglob("*")}
+    assert own == {"__init__.py", "net.py", "scales.json"}
+    assert (sent / ".dynstignore").exists(), "the driver there logs the same files"
+    texts = [path.read_bytes() for path in sent.rglob("*") if path.is_file()]
+    assert not [text for text in texts if b"planted-secret" in text]
+    assert [sorted(code.files) for code in network_codes(job)] == [
+        ["lone_net/__init__.py", "lone_net/net.py", "lone_net/scales.json"]
+    ]
+
+
+def test_of_our_own_packages_only_their_files_travel(tmp_path: Path) -> None:
+    source = tmp_path / "some_package"
+    (source / ".git").mkdir(parents=True)
+    for name in ("__init__.py", "py.typed", "page.html", ".env", ".git/a.py", "key.pem", "d.csv"):
+        (source / name).write_text("")
+    package = ModuleType("some_package")
+    package.__file__ = str(source / "__init__.py")
+    copy_package(package, tmp_path / "sent")
+    sent = {path.name for path in (tmp_path / "sent" / "some_package").iterdir()}
+    assert sent == {"__init__.py", "py.typed", "page.html"}
+
+
+@pytest.mark.parametrize("package", [dynst, dynst_platform], ids=lambda module: module.__name__)
+def test_all_that_our_packages_need_travels(package: ModuleType, tmp_path: Path) -> None:
+    copy_package(package, tmp_path)
+    source = Path(str(package.__file__)).parent
+    needed = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
+    needed = {path for path in needed if "__pycache__" not in path.parts}
+    copied = tmp_path / source.name
+    assert {path.relative_to(copied) for path in copied.rglob("*") if path.is_file()} == needed
 
 
 def test_a_choice_of_sensors_travels(network: SensorStore, tmp_path: Path) -> None:

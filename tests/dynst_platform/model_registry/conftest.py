@@ -64,7 +64,10 @@ def measured_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models are measured anew in this process and not in one of their own, for tests of what
     follows from the figures.
     """
-    monkeypatch.setattr("dynst_platform.commands.promote.workflow.remeasured_apart", remeasure)
+    monkeypatch.setattr(
+        "dynst_platform.commands.promote.workflow.remeasured_apart",
+        lambda folder, job, store, code: remeasure(folder, job, store),
+    )
 
 
 @pytest.fixture
@@ -77,6 +80,7 @@ def trained(
     files, kept = trained_once.home / "artifacts", tmp_path / "kept"
     shutil.copytree(files, kept)
     yield trained_once
-    shutil.copytree(kept, files, dirs_exist_ok=True)
+    shutil.rmtree(files)  # also what it added
+    shutil.copytree(kept, files)
     for model in trained_once.client.search_registered_models():
         trained_once.client.delete_registered_model(model.name)

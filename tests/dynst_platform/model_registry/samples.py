@@ -38,4 +38,5 @@ def training(name: str = "a", **changes: Any) -> Training:
         policy=PromotionSpec.model_validate(figures["policy"]),
         metrics=metrics,
         dense=figures["dense"],
+        decisions_digest=changes.get("decisions", ""),
     )

@@ -51,6 +51,11 @@ def test_the_newest_of_the_seeds_says_what_is_wanted() -> None:
     assert (one.training.name, one.policy.min_seeds, shortfalls(one)) == ("old", 2, [])
 
 
+def test_trainings_of_other_costs_are_no_seeds_of_one() -> None:
+    rows = [training("a"), training("b", seed=1, decisions="other")]
+    assert [candidate.seeds for candidate in candidates_of(rows, {})] == [1, 1]
+
+
 def test_trials_stand_alone_with_the_seeds_they_had() -> None:
     rows = [training("a", kind="trial", seed=3), training("b", kind="trial", seed=3)]
     assert [candidate.seeds for candidate in candidates_of(rows, {})] == [3, 3]

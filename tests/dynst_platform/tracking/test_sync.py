@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import requests
 from click.testing import CliRunner
 from mlflow.tracking import MlflowClient
 
-from dynst.data.store import SensorStore
-from dynst.errors import ConfigError
+from dynst.data.decisions import replace_decisions
+from dynst.data.store import SensorStore, open_store
+from dynst.errors import ConfigError, DataError
 from dynst_platform.commands.sync import sync as sync_command
 from dynst_platform.commands.train.workflow import Outcome, train
 from dynst_platform.config.job import JobSpec
@@ -25,6 +27,7 @@ from dynst_platform.tracking.delivery import Outbox
 from dynst_platform.tracking.report_file import REPORTS
 from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.sync import sync, waiting_folders
+from tests.damage import CONTENT
 from tests.dynst_platform.commands.train.test_train import small_job
 
 pytestmark = [
@@ -239,22 +242,22 @@ def test_answers_that_are_lost_double_nothing(
     another process goes on.
     """
     without_pictures(monkeypatch)
-    original, models = mlflow_runs._logged_model, iter(range(10**6))
+    original, models = mlflow_runs.log_model, iter(range(10**6))
 
-    def half_written_then_lost(store: SensorStore, model: Path, step: int) -> str:
+    def half_written_then_lost(*arguments: Any) -> str:
         if next(models) % 2 == 0:
             mlflow.initialize_logged_model(name="model")
             raise requests.exceptions.ReadTimeout("half written")
-        original(store, model, step)
+        original(*arguments)
         raise requests.exceptions.ReadTimeout("no answer to the model")
 
-    monkeypatch.setattr(mlflow_runs, "_logged_model", half_written_then_lost)
+    monkeypatch.setattr(mlflow_runs, "log_model", half_written_then_lost)
     cursor = Cursor.open(folder)
     while queued(cursor):
         take_one(cursor, lossy_tracker(cursor, network))
         cursor = Cursor.open(folder)
     got = content()
-    monkeypatch.setattr(mlflow_runs, "_logged_model", original)
+    monkeypatch.setattr(mlflow_runs, "log_model", original)
     elsewhere(folder / "another", monkeypatch)
     clean = folder / "another" / "small" / folder.name
     shutil.copytree(folder, clean, ignore=shutil.ignore_patterns("another", "delivered.json"))
@@ -298,6 +301,27 @@ def test_a_run_that_goes_on_is_left_alone(folder: Path) -> None:
 def test_other_data_in_the_store_are_refused(folder: Path) -> None:
     Cursor.open(folder).move(digest="another")
     with pytest.raises(ConfigError, match="must hold the data"):
+        sync(folder)
+
+
+def test_a_run_has_the_costs_that_it_was_trained_with(
+    folder: Path, network: SensorStore, tmp_path: Path
+) -> None:
+    store = open_store(shutil.copytree(network.path, tmp_path / "store"))
+    Cursor.open(folder).move(store=str(store.path))
+    trained_with = store.decisions_digest
+    replace_decisions(store.path, replace(store.sensors, cost=5 * store.sensors.cost))
+    sync(folder)
+    learned = content()["dynst"]
+    assert [value for _, value, _ in learned["metrics"]["mask/cost"]] == [4.0]
+    assert learned["tags"]["dynst.decisions_digest"] == trained_with
+
+
+def test_a_damaged_store_is_refused(folder: Path, network: SensorStore, tmp_path: Path) -> None:
+    store = Path(shutil.copytree(network.path, tmp_path / "store"))
+    Cursor.open(folder).move(store=str(store))
+    CONTENT["reversed sensors"](store)
+    with pytest.raises(DataError, match="does not hold what the import wrote"):
         sync(folder)
 
 

@@ -1,10 +1,17 @@
 """Runs of a sweep's trials on a real tracking store, when the driver dies between two steps."""
 
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from dynst.data.store import SensorStore
+from dynst.data.decisions import replace_decisions
+from dynst.data.store import SensorStore, open_store
+from dynst.errors import ConfigError
 from dynst_platform.config.locations import artifact_root, tracking_uri
 from dynst_platform.tracking.mlflow_runs import Tracker
+from tests.conftest import write_network
 from tests.dynst_platform.commands.train.test_train import small_job
 
 pytestmark = [
@@ -34,3 +41,13 @@ def test_a_trial_whose_run_was_opened_and_not_noted_has_one_run(network: SensorS
         [resumed.experiment_id], f"tags.`mlflow.parentRunId` = '{parent}'"
     )
     assert sorted(run.data.params["trial"] for run in found) == ["2", "3"]
+
+
+def test_a_sweep_goes_on_with_its_own_data_and_costs(network: SensorStore, tmp_path: Path) -> None:
+    store = open_store(shutil.copytree(network.path, tmp_path / "store"))
+    run_id = tracker(store).start("sweep", "sweep")
+    tracker(store).check_store(run_id)
+    dearer = replace_decisions(store.path, replace(store.sensors, cost=2 * store.sensors.cost))
+    for other in (dearer, write_network(tmp_path / "other", seed=3)):
+        with pytest.raises(ConfigError, match="must go on with the data, costs, groups and marks"):
+            tracker(other).check_store(run_id)

@@ -1,6 +1,5 @@
 """Wide CSV or Parquet: one row a step, one column a sensor, with or without a time column."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import pyarrow as pa
 
 from dynst.data.clock import COUNTED, Clock
 from dynst.data.importers.columns.first_cells import Columns, quoted
+from dynst.data.importers.columns.header_units import HeaderUnit, header_unit
 from dynst.data.importers.columns.levels import Levels, find_levels
 from dynst.data.importers.columns.no_sensors import (
     NOTE,
@@ -38,7 +38,6 @@ __all__ = ["KIND", "matches", "read", "wide_source"]
 
 KIND = "wide-table"
 EDGE_ENDS = ({"from", "to"}, {"source", "target"}, {"origin", "destination"})
-UNIT = re.compile(r"\[([^\]]+)\]\s*$")
 LEAST_ROWS = 4  # that can tell whether times repeat
 
 
@@ -72,13 +71,13 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
     else:
         _refuse_repeated(columns, stamps)
     table.check_readings(names)
-    unit = _unit_of(table, names)
+    header = header_unit(table.path, names)
     if not names:
         raise DataError(f"{table.path} has no column of readings beside {quoted(table.columns)}")
     levels = find_levels(table, options)
     reader = stamps.reader(table, options) if stamps else None
     clock, timed = _times(stamps, reader, options)
-    places, ids, channels = _places(names, levels, unit)
+    places, ids, channels = _places(names, levels, header)
     said = len(reader.findings) if reader else 0
     return Source(
         kind,
@@ -98,7 +97,7 @@ def wide_source(kind: str, table: Table, options: ReadOptions) -> Source:
         findings=(
             *table.findings,
             *timed,
-            *((levels.finding,) if levels else ()),
+            *((levels.finding,) if levels else header.findings),
             *said_aside(aside),
             *doubtful_sensors(columns, names),
             *_zones(columns, reader, options),
@@ -124,12 +123,12 @@ def _times(
 
 
 def _places(
-    names: list[str], levels: Levels | None, unit: str
+    names: list[str], levels: Levels | None, header: HeaderUnit
 ) -> tuple[list[tuple[int, int]], tuple[str, ...], tuple[Channel, ...]]:
     """Sensor and channel of each column."""
     if levels is None:
         places = [(index, 0) for index in range(len(names))]
-        return places, tuple(names), (Channel(name="value", unit=unit),)
+        return places, header.names, (Channel(name="value", unit=header.unit),)
     pairs = {name: pair for pair, name in levels.columns.items()}
     absent = [name for name in names if name not in pairs]
     if absent:
@@ -187,18 +186,6 @@ def _zones(
         return ()
     zoned = reader.clock.zone is not None or options.zone is not None
     return zone_findings(columns, options.time_columns, zoned=zoned)
-
-
-def _unit_of(table: Table, names: list[str]) -> str:
-    """The unit in brackets behind each name, which must be the same for all sensors."""
-    found = [UNIT.search(name) for name in names]
-    units = list(dict.fromkeys(unit[1].strip() for unit in found if unit))
-    if len(units) > 1 and all(found):
-        raise DataError(
-            f"{table.path}: columns of readings must have one unit, but have {quoted(units)}; keep "
-            f"one quantity in the file, or write a long table of several"
-        )
-    return units[0] if len(units) == 1 and all(found) else ""
 
 
 def _refuse_adjacency(table: Table, names: list[str]) -> None:

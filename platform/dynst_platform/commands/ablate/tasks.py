@@ -36,6 +36,7 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
         varied = job.model_copy(update={"sparsity": settings, "seed": seed})
         identity = study_basis(job, store) | {
             "seed": seed,
+            "decisions": store.decisions_digest,
             "sparsity": settings.model_dump(mode="json"),
             "search": job.search.model_dump(mode="json"),
         }

@@ -40,14 +40,15 @@ def curve_tasks(job: JobSpec, store: SensorStore) -> list[Task]:
 
 def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
     spec, where = job.curve, (job, str(store.path), seed)
-    basis = study_basis(job, store) | {"seed": seed}
-    shared = f"seed-{seed}/shared"
+    shared, basis = f"seed-{seed}/shared", study_basis(job, store) | {"seed": seed}
     if spec.dense:
         yield dense_task(job, store, seed, job.training.epochs + spec.fine_tune_epochs)
+    basis |= {"marks": store.marks_digest}
     yield Task(shared, _shared, where, basis)
     for sparsity in spec.sparsities:
         tuned = spec.fine_tune_epochs if sparsity in (spec.fine_tune_at or spec.sparsities) else 0
         identity: Document = basis | {"sparsity": sparsity, "fine_tune_epochs": tuned}
+        identity |= {"decisions": store.decisions_digest}
         for choice in (LEARNED, *spec.baselines):
             own: Document = (
                 job.search.model_dump()

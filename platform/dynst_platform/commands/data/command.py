@@ -1,4 +1,4 @@
-"""``dynst data`` and its commands but import: make up, describe and answer."""
+"""``dynst data`` and its commands but import: make up, describe, answer, sensors."""
 
 from pathlib import Path
 
@@ -71,8 +71,31 @@ def answer(store: Path, answers: tuple[float | None, ...]) -> None:
     """
     from dynst.data.answers import answer_questions
     from dynst_platform.commands.data.printing import print_store
+    from dynst_platform.config.opening import memory
 
     if None in answers and len(answers) > 1:
         raise click.UsageError("'none' must stand alone; leave it out, or the values")
-    answer_questions(store, tuple(value for value in answers if value is not None))
+    missing = tuple(value for value in answers if value is not None)
+    answer_questions(store, missing, memory=memory())
+    print_store(str(store))
+
+
+@data.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option(
+    "--reset",
+    is_flag=True,
+    help="Forget what was said before; else what TABLE leaves out stays as it is.",
+)
+def sensors(store: Path, table: Path, reset: bool) -> None:
+    """Give STORE the costs, groups and marks of TABLE, a CSV of sensor ids with cost, group,
+    pinned, excluded.
+
+    Readings stay, and with them what was trained on them.
+    """
+    from dynst_platform.commands.data.decisions import decide
+    from dynst_platform.commands.data.printing import print_report, print_store
+
+    print_report(table, decide(store, table, reset))
     print_store(str(store))

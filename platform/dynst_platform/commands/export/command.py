@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from dynst_platform.terminal.trust_option import trust_option
+
 __all__ = ["export"]
 
 ENDINGS = {"onnx": ".onnx", "torch-export": ".pt2"}
@@ -18,7 +20,8 @@ ENDINGS = {"onnx": ".onnx", "torch-export": ".pt2"}
     required=True,
     help="A file that ends with .onnx or .pt2; a .json is written beside it.",
 )
-def export(model: str, form: str, out: Path) -> None:
+@trust_option
+def export(model: str, form: str, out: Path, trust_code: bool) -> None:
     """Write MODEL as ONNX or as a PyTorch export, once it was seen to forecast the same.
 
     MODEL is a registered name (its champion), NAME/3 (a version), or the id of an MLflow run.
@@ -33,7 +36,7 @@ def export(model: str, form: str, out: Path) -> None:
 
     from dynst_platform.commands.export import workflow as use_case
 
-    apart = use_case.export(model, form, out.resolve())
+    apart = use_case.export(model, form, out.resolve(), trust_code)
     click.echo(
         f"{out} forecasts as the model does, to {apart:.1g} of a spread; its inputs are described "
         f"in {out.name}.json"

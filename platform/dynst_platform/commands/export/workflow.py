@@ -30,7 +30,7 @@ Run = Callable[[torch.Tensor, torch.Tensor], np.ndarray]
 """(time, readings) to forecasts, by what was exported."""
 
 
-def export(reference: str, form: str, path: Path) -> float:
+def export(reference: str, form: str, path: Path, trust_code: bool = False) -> float:
     """Write the model to ``path``, and beside it a JSON with its sensors, channels and window.
 
     Returns the largest difference.
@@ -41,10 +41,11 @@ def export(reference: str, form: str, path: Path) -> float:
     Raises:
         ConfigError: no such model, or what ONNX needs is not installed.
         RunError: the exported model does not forecast the same; nothing is written.
+        RefusedError: it runs code that is not trusted here, and ``trust_code`` is not set.
     """
     quiet_libraries()
     client, uri = client_of(tracking_uri()), tracking_uri()
-    with fetched(client, uri, model_id_of(client, uri, reference)) as found:
+    with fetched(client, uri, model_id_of(client, uri, reference), trust_code) as found:
         artifact = found.artifact
         scratch = Path(mkdtemp(prefix=".export-", dir=path.parent))
         try:

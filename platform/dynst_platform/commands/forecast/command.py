@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from dynst_platform.terminal.trust_option import trust_option
+
 __all__ = ["forecast"]
 
 FORMS = (".csv", ".parquet")
@@ -18,7 +20,8 @@ NAMED = 5
     type=click.Path(path_type=Path, dir_okay=False),
     help="A file that ends with .csv or .parquet.",
 )
-def forecast(model: str, store: str, out: Path | None) -> None:
+@trust_option
+def forecast(model: str, store: str, out: Path | None, trust_code: bool) -> None:
     """Forecast all locations from the last readings of STORE, of which MODEL reads its active
     sensors alone.
 
@@ -36,7 +39,7 @@ def forecast(model: str, store: str, out: Path | None) -> None:
 
     from dynst_platform.commands.forecast import workflow as use_case
 
-    found = use_case.forecast(model, store)
+    found = use_case.forecast(model, store, trust_code)
     if found.absent:
         names = ", ".join(found.absent[:NAMED]) + (", …" if len(found.absent) > NAMED else "")
         click.echo(

@@ -34,21 +34,22 @@ class Forecast:
     missing: float  # share of the readings of the window that were not there
 
 
-def forecast(reference: str, store_name: str) -> Forecast:
+def forecast(reference: str, store_name: str, trust_code: bool = False) -> Forecast:
     """From the last readings of a store that needs no others than the active sensors.
 
     A reading that is missing is read as the location's profile of that hour, and known to the model
-    as missing.
+    as missing. With ``trust_code`` the code of the model's own network may run from now on.
 
     Raises:
         ConfigError: no such model.
-        DataError: the store's step or channels differ, it is too short, or has none of the active
-            sensors.
+        RefusedError: it runs code that is not trusted here.
+        DataError: the store's step, channels or units differ, it is too short, or has none of the
+            active sensors.
     """
     quiet_libraries()
     uri = tracking_uri()
     client = client_of(uri)
-    with fetched(client, uri, model_id_of(client, uri, reference)) as found:
+    with fetched(client, uri, model_id_of(client, uri, reference), trust_code) as found:
         store = find_store(store_name, found.job.data.patch)
         _check(found.artifact, store)
         return _forecast(found.artifact, store)
@@ -67,6 +68,12 @@ def _check(artifact: Artifact, store: SensorStore) -> None:
             f"the model reads the channels {', '.join(description.channels)}, but the store at "
             f"{store.path} has {', '.join(store.channel_names)}"
         )
+    for ours, channel in zip(description.units or (), manifest.channels, strict=False):
+        if ours and channel.unit and ours != channel.unit:
+            raise DataError(
+                f"the model reads {channel.name} in {ours}, but the store at {store.path} has it "
+                f"in {channel.unit}; convert the readings and import them again"
+            )
     if manifest.num_steps < description.model.window:
         raise DataError(
             f"the model reads {description.model.window} steps, but the store at {store.path} has "

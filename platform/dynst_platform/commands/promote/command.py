@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dynst_platform.terminal.trust_option import trust_option
+
 if TYPE_CHECKING:
     from dynst_platform.commands.promote.workflow import Decision
 
@@ -46,6 +48,7 @@ REFUSED = 3
 )
 @click.option("--min-seeds", type=click.IntRange(min=1), help="Trainings of the same settings.")
 @click.option("--store", metavar="STORE", help="Where the data lie now, if not where the job says.")
+@trust_option
 @click.option("--dry-run", is_flag=True, help="Decide, and change nothing.")
 @click.option("--rollback", is_flag=True, help="Let the champion before this one serve again.")
 @click.option(
@@ -62,13 +65,14 @@ def promote(
     dry_run: bool,
     rollback: bool,
     output: str,
+    trust_code: bool,
     **flags: float | None,
 ) -> None:
     """Choose the best training of EXPERIMENT under a policy, measure it anew, compare it with the
     champion, and decide.
 
     The policy is that of the training's job (promotion: …); flags replace single rules. Exit code 0
-    promoted, 3 refused.
+    promoted, 3 refused, also where the code of a model is not trusted.
     """
     if rollback:
         _roll_back(name, experiment, dry_run)
@@ -83,7 +87,7 @@ def promote(
     from dynst_platform.commands.promote import workflow as use_case
     from dynst_platform.terminal.output import print_json
 
-    decision = use_case.promote(experiment, name, flags, store, dry_run)
+    decision = use_case.promote(experiment, name, flags, store, dry_run, trust_code)
     (print_json if output == "json" else _print)(decision)
     if not decision.promoted:
         sys.exit(REFUSED)

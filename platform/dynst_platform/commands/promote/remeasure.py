@@ -9,21 +9,25 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from dynst.data.store import SensorStore, open_store
+from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.experiment.protocol import error_figures, model_errors
 from dynst.models.artifact import load_artifact
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.files import dump_spec, load_job
 from dynst_platform.config.job import JobSpec
+from dynst_platform.config.opening import open_here
 from dynst_platform.errors import RunError
 from dynst_platform.model_registry.policy import Figures
+from dynst_platform.network_code.own_modules import OwnModules
 
 __all__ = ["remeasure", "remeasured_apart"]
 
 
-def remeasured_apart(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
-    """What ``examine`` gives in a process of its own.
+def remeasured_apart(
+    folder: Path, job: JobSpec, store: SensorStore, code: Path | None = None
+) -> Figures:
+    """What ``remeasure`` gives in a process of its own, with the network of the folder ``code``.
 
     Raises:
         RunError: that process failed.
@@ -38,6 +42,7 @@ def remeasured_apart(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
             str(folder),
             str(path),
             str(store.path),
+            *([] if code is None else [str(code)]),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -74,8 +79,9 @@ def remeasure(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
 
 
 def main() -> None:
-    folder, job, store = (Path(word) for word in sys.argv[1:])
-    print(json.dumps(asdict(remeasure(folder, load_job(job), open_store(store)))))
+    folder, job, store, *code = (Path(word) for word in sys.argv[1:])
+    with OwnModules(code[0] if code else None):
+        print(json.dumps(asdict(remeasure(folder, load_job(job), open_here(store)))))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ with reasons, move the alias.
 """
 
 import json
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 
 from mlflow.tracking import MlflowClient
@@ -21,7 +22,12 @@ from dynst_platform.model_registry.policy import (
     reasons_to_keep_champion,
     shortfalls,
 )
-from dynst_platform.model_registry.references import client_of, fetched, store_that_fits
+from dynst_platform.model_registry.references import (
+    Fetched,
+    client_of,
+    fetched,
+    store_that_fits,
+)
 from dynst_platform.model_registry.runs import trainings_of
 from dynst_platform.model_registry.versions import Version, alone_with, champion_of, register
 from dynst_platform.tracking.reaching import as_tracking_error
@@ -56,10 +62,29 @@ class _Measured:
     candidate: Figures | None
     champion: Figures | None
     refusals: list[str]
+    code_covered: bool = True  # of the candidate
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where models come from, and what the user says of them."""
+
+    client: MlflowClient
+    uri: str
+    store: str | None
+    trust_code: bool
+
+    def fetched(self, model_id: str) -> AbstractContextManager[Fetched]:
+        return fetched(self.client, self.uri, model_id, self.trust_code)
 
 
 def promote(
-    experiment: str, model: str, flags: Rules, store: str | None, dry_run: bool
+    experiment: str,
+    model: str,
+    flags: Rules,
+    store: str | None,
+    dry_run: bool,
+    trust_code: bool = False,
 ) -> Decision:
     """Put the best training of ``experiment`` into service as the champion of ``model``, if it
     deserves it.
@@ -67,8 +92,10 @@ def promote(
     Args:
         flags: rules that take the place of the job's own.
         store: where the data lie now; by default where the job says.
+        trust_code: whether the code of both models' own networks may run from now on.
 
     Raises:
+        RefusedError: a model runs code that is not trusted here.
         ConfigError: no such experiment, or it has no model that could be promoted.
         RunError: the tracking server cannot be reached, or another process is promoting.
     """
@@ -94,7 +121,7 @@ def promote(
     while True:
         with as_tracking_error(uri):
             champion = champion_of(client, model)
-        measured = _measure(client, uri, best, champion, store)
+        measured = _measure(_Source(client, uri, store, trust_code), best, champion)
         outcome = _decision(best, champion, measured, model, experiment, dry_run)
         if measured.refusals or dry_run:
             return outcome
@@ -115,18 +142,17 @@ def _nobody(candidates: list[Candidate]) -> list[str]:
     ]
 
 
-def _measure(
-    client: MlflowClient, uri: str, best: Candidate, champion: Version | None, store: str | None
-) -> _Measured:
+def _measure(source: _Source, best: Candidate, champion: Version | None) -> _Measured:
     """Both models in fresh processes on the same test part.
 
     What is not as it was logged is a refusal.
     """
     training = best.training
     try:
-        with fetched(client, uri, str(training.model_id)) as found:
-            data = store_that_fits(found, store)
-            new, job = remeasured_apart(found.folder, found.job, data), found.job
+        with source.fetched(str(training.model_id)) as found:
+            data = store_that_fits(found, source.store)
+            new = remeasured_apart(found.folder, found.job, data, found.code)
+            job, covered = found.job, found.code_covered
     except (ArtifactError, ConfigError) as error:
         return _Measured(None, None, [f"run {training.name} cannot be measured anew: {error}"])
     logged = training.metrics.get("model/mae_all", training.mae_all or 0.0)
@@ -136,29 +162,35 @@ def _measure(
             None,
             [f"its error is {new.mae_all:.6g} when measured anew, but {logged:.6g} was logged"],
         )
+    most = best.policy.max_cost
+    if most is not None and new.cost > most:
+        dear = f"its sensors cost {new.cost:g} by the store's costs of today, at most {most:g} is"
+        return _Measured(new, None, [f"{dear} allowed"])
     if champion is None:
-        return _Measured(new, None, [])
+        return _Measured(new, None, [], covered)
     if champion.run_id == training.run_id:
         return _Measured(
             new, new, [f"run {training.name} is the champion already, as version {champion.number}"]
         )
     try:
-        old = _champion_figures(client, uri, champion, job, store)
+        old = _champion_figures(source, champion, job)
     except (ArtifactError, ConfigError, DataError) as error:
         return _Measured(
             new, None, [f"the champion, version {champion.number}, cannot be compared: {error}"]
         )
     return _Measured(
-        new, old, reasons_to_keep_champion(new, old, float(training.dense or 0), best.policy)
+        new,
+        old,
+        reasons_to_keep_champion(new, old, float(training.dense or 0), best.policy),
+        covered,
     )
 
 
-def _champion_figures(
-    client: MlflowClient, uri: str, champion: Version, job: JobSpec, store: str | None
-) -> Figures:
-    with fetched(client, uri, champion.model_id) as found:
-        data = store_that_fits(found, store or job.data.store)
-        return remeasured_apart(found.folder, found.job.model_copy(update={"data": job.data}), data)
+def _champion_figures(source: _Source, champion: Version, job: JobSpec) -> Figures:
+    with source.fetched(champion.model_id) as found:
+        data = store_that_fits(found, source.store or job.data.store)
+        own = found.job.model_copy(update={"data": job.data})
+        return remeasured_apart(found.folder, own, data, found.code)
 
 
 def _decision(
@@ -188,11 +220,17 @@ def _merits(best: Candidate, measured: _Measured) -> list[str]:
     assert measured.candidate is not None  # else it would have been refused
     spread = "" if best.deviation is None else f" ± {best.deviation:.1%}"
     found = [
-        f"{best.sparsity:.1%} of the sensors are off; those that stay cost {best.cost:g}",
+        f"{best.sparsity:.1%} of the sensors are off; those that stay cost "
+        f"{measured.candidate.cost:g}",
         f"its error over all locations is {best.over_dense:+.1%}{spread} against dense "
         f"({best.seeds} seed{'s' * (best.seeds > 1)})",
         f"measured anew it errs by {measured.candidate.mae_all:.4g}, as was logged",
     ]
+    if not measured.code_covered:
+        found.append(
+            "its digest covers weights and description, not code and requirements: an earlier "
+            "DynST logged it"
+        )
     if measured.champion is None:
         return [*found, "there was no champion"]
     return [

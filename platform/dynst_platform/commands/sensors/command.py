@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from dynst_platform.terminal.trust_option import trust_option
+
 __all__ = ["sensors"]
 
 
@@ -22,7 +24,8 @@ __all__ = ["sensors"]
     default="table",
     help="What goes to standard output.",
 )
-def sensors(model: str, out: Path | None, store: str | None, output: str) -> None:
+@trust_option
+def sensors(model: str, out: Path | None, store: str | None, output: str, trust_code: bool) -> None:
     """Say which sensors MODEL needs and what each is worth.
 
     MODEL is a registered name (its champion), NAME/3 (a version), or the id of an MLflow run.
@@ -38,7 +41,7 @@ def sensors(model: str, out: Path | None, store: str | None, output: str) -> Non
 
     from dynst_platform.commands.sensors.workflow import plan_of
 
-    plan = plan_of(model, store)
+    plan = plan_of(model, store, trust_code)
     if out is not None:
         from dynst_platform.commands.sensors.files import write_plan
 

@@ -33,11 +33,12 @@ MOST_LOST_ONE_BY_ONE = 512  # sensors; beyond, a first-order estimate
 
 @dataclass(frozen=True)
 class Plan:
-    """``sensors`` has one row a sensor, in the order of the store.
+    """``sensors`` has one row a sensor, in the order of the model.
 
-    ``sensor`` (the user's own id), ``on``, ``importance``, ``cost``, ``group``, ``mae`` at its
-    location over all steps of the test part, ``mae_all_if_lost`` where it is on: the error over ALL
-    locations without it; ``x`` and ``y`` where positions are known.
+    ``sensor`` (the user's own id, as the model has it), ``on``, ``importance``, ``cost`` and
+    ``group`` as the store has them today, ``mae`` at its location over all steps of the test part,
+    ``mae_all_if_lost`` where it is on: the error over ALL locations without it; ``x`` and ``y``
+    where positions are known.
     """
 
     model: str
@@ -74,17 +75,19 @@ class Plan:
         }
 
 
-def plan_of(reference: str, store_name: str | None) -> Plan:
+def plan_of(reference: str, store_name: str | None, trust_code: bool = False) -> Plan:
     """The plan of a champion, a version or a run's model, measured on the test part of its data.
 
     Raises:
         ConfigError: no such model, or the store holds other data.
+        DataError: the store is damaged.
         ArtifactError: the model's files were changed.
+        RefusedError: it runs code that is not trusted here, and ``trust_code`` is not set.
     """
     quiet_libraries()
     uri = tracking_uri()
     client = client_of(uri)
-    with fetched(client, uri, model_id_of(client, uri, reference)) as found:
+    with fetched(client, uri, model_id_of(client, uri, reference), trust_code) as found:
         store = store_that_fits(found, store_name)
         return _plan(reference, found.artifact, found.job, store)
 
@@ -101,7 +104,7 @@ def _plan(reference: str, artifact: Artifact, job: JobSpec, store: SensorStore) 
     lost = _lost(evaluator, active) if exact else _lost_about(evaluator, active)
     sensors = pd.DataFrame(
         {
-            "sensor": store.sensors.ids,
+            "sensor": artifact.description.sensors,
             "on": active.numpy(),
             "importance": artifact.description.importance,
             "cost": store.sensors.cost,

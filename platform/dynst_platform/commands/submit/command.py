@@ -3,11 +3,15 @@
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dynst_platform.terminal.cluster_options import cluster_options, profile_of
+
+if TYPE_CHECKING:
+    from dynst_platform.config.job import JobSpec
+    from dynst_platform.config.sweep import SweepSpec
 
 __all__ = ["submit"]
 
@@ -81,6 +85,7 @@ def submit(
     from dynst_platform.commands.submit.following import follow, how_to_find_again
     from dynst_platform.execution.ray_jobs import connect
 
+    _print_code(spec)
     cluster = connect(profile)
     wishes = SubmitOptions(
         carried, num_gpus, any_versions, install, shutil.get_terminal_size().columns
@@ -89,6 +94,14 @@ def submit(
     click.echo(f"Started {started.id} on {cluster.url}. {how_to_find_again(started)}", err=True)
     if not detach:
         follow(cluster, profile, started)
+
+
+def _print_code(spec: "JobSpec | SweepSpec") -> None:
+    """What travels of the user's own networks."""
+    from dynst_platform.execution.job_package import network_codes
+
+    for code in network_codes(spec):
+        click.echo(f"Code of {code.name}: {code.listing()}", err=True)
 
 
 def _plan(job: Path, assignments: tuple[str, ...], num_gpus: int | None) -> None:

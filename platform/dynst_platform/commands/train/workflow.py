@@ -38,7 +38,13 @@ from dynst_platform.tracking.cursor import Cursor, folder_lock
 from dynst_platform.tracking.delivery import Undelivered, delivered
 from dynst_platform.tracking.mlflow_runs import origin_tags
 from dynst_platform.tracking.report_tracker import ReportTracker
-from dynst_platform.tracking.run_folder import JOB_FILE, mark_finished, new_folder, resumed_cursor
+from dynst_platform.tracking.run_folder import (
+    JOB_FILE,
+    keep_code,
+    mark_finished,
+    new_folder,
+    resumed_cursor,
+)
 
 __all__ = ["JOB_FILE", "Listener", "Outcome", "Reference", "Sensors", "StepRow", "train"]
 
@@ -178,6 +184,7 @@ def _run(
 
     if tracker is not None:
         cursor.move(runs=dict(tracker.runs))
+    keep_code(cursor.folder, job)
     with log_of_run(cursor.folder, "driver"):
         logger.info("dynst %s trains %s, %d sensors", __version__, job.name, len(store.sensors))
         with delivered(cursor, tracker) as finish, _says_how_to_go_on(cursor.folder):

@@ -34,7 +34,7 @@ def warm_up_task(job: JobSpec, store: SensorStore) -> Task:
     identity = (
         settings
         | job.sparsity.model_dump(mode="json", include=set(OF_SPARSITY))
-        | {"digest": store.manifest.digest}
+        | {"digest": store.manifest.digest, "marks": store.marks_digest}
     )
     return Task(
         f"seed-{job.seed}/warm-up",

@@ -112,6 +112,7 @@ def tune(
         resume: MLflow run and job id of a sweep to go on with.
 
     Raises:
+        ConfigError: the sweep was started on other data, costs, groups or marks.
         RunError: shared work, Tune or the tracking store failed; all that ended is kept.
     """
     quiet_libraries()
@@ -125,6 +126,7 @@ def tune(
     if resume is None:
         tracker.start(PARENT, PARENT)
     else:
+        tracker.check_store(resume[0])
         tracker.go_on(PARENT, resume[0])
     folder = sweep_folder(sweep.name, tracker.job_id)
     folder.mkdir(parents=True, exist_ok=True)

@@ -62,6 +62,9 @@ def test_a_training_repeats_the_question(counts: Path) -> None:
         (["answer", "s", "-1"], "such as missing=-1, but got '-1'"),
         (["answer", "s", "none", "missing=-1"], "'none' must stand alone"),
         (["answer", "nowhere", "none"], "no sensor store at nowhere"),
+        (["sensors", "nowhere", "counts.csv"], "no sensor store at nowhere"),
+        (["sensors", "s", "counts.csv"], "counts.csv must have a column id"),
+        (["sensors", "s", "nowhere.csv"], "nowhere.csv cannot be read as a table of sensors"),
         (["import", "counts.csv", "t", "--zone", "Berlin"], "--zone must name a time zone"),
         (["import", "counts.csv", "t", "--select", "level=5"], "--select had no effect"),
         (["import", "counts.csv", "t", "--key", "df"], "--key had no effect"),
@@ -111,3 +114,33 @@ def test_what_is_to_be_checked_comes_after_the_digest_which_is_whole(tmp_path: P
     at = [lines.index(line) for line in ("Known:", f"digest  {digest}", "Assumed:")]
     assert at == sorted(at)
     assert lines[-1].startswith("  - ")
+
+
+def test_a_table_replaces_costs_and_marks_of_a_store(counts: Path) -> None:
+    dynst_here("data", "import", "counts.csv", "s", cwd=counts)
+    digest = open_store(counts / "s").manifest.digest
+    tables = {
+        "first.csv": "id,cost,group,pinned\na,2,north,yes\nb,3,north,\n",
+        "next_year.csv": "id,cost\na,5\n",
+        "wrong.csv": "id,cost\na,-5\n",
+    }
+    for name, text in tables.items():
+        (counts / name).write_text(text)
+    done = dynst_here("data", "sensors", "s", "first.csv", cwd=counts)
+    assert done.returncode == 0, done.stderr
+    assert "cost, group, pinned of 2 sensors from first.csv" in done.stdout
+    dynst_here("data", "sensors", "s", "next_year.csv", cwd=counts)
+    sensors = open_store(counts / "s").sensors
+    assert sensors.cost.tolist() == [5, 3, 1, 1]
+    assert (sensors.group[:2], sensors.pinned.tolist()) == (
+        ("north", "north"),
+        [True, False, False, False],
+    )
+    refused = dynst_here("data", "sensors", "s", "wrong.csv", cwd=counts)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "'cost' of 'a' must be a number of at least 0" in refused.stderr
+    dynst_here("data", "sensors", "s", "next_year.csv", "--reset", cwd=counts)
+    now = open_store(counts / "s")
+    assert now.sensors.cost.tolist() == [5, 1, 1, 1]
+    assert not now.sensors.pinned.any()
+    assert now.manifest.digest == digest

@@ -7,18 +7,30 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform.commands.submit import following
 from dynst_platform.config.cluster_profile import Profile
+from dynst_platform.config.files import dump_spec
 from dynst_platform.errors import UnreachableError
 from dynst_platform.execution import ray_jobs as client
 from dynst_platform.execution.ray_jobs import Cluster, RemoteJob
 from dynst_platform.main import cli
 from tests.dynst_platform.commands.submit.test_submit import FakeRay, details
+from tests.dynst_platform.commands.train.test_train import small_job
 from tests.dynst_platform.commands.tune.samples import write_sweep
 from tests.dynst_platform.config.test_cluster_profile import NAMES
 
 NOWHERE = Profile()
+NETWORK = """\
+class Net(nn.Module):
+    def __init__(self, window, horizon):
+        super().__init__()
+        self.ahead = nn.Linear(window, horizon)
+
+    def forward(self, readings):
+        return self.ahead(readings.movedim(1, -1)).movedim(-1, 1)
+"""
 JOB = RemoteJob(
     "quick-20260101-000000-ab12", "quick", "train", "dynst-ab12", "RUNNING", "", None, None, None
 )
@@ -52,6 +64,23 @@ def test_an_address_where_nobody_listens(tmp_path: Path) -> None:
         "submit", str(write_sweep(tmp_path)), "--address", "http://127.0.0.1:1"
     ).exception
     assert isinstance(error, UnreachableError)
+
+
+def test_the_code_that_travels_is_printed(
+    network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "printed_net.py").write_text("import yaml\nfrom torch import nn\n" + NETWORK)
+    (tmp_path / ".env").write_text("TOKEN=secret")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(client, "connect", lambda profile: Cluster("http://host", FakeRay()))
+    job = small_job(network, model={"backbone": "printed_net:Net", "window": 6, "horizon": 3})
+    (tmp_path / "job.yaml").write_text(dump_spec(job))
+    words = ["--address", "http://host:8265", "--home", "/shared", "--detach"]
+    done = said_by("submit", str(tmp_path / "job.yaml"), *words)
+    assert done.exit_code == 0, done.exception
+    assert "Code of printed_net:Net: printed_net.py (" in done.stderr
+    assert "; packages: PyYAML, torch\n" in done.stderr
+    assert ".env" not in done.stderr
 
 
 def test_the_doctor_says_what_to_do_and_fails() -> None:

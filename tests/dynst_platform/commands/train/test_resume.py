@@ -1,12 +1,15 @@
 """``dynst train --resume``: the same runs in MLflow, every figure once; and what it refuses."""
 
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
 
-from dynst.data.store import SensorStore
+from dynst.data.decisions import replace_decisions
+from dynst.data.store import SensorStore, open_store
 from dynst.errors import ConfigError
 from dynst_platform.commands.train import workflow as use_case
 from dynst_platform.commands.train.workflow import Outcome, train
@@ -299,3 +302,14 @@ def test_other_data_are_refused(job: JobSpec, network: SensorStore, tmp_path: Pa
     other = write_network(tmp_path / "other", seed=3)
     with pytest.raises(ConfigError, match=r"must go on with the data it was started with \(digest"):
         resumed_cursor(folder, other)
+
+
+def test_other_costs_are_refused(job: JobSpec, network: SensorStore, tmp_path: Path) -> None:
+    store = open_store(shutil.copytree(network.path, tmp_path / "store"))
+    interrupted(job, store, 1)
+    folder = folder_of(job)
+    assert resumed_cursor(folder, store).state.digest == store.manifest.digest
+    dearer = replace(store.sensors, cost=2 * store.sensors.cost)
+    with pytest.raises(ConfigError, match="must go on with the costs, groups and marks that"):
+        resumed_cursor(folder, replace_decisions(store.path, dearer))
+    assert resumed_cursor(folder, replace_decisions(store.path, store.sensors))

@@ -8,11 +8,8 @@ import numpy as np
 
 from dynst.data.clock import step_text
 from dynst.data.edges import Edges, nearest_neighbour_edges
-<<<<<<< HEAD
 from dynst.data.importers.by_flags import said_by_flags
-=======
 from dynst.data.importers.columns.header_units import with_units
->>>>>>> main
 from dynst.data.importers.fill_values import FillValues
 from dynst.data.importers.formats import ReadOptions, Source, find_reader
 from dynst.data.importers.graphs.graph_files import WeightKind, read_graph

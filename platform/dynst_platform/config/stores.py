@@ -130,7 +130,7 @@ def open_questions(job: JobSpec, store: SensorStore) -> list[str]:
     """
     manifest = store.manifest
     if job.data.patch is not None:  # patches of cells ask nothing of their own
-        manifest = open_store(_folder_of(job.data.store)).manifest
+        manifest = open_here(_folder_of(job.data.store)).manifest
     texts = reminder(manifest, job.data.store)
     return [
         f"trained with {question.value_text} as a reading: {text}"

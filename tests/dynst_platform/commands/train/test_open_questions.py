@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from dynst.data.manifest import Question
-from dynst.data.store import MANIFEST, SensorStore, open_store
+from dynst.data.manifest_file import write_manifest
+from dynst.data.store import SensorStore, open_store
 from dynst_platform.commands.train import workflow as use_case
 from dynst_platform.commands.train.table import print_table
 from dynst_platform.commands.train.workflow import Outcome
@@ -32,7 +33,7 @@ def asking(network: SensorStore, tmp_path: Path) -> SensorStore:
     channel = network.channel_names[0]
     question = Question(channel=channel, value=-1, count=3, total=90, reason="the only one")
     manifest = network.manifest.model_copy(update={"questions": (question,)})
-    (path / MANIFEST).write_text(manifest.model_dump_json())
+    write_manifest(path, manifest)
     return open_store(path)
 
 

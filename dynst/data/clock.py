@@ -18,6 +18,7 @@ __all__ = [
     "SECONDS",
     "Calendar",
     "Clock",
+    "NoSuchTime",
     "Transitions",
     "Unit",
     "month_number",
@@ -32,6 +33,21 @@ EPOCH = 1970
 MEAN_YEAR = 31_556_952  # seconds, of the Gregorian calendar
 FIRST_YEAR, LAST_YEAR = 1900, 2100  # of the changes of a zone's offset that are known
 SPANS = (("d", 86_400), ("h", 3_600), ("min", 60))
+
+
+class NoSuchTime(DataError):
+    """A local time that a clock which is put forward skips.
+
+    Args:
+        before: what was expected.
+        time: what came.
+        place: its place among the times.
+        after: why it is none, and the remedy.
+    """
+
+    def __init__(self, before: str, time: str, place: int, after: str) -> None:
+        super().__init__(f"{before} {time}{after}")
+        self.before, self.place, self.after = before, place, after
 
 
 @dataclass(frozen=True)
@@ -157,11 +173,14 @@ class Clock(BaseModel):
             for summer in (True, False)
         )
         if early.isna().any():
-            lost = local[int(early.isna().argmax())].astype("datetime64[s]")
-            raise DataError(
-                f"times must be those of a clock in {self.zone}, but {lost} does not exist there: "
-                f"a clock that is put forward in spring skips it; if the clock stays on standard "
-                f"time all year, give its offset, such as --zone +01:00"
+            row = int(early.isna().argmax())
+            raise NoSuchTime(
+                f"times must be those of a clock in {self.zone}, but",
+                str(local[row].astype("datetime64[s]")),
+                row,
+                " does not exist there: "
+                "a clock that is put forward in spring skips it; if the clock stays on standard "
+                "time all year, give its offset, such as --zone +01:00",
             )
         first, second = (
             moments.tz_localize(None).to_numpy().astype("datetime64[s]").astype(np.int64)

@@ -7,8 +7,9 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from dynst.data.clock import step_text
+from dynst.data.manifest import Manifest
 from dynst.data.store import SensorStore
+from dynst.wording import counted
 
 __all__ = ["describe_store"]
 
@@ -21,8 +22,8 @@ def describe_store(store: SensorStore) -> dict[str, str]:
     manifest = store.manifest
     facts = {
         "name": manifest.name,
-        "size": f"{manifest.num_sensors} sensors × {manifest.num_steps} steps × "
-        f"{len(manifest.channels)} channels",
+        "size": f"{manifest.num_sensors} sensor{'s' * (manifest.num_sensors > 1)} × "
+        f"{manifest.num_steps} steps × {counted(len(manifest.channels), 'channel')}",
         "time": _time(store),
         "positions": {"lonlat": "longitude and latitude", "plane": "x and y", "none": "unknown"}[
             manifest.positions
@@ -67,19 +68,28 @@ def _time(store: SensorStore) -> str:
             f"give them times"
         )
     steps, clock = np.diff(time), manifest.clock
-    gaps = steps[steps != manifest.step]
+    gaps = np.flatnonzero(steps != manifest.step)
     text = (
         f"{manifest.start} to {clock.label(int(time[-1]))} ({clock.describe()}), a step every "
         f"{manifest.step_text}, "
     )
     if not len(gaps):
         return text + "no gap"
-    longest = (
-        f"{gaps.max() / 3600:.4g} h"
-        if clock.unit == "second"
-        else step_text(int(gaps.max()), clock.unit)
+    return text + _gaps(steps, gaps, time, store.manifest)
+
+
+def _gaps(steps: np.ndarray, gaps: np.ndarray, time: np.ndarray, manifest: Manifest) -> str:
+    """How many steps are missing, and where the longest gap is."""
+    longest = int(gaps[steps[gaps].argmax()])
+    lost = int((-(-steps[gaps] // manifest.step) - 1).sum())
+    most = int(-(-steps[longest] // manifest.step)) - 1
+    after = f"after {manifest.clock.label(int(time[longest]))}"
+    if len(gaps) == 1:
+        return f"1 gap, {counted(lost, 'step')} missing, {after}"
+    return (
+        f"{counted(len(gaps), 'gap')}, {counted(lost, 'step')} missing, the longest gap "
+        f"{counted(most, 'step')} {after}"
     )
-    return text + f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''}, the longest {longest}"
 
 
 def _graph(store: SensorStore) -> str:
@@ -90,8 +100,9 @@ def _graph(store: SensorStore) -> str:
     parts, label = connected_components(matrix, directed=False)
     alone = int((np.bincount(label) == 1).sum())
     asymmetric = "" if (abs(matrix - matrix.T) > 0).nnz == 0 else ", not symmetric"
-    return f"{len(edges)} edges{asymmetric}, {parts} connected part{'s' if parts > 1 else ''}" + (
-        f" ({alone} sensors alone)" if alone else ""
+    return (
+        f"{counted(len(edges), 'edge')}{asymmetric}, {counted(parts, 'connected part')}"
+        + f" ({counted(alone, 'sensor')} alone)" * bool(alone)
     )
 
 

@@ -2,6 +2,7 @@
 copied in blocks of rows.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from dynst.data.gather import gather, gather_all
 from dynst.data.series import Series
 from dynst.devices import CPU, to_device
 from dynst.errors import ConfigError
+from dynst.wording import counted
 
 __all__ = [
     "Batch",
@@ -180,8 +182,23 @@ def chronological_splits(
     return Splits(slice(0, first), slice(first, second), slice(second, num_steps))
 
 
-def window_starts(time: Tensor, rows: slice, window: int, horizon: int) -> Tensor:
+def window_starts(
+    time: Tensor,
+    rows: slice,
+    window: int,
+    horizon: int,
+    part: str = "",
+    label: Callable[[int], str] = str,
+) -> Tensor:
     """First rows of all windows that lie wholly inside ``rows`` and cross no gap in ``time [N]``.
+
+    Args:
+        time: of all steps.
+        rows: of the part of the series.
+        window: number of steps that are read.
+        horizon: number of steps that are forecast.
+        part: how a message names the rows.
+        label: how it names a time.
 
     Raises:
         ConfigError: not one such window exists.
@@ -192,12 +209,25 @@ def window_starts(time: Tensor, rows: slice, window: int, horizon: int) -> Tenso
     unbroken = time[starts + span - 1] - time[starts] == (span - 1) * step
     starts = starts[unbroken]
     if not len(starts):
+        own = time[rows]
+        longest = _longest_run(own, step)
+        times = f" ({label(int(own[0]))} to {label(int(own[-1]))})" if len(own) else ""
+        gaps = f", of which {longest} follow each other without a gap" * (longest < len(own))
         raise ConfigError(
-            f"no window of {window} + {horizon} steps fits into rows "
-            f"{rows.start}..{rows.stop - 1} of the series without crossing "
-            "a gap; shorten model.window or model.horizon, or bring a longer series"
+            f"no window of {window} + {horizon} steps fits into "
+            f"{part or f'rows {rows.start}..{rows.stop - 1}'}, which has "
+            f"{counted(len(own), 'step')}{times}{gaps}; model.window + model.horizon must be "
+            f"at most {longest}, or bring a longer series, or give this part more of it "
+            f"with data.split"
         )
     return starts
+
+
+def _longest_run(time: Tensor, step: int) -> int:
+    """How many steps follow each other without a gap."""
+    breaks = torch.nonzero(torch.diff(time) != step).flatten() + 1
+    ends = torch.tensor([0, *breaks.tolist(), len(time)])
+    return int(torch.diff(ends).max())
 
 
 def split_windows(

@@ -92,8 +92,12 @@ def plan_dataset(
     chosen = season_for(season, step=step, train_span=span, clock=clock)
     time = torch.tensor(store.readings.time)
     train, val, test = (
-        window_starts(time, rows, model.window, model.horizon)
-        for rows in (splits.train, splits.val, splits.test)
+        window_starts(time, rows, model.window, model.horizon, f"the {part} part", clock.label)
+        for part, rows in (
+            ("training", splits.train),
+            ("validation", splits.val),
+            ("test", splits.test),
+        )
     )
     return DatasetPlan(
         chosen, splits.train, torch.tensor(_channel_indices(store, targets)), (train, val, test)

@@ -1,6 +1,8 @@
 """The experiment: a store, its settings and a seed, put together in one place."""
 
 from functools import cached_property
+from itertools import count
+from math import ceil
 
 from torch import Tensor
 
@@ -95,7 +97,7 @@ class Experiment:
             raise ConfigError(
                 f"the scheme searched must have at least one whole epoch of warm-up, but "
                 f"sparsity.start {sparsity.start:g} of {recipe.epochs} epochs leaves none; raise "
-                f"sparsity.start or training.epochs"
+                f"{_warm_up(sparsity.start, recipe.epochs)}"
             )
 
     @cached_property
@@ -265,3 +267,13 @@ class Experiment:
             network=network,
             criterion=criterion,
         )
+
+
+def _warm_up(start: float, epochs: int) -> str:
+    """The least settings with a whole epoch of warm-up."""
+    least = ceil(100 / epochs) / 100
+    ways = [f"sparsity.start to {least:g}"] if least < 1 else []
+    if start > 0:
+        enough = next(more for more in count(epochs) if int(start * more) >= 1)
+        ways.append(f"training.epochs to {enough}")
+    return ", or ".join(ways or ["sparsity.start and training.epochs"])

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from dynst.data.importers.few_values import beyond_gaps, may_be_marks
+from dynst.data.importers.names import counted
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.manifest import Question
 
@@ -26,6 +28,7 @@ GAP = 0.5  # of the range of all others lies between them and a value that stand
 FENCES = 30  # distances between quartiles beyond one of them, from which an extreme is looked at
 FAR = 10  # ranges of all others lie between them and a value that is no usual sentinel
 LAYERS = 8  # of extremes that are looked at in a block
+MOST_SUSPECTS = 16  # of a channel: those that stand there once make room
 SAMPLED_VALUES, MOST_SAMPLED = 20_000, 500_000  # of a block, and of all
 LEAST_LARGE = 2.0**17  # below it float32 keeps hundredths
 LOOKED_AT = 250  # steps and sensors of a block
@@ -58,7 +61,7 @@ class _Channel:
             self.suspects[value] += int((flat == value).sum())
         fences = self._fences()
         for _ in range(LAYERS):
-            suspect = _suspect(flat, low, high, fences)
+            suspect = _suspect(low, high, fences)
             if suspect is None:
                 break
             if suspect not in self.suspects:
@@ -69,7 +72,23 @@ class _Channel:
             low, high = float(np.fmin.reduce(flat)), float(np.fmax.reduce(flat))
             if np.isnan(low):
                 return
+        apart = beyond_gaps(flat, _levels(self.samples[-1], low, high))
+        self.suspects = apart | self.suspects
+        if apart:
+            flat = flat[~np.isin(flat, list(apart))]
+            low = float(np.fmin.reduce(flat, initial=np.inf))
+            high = float(np.fmax.reduce(flat, initial=-np.inf))
+        self._extend(low, high)
+
+    def _extend(self, low: float, high: float) -> None:
+        """Bounds of readings; what lies within them is in question no longer."""
         self.low, self.high = min(self.low, low), max(self.high, high)
+        seldom = [value for value, count in self.suspects.items() if count == 1]
+        if len(self.suspects) > MOST_SUSPECTS:
+            self.low, self.high = min([self.low, *seldom]), max([self.high, *seldom])
+        for value in [value for value in self.suspects if self.low <= value <= self.high]:
+            if value != 0 and not _usual(value):
+                del self.suspects[value]
 
     def _sample(self, flat: np.ndarray, low: float, high: float) -> None:
         """Keep some values of each block; ever fewer, so that memory does not grow."""
@@ -138,7 +157,18 @@ class _Channel:
         width = high - low
         if _usual(value) and (gap > GAP * width or (count > 1 and abs(value) >= 999)):
             return f"a usual fill value, {others}"
+        if self._apart(value, low, high):
+            return f"one of few values apart, {others}"
         return f"far outside, {others}" if gap > FAR * width > 0 else ""
+
+    def _apart(self, value: float, low: float, high: float) -> bool:
+        """Whether this value and those beside it on its side of all others may be marks."""
+        beside = {
+            other: count
+            for other, count in self.suspects.items()
+            if (other < low and value < low) or (other > high and value > high)
+        }
+        return may_be_marks(beside, _levels(np.concatenate(self.samples), low, high))
 
     def _reason_of_zeros(self, count: int, others: str) -> str:
         if self.low < 0 < self.high or count < ZERO_SHARE * self.observed:
@@ -206,8 +236,7 @@ class FillValues:
             if seen.resolution_lost is not None
         }
         missing = (
-            known(f"{count:,} readings are {_text(marker)} and so missing")
-            for marker, count in self._declared.items()
+            known(_declared(count, _text(marker))) for marker, count in self._declared.items()
         )
         return *missing, *(
             assumed(
@@ -219,17 +248,26 @@ class FillValues:
         )
 
 
-def _suspect(
-    flat: np.ndarray, low: float, high: float, fences: tuple[float, float]
-) -> float | None:
+def _suspect(low: float, high: float, fences: tuple[float, float]) -> float | None:
     """An extreme that may be no reading, if one is."""
     if high == 0 or _usual(high) or high > fences[1]:
         return high
     if low == 0 or _usual(low) or low < fences[0]:
         return low
-    if low < 0 and high > 0 and float(np.fmin.reduce(flat[flat > low])) >= 0:
-        return low
     return None
+
+
+def _declared(count: int, marker: str) -> str:
+    if not count:
+        return f"no reading is {marker}, which --missing names"
+    verb = "is" if count == 1 else "are"
+    return f"{counted(count, 'reading')} {verb} {marker} and so missing"
+
+
+def _levels(sample: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Distinct readings between two, which are among them."""
+    levels: np.ndarray = np.unique(np.append(sample[(sample > low) & (sample < high)], (low, high)))
+    return levels
 
 
 def _usual(value: float) -> bool:

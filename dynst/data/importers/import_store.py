@@ -8,10 +8,12 @@ import numpy as np
 
 from dynst.data.clock import step_text
 from dynst.data.edges import Edges, nearest_neighbour_edges
+from dynst.data.importers.by_flags import said_by_flags
 from dynst.data.importers.columns.header_units import with_units
 from dynst.data.importers.fill_values import FillValues
 from dynst.data.importers.formats import ReadOptions, Source, find_reader
 from dynst.data.importers.graphs.graph_files import WeightKind, read_graph
+from dynst.data.importers.names import counted
 from dynst.data.importers.places.attributes import read_attributes
 from dynst.data.importers.places.positions import read_positions
 from dynst.data.importers.report import Finding, ImportReport, assumed, known
@@ -175,6 +177,7 @@ def _copy(
             _refuse_mixed(writer.questions)
     findings = (
         *source.findings,
+        *said_by_flags(options),
         *placed,
         *joined,
         *described,
@@ -282,10 +285,11 @@ def _edges(
     edges = nearest_neighbour_edges(
         source.positions, lonlat=source.geometry == "lonlat", neighbours=options.neighbours
     )
+    nearest = min(options.neighbours, len(source.ids) - 1)
     return edges, (
         assumed(
-            f"graph made from positions: the {options.neighbours} nearest neighbours of each "
-            f"sensor, {len(edges)} edges",
+            f"graph made from positions: each sensor and its "
+            f"{counted(nearest, 'nearest neighbour')}, {counted(len(edges), 'edge')}",
             "--neighbours, or --graph",
         ),
     )

@@ -2,20 +2,24 @@
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from dynst.data.importers.report import Finding, assumed, known
+from dynst.wording import counted
 
-__all__ = ["NameMatch", "SensorNames", "counted", "listed", "tidy"]
+__all__ = ["NameMatch", "SensorNames", "counted", "likely_name", "listed", "tidy"]
 
 SHOWN = 3
 WHOLE_NUMBER = re.compile(r"[+-]?\d+\.\d*(e[+-]?\d+)?", re.IGNORECASE)
+MOST_COMPARED = 1000  # ids that are looked at for a likely one
 EXACT_LIMIT = 2**53  # beyond it a float is no certain whole number
 
 
@@ -127,9 +131,19 @@ def tidy(name: str) -> str:
     return text
 
 
-def counted(count: int, noun: str) -> str:
-    """``1 edge``, ``2 edges``, ``12,000 edges``."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+def likely_name(name: str, ids: Iterable[str]) -> str:
+    """The id that a misspelt name probably means; "" where none is near, or it is a number.
+
+    Only ids near it in the alphabet are compared with it: all would take long in large networks.
+    """
+    if tidy(name).isdecimal():
+        return ""
+    folded = {other.casefold(): other for other in ids}
+    ordered = sorted(folded)
+    middle, half = bisect_left(ordered, name.casefold()), MOST_COMPARED // 2
+    near = ordered[max(0, middle - half) : middle + half]
+    found = get_close_matches(name.casefold(), near, n=1, cutoff=0.6)
+    return folded[found[0]] if found else ""
 
 
 def listed(names: Sequence[str]) -> str:

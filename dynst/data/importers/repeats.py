@@ -1,5 +1,6 @@
 """Two readings of one sensor at one time, and whether a clock that was put back is why."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
@@ -14,8 +15,19 @@ __all__ = ["may_be_put_back", "refuse_disorder", "remedy"]
 NIGHT = {22, 23, 0, 1, 2, 3}  # hours in which clocks are put back
 
 
+def _step(index: int) -> str:
+    return f"step {index} (the first is 0)"
+
+
 def refuse_disorder(
-    time: np.ndarray, last: int | None, clock: Clock, done: int, *, within_seconds: bool = False
+    time: np.ndarray,
+    last: int | None,
+    clock: Clock,
+    done: int,
+    *,
+    within_seconds: bool = False,
+    place_of: Callable[[int], str] = _step,
+    alike: Callable[[int], bool | None] = lambda row: None,
 ) -> None:
     """Times of steps must increase.
 
@@ -25,6 +37,9 @@ def refuse_disorder(
         clock: of the times.
         done: number of steps before them.
         within_seconds: whether times may repeat, since fractions of seconds were cut off.
+        place_of: how a message names a step by its index.
+        alike: whether the readings of one of the next steps are those of the step before it, where
+            that is known.
 
     Raises:
         DataError: they do not.
@@ -37,10 +52,12 @@ def refuse_disorder(
     row = int(np.argmax(wrong))
     place = row + (last is None)
     moment = int(time[place])
+    how = "is repeated" if steps[row] == 0 else "goes back"
+    same = alike(place) if steps[row] == 0 else None
+    with_what = {True: "with the same readings", False: "with other readings", None: ""}[same]
     raise DataError(
-        f"times must increase from step to step, but time "
-        f"{'is repeated' if steps[row] == 0 else 'goes back'} at step {done + place} "
-        f"({clock.label(moment)}); {_ordered(clock, moment)}"
+        f"times must increase from step to step, but time {how} at {place_of(done + place)} "
+        f"({clock.label(moment)}{', ' * bool(with_what)}{with_what}); {_ordered(clock, moment)}"
     )
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "find_store",
     "first_unit",
     "from_anywhere",
+    "open_questions",
     "store_for",
     "sweep_store_for",
     "target_units",
@@ -118,6 +119,23 @@ def _store_of(job: JobSpec) -> SensorStore:
     for text in reminder(store.manifest, job.data.store):
         notice(text)
     return _patched(store, job.data.patch)
+
+
+def open_questions(job: JobSpec, store: SensorStore) -> list[str]:
+    """What of the job's store was taken as readings though nobody has said that it is.
+
+    Args:
+        job: that was trained.
+        store: as it was opened for the job.
+    """
+    manifest = store.manifest
+    if job.data.patch is not None:  # patches of cells ask nothing of their own
+        manifest = open_here(_folder_of(job.data.store)).manifest
+    texts = reminder(manifest, job.data.store)
+    return [
+        f"trained with {question.value_text} as a reading: {text}"
+        for question, text in zip(manifest.questions, texts, strict=True)
+    ]
 
 
 def ablation_store_for(job: JobSpec) -> SensorStore:

@@ -6,13 +6,22 @@ from matplotlib.ticker import MaxNLocator
 
 from dynst.data.sensor_table import Sensors
 
-__all__ = ["lattice", "scale"]
+__all__ = ["IMPORTANCE", "lattice", "scale"]
+
+IMPORTANCE = "importance: error that keeping the sensor avoids; below 0, error that it adds"
 
 
 def scale(axes: Axes, sensors: Sensors, *, lonlat: bool) -> None:
-    """Proportions of a map of dots; no axes where places are unknown."""
+    """Proportions of a map of dots; where places are unknown, words instead of axes."""
     if sensors.positions is None:
         axes.set_axis_off()
+        axes.text(
+            *(0.5, -0.01, "places unknown: sensors in their order"),
+            transform=axes.transAxes,
+            ha="center",
+            va="top",
+            fontsize=9,
+        )
         return
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.ticklabel_format(useOffset=False)

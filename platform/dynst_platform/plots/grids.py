@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from dynst.data.manifest import Patching
 from dynst.data.patches import cells_of, to_frames
 from dynst.data.store import SensorStore
+from dynst_platform.plots.dots import IMPORTANCE
 from dynst_platform.plots.grid_view import GridView, grid_view
 
 __all__ = ["draw_cells", "draw_grid_map", "frame"]
@@ -50,9 +51,7 @@ def draw_grid_map(
     if blank.any():
         signs.append(Patch(facecolor=NO_DATA, label="never observed"))
     figure.legend(handles=signs, loc="outside lower center", ncols=2, frameon=False)
-    figure.colorbar(
-        kept, ax=axes, label="importance: error avoided by keeping the sensor", shrink=0.8
-    )
+    figure.colorbar(kept, ax=axes, label=IMPORTANCE, shrink=0.8)
     figure.savefig(path, dpi=110)
 
 

@@ -9,7 +9,7 @@ from matplotlib.patheffects import withStroke
 
 from dynst.data.sensor_table import Sensors
 from dynst.data.store import SensorStore
-from dynst_platform.plots.dots import lattice, scale
+from dynst_platform.plots.dots import IMPORTANCE, lattice, scale
 from dynst_platform.plots.grids import draw_grid_map
 from dynst_platform.plots.stores import draw_store
 
@@ -63,12 +63,10 @@ def draw_sensor_map(
         zorder=3,
     )
     axes.set_title(title, fontsize=11)
-    axes.legend(loc="lower left", framealpha=0.9)
+    axes.legend(loc="best" if named else "lower left", framealpha=0.9)
     axes.margins(0.08)
     scale(axes, sensors, lonlat=lonlat)
-    figure.colorbar(
-        kept, ax=axes, label="importance: error avoided by keeping the sensor", shrink=0.7
-    )
+    figure.colorbar(kept, ax=axes, label=IMPORTANCE, shrink=0.7)
     if named:
         _number(axes, places, active)
         _list_names(rest[0], sensors, active)

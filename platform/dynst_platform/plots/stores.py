@@ -1,11 +1,13 @@
 """One figure of a sensor store: where sensors stand, a few series, when readings are missing."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from dynst.data.store import SensorStore
 from dynst_platform.plots.dots import lattice, scale
@@ -16,6 +18,7 @@ from dynst_platform.plots.time_axes import label_times, times_on_axis
 __all__ = ["draw_store"]
 
 OFF, MAX_NAME = "#c1272d", 18
+NAMED = 30  # sensors whose names stand beside their dots
 SHOWN_STEPS, SHOWN_SERIES, AVERAGED_STEPS = 2000, 4, 200
 MAX_VALUES = 2**25  # that one panel reads
 
@@ -55,7 +58,26 @@ def _draw_means(axes: Axes, store: SensorStore) -> None:
             linewidths=0.3 if size > 4 else 0,
         )
         scale(axes, store.sensors, lonlat=manifest.positions == "lonlat")
+        if len(places) <= NAMED:
+            _name(axes, places, store.sensors.ids)
     axes.figure.colorbar(image, ax=axes, label=label, location="bottom", shrink=0.8)
+
+
+def _name(axes: Axes, places: np.ndarray, ids: Sequence[str]) -> None:
+    """Names beside dots; sensors at one place share a label."""
+    _, group = np.unique(places, axis=0, return_inverse=True)
+    for member in np.unique(group):
+        rows = np.flatnonzero(group == member)
+        axes.annotate(
+            ", ".join(_short(ids[row]) for row in rows.tolist()),
+            tuple(places[rows[0]]),
+            xytext=(0, 7),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7,
+            path_effects=[withStroke(linewidth=2, foreground="white")],
+        )
+    axes.margins(0.15)
 
 
 def _means(store: SensorStore) -> np.ndarray:
@@ -75,8 +97,10 @@ def _draw_series(axes: Axes, store: SensorStore) -> None:
     readings, manifest = store.readings, store.manifest
     rows = slice(0, min(len(readings.time), SHOWN_STEPS))
     time = times_on_axis(readings.time[rows], manifest.clock)
-    chosen = np.linspace(0, len(store.sensors) - 1, min(SHOWN_SERIES, len(store.sensors)))
-    for sensor in chosen.astype(int).tolist():
+    seen = np.flatnonzero(readings.observed[rows, :, 0].any(0))
+    seen = seen if len(seen) else np.arange(len(store.sensors))
+    chosen = np.linspace(0, len(seen) - 1, min(SHOWN_SERIES, len(seen))).astype(int)
+    for sensor in seen[chosen].tolist():
         values = np.where(
             readings.observed[rows, sensor, 0], readings.values[rows, sensor, 0], np.nan
         )

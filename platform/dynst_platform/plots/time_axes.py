@@ -1,5 +1,7 @@
 """Times of a store on an axis, as its own clock shows them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import DAILY, AutoDateLocator, ConciseDateFormatter
@@ -27,6 +29,22 @@ def times_on_axis(time: np.ndarray, clock: Clock) -> np.ndarray:
     return time
 
 
+class _Labels(ConciseDateFormatter):
+    """Short labels; below the first stands the date that all of them leave out, which otherwise
+    would be that of the last one, at the end of the axis.
+    """
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        super().format_ticks(values[::-1])  # type: ignore[no-untyped-call]
+        of_first: str = self.get_offset()  # type: ignore[no-untyped-call]
+        labels: list[str] = super().format_ticks(values)  # type: ignore[no-untyped-call]
+        self._offset_string = ""
+        if labels and of_first:
+            within = of_first.endswith(labels[0])
+            labels[0] = of_first if within else f"{labels[0]}\n{of_first}"
+        return labels
+
+
 def label_times(axes: Axes, clock: Clock) -> None:
     """Few ticks, and labels as short as they may be."""
     axis = axes.xaxis
@@ -39,7 +57,7 @@ def label_times(axes: Axes, clock: Clock) -> None:
         dates = AutoDateLocator(minticks=3, maxticks=TICKS + 2)  # type: ignore[no-untyped-call]
         dates.intervald[DAILY] = DAYS
         axis.set_major_locator(dates)
-        axis.set_major_formatter(ConciseDateFormatter(dates))  # type: ignore[no-untyped-call]
+        axis.set_major_formatter(_Labels(dates))  # type: ignore[no-untyped-call]
     else:
         axis.set_major_locator(MaxNLocator(4))
         axis.set_major_formatter(FuncFormatter(lambda value, _: clock.label(round(value))[:10]))

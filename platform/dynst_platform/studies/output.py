@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from dynst_platform.studies.study import StudyOutcome
-from dynst_platform.terminal.output import print_places
+from dynst_platform.terminal.output import print_open_questions, print_places
 
 __all__ = ["print_study_places"]
 
@@ -13,3 +13,4 @@ def print_study_places(console: Console, outcome: StudyOutcome) -> None:
     console.print(f"\nReading every sensor: {references}", highlight=False)
     picture = f"Picture      {outcome.artifacts['picture']}"
     print_places(console, picture, outcome.run_id, outcome.experiment, outcome.attribution)
+    print_open_questions(console, outcome.open_questions)

@@ -16,7 +16,7 @@ from dynst.errors import in_one_line
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import artifact_root, home, tracking_uri
-from dynst_platform.config.stores import first_unit
+from dynst_platform.config.stores import first_unit, open_questions
 from dynst_platform.errors import RunError, TrackingError
 from dynst_platform.log import LOGS, log_of_run, quiet_libraries
 from dynst_platform.studies.references import reference_errors
@@ -52,6 +52,7 @@ class StudyOutcome:
     references: dict[str, float]
     artifacts: dict[str, str]
     attribution: str
+    open_questions: list[str]  # of the store, each with what it was taken for
 
 
 class StudyFacts(TypedDict):
@@ -64,6 +65,7 @@ class StudyFacts(TypedDict):
     references: dict[str, float]
     artifacts: dict[str, str]
     attribution: str
+    open_questions: list[str]  # of the store, each with what it was taken for
 
 
 @contextmanager
@@ -173,6 +175,7 @@ def outcome_facts(
             "tracking_uri": without_credentials(tracker.uri),
         },
         "attribution": store.manifest.attribution,
+        "open_questions": open_questions(job, store),
     }
 
 

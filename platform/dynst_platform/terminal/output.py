@@ -3,16 +3,18 @@ again.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from dynst_platform.config.values import Overrides
 
-__all__ = ["check_folder", "print_json", "print_places", "settings_of"]
+__all__ = ["check_folder", "print_json", "print_open_questions", "print_places", "settings_of"]
 
 
 def check_folder(path: Path) -> None:
@@ -40,6 +42,12 @@ def print_places(
         )
     if attribution:
         console.print(f"[dim]Data: {attribution}[/]", highlight=False, soft_wrap=True)
+
+
+def print_open_questions(console: Console, texts: Sequence[str]) -> None:
+    """What a result rests on though nobody has said that it is so: the last thing that is said."""
+    for text in texts:
+        console.print(f"\n[bold yellow]?[/] {escape(text)}", highlight=False, soft_wrap=True)
 
 
 def settings_of(overrides: Overrides) -> str:

@@ -12,10 +12,11 @@ from torch import Tensor
 import dynst.data.gather as gather_module
 import dynst.data.series as series_module
 from dynst.data.calendar import calendar_features, shifted_calendar
+from dynst.data.clock import Clock
 from dynst.data.scaler import SEASONS, SeasonalScaler, fit_scaler
 from dynst.data.series import Series, make_series
 from dynst.data.store import Readings
-from dynst.data.windows import Batch, Windows, chronological_splits, split_windows
+from dynst.data.windows import Batch, Windows, chronological_splits, split_windows, window_starts
 from dynst.errors import ConfigError
 
 
@@ -58,8 +59,24 @@ def test_no_window_crosses_a_gap() -> None:
 
 
 def test_too_short_a_part_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"no window of 6 \+ 5 steps fits into rows 0\.\.9"):
+    words = r"no window of 6 \+ 5 steps fits into rows 0\.\.9, which has 10 steps.*at most 10"
+    with pytest.raises(ConfigError, match=words):
         split_windows(counting_series(np.arange(50)), slice(0, 10), 6, 5, [0])
+
+
+def test_too_short_a_part_is_named_with_its_times_and_what_fits() -> None:
+    time = torch.arange(600, 642)
+    label = Clock(unit="month").label
+    words = (
+        r"into the validation part, which has 6 steps \(2020-01 to 2020-06\); "
+        r"model\.window \+ model\.horizon must be at most 6"
+    )
+    with pytest.raises(ConfigError, match=words):
+        window_starts(time, slice(0, 6), 24, 12, "the validation part", label)
+    broken = torch.cat([time[:10], time[20:24]])
+    words = "which has 14 steps .*, of which 10 follow each other without a gap; .* at most 10"
+    with pytest.raises(ConfigError, match=words):
+        window_starts(broken, slice(0, 14), 6, 5, "the test part")
 
 
 def test_shares_must_add_up() -> None:

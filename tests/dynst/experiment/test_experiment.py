@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from dynst.data.store import SensorStore
+from dynst.errors import ConfigError
 from dynst.experiment.arms import Arm
 from dynst.experiment.config import ExperimentConfig
 from dynst.experiment.dataset import Dataset, make_dataset
@@ -176,3 +177,28 @@ def test_a_shared_warm_up_changes_nothing(
     assert torch.equal(own.active, sharing.active)
     weights, same = own.training.model.state_dict(), sharing.training.model.state_dict()
     assert all(torch.equal(value, same[name]) for name, value in weights.items())
+
+
+@pytest.mark.parametrize(
+    ("start", "epochs", "remedy"),
+    [
+        (0.4, 2, "raise sparsity.start to 0.5, or training.epochs to 3$"),
+        (0.1, 3, "raise sparsity.start to 0.34, or training.epochs to 10$"),
+        (0.4, 1, "raise training.epochs to 3$"),
+    ],
+)
+def test_a_search_without_warm_up_names_what_would_do(
+    network: SensorStore, dataset: Dataset, start: float, epochs: int, remedy: str
+) -> None:
+    experiment = Experiment(
+        network,
+        ExperimentConfig(
+            model=MODEL,
+            training=RECIPE.model_copy(update={"epochs": epochs}),
+            sparsity=SparsityConfig(final=0.5, rounds=3, scheme="searched", start=start),
+            search=SEARCH,
+        ),
+        dataset=dataset,
+    )
+    with pytest.raises(ConfigError, match=remedy):
+        experiment.check_scheme()

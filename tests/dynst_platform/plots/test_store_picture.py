@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from dynst.data.clock import COUNTED, Clock
 from dynst.data.edges import Edges
-from dynst.data.manifest import Channel
+from dynst.data.manifest import Channel, Grid
 from dynst.data.sensor_table import Sensors
 from dynst.data.store import SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
@@ -111,3 +111,49 @@ def test_months_counts_and_other_calendars_have_labels(
     axes = figure_of(store, tmp_path / "a.png", monkeypatch).axes[1]
     texts = [text.get_text() for text in axes.get_xticklabels()]
     assert any(text.startswith(label) for text in texts), texts
+
+
+def plain_store(path: Path, count: int, grid: Grid | None = None, unseen: int = 0) -> SensorStore:
+    """A network without places, whose first ``unseen`` sensors have no reading."""
+    values = np.ones((48, count, 1))
+    values[:, :unseen] = np.nan
+    sensors = Sensors(tuple(f"s{number}" for number in range(count)), None)
+    origin = Origin("a network", grid=grid, clock=Clock())
+    with StoreWriter(path, origin, [Channel(name="t")], sensors, Edges.none()) as store:
+        store.append(START + 78 * 86_400 + 86_400 * np.arange(48), values)
+    return open_store(path)
+
+
+@pytest.mark.parametrize(("count", "named"), [(6, True), (31, False)])
+def test_few_sensors_have_names_and_unknown_places_are_said(
+    tmp_path: Path, count: int, named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = plain_store(tmp_path / "s", count)
+    texts = [text.get_text() for text in figure_of(store, tmp_path, monkeypatch).axes[0].texts]
+    assert "places unknown: sensors in their order" in texts
+    assert ("s5" in texts) == named
+
+
+def test_known_places_are_not_called_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = network(tmp_path / "s", 5, START + 3600 * np.arange(48), Clock())
+    texts = [text.get_text() for text in figure_of(store, tmp_path, monkeypatch).axes[0].texts]
+    assert sorted(texts) == [f"s{number}" for number in range(5)]
+
+
+def test_series_are_those_of_sensors_with_readings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = plain_store(tmp_path / "s", 20, Grid(height=4, width=5), unseen=3)
+    legend = figure_of(store, tmp_path, monkeypatch).axes[1].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["s3", "s8", "s13", "s19"]
+
+
+def test_the_first_date_names_its_month(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = plain_store(tmp_path / "s", 3)
+    axes = figure_of(store, tmp_path, monkeypatch).axes[1]
+    labels = [label.get_text() for label in axes.get_xticklabels() if label.get_text()]
+    assert "2024-Mar" in labels[0]
+    assert axes.xaxis.get_offset_text().get_text() == ""

@@ -241,20 +241,38 @@ class _Blocks:
 
     def __call__(self) -> Iterator[Block]:
         stamps = self.stamps.columns if self.stamps else []
-        done, last = 0, None
+        done, last, held = 0, None, None
         clock = self.reader.clock if self.reader else COUNTED
         for batch in self.table.batches(set(stamps), [*stamps, *self.names]):
             values = self._values(batch)
             time = self._time(batch, len(values), done)
-            self._refuse_disorder(time, last, clock, done)
-            done, last = done + len(values), int(time[-1]) if len(time) else last
+            self._refuse_disorder(time, last, clock, done, held, values)
+            if len(time):
+                done, last, held = done + len(values), int(time[-1]), values[-1].copy()
             yield time, values
 
-    def _refuse_disorder(self, time: np.ndarray, last: int | None, clock: Clock, done: int) -> None:
+    def _refuse_disorder(
+        self,
+        time: np.ndarray,
+        last: int | None,
+        clock: Clock,
+        done: int,
+        held: np.ndarray | None,
+        values: np.ndarray,
+    ) -> None:
+        def alike(row: int) -> bool:
+            before = values[row - 1] if row else held
+            return before is not None and np.array_equal(values[row], before, equal_nan=True)
+
         cut = self.reader is not None and self.reader.has_fractions
         may_repeat = cut and self.options.resample is not None
         try:
-            refuse_disorder(time, last, clock, done, within_seconds=may_repeat)
+            refuse_disorder(
+                *(time, last, clock, done),
+                within_seconds=may_repeat,
+                place_of=self.table.row_of,
+                alike=alike,
+            )
         except DataError as error:
             if not cut or may_repeat:
                 raise DataError(f"{error}{self.hint}") from error

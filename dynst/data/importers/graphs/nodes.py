@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dynst.data.importers.names import SensorNames, counted, listed, tidy
+from dynst.data.importers.names import SensorNames, counted, likely_name, listed, tidy
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.errors import DataError
 
@@ -25,7 +25,7 @@ def edge_nodes(
 
     Args:
         path: the file.
-        nodes: as the file names them, both ends of all edges.
+        nodes: as the file names them, both ends of all edges; the index is the line from 0.
         names: of the sensors.
         others: nodes without readings that may occur, and are ``ABSENT``.
 
@@ -43,11 +43,15 @@ def edge_nodes(
             text = f"nodes of {path.name} are the numbers of the readings' columns, from 0"
             return numbers, (assumed(text, "name the nodes by their sensor ids"),)
     strangers = list(dict.fromkeys(nodes[lost]))
+    line = min(nodes.index[(nodes == strangers[0]).to_numpy()]) + 1
     plural = (
-        f"node {listed(strangers)} is no sensor"
+        f"node {listed(strangers)} in line {line} is no sensor"
         if len(strangers) == 1
         else f"nodes {listed(strangers)} are no sensors"
     )
+    likely = likely_name(strangers[0], names.ids)
+    hint = f"did you mean '{likely}'? " if likely else ""
+    place = "" if len(strangers) == 1 else f", '{strangers[0]}' stands in line {line}"
     undecided = (
         ", and its numbers may count from 0 or from 1"
         if numbers is not None and numbers.min() > 0
@@ -55,7 +59,8 @@ def edge_nodes(
     )
     raise DataError(
         f"{path}: {plural} of the network ({len(names)} sensors, the first "
-        f"'{names.ids[0]}'){undecided}; use the same ids in both, and remove edges to others"
+        f"'{names.ids[0]}'){place}{undecided}; {hint}use the same ids in both, "
+        f"and remove edges to others"
     )
 
 
@@ -177,6 +182,8 @@ def _unlike(
     path: Path, absent: Sequence[str], strangers: Sequence[str], names: SensorNames
 ) -> DataError:
     other = f"; it has {listed(strangers)} instead" if strangers else ""
+    likely = likely_name(strangers[0], absent) if strangers else ""
+    other += f"; did you mean '{likely}' by '{strangers[0]}'?" if likely else ""
     return DataError(
         f"{path} must name every sensor of the readings, but lacks {len(absent)} of {len(names)}: "
         f"{listed(absent)}{other}; use the same names in both"

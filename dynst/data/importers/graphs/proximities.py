@@ -28,6 +28,7 @@ WEIGHTS = {"weight", "weights", "w", "value", "values", "strength", "correlation
 INVERSE = re.compile(r"\b1\s*/|\^\s*-\s*1")
 Kind = Literal["proximity", "distance"]
 SAME = 1e-9  # a relative spread of distances that are all one
+NEXT_TO_NOTHING = 0.1  # the threshold below which Li et al. 2018 have no edge
 ROUNDING = 1e-6  # a proximity of one may be stored as slightly more
 
 
@@ -175,6 +176,10 @@ def _proximities(pairs: WeightedPairs) -> WeightedPairs:
             f"not, the first {pairs.weight[wrong[0]]:.6g} of {pairs.pair(wrong[0])}; remove them, "
             f"or say --weights distance if they are distances"
         )
+    largest = float(pairs.weight.max(initial=0.0))
+    if largest > 1 + ROUNDING:
+        text = f"weights reach {largest:.6g} and were taken as proximities, though these lie in 0…1"
+        return pairs.saying(assumed(text, "--weights distance"))
     return pairs
 
 
@@ -229,8 +234,18 @@ def _kernel(pairs: WeightedPairs) -> WeightedPairs:
     more = (
         (known(f"{counted(vanished, 'edge')} so long that the proximity is 0"),) if vanished else ()
     )
-    reach = known(
+    reach = (
         f"the kernel is {width:.4g} wide, and proximities reach from {proximity.min():.2g} to "
         f"{proximity.max():.2g}"
     )
-    return replace(pairs, weight=proximity).saying(reach, *more)
+    found = known(reach) if proximity.max() >= NEXT_TO_NOTHING else _nearly_empty(reach, proximity)
+    return replace(pairs, weight=proximity).saying(found, *more)
+
+
+def _nearly_empty(reach: str, proximity: np.ndarray) -> Finding:
+    """Distances that are all alike, so that their spread is far below each of them."""
+    return assumed(
+        f"the graph is nearly empty: {reach}, as the distances differ little",
+        f"its largest weight is {proximity.max():.2g}; give proximities in 0…1 with --weights "
+        f"proximity, or leave --graph out and name --positions for neighbours of equal weight",
+    )

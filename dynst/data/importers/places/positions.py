@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dynst.data.importers.names import NameMatch, SensorNames, listed
+from dynst.data.importers.names import NameMatch, SensorNames, likely_name, listed
 from dynst.data.importers.places.axis_parts import (
     names_side,
     refuse_parts,
@@ -182,13 +182,21 @@ def _lacking(
 ) -> DataError:
     best = max(looked, key=lambda column: int((looked[column].index >= 0).sum()))
     index = looked[best].index
-    absent = sorted(set(range(len(names))) - set(index.tolist()))
-    strangers = list(dict.fromkeys(table.cells[best][index < 0]))
-    other = f" ({_label(table, best)} has {listed(strangers)} instead)" if strangers else ""
+    absent = [names.ids[at] for at in sorted(set(range(len(names))) - set(index.tolist()))]
+    strangers = table.cells[best][index < 0].drop_duplicates()
+    other = f" ({_label(table, best)} has {listed(list(strangers))} instead)" * bool(len(strangers))
+    remedy = "add it"
+    if len(strangers) and (likely := likely_name(strangers.iloc[0], absent)):
+        line = _row(table, int(strangers.index[0]))
+        remedy = f"rename '{strangers.iloc[0]}' in {line} if it is '{likely}'"
     return DataError(
         f"{path} has no position for {len(absent)} of {len(names)} sensors, the first "
-        f"'{names.ids[absent[0]]}'{other}; add it"
+        f"'{absent[0]}'{other}; {remedy}"
     )
+
+
+def _row(table: PlaceTable, index: int) -> str:
+    return f"{'line' if table.kind is None else 'feature'} {index + 1}"
 
 
 def _numbers(
@@ -206,8 +214,7 @@ def _numbers(
     numbers = parsed(list(cells), axis)
     bad = np.flatnonzero(~np.isfinite(numbers))
     if bad.size:
-        cell, line = cells.iloc[bad[0]], cells.index[bad[0]] + 1
-        where = f"line {line}" if table.kind is None else f"feature {line}"
+        cell, where = cells.iloc[bad[0]], _row(table, int(cells.index[bad[0]]))
         held = f"is '{cell}'" if cell else "is empty"
         raise DataError(
             f"{path}: every coordinate must be a number with a decimal point, but "

@@ -9,6 +9,7 @@ from dynst.data.importers.columns.words import is_elapsed_name, is_year_name
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions
 from dynst.data.importers.times.bad_cells import BadCell
+from dynst.data.importers.times.no_dates import no_date, why_no_date
 from dynst.errors import DataError
 
 __all__ = ["NUMBER_FORMATS", "NumberParser", "decide_numbers"]
@@ -66,6 +67,8 @@ class NumberParser:
             moments, valid = _compact(whole, COMPACT[self.form])
             if not valid.all():
                 place = int((~valid).argmax())
+                if why := why_no_date(str(whole[place]), self.form):
+                    raise no_date(values.iloc[place], why, place)
                 raise BadCell(
                     f"times must be dates written as {self.form} like the others, but one is",
                     values.iloc[place],
@@ -174,10 +177,11 @@ def _refuse_short(sample: np.ndarray) -> None:
             continue
         moments = pd.to_datetime(texts, format=form, errors="coerce")
         if moments.dt.year.between(*PLAUSIBLE).all():
+            others = ", %Y%m" if _compact_form(sample.astype(np.int64)) else ""
             raise DataError(
                 f"times such as {texts.iloc[0]} may be dates written as {form} (it would be "
                 f"{moments.iloc[0]:%Y-%m-%d %H:%M}) or {_else(sample)}; say what they are with "
-                f"--time-format, such as --time-format {form}, %Y%m or epoch-s"
+                f"--time-format, such as --time-format {form}{others} or epoch-s"
             )
 
 

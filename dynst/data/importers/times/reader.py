@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from dynst.data.clock import COUNTED, Clock
+from dynst.data.clock import COUNTED, Clock, NoSuchTime
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions, steps_from
 from dynst.data.importers.times.bad_cells import BadCell
@@ -105,7 +105,7 @@ class TimeReader:
                 _refuse_far(moments, series)
         except BadCell as error:
             raise (error.in_row(self._rows) if ordered else error) from error
-        self._rows += len(series)
+        before, self._rows = self._rows, self._rows + len(series)
         if self.clock == COUNTED:
             return moments
         if self._step is not None:
@@ -114,7 +114,12 @@ class TimeReader:
         if (np.abs(moments - rounded * MICROSECOND) > NOISE).any():
             self.has_fractions = True
             self._say(assumed("fractions of a second are cut off", "round the times yourself"))
-        utc = self._utc(rounded, ordered) if self._localize else rounded
+        try:
+            utc = self._utc(rounded, ordered) if self._localize else rounded
+        except NoSuchTime as error:
+            place = error.place
+            bad = BadCell(error.before, series.iloc[place], f", which{error.after}", place)
+            raise (bad.in_row(before) if ordered else bad) from error
         if isinstance(self._parser, TextParser):
             self._parser.check_zone(series, utc, self.clock)
         return utc

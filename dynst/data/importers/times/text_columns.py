@@ -10,6 +10,7 @@ from dynst.data.clock import Clock
 from dynst.data.importers.report import Finding, assumed, known
 from dynst.data.importers.source import ReadOptions
 from dynst.data.importers.times.bad_cells import BadCell
+from dynst.data.importers.times.no_dates import no_date, why_no_date
 from dynst.data.importers.times.numbers import NUMBER_FORMATS
 from dynst.data.importers.times.open_parts import refuse_double_years, refuse_partial
 from dynst.data.importers.times.texts import Written, shape_of
@@ -59,8 +60,15 @@ class TextParser:
             moments.loc[rows] = _parsed(texts.loc[rows], shape.format(date))
             moments.loc[rows] = moments.loc[rows].fillna(_midnight(texts.loc[rows], shape, date))
             if (lost := moments.loc[rows].isna()).any():
-                raise _not_alike(texts, lost.idxmax(), self.first, self.date, "")
+                row = rows[int(lost.to_numpy().argmax())]
+                if why := why_no_date(texts.loc[row], shape.format(date)):
+                    raise no_date(texts.loc[row], why, int(row), self._other_order)
+                raise _not_alike(texts, row, self.first, self.date, "")
         return microseconds_of(_in_last_century(moments.dt.tz_localize(None), self.date))
+
+    @property
+    def _other_order(self) -> str:
+        return "say --month-first" if self.date.startswith("%d") else "say --day-first"
 
     def check_zone(self, values: pd.Series, utc: np.ndarray, clock: Clock) -> None:
         """Refuse names of zones that the user's zone does not have at that time."""
@@ -99,6 +107,8 @@ class FormatParser:
             ) from error
         if moments.isna().any():
             place = int(moments.isna().to_numpy().argmax())
+            if why := why_no_date(texts.iloc[place], self.form):
+                raise no_date(texts.iloc[place], why, place, "change --time-format")
             raise BadCell(
                 f"times must be written as '{self.form}', but one is",
                 texts.iloc[place],

@@ -61,7 +61,7 @@ def describe(store: str, picture: Path | None) -> None:
         click.echo(f"\nPicture      {picture}")
 
 
-@data.command()
+@data.command(context_settings={"ignore_unknown_options": True})  # -1 is an answer, no option
 @click.argument("store", type=click.Path(path_type=Path))
 @click.argument("answers", type=Answer(), nargs=-1, required=True)
 def answer(store: Path, answers: tuple[float | None, ...]) -> None:

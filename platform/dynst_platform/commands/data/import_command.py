@@ -112,7 +112,7 @@ def import_(
     """
     from dynst.data.importers.formats import KINDS, ReadOptions
     from dynst.data.importers.import_store import GraphOptions, import_store
-    from dynst_platform.commands.data.printing import print_report, print_store
+    from dynst_platform.commands.data.printing import print_import
 
     if kind is not None and kind not in KINDS:
         raise click.BadParameter(
@@ -127,5 +127,4 @@ def import_(
         report = import_store(
             source, target, kind=kind, name=name, missing=missing, options=options, graph=graph
         )
-    print_report(source, report)
-    print_store(store)
+    print_import(source, report, store)

@@ -90,5 +90,7 @@ class Answer(click.ParamType[float | None]):
         except ValueError:
             number = None
         if number is None:
-            self.fail(f"must be missing=NUMBER or none, but got '{value}'", param, ctx)
+            self.fail(
+                f"must be missing=NUMBER or none, such as missing=-1, but got '{value}'", param, ctx
+            )
         return number

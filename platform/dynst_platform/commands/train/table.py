@@ -6,9 +6,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dynst.wording import counted
 from dynst_platform.commands.train.errors_by_step import tables_by_step
 from dynst_platform.commands.train.workflow import Outcome
-from dynst_platform.terminal.output import print_places
+from dynst_platform.terminal.output import print_open_questions, print_places
 
 __all__ = ["print_table"]
 
@@ -32,7 +33,8 @@ def print_table(outcome: Outcome, by_step: bool = False) -> None:
     )
     console.print(f"\n{_inference(outcome)}", highlight=False)
     console.print(
-        f"Mask: {outcome.mask_updates} changes, {outcome.exchanged} sensors exchanged on the way.",
+        f"Mask: {counted(outcome.mask_updates, 'change')}, "
+        f"{counted(outcome.exchanged, 'sensor')} exchanged on the way.",
         highlight=False,
     )
     picture = f"Sensor map   {outcome.artifacts['sensor_map']}"
@@ -41,6 +43,7 @@ def print_table(outcome: Outcome, by_step: bool = False) -> None:
         console.print(
             f"\n[bold yellow]{escape(outcome.queued_note)}[/]", highlight=False, soft_wrap=True
         )
+    print_open_questions(console, outcome.open_questions)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -119,11 +122,15 @@ def _add(
     table.add_row(name, reads, *cells, against, style=style)
 
 
+def _speed(ratio: float) -> str:
+    return f"{ratio:.2f} × as fast" if ratio >= 1 else f"{1 / ratio:.2f} × as long"
+
+
 def _inference(outcome: Outcome) -> str:
     figures = outcome.efficiency
     return (
         f"Inference, {figures['batch_size']:.0f} forecasts of all locations: "
         f"{figures['compact_ms']:.2f} ms with the kept "
-        f"sensors, {figures['dense_ms']:.2f} ms with all: {figures['speed_up']:.2f} × as fast, "
+        f"sensors, {figures['dense_ms']:.2f} ms with all: {_speed(figures['speed_up'])}, "
         f"{figures['readings_ratio']:.2f} × fewer readings."
     )

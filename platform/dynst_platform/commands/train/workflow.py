@@ -26,7 +26,7 @@ from dynst_platform.config.locations import (
     shown_tracking_uri,
     tracking_uri,
 )
-from dynst_platform.config.stores import first_unit, target_units
+from dynst_platform.config.stores import first_unit, open_questions, target_units
 from dynst_platform.errors import UnreachableError
 from dynst_platform.execution.launch import launch
 from dynst_platform.execution.nodes import check_cluster
@@ -106,6 +106,7 @@ class Outcome:
     errors_by_step: list[StepRow] = field(default_factory=list)
     targets: dict[str, str] = field(default_factory=dict)  # with their units
     attribution: str = ""
+    open_questions: list[str] = field(default_factory=list)  # of the store
     queued: int = 0  # reports that MLflow does not have yet
     queued_note: str = ""  # why, and how to send them
 
@@ -279,6 +280,7 @@ def _outcome(
         targets=units,
         unit=first_unit(job, store),
         attribution=store.manifest.attribution,
+        open_questions=open_questions(job, store),
         queued=left.queued,
         queued_note=str(left) if left.command else "",
     )

@@ -5,7 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dynst_platform.commands.tune.workflow import SweepOutcome, TrialLine
-from dynst_platform.terminal.output import print_places, settings_of
+from dynst_platform.terminal.output import print_open_questions, print_places, settings_of
 
 __all__ = ["print_sweep"]
 
@@ -38,6 +38,7 @@ def print_sweep(outcome: SweepOutcome) -> None:
         outcome.experiment,
         outcome.attribution,
     )
+    print_open_questions(console, outcome.open_questions)
 
 
 def _table(outcome: SweepOutcome, front: list[TrialLine]) -> Table:

@@ -4,7 +4,7 @@ Stopped anywhere, it goes on there.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import TypedDict
@@ -24,7 +24,7 @@ from dynst_platform.commands.tune.warm_up import WARM_KEYS, warm_up_task
 from dynst_platform.config.files import dump_spec
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import artifact_root, home, tracking_uri
-from dynst_platform.config.stores import first_unit
+from dynst_platform.config.stores import first_unit, open_questions
 from dynst_platform.config.sweep import SweepSpec
 from dynst_platform.config.values import Overrides
 from dynst_platform.errors import RunError
@@ -75,6 +75,7 @@ class SweepOutcome:
     hypervolume: list[tuple[int, float]]
     artifacts: dict[str, str]
     attribution: str
+    open_questions: list[str] = field(default_factory=list)  # of the store
 
 
 def sweep_folder(name: str, job_id: str) -> Path:
@@ -211,10 +212,8 @@ def _outcome(
             f"none of {len(records)} trials finished ({reasons or 'none started in time'}); mend "
             f"the sweep and go on with --resume"
         )
-    chosen, unit = (
-        chosen_of(front, dense["val"], sweep.within),
-        first_unit(JobSpec.model_validate(sweep.job), store),
-    )
+    base = JobSpec.model_validate(sweep.job)
+    chosen, unit = chosen_of(front, dense["val"], sweep.within), first_unit(base, store)
     title = f"{store.manifest.name}: {len(store.sensors)} sensors, {len(records)} trials"
     result = folder / "result"
     result.mkdir(exist_ok=True)
@@ -247,6 +246,7 @@ def _outcome(
             "tracking_uri": without_credentials(tracker.uri),
         },
         attribution=store.manifest.attribution,
+        open_questions=open_questions(base, store),
     )
 
 

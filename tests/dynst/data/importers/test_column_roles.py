@@ -682,7 +682,10 @@ def test_rows_of_later_parts_are_named_by_their_place_in_the_file(
 def test_a_repeated_time_of_a_later_part_is_refused(tmp_path: Path) -> None:
     times = [*HOURS[:40], *HOURS[39:47]]
     FRAME.assign(time=times).to_csv(tmp_path / "r.csv", index=False)
-    assert "time is repeated at step 40 (2024-03-02 15:00:00)" in refusal(tmp_path / "r.csv")
+    assert (
+        "repeated at row 41 below the header (2024-03-02 15:00:00, with other readings)"
+        in refusal(tmp_path / "r.csv")
+    )
 
 
 def test_rows_that_another_column_tells_apart_are_no_repeats_to_drop(tmp_path: Path) -> None:

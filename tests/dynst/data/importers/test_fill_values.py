@@ -143,7 +143,7 @@ def test_declared_values_are_counted() -> None:
     seen.watch(values[..., None])
     assert [finding.text for finding in seen.findings()] == [
         "7 readings are 9999 and so missing",
-        "0 readings are -5 and so missing",
+        "no reading is -5, which --missing names",
     ]
 
 
@@ -168,3 +168,53 @@ def test_a_fill_value_does_not_count_as_large_readings() -> None:
     values = temperatures(0)
     values[:, 2] = 1e20
     assert precision(values) == []
+
+
+def counts_of_cars(seed: int) -> np.ndarray:
+    """As one decimal, 22.4…143."""
+    return np.random.default_rng(seed).triangular(22.4, 60, 143, (STEPS, SENSORS)).round(1)
+
+
+APART: dict[str, tuple[str, dict[float, int]]] = {
+    "two marks below": ("cars", {-1: 100, -2: 50}),
+    "a mark and one lower": ("cars", {-1: 300, -3.5: 1}),
+    "marks that are not whole": ("cars", {-1.5: 100, -2.5: 50}),
+    "marks below, one above": ("cars", {-1: 100, -2: 50, 200: 30}),
+    "three marks": ("cars", {-1: 100, -2: 50, -3: 40}),
+    "a positive mark below": ("cars", {1: 60, 2: 50}),
+    "two marks below counts": ("counts", {-1: 100, -2: 50}),
+    "a mark below counts and one lower": ("counts", {-1: 300, -3.5: 1}),
+}
+
+
+@pytest.mark.parametrize("parts", [1, 3, 10])
+@pytest.mark.parametrize("case", sorted(APART))
+def test_few_exact_values_beyond_a_gap_are_all_named(case: str, parts: int) -> None:
+    kind, marks = APART[case]
+    values = (counts_of_cars if kind == "cars" else counts)(0)
+    places = np.random.default_rng(1).permutation(values.size)
+    for value, count in marks.items():
+        values.ravel()[places[:count]] = value
+        places = places[count:]
+    found = {question.value: question.count for question in questions(values, parts=parts)}
+    assert found == marks
+
+
+@pytest.mark.parametrize(
+    "values",
+    {
+        "binary": np.random.default_rng(0).integers(0, 2, (STEPS, SENSORS)).astype(float),
+        "directions": np.random.default_rng(0).choice([0.0, 90, 180, 270], (STEPS, SENSORS)),
+        "classes": np.random.default_rng(0).choice([1.0, 2, 3, 4, 9], (STEPS, SENSORS)),
+        "mild": (np.random.default_rng(0).normal(9, 3, (STEPS, SENSORS))).round(1).clip(-0.4),
+        "whole degrees": np.random.default_rng(0).normal(9, 3, (STEPS, SENSORS)).round(),
+        "heavy tails": np.random.default_rng(0).lognormal(0, 2, (STEPS, SENSORS)).round(),
+        "held for a day": np.random.default_rng(0).lognormal(0, 2, (38, SENSORS)).repeat(24, 0),
+        "bursts": np.random.default_rng(0).pareto(1, (STEPS, SENSORS)).round(2),
+    }.values(),
+    ids=str,
+)
+@pytest.mark.parametrize("parts", [1, 30])
+def test_few_values_without_a_gap_are_readings(values: np.ndarray, parts: int) -> None:
+    found = questions(values, parts=parts)
+    assert [question for question in found if question.reason.startswith("one of few")] == []

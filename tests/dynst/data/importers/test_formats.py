@@ -257,8 +257,8 @@ def broken(path: Path, change: str) -> Path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("repeated time", "time is repeated at step 2"),
-        ("unsorted", "time goes back at step 10"),
+        ("repeated time", "time is repeated at row 3 below the header ("),
+        ("unsorted", "time goes back at row 11 below the header ("),
         ("no time", "every row must have a time, but row 3 below the header has none"),
         ("text", "'b' holds 'abc'"),
         ("infinite", "sensor 'b' has an infinite value at step 2"),
@@ -266,8 +266,8 @@ def broken(path: Path, change: str) -> Path:
             "short row",
             "every row must have 4 cells like the header, but row 3 below the header has 2",
         ),
-        ("mixed zones", "time is repeated at step 1"),
-        ("two in a second", "time is repeated at step 1"),
+        ("mixed zones", "time is repeated at row 2 below the header ("),
+        ("two in a second", "time is repeated at row 2 below the header ("),
         ("all missing", "not one reading was observed"),
         ("same name", "column names must be unique, but 'a'"),
         ("header only", "no row below it"),
@@ -461,7 +461,7 @@ def test_a_place_that_cannot_be_written_is_not_blamed_on_the_source(tmp_path: Pa
 
 def test_an_edge_to_a_stranger_is_refused(tmp_path: Path) -> None:
     (tmp_path / "edges.csv").write_text("from,to,cost\na,zz,1\n")
-    with pytest.raises(DataError, match="node 'zz' is no sensor of the network"):
+    with pytest.raises(DataError, match="node 'zz' in line 2 is no sensor of the network"):
         read_graph(tmp_path / "edges.csv", tuple(IDS))
 
 
@@ -598,3 +598,41 @@ def test_a_mark_that_the_file_does_not_hold_is_refused(tmp_path: Path, encoding:
 def test_a_name_given_twice_is_refused(flag: str, given: dict[str, tuple[object, ...]]) -> None:
     with pytest.raises(DataError, match=f"^{flag} must give each name once, but gives 'v' twice$"):
         ReadOptions(**given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (ReadOptions(day_first=True), "the day comes first in dates, by --day-first"),
+        (ReadOptions(day_first=False), "the month comes first in dates, by --month-first"),
+        (
+            ReadOptions(time_format="%m.%d.%Y %H:%M"),
+            "times are written as %m.%d.%Y %H:%M, by --time-format",
+        ),
+        (
+            ReadOptions(day_first=True, zone="Asia/Tokyo"),
+            "the zone of the clock is Asia/Tokyo, by --zone",
+        ),
+        (ReadOptions(day_first=True, decimal=","), "the decimal sign is ',', by --decimal"),
+    ],
+)
+def test_what_a_flag_decided_is_known(tmp_path: Path, options: ReadOptions, said: str) -> None:
+    rows = [f"01.02.2024 {hour:02d}:00;{hour},5;{hour % 5},25" for hour in range(9)]
+    (tmp_path / "r.csv").write_text("\n".join(["time;a;b", *rows]) + "\n")
+    assert said in import_store(tmp_path / "r.csv", tmp_path / "store", options=options).known
+
+
+def test_a_repeated_row_says_whether_it_is_the_same(tmp_path: Path) -> None:
+    for reading, words in (("2", "with the same readings"), ("5", "with other readings")):
+        text = f"time,a,b\n2024-03-01,1,1\n2024-03-02,2,2\n2024-03-02,2,{reading}\n"
+        (tmp_path / "r.csv").write_text(text)
+        with pytest.raises(DataError, match=f"at row 3 below the header .*{words}"):
+            import_store(tmp_path / "r.csv", tmp_path / "store")
+
+
+def test_a_network_of_few_sensors_has_no_more_neighbours_than_others(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("time,a,b,c\n2024-03-01,1,1,2\n2024-03-02,2,2,3\n")
+    (tmp_path / "p.csv").write_text("id,x,y\na,0,0\nb,900,0\nc,0,800\n")
+    graph = GraphOptions(positions=tmp_path / "p.csv")
+    report = import_store(tmp_path / "r.csv", tmp_path / "store", graph=graph)
+    assert any("each sensor and its 2 nearest neighbours, 6 edges" in t for t in report.assumed)

@@ -611,3 +611,25 @@ def test_a_column_of_directions_is_said_not_to_be_read(tmp_path: Path, name: str
     edges, report = imported(tmp_path, tmp_path / "g.csv")
     assert ("400017", "400001") not in edges
     assert any(f"'{name}' is not read: each line is an edge" in note for note in report.notes)
+
+
+def test_distances_that_are_all_alike_leave_nearly_no_graph_which_is_said(tmp_path: Path) -> None:
+    text = "from,to,distance\nA,B,1500\nB,C,1510\nC,A,1490\n"
+    edges, report = imported(tmp_path, written(tmp_path, text), tuple("ABC"))
+    assert max(weight.expected for weight in edges.values()) < 1e-6
+    assert any("the graph is nearly empty" in text for text in report.assumed)
+
+
+def test_distances_of_different_lengths_are_a_graph(tmp_path: Path) -> None:
+    text = "from,to,distance\nA,B,100\nB,C,1510\nC,A,900\n"
+    _, report = imported(tmp_path, written(tmp_path, text), tuple("ABC"))
+    assert any(text.startswith("the kernel is") for text in report.known)
+    assert not any("nearly empty" in text for text in report.notes)
+
+
+@pytest.mark.parametrize(("largest", "said"), [("1", False), ("1.2", True), ("1500", True)])
+def test_proximities_beyond_one_are_said(tmp_path: Path, largest: str, said: bool) -> None:
+    path = written(tmp_path, f"from,to,weight\nA,B,0.5\nB,C,{largest}\n")
+    _, report = imported(tmp_path, path, tuple("ABC"), "proximity")
+    words = f"weights reach {largest} and were taken as proximities, though these lie in 0…1"
+    assert any(text.startswith(words) for text in report.assumed) == said

@@ -109,7 +109,7 @@ def test_edges_of_places_without_readings_are_left_out_and_told(tmp_path: Path) 
 
 
 def test_edges_of_strangers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"d\.rel: node '8' is no sensor"):
+    with pytest.raises(DataError, match=r"d\.rel: node '8' in line 2 is no sensor"):
         imported(tmp_path, HEAD + "link_weight\n0,geo,0,8,1\n")
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dynst.data.edges import Edges
 from dynst.data.importers.graphs.graph_files import read_graph
-from dynst.data.importers.names import SensorNames
+from dynst.data.importers.names import SensorNames, likely_name
+from dynst.data.importers.places.positions import read_positions
 from dynst.data.importers.small_tables import words
 from dynst.data.sensor_table import Sensors
 from dynst.errors import DataError
@@ -224,3 +225,45 @@ def test_a_list_without_a_header_is_read_as_it_is_or_refused(
     }
     triples = zip(edges.source.tolist(), edges.target.tolist(), edges.weight.tolist(), strict=True)
     assert {(a, b): weight for a, b, weight in triples} == expected
+
+
+PLACES = ("Alder Weir", "Canal Lock", "East Gate", "7")
+
+
+@pytest.mark.parametrize(
+    ("name", "likely"),
+    [
+        ("Canal Lok", "Canal Lock"),
+        ("canal lock", "Canal Lock"),
+        ("North", ""),
+        ("8", ""),
+        ("Alder", "Alder Weir"),
+    ],
+)
+def test_a_misspelt_name_is_likely_the_nearest(name: str, likely: str) -> None:
+    assert likely_name(name, PLACES) == likely
+
+
+def test_a_misspelt_node_or_place_is_named_with_its_line_and_the_likely_sensor(
+    tmp_path: Path,
+) -> None:
+    edges = tmp_path / "g.csv"
+    edges.write_text("from,to,distance\nAlder Weir,East Gate,5\nEast Gate,Canal Lok,9\n")
+    with pytest.raises(DataError, match=r"node 'Canal Lok' in line 3 .*did you mean 'Canal Lock'"):
+        read_graph(edges, PLACES[:3])
+    edges.write_text("from,to,distance\nAlder Weir,North,5\nEast Gat,Canal Lok,9\n")
+    with pytest.raises(DataError, match=r"'East Gat' stands in line 3.*mean 'East Gate'"):
+        read_graph(edges, PLACES[:3])
+    matrix = tmp_path / "m.csv"
+    matrix.write_text(
+        ",Alder Weir,Canal Lok,East Gate\nAlder Weir,0,1,0\nCanal Lok,1,0,1\nEast Gate,0,1,0\n"
+    )
+    with pytest.raises(DataError, match="did you mean 'Canal Lock' by 'Canal Lok'"):
+        read_graph(matrix, PLACES[:3])
+    places = tmp_path / "p.csv"
+    places.write_text("id,lon,lat\nAlder Weir,9,48\nCanal Lok,9.1,48\nEast Gate,9.2,48\n")
+    with pytest.raises(DataError, match="rename 'Canal Lok' in line 3 if it is 'Canal Lock'"):
+        read_positions(places, PLACES[:3])
+    places.write_text("id,lon,lat\nAlder Weir,9,48\nNorth,9.1,48\nEast Gate,9.2,48\n")
+    with pytest.raises(DataError, match=r"'id' has 'North' instead\); add it"):
+        read_positions(places, PLACES[:3])

@@ -25,7 +25,7 @@ QUICK = settings(
 TIMES = pd.date_range("2024-03-01", periods=400, freq="h")
 NAMES = st.lists(
     st.text(st.characters(categories=["L"], max_codepoint=0x17F), min_size=1, max_size=8).map(
-        lambda name: f"q{name}"  # so that no name is that of a role, such as time or site
+        lambda name: f"xq{name}"  # so that no name is that of a role, such as time or site
     ),
     min_size=2,
     max_size=5,

@@ -177,11 +177,25 @@ def test_numbers_that_count_steps_are_counts() -> None:
         (["2024-03-01", "Total"], "one is 'Total'"),
         (["2024-03-01", "now"], "one is 'now'"),
         (["2024-03-01", "Today"], "one is 'Today'"),
-        (["2024-03-01 01:00", "2024-03-01 25:00"], "one is '2024-03-01 25:00'"),
+        (
+            ["2024-03-01 01:00", "2024-03-01 25:00"],
+            "'2024-03-01 25:00' in row 2 .* is none: its hour is 25; mend it$",
+        ),
         (["2024-03-01", ""], "row 2 below the header has none"),
-        (["13/03/2024", "03/13/2024"], "one is '03/13/2024'"),
-        (["2024-02-29", "2023-02-29"], "one is '2023-02-29'"),
-        ([20240301, 20240332], "one is '20240332'"),
+        (
+            ["13/03/2024", "03/13/2024"],
+            "'03/13/2024' in row 2 .*: its month would be 13; mend it, or say --month-first",
+        ),
+        (
+            ["2024-02-29", "2023-02-29"],
+            "'2023-02-29' in row 2 .* is none: February 2023 has 28 days; mend it$",
+        ),
+        ([20240301, 20240332], "'20240332' in row 2 .* is none: March has 31 days; mend it$"),
+        (
+            ["30/06/2024", "31/06/2024"],
+            "'31/06/2024' in row 2 .* is none: June has 30 days; mend it$",
+        ),
+        (["30.06.2024 00:00", "30.06.2024 10:60"], "is none: its minute is 60; mend it$"),
         ([2403011200, 2403011210], "--time-format %y%m%d%H%M"),
         ([240301120000, 240301121000], "--time-format %y%m%d%H%M%S"),
         ([200101, 200102], "--time-format %y%m%d"),
@@ -297,3 +311,33 @@ def test_a_late_epoch_of_another_unit_is_named() -> None:
     for wrong in (1_700_000_120_000, 0, -1):
         with pytest.raises(DataError, match=f"one is '{wrong}'"):
             reader.read([1_700_000_120, wrong])
+
+
+@pytest.mark.parametrize(
+    ("values", "form", "words"),
+    [
+        (["30/06/2024", "31/06/2024"], "%d/%m/%Y", "is none: June has 30 days; mend it$"),
+        (["1/2/24", "29/2/23"], "%d/%m/%y", "is none: February 2023 has 28 days; mend it$"),
+        (["06/12/2024", "13/06/2024"], "%m/%d/%Y", "be 13; mend it, or change --time-format"),
+        (["06/12/2024", "x"], "%m/%d/%Y", "must be written as '%m/%d/%Y', but one is 'x'"),
+    ],
+)
+def test_a_format_names_what_the_calendar_lacks(values: list[str], form: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        times_of(values, ReadOptions(time_format=form))
+
+
+def test_an_hour_that_a_zone_skips_is_named_with_its_row() -> None:
+    times = ["2024-03-31 01:00", "2024-03-31 02:00", "2024-03-31 03:00"]
+    words = r"'2024-03-31 02:00' in row 2 below the header, which does not exist there.*--zone"
+    with pytest.raises(DataError, match=words):
+        times_of(times, ReadOptions(zone="Europe/Berlin"))
+
+
+@pytest.mark.parametrize(
+    ("values", "others"),
+    [([2403011200, 2403011210], "%y%m%d%H%M or epoch-s$"), ([200101, 200102], "%d, %Y%m or epoch")],
+)
+def test_only_formats_that_fit_are_offered(values: list[int], others: str) -> None:
+    with pytest.raises(DataError, match=others):
+        times_of(values, ReadOptions())

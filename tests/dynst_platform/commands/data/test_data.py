@@ -58,6 +58,8 @@ def test_a_training_repeats_the_question(counts: Path) -> None:
     [
         (["answer", "s", "missing=7"], "s asks about -1"),
         (["answer", "s", "maybe"], "missing=NUMBER or none"),
+        (["answer", "s", "missing", "-1"], "such as missing=-1, but got 'missing'"),
+        (["answer", "s", "-1"], "such as missing=-1, but got '-1'"),
         (["answer", "s", "none", "missing=-1"], "'none' must stand alone"),
         (["answer", "nowhere", "none"], "no sensor store at nowhere"),
         (["sensors", "nowhere", "counts.csv"], "no sensor store at nowhere"),
@@ -98,6 +100,20 @@ def test_steps_of_a_calendar_are_said_by_the_user(tmp_path: Path, step: str, wor
     done = dynst_here("data", "import", "n.npy", "s", *flags, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"a step every {words}" in " ".join(done.stdout.split())
+
+
+def test_what_is_to_be_checked_comes_after_the_digest_which_is_whole(tmp_path: Path) -> None:
+    label = "Concentration of Fine Particulate Matter, hourly means over the last 24 hours"
+    frame = pd.DataFrame({label: [1.0, 2, 3, 4]}, pd.date_range("2024-01-01", periods=4, freq="h"))
+    frame.assign(station=["a", "b"] * 2).to_csv(tmp_path / "r.csv", index_label="time")
+    done = dynst_here("data", "import", "r.csv", "s", cwd=tmp_path)
+    lines = done.stdout.splitlines()
+    digest = open_store(tmp_path / "s").manifest.digest
+    assert f"digest  {digest}" in lines
+    assert "…" not in done.stdout
+    at = [lines.index(line) for line in ("Known:", f"digest  {digest}", "Assumed:")]
+    assert at == sorted(at)
+    assert lines[-1].startswith("  - ")
 
 
 def test_a_table_replaces_costs_and_marks_of_a_store(counts: Path) -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from dynst.errors import ConfigError
+from dynst_platform.config.credentials import redacted
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sweep import Dimension, SweepSpec
 from dynst_platform.config.values import Document
@@ -34,13 +35,21 @@ __all__ = [
 Spec = TypeVar("Spec", bound=BaseModel)
 
 
-def load_job(path: Path, assignments: Iterable[str] = ()) -> JobSpec:
+def load_job(path: Path, assignments: Iterable[str] = (), recorded: bool = False) -> JobSpec:
     """Read a job file and apply ``key.path=value`` assignments.
+
+    Args:
+        path: the file.
+        assignments: settings to replace.
+        recorded: whether it is a run's own copy, whose credentials are left out and not refused:
+            an earlier DynST has written some down.
 
     Raises:
         ConfigError: the file is absent, no YAML mapping, or breaks the job's schema.
     """
-    return check_job(_assigned(_mapping(path, "job"), assignments), where=str(path))
+    document = _mapping(path, "job")
+    document = redacted(document) if recorded else document
+    return check_job(_assigned(document, assignments), where=str(path))
 
 
 def load_sweep(path: Path, assignments: Iterable[str] = ()) -> SweepSpec:

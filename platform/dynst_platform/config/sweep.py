@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from dynst.sparsity.config import todays_scheme
+from dynst_platform.config.credentials import refuse_credentials
 from dynst_platform.config.job import Name, Once, Spec
 from dynst_platform.config.values import Document, Overrides
 
@@ -169,6 +170,11 @@ class SweepSpec(Spec):
         description="the chosen trial has most sensors off at no more than this share over dense",
     )
     seed: int = Field(0, ge=0, description="of the searcher")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_credentials(cls, document: Any) -> Any:
+        return refuse_credentials(document)
 
     @field_validator("space", mode="after")
     @classmethod

@@ -127,7 +127,8 @@ def fetched(client: MlflowClient, uri: str, model_id: str) -> Iterator[Fetched]:
             )
     with TemporaryDirectory() as folder:
         with as_tracking_error(uri):
-            job = load_job(Path(client.download_artifacts(model.source_run_id, "job.yaml", folder)))
+            path = Path(client.download_artifacts(model.source_run_id, "job.yaml", folder))
+            job = load_job(path, recorded=True)
             root = Path(
                 mlflow.artifacts.download_artifacts(
                     artifact_uri=f"models:/{model_id}", dst_path=folder

@@ -58,7 +58,7 @@ def _waits(cursor: Cursor) -> bool:
 
 def _send(cursor: Cursor) -> None:
     folder, state = cursor.folder, cursor.state
-    job, store = load_job(folder / JOB_FILE), _store(cursor)
+    job, store = load_job(folder / JOB_FILE, recorded=True), _store(cursor)
     tracker = ReportTracker(tracking_uri(), artifact_root(), job, store, folder.name, state.origin)
     tracker.resume(state.runs)
     tracker.reopen()  # the end that an earlier process reported no longer holds

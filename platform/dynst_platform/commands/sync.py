@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from dynst_platform.terminal.lines import say
+
 __all__ = ["sync"]
 
 
@@ -23,7 +25,7 @@ def sync(folders: tuple[Path, ...]) -> None:
 
     waiting = folders or tuple(use_case.waiting_folders())
     if not waiting:
-        click.echo(f"nothing is waiting in {shown(home())}")
+        say(f"nothing is waiting in {shown(home())}")
     refused: list[Exception] = []
     for folder in waiting:
         try:
@@ -31,7 +33,7 @@ def sync(folders: tuple[Path, ...]) -> None:
         except BusyError as error:
             if folders:
                 raise
-            click.echo(str(error))
+            say(str(error))
             continue
         except UnreachableError as error:
             for other in refused:
@@ -40,7 +42,7 @@ def sync(folders: tuple[Path, ...]) -> None:
         except (DynstError, TrackingError) as error:
             refused.append(error)
             continue
-        click.echo(
+        say(
             f"{shown(folder.resolve())}: {sent} reports sent"
             if sent
             else f"{shown(folder.resolve())}: nothing to send"

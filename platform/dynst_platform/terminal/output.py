@@ -2,15 +2,15 @@
 again.
 """
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from dynst_platform.config.values import Overrides
+from dynst_platform.terminal.lines import say_json
+from dynst_platform.terminal.screen import Screen
 
 __all__ = ["check_folder", "print_json", "print_places", "settings_of"]
 
@@ -25,21 +25,19 @@ def check_folder(path: Path) -> None:
 
 def print_json(outcome: Any) -> None:
     """``outcome`` is a dataclass of plain data."""
-    click.echo(json.dumps(asdict(outcome), indent=2))
+    say_json(asdict(outcome))
 
 
 def print_places(
-    console: Console, picture: str, run_id: str | None, experiment: str, attribution: str
+    screen: Screen, picture: str, run_id: str | None, experiment: str, attribution: str
 ) -> None:
     """The figure with its label, the MLflow run if there is one, and whom the data are owed to."""
-    console.print(f"\n{picture}", highlight=False, soft_wrap=True)
+    screen.show(picture, above=True)
     if run_id is not None:
         run = f"{run_id} in experiment '{experiment}'"
-        console.print(
-            f"MLflow run   {run}; open it with: dynst ui", highlight=False, soft_wrap=True
-        )
+        screen.show(f"MLflow run   {run}; open it with: dynst ui")
     if attribution:
-        console.print(f"[dim]Data: {attribution}[/]", highlight=False, soft_wrap=True)
+        screen.show(f"Data: {attribution}", style="dim")
 
 
 def settings_of(overrides: Overrides) -> str:

@@ -7,6 +7,7 @@ import click
 from dynst_platform.commands.data.import_command import import_
 from dynst_platform.commands.data.locations import written_locally
 from dynst_platform.commands.data.parameters import Answer
+from dynst_platform.terminal.lines import say
 
 __all__ = ["data"]
 
@@ -58,7 +59,8 @@ def describe(store: str, picture: Path | None) -> None:
         from dynst_platform.plots.masks import draw_store
 
         draw_store(picture, opened)
-        click.echo(f"\nPicture      {picture}")
+        say()
+        say(f"Picture      {picture}")
 
 
 @data.command()

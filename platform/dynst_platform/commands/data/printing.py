@@ -2,38 +2,37 @@
 
 from pathlib import Path
 
-import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from dynst.data.answers import reminder
 from dynst.data.describe import describe_store
 from dynst.data.importers.report import ImportReport
 from dynst.data.store import SensorStore
 from dynst_platform.config.stores import find_store
+from dynst_platform.terminal.lines import say
+from dynst_platform.terminal.screen import Screen, TextTable
 
 __all__ = ["print_report", "print_store"]
 
 
 def print_report(source: Path, report: ImportReport) -> None:
     """What is known of the file, then what was assumed."""
-    click.echo(f"Read {source} as {report.kind}.")
+    say(f"Read {source} as {report.kind}.")
     for title, texts in (("Known", report.known), ("Assumed", report.assumed)):
         if texts:
-            click.echo(f"{title}:")
+            say(f"{title}:")
         for text in texts:
-            click.echo(f"  - {text}")
+            say(f"  - {text}")
 
 
 def print_store(name: str) -> SensorStore:
     """The facts of a store, and what it asks, which comes last."""
     store = find_store(name)
-    table = Table(show_header=False, box=None)
+    table = TextTable(show_header=False, box=None)
+    table.column(style="bold")
+    table.column()
     for fact, value in describe_store(store).items():
-        table.add_row(f"[bold]{escape(fact)}[/]", escape(value))
-    console = Console()
-    console.print(table, highlight=False)
+        table.row(fact, value)
+    screen = Screen()
+    screen.table(table)
     for text in reminder(store.manifest, name):
-        console.print(f"\n[bold yellow]?[/] {escape(text)}", highlight=False, soft_wrap=True)
+        screen.show(f" {text}", label="?", label_style="bold yellow", above=True)
     return store

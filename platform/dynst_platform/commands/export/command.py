@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from dynst_platform.terminal.lines import say
+
 __all__ = ["export"]
 
 ENDINGS = {"onnx": ".onnx", "torch-export": ".pt2"}
@@ -34,7 +36,7 @@ def export(model: str, form: str, out: Path) -> None:
     from dynst_platform.commands.export import workflow as use_case
 
     apart = use_case.export(model, form, out.resolve())
-    click.echo(
+    say(
         f"{out} forecasts as the model does, to {apart:.1g} of a spread; its inputs are described "
         f"in {out.name}.json"
     )

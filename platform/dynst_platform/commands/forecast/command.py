@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from dynst_platform.terminal.lines import say
+
 __all__ = ["forecast"]
 
 FORMS = (".csv", ".parquet")
@@ -39,13 +41,13 @@ def forecast(model: str, store: str, out: Path | None) -> None:
     found = use_case.forecast(model, store)
     if found.absent:
         names = ", ".join(found.absent[:NAMED]) + (", …" if len(found.absent) > NAMED else "")
-        click.echo(
+        say(
             f"{len(found.absent)} active sensors are not in the store and are forecast without: "
             f"{names}",
             err=True,
         )
     if found.missing:
-        click.echo(
+        say(
             f"{found.missing:.1%} of the readings up to {found.until} are missing; expect "
             f"larger errors",
             err=True,
@@ -57,7 +59,7 @@ def forecast(model: str, store: str, out: Path | None) -> None:
         found.table.to_csv(out, index=False)
     else:
         found.table.to_parquet(out, index=False)
-    click.echo(
+    say(
         f"{len(found.table)} steps ahead of {found.until} for {len(found.table.columns) - 1} "
         f"locations: {out}"
     )

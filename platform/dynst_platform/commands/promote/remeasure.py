@@ -18,6 +18,7 @@ from dynst_platform.config.files import dump_spec, load_job
 from dynst_platform.config.job import JobSpec
 from dynst_platform.errors import RunError
 from dynst_platform.model_registry.policy import Figures
+from dynst_platform.terminal.lines import say_json
 
 __all__ = ["remeasure", "remeasured_apart"]
 
@@ -75,7 +76,7 @@ def remeasure(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
 
 def main() -> None:
     folder, job, store = (Path(word) for word in sys.argv[1:])
-    print(json.dumps(asdict(remeasure(folder, load_job(job), open_store(store)))))
+    say_json(asdict(remeasure(folder, load_job(job), open_store(store))), indent=None)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from dynst_platform.terminal.lines import say, say_json
+
 __all__ = ["sensors"]
 
 
@@ -27,8 +29,6 @@ def sensors(model: str, out: Path | None, store: str | None, output: str) -> Non
 
     MODEL is a registered name (its champion), NAME/3 (a version), or the id of an MLflow run.
     """
-    import json
-
     if out is not None:
         from dynst_platform.commands.sensors.files import check_form
         from dynst_platform.terminal.output import check_folder
@@ -44,11 +44,12 @@ def sensors(model: str, out: Path | None, store: str | None, output: str) -> Non
 
         write_plan(out, plan)
     if output == "json":
-        click.echo(json.dumps(plan.summary(), indent=2))
+        say_json(plan.summary())
         return
 
     from dynst_platform.commands.sensors.table import print_plan
 
     print_plan(plan)
     if out is not None:
-        click.echo(f"\nPlan written to {out}")
+        say()
+        say(f"Plan written to {out}")

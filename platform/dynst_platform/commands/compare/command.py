@@ -80,12 +80,13 @@ def _write(found: "Compared", output: str) -> None:
 
     import pandas as pd
 
+    from dynst_platform.csv_files import write_csv
     from dynst_platform.terminal.lines import say_json
 
     if output == "json":
         say_json({"experiment": found.experiment, "runs": found.rows})
     else:
-        pd.DataFrame(found.rows).to_csv(sys.stdout, index=False)
+        write_csv(sys.stdout, pd.DataFrame(found.rows))
 
 
 def _print(found: "Compared") -> None:

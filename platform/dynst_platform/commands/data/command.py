@@ -56,11 +56,12 @@ def describe(store: str, picture: Path | None) -> None:
         check_folder(picture)
     opened = print_store(store)
     if picture is not None:
+        from dynst_platform.plots.figures import drawn
         from dynst_platform.plots.masks import draw_store
 
-        draw_store(picture, opened)
+        found = drawn(picture, lambda: draw_store(picture, opened))
         say()
-        say(f"Picture      {picture}")
+        say(f"Picture      {found}")
 
 
 @data.command()

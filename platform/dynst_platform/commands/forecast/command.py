@@ -37,6 +37,7 @@ def forecast(model: str, store: str, out: Path | None) -> None:
         check_folder(out)
 
     from dynst_platform.commands.forecast import workflow as use_case
+    from dynst_platform.csv_files import write_csv
 
     found = use_case.forecast(model, store)
     if found.absent:
@@ -53,10 +54,10 @@ def forecast(model: str, store: str, out: Path | None) -> None:
             err=True,
         )
     if out is None:
-        found.table.to_csv(sys.stdout, index=False)
+        write_csv(sys.stdout, found.table)
         return
     if out.suffix == ".csv":
-        found.table.to_csv(out, index=False)
+        write_csv(out, found.table)
     else:
         found.table.to_parquet(out, index=False)
     say(

@@ -11,7 +11,7 @@ from dynst.data.spreadsheet_cells import guarded
 
 __all__ = ["write_csv"]
 
-OTHER_SEPARATORS = re.compile(r"[;\t]")  # by which some spreadsheets would cut a cell
+OTHER_SEPARATORS = re.compile(r"[;\t\r\n]")  # by which a spreadsheet would cut a cell
 
 
 def write_csv(target: Path | TextIO, table: pd.DataFrame) -> None:

@@ -27,6 +27,7 @@ from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import Evaluation, evaluate, prepare, save_arm, time_inference
 from dynst.models.artifact import artifact_digest
 from dynst.training.checkpoint_store import Checkpoints
+from dynst_platform.config.credentials import redacted
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sensor_choice import read_choice
@@ -83,7 +84,7 @@ def checkpoints_of(job: JobSpec, store: SensorStore, folder: Path) -> Checkpoint
 def _upgraded(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     """What an earlier DynST wrote, with today's names, and defaults for what it did not know."""
     try:
-        job = JobSpec.model_validate({key: spec[key] for key in spec if key != DIGEST})
+        job = JobSpec.model_validate(redacted({key: spec[key] for key in spec if key != DIGEST}))
     except ValidationError:  # the difference will be named
         return spec
     return _spec_of(job) | {DIGEST: spec.get(DIGEST)}

@@ -81,6 +81,15 @@ class ReportTracker(Tracker):
         """Take note of a report that MLflow has already."""
         self._totals = self._totals.and_(report)
 
+    def leave_out(self, report: Report, number: int) -> None:
+        """Note in the arm's run that a report was left out; a run without its end has failed."""
+        self.recall(report)
+        run_id = self.start(report.arm, report.arm_kind, report.time)
+        with as_tracking_error(self.uri):
+            self._client.set_tag(run_id, f"dynst.left_out.{number}", report.kind)
+        if isinstance(report, ArmReport):
+            self.end(run_id, "FAILED", f"report {number}, its end, was left out", report.time)
+
     def on_report(self, report: Report) -> None:
         """Write an epoch, or the end of an arm, at the time that the report carries.
 

@@ -1,11 +1,12 @@
 """The model that MLflow loads: models-from-code, so that no pickle is needed.
 
-Input is a table with one row a step: a ``time`` column and one column for each active sensor
-(``sensor/channel`` where there are several channels, as in patches of a grid: ``r2c5/slp[0,1]``;
-``time/channel`` for a sensor called ``time``), in any order. ``time`` holds datetimes, or texts as ``dynst forecast`` prints them, with their
-offset where the zone of the model's times is known; steps that are left out are missing. The last
-``window`` steps are read. Output has one row a forecast step and one column for each location of
-the network, the switched-off ones included.
+Input is a table with one row a step: a ``time`` column and one column for each active sensor, in
+any order. It is called as the sensor; ``sensor/channel`` where there are several channels, as in
+patches of a grid (``r2c5/slp[0,1]``); ``time/channel`` for a sensor called ``time``. ``time`` holds
+datetimes, or texts as ``dynst forecast`` prints them, with their offset where the zone of the
+model's times is known; steps that are left out are missing. The last ``window`` steps are read.
+Output has one row a forecast step and one column for each location of the network, the switched-off
+ones included.
 """
 
 from pathlib import Path

@@ -4,15 +4,19 @@ every medium that shows them.
 
 import csv
 import io
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 from mlflow.utils.validation import _validate_metric_name
 
 from dynst.data.edges import Edges
@@ -22,7 +26,11 @@ from dynst.data.spreadsheet_cells import guarded, unguarded
 from dynst.data.store import SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
 from dynst.models.columns import forecast_columns, output_columns, reading_columns
+from dynst_platform.commands.compare.command import compare
 from dynst_platform.commands.data.printing import print_store
+from dynst_platform.commands.train.table import print_table
+from dynst_platform.commands.train.workflow import Outcome, train
+from dynst_platform.config.locations import tracking_uri
 from dynst_platform.config.sensor_choice import read_choice
 from dynst_platform.csv_files import write_csv
 from dynst_platform.plots.errors import draw_errors_by_step
@@ -35,7 +43,12 @@ from dynst_platform.terminal.lines import pass_on, say
 from dynst_platform.terminal.screen import Screen, TextTable
 from dynst_platform.text import printable, printable_lines
 from dynst_platform.tracking.mlflow_texts import dataset_name, keys_for, quoted, runs_tagged
+from tests.conftest import with_tracking_store
+from tests.dynst_platform.commands.train.test_train import small_job
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"
+)
 NAMES = (
     "Quay St [north]",
     "[/h]",
@@ -72,14 +85,19 @@ ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_siz
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> SensorStore:
     """A network whose every name is one of these."""
-    ids = tuple(name.replace("\x00", "nul") for name in NAMES)
+    return write_hostile(tmp_path_factory.mktemp("hostile") / "store", NAMES, steps=60)
+
+
+def write_hostile(path: Path, names: tuple[str, ...], steps: int) -> SensorStore:
+    ids = tuple(name.replace("\x00", "nul") for name in names)
     rng = np.random.default_rng(0)
-    path = tmp_path_factory.mktemp("hostile") / "store"
     channels = [Channel(name=r"$\frac{$", unit="[/h]"), Channel(name="=1", unit="\x1b[2J")]
     origin = Origin(r"[/oops] $\x", attribution="\x1b]0;me\x07 [/]", positions="plane")
     sensors = Sensors(ids, rng.uniform(size=(len(ids), 2)))
     with StoreWriter(path, origin, channels, sensors, Edges.none()) as store:
-        store.append(3600 * np.arange(60), rng.normal(size=(60, len(ids), 2)).astype(np.float32))
+        store.append(
+            3600 * np.arange(steps), rng.normal(size=(steps, len(ids), 2)).astype(np.float32)
+        )
     return open_store(path)
 
 
@@ -296,3 +314,54 @@ def test_a_sensor_called_time_has_the_name_of_its_channel() -> None:
     assert output_columns(description) == ["time/flow", "north"]  # type: ignore[arg-type]
     taken = described(["time", "time/flow"], ["flow"], [0])
     assert reading_columns(taken) == ["time/flow", "time/flow (2)"]  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, tracking_template: Path) -> Iterator[Outcome]:
+    """A training on such a network, in MLflow."""
+    home = with_tracking_store(tmp_path_factory.mktemp("home"), tracking_template)
+    store = write_hostile(
+        home / "network", (*NAMES[:6], "time", "two\nlines", "-A", "مرحبا"), steps=600
+    )
+    few = {"epochs": 3, "steps_per_epoch": 2, "batch_size": 8}
+    data = {"store": str(store.path), "targets": list(store.channel_names)}
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        patch.setenv("DYNST_HOME", str(home))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        job = small_job(store, data=data, training=few, references={"random": 0})
+        yield train(job, store, lambda report: None)
+
+
+def test_a_training_ends_with_its_results_in_mlflow(
+    trained: Outcome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (trained.queued, trained.queued_note) == (0, "")
+    files = {file.path for file in MlflowClient(tracking_uri()).list_artifacts(trained.run_id)}
+    assert {"sensors.csv", "sensors.png", "errors_by_step.png", "job.yaml"} <= files
+    print_table(trained, by_step=True)
+    shown = capsys.readouterr().out
+    assert "Quay St [north]" in shown
+    assert "([/h]" in shown
+    assert "\x1b" not in shown
+
+
+def test_a_run_with_any_name_is_compared(trained: Outcome, tmp_path: Path) -> None:
+    client = MlflowClient(tracking_uri())
+    client.set_tag(trained.run_id, "mlflow.runName", "[/oops] =1+1")
+    page = tmp_path / "page.html"
+    done = CliRunner().invoke(compare, [trained.experiment, "--html", str(page)])
+    assert done.exit_code == 0, done.output
+    assert "[/oops]" in done.output
+    assert "[/oops]" in page.read_text(encoding="utf-8")
+
+
+def test_the_served_model_has_a_column_for_a_sensor_called_time(trained: Outcome) -> None:
+    import mlflow
+
+    mlflow.set_tracking_uri(tracking_uri())
+    model = mlflow.pyfunc.load_model(f"runs:/{trained.run_id}/model")
+    forecast = model.predict(model.input_example)
+    assert list(forecast.columns).count("time") == 1
+    assert {r"time/$\frac{$", "time/=1"} <= set(forecast.columns)

@@ -4,6 +4,7 @@ every medium that shows them.
 
 import csv
 import io
+import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,7 @@ from dynst_platform.commands.train.workflow import Outcome, train
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.config.sensor_choice import read_choice
 from dynst_platform.csv_files import write_csv
+from dynst_platform.model_registry.runs import trainings_of
 from dynst_platform.plots.errors import draw_errors_by_step
 from dynst_platform.plots.figures import drawn
 from dynst_platform.plots.html_report import Section, write_html
@@ -40,6 +42,7 @@ from dynst_platform.plots.mask_history import draw_mask_history
 from dynst_platform.plots.masks import draw_mask
 from dynst_platform.plots.stores import draw_store
 from dynst_platform.terminal.lines import pass_on, say
+from dynst_platform.terminal.output import print_result
 from dynst_platform.terminal.screen import Screen, TextTable
 from dynst_platform.text import printable, printable_lines
 from dynst_platform.tracking.mlflow_texts import dataset_name, keys_for, quoted, runs_tagged
@@ -365,3 +368,30 @@ def test_the_served_model_has_a_column_for_a_sensor_called_time(trained: Outcome
     forecast = model.predict(model.input_example)
     assert list(forecast.columns).count("time") == 1
     assert {r"time/$\frac{$", "time/=1"} <= set(forecast.columns)
+
+
+def test_a_result_that_no_table_can_show_is_printed_as_json(
+    trained: Outcome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: Outcome) -> None:
+        raise ValueError("no such style")
+
+    print_result(trained, "table", broken)
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["run_id"] == trained.run_id
+    assert shown.err == "the table cannot be shown (no such style); as JSON it is:\n"
+
+
+def test_a_run_whose_tags_were_changed_is_named_and_the_others_are_compared(
+    trained: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = MlflowClient(tracking_uri())
+    experiment = client.get_experiment_by_name(trained.experiment)
+    tags = {"dynst.kind": "learned", "dynst.job": "x", "dynst.promotion": "no JSON"}
+    foreign = client.create_run(experiment.experiment_id, tags=tags).info.run_id
+    said: list[str] = []
+    monkeypatch.setattr("dynst_platform.model_registry.runs.notice", said.append)
+    found = trainings_of(client, tracking_uri(), trained.experiment)
+    client.delete_run(foreign)
+    assert trained.run_id in {training.run_id for training in found}
+    assert [f"run {foreign} is left out" in text for text in said] == [True]

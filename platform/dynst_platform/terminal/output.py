@@ -2,17 +2,22 @@
 again.
 """
 
+import logging
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from dynst.errors import in_one_line
 from dynst_platform.config.values import Overrides
-from dynst_platform.terminal.lines import say_json
+from dynst_platform.terminal.lines import say, say_json
 from dynst_platform.terminal.screen import Screen
 
-__all__ = ["check_folder", "print_json", "print_places", "settings_of"]
+__all__ = ["check_folder", "print_json", "print_places", "print_result", "settings_of"]
+
+logger = logging.getLogger(__name__)
 
 
 def check_folder(path: Path) -> None:
@@ -26,6 +31,21 @@ def check_folder(path: Path) -> None:
 def print_json(outcome: Any) -> None:
     """``outcome`` is a dataclass of plain data."""
     say_json(asdict(outcome))
+
+
+def print_result(outcome: Any, output: str, show: Callable[[Any], None]) -> None:
+    """As ``json``, or as ``show`` does; what a finished job found is printed even where that
+    fails.
+    """
+    if output != "json":
+        try:
+            return show(outcome)
+        except OSError:
+            raise
+        except Exception as error:
+            logger.warning("a result was not shown as a table", exc_info=error)
+            say(f"the table cannot be shown ({in_one_line(error)}); as JSON it is:", err=True)
+    return print_json(outcome)
 
 
 def print_places(

@@ -4,15 +4,10 @@ cannot be used.
 
 import re
 
+from dynst.storage.credentials import without_credentials
+
 __all__ = ["has_credentials", "is_remote", "problem_with", "without_credentials"]
 
-# a slash may stand in a password; before one, digits are a port in addresses of servers alone
-USERINFO = re.compile(
-    r"""(?<=://)(?:(?<!http://)(?<!https://)(?<!tcp://)[^\s/@:'"]*:[^\s'"]*|[^\s/'"]*|[^\s/@:'"]*:(?!\d+/)[^\s@'"]*)@"""
-)
-PARAMETER = re.compile(
-    r"""([?&][^=&\s]*(?:password|secret|token|signature|sig)=)[^&\s'"]*""", re.IGNORECASE
-)
 PROBLEMS = {  # what Arrow, MLflow's clients and the system say of it, and our words with the remedy
     r"bucket.* (not found|does not exist)|NO_?SUCH_?BUCKET": "there is no such bucket; create it, "
     "or name another",
@@ -37,13 +32,6 @@ def is_remote(name: str) -> bool:
 
 def has_credentials(address: str) -> bool:
     return without_credentials(address) != address
-
-
-def without_credentials(text: str) -> str:
-    """The text, an error's perhaps, with ``user:password@`` and ``?password=`` of every address in
-    it left out.
-    """
-    return PARAMETER.sub(r"\1…", USERINFO.sub("", text))
 
 
 def problem_with(error: BaseException) -> str:

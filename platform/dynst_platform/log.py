@@ -16,6 +16,7 @@ from typing import TextIO
 from dynst.errors import ConfigError
 from dynst.notices import NOTICES, notice
 from dynst.storage.addresses import without_credentials
+from dynst_platform.text import printable, printable_lines
 
 __all__ = ["LOGS", "configure_log", "log_of_run", "quiet_libraries"]
 
@@ -91,7 +92,7 @@ def _show_notices() -> None:
     for handler in logger.handlers[:]:
         logger.removeHandler(handler)
     screen = _Screen()
-    screen.setFormatter(logging.Formatter("dynst: %(message)s"))
+    screen.setFormatter(_Formatter("dynst: %(message)s"))
     logger.addHandler(screen)
 
 
@@ -130,10 +131,18 @@ def _wanted(level: int, record: logging.LogRecord) -> bool:
 
 
 class _Formatter(logging.Formatter):
-    """Without the credentials that an address may hold, whoever wrote the line."""
+    """Without the credentials that an address may hold, whoever wrote the line.
+
+    No name in a line of ours begins another one, or steers a terminal.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        return without_credentials(super().format(record))
+        return printable_lines(without_credentials(super().format(record)))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        if record.name.split(".")[0] in OURS:
+            record.message = printable(record.message)
+        return super().formatMessage(record)
 
 
 class _Screen(logging.StreamHandler[TextIO]):

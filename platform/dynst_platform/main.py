@@ -1,6 +1,8 @@
 """The root command, and what every command has in common: how errors end."""
 
 import sys
+from io import StringIO, TextIOWrapper
+from traceback import format_exc
 
 import click
 
@@ -26,6 +28,7 @@ from dynst_platform.commands.ui import ui
 from dynst_platform.errors import RefusedError, RunError
 from dynst_platform.log import configure_log
 from dynst_platform.terminal.log_options import with_log_options
+from dynst_platform.text import printable, printable_lines
 
 __all__ = ["main"]
 
@@ -65,10 +68,15 @@ def main() -> None:
     trusted, was refused, 130 stopped from the keyboard.
     """
     configure_log()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal may lack the signs of a text
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        usage = StringIO()
+        error.show(usage)
+        click.echo(printable_lines(without_credentials(usage.getvalue())), err=True, nl=False)
         sys.exit(2)
     except DynstError as error:
         _end(error, f"{error}", 2)
@@ -78,6 +86,9 @@ def main() -> None:
         _end(error, f"{error}", 3)
     except (KeyboardInterrupt, click.Abort) as error:
         _end(error, "stopped", 130)
+    except Exception:
+        click.echo(printable_lines(without_credentials(format_exc())), err=True, nl=False)
+        sys.exit(1)
 
 
 def _end(error: BaseException, sentence: str, code: int) -> None:
@@ -87,8 +98,13 @@ def _end(error: BaseException, sentence: str, code: int) -> None:
     """
     notes = [note for known in (error, error.__cause__) for note in getattr(known, "__notes__", ())]
     for line in (sentence, *notes):
-        click.echo(f"dynst: {without_credentials(line)}", err=True)
+        click.echo(f"dynst: {_shown(line)}", err=True)
     sys.exit(code)
+
+
+def _shown(text: str) -> str:
+    """Without credentials, and on one line whatever a name in it holds."""
+    return printable(without_credentials(text))
 
 
 if __name__ == "__main__":

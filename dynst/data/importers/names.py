@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from dynst.data.importers.report import Finding, assumed, known
+from dynst.data.spreadsheet_cells import unguarded
 from dynst.wording import counted
 
 __all__ = ["NameMatch", "SensorNames", "counted", "likely_name", "listed", "tidy"]
@@ -122,8 +123,10 @@ class SensorNames:
 
 
 def tidy(name: str) -> str:
-    """A name without blanks around it, composed, and a whole number without its ".0"."""
-    text = " ".join(unicodedata.normalize("NFC", name).split())
+    """A name without blanks around it, composed, without a spreadsheet's apostrophe, and a whole
+    number without its ".0".
+    """
+    text = " ".join(unicodedata.normalize("NFC", unguarded(name)).split())
     if WHOLE_NUMBER.fullmatch(text):
         number = float(text)
         if number.is_integer() and abs(number) < EXACT_LIMIT:

@@ -2,6 +2,8 @@
 
 import click
 
+from dynst_platform.terminal.lines import say, say_json
+
 __all__ = ["registry"]
 
 
@@ -21,7 +23,6 @@ def registry() -> None:
 )
 def history(name: str, output: str) -> None:
     """Every move of the champion of NAME."""
-    import json
     from dataclasses import asdict
 
     from dynst_platform.config.locations import tracking_uri
@@ -32,12 +33,13 @@ def history(name: str, output: str) -> None:
     with as_tracking_error(tracking_uri()):
         events = history_of(client_of(tracking_uri()), name)
     if output == "json":
-        click.echo(json.dumps([asdict(event) for event in events], indent=2))
+        say_json([asdict(event) for event in events])
         return
     for event in events:
         before = "" if event.before is None else f", before it {event.before}"
-        click.echo(f"{event.at}  {event.what}: version {event.version}{before}, by {event.by}")
-        click.echo("".join(f"    {reason}\n" for reason in event.why.split("; ")), nl=False)
+        say(f"{event.at}  {event.what}: version {event.version}{before}, by {event.by}")
+        for reason in event.why.split("; "):
+            say(f"    {reason}")
 
 
 @registry.command()
@@ -51,4 +53,4 @@ def unlock(name: str) -> None:
 
     with as_tracking_error(tracking_uri()):
         versions.unlock(client_of(tracking_uri()), name)
-    click.echo(f"'{name}' is free.")
+    say(f"'{name}' is free.")

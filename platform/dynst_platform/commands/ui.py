@@ -2,6 +2,8 @@
 
 import click
 
+from dynst_platform.terminal.lines import say
+
 __all__ = ["ui"]
 
 
@@ -27,7 +29,7 @@ def ui(port: int) -> None:
             f"no runs in {uri}, which does not exist; train a job first, or set DYNST_HOME to "
             f"where yours are"
         )
-    click.echo(f"MLflow UI: http://127.0.0.1:{port}  (Ctrl-C stops it)", err=True)
+    say(f"MLflow UI: http://127.0.0.1:{port}  (Ctrl-C stops it)", err=True)
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += [
         "--host",

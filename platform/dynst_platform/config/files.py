@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from dynst.errors import ConfigError, in_one_line
+from dynst_platform.config.credentials import redacted
 from dynst_platform.config.documents import (
     MOST_LEVELS,
     parse_yaml,
@@ -43,18 +44,26 @@ Spec = TypeVar("Spec", bound=BaseModel)
 MOST_SHOWN = 20  # files named in a message
 
 
-def load_job(path: Path, assignments: Iterable[str] = (), model: Document | None = None) -> JobSpec:
+def load_job(
+    path: Path,
+    assignments: Iterable[str] = (),
+    model: Document | None = None,
+    recorded: bool = False,
+) -> JobSpec:
     """Read a job file and apply ``key.path=value`` assignments.
 
     Args:
         path: of the file.
         assignments: as they stand on a command line.
         model: settings in place of all that the file has for the model.
+        recorded: whether it is a run's own copy, whose credentials are left out and not refused:
+            an earlier DynST has written some down.
 
     Raises:
         ConfigError: the file is absent, no YAML mapping, or breaks the job's schema.
     """
     document = _mapping(path, "job") | ({} if model is None else {"model": model})
+    document = redacted(document) if recorded else document
     return check_job(_assigned(document, assignments), where=str(path))
 
 

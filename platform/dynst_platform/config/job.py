@@ -23,8 +23,9 @@ from dynst.experiment.config import Targets
 from dynst.models.factory import ModelConfig
 from dynst.selection.search import SearchConfig
 from dynst.sparsity.config import CriterionName, SchemeName, SparsityConfig
-from dynst.storage.addresses import has_credentials, is_remote
+from dynst.storage.addresses import is_remote
 from dynst.training.config import Recipe
+from dynst_platform.config.credentials import refuse_credentials
 
 __all__ = [
     "AblationSpec",
@@ -286,20 +287,10 @@ class JobSpec(Spec):
     promotion: PromotionSpec = PromotionSpec()
     cluster: ClusterSpec = ClusterSpec()
 
-    @model_validator(mode="after")
-    def _without_credentials(self) -> "JobSpec":
-        """A job is written down in many places. The sentence does not repeat what it found."""
-        for key, address in (
-            ("data.store", self.data.store),
-            ("cluster.checkpoints", self.cluster.checkpoints),
-        ):
-            if has_credentials(address or ""):
-                raise ValueError(
-                    f"{key} must be an address without credentials, but has some; take them out "
-                    f"and give them in the environment, "
-                    "for s3:// as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-                )
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _without_credentials(cls, document: Any) -> Any:
+        return refuse_credentials(document)
 
     @model_validator(mode="after")
     def _settings_agree(self) -> "JobSpec":

@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from dynst.storage.addresses import is_remote, without_credentials
+from dynst.errors import ConfigError
+from dynst.storage.addresses import has_credentials, is_remote, without_credentials
 
 __all__ = ["artifact_root", "home", "shown", "shown_tracking_uri", "tracking_uri"]
 
@@ -32,8 +33,16 @@ def shown_tracking_uri() -> str:
 def artifact_root() -> str | None:
     """Where a new experiment's artifacts go: ``$DYNST_ARTIFACTS``, else the home folder or, with a
     server, where that likes.
+
+    Raises:
+        ConfigError: the address holds credentials.
     """
     given = os.environ.get("DYNST_ARTIFACTS")
+    if given and has_credentials(given):
+        raise ConfigError(
+            "DYNST_ARTIFACTS must be an address without credentials, since MLflow keeps it, but "
+            "has some; give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
     if given:
         return (
             given.rstrip("/") if is_remote(given) else Path(given).expanduser().resolve().as_uri()

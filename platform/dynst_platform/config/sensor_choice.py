@@ -2,12 +2,14 @@
 
 import csv
 import io
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from dynst.data.spreadsheet_cells import unguarded
 from dynst.errors import ConfigError
 from dynst_platform.config.documents import short
 
@@ -21,7 +23,8 @@ def read_choice(path: str, ids: tuple[str, ...]) -> Tensor:
     """``[S]`` bool from a CSV with a column ``sensor`` (or ``id``) of the sensors to keep, as
     ``sensors.csv`` of a run.
 
-    Where a column ``active`` is there too, rows that say false are off.
+    Where a column ``active`` is there too, rows that say false are off. An id may stand behind the
+    apostrophe that keeps spreadsheets from running it.
 
     Raises:
         ConfigError: the file is absent or names no sensor, or one that the store does not have.
@@ -43,10 +46,12 @@ def read_choice(path: str, ids: tuple[str, ...]) -> Tensor:
             f"the choice in {path} must be a CSV with a column sensor, one row a sensor, but has "
             f"none; add it"
         )
-    kept = [
-        row[column] for row in rows if str(row.get("active", "true")).strip().lower() not in OFF
-    ]
     place = {name: index for index, name in enumerate(ids)}
+    kept = [
+        _id_in(row[column], place)
+        for row in rows
+        if str(row.get("active", "true")).strip().lower() not in OFF
+    ]
     for name in kept:
         if name not in place:
             near = get_close_matches(short(str(name)), ids, n=1, cutoff=0.4)
@@ -60,3 +65,8 @@ def read_choice(path: str, ids: tuple[str, ...]) -> Tensor:
     active = torch.zeros(len(ids), dtype=torch.bool)
     active[[place[name] for name in kept]] = True
     return active
+
+
+def _id_in(cell: str, known: Mapping[str, int]) -> str:
+    """Of the cell as we write it; a file of another program may have the id itself."""
+    return cell if unguarded(str(cell)) not in known and cell in known else unguarded(str(cell))

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_v
 
 from dynst.bounds import FewOrNone, Magnitude, Number, Positive, Seed, Span, Text, WholeNumber
 from dynst.sparsity.config import todays_scheme
+from dynst_platform.config.credentials import refuse_credentials
 from dynst_platform.config.job import MOST_ENTRIES, Name, Once, Seeds, Spec
 from dynst_platform.config.values import Document, Overrides
 
@@ -176,6 +177,11 @@ class SweepSpec(Spec):
         description="the chosen trial has most sensors off at no more than this share over dense",
     )
     seed: Seed = Field(0, description="of the searcher")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_credentials(cls, document: Any) -> Any:
+        return refuse_credentials(document)
 
     @field_validator("space", mode="after")
     @classmethod

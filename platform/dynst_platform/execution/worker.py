@@ -27,6 +27,7 @@ from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import Evaluation, evaluate, prepare, save_arm, time_inference
 from dynst.models.artifact import artifact_digest
 from dynst.training.checkpoint_store import Checkpoints
+from dynst_platform.config.credentials import redacted
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sensor_choice import read_choice
@@ -88,7 +89,7 @@ def _upgraded(spec: Mapping[str, Any], store: SensorStore) -> Mapping[str, Any]:
     """
     held = {DIGEST: spec.get(DIGEST), DECISIONS: spec.get(DECISIONS, "")}
     try:
-        job = JobSpec.model_validate({key: spec[key] for key in spec if key not in held})
+        job = JobSpec.model_validate(redacted({key: spec[key] for key in spec if key not in held}))
     except ValidationError:  # the difference will be named
         return spec
     if DECISIONS not in spec and store.has_content(str(spec.get(DIGEST))):

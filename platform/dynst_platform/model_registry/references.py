@@ -195,7 +195,8 @@ def _checked(root: Path, model: LoggedModel) -> Path:
 
 def _job(file: Path, artifact: Artifact) -> JobSpec:
     """The job of its training, with the model's own description: what a job names is imported."""
-    return load_job(file, model=artifact.description.model.model_dump(mode="json"))
+    model = artifact.description.model.model_dump(mode="json")
+    return load_job(file, model=model, recorded=True)
 
 
 def store_that_fits(fetched: Fetched, name: str | None) -> SensorStore:

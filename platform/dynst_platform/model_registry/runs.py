@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from dynst.errors import ConfigError
+from dynst.errors import ConfigError, in_one_line
+from dynst.notices import notice
 from dynst.sparsity.config import OLD_SCHEMES
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.job import PromotionSpec
@@ -104,11 +105,24 @@ def trainings_of(client: MlflowClient, uri: str, name: str) -> list[Training]:
             if run.data.tags.get("dynst.kind") in (*SPARSE, *OTHERS)
         ]
     dense = {
-        run.data.tags["dynst.job"]: run.data.metrics["dense/mae_all"]
+        str(run.data.tags.get("dynst.job")): run.data.metrics["dense/mae_all"]
         for run in runs
         if "dense/mae_all" in run.data.metrics
     }
-    return [_training(run, dense) for run in runs]
+    found = (_training_or_notice(run, dense) for run in runs)
+    return [training for training in found if training is not None]
+
+
+def _training_or_notice(run: Run, dense: dict[str, float]) -> Training | None:
+    """None for a run whose tags or parameters were changed so that they cannot be read: anybody
+    may edit them in MLflow, and the others are there all the same.
+    """
+    try:
+        return _training(run, dense)
+    except (KeyError, ValueError, TypeError) as error:
+        reason = f"{type(error).__name__}: {in_one_line(error)}"
+        notice(f"run {run.info.run_id} is left out, since its tags cannot be read ({reason})")
+        return None
 
 
 def _pages(client: MlflowClient, experiment: str) -> Iterator[Run]:
@@ -131,7 +145,7 @@ def _training(run: Run, dense: dict[str, float]) -> Training:
     models = run.outputs.model_outputs if run.outputs else []
     return Training(
         run_id=run.info.run_id,
-        name=run.info.run_name,
+        name=str(run.info.run_name),
         kind=tags["dynst.kind"],
         status=run.info.status,
         started=datetime.fromtimestamp(run.info.start_time / 1000, UTC).isoformat(

@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from dynst_platform.plots.figures import label, plain_texts
+
 __all__ = ["draw_errors_by_step"]
 
 STYLES: dict[str, dict[str, Any]] = {
@@ -47,6 +49,7 @@ MAX_CHANNELS = 6
 GROUPS = {"all": "ALL locations", "inactive": "INACTIVE locations"}
 
 
+@plain_texts
 def draw_errors_by_step(path: Path, table: pd.DataFrame, units: dict[str, str]) -> None:
     """Write a PNG: mean absolute error against the step ahead, a row of panels for each target
     channel (the first six of many).
@@ -66,8 +69,12 @@ def draw_errors_by_step(path: Path, table: pd.DataFrame, units: dict[str, str]) 
         for axes, group in zip(row, groups, strict=True):
             of_panel = table[(table["channel"] == channel) & (table["group"] == group)]
             _draw(axes, of_panel.pivot_table(index="step", columns="forecaster", values="mae"))
-            axes.set_title(GROUPS[group] + (f", {channel}" if len(units) > 1 else ""), fontsize=11)
-            axes.set_ylabel(f"mean absolute error ({unit})" if unit else "mean absolute error")
+            axes.set_title(
+                GROUPS[group] + (f", {label(channel)}" if len(units) > 1 else ""), fontsize=11
+            )
+            axes.set_ylabel(
+                f"mean absolute error ({label(unit)})" if unit else "mean absolute error"
+            )
             axes.set_xlabel(_steps_label(table))
     figure.savefig(path, dpi=110)
 
@@ -81,7 +88,7 @@ def _draw(axes: Axes, errors: pd.DataFrame) -> None:
     for name, style in (
         STYLES
         | {
-            str(other): {"label": str(other).replace("_", " "), "linewidth": 1.2}
+            str(other): {"label": label(str(other).replace("_", " ")), "linewidth": 1.2}
             for other in others
         }
     ).items():

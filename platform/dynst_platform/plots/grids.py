@@ -15,6 +15,7 @@ from dynst.data.manifest import Patching
 from dynst.data.patches import cells_of, to_frames
 from dynst.data.store import SensorStore
 from dynst_platform.plots.dots import IMPORTANCE
+from dynst_platform.plots.figures import plain_texts, title_text
 from dynst_platform.plots.grid_view import GridView, grid_view
 
 __all__ = ["draw_cells", "draw_grid_map", "frame"]
@@ -25,6 +26,7 @@ SLIM = 0.05  # height over width, or width over height, from which a true scale 
 MAX_HATCHED = 2000  # patches; finer ones are distinguished by colour alone
 
 
+@plain_texts
 def draw_grid_map(
     path: Path, store: SensorStore, active: np.ndarray, importance: np.ndarray, title: str
 ) -> None:
@@ -46,7 +48,7 @@ def draw_grid_map(
         _hatch(axes, view.corners, off)
         _outline(axes, view.corners, owner)
     frame(axes, view)
-    axes.set_title(title, fontsize=11)
+    axes.set_title(title_text(title), fontsize=11)
     signs = [Patch(facecolor="white", edgecolor=OFF, hatch="////", label="off")]
     if blank.any():
         signs.append(Patch(facecolor=NO_DATA, label="never observed"))

@@ -3,15 +3,20 @@
 It opens without a network.
 """
 
+import shlex
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
-__all__ = ["Section", "write_html"]
+from dynst_platform.plots.figures import drawn
+from dynst_platform.text import printable
+
+__all__ = ["Section", "command_line", "picture_of", "write_html"]
 
 
 @dataclass(frozen=True)
@@ -20,12 +25,12 @@ class Section:
     text: str = ""
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[Any]] = ()
-    picture: bytes | None = None  # PNG
+    picture: bytes | str | None = None  # PNG, or a note why there is none
     commands: Sequence[str] = ()
 
     @property
     def picture_data(self) -> str:
-        return "" if self.picture is None else b64encode(self.picture).decode("ascii")
+        return b64encode(self.picture).decode("ascii") if isinstance(self.picture, bytes) else ""
 
 
 def write_html(path: Path, title: str, sections: Sequence[Section]) -> None:
@@ -34,12 +39,30 @@ def write_html(path: Path, title: str, sections: Sequence[Section]) -> None:
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_one_line,
     )
     environment.filters["figure"] = _figure
     path.write_text(
         environment.get_template("report.html").render(title=title, sections=sections),
         encoding="utf-8",
     )
+
+
+def picture_of(draw: Callable[[Path], None]) -> bytes | str:
+    """What ``draw`` writes to a path, or a note."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "picture.png"
+        found = drawn(path, lambda: draw(path))
+        return found.read_bytes() if found == path else found.read_text(encoding="utf-8")
+
+
+def command_line(*words: str) -> str:
+    """Words as a shell takes them, whatever they hold."""
+    return shlex.join(words)
+
+
+def _one_line(value: Any) -> Any:
+    return printable(value) if type(value) is str else value
 
 
 def _figure(value: Any) -> str:

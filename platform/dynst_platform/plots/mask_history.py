@@ -7,6 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from dynst_platform.plots.figures import label, plain_texts
+
 __all__ = ["draw_mask_history"]
 
 MAX_NAMES, MAX_TICKS = 45, 16
@@ -17,6 +19,7 @@ ROBUST = (
 OFF, BAR = "#ececec", "#4c78a8"
 
 
+@plain_texts
 def draw_mask_history(
     path: Path,
     names: tuple[str, ...],
@@ -54,7 +57,7 @@ def draw_mask_history(
     )
     heat.set_yticks(
         np.arange(len(names)) if named else [],
-        [names[row] for row in order] if named else [],
+        [label(names[row]) for row in order] if named else [],
         fontsize=8,
     )
     if not named:

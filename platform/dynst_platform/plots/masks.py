@@ -10,6 +10,7 @@ from matplotlib.patheffects import withStroke
 from dynst.data.sensor_table import Sensors
 from dynst.data.store import SensorStore
 from dynst_platform.plots.dots import IMPORTANCE, lattice, scale
+from dynst_platform.plots.figures import label, plain_texts, title_text
 from dynst_platform.plots.grids import draw_grid_map
 from dynst_platform.plots.stores import draw_store
 
@@ -20,6 +21,7 @@ OFF = "#c1272d"
 HALO = [withStroke(linewidth=2, foreground="white")]
 
 
+@plain_texts
 def draw_sensor_map(
     path: Path,
     sensors: Sensors,
@@ -62,7 +64,7 @@ def draw_sensor_map(
         label="off",
         zorder=3,
     )
-    axes.set_title(title, fontsize=11)
+    axes.set_title(title_text(title), fontsize=11)
     axes.legend(loc="best" if named else "lower left", framealpha=0.9)
     axes.margins(0.08)
     scale(axes, sensors, lonlat=lonlat)
@@ -101,7 +103,7 @@ def _number(axes: Axes, places: np.ndarray, active: np.ndarray) -> None:
 def _list_names(axes: Axes, sensors: Sensors, active: np.ndarray) -> None:
     axes.set_axis_off()
     for row, (name, on) in enumerate(zip(sensors.ids, active, strict=True)):
-        text = f"{row + 1})  {name}" + ("" if on else "  (off)")
+        text = f"{row + 1})  {label(name)}" + ("" if on else "  (off)")
         height = 1 - (row + 0.5) / len(sensors)
         axes.text(
             0,

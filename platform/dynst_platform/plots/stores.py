@@ -11,6 +11,7 @@ from matplotlib.patheffects import withStroke
 
 from dynst.data.store import SensorStore
 from dynst_platform.plots.dots import lattice, scale
+from dynst_platform.plots.figures import label, plain_texts, title_text
 from dynst_platform.plots.grid_view import grid_view
 from dynst_platform.plots.grids import draw_cells, frame
 from dynst_platform.plots.time_axes import label_times, times_on_axis
@@ -23,6 +24,7 @@ SHOWN_STEPS, SHOWN_SERIES, AVERAGED_STEPS = 2000, 4, 200
 MAX_VALUES = 2**25  # that one panel reads
 
 
+@plain_texts
 def draw_store(path: Path, store: SensorStore) -> None:
     """Write a PNG: a map, or the grid, beside the first steps of a few sensors and the share of
     missing readings.
@@ -32,14 +34,14 @@ def draw_store(path: Path, store: SensorStore) -> None:
     _draw_means(axes["places"], store)
     _draw_series(axes["series"], store)
     _draw_missing(axes["missing"], store)
-    figure.suptitle(store.manifest.name)
+    figure.suptitle(title_text(store.manifest.name))
     figure.savefig(path, dpi=100)
 
 
 def _draw_means(axes: Axes, store: SensorStore) -> None:
     manifest = store.manifest
     channel, mean = manifest.channels[0], _means(store)
-    label = f"mean {channel.name} {channel.unit}".rstrip()
+    quantity = label(f"mean {channel.name} {channel.unit}".rstrip())
     if manifest.grid is not None and manifest.layout is not None:
         view = grid_view(store, manifest.layout)
         grid = manifest.grid
@@ -60,7 +62,7 @@ def _draw_means(axes: Axes, store: SensorStore) -> None:
         scale(axes, store.sensors, lonlat=manifest.positions == "lonlat")
         if len(places) <= NAMED:
             _name(axes, places, store.sensors.ids)
-    axes.figure.colorbar(image, ax=axes, label=label, location="bottom", shrink=0.8)
+    axes.figure.colorbar(image, ax=axes, label=quantity, location="bottom", shrink=0.8)
 
 
 def _name(axes: Axes, places: np.ndarray, ids: Sequence[str]) -> None:
@@ -69,7 +71,7 @@ def _name(axes: Axes, places: np.ndarray, ids: Sequence[str]) -> None:
     for member in np.unique(group):
         rows = np.flatnonzero(group == member)
         axes.annotate(
-            ", ".join(_short(ids[row]) for row in rows.tolist()),
+            label(", ".join(ids[row] for row in rows.tolist())),
             tuple(places[rows[0]]),
             xytext=(0, 7),
             textcoords="offset points",
@@ -104,16 +106,13 @@ def _draw_series(axes: Axes, store: SensorStore) -> None:
         values = np.where(
             readings.observed[rows, sensor, 0], readings.values[rows, sensor, 0], np.nan
         )
-        axes.plot(time, values, linewidth=0.8, label=_short(store.sensors.ids[sensor]))
-    axes.set_ylabel(f"{manifest.channels[0].name} {manifest.channels[0].unit}".rstrip())
+        axes.plot(time, values, linewidth=0.8, label=label(store.sensors.ids[sensor], MAX_NAME))
+    channel = manifest.channels[0]
+    axes.set_ylabel(label(f"{channel.name} {channel.unit}".rstrip()))
     names = axes.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False)
     names.set_in_layout(False)
     axes.set_title("the first steps of a few sensors", fontsize=10, pad=20)
     label_times(axes, manifest.clock)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 
 def _draw_missing(axes: Axes, store: SensorStore) -> None:

@@ -2,16 +2,8 @@
 
 from types import TracebackType
 
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-
-from dynst_platform.terminal.screen import progress_console
+from dynst_platform.terminal.screen import TaskID, new_bars, progress_screen
+from dynst_platform.text import printable
 
 __all__ = ["TaskProgress"]
 
@@ -21,16 +13,9 @@ class TaskProgress:
 
     def __init__(self, name: str, quiet: bool = False) -> None:
         self._name = name
-        self._console = progress_console(quiet)
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description:<28}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} tasks"),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
+        self._screen = progress_screen(quiet)
+        counts = "{task.completed:.0f}/{task.total:.0f} tasks"
+        self._progress = new_bars(self._screen, "{task.description:<28}", counts, time_left=True)
         self._bar: TaskID | None = None
 
     def __enter__(self) -> "TaskProgress":
@@ -47,11 +32,7 @@ class TaskProgress:
 
     def on_task(self, name: str, done: int, total: int) -> None:
         if self._bar is None:
-            self._bar = self._progress.add_task(name, total=total)
-        self._progress.update(self._bar, completed=done, description=name)
-        if not self._console.is_terminal:
-            self._console.print(
-                f"{self._name}: {name} done, {done} of {total} tasks",
-                highlight=False,
-                soft_wrap=True,
-            )
+            self._bar = self._progress.add_task(printable(name), total=total)
+        self._progress.update(self._bar, completed=done, description=printable(name))
+        if not self._screen.is_terminal:
+            self._screen.show(f"{self._name}: {name} done, {done} of {total} tasks")

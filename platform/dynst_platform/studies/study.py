@@ -19,6 +19,7 @@ from dynst_platform.config.locations import artifact_root, home, tracking_uri
 from dynst_platform.config.stores import first_unit, open_questions
 from dynst_platform.errors import RunError, TrackingError
 from dynst_platform.log import LOGS, log_of_run, quiet_libraries
+from dynst_platform.plots.figures import picture_or_note
 from dynst_platform.studies.references import reference_errors
 from dynst_platform.studies.tasks import Row, Task, TaskResult, run_tasks
 from dynst_platform.tracking.mlflow_runs import Tracker
@@ -171,7 +172,7 @@ def outcome_facts(
         "references": reference_errors(table),
         "artifacts": {
             "folder": str(folder),
-            "picture": str(folder / f"{kind}.png"),
+            "picture": str(picture_or_note(folder / f"{kind}.png")),
             "tracking_uri": without_credentials(tracker.uri),
         },
         "attribution": store.manifest.attribution,

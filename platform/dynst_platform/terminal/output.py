@@ -2,19 +2,29 @@
 again.
 """
 
-import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
 
+from dynst.errors import in_one_line
 from dynst_platform.config.values import Overrides
+from dynst_platform.terminal.lines import say, say_json
+from dynst_platform.terminal.screen import Screen
 
-__all__ = ["check_folder", "print_json", "print_open_questions", "print_places", "settings_of"]
+__all__ = [
+    "check_folder",
+    "print_json",
+    "print_open_questions",
+    "print_places",
+    "print_result",
+    "settings_of",
+]
+
+logger = logging.getLogger(__name__)
 
 
 def check_folder(path: Path) -> None:
@@ -27,27 +37,40 @@ def check_folder(path: Path) -> None:
 
 def print_json(outcome: Any) -> None:
     """``outcome`` is a dataclass of plain data."""
-    click.echo(json.dumps(asdict(outcome), indent=2))
+    say_json(asdict(outcome))
+
+
+def print_result(outcome: Any, output: str, show: Callable[[Any], None]) -> None:
+    """As ``json``, or as ``show`` does; what a finished job found is printed even where that
+    fails.
+    """
+    if output != "json":
+        try:
+            return show(outcome)
+        except OSError:
+            raise
+        except Exception as error:
+            logger.warning("a result was not shown as a table", exc_info=error)
+            say(f"the table cannot be shown ({in_one_line(error)}); as JSON it is:", err=True)
+    return print_json(outcome)
 
 
 def print_places(
-    console: Console, picture: str, run_id: str | None, experiment: str, attribution: str
+    screen: Screen, picture: str, run_id: str | None, experiment: str, attribution: str
 ) -> None:
     """The figure with its label, the MLflow run if there is one, and whom the data are owed to."""
-    console.print(f"\n{picture}", highlight=False, soft_wrap=True)
+    screen.show(picture, above=True)
     if run_id is not None:
         run = f"{run_id} in experiment '{experiment}'"
-        console.print(
-            f"MLflow run   {run}; open it with: dynst ui", highlight=False, soft_wrap=True
-        )
+        screen.show(f"MLflow run   {run}; open it with: dynst ui")
     if attribution:
-        console.print(f"[dim]Data: {attribution}[/]", highlight=False, soft_wrap=True)
+        screen.show(f"Data: {attribution}", style="dim")
 
 
-def print_open_questions(console: Console, texts: Sequence[str]) -> None:
+def print_open_questions(screen: Screen, texts: Sequence[str]) -> None:
     """What a result rests on though nobody has said that it is so: the last thing that is said."""
     for text in texts:
-        console.print(f"\n[bold yellow]?[/] {escape(text)}", highlight=False, soft_wrap=True)
+        screen.show(f" {text}", label="?", label_style="bold yellow", above=True)
 
 
 def settings_of(overrides: Overrides) -> str:

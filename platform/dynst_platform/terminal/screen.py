@@ -1,17 +1,113 @@
-"""Where progress is shown: standard error, drawn over in place only on a terminal."""
+"""What people see: lines and tables that show every text as it is, and progress on standard error,
+drawn over in place only on a terminal.
+"""
 
 import os
 import sys
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
 
-__all__ = ["progress_console"]
+from dynst_platform.text import printable
+
+__all__ = ["Group", "Live", "Screen", "TaskID", "TextTable", "new_bars", "progress_screen", "under"]
 
 
-def progress_console(quiet: bool = False) -> Console:
+class Screen(Console):
+    """Nothing in a text is markup, an emoji's code, or a control character."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def show(
+        self,
+        text: str,
+        *,
+        label: str = "",
+        style: str = "",
+        label_style: str = "bold",
+        above: bool = False,
+        fold: bool = False,
+    ) -> None:
+        """One paragraph.
+
+        Args:
+            text: of whatever origin.
+            label: what stands before it, in a style of its own.
+            style: of the text.
+            label_style: of the label.
+            above: whether an empty line comes first.
+            fold: whether it is broken at the width of the screen.
+        """
+        if above:
+            self.print()
+        self.print(plain(label, label_style) + plain(text, style), soft_wrap=not fold)
+
+    def table(self, table: "TextTable", above: bool = False) -> None:
+        """A table, and an empty line before it where there is one ``above``."""
+        if above:
+            self.print()
+        self.print(table)
+
+
+class TextTable(Table):
+    """A table whose title, caption and cells are texts of whatever origin.
+
+    The lines of a heading are given one by one.
+    """
+
+    def __init__(self, title: str = "", **options: Any) -> None:
+        super().__init__(title=plain(title) if title else None, title_justify="left", **options)
+
+    def caption_of(self, caption: str) -> None:
+        self.caption = plain(caption)
+
+    def column(self, *heading: str, **options: Any) -> None:
+        """Adds a column."""
+        self.add_column(Text("\n").join(map(plain, heading)), **options)
+
+    def row(self, *cells: str, style: str = "") -> None:
+        """Adds a row."""
+        self.add_row(*map(plain, cells), style=style)
+
+
+def plain(text: str, style: str = "") -> Text:
+    return Text(printable(text), style=style)
+
+
+def under(text: str, table: TextTable) -> Group:
+    """A table beneath a line, for a live display."""
+    return Group(plain(text), table)
+
+
+def progress_screen(quiet: bool = False) -> Screen:
     """Its ``is_terminal`` says whether bars can be drawn: not in a file, nor in a CI log that asks
     for colours, nor on a terminal that cannot move its cursor. Nothing is printed where
     ``quiet``.
     """
     watched = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
-    return Console(stderr=True, force_terminal=watched and not quiet, quiet=quiet)
+    return Screen(stderr=True, force_terminal=watched and not quiet, quiet=quiet)
+
+
+def new_bars(screen: Screen, before: str, behind: str, *, time_left: bool = False) -> Progress:
+    """Bars that are drawn on a terminal alone, with a template of text on either side."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn(before, markup=False),
+        BarColumn(bar_width=24),
+        TextColumn(behind, markup=False),
+        *([TimeRemainingColumn()] if time_left else []),
+        console=screen,
+        disable=not screen.is_terminal,
+    )

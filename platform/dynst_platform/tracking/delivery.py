@@ -17,11 +17,11 @@ from dynst.storage.addresses import without_credentials
 from dynst_platform.config.locations import shown
 from dynst_platform.errors import RunError, UnreachableError
 from dynst_platform.log import LOGS
-from dynst_platform.reports import Report
+from dynst_platform.reports import EpochReport, Report
 from dynst_platform.tracking.cursor import Cursor, Ending, queued
 from dynst_platform.tracking.report_file import REPORTS, ReportReader
 
-__all__ = ["Delivery", "Destination", "Outbox", "Undelivered", "delivered"]
+__all__ = ["Delivery", "Destination", "Outbox", "Stuck", "Undelivered", "delivered"]
 
 POLL_SECONDS = 0.2
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0  # seconds between two attempts
@@ -43,8 +43,23 @@ class Destination(Protocol):
 
     def recall(self, report: Report) -> None: ...
     def on_report(self, report: Report) -> None: ...
+    def leave_out(self, report: Report, number: int) -> None: ...
     def close(self, status: str, reason: str = "", at: int | None = None) -> None: ...
     def keep_logs(self, folder: Path) -> None: ...
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """The report that MLflow refuses, behind which all others wait."""
+
+    number: int
+    what: str
+
+    def way_out(self, command: str) -> str:
+        return (
+            f"MLflow refuses report {self.number}, {self.what}; where that cannot be mended, leave "
+            f"it out with: {command} --skip {self.number}"
+        )
 
 
 @dataclass(frozen=True)
@@ -54,10 +69,12 @@ class Undelivered:
     queued: int = 0
     reason: str = ""
     command: str = ""
+    stuck: Stuck | None = None
 
     def __str__(self) -> str:
         what = f"{self.queued} reports are" if self.queued else "the end of the run is"
-        return f"{what} not in MLflow yet ({self.reason}); send what is left with: {self.command}"
+        left = f"{what} not in MLflow yet ({self.reason}); send what is left with: {self.command}"
+        return left if self.stuck is None else f"{left}. {self.stuck.way_out(self.command)}"
 
 
 class Outbox:
@@ -66,17 +83,28 @@ class Outbox:
     def __init__(self, cursor: Cursor, destination: Destination) -> None:
         self._cursor, self._destination = cursor, destination
         self._reader = ReportReader(cursor.folder / REPORTS)
+        self.stuck: Stuck | None = None
 
-    def hand_over(self, attempt: Attempt) -> None:
+    def hand_over(self, attempt: Attempt, skipped: int | None = None) -> None:
         """All that is there now.
 
         A report that was taken is never given again, not even by another process.
+
+        Args:
+            attempt: calls what it is given, again where that may help.
+            skipped: number of a report that is not given.
         """
         for number, report in self._reader.new():
             if number <= self._cursor.state.lines:
                 self._destination.recall(report)
                 continue
-            attempt(partial(self._destination.on_report, report))
+            if number == skipped:
+                logger.warning("report %d, %s, is left out", number, _named(report))
+                attempt(partial(self._destination.leave_out, report, number))
+            else:
+                self.stuck = Stuck(number, _named(report))
+                attempt(partial(self._destination.on_report, report))
+                self.stuck = None
             self._cursor.move(lines=number, runs=dict(self._destination.runs))
 
     def end(self, attempt: Attempt) -> None:
@@ -92,6 +120,11 @@ class Outbox:
             self._destination.keep_logs(self._cursor.folder / LOGS)
         except Exception as error:
             logger.warning("MLflow did not take the logs: %s", error)
+
+
+def _named(report: Report) -> str:
+    place = f"epoch {report.epoch}" if isinstance(report, EpochReport) else "the end"
+    return f"{place} of {report.arm}"
 
 
 class Delivery(Thread):
@@ -132,7 +165,8 @@ class Delivery(Thread):
             stopped = "the waiting was stopped from the keyboard"
         self._given_up.set()
         self.join(min(patience, IN_FLIGHT))
-        return left(self._cursor, stopped or self._reason())
+        refused = self._outbox.stuck if self._failure is not None else None
+        return left(self._cursor, stopped or self._reason(), refused)
 
     def _wait(self, patience: float) -> None:
         began = time.monotonic()
@@ -176,11 +210,11 @@ class Delivery(Thread):
         )
 
 
-def left(cursor: Cursor, reason: str) -> Undelivered:
+def left(cursor: Cursor, reason: str, stuck: Stuck | None = None) -> Undelivered:
     number = queued(cursor)
     if not number and cursor.state.ending is None:
         return Undelivered()
-    return Undelivered(number, reason, f"dynst sync {shown(cursor.folder)}")
+    return Undelivered(number, reason, f"dynst sync {shown(cursor.folder)}", stuck)
 
 
 @contextmanager

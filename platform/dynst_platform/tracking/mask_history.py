@@ -12,6 +12,7 @@ import torch
 
 from dynst.data.sensor_table import Sensors
 from dynst.sparsity.diagnostics import MaskHistory, churn, ever_active, overlap, share_of_time_on
+from dynst_platform.plots.figures import drawn
 from dynst_platform.plots.mask_history import draw_mask_history
 from dynst_platform.reports import MaskChange
 
@@ -54,4 +55,8 @@ def write_history(folder: Path, sensors: Sensors, history: MaskHistory, total_st
     )
     table.to_parquet(folder / "history.parquet", index=False)
     time_on = share_of_time_on(history, total_steps).numpy()
-    draw_mask_history(folder / "history.png", sensors.ids, steps, active, importance, time_on)
+    picture = folder / "history.png"
+    drawn(
+        picture,
+        lambda: draw_mask_history(picture, sensors.ids, steps, active, importance, time_on),
+    )

@@ -24,8 +24,10 @@ from dynst_platform.config.job_id import new_job_id, run_name
 from dynst_platform.config.values import Document, Overrides
 from dynst_platform.errors import TrackingError
 from dynst_platform.network_code.selection import NetworkCode, code_of
+from dynst_platform.text import printable, printable_lines
 from dynst_platform.tracking.artifact_files import write_sensors
 from dynst_platform.tracking.cursor import DECISIONS_TAG
+from dynst_platform.tracking.mlflow_texts import dataset_name, keys_for, runs_tagged
 from dynst_platform.tracking.model_files import FILES_TAG
 from dynst_platform.tracking.model_log import log_model
 from dynst_platform.tracking.reaching import as_tracking_error
@@ -34,7 +36,7 @@ from dynst_platform.tracking.report_file import now_ms
 __all__ = ["Tracker", "metrics_at", "origin_tags", "sweep_of_run"]
 
 MAX_TAG = 4000
-MAX_METRICS = 1000  # in one call
+MAX_METRICS, MAX_PARAMS = 1000, 100  # in one call
 MAX_DIGEST = 36  # of a data set in MLflow
 
 
@@ -155,7 +157,7 @@ class Tracker:
         """
         with as_tracking_error(self.uri):
             if reason:
-                self._client.set_tag(run_id, "dynst.reason", without_credentials(reason)[:MAX_TAG])
+                self._client.set_tag(run_id, "dynst.reason", _as_tag(reason))
             self._client.set_terminated(run_id, status, at)
 
     def finish_study(
@@ -193,7 +195,7 @@ class Tracker:
             "dynst.kind": kind,
             "dynst.data_digest": self._store.manifest.digest,
             DECISIONS_TAG: self._store.decisions_digest,
-            "dynst.data": self._store.manifest.name,
+            "dynst.data": printable(self._store.manifest.name, MAX_TAG),
             "dynst.promotion": self._job.promotion.model_dump_json(),
         }
         run_id = self._left(arm) if self._maybe_duplicate else None
@@ -208,14 +210,20 @@ class Tracker:
     def _log_params(self, run_id: str, params: Overrides) -> None:
         """What the run lacks: MLflow refuses other values, and an earlier DynST had other names."""
         known = self._client.get_run(run_id).data.params if self._maybe_duplicate else {}
-        lacking = [Param(key, str(value)) for key, value in params.items() if key not in known]
-        self._client.log_batch(run_id, params=lacking)
+        keys = keys_for(params)
+        lacking = [
+            Param(keys[name], str(value))
+            for name, value in params.items()
+            if keys[name] not in known
+        ]
+        for first in range(0, len(lacking), MAX_PARAMS):
+            self._client.log_batch(run_id, params=lacking[first : first + MAX_PARAMS])
 
     def _left(self, arm: str) -> str | None:
         """The arm's run that was opened, although no reply arrived."""
-        wanted = f"tags.`dynst.job` = '{self.job_id}' and tags.`dynst.arm` = '{arm}'"
-        found = self._client.search_runs([self.experiment_id], wanted)
-        return str(found[0].info.run_id) if found else None
+        wanted = {"dynst.job": self.job_id, "dynst.arm": arm}
+        found = next(runs_tagged(self._client, self.experiment_id, wanted), None)
+        return None if found is None else str(found.info.run_id)
 
     def _experiment(self, artifact_root: str | None) -> str:
         found = self._client.get_experiment_by_name(self._job.name)
@@ -303,7 +311,7 @@ def _dataset(store: SensorStore) -> DatasetInput:
         "channels": len(store.channel_names),
     }
     facts = {
-        "name": store.manifest.name,
+        "name": dataset_name(store.manifest.name),
         "digest": store.manifest.digest[:MAX_DIGEST],
         "source_type": "local",
     }
@@ -313,13 +321,20 @@ def _dataset(store: SensorStore) -> DatasetInput:
 
 
 def metrics_at(step: int, figures: dict[str, float], at: int | None = None) -> list[Metric]:
-    """Those of the figures that are finite; ``at`` is in ms since 1970, by default now."""
+    """Those of the figures that are finite, by keys that MLflow takes; ``at`` is in ms since 1970,
+    by default now.
+    """
     time = now_ms() if at is None else at
+    keys = keys_for(figures)
     return [
-        Metric(key, float(value), time, step)
-        for key, value in figures.items()
+        Metric(keys[name], float(value), time, step)
+        for name, value in figures.items()
         if np.isfinite(value)
     ]
+
+
+def _as_tag(reason: str) -> str:
+    return printable_lines(without_credentials(reason))[:MAX_TAG]
 
 
 def _flatten(document: Document, prefix: str = "") -> Overrides:

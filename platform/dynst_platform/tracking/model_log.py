@@ -16,11 +16,11 @@ from mlflow.models import Model
 import dynst
 from dynst.data.store import SensorStore
 from dynst.models.artifact import artifact_digest, load_artifact
+from dynst.models.columns import input_columns, reading_columns
 from dynst_platform.network_code.our_packages import copy_package
 from dynst_platform.network_code.selection import NetworkCode
 from dynst_platform.tracking import serving_model
 from dynst_platform.tracking.model_files import FILES_TAG, WEIGHTS_TAG, write_list
-from dynst_platform.tracking.serving_model import input_columns, reading_columns
 
 __all__ = ["log_model"]
 

@@ -3,7 +3,6 @@
 It has metrics as they come, masks as tables and figures, and the model at the end.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,8 +31,6 @@ SERIES = {  # older report files lack some of the last four
     "peak_memory_mib": "train/peak_memory_mib",
     "workers": "train/workers",
 }
-# what MLflow takes in no metric's name; channels may be called anything
-NOT_IN_METRIC = r"[^\w/.\- :]"
 
 
 @dataclass(frozen=True)
@@ -83,6 +80,15 @@ class ReportTracker(Tracker):
     def recall(self, report: Report) -> None:
         """Take note of a report that MLflow has already."""
         self._totals = self._totals.and_(report)
+
+    def leave_out(self, report: Report, number: int) -> None:
+        """Note in the arm's run that a report was left out; a run without its end has failed."""
+        self.recall(report)
+        run_id = self.start(report.arm, report.arm_kind, report.time)
+        with as_tracking_error(self.uri):
+            self._client.set_tag(run_id, f"dynst.left_out.{number}", report.kind)
+        if isinstance(report, ArmReport):
+            self.end(run_id, "FAILED", f"report {number}, its end, was left out", report.time)
 
     def on_report(self, report: Report) -> None:
         """Write an epoch, or the end of an arm, at the time that the report carries.
@@ -145,8 +151,7 @@ class ReportTracker(Tracker):
             write_sensors(folder / f"round_{number:02d}", self._store, title, columns)
 
     def _log_end(self, run_id: str, report: ArmReport, totals: _Totals) -> None:
-        errors = {re.sub(NOT_IN_METRIC, "_", key): value for key, value in report.metrics.items()}
-        errors["model/mae_all"] = errors["test/mae_all"]
+        errors = report.metrics | {"model/mae_all": report.metrics["test/mae_all"]}
         step, time = report.step, report.time
         self._send(run_id, metrics_at(step, errors | self._facts(report, totals), time))
         self._log_sensors(run_id, report, totals)

@@ -3,6 +3,7 @@
 from mlflow.tracking import MlflowClient
 
 from dynst.storage.addresses import without_credentials
+from dynst_platform.tracking.mlflow_texts import runs_tagged
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["run_address"]
@@ -22,7 +23,7 @@ def run_address(uri: str, experiment: str, job_id: str) -> str | None:
         runs = (
             []
             if found is None
-            else client.search_runs([found.experiment_id], f"tags.`dynst.job` = '{job_id}'")
+            else list(runs_tagged(client, found.experiment_id, {"dynst.job": job_id}))
         )
     for run in runs:
         if run.data.tags.get("dynst.kind") in PAGES:

@@ -113,7 +113,8 @@ def resumed_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
     Raises:
         ConfigError: ``assignments`` would change anything else; says what.
     """
-    was, job = load_job(folder / JOB_FILE), load_job(folder / JOB_FILE, assignments)
+    was = load_job(folder / JOB_FILE, recorded=True)
+    job = load_job(folder / JOB_FILE, assignments, recorded=True)
     changed = differences(_kept(was), _kept(job))
     if changed:
         said = (

@@ -1,8 +1,9 @@
 """The model that MLflow loads: models-from-code, so that no pickle is needed.
 
-Input is a table with one row a step: a ``time`` column and one column for each active sensor
-(``sensor/channel`` where there are several channels, as in patches of a grid: ``r2c5/slp[0,1]``),
-in any order; other columns are ignored. ``time`` holds datetimes, or texts as ``dynst forecast``
+Input is a table with one row a step: a ``time`` column and one column for each active sensor,
+in any order; other columns are ignored. It is called as the sensor; ``sensor/channel`` where there
+are several channels, as in patches of a grid (``r2c5/slp[0,1]``); ``time/channel`` for a sensor
+called ``time``. ``time`` holds datetimes, or texts as ``dynst forecast``
 prints them, with their offset where the zone of the model's times is known. Rows are in order of
 time; steps that are left out are missing, and rows must cover the last ``window`` steps. Output has
 one row a forecast step and one column for each location of the network, the switched-off ones
@@ -13,7 +14,6 @@ before they are read here: numbers to dates as if they were nanoseconds, and no 
 """
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,62 +27,15 @@ from dynst.data.input_table import readings_of, table_of
 from dynst.data.moments import moments_of
 from dynst.errors import ArtifactError, DynstError
 from dynst.models.artifact import Artifact, Description, load_artifact
+from dynst.models.columns import (
+    forecast_columns,
+    input_columns,
+    output_columns,
+    reading_columns,
+)
 from dynst.models.last_window import last_window
 
-__all__ = [
-    "ServingModel",
-    "forecast_frame",
-    "forecast_table",
-    "input_columns",
-    "output_columns",
-    "reading_columns",
-]
-
-
-def reading_columns(description: Description) -> list[str]:
-    """One column for each active sensor and channel, sensors outermost: the order of the model's
-    readings.
-    """
-    return _columns(
-        description, np.flatnonzero(description.active), range(len(description.channels))
-    )
-
-
-def input_columns(description: Description) -> list[str]:
-    """Those of the reading columns that can hold a reading.
-
-    A patch of a grid may have some that cannot.
-    """
-    return _not_blank(description, reading_columns(description))
-
-
-def output_columns(description: Description) -> list[str]:
-    return _not_blank(description, _forecast_columns(description))
-
-
-def _forecast_columns(description: Description) -> list[str]:
-    return _columns(description, range(len(description.sensors)), description.targets)
-
-
-def _columns(
-    description: Description, sensors: Iterable[int], channels: Iterable[int]
-) -> list[str]:
-    names, channels = description.channels, list(channels)
-    if len(channels) == 1:
-        return [description.sensors[sensor] for sensor in sensors]
-    return [
-        f"{description.sensors[sensor]}/{names[channel]}"
-        for sensor in sensors
-        for channel in channels
-    ]
-
-
-def _not_blank(description: Description, columns: list[str]) -> list[str]:
-    absent = {
-        f"{description.sensors[sensor]}/{description.channels[channel]}"
-        for sensor, channel in description.blank
-    }
-    return [name for name in columns if name not in absent]
+__all__ = ["ServingModel", "forecast_frame", "forecast_table"]
 
 
 class ServingModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
@@ -175,7 +128,7 @@ def forecast_frame(artifact: Artifact, time: np.ndarray, readings: np.ndarray) -
     """
     description = artifact.description
     ahead, forecast = artifact.forecast(time, readings)
-    every = pd.DataFrame(forecast.reshape(len(ahead), -1), columns=_forecast_columns(description))
+    every = pd.DataFrame(forecast.reshape(len(ahead), -1), columns=forecast_columns(description))
     out = every[output_columns(description)].copy()
     out.insert(0, "time", description.clock.column(ahead))
     return out

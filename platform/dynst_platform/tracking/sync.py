@@ -4,10 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dynst.data.store import SensorStore
-from dynst.errors import ConfigError, DynstError
+from dynst.errors import ConfigError, DynstError, in_one_line
+from dynst.storage.addresses import without_credentials
 from dynst_platform.config.files import load_job
-from dynst_platform.config.locations import artifact_root, home, tracking_uri
+from dynst_platform.config.locations import artifact_root, home, shown, tracking_uri
 from dynst_platform.config.opening import open_here
+from dynst_platform.errors import TrackingError, UnreachableError
 from dynst_platform.log import quiet_libraries
 from dynst_platform.tracking.cursor import CURSOR, Cursor, folder_lock, queued
 from dynst_platform.tracking.delivery import Outbox
@@ -29,18 +31,22 @@ def waiting_folders() -> list[Path]:
 def _may_wait(folder: Path) -> bool:
     try:
         return _waits(Cursor.open(folder))
-    except DynstError:
+    except (DynstError, OSError):
         return True
 
 
-def sync(folder: Path) -> int:
+def sync(folder: Path, skipped: int | None = None) -> int:
     """Send what a run's folder holds and MLflow lacks; returns how many reports that were.
+
+    Args:
+        folder: of the run.
+        skipped: number of a report that is left out for good.
 
     Raises:
         ConfigError: no run's folder, or the run's sensor store has other data now.
         BusyError: the run still goes on, or is being sent.
-        TrackingError: MLflow cannot be reached, or refuses; what was sent until then is not sent
-            again.
+        TrackingError: MLflow cannot be reached, or refuses, which is said with the report and the
+            way out; what was sent until then is not sent again.
     """
     folder = folder.resolve()
     Cursor.open(folder)
@@ -50,7 +56,7 @@ def sync(folder: Path) -> int:
         if _waits(cursor):
             quiet_libraries()
             with kept_code(folder):
-                _send(cursor)
+                _send(cursor, skipped)
     return number
 
 
@@ -58,17 +64,28 @@ def _waits(cursor: Cursor) -> bool:
     return queued(cursor) > 0 or cursor.state.ending is not None
 
 
-def _send(cursor: Cursor) -> None:
+def _send(cursor: Cursor, skipped: int | None) -> None:
     folder, state = cursor.folder, cursor.state
-    job, store = load_job(folder / JOB_FILE), _store(cursor)
+    job, store = load_job(folder / JOB_FILE, recorded=True), _store(cursor)
     tracker = ReportTracker(tracking_uri(), artifact_root(), job, store, folder.name, state.origin)
     tracker.resume(state.runs)
     tracker.reopen()  # the end that an earlier process reported no longer holds
     tracker.start("dynst", "learned", state.began)
     outbox = Outbox(cursor, tracker)
-    outbox.hand_over(_once)
+    try:
+        outbox.hand_over(_once, skipped)
+    except UnreachableError:
+        raise
+    except Exception as error:
+        raise _refusal(folder, outbox, error) from error
     outbox.end(_once)
     outbox.keep_logs()
+
+
+def _refusal(folder: Path, outbox: Outbox, error: Exception) -> TrackingError:
+    where, reason = shown(folder), without_credentials(in_one_line(error))
+    way_out = "" if outbox.stuck is None else f"; {outbox.stuck.way_out(f'dynst sync {where}')}"
+    return TrackingError(f"{where} cannot be sent ({reason}){way_out}")
 
 
 def _store(cursor: Cursor) -> SensorStore:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from dynst.errors import ConfigError
 from dynst_platform.config.files import (
@@ -12,6 +13,8 @@ from dynst_platform.config.files import (
     parse_assignment,
     with_overrides,
 )
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.sweep import SweepSpec
 
 JOBS = Path(__file__).parents[3] / "jobs"
 MINIMAL = {"name": "x", "data": {"store": "somewhere"}}
@@ -175,3 +178,41 @@ def test_any_document_without_a_store_is_refused_in_one_sentence(
 ) -> None:
     with pytest.raises(ConfigError, match=r"^job: [^\n]+$"):
         check_job(document)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "data.store",
+        "references.given",
+        "curve.given",
+        "cluster.checkpoints",
+        "cluster.address",
+        "model.backbone.name",
+        "model.backbone.options.weights",
+        "data.targets",
+        "name",
+        "no_such_key",
+    ],
+)
+@pytest.mark.parametrize(
+    "address", ["s3://key:hunter2@bucket/x", "abfs://b/x?sas_token=hunter2", "Server=h;Pwd=hunter2"]
+)
+def test_no_text_of_a_job_or_sweep_may_hold_credentials(key: str, address: str) -> None:
+    value = [address] if key == "data.targets" else address
+    job = with_overrides({"name": "small", "data": {"store": "/store"}}, {key: value})
+    sweep = {"name": "s", "job": job, "space": {"training.epochs": {"choice": [1]}}}
+    for model, document in ((JobSpec, job), (SweepSpec, sweep)):
+        with pytest.raises(ValidationError) as refused:
+            model.model_validate(document)
+        said = refused.value.errors()[0]["msg"]
+        assert f"{key} must be an address without credentials" in said
+        assert "hunter2" not in said
+
+
+def test_a_recorded_job_is_read_without_its_credentials(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text("name: a\ndata: {store: /x}\ncurve: {given: 's3://k:hunter2@b/x'}\n")
+    with pytest.raises(ConfigError, match="must be an address without credentials"):
+        load_job(path)
+    assert load_job(path, recorded=True).curve.given == "s3://b/x"

@@ -335,3 +335,76 @@ def test_a_server_that_is_away(
     with pytest.raises(UnreachableError, match="or train with --offline"):
         train(short_job(network), network, lambda report: None)
     assert not (tmp_path / "fresh").exists()
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """MLflow takes no report of this epoch."""
+    original = ReportTracker.on_report
+
+    def on_report(tracker: ReportTracker, report: Any) -> None:
+        if getattr(report, "epoch", None) == number and report.arm == "dynst":
+            raise ValueError("whatever a library thinks of s3://key:secret@bucket")
+        original(tracker, report)
+
+    monkeypatch.setattr(ReportTracker, "on_report", on_report)
+
+
+def test_a_report_that_is_refused_is_named_with_the_way_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, offline: tuple[Path, Outcome]
+) -> None:
+    without_pictures(monkeypatch)
+    refusing(monkeypatch, 2)
+    other = Path(shutil.copytree(folder, folder.parent / "zz-after-it"))
+    done = CliRunner().invoke(sync_command, [])
+    assert str(done.exception) == (
+        f"{shown(folder)} cannot be sent (whatever a library thinks of s3://bucket); MLflow "
+        f"refuses report 2, epoch 2 of dynst; where that cannot be mended, leave it out with: "
+        f"dynst sync {shown(folder)} --skip 2"
+    )
+    assert len(done.exception.__notes__) == 1  # the other one, which was tried all the same
+    assert Cursor.open(other).state.lines == Cursor.open(folder).state.lines == 1
+    left_out = CliRunner().invoke(sync_command, [str(folder), "--skip", "2"])
+    assert left_out.exception is None
+    assert waiting_folders() == [other]
+    run = MlflowClient(tracking_uri()).get_run(Cursor.open(folder).state.runs["dynst"])
+    assert run.data.tags["dynst.left_out.2"] == "epoch"
+    assert run.info.status == "FINISHED"
+
+
+def test_figures_that_cannot_be_drawn_hold_up_no_delivery(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("no font")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", broken)
+    assert sync(folder) == 7
+    client = MlflowClient(tracking_uri())
+    run = client.search_runs([client.get_experiment_by_name("small").experiment_id])[-1]
+    files = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert {"sensors.csv", "sensors-not-drawn.txt"} <= files
+    assert "sensors.png" not in files
+
+
+def test_a_fault_of_any_kind_in_one_run_does_not_stop_the_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_pictures(monkeypatch)
+    broken = folder.parent / "0-comes-first"
+    shutil.copytree(folder, broken)
+    (broken / "lock").unlink(missing_ok=True)
+    (broken / "lock").mkdir()
+    done = CliRunner().invoke(sync_command, [])
+    assert f"{shown(broken)} cannot be sent" in str(done.exception)
+    assert done.stdout == f"{shown(folder)}: 7 reports sent\n"
+
+
+def test_a_recorded_job_with_credentials_is_sent_without_them(folder: Path) -> None:
+    job = folder / "job.yaml"
+    text = job.read_text()
+    assert "  given: null\n" in text
+    job.write_text(text.replace("  given: null\n", "  given: s3://key:hunter2@bucket/choice\n"))
+    assert sync(folder) == 7
+    params = content()["dynst"]["params"]
+    assert params["curve.given"] == "s3://bucket/choice"
+    assert "hunter2" not in str(content())

@@ -9,6 +9,7 @@ from dynst.data.importers.tabular.cell_kinds import column_kind, kind_of
 from dynst.data.importers.tabular.head import Head, Line
 from dynst.data.importers.tabular.headers import FirstLine, judge_first_line
 from dynst.data.importers.tabular.table_start import MAX_SHOWN, as_wide, refuse_lines_above, shown
+from dynst.data.spreadsheet_cells import unguarded
 from dynst.errors import DataError
 
 __all__ = ["Layout", "find_layout", "find_rows"]
@@ -55,7 +56,7 @@ def find_layout(head: Head) -> Layout:
     first, rows = head.lines[0], head.lines[1:]
     if not rows:
         raise DataError("has a header, but no row below it")
-    names = as_wide(first.cells, rows)
+    names = tuple(map(unguarded, as_wide(first.cells, rows)))
     cells = tuple(line.cells for line in rows)
     judged = judge_first_line(names, cells)
     above = _above(head)
@@ -73,7 +74,7 @@ def find_rows(head: Head) -> Layout:
     first = head.lines[0]
     rows = head.lines[1:] or head.lines
     cells = tuple(line.cells for line in rows)
-    names = as_wide(first.cells, rows)
+    names = tuple(map(unguarded, as_wide(first.cells, rows)))
     judged = judge_first_line(names, cells)
     above = _above(head)
     if judged.time:

@@ -38,8 +38,8 @@ def ablate(job: Path, assignments: tuple[str, ...], output: str, quiet: bool) ->
     from dynst_platform.commands.ablate import workflow as use_case
     from dynst_platform.commands.ablate.table import print_ablation
     from dynst_platform.studies.progress import TaskProgress
-    from dynst_platform.terminal.output import print_json
+    from dynst_platform.terminal.output import print_result
 
     with TaskProgress(spec.name, quiet) as progress:
         outcome = use_case.ablate(spec, store, progress.on_task)
-    (print_json if output == "json" else print_ablation)(outcome)
+    print_result(outcome, output, print_ablation)

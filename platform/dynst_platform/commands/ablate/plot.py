@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynst_platform.commands.ablate.tasks import TRAINED
+from dynst_platform.plots.figures import label, plain_texts, title_text
 from dynst_platform.studies.plot import draw_band, draw_references
 
 __all__ = ["draw_ablation"]
@@ -20,6 +21,7 @@ FIRST = {
 }  # what the other panel's variants have in common
 
 
+@plain_texts
 def draw_ablation(path: Path, table: pd.DataFrame, title: str, unit: str) -> None:
     rows = table[table.stage == TRAINED]
     scheme, criterion = (_common(rows, name) for name in ("scheme", "criterion"))
@@ -36,8 +38,8 @@ def draw_ablation(path: Path, table: pd.DataFrame, title: str, unit: str) -> Non
         draw_references(axes, table, rows.mae_all.max())
         axes.set_xlabel("sensors switched off (%)")
         axes.legend(fontsize=8)
-    panels[0].set_ylabel(f"MAE over ALL locations {f'({unit})' if unit else ''}".rstrip())
-    figure.suptitle(title)
+    panels[0].set_ylabel(f"MAE over ALL locations {f'({label(unit)})' if unit else ''}".rstrip())
+    figure.suptitle(title_text(title))
     figure.savefig(path, dpi=120)
 
 

@@ -13,6 +13,8 @@ from dynst_platform.commands.ablate.tasks import ablation_tasks
 from dynst_platform.config.files import dump_spec
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.stores import first_unit
+from dynst_platform.csv_files import write_csv
+from dynst_platform.plots.figures import drawn
 from dynst_platform.studies.study import OnTask, StudyOutcome, outcome_facts, plain_rows, study_run
 
 __all__ = ["AblationOutcome", "ablate"]
@@ -36,14 +38,11 @@ def ablate(job: JobSpec, store: SensorStore, on_task: OnTask) -> AblationOutcome
     ):
         variants = ablation_summary(table, store.sensors.ids)
         table.to_parquet(folder / "ablation.parquet")
-        variants.to_csv(folder / "variants.csv", index=False)
+        write_csv(folder / "variants.csv", variants)
         (folder / "job.yaml").write_text(dump_spec(job), encoding="utf-8")
-        draw_ablation(
-            folder / "ablation.png",
-            table,
-            f"{store.manifest.name}: {len(store.sensors)} sensors",
-            first_unit(job, store),
-        )
+        picture, unit = folder / "ablation.png", first_unit(job, store)
+        title = f"{store.manifest.name}: {len(store.sensors)} sensors"
+        drawn(picture, lambda: draw_ablation(picture, table, title, unit))
         series = [
             (
                 round(100 * row["sparsity"]),

@@ -69,45 +69,44 @@ def compare(
         _write(found, output)
     if page is not None:
         from dynst_platform.commands.compare.page import write_page
+        from dynst_platform.terminal.lines import say
 
         write_page(page, found, condition, sort)
-        click.echo(f"Page written to {page}", err=True)
+        say(f"Page written to {page}", err=True)
 
 
 def _write(found: "Compared", output: str) -> None:
-    import json
     import sys
 
     import pandas as pd
 
+    from dynst_platform.csv_files import write_csv
+    from dynst_platform.terminal.lines import say_json
+
     if output == "json":
-        click.echo(json.dumps({"experiment": found.experiment, "runs": found.rows}, indent=2))
+        say_json({"experiment": found.experiment, "runs": found.rows})
     else:
-        pd.DataFrame(found.rows).to_csv(sys.stdout, index=False)
+        write_csv(sys.stdout, pd.DataFrame(found.rows))
 
 
 def _print(found: "Compared") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from dynst_platform.commands.compare.workflow import shortened
+    from dynst_platform.terminal.lines import say
     from dynst_platform.terminal.output import settings_of
+    from dynst_platform.terminal.screen import Screen, TextTable
 
-    console = Console()
+    screen = Screen()
     shown = {
         name: heading
         for name, heading in SHOWN.items()
-        if console.width >= WIDE or name not in ROOMY
+        if screen.width >= WIDE or name not in ROOMY
     }
-    table = Table(
-        title=f"Trainings of '{found.experiment}': mean absolute error on the test part",
-        title_justify="left",
-    )
+    table = TextTable(f"Trainings of '{found.experiment}': mean absolute error on the test part")
     for name, heading in shown.items():
-        table.add_column(heading, justify="left" if name == "name" else "right", no_wrap=True)
+        table.column(heading, justify="left" if name == "name" else "right", no_wrap=True)
     differs = any(found.varied.values())
     if differs:
-        table.add_column("what differs")
+        table.column("what differs")
     for row in found.rows:
         cells = [_cell(name, dict(row)) for name in shown] + [
             settings_of(
@@ -118,9 +117,9 @@ def _print(found: "Compared") -> None:
             )
         ] * differs
         style = "bold green" if row["front"] else "" if row["status"] == "FINISHED" else "dim"
-        table.add_row(*cells, style=style)
-    console.print(table)
-    click.echo(
+        table.row(*cells, style=style)
+    screen.table(table)
+    say(
         "● no other sparse training beats it in both error and sensors off; P may be promoted "
         "under its own policy"
     )

@@ -2,19 +2,24 @@
 that made it.
 """
 
-from io import BytesIO
+import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from matplotlib.figure import Figure
 
+from dynst.errors import in_one_line
+from dynst.storage.addresses import without_credentials
 from dynst_platform.commands.compare.workflow import Compared, TrainingRow, shortened
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.model_registry.references import client_of
-from dynst_platform.plots.html_report import Section, write_html
+from dynst_platform.plots.figures import plain_texts
+from dynst_platform.plots.html_report import Section, command_line, picture_of, write_html
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["write_page"]
+
+logger = logging.getLogger(__name__)
 
 TABLE = (
     "name",
@@ -34,16 +39,14 @@ FRONT, OTHER = "#1a7f37", "#999999"
 
 def write_page(path: Path, found: Compared, condition: str | None, sort: str | None) -> None:
     best = next((row for row in found.rows if row["promotable"]), None)
-    options = (f' --filter "{condition}"' if condition else "") + (
-        f" --sort {sort}" if sort else ""
-    )
+    options = (["--filter", condition] if condition else []) + (["--sort", sort] if sort else [])
     sections = [
         Section(
             "Error against sensors off",
             "Mean absolute error over all locations on the test part, switched-off ones included. "
             "Green: no other sparse training "
             "is better in both. The line is the network that reads every sensor.",
-            picture=_scatter(found.rows),
+            picture=picture_of(lambda picture: _scatter(picture, found.rows)),
         ),
         Section(
             "Trainings",
@@ -74,8 +77,8 @@ def write_page(path: Path, found: Compared, condition: str | None, sort: str | N
             )
         )
     commands = [
-        f"dynst compare {found.experiment}{options} --html {path.name}",
-        f"dynst promote {found.experiment} --model NAME",
+        command_line("dynst", "compare", found.experiment, *options, "--html", path.name),
+        command_line("dynst", "promote", found.experiment, "--model", "NAME"),
     ]
     sections.append(
         Section(
@@ -87,7 +90,8 @@ def write_page(path: Path, found: Compared, condition: str | None, sort: str | N
     write_html(path, f"DynST: {found.experiment}", sections)
 
 
-def _scatter(rows: list[TrainingRow]) -> bytes:
+@plain_texts
+def _scatter(path: Path, rows: list[TrainingRow]) -> None:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     known = [
@@ -109,12 +113,19 @@ def _scatter(rows: list[TrainingRow]) -> bytes:
         axes.axhline(sum(dense) / len(dense), color="black", linewidth=1, label="dense")
     axes.set(xlabel="sensors off (%)", ylabel="error over all locations")
     axes.legend()
-    out = BytesIO()
-    figure.savefig(out, dpi=110)
-    return out.getvalue()
+    figure.savefig(path, dpi=110)
 
 
-def _map_of(run_id: str) -> bytes | None:
+def _map_of(run_id: str) -> bytes | str | None:
+    """The run's own map; a note where it cannot be had."""
+    try:
+        return _downloaded_map(run_id)
+    except Exception as error:
+        logger.warning("the map of run %s is left out: %s", run_id, error)
+        return f"The map of run {run_id} is left out: {without_credentials(in_one_line(error))}"
+
+
+def _downloaded_map(run_id: str) -> bytes | None:
     uri = tracking_uri()
     client = client_of(uri)
     with as_tracking_error(uri), TemporaryDirectory() as folder:

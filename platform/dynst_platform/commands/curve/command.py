@@ -41,8 +41,8 @@ def curve(job: Path, assignments: tuple[str, ...], output: str, quiet: bool) -> 
     from dynst_platform.commands.curve import workflow as use_case
     from dynst_platform.commands.curve.table import print_curve
     from dynst_platform.studies.progress import TaskProgress
-    from dynst_platform.terminal.output import print_json
+    from dynst_platform.terminal.output import print_result
 
     with TaskProgress(spec.name, quiet) as progress:
         outcome = use_case.curve(spec, store, progress.on_task)
-    (print_json if output == "json" else print_curve)(outcome)
+    print_result(outcome, output, print_curve)

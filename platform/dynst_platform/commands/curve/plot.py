@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from dynst.experiment.supernet import LEARNED
 from dynst_platform.commands.curve.summary import STAGES
+from dynst_platform.plots.figures import label, plain_texts, title_text
 from dynst_platform.studies.plot import draw_band, draw_references
 
 __all__ = ["draw_curve"]
@@ -26,6 +27,7 @@ COLOURS = {
 }
 
 
+@plain_texts
 def draw_curve(path: Path, table: pd.DataFrame, title: str, unit: str) -> None:
     """Write a PNG from the tidy table: one panel for each stage."""
     stages = [stage for stage in STAGES if (table.stage == stage).any()]
@@ -41,9 +43,9 @@ def draw_curve(path: Path, table: pd.DataFrame, title: str, unit: str) -> None:
             fontsize=10,
         )
         axes.set_xlabel("sensors switched off (%)")
-    panels[0].set_ylabel(f"MAE over ALL locations {f'({unit})' if unit else ''}".rstrip())
+    panels[0].set_ylabel(f"MAE over ALL locations {f'({label(unit)})' if unit else ''}".rstrip())
     panels[0].legend(fontsize=8)
-    figure.suptitle(title)
+    figure.suptitle(title_text(title))
     figure.savefig(path, dpi=120)
 
 

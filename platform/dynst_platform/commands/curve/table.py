@@ -5,14 +5,12 @@ each sparsity.
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from dynst.experiment.supernet import LEARNED
 from dynst.sparsity.mask import num_active_at
 from dynst_platform.commands.curve.summary import STAGES
 from dynst_platform.commands.curve.workflow import CurveOutcome
 from dynst_platform.studies.output import print_study_places
+from dynst_platform.terminal.screen import Screen, TextTable
 
 __all__ = ["print_curve"]
 
@@ -23,38 +21,39 @@ SIGNIFICANT = 0.05
 
 
 def print_curve(outcome: CurveOutcome) -> None:
-    console = Console()
+    screen = Screen()
     for stage in STAGES:
         points = [point for point in outcome.points if point["stage"] == stage]
         if points:
-            console.print()
-            console.print(_table(outcome, stage, points))
-    print_study_places(console, outcome)
+            screen.table(_table(outcome, stage, points), above=True)
+    print_study_places(screen, outcome)
 
 
-def _table(outcome: CurveOutcome, stage: str, points: Sequence[dict[str, Any]]) -> Table:
+def _table(outcome: CurveOutcome, stage: str, points: Sequence[dict[str, Any]]) -> TextTable:
     sparsities = sorted({point["sparsity"] for point in points})
     unit = f" ({outcome.unit})" if outcome.unit else ""
     title = f"Mean absolute error over ALL {outcome.num_sensors} locations {HEADINGS[stage]}{unit}"
-    table = Table(title=title, title_style="bold", title_justify="left")
-    table.add_column("choice", no_wrap=True)
+    table = TextTable(title, title_style="bold")
+    table.column("choice", no_wrap=True)
     for sparsity in sparsities:
-        table.add_column(
-            f"{sparsity:.0%} off\nreads {num_active_at(sparsity, outcome.num_sensors)}",
+        table.column(
+            f"{sparsity:.0%} off",
+            f"reads {num_active_at(sparsity, outcome.num_sensors)}",
             justify="right",
         )
     by_place = {(point["choice"], point["sparsity"]): point for point in points}
     for choice in dict.fromkeys([LEARNED, *(point["choice"] for point in points)]):
         cells = [_cell(by_place.get((choice, sparsity))) for sparsity in sparsities]
-        table.add_row(
+        table.row(
             "DynST" if choice == LEARNED else choice,
             *cells,
             style="bold green" if choice == LEARNED else "",
         )
     seeds = max(point["seeds"] for point in points)
-    table.caption = f"mean of {seeds} seed{'s' if seeds > 1 else ''}, against dense"
+    caption = f"mean of {seeds} seed{'s' if seeds > 1 else ''}, against dense"
     if seeds > 1:
-        table.caption += f"; * differs from DynST with p < {SIGNIFICANT} (paired t-test over seeds)"
+        caption += f"; * differs from DynST with p < {SIGNIFICANT} (paired t-test over seeds)"
+    table.caption_of(caption)
     return table
 
 

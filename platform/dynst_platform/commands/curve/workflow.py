@@ -16,6 +16,8 @@ from dynst_platform.commands.curve.tasks import curve_tasks
 from dynst_platform.config.files import dump_spec
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.stores import first_unit
+from dynst_platform.csv_files import write_csv
+from dynst_platform.plots.figures import drawn
 from dynst_platform.studies.study import OnTask, StudyOutcome, outcome_facts, plain_rows, study_run
 
 __all__ = ["CurveOutcome", "curve"]
@@ -51,15 +53,12 @@ def _write(
     folder: Path, table: pd.DataFrame, points: pd.DataFrame, job: JobSpec, store: SensorStore
 ) -> None:
     table.to_parquet(folder / "rows.parquet")
-    table.to_csv(folder / "rows.csv", index=False)
-    points.to_csv(folder / "curve.csv", index=False)
+    write_csv(folder / "rows.csv", table)
+    write_csv(folder / "curve.csv", points)
     (folder / "job.yaml").write_text(dump_spec(job), encoding="utf-8")
-    draw_curve(
-        folder / "curve.png",
-        table,
-        f"{store.manifest.name}: {len(store.sensors)} sensors",
-        first_unit(job, store),
-    )
+    picture, unit = folder / "curve.png", first_unit(job, store)
+    title = f"{store.manifest.name}: {len(store.sensors)} sensors"
+    drawn(picture, lambda: draw_curve(picture, table, title, unit))
 
 
 def _series(points: pd.DataFrame) -> list[tuple[int, dict[str, float]]]:

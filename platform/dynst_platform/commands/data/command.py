@@ -7,6 +7,7 @@ import click
 from dynst_platform.commands.data.import_command import import_
 from dynst_platform.commands.data.locations import written_locally
 from dynst_platform.commands.data.parameters import Answer
+from dynst_platform.terminal.lines import say
 
 __all__ = ["data"]
 
@@ -55,10 +56,12 @@ def describe(store: str, picture: Path | None) -> None:
         check_folder(picture)
     opened = print_store(store)
     if picture is not None:
+        from dynst_platform.plots.figures import drawn
         from dynst_platform.plots.masks import draw_store
 
-        draw_store(picture, opened)
-        click.echo(f"\nPicture      {picture}")
+        found = drawn(picture, lambda: draw_store(picture, opened))
+        say()
+        say(f"Picture      {found}")
 
 
 @data.command(context_settings={"ignore_unknown_options": True})  # -1 is an answer, no option

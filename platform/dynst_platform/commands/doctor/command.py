@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from dynst_platform.terminal.cluster_options import cluster_options, profile_of
+from dynst_platform.terminal.lines import say, say_json
 
 __all__ = ["doctor"]
 
@@ -38,17 +39,15 @@ def doctor(variables: tuple[str, ...], from_inside: bool, **flags: Any) -> None:
 
     broken = False
     for check in examine(profile, variables_to_carry(profile, variables, os.environ)):
-        click.echo(f"{'ok  ' if check.holds else 'FAIL'}  {check.link:<14} {check.found}")
+        say(f"{'ok  ' if check.holds else 'FAIL'}  {check.link:<14} {check.found}")
         if check.remedy:
-            click.echo(f"      {'':<14} {check.remedy}")
+            say(f"      {'':<14} {check.remedy}")
         broken = broken or not check.holds
     sys.exit(int(broken))
 
 
 def _look_around() -> None:
     """One line of JSON, the last one."""
-    import json
-
     from dynst_platform.commands.doctor.inside import look_around
 
-    click.echo(json.dumps(look_around()))
+    say_json(look_around(), indent=None)

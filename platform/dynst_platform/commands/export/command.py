@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from dynst_platform.terminal.lines import say
 from dynst_platform.terminal.trust_option import trust_option
 
 __all__ = ["export"]
@@ -37,7 +38,7 @@ def export(model: str, form: str, out: Path, trust_code: bool) -> None:
     from dynst_platform.commands.export import workflow as use_case
 
     apart = use_case.export(model, form, out.resolve(), trust_code)
-    click.echo(
+    say(
         f"{out} forecasts as the model does, to {apart:.1g} of a spread; its inputs are described "
         f"in {out.name}.json"
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from dynst_platform.terminal.lines import say
 from dynst_platform.terminal.trust_option import trust_option
 
 __all__ = ["forecast"]
@@ -38,29 +39,30 @@ def forecast(model: str, store: str, out: Path | None, trust_code: bool) -> None
         check_folder(out)
 
     from dynst_platform.commands.forecast import workflow as use_case
+    from dynst_platform.csv_files import write_csv
 
     found = use_case.forecast(model, store, trust_code)
     if found.absent:
         names = ", ".join(found.absent[:NAMED]) + (", …" if len(found.absent) > NAMED else "")
-        click.echo(
+        say(
             f"{len(found.absent)} active sensors are not in the store and are forecast without: "
             f"{names}",
             err=True,
         )
     if found.missing:
-        click.echo(
+        say(
             f"{found.missing:.1%} of the readings up to {found.until} are missing; expect "
             f"larger errors",
             err=True,
         )
     if out is None:
-        found.table.to_csv(sys.stdout, index=False)
+        write_csv(sys.stdout, found.table)
         return
     if out.suffix == ".csv":
-        found.table.to_csv(out, index=False)
+        write_csv(out, found.table)
     else:
         found.table.to_parquet(out, index=False)
-    click.echo(
+    say(
         f"{len(found.table)} steps ahead of {found.until} for {len(found.table.columns) - 1} "
         f"locations: {out}"
     )

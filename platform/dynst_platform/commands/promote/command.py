@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dynst_platform.terminal.lines import say
 from dynst_platform.terminal.trust_option import trust_option
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _roll_back(name: str, experiment: str | None, dry_run: bool) -> None:
 
     with as_tracking_error(tracking_uri()):
         now, before = roll_back(client_of(tracking_uri()), name)
-    click.echo(
+    say(
         f"Version {now.number} of '{name}' is the champion again; version {before.number} is not "
         f"any more."
     )
@@ -114,12 +115,10 @@ def _print(decision: "Decision") -> None:
     verb = "would be" if decision.dry_run else "is"
     which = "" if decision.version is None else f" version {decision.version} of"
     if decision.promoted:
-        click.echo(
-            f"Promoted: run {decision.run_id} {verb}{which} '{decision.model}', the champion:"
-        )
+        say(f"Promoted: run {decision.run_id} {verb}{which} '{decision.model}', the champion:")
     else:
-        click.echo(f"Refused: nothing was changed in '{decision.model}':")
+        say(f"Refused: nothing was changed in '{decision.model}':")
     for reason in decision.reasons:
-        click.echo(f"  - {reason}")
+        say(f"  - {reason}")
     policy = {key: value for key, value in decision.policy.items() if value is not None}
-    click.echo(f"Policy: {', '.join(f'{key} {value:g}' for key, value in policy.items())}")
+    say(f"Policy: {', '.join(f'{key} {value:g}' for key, value in policy.items())}")

@@ -20,6 +20,7 @@ from dynst_platform.config.opening import open_here
 from dynst_platform.errors import RunError
 from dynst_platform.model_registry.policy import Figures
 from dynst_platform.network_code.own_modules import OwnModules
+from dynst_platform.terminal.lines import say_json
 
 __all__ = ["remeasure", "remeasured_apart"]
 
@@ -81,7 +82,7 @@ def remeasure(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
 def main() -> None:
     folder, job, store, *code = (Path(word) for word in sys.argv[1:])
     with OwnModules(code[0] if code else None):
-        print(json.dumps(asdict(remeasure(folder, load_job(job), open_here(store)))))
+        say_json(asdict(remeasure(folder, load_job(job), open_here(store))), indent=None)
 
 
 if __name__ == "__main__":

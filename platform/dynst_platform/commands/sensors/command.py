@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from dynst_platform.terminal.lines import say, say_json
 from dynst_platform.terminal.trust_option import trust_option
 
 __all__ = ["sensors"]
@@ -30,8 +31,6 @@ def sensors(model: str, out: Path | None, store: str | None, output: str, trust_
 
     MODEL is a registered name (its champion), NAME/3 (a version), or the id of an MLflow run.
     """
-    import json
-
     if out is not None:
         from dynst_platform.commands.sensors.files import check_form
         from dynst_platform.terminal.output import check_folder
@@ -47,11 +46,12 @@ def sensors(model: str, out: Path | None, store: str | None, output: str, trust_
 
         write_plan(out, plan)
     if output == "json":
-        click.echo(json.dumps(plan.summary(), indent=2))
+        say_json(plan.summary())
         return
 
     from dynst_platform.commands.sensors.table import print_plan
 
     print_plan(plan)
     if out is not None:
-        click.echo(f"\nPlan written to {out}")
+        say()
+        say(f"Plan written to {out}")

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,8 @@ import pandas as pd
 
 from dynst.errors import ConfigError
 from dynst_platform.commands.sensors.workflow import Plan
-from dynst_platform.plots.html_report import Section, write_html
+from dynst_platform.csv_files import write_csv
+from dynst_platform.plots.html_report import Section, command_line, picture_of, write_html
 from dynst_platform.plots.masks import draw_mask
 
 __all__ = ["check_form", "write_plan"]
@@ -30,7 +30,7 @@ def write_plan(path: Path, plan: Plan) -> None:
 
 
 def _csv(path: Path, plan: Plan) -> None:
-    plan.sensors.to_csv(path, index=False)
+    write_csv(path, plan.sensors)
 
 
 def _geojson(path: Path, plan: Plan) -> None:
@@ -89,7 +89,9 @@ def _html(path: Path, plan: Plan) -> None:
             rest,
             _rows(off, rest),
         ),
-        Section("Command", commands=[f"dynst sensors {plan.model} --out {path.name}"]),
+        Section(
+            "Command", commands=[command_line("dynst", "sensors", plan.model, "--out", path.name)]
+        ),
     ]
     write_html(path, f"DynST plan: {plan.store.manifest.name}", sections)
 
@@ -99,13 +101,11 @@ def _rows(sensors: pd.DataFrame, columns: Sequence[str]) -> list[list[Any]]:
     return rows
 
 
-def _map(plan: Plan) -> bytes:
+def _map(plan: Plan) -> bytes | str:
     active = plan.sensors["on"].to_numpy(bool)
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "map.png"
-        title = f"{plan.store.manifest.name}: {active.sum()} of {len(active)} sensors kept"
-        draw_mask(path, plan.store, active, plan.sensors["importance"].to_numpy(np.float64), title)
-        return path.read_bytes()
+    importance = plan.sensors["importance"].to_numpy(np.float64)
+    title = f"{plan.store.manifest.name}: {active.sum()} of {len(active)} sensors kept"
+    return picture_of(lambda path: draw_mask(path, plan.store, active, importance, title))
 
 
 WRITERS: dict[str, Callable[[Path, Plan], None]] = {

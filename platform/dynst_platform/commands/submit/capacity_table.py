@@ -3,9 +3,8 @@
 What was measured and what is estimated is said.
 """
 
-import click
-
 from dynst_platform.commands.submit.capacity import Capacity
+from dynst_platform.terminal.lines import say
 
 __all__ = ["print_capacity"]
 
@@ -32,9 +31,9 @@ def print_capacity(plan: Capacity) -> None:
         "not counted": "start (half a minute), search of the searched scheme, probes, talk between "
         "workers; and what a GPU would save",
     }
-    click.echo(f"What {plan.name} asks of the cluster")
+    say(f"What {plan.name} asks of the cluster")
     for name, line in lines.items():
-        click.echo(f"  {name:<12} {line}")
+        say(f"  {name:<12} {line}")
 
 
 def _groups(plan: Capacity) -> str:

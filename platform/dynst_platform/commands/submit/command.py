@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dynst_platform.terminal.cluster_options import cluster_options, profile_of
+from dynst_platform.terminal.lines import say
 
 if TYPE_CHECKING:
     from dynst_platform.config.job import JobSpec
@@ -91,7 +92,7 @@ def submit(
         carried, num_gpus, any_versions, install, shutil.get_terminal_size().columns
     )
     started = use_case(cluster, profile, spec, wishes)
-    click.echo(f"Started {started.id} on {cluster.url}. {how_to_find_again(started)}", err=True)
+    say(f"Started {started.id} on {cluster.url}. {how_to_find_again(started)}", err=True)
     if not detach:
         follow(cluster, profile, started)
 

@@ -4,7 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-import click
+from dynst_platform.terminal.lines import pass_on, say
 
 if TYPE_CHECKING:
     from dynst_platform.config.cluster_profile import Profile
@@ -22,12 +22,13 @@ def follow(cluster: "Cluster", profile: "Profile", job: "RemoteJob") -> None:
     """
     try:
         for piece in cluster.follow(job.id):
-            click.echo(piece, nl=False)
+            pass_on(piece)
         ended = cluster.ended(job.id)
     except KeyboardInterrupt:
-        click.echo(f"\nThe job goes on. {how_to_find_again(job)}", err=True)
+        say(err=True)
+        say(f"The job goes on. {how_to_find_again(job)}", err=True)
         sys.exit(130)
-    click.echo(f"{ended.id}: {ended.state}{_reason(ended)}", err=True)
+    say(f"{ended.id}: {ended.state}{_reason(ended)}", err=True)
     say_where(profile, ended)
     sys.exit(ended.code)
 
@@ -64,4 +65,4 @@ def say_where(profile: "Profile", job: "RemoteJob") -> None:
             f"does not answer from here"
         )
     if address is not None:
-        click.echo(f"MLflow run   {address}", err=True)
+        say(f"MLflow run   {address}", err=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dynst_platform.terminal.cluster_options import cluster_options, profile_of
+from dynst_platform.terminal.lines import pass_on, say
 
 if TYPE_CHECKING:
     from dynst_platform.config.cluster_profile import Profile
@@ -31,7 +32,7 @@ def list_jobs(**flags: Any) -> None:
     width = max((len(job.id) for job in found), default=0)
     for job in found:
         began = "" if job.began is None else f"{job.began.astimezone():%Y-%m-%d %H:%M}"
-        click.echo(f"{job.id:<{width}}  {job.state:<9}  {began:<16}  {_took(job):>8}  {job.run}")
+        say(f"{job.id:<{width}}  {job.state:<9}  {began:<16}  {_took(job):>8}  {job.run}")
 
 
 @jobs.command()
@@ -45,7 +46,7 @@ def status(job: str, **flags: Any) -> None:
     if found.over:
         facts["exit code"] = str(found.code)
     for name, fact in facts.items():
-        click.echo(f"{name:<12} {fact}")
+        say(f"{name:<12} {fact}")
 
     from dynst_platform.commands.submit.following import say_where
 
@@ -61,7 +62,7 @@ def logs(job: str, now: bool, **flags: Any) -> None:
     cluster, profile = _connected(flags)
     found = _found(cluster, job)
     if now:
-        click.echo(cluster.logs(found.id), nl=False)
+        pass_on(cluster.logs(found.id))
         return
 
     from dynst_platform.commands.submit.following import follow
@@ -77,11 +78,11 @@ def stop(job: str, **flags: Any) -> None:
     cluster, _ = _connected(flags)
     found = _found(cluster, job)
     if found.over:
-        click.echo(f"{found.id} has ended already: {found.state}")
+        say(f"{found.id} has ended already: {found.state}")
         return
     cluster.stop(found.id)
     ended = cluster.ended(found.id)
-    click.echo(f"{ended.id}: {ended.state}")
+    say(f"{ended.id}: {ended.state}")
 
 
 def _connected(flags: dict[str, Any]) -> "tuple[Cluster, Profile]":

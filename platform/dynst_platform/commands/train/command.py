@@ -64,20 +64,19 @@ def train(
 
     store = store_for(spec)
 
+    from functools import partial
+
     from dynst_platform.commands.train import workflow as use_case
     from dynst_platform.commands.train.progress import TrainingProgress
     from dynst_platform.commands.train.table import print_table
-    from dynst_platform.terminal.output import print_json
+    from dynst_platform.terminal.output import print_result
 
     with (
         redirect_stdout(sys.stderr),
         TrainingProgress(spec, quiet) as progress,
     ):  # Ray reports dead workers on standard output
         outcome = use_case.train(spec, store, progress.on_report, offline, folder)
-    if output == "json":
-        print_json(outcome)
-    else:
-        print_table(outcome, by_step=by_step)
+    print_result(outcome, output, partial(print_table, by_step=by_step))
 
 
 def _new(job: Path, assignments: tuple[str, ...]) -> "JobSpec":

@@ -5,10 +5,8 @@ INACTIVE ones.
 from collections.abc import Iterator
 from statistics import fmean
 
-from rich.markup import escape
-from rich.table import Table
-
 from dynst_platform.commands.train.workflow import Outcome, StepRow
+from dynst_platform.terminal.screen import TextTable
 
 __all__ = ["shown_steps", "tables_by_step"]
 
@@ -21,6 +19,7 @@ FORECASTERS = {
 }
 GROUPS = {"all": "ALL", "inactive": "INACTIVE"}
 MAX_ALL = 6
+WIDEST = 100  # characters that a title may make its table wide
 
 
 def shown_steps(horizon: int) -> list[int]:
@@ -34,7 +33,7 @@ def shown_steps(horizon: int) -> list[int]:
     )
 
 
-def tables_by_step(outcome: Outcome) -> Iterator[Table]:
+def tables_by_step(outcome: Outcome) -> Iterator[TextTable]:
     """For each target channel: mean absolute errors of every forecaster, random choices
     averaged.
     """
@@ -55,17 +54,14 @@ def tables_by_step(outcome: Outcome) -> Iterator[Table]:
                 )
 
 
-def _table(title: str, rows: list[StepRow], steps: list[int]) -> Table:
+def _table(title: str, rows: list[StepRow], steps: list[int]) -> TextTable:
     title = f"Mean absolute error at {title}"
-    table = Table(
-        title=escape(title), title_style="bold", title_justify="left", min_width=len(title)
-    )
-    table.add_column("forecaster", no_wrap=True)
+    table = TextTable(title, title_style="bold", min_width=min(len(title), WIDEST))
+    table.column("forecaster", no_wrap=True)
     for step in steps:
         minutes = next(row["minutes_ahead"] for row in rows if row["step"] == step)
-        table.add_column(
-            f"{step}" if minutes is None else f"{step}\n{_time(minutes)}", justify="right"
-        )
+        lines = [f"{step}"] if minutes is None else [f"{step}", _time(minutes)]
+        table.column(*lines, justify="right")
     others = {
         row["forecaster"] for row in rows if row["forecaster"].split("-")[0] not in FORECASTERS
     }
@@ -80,11 +76,11 @@ def _table(title: str, rows: list[StepRow], steps: list[int]) -> Table:
                 if count > 1
                 else name + ("*" if key == "random" else "")
             )
-            table.add_row(
+            table.row(
                 label, *(_mean([row for row in own if row["step"] == step]) for step in steps)
             )
     if rows[0]["group"] != "all" and any(row["forecaster"].startswith("random") for row in rows):
-        table.caption = "* at its own inactive sensors"
+        table.caption_of("* at its own inactive sensors")
     return table
 
 

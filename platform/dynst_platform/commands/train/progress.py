@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from types import TracebackType
 
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
-
 from dynst.experiment.arms import ArmKind
 from dynst_platform.commands.train.job_clock import JobClock
 from dynst_platform.config.job import JobSpec
 from dynst_platform.reports import EpochReport, Report
-from dynst_platform.terminal.screen import progress_console
+from dynst_platform.terminal.screen import TaskID, new_bars, progress_screen
+from dynst_platform.text import printable
 
 __all__ = ["TrainingProgress"]
 
@@ -33,17 +31,10 @@ class TrainingProgress:
 
     def __init__(self, job: JobSpec, quiet: bool = False) -> None:
         self._job, self._clock = job, JobClock(job)
-        self._console = progress_console(quiet)
+        self._screen = progress_screen(quiet)
         self._bars: dict[str, TaskID] = {}
         self._rounds = Counter[str]()  # by arm
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description:<16}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[figures]}"),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
+        self._progress = new_bars(self._screen, "{task.description:<16}", "{task.fields[figures]}")
         self._whole: TaskID | None = None
 
     def __enter__(self) -> "TrainingProgress":
@@ -63,16 +54,14 @@ class TrainingProgress:
 
     def on_report(self, report: Report) -> None:
         if report.note is not None:
-            self._console.print(
-                f"[yellow]{escape(report.note)}[/]", highlight=False, soft_wrap=True
-            )
+            self._screen.show(report.note, style="yellow")
         if isinstance(report, EpochReport):
             self._on_epoch(report)
 
     def _on_epoch(self, report: EpochReport) -> None:
         self._clock.add(report)
         for line in self._mask_changes(report):
-            self._console.print(line, highlight=False, soft_wrap=True)
+            self._screen.show(line)
         arm, learned, machine = report.arm, _learning_figures(report), self._machine_figures(report)
         if arm not in self._bars:
             self._bars[arm] = self._progress.add_task(
@@ -110,8 +99,8 @@ class TrainingProgress:
         )
 
     def _plain(self, line: str) -> None:
-        if not self._console.is_terminal:
-            self._console.print(line, highlight=False, soft_wrap=True)
+        if not self._screen.is_terminal:
+            self._screen.show(line)
 
 
 def _start(fewest: int, most: int) -> str:
@@ -128,7 +117,7 @@ def _title(report: EpochReport) -> str:
     number = report.arm.removeprefix("random-")
     if report.arm_kind == ArmKind.RANDOM and number.isdecimal():
         return f"{KINDS[ArmKind.RANDOM]} {int(number) + 1}"
-    return KINDS.get(report.arm_kind) or report.arm.replace("_", " ")
+    return KINDS.get(report.arm_kind) or printable(report.arm.replace("_", " "))
 
 
 def _learning_figures(report: EpochReport) -> str:

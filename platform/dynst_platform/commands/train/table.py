@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from dynst.wording import counted
 from dynst_platform.commands.train.errors_by_step import tables_by_step
 from dynst_platform.commands.train.workflow import Outcome
 from dynst_platform.terminal.output import print_open_questions, print_places
+from dynst_platform.terminal.screen import Screen, TextTable
 
 __all__ = ["print_table"]
 
@@ -18,32 +15,24 @@ GROUPS = ("mae_all", "mae_active", "mae_inactive")
 
 
 def print_table(outcome: Outcome, by_step: bool = False) -> None:
-    console = Console()
-    console.print()
-    console.print(_errors(outcome))
+    screen = Screen()
+    screen.table(_errors(outcome), above=True)
     for table in tables_by_step(outcome) if by_step else ():
-        console.print()
-        console.print(table)
+        screen.table(table, above=True)
     sensors = outcome.sensors
-    console.print(
-        f"\n[bold]Keep {sensors['active']}:[/] {_listed(sensors['kept'])}", highlight=False
-    )
-    console.print(
-        f"\n[bold]Switch off {len(sensors['off'])}:[/] {_listed(sensors['off'])}", highlight=False
-    )
-    console.print(f"\n{_inference(outcome)}", highlight=False)
-    console.print(
+    for verb, names in (("Keep", sensors["kept"]), ("Switch off", sensors["off"])):
+        screen.show(f" {_listed(names)}", label=f"{verb} {len(names)}:", above=True, fold=True)
+    screen.show(_inference(outcome), above=True, fold=True)
+    screen.show(
         f"Mask: {counted(outcome.mask_updates, 'change')}, "
         f"{counted(outcome.exchanged, 'sensor')} exchanged on the way.",
-        highlight=False,
+        fold=True,
     )
     picture = f"Sensor map   {outcome.artifacts['sensor_map']}"
-    print_places(console, picture, outcome.run_id, outcome.experiment, outcome.attribution)
+    print_places(screen, picture, outcome.run_id, outcome.experiment, outcome.attribution)
     if outcome.queued_note:
-        console.print(
-            f"\n[bold yellow]{escape(outcome.queued_note)}[/]", highlight=False, soft_wrap=True
-        )
-    print_open_questions(console, outcome.open_questions)
+        screen.show(outcome.queued_note, style="bold yellow", above=True)
+    print_open_questions(screen, outcome.open_questions)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -52,10 +41,10 @@ def _listed(names: Sequence[str]) -> str:
         if len(names) > MAX_NAMES
         else ""
     )
-    return escape(", ".join(names[:MAX_NAMES])) + more
+    return ", ".join(names[:MAX_NAMES]) + more
 
 
-def _errors(outcome: Outcome) -> Table:
+def _errors(outcome: Outcome) -> TextTable:
     several = (
         f"mean of {len(outcome.targets)} targets, each converted to the spread of the first"
         if len(outcome.targets) > 1
@@ -63,16 +52,13 @@ def _errors(outcome: Outcome) -> Table:
     )
     unit = ", ".join(part for part in (outcome.unit, several) if part)
     total, kept = outcome.sensors["total"], outcome.sensors["active"]
-    table = Table(
-        title="Mean absolute error on the test part" + (f" ({unit})" if unit else ""),
-        title_style="bold",
-        title_justify="left",
-    )
-    table.add_column("forecaster", no_wrap=True)
-    table.add_column("reads", justify="right")
+    title = "Mean absolute error on the test part" + (f" ({unit})" if unit else "")
+    table = TextTable(title, title_style="bold")
+    table.column("forecaster", no_wrap=True)
+    table.column("reads", justify="right")
     for name in (f"ALL {total}", f"{kept} ACTIVE", f"{total - kept} INACTIVE"):
-        table.add_column(name, justify="right")
-    table.add_column("vs dense", justify="right")
+        table.column(name, justify="right")
+    table.column("vs dense", justify="right")
     metrics = outcome.metrics
     dense = metrics.get("dense/mae_all")
     _add(table, "DynST", f"{kept} sensors", _group(metrics, "test"), dense, style="bold green")
@@ -100,7 +86,7 @@ def _errors(outcome: Outcome) -> Table:
         if f"{key}/mae_all" in metrics:
             _add(table, name, f"{total} sensors", _group(metrics, key), dense)
     if choices:
-        table.caption = "* its own active and inactive sensors"
+        table.caption_of("* its own active and inactive sensors")
     return table
 
 
@@ -109,7 +95,7 @@ def _group(metrics: Mapping[str, float | None], prefix: str) -> dict[str, float 
 
 
 def _add(
-    table: Table,
+    table: TextTable,
     name: str,
     reads: str,
     errors: Mapping[str, float | None],
@@ -119,7 +105,7 @@ def _add(
     overall = errors["mae_all"]
     against = "" if dense is None or overall is None else f"{overall / dense - 1:+.1%}"
     cells = ["–" if value is None else f"{value:.2f}" for value in (errors[key] for key in GROUPS)]
-    table.add_row(name, reads, *cells, against, style=style)
+    table.row(name, reads, *cells, against, style=style)
 
 
 def _speed(ratio: float) -> str:

@@ -32,6 +32,7 @@ from dynst_platform.execution.launch import launch
 from dynst_platform.execution.nodes import check_cluster
 from dynst_platform.execution.worker import checkpoints_of
 from dynst_platform.log import log_of_run, quiet_libraries
+from dynst_platform.plots.figures import drawn
 from dynst_platform.plots.masks import draw_mask
 from dynst_platform.reports import ArmReport, Report
 from dynst_platform.tracking.cursor import Cursor, folder_lock
@@ -237,7 +238,8 @@ def _outcome(
     active = np.array(final.active)
     picture = folder / "sensor_map.png"
     title = f"{store.manifest.name}: {active.sum()} of {len(active)} sensors kept"
-    draw_mask(picture, store, active, np.array(final.importance), title)
+    importance = np.array(final.importance)
+    shown_map = drawn(picture, lambda: draw_mask(picture, store, active, importance, title))
     ids = np.array(store.sensors.ids)
     finals = collected.finals.values()
     randoms = [
@@ -270,7 +272,7 @@ def _outcome(
         },
         artifacts={
             "folder": str(folder),
-            "sensor_map": str(picture),
+            "sensor_map": str(shown_map),
             "model": final.artifact if left.queued else f"runs:/{runs['dynst']}/model",
             "tracking_uri": shown_tracking_uri(),
         },

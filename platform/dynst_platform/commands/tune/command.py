@@ -72,11 +72,11 @@ def tune(
     from dynst_platform.commands.tune import workflow as use_case
     from dynst_platform.commands.tune.progress import SweepProgress
     from dynst_platform.commands.tune.table import print_sweep
-    from dynst_platform.terminal.output import print_json
+    from dynst_platform.terminal.output import print_result
 
     with SweepProgress(spec, quiet) as progress:
         outcome = use_case.tune(spec, store, progress.on_task, progress.on_trial, known)
-    (print_json if output == "json" else print_sweep)(outcome)
+    print_result(outcome, output, print_sweep)
 
 
 def _new(path: Path, assignments: tuple[str, ...]) -> "SweepSpec":

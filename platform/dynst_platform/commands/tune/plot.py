@@ -7,10 +7,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from dynst_platform.commands.tune.records import Record, finished_among
+from dynst_platform.plots.figures import label, plain_texts, title_text
 
 __all__ = ["draw_front"]
 
 
+@plain_texts
 def draw_front(
     path: Path,
     records: Sequence[Record],
@@ -37,7 +39,6 @@ def draw_front(
     )
     axes.axhline(dense, color="black", ls="--", lw=1.2, label=f"dense, {dense:.4g}")
     if chosen is not None:
-        label = f"chosen: trial {chosen.number}"
         axes.scatter(
             *_points([chosen]),
             color="none",
@@ -45,13 +46,13 @@ def draw_front(
             s=150,
             lw=2,
             zorder=5,
-            label=label,
+            label=f"chosen: trial {chosen.number}",
         )
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set(
         xlabel="sensors switched off",
-        ylabel=f"validation MAE, all locations ({unit})" if unit else "validation MAE",
-        title=title,
+        ylabel=f"validation MAE, all locations ({label(unit)})" if unit else "validation MAE",
+        title=title_text(title),
     )
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8)

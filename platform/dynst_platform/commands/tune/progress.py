@@ -5,17 +5,12 @@ ends in a file or CI log.
 from collections import Counter
 from types import TracebackType
 
-from rich.console import Group
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
-
 from dynst_platform.commands.tune.records import Record
 from dynst_platform.commands.tune.reports import TrialReport
 from dynst_platform.config.sweep import SweepSpec
 from dynst_platform.studies.tasks import Task, TaskResult
 from dynst_platform.terminal.output import settings_of
-from dynst_platform.terminal.screen import progress_console
+from dynst_platform.terminal.screen import Group, Live, TextTable, progress_screen, under
 
 __all__ = ["SweepProgress"]
 
@@ -28,14 +23,14 @@ class SweepProgress:
 
     def __init__(self, sweep: SweepSpec, quiet: bool = False) -> None:
         self._sweep = sweep
-        self._console = progress_console(quiet)
-        self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+        self._screen = progress_screen(quiet)
+        self._live = Live(console=self._screen, refresh_per_second=4, transient=True)
         self._trials: dict[int, Record] = {}
         self._epochs: dict[int, int] = {}
         self._note = "shared work: the dense reference and the warm-up"
 
     def __enter__(self) -> "SweepProgress":
-        if self._console.is_terminal:
+        if self._screen.is_terminal:
             self._live.start()
         self._show(f"{self._sweep.name}: {self._note}")
         return self
@@ -60,10 +55,10 @@ class SweepProgress:
         self._show(self._line(record) if record.ended else None)
 
     def _show(self, line: str | None) -> None:
-        if self._console.is_terminal:
+        if self._screen.is_terminal:
             self._live.update(self._view())
         elif line:
-            self._console.print(line, highlight=False, soft_wrap=True)
+            self._screen.show(line)
 
     def _line(self, record: Record) -> str:
         """A trial that has ended."""
@@ -85,16 +80,16 @@ class SweepProgress:
     def _view(self) -> Group:
         counts = Counter(record.state for record in self._trials.values())
         summary = ", ".join(f"{count} {state}" for state, count in counts.items()) or self._note
-        table = Table(box=None, pad_edge=False)
+        table = TextTable(box=None, pad_edge=False)
         for heading in ("trial", "state", "epoch", "val MAE", "off", "settings"):
-            table.add_column(
+            table.column(
                 heading,
                 justify="left" if heading in ("state", "settings") else "right",
                 no_wrap=True,
             )
         for record in sorted(self._trials.values(), key=_running_then_best)[:SHOWN]:
             error, off = (record.objectives.get(name) for name in ("mae_all", "sparsity"))
-            table.add_row(
+            table.row(
                 str(record.number),
                 record.state,
                 str(self._epochs.get(record.number, "")),
@@ -103,9 +98,7 @@ class SweepProgress:
                 record.reason or settings_of(record.overrides),
                 style=COLOURS[record.state],
             )
-        return Group(
-            Text(f"{self._sweep.name}: {summary}; {self._sweep.trials} trials in all"), table
-        )
+        return under(f"{self._sweep.name}: {summary}; {self._sweep.trials} trials in all", table)
 
 
 def _running_then_best(record: Record) -> tuple[bool, float]:

@@ -27,10 +27,12 @@ from dynst_platform.config.locations import artifact_root, home, tracking_uri
 from dynst_platform.config.stores import first_unit, open_questions
 from dynst_platform.config.sweep import SweepSpec
 from dynst_platform.config.values import Overrides
+from dynst_platform.csv_files import write_csv
 from dynst_platform.errors import RunError
 from dynst_platform.execution.nodes import check_cluster
 from dynst_platform.execution.worker_group import GroupShape
 from dynst_platform.log import quiet_libraries
+from dynst_platform.plots.figures import drawn
 from dynst_platform.studies.references import dense_task
 from dynst_platform.studies.study import closed_on_failure, logged
 from dynst_platform.studies.tasks import OnDone, Row, Task, TaskResult, run_tasks
@@ -218,9 +220,10 @@ def _outcome(
     result = folder / "result"
     result.mkdir(exist_ok=True)
     (result / SWEEP_FILE).write_text(dump_spec(sweep), encoding="utf-8")
-    draw_front(result / "front.png", records, front, chosen, dense["val"], title, unit)
+    path, error = result / "front.png", dense["val"]
+    picture = drawn(path, lambda: draw_front(path, records, front, chosen, error, title, unit))
     lines = [_line(record, record in front, record is chosen) for record in records]
-    pd.json_normalize([dict(line) for line in lines]).to_csv(result / "trials.csv", index=False)
+    write_csv(result / "trials.csv", pd.json_normalize([dict(line) for line in lines]))
     for record in front:
         tracker.log_model(
             record.run_id,
@@ -242,7 +245,7 @@ def _outcome(
         hypervolume=volumes,
         artifacts={
             "folder": str(folder),
-            "picture": str(result / "front.png"),
+            "picture": str(picture),
             "tracking_uri": without_credentials(tracker.uri),
         },
         attribution=store.manifest.attribution,

@@ -51,7 +51,7 @@ def _print_lines(title: str, texts: Sequence[str]) -> None:
 
 
 def _print_facts(name: str) -> SensorStore:
-    """As a table, in which nothing is cut, and the digest on a line of its own, in one piece."""
+    """As a table, in which nothing is cut, and the digest whole on a line of its own."""
     store = find_store(name)
     facts = describe_store(store)
     digest = facts.pop("digest")

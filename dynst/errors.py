@@ -4,7 +4,8 @@ DynstError            one clear sentence: what was expected, what came, where, a
 ├── DataError         a sensor store, or a source that should become one
 ├── ConfigError       a job, a schedule, a model option
 ├── ArtifactError     a saved model
-└── CheckpointError   the state of a training that was interrupted
+├── CheckpointError   the state of a training that was interrupted
+└── DivergedError     a training whose error is no number any more
 """
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DataError",
+    "DivergedError",
     "DynstError",
     "in_one_line",
 ]
@@ -44,6 +46,10 @@ class CheckpointError(DynstError):
     """A checkpoint is of another format version, of another job, or damaged with none left before
     it.
     """
+
+
+class DivergedError(DynstError):
+    """The loss of a training, or its error on the validation part, is infinite or no number."""
 
 
 def _printable(text: str) -> str:

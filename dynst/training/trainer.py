@@ -23,6 +23,7 @@ from dynst.sparsity.mask import MaskUpdate
 from dynst.sparsity.scheme import Scheme, StepSensors
 from dynst.training.amp import Arithmetic
 from dynst.training.config import Recipe
+from dynst.training.divergence import refuse_diverged
 from dynst.training.gradients import Gradients
 from dynst.training.partition_sampler import PartitionSampler, StepKind, within
 from dynst.training.sampler import epoch_batches
@@ -226,16 +227,22 @@ class Training:
             perf_counter(),
         )
         self._loss, self._updates = torch.zeros_like(loss_sum), []
-        choices = self.scheme.val_choices(self.step)
-        val_mae = fmean(
-            evaluate(self.model, self.val, choice, self.world, self.windows_at_once).mae()
-            for choice in choices
-        )
+        train_loss = float(loss_sum[0] / loss_sum[1]) * self._gradients.unit
+        found = [
+            evaluate(self.model, self.val, choice, self.world, self.windows_at_once)
+            for choice in self.scheme.val_choices(self.step)
+        ]
+        val_mae = fmean(errors.mae() for errors in found)
+        # a loss that overflows float16 is skipped by its optimizer step
+        if loss_sum[1] and self.recipe.precision != "float16":
+            refuse_diverged("the training loss", train_loss, epoch + 1, self.recipe)
+        if all(errors.count.any() for errors in found):
+            refuse_diverged("the error on the validation part", val_mae, epoch + 1, self.recipe)
         self._keep_best(val_mae)
         return EpochResult(
             epoch=epoch + 1,
             step=self.step,
-            train_loss=float(loss_sum[0] / loss_sum[1]) * self._gradients.unit,
+            train_loss=train_loss,
             val_mae=val_mae,
             sparsity=self.scheme.sparsity,
             exchanged=sum(len(update.grown) for update in updates),

@@ -206,7 +206,8 @@ def test_a_large_network_without_a_graph_is_refused_before_it_starts(
 def test_describe_says_what_the_store_holds(tmp_path: Path, network: SensorStore) -> None:
     done = dynst_here("data", "describe", network.path, cwd=tmp_path)
     assert done.returncode == 0
-    assert "8 sensors × 1008 steps × 1 channel\n" in done.stdout
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    assert "size       8 sensors × 1008 steps × 1 channel" in lines
     assert network.manifest.digest in done.stdout
 
 

@@ -22,7 +22,7 @@ Arguments = ParamSpec("Arguments")
 MOST, MOST_OF_TITLE = 60, 120  # characters
 NOTE = "-not-drawn.txt"  # beside where the figure would be
 WITHOUT = r"Glyph \d+|Matplotlib currently does not support \w+ natively"  # a box stands for it
-ONE_AT_A_TIME = RLock()  # settings and warnings belong to the whole process
+ONE_AT_A_TIME = RLock()  # matplotlib's settings belong to the whole process
 logger = logging.getLogger(__name__)
 
 
@@ -33,8 +33,8 @@ def plain_texts(draw: Callable[Arguments, None]) -> Callable[Arguments, None]:
 
     @wraps(draw)
     def drawing(*arguments: Arguments.args, **options: Arguments.kwargs) -> None:
-        with ONE_AT_A_TIME, rc_context({"text.parse_math": False}), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=WITHOUT)
+        warnings.filterwarnings("ignore", message=WITHOUT)  # no catch_warnings: threads draw too
+        with ONE_AT_A_TIME, rc_context({"text.parse_math": False}):
             draw(*arguments, **options)
 
     return drawing

@@ -36,7 +36,7 @@ from dynst_platform.tracking.report_file import now_ms
 __all__ = ["Tracker", "metrics_at", "origin_tags", "sweep_of_run"]
 
 MAX_TAG = 4000
-MAX_METRICS, MAX_PARAMS = 1000, 100  # in one call
+MAX_METRICS = 1000  # in one call
 MAX_DIGEST = 36  # of a data set in MLflow
 
 
@@ -216,8 +216,7 @@ class Tracker:
             for name, value in params.items()
             if keys[name] not in known
         ]
-        for first in range(0, len(lacking), MAX_PARAMS):
-            self._client.log_batch(run_id, params=lacking[first : first + MAX_PARAMS])
+        self._client.log_batch(run_id, params=lacking)
 
     def _left(self, arm: str) -> str | None:
         """The arm's run that was opened, although no reply arrived."""

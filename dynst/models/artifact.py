@@ -37,6 +37,7 @@ __all__ = [
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 EDGE_PREFIX, POSITIONS = "edges.", "positions"
+LONGEST = 2**40  # steps and seasons, in the clock's unit
 MOST_SLOTS = 366 * 24 * 60  # of a season, a year of minutes
 
 
@@ -56,10 +57,10 @@ class Description(BaseModel):
     channels: tuple[str, ...]
     units: tuple[str, ...] | None = Field(None, description="of the channels; None if unknown")
     targets: tuple[int, ...]
-    season_period: int = Field(ge=1)
+    season_period: int = Field(ge=1, le=LONGEST)
     season_slots: int = Field(ge=1, le=MOST_SLOTS)
-    season_step: int | None = Field(None, ge=1)
-    step: int = Field(ge=1, description="between two readings, in the clock's unit")
+    season_step: int | None = Field(None, ge=1, le=LONGEST)
+    step: int = Field(ge=1, le=LONGEST, description="between two readings, in the clock's unit")
     clock: Clock = SECONDS
     data_digest: str
     patching: Patching | None = Field(

@@ -33,7 +33,7 @@ class Stores:
         file = pick(sorted(store.iterdir()), rng)
         whole = file.read_bytes()
         self._damage(file, examples / "other" / file.name, rng)
-        damaged = file.read_bytes() != whole
+        damaged = _content(file.read_bytes()) != _content(whole)
         Experiment(open_store(store), ExperimentConfig()).dataset  # noqa: B018 - reads all of it
         return damaged
 
@@ -47,7 +47,17 @@ class Stores:
             pq.write_table(table.take(rng.permutation(len(table))), file)
         elif chance < 0.6 and file.name == MANIFEST:
             manifest = json.loads(file.read_text())
-            kept = {name: manifest[name] for name in CONTENT}
-            file.write_text(json.dumps(damage_tree(manifest, rng) | kept))
+            changed = damage_tree(manifest, rng)
+            if isinstance(changed, dict):
+                changed |= {name: manifest[name] for name in CONTENT}
+            file.write_text(json.dumps(changed))
         else:
             damage_file(file, rng)
+
+
+def _content(file: bytes) -> object:
+    """A manifest may be laid out in another way."""
+    try:
+        return json.loads(file)
+    except ValueError:
+        return file

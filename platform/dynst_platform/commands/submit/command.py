@@ -102,7 +102,7 @@ def _print_code(spec: "JobSpec | SweepSpec") -> None:
     from dynst_platform.execution.job_package import network_codes
 
     for code in network_codes(spec):
-        click.echo(f"Code of {code.name}: {code.listing()}", err=True)
+        say(f"Code of {code.name}: {code.listing()}", err=True)
 
 
 def _plan(job: Path, assignments: tuple[str, ...], num_gpus: int | None) -> None:

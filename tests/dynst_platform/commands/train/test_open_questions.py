@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from dynst.data.manifest import Question
 from dynst.data.manifest_file import write_manifest
@@ -18,6 +17,7 @@ from dynst_platform.config.stores import open_questions
 from dynst_platform.studies.output import print_study_places
 from dynst_platform.studies.study import StudyOutcome
 from dynst_platform.terminal.output import print_json
+from dynst_platform.terminal.screen import Screen
 from tests.dynst_platform.commands.train.test_train import small_job
 
 pytestmark = pytest.mark.filterwarnings(
@@ -70,9 +70,9 @@ def test_a_study_says_it_last(capsys: pytest.CaptureFixture[str]) -> None:
         attribution="",
         open_questions=["trained with -1 as a reading"],
     )
-    print_study_places(Console(), study)
+    print_study_places(Screen(), study)
     assert capsys.readouterr().out.splitlines()[-1] == "? trained with -1 as a reading"
-    print_study_places(Console(), replace(study, open_questions=[]))
+    print_study_places(Screen(), replace(study, open_questions=[]))
     assert "?" not in capsys.readouterr().out
 
 

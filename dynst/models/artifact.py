@@ -24,7 +24,7 @@ from dynst.errors import ArtifactError, ConfigError, in_one_line
 from dynst.models.factory import ModelConfig, build_forecaster
 from dynst.models.forecaster import SparseForecaster
 from dynst.models.inference import ServedForecaster
-from dynst.models.last_window import last_window
+from dynst.models.last_window import as_inputs, last_window
 
 __all__ = [
     "Artifact",
@@ -127,6 +127,7 @@ class Artifact:
         """
         config = self.description.model
         shape = (config.window, sum(self.description.active), len(self.description.channels))
+        time, readings = as_inputs(time, readings)
         if (
             readings.shape[1:] != shape[1:]
             or len(readings) < config.window

@@ -3,9 +3,36 @@
 import numpy as np
 
 from dynst.data.clock import Clock, step_text
-from dynst.errors import ArtifactError
+from dynst.errors import ArtifactError, in_one_line
 
-__all__ = ["last_window"]
+__all__ = ["as_inputs", "last_window"]
+
+
+def as_inputs(time: object, readings: object) -> tuple[np.ndarray, np.ndarray]:
+    """Times ``[T]`` as int64, and readings of any shape as numbers, NaN where they are masked.
+
+    Raises:
+        ArtifactError: times are not whole numbers in one row, or readings are no real numbers.
+    """
+    if isinstance(readings, np.ma.MaskedArray):
+        readings = np.ma.filled(np.ma.asarray(readings, np.float64), np.nan)
+    try:
+        numbers, moments = np.asarray(readings), np.asarray(time)
+    except ValueError as error:  # rows of several lengths
+        raise ArtifactError(f"times and readings must be arrays ({in_one_line(error)})") from error
+    if numbers.dtype.kind not in "fiu":
+        raise ArtifactError(
+            f"readings must be real numbers, NaN where missing, but are of type {numbers.dtype}"
+        )
+    whole = moments.dtype.kind in "iu" or (
+        moments.dtype.kind == "f" and bool((moments == np.floor(moments)).all())
+    )
+    if moments.ndim != 1 or not whole:
+        raise ArtifactError(
+            f"times must be one row of whole numbers, as the model's clock counts them, but are of "
+            f"type {moments.dtype} and shape {moments.shape}; dynst.data.moments reads dates"
+        )
+    return moments.astype(np.int64), numbers
 
 
 def last_window(
@@ -26,7 +53,6 @@ def last_window(
     Raises:
         ArtifactError: times do not increase, or have another step.
     """
-    time = np.asarray(time, np.int64)
     gaps = np.diff(time)
     if (gaps <= 0).any():
         row = int((gaps <= 0).argmax()) + 1

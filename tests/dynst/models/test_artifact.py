@@ -230,3 +230,38 @@ def test_weights_that_no_training_gives_are_refused(
     save_file(tensors, folder / WEIGHTS)
     with pytest.raises(ArtifactError, match=message):
         load_artifact(folder)
+
+
+@pytest.mark.parametrize("config", ["all_pairs"], indirect=True)
+def test_masked_readings_are_missing_and_lists_are_read(folder: Path, network: SensorStore) -> None:
+    artifact = load_artifact(folder)
+    time = network.readings.time[:6]
+    readings = network.readings.values[:6][:, np.array(artifact.description.active)].copy()
+    hidden = readings > np.median(readings)
+    gaps = np.where(hidden, np.nan, readings)
+    masked = np.ma.array(readings, mask=hidden)
+    expected = artifact.forecast(time, gaps)[1]
+    np.testing.assert_array_equal(artifact.forecast(time, masked)[1], expected)
+    np.testing.assert_array_equal(artifact.forecast(time.tolist(), gaps.tolist())[1], expected)
+
+
+@pytest.mark.parametrize("config", ["all_pairs"], indirect=True)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda time, readings: (time + 0.5, readings), "one row of whole numbers"),
+        (lambda time, readings: (time.astype("datetime64[s]"), readings), "datetime64"),
+        (lambda time, readings: (time.astype(str), readings), "one row of whole numbers"),
+        (lambda time, readings: (time[:, None], readings), "one row of whole numbers"),
+        (lambda time, readings: (time, readings + 1j), "real numbers"),
+        (lambda time, readings: (time, readings.astype(str)), "real numbers"),
+        (lambda time, readings: (time, [[1.0], [1.0, 2.0]]), "must be arrays"),
+    ],
+)
+def test_inputs_of_another_type_are_refused(
+    folder: Path, network: SensorStore, change: Any, message: str
+) -> None:
+    artifact = load_artifact(folder)
+    readings = network.readings.values[:6][:, np.array(artifact.description.active)]
+    with pytest.raises(ArtifactError, match=message):
+        artifact.forecast(*change(network.readings.time[:6], readings))

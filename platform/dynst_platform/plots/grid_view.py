@@ -102,7 +102,7 @@ def grid_view(store: SensorStore, layout: Patching) -> GridView:
     if positions is None:
         return _counted(layout)
     row, column = _centres(layout)
-    if np.allclose(positions, np.stack([column, row], axis=1)):
+    if not lonlat and np.allclose(positions, np.stack([column, row], axis=1)):
         return _counted(layout)
     x, y = positions[:, 0], positions[:, 1]
     lines = {

@@ -64,6 +64,9 @@ GRAPH = [
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "project"
     monkeypatch.syspath_prepend(str(folder))
+    names = {"my_net", *(path.split("/")[0].removesuffix(".py") for path in FILES)}
+    for name in [name for name in sys.modules if name.split(".")[0] in names]:
+        monkeypatch.delitem(sys.modules, name)  # that of another test
     before = set(sys.modules)
     write(folder, FILES)
     yield folder

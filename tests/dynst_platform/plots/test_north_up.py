@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
@@ -110,6 +110,9 @@ def test_a_bent_grid_is_drawn_where_it_lies(tmp_path: Path, drawn: list[Figure])
     turned=st.booleans(),
     west_first=st.booleans(),
     up=st.booleans(),
+)
+@example(  # degrees that count the cells
+    lats=[0, 1], west=0, step=1, count=2, turned=False, west_first=True, up=True
 )
 def test_the_middle_of_a_cell_is_its_place(
     tmp_path_factory: pytest.TempPathFactory,

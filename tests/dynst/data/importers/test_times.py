@@ -103,7 +103,9 @@ def test_epochs_by_their_plausible_year(
     times = pd.date_range(pd.Timestamp(start).floor("s"), periods=5, freq=f"{step}s")
     numbers = np.array(seconds(times)) * {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
     cells = numbers.astype(str) if text else numbers
-    dates = pd.to_datetime(pd.Series(numbers.astype(str)), format="%y%m%d%H%M", errors="coerce")
+    texts = pd.Series(numbers.astype(str))
+    dates = pd.to_datetime(texts, format="%y%m%d%H%M", errors="coerce")
+    dates = dates.where(texts.str.len() == 10)  # pandas reads parts of one digit too
     if unit == "s" and dates.notna().all():
         with pytest.raises(DataError, match=rf"may be dates .* since 1970 .*{times[0]:%Y-%m-%d}"):
             times_of(cells, ReadOptions())

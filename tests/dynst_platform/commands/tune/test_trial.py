@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from dynst.data.store import SensorStore
+from dynst.errors import DivergedError
 from dynst_platform.commands.tune.reports import TrialReport, TrialResult
 from dynst_platform.commands.tune.trial import Trial
 from dynst_platform.commands.tune.warm_up import warm_up_task
 from dynst_platform.config.job import JobSpec
-from dynst_platform.errors import RunError
 from dynst_platform.execution.worker import run_job
 from tests.dynst_platform.commands.train.test_train import small_job
 from tests.dynst_platform.reports import plain
@@ -118,7 +118,5 @@ def test_an_error_that_is_no_number_ends_the_trial(network: SensorStore, tmp_pat
             "training": job.training.model_copy(update={"learning_rate": 1e30, "clip_norm": 1e30})
         }
     )
-    with pytest.raises(
-        RunError, match=r"not a number after epoch \d; lower training\.learning_rate"
-    ):
+    with pytest.raises(DivergedError, match=r"after epoch \d: .* lower training\.learning_rate"):
         list(Trial([wild], str(network.path), None).epochs())

@@ -56,10 +56,10 @@ def draw_sensor_map(
     axes.scatter(
         off[:, 0],
         off[:, 1],
-        facecolors="white",
+        facecolors="none",  # what is on at the same place is seen inside
         edgecolors=OFF,
         marker="s",
-        s=size,
+        s=1.5 * size,
         linewidths=max(edge, 0.3),
         label="off",
         zorder=3,

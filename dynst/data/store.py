@@ -29,8 +29,6 @@ __all__ = [
     "read_manifest",
 ]
 
-BLOCK_BYTES = 2**25
-
 
 @dataclass(frozen=True)
 class Readings:
@@ -103,9 +101,8 @@ class SensorStore:
         """
         observed = self.readings.observed
         seen = np.zeros(observed.shape[1:], bool)
-        rows = max(1, BLOCK_BYTES // seen.size)
-        for first in range(0, len(observed), rows):
-            seen |= observed[first : first + rows].any(axis=0)
+        for rows in row_blocks(self.readings):
+            seen |= observed[rows].any(axis=0)
         return seen
 
     @cached_property

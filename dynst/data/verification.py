@@ -21,18 +21,14 @@ __all__ = ["stored_file", "verify_content", "verify_files"]
 REMEDY = "import the data again or, where the folder is a copy, remove it and fetch it anew"
 UNRELATED = {"name", "source", "attribution", "missing", "questions"}  # to the readings
 LARGE = 2**28
-BLOCK_BYTES = 2**23
 logger = logging.getLogger(__name__)
 
 
 def stored_file(file: Path) -> StoredFile:
     """Size and SHA-256 of a file, read block by block."""
-    digest, size = hashlib.sha256(), 0
     with file.open("rb") as source:
-        while block := source.read(BLOCK_BYTES):
-            digest.update(block)
-            size += len(block)
-    return StoredFile(size=size, sha256=digest.hexdigest())
+        digest = hashlib.file_digest(source, "sha256")
+        return StoredFile(size=source.tell(), sha256=digest.hexdigest())
 
 
 def verify_files(path: Path, manifest: Manifest, past: Verified) -> None:

@@ -5,21 +5,19 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-__all__ = ["FileList", "differences", "file_list", "list_digest", "printable", "sha256"]
+from dynst_platform.text import printable
+
+__all__ = ["FileList", "differences", "file_list", "list_digest", "sha256"]
 
 FileList = Mapping[str, str]
 """SHA-256 in hexadecimal digits by path, which has ``/`` between its parts."""
 
-BLOCK = 2**20
 NAMED = 10  # files of a kind
 
 
 def sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_list(folder: Path) -> dict[str, str]:
@@ -46,11 +44,6 @@ def differences(wanted: FileList, found: FileList) -> str:
         "missing": [path for path in wanted if path not in found],
     }
     return "; ".join(f"{kind}: {_named(paths)}" for kind, paths in kinds.items() if paths)
-
-
-def printable(text: str) -> str:
-    """A name from elsewhere as a terminal may show it."""
-    return text if text.isprintable() else ascii(text)
 
 
 def _named(paths: Iterable[str]) -> str:

@@ -7,9 +7,10 @@ from mlflow.entities import LoggedModel
 
 from dynst.models.registry import BACKBONES
 from dynst_platform.errors import RefusedError
-from dynst_platform.file_list import FileList, file_list, list_digest, printable
+from dynst_platform.file_list import FileList, file_list, list_digest
 from dynst_platform.network_code.own_modules import is_here
 from dynst_platform.network_code.trust import is_trusted, remember
+from dynst_platform.text import printable
 
 __all__ = ["code_to_run"]
 

@@ -240,26 +240,24 @@ def test_a_later_delivery_has_the_code_that_was_trained(
     own: Own, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The user's file is edited after a training without MLflow, and is on no path any more."""
-    copy = shutil.copytree(own.folder, tmp_path / "project")
+    copy, home = shutil.copytree(own.folder, tmp_path / "project"), tmp_path / "home"
     (copy / ".dynstignore").write_text("!site_net/data.csv\n")
+    monkeypatch.setenv("DYNST_HOME", str(home))
     monkeypatch.syspath_prepend(str(copy))
     job = own_job(own.store, "later")
     use_case.train(job, own.store, lambda report: None, offline=True)
     (copy / "site_net" / "width.py").write_text("WIDTH = 9\n")
     monkeypatch.undo()
     forget()
-    monkeypatch.setenv("DYNST_HOME", str(own.home))
-    (folder,) = (own.home / "later").iterdir()
+    monkeypatch.setenv("DYNST_HOME", str(home))
+    (folder,) = (home / "later").iterdir()
     assert sync(folder) > 0
     (width,) = {
-        path.read_text()
-        for path in (own.home / "artifacts" / "later").rglob("code/site_net/width.py")
+        path.read_text() for path in (home / "artifacts" / "later").rglob("code/site_net/width.py")
     }
     assert width == "WIDTH = 8\n"
-    data = (own.home / "artifacts" / "later").rglob("code/site_net/data.csv")
+    data = (home / "artifacts" / "later").rglob("code/site_net/data.csv")
     assert len(list(data)) == 2, "of both arms, since its ignore file names it"
-    shutil.rmtree(own.home / "artifacts" / "later")
-    shutil.rmtree(own.home / "later")
 
 
 @pytest.mark.process

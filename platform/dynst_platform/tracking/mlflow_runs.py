@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import mlflow
 import numpy as np
-from mlflow.entities import Dataset, DatasetInput, LoggedModel, LoggedModelStatus, Metric, Param
+from mlflow.entities import Dataset, DatasetInput, LoggedModelOutput, Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -27,11 +27,13 @@ from dynst_platform.network_code.selection import NetworkCode, code_of
 from dynst_platform.text import printable, printable_lines
 from dynst_platform.tracking.artifact_files import write_sensors
 from dynst_platform.tracking.cursor import DECISIONS_TAG
+from dynst_platform.tracking.job_params import flat
 from dynst_platform.tracking.mlflow_texts import dataset_name, keys_for, runs_tagged
-from dynst_platform.tracking.model_files import FILES_TAG
+from dynst_platform.tracking.model_files import JOB
 from dynst_platform.tracking.model_log import log_model
 from dynst_platform.tracking.reaching import as_tracking_error
 from dynst_platform.tracking.report_file import now_ms
+from dynst_platform.tracking.whole_model import is_whole, logged_models, whole_among
 
 __all__ = ["Tracker", "metrics_at", "origin_tags", "sweep_of_run"]
 
@@ -83,9 +85,9 @@ class Tracker:
             return self.runs[arm]
         with as_tracking_error(self.uri):
             run_id = self._create(arm, kind, {}, began)
-            settings = _flatten(self._job.model_dump(mode="json"))
+            settings = flat(self._job.model_dump(mode="json"))
             self._log_params(run_id, {**settings, "arm": arm})
-            self._client.log_text(run_id, dump_spec(self._job), "job.yaml")
+            self._client.log_text(run_id, dump_spec(self._job), JOB)
         self.runs[arm] = run_id
         return run_id
 
@@ -101,7 +103,7 @@ class Tracker:
                 {"mlflow.parentRunId": parent, "dynst.trial": str(number)},
             )
             self._log_params(run_id, params)
-            self._client.log_text(run_id, dump_document(job), "job.yaml")
+            self._client.log_text(run_id, dump_document(job), JOB)
         self.runs[f"trial-{number}"] = run_id
         return run_id
 
@@ -146,9 +148,12 @@ class Tracker:
                 {"active": list(active), "importance": list(importance)},
             )
 
-    def log_model(self, run_id: str, folder: Path, step: int, metrics: dict[str, float]) -> None:
+    def log_model(
+        self, run_id: str, folder: Path, step: int, metrics: dict[str, float], job: Document
+    ) -> None:
+        """Log the model in ``folder`` with the figures and the job of its training, once."""
         with as_tracking_error(self.uri):
-            self._log_model(run_id, folder, step, metrics_at(step, metrics))
+            self._log_model(run_id, folder, step, metrics_at(step, metrics), dump_document(job))
 
     def end(self, run_id: str, status: str, reason: str = "", at: int | None = None) -> None:
         """End a run as FINISHED, FAILED or KILLED, with the reason as a tag.
@@ -248,12 +253,24 @@ class Tracker:
             yield Path(folder)
             self._client.log_artifacts(run_id, folder, artifact_path=path)
 
-    def _log_model(self, run_id: str, folder: Path, step: int, metrics: Sequence[Metric]) -> None:
-        model_id = self._left_model(run_id) if self._maybe_duplicate else None
+    def _log_model(
+        self, run_id: str, folder: Path, step: int, metrics: Sequence[Metric], job: str
+    ) -> None:
+        """Once for each run, whatever became of earlier attempts: those that were not ended are
+        deleted, and the run is linked to its model when that is whole.
+        """
+        if not folder.is_dir():
+            raise ConfigError(
+                f"the model of run {run_id} must be in {folder}, but that folder is not there; "
+                f"put it back"
+            )
+        run = self._client.get_run(run_id)
+        model_id = self._left_model(run_id)
         if model_id is None:
             code = self._network_code(backbone_of(folder))
-            with mlflow.start_run(run_id=run_id, log_system_metrics=False):
-                model_id = log_model(self._store, folder, step, code)
+            model_id = log_model(self._client, run, self._store, folder, code, job)
+        if model_id not in {output.model_id for output in run.outputs.model_outputs}:
+            self._client.log_outputs(run_id, [LoggedModelOutput(model_id, step)])
         of_model = [
             Metric(metric.key, metric.value, metric.timestamp, metric.step, model_id)
             for metric in metrics
@@ -261,22 +278,13 @@ class Tracker:
         self._client.log_batch(run_id, metrics=of_model)
 
     def _left_model(self, run_id: str) -> str | None:
-        """The run's whole model, if it has one; those that were begun and not ended are deleted.
-
-        One without the tag of its files, of an earlier DynST, counts as such.
-        """
-        models = self._client.search_logged_models(
-            [self.experiment_id], f"source_run_id = '{run_id}'"
-        )
-        whole = [model for model in models if _is_whole(model)]
+        """The run's whole model, if it has one; those that were begun and not ended are deleted."""
+        models = list(logged_models(self._client, [self.experiment_id], run_id))
         for model in models:
-            if not _is_whole(model):
+            if not is_whole(model):
                 self._client.delete_logged_model(model.model_id)
-        return str(whole[0].model_id) if whole else None
-
-
-def _is_whole(model: LoggedModel) -> bool:
-    return bool(model.status == LoggedModelStatus.READY) and FILES_TAG in model.tags
+        whole = whole_among(models)
+        return None if whole is None else str(whole.model_id)
 
 
 def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
@@ -334,18 +342,6 @@ def metrics_at(step: int, figures: dict[str, float], at: int | None = None) -> l
 
 def _as_tag(reason: str) -> str:
     return printable_lines(without_credentials(reason))[:MAX_TAG]
-
-
-def _flatten(document: Document, prefix: str = "") -> Overrides:
-    flat: Overrides = {}
-    for key, value in document.items():
-        name = f"{prefix}{key}"
-        flat |= (
-            _flatten(value, f"{name}.")
-            if isinstance(value, dict)
-            else {name: json.dumps(value) if isinstance(value, list) else value}
-        )
-    return flat
 
 
 def origin_tags() -> dict[str, str]:

@@ -16,10 +16,10 @@ from dynst_platform.commands.tune.reports import TrialConfig, TrialReport, Trial
 from dynst_platform.config.files import check_job, with_overrides
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sweep import SweepSpec
-from dynst_platform.config.values import Overrides
+from dynst_platform.config.values import Document, Overrides
 from dynst_platform.tracking.mlflow_runs import Tracker
 
-__all__ = ["Listener", "SweepDriver", "jobs_of"]
+__all__ = ["Listener", "SweepDriver", "job_of", "jobs_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,11 @@ def jobs_of(sweep: SweepSpec, overrides: Overrides) -> list[JobSpec]:
         check_job(with_overrides(sweep.job, alone | overrides | {"seed": seed}))
         for seed in sweep.seeds
     ]
+
+
+def job_of(sweep: SweepSpec, record: Record) -> Document:
+    """The job of a trial's first seed, whose model is kept."""
+    return with_overrides(sweep.job, record.overrides | {"seed": sweep.seeds[0]})
 
 
 class SweepDriver:
@@ -161,7 +166,7 @@ class SweepDriver:
         """A retry goes on in the same run."""
         if not record.run_id:
             params = record.overrides | {"trial": record.number, "seeds": len(self.sweep.seeds)}
-            job = with_overrides(self.sweep.job, record.overrides | {"seed": self.sweep.seeds[0]})
+            job = job_of(self.sweep, record)
             record.run_id = self._tracker.start_trial(record.number, self._parent, params, job)
         elif record.run_id not in self._tracker.runs.values():
             self._tracker.go_on(f"trial-{record.number}", record.run_id)

@@ -33,6 +33,8 @@ def store_is_there(uri: str) -> bool:
 
 def active_run(client: MlflowClient, run_id: str) -> Run | None:
     """None where it was deleted, removed for good, or never was in this tracking store."""
+    if not run_id:
+        return None
     try:
         run = client.get_run(run_id)
     except MlflowException as error:

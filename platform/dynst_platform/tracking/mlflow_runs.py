@@ -9,7 +9,15 @@ from tempfile import TemporaryDirectory
 
 import mlflow
 import numpy as np
-from mlflow.entities import Dataset, DatasetInput, LoggedModelOutput, Metric, Param
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    Experiment,
+    LoggedModelOutput,
+    Metric,
+    Param,
+    ViewType,
+)
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -17,6 +25,7 @@ import dynst
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.models.artifact import backbone_of
+from dynst.notices import notice
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.files import dump_document, dump_spec
 from dynst_platform.config.job import JobSpec
@@ -26,8 +35,10 @@ from dynst_platform.errors import TrackingError
 from dynst_platform.network_code.selection import NetworkCode, code_of
 from dynst_platform.text import printable, printable_lines
 from dynst_platform.tracking.artifact_files import write_sensors
+from dynst_platform.tracking.artifact_places import local_path, present_path
 from dynst_platform.tracking.cursor import DECISIONS_TAG
 from dynst_platform.tracking.job_params import flat
+from dynst_platform.tracking.lacking import active_run
 from dynst_platform.tracking.mlflow_texts import dataset_name, keys_for, runs_tagged
 from dynst_platform.tracking.model_files import JOB
 from dynst_platform.tracking.model_log import log_model
@@ -107,28 +118,46 @@ class Tracker:
         self.runs[f"trial-{number}"] = run_id
         return run_id
 
-    def go_on(self, name: str, run_id: str) -> None:
+    def take_up(self, name: str, kind: str, run_id: str) -> None:
+        """Go on with the run of a study, or with another one where it was deleted."""
+        if not self.go_on(name, run_id):
+            left = self._left(name)
+            if left is None or not self.go_on(name, left):
+                self.start(name, kind)
+
+    def go_on(self, name: str, run_id: str) -> bool:
         """Take up a run that an earlier process left, whatever state it is in.
 
-        From now on what is begun may be there already.
+        From now on what is begun may be there already. False where the run was deleted.
         """
         self._maybe_duplicate = True
-        self.runs[name] = run_id
         with as_tracking_error(self.uri):
+            run = active_run(self._client, run_id)
+            if run is None:
+                notice(f"run {run_id} of {name} was deleted in MLflow; another run takes its place")
+                return False
             self._client.update_run(run_id, status="RUNNING")
-            if "dynst.reason" in self._client.get_run(run_id).data.tags:
+            if "dynst.reason" in run.data.tags:
                 self._client.delete_tag(run_id, "dynst.reason")
+        self.runs[name] = run_id
+        return True
 
-    def check_store(self, run_id: str) -> None:
-        """Raises ConfigError where a run was started on other data, costs, groups or marks."""
+    def check_store(self) -> None:
+        """Raises ConfigError where the job was started on other data, costs, groups or marks."""
         with as_tracking_error(self.uri):
-            tags = self._client.get_run(run_id).data.tags
-        decisions = tags.get(DECISIONS_TAG, "")
+            known = runs_tagged(
+                self._client, self.experiment_id, {"dynst.job": self.job_id}, ViewType.ALL
+            )
+            run = next(known, None)
+        if run is None:  # of the job nothing is left in MLflow
+            return
+        tags, decisions = run.data.tags, run.data.tags.get(DECISIONS_TAG, "")
         same = decisions in ("", self._store.decisions_digest)
         if not same or not self._store.has_content(tags["dynst.data_digest"]):
             raise ConfigError(
-                f"run {run_id} must go on with the data, costs, groups and marks that it was "
-                f"started with, but {self._store.path} has others now; put them back, or start anew"
+                f"run {run.info.run_id} must go on with the data, costs, groups and marks that it "
+                f"was started with, but {self._store.path} has others now; put them back, or start "
+                f"anew"
             )
 
     def log(self, run_id: str, figures: dict[str, float], step: int) -> None:
@@ -151,8 +180,16 @@ class Tracker:
     def log_model(
         self, run_id: str, folder: Path, step: int, metrics: dict[str, float], job: Document
     ) -> None:
-        """Log the model in ``folder`` with the figures and the job of its training, once."""
+        """Log the model in ``folder`` with the figures and the job of its training, once.
+
+        Where the run was deleted, that is said and nothing is logged.
+        """
         with as_tracking_error(self.uri):
+            if active_run(self._client, run_id) is None:
+                notice(
+                    f"the model in {folder} is not in MLflow: its run {run_id} was deleted there"
+                )
+                return
             self._log_model(run_id, folder, step, metrics_at(step, metrics), dump_document(job))
 
     def end(self, run_id: str, status: str, reason: str = "", at: int | None = None) -> None:
@@ -181,7 +218,8 @@ class Tracker:
         """End every run that is still open as FAILED or KILLED, with the reason as a tag."""
         with as_tracking_error(self.uri):
             for run_id in self.runs.values():
-                if self._client.get_run(run_id).info.status == "RUNNING":
+                run = active_run(self._client, run_id)
+                if run is not None and run.info.status == "RUNNING":
                     self.end(run_id, status, reason, at)
 
     def keep_logs(self, folder: Path) -> None:
@@ -233,10 +271,12 @@ class Tracker:
         found = self._client.get_experiment_by_name(self._job.name)
         if found is not None and found.lifecycle_stage == "deleted":
             raise TrackingError(
-                f"experiment '{self._job.name}' was deleted in MLflow; restore it there, or give "
-                f"the job another name"
+                f"experiment '{self._job.name}' was deleted in MLflow; restore it with: mlflow "
+                f"experiments restore --experiment-id {found.experiment_id}, or give the job "
+                f"another name"
             )
         if found is not None:
+            _notice_move(found)
             return str(found.experiment_id)
         location = None if artifact_root is None else f"{artifact_root}/{self._job.name}"
         tags = {
@@ -287,6 +327,20 @@ class Tracker:
         return None if whole is None else str(whole.model_id)
 
 
+def _notice_move(experiment: Experiment) -> None:
+    """MLflow writes to where the experiment was made, although its home was moved since."""
+    recorded, place = (
+        local_path(experiment.artifact_location),
+        present_path(experiment.artifact_location),
+    )
+    if place != recorded and place is not None:
+        notice(
+            f"MLflow has recorded {recorded} for the files of experiment '{experiment.name}', "
+            f"which were moved to {place}; those are found, and new ones are written to the "
+            f"recorded folder again (to have all in one: ln -s {place} {recorded})"
+        )
+
+
 def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
     """Job id and experiment of a sweep's run.
 
@@ -300,7 +354,7 @@ def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
     except MlflowException as error:
         raise ConfigError(
             f"--resume must name an MLflow run of a sweep, but {without_credentials(uri)} has no "
-            f"run '{run_id}'; see dynst ui"
+            f"run '{run_id}'; see dynst ui, or name the sweep's folder"
         ) from error
     if run.data.tags.get("dynst.kind") != "sweep":
         raise ConfigError(

@@ -12,7 +12,6 @@ from mlflow.entities import Metric
 
 from dynst.evaluation.summary import StepError
 from dynst.experiment.arms import ArmKind
-from dynst.notices import notice
 from dynst_platform.config.files import dump_spec
 from dynst_platform.config.stores import target_units
 from dynst_platform.reports import COST, ArmReport, EpochReport, MaskChange, Report
@@ -81,19 +80,17 @@ class ReportTracker(Tracker):
         for arm, run_id in list(self.runs.items()):
             with as_tracking_error(self.uri):
                 run = active_run(self._client, run_id)
-                lacks = run is None or (
-                    run.info.status == "FINISHED" and not self._has_model(run_id)
-                )
+            finished = run is not None and run.info.status == "FINISHED"
+            kept = self._has_model(run_id) if finished else self.go_on(arm, run_id)
+            if not kept:
+                self.again |= {arm}
             if run is None:
                 del self.runs[arm]
-                notice(f"run {run_id} of {arm} was deleted in MLflow; its reports go to a new run")
-            elif run.info.status != "FINISHED":
-                self.go_on(arm, run_id)
-            self.again |= {arm} if lacks else set()
 
     def _has_model(self, run_id: str) -> bool:
-        models = logged_models(self._client, [self.experiment_id], run_id)
-        return whole_among(models) is not None
+        with as_tracking_error(self.uri):
+            models = logged_models(self._client, [self.experiment_id], run_id)
+            return whole_among(models) is not None
 
     def recall(self, report: Report) -> None:
         """Take note of a report that MLflow has already."""

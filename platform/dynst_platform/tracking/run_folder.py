@@ -72,10 +72,10 @@ def recorded_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
     """
     job = load_job(folder / JOB_FILE, assignments, recorded=True)
     job = _with(job, "data", store=present_store(job.data.store))
-    kept = folder / CHOICE_FILE
-    if job.references.given is None or not kept.is_file():
+    given = job.references.given
+    if given is None or Path(given).name != CHOICE_FILE:
         return job
-    return _with(job, "references", given=str(kept))
+    return _with(job, "references", given=str(folder / CHOICE_FILE))
 
 
 def _with(job: JobSpec, part: str, **settings: str) -> JobSpec:

@@ -163,13 +163,15 @@ class SweepDriver:
         record.objectives = {"mae_all": report.mae_all, "sparsity": report.sparsity}
 
     def _start_run(self, record: Record) -> None:
-        """A retry goes on in the same run."""
+        """A retry goes on in the same run, or in a new one where that was deleted."""
+        known = record.run_id in self._tracker.runs.values()
+        name = f"trial-{record.number}"
+        if record.run_id and not known and not self._tracker.go_on(name, record.run_id):
+            record.run_id = ""
         if not record.run_id:
             params = record.overrides | {"trial": record.number, "seeds": len(self.sweep.seeds)}
             job = job_of(self.sweep, record)
             record.run_id = self._tracker.start_trial(record.number, self._parent, params, job)
-        elif record.run_id not in self._tracker.runs.values():
-            self._tracker.go_on(f"trial-{record.number}", record.run_id)
 
     def _end(self, record: Record, state: Any, reason: str) -> None:
         self._start_run(record)

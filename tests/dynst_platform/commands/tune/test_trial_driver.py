@@ -22,6 +22,7 @@ class NoTracker:
     def __init__(self) -> None:
         self.opened: list[int] = []
         self.runs: dict[str, str] = {}
+        self.deleted: set[str] = set()
         self.ended: dict[str, tuple[str, str]] = {}
 
     def start_trial(
@@ -31,8 +32,9 @@ class NoTracker:
         self.runs[f"trial-{number}"] = f"run-{number}"
         return f"run-{number}"
 
-    def go_on(self, name: str, run_id: str) -> None:
+    def go_on(self, name: str, run_id: str) -> bool:
         self.runs[name] = run_id
+        return run_id not in self.deleted
 
     def end(self, run_id: str, status: str, reason: str = "") -> None:
         self.ended[run_id] = (status, reason)

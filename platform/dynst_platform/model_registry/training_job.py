@@ -20,6 +20,7 @@ from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["training_job"]
 
+OF_THE_RUN = ("arm", "cluster.", "model.")  # parameters that are not needed, or known better
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INTERNAL_ERROR")
 
 
@@ -45,8 +46,9 @@ def training_job(
     if path is not None:
         return load_job(path, model=described, recorded=True)
     try:
-        document = nested({key: text for key, text in model.params.items() if key != "arm"})
-        return check_job(redacted(document) | {"model": described})
+        known = model.params.items()
+        settings = nested({key: text for key, text in known if not key.startswith(OF_THE_RUN)})
+        return check_job(redacted(settings) | {"model": described})
     except (DynstError, ValueError, AttributeError) as error:
         raise ConfigError(
             f"the job of model {model.model_id} was kept with its run {model.source_run_id}, which "

@@ -20,13 +20,13 @@ def local_path(uri: str) -> Path | None:
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
-def present_path(uri: str) -> Path | None:
+def present_path(uri: str, least: int = 3) -> Path | None:
     """Of a recorded folder: where it is, else its counterpart here; None where neither exists.
 
-    Its last three names or more must agree, among which is the id of a run or model.
+    Its ``least`` last names or more must agree; of three one is the id of a run or model.
     """
     recorded = local_path(uri)
     if recorded is None or recorded.exists():
         return recorded
     root = local_path(artifact_root() or "")
-    return None if root is None else counterpart(recorded, root, least=3)
+    return None if root is None else counterpart(recorded, root, least)

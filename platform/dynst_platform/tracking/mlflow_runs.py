@@ -329,10 +329,8 @@ class Tracker:
 
 def _notice_move(experiment: Experiment) -> None:
     """MLflow writes to where the experiment was made, although its home was moved since."""
-    recorded, place = (
-        local_path(experiment.artifact_location),
-        present_path(experiment.artifact_location),
-    )
+    address = experiment.artifact_location
+    recorded, place = local_path(address), present_path(address, least=1)
     if place != recorded and place is not None:
         notice(
             f"MLflow has recorded {recorded} for the files of experiment '{experiment.name}', "

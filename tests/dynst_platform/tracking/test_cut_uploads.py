@@ -137,7 +137,14 @@ def check(folder: Path, network: SensorStore) -> dict[str, Any]:
     return {key: value for key, value in _of_run(client, run).items() if key != "tags"}
 
 
-@pytest.mark.parametrize("how", ["before", "after", "killed"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "killed",
+        pytest.param("before", marks=pytest.mark.nightly),
+        pytest.param("after", marks=pytest.mark.nightly),
+    ],
+)
 def test_cut_off_at_any_call_there_is_one_whole_model_in_the_end(
     how: str, faults: Faults, folders: Iterator[Path], network: SensorStore
 ) -> None:

@@ -33,8 +33,10 @@ class NoTracker:
         return f"run-{number}"
 
     def go_on(self, name: str, run_id: str) -> bool:
+        if run_id in self.deleted:
+            return False
         self.runs[name] = run_id
-        return run_id not in self.deleted
+        return True
 
     def end(self, run_id: str, status: str, reason: str = "") -> None:
         self.ended[run_id] = (status, reason)
@@ -151,6 +153,19 @@ def test_an_interrupted_trial_keeps_its_run_in_mlflow(tmp_path: Path) -> None:
     again.started(0)
     assert tracker.opened == [0]
     assert again.trials[0].attempts == 2
+
+
+def test_an_interrupted_trial_whose_run_was_deleted_gets_another(tmp_path: Path) -> None:
+    tracker = NoTracker()
+    driver = conduct(tmp_path, make_sweep(), tracker)
+    driver.next()
+    driver.started(0)
+    tracker.runs.clear()
+    tracker.deleted.add("run-0")
+    again = conduct(tmp_path, make_sweep(), tracker)
+    again.next()
+    again.started(0)
+    assert tracker.opened == [0, 0]
 
 
 def test_a_trial_that_follows_another_remembers_its_rates(tmp_path: Path) -> None:

@@ -146,6 +146,7 @@ def tune(
                 driver,
                 address,
             )
+        driver.all_sent()
         return _outcome(sweep, store, tracker, folder, records.all(), dense)
 
 

@@ -18,8 +18,9 @@ from dynst_platform.commands.tune.front import chosen_of, front_of, hypervolumes
 from dynst_platform.commands.tune.plot import draw_front
 from dynst_platform.commands.tune.ray_tune import run_trials
 from dynst_platform.commands.tune.records import Followed, Record, Records, trial_path
-from dynst_platform.commands.tune.trial_driver import Listener, SweepDriver, job_of, jobs_of
+from dynst_platform.commands.tune.trial_driver import Listener, SweepDriver, jobs_of
 from dynst_platform.commands.tune.trial_process import Setting
+from dynst_platform.commands.tune.trial_runs import job_of
 from dynst_platform.commands.tune.warm_up import WARM_KEYS, warm_up_task
 from dynst_platform.config.files import dump_spec
 from dynst_platform.config.job import JobSpec
@@ -151,6 +152,7 @@ def tune(
                 driver,
                 address,
             )
+        driver.all_sent()
         return _outcome(sweep, store, tracker, folder, records.all(), dense)
 
 

@@ -12,14 +12,10 @@ from dynst_platform.commands.compare.workflow import compare
 from dynst_platform.commands.promote.workflow import promote
 from dynst_platform.commands.sensors.workflow import plan_of
 from dynst_platform.commands.train.workflow import train
+from dynst_platform.model_registry.lock import alone_with
 from dynst_platform.model_registry.references import client_of
-from dynst_platform.model_registry.versions import (
-    alone_with,
-    champion_of,
-    history_of,
-    register,
-    roll_back,
-)
+from dynst_platform.model_registry.rollback import roll_back
+from dynst_platform.model_registry.versions import champion_of, history_of, register
 from infra.local.postgres import Database
 from tests.dynst_platform.commands.train.test_train import small_job
 
@@ -62,8 +58,8 @@ def test_the_whole_way_on_postgresql(
 def _promote(uri: str, run_id: str, model_id: str, begin: Any) -> None:
     client = client_of(uri)
     begin.wait()
-    with alone_with(client, NAME):
-        register(client, NAME, run_id, model_id, {}, "test")
+    with alone_with(client, NAME) as alone:
+        register(alone, run_id, model_id, {}, "test")
 
 
 def test_twenty_promoters_at_once(uri: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mlflow.entities import LoggedModel
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -20,9 +21,11 @@ from dynst_platform.model_registry.versions import (
     history_with_unfinished,
     move,
     version_of,
-)
+)from dynst_platform.tracking.artifact_places import local_path, present_path
 
 __all__ = ["RolledBack", "roll_back"]
+
+MLMODEL = "MLmodel"
 
 
 @dataclass(frozen=True)
@@ -103,11 +106,18 @@ def _gone(client: MlflowClient, version: Version | None) -> str | None:
     if version.model_id is None:
         return None
     try:
-        client.get_logged_model(version.model_id)
-        files = client.list_logged_model_artifacts(version.model_id)
+        model = client.get_logged_model(version.model_id)
+        there = _has_files(client, model)
     except MlflowException as error:
         if is_absent(error):
             return f"its model {version.model_id} was deleted"
         raise
-    has = any(file.path.endswith("MLmodel") for file in files)
-    return None if has else f"the files of its model {version.model_id} are gone"
+    return None if there else f"the files of its model {version.model_id} are gone"
+
+
+def _has_files(client: MlflowClient, model: LoggedModel) -> bool:
+    if local_path(model.artifact_location) is None:
+        files = client.list_logged_model_artifacts(model.model_id)
+        return any(file.path == MLMODEL for file in files)
+    folder = present_path(model.artifact_location)
+    return folder is not None and (folder / MLMODEL).is_file()

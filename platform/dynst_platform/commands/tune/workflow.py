@@ -20,6 +20,7 @@ from dynst_platform.commands.tune.ray_tune import run_trials
 from dynst_platform.commands.tune.records import Followed, Record, Records, trial_path
 from dynst_platform.commands.tune.trial_driver import Listener, SweepDriver, jobs_of
 from dynst_platform.commands.tune.trial_process import Setting
+from dynst_platform.commands.tune.trial_runs import job_of
 from dynst_platform.commands.tune.warm_up import WARM_KEYS, warm_up_task
 from dynst_platform.config.files import dump_spec
 from dynst_platform.config.job import JobSpec
@@ -41,7 +42,7 @@ from dynst_platform.tracking.mlflow_runs import Tracker, sweep_of_run
 __all__ = ["SweepOutcome", "TrialLine", "find_sweep", "tune"]
 
 SWEEP_FILE = "sweep.yaml"
-PARENT = "sweep"
+PARENT, SWEEP = "sweep", "sweep-"  # the run's arm, and how its folder's name begins
 START_FAILURES = 20  # of a trial's workers, while those of a stopped trial make room
 
 
@@ -81,23 +82,28 @@ class SweepOutcome:
 
 
 def sweep_folder(name: str, job_id: str) -> Path:
-    return home() / name / f"sweep-{job_id}"
+    return home() / name / f"{SWEEP}{job_id}"
 
 
-def find_sweep(run_id: str) -> tuple[Path, str]:
-    """The sweep file and the job id of a sweep's MLflow run.
+def find_sweep(name: str) -> tuple[Path, str, str]:
+    """The sweep file, the MLflow run and the job id of a sweep, from its run or its folder.
+
+    The run is empty where the folder was named.
 
     Raises:
         ConfigError: there is no such run, it is of no sweep, or its folder is not here.
     """
-    job_id, experiment = sweep_of_run(tracking_uri(), run_id)
+    folder = Path(name).expanduser().resolve()
+    if (folder / SWEEP_FILE).is_file() and folder.name.startswith(SWEEP):
+        return folder / SWEEP_FILE, "", folder.name.removeprefix(SWEEP)
+    job_id, experiment = sweep_of_run(tracking_uri(), name)
     path = sweep_folder(experiment, job_id) / SWEEP_FILE
     if not path.is_file():
         raise ConfigError(
-            f"the sweep of run {run_id} has no folder at {path.parent}; set DYNST_HOME to where "
+            f"the sweep of run {name} has no folder at {path.parent}; set DYNST_HOME to where "
             f"it was started"
         )
-    return path, job_id
+    return path, name, job_id
 
 
 def tune(
@@ -128,8 +134,8 @@ def tune(
     if resume is None:
         tracker.start(PARENT, PARENT)
     else:
-        tracker.check_store(resume[0])
-        tracker.go_on(PARENT, resume[0])
+        tracker.check_store()
+        tracker.take_up(PARENT, PARENT, resume[0])
     folder = sweep_folder(sweep.name, tracker.job_id)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SWEEP_FILE).write_text(dump_spec(sweep), encoding="utf-8")
@@ -146,6 +152,7 @@ def tune(
                 driver,
                 address,
             )
+        driver.all_sent()
         return _outcome(sweep, store, tracker, folder, records.all(), dense)
 
 
@@ -230,6 +237,7 @@ def _outcome(
             trial_path(folder / "trials", record.number),
             record.steps,
             record.metrics,
+            job_of(sweep, record),
         )
     volumes = hypervolumes(records, sweep.objectives)
     _finish(tracker, result, volumes, chosen, dense)

@@ -21,7 +21,8 @@ from dynst_platform.model_registry.versions import (
     history_with_unfinished,
     move,
     version_of,
-)from dynst_platform.tracking.artifact_places import local_path, present_path
+)
+from dynst_platform.tracking.artifact_places import local_path, present_path
 
 __all__ = ["RolledBack", "roll_back"]
 

@@ -92,7 +92,6 @@ def _roll_back(uri: str, begin: Any) -> None:
 def _unlock(uri: str, begin: Any) -> None:
     client = client_of(uri)
     begin.wait()
-    wait_until("a promotion", lambda: registered(client, NAME) is not None)
     while registered(client, NAME) is None or (held := holder_of(client, NAME)) is None:
         time.sleep(0.01)
     with suppress(RunError):  # it changed meanwhile

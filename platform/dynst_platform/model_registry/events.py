@@ -148,7 +148,7 @@ def _records(model: Registered) -> list[_Record]:
 
 
 def _record(name: str, key: str, value: str) -> _Record | None:
-    """None for a tag that somebody edited so that it cannot be read."""
+    """None for a tag that was edited so that it cannot be read."""
     where = f"tag {key} of model '{name}'"
     try:
         fields = todays(json.loads(value), where, UPGRADES, key=FORM)

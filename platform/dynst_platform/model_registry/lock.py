@@ -143,7 +143,7 @@ def taken_from(client: MlflowClient, name: str, lock: Lock) -> None:
 
 
 def lock_in(model: Registered) -> Lock:
-    """What somebody edited so that it cannot be read is free."""
+    """A state that was edited so that it cannot be read is free."""
     try:
         fields = json.loads(model.tags.get(TAG, "{}"))
         fields.pop(FORM, None)
@@ -220,7 +220,7 @@ def _created(client: MlflowClient, name: str, lock: Lock) -> bool:
     key = _lock_name(name, lock.turn)
     tags = {TAG: name, OWNER: lock.owner, "dynst.by": lock.by, "dynst.at": lock.at}
     try:
-        client.create_registered_model(key, tags, description="exists while somebody promotes")
+        client.create_registered_model(key, tags, description="exists while a promotion is under way")
     except MlflowException as error:
         if error.error_code == "RESOURCE_ALREADY_EXISTS":
             there = registered(client, key)

@@ -105,6 +105,11 @@ class Tracker:
         self.runs[f"trial-{number}"] = run_id
         return run_id
 
+    def opened_before(self, name: str) -> str | None:
+        """The run of that name that an earlier process of the job opened."""
+        with as_tracking_error(self.uri):
+            return self._left(name)
+
     def go_on(self, name: str, run_id: str) -> None:
         """Take up a run that an earlier process left, whatever state it is in.
 
@@ -173,11 +178,13 @@ class Tracker:
             self._client.set_terminated(run_id, "FINISHED")
 
     def close(self, status: str, reason: str = "", at: int | None = None) -> None:
-        """End every run that is still open as FAILED or KILLED, with the reason as a tag."""
+        """End every run of the job that is still open as FAILED or KILLED, with the reason as a
+        tag, also one that was opened and could not be noted.
+        """
         with as_tracking_error(self.uri):
-            for run_id in self.runs.values():
-                if self._client.get_run(run_id).info.status == "RUNNING":
-                    self.end(run_id, status, reason, at)
+            for run in runs_tagged(self._client, self.experiment_id, {"dynst.job": self.job_id}):
+                if run.info.status == "RUNNING":
+                    self.end(run.info.run_id, status, reason, at)
 
     def keep_logs(self, folder: Path) -> None:
         """Beside the first run that was opened: the one of a learned mask, a sweep or a study."""

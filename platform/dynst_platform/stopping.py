@@ -117,7 +117,7 @@ def _signal_of(error: BaseException | None) -> signal.Signals:
 def own_handlers() -> Iterator[None]:
     """Take back the handlers that a library sets inside.
 
-    Where its handler ends the process with the number of the signal, that is ``Stopped``.
+    Where its handler of SIGTERM exits with that number, as Ray's does, that is ``Stopped``.
     """
     if current_thread() is not main_thread():
         yield
@@ -126,10 +126,10 @@ def own_handlers() -> Iterator[None]:
     try:
         yield
     except SystemExit as error:
-        if error.code not in SIGNALS:
+        if error.code != signal.SIGTERM:
             raise
-        _state.last, _state.since = signal.Signals(error.code), time.monotonic()
-        raise Stopped(error.code) from error
+        _state.last, _state.since = signal.SIGTERM, time.monotonic()
+        raise Stopped(signal.SIGTERM) from error
     finally:
         for number, handler in before.items():
             if handler is not None:

@@ -24,7 +24,7 @@ from dynst_platform.plots.figures import picture_or_note
 from dynst_platform.stopping import is_stop, stop_reason
 from dynst_platform.studies.references import reference_errors
 from dynst_platform.studies.tasks import Row, Task, TaskResult, run_tasks
-from dynst_platform.tracking.folders import working_folder
+from dynst_platform.tracking.folders import Work, working_folder
 from dynst_platform.tracking.mlflow_runs import Tracker
 
 __all__ = [
@@ -97,16 +97,19 @@ def study_run(
         done.append(task.name)
         on_task(task.name, len(done), len(tasks))
 
-    with working_folder(pieces) as begun:
+    with working_folder(pieces) as work:
         tracker = Tracker(tracking_uri(), artifact_root(), job, store)
         folder = home() / job.name / f"{kind}-{tracker.job_id}"
-        with logged(tracker, folder), closed_on_failure(tracker, "start again"):
+        with (
+            _notes_what_is_kept(work),
+            logged(tracker, folder),
+            closed_on_failure(tracker, "start again"),
+        ):
             tracker.start(kind, kind)
-            begun()
-            with _notes_what_is_kept():
-                run_tasks(tasks, pieces, job.cluster.most_workers, on_done, job.cluster.address)
-                folder.mkdir(parents=True, exist_ok=True)
-                yield tracker, folder, tidy(rows, store.sensors.ids)
+            work.begin()
+            run_tasks(tasks, pieces, job.cluster.most_workers, on_done, job.cluster.address)
+            folder.mkdir(parents=True, exist_ok=True)
+            yield tracker, folder, tidy(rows, store.sensors.ids)
 
 
 def pieces_of(name: str) -> Path:
@@ -122,11 +125,12 @@ def _check_cluster(job: JobSpec, store: SensorStore, tasks: Sequence[Task], piec
 
 
 @contextmanager
-def _notes_what_is_kept() -> Iterator[None]:
+def _notes_what_is_kept(work: Work) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        error.add_note("what is finished is kept, and the same command does the rest")
+        if work.begun:
+            error.add_note("what is finished is kept, and the same command does the rest")
         raise
 
 

@@ -36,7 +36,7 @@ from dynst_platform.plots.masks import draw_mask
 from dynst_platform.reports import ArmReport, Report
 from dynst_platform.tracking.cursor import Cursor, folder_lock
 from dynst_platform.tracking.delivery import Undelivered, delivered
-from dynst_platform.tracking.folders import notes_how_to_go_on, working_folder
+from dynst_platform.tracking.folders import Work, notes_how_to_go_on, working_folder
 from dynst_platform.tracking.mlflow_runs import origin_tags
 from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.run_folder import (
@@ -157,14 +157,14 @@ def train(
         with folder_lock(resume):
             cursor = resumed_cursor(resume, store)
             note_store(cursor, job, store)
-            return _run(job, store, listener, cursor, offline)
+            return _run(job, store, listener, cursor, offline, Work(begun=True))
     folder, origin = home() / job.name / new_job_id(), origin_tags()
     if job.cluster.checkpoints is not None:
         checkpoints_of(job, store, folder).check_writable()
-    with working_folder(folder) as begun:
+    with working_folder(folder) as work:
         job = fill_folder(folder, job)
         cursor = Cursor.begin(folder, store, origin)
-        return _run(job, store, listener, cursor, offline, begun)
+        return _run(job, store, listener, cursor, offline, work)
 
 
 def _run(
@@ -173,9 +173,9 @@ def _run(
     listener: Listener,
     cursor: Cursor,
     offline: bool,
-    begun: Callable[[], None] | None = None,
+    work: Work,
 ) -> Outcome:
-    """Whatever refuses to start does so before ``begun`` is called; None goes on with a run."""
+    """Whatever refuses to start does so before the work is begun."""
     collected, folder = _Collected(), cursor.folder
 
     def on_report(report: Report) -> None:
@@ -189,14 +189,13 @@ def _run(
 
         def begin() -> None:
             if tracker is not None:
-                _open(tracker, cursor, resumed=begun is None)
+                _open(tracker, cursor, resumed=work.begun)
             cursor.move(ending=None)
-            if begun is not None:
-                begun()
+            work.begin()
 
         with (
+            notes_how_to_go_on(f"dynst train --resume {shown(folder)}", work),
             delivered(cursor, tracker, begin) as finish,
-            notes_how_to_go_on(f"dynst train --resume {shown(folder)}"),
         ):
             launch(job, store.path, folder, on_report)
             mark_finished(folder)

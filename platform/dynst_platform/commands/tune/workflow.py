@@ -154,18 +154,21 @@ def tune(
         check_cluster(address, home(), [store.path])
     job_id = resume.job_id if resume else new_job_id()
     folder = sweep_folder(sweep.name, job_id)
-    with working_folder(folder) as begun, ExitStack() as shared:
-        shared_begun = shared.enter_context(working_folder(pieces_of(sweep.name)))
+    with working_folder(folder) as work, ExitStack() as shared:
+        pieces = shared.enter_context(working_folder(pieces_of(sweep.name)))
         tracker = Tracker(tracking_uri(), artifact_root(), base, store, job_id=job_id)
-        with logged(tracker, folder), closed_on_failure(tracker, "go on with --resume"):
+        with (
+            notes_how_to_go_on(f"dynst tune --resume {shown(folder)}", work),
+            logged(tracker, folder),
+            closed_on_failure(tracker, "go on with --resume"),
+        ):
             _open(tracker, resume)
             replace_text(folder / SWEEP_FILE, dump_spec(sweep))
-            begun()
-            shared_begun()
-            with notes_how_to_go_on(f"dynst tune --resume {shown(folder)}"):
-                dense = _shared_work(sweep, store, on_task)
-                shared.close()
-                return _trained(sweep, store, tracker, folder, listener, dense)
+            work.begin()
+            pieces.begin()
+            dense = _shared_work(sweep, store, on_task)
+            shared.close()
+            return _trained(sweep, store, tracker, folder, listener, dense)
 
 
 def _open(tracker: Tracker, resume: Started | None) -> None:

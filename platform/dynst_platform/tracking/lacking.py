@@ -67,7 +67,7 @@ def way_to_send(job_id: str) -> str:
 
 def unmodelled(client: MlflowClient, cursors: Sequence[Cursor]) -> dict[Path, set[str]]:
     """By folder the arms whose end MLflow has, and not their whole model: its upload was cut off,
-    or somebody deleted it. Asks for each experiment, not for each run.
+    or another user deleted it. Asks for each experiment, not for each run.
     """
     found = {}
     for name, group in groupby(sorted(cursors, key=_experiment), _experiment):

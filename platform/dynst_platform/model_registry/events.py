@@ -2,7 +2,7 @@
 
 An event is written as pending before the alias moves, and settled after it. So whoever comes next
 sees from where the alias is whether a move that was interrupted took place. Where the alias is not
-where the last event left it, somebody moved it by hand.
+where the last event left it, it was moved by hand.
 """
 
 import getpass

@@ -129,6 +129,22 @@ def test_one_that_died_while_it_took_the_lock_is_passed(clock: Clock) -> None:
     assert list(server.models) == [NAME]
 
 
+def test_a_number_that_was_used_meanwhile_is_given_back(clock: Clock) -> None:
+    """Between a look at the lock and the creation of the next one, another took that number and
+    released it.
+    """
+    server, others = Server(), iter((0, 1))
+
+    def hook(name: str, when: str) -> None:
+        if (name, when) == ("create_registered_model", "before") and NAME in server.models:
+            for number in others:
+                promote(server.client(), number)
+
+    assert promote(server.client(hook), 2) == 3
+    check(server)
+    assert len(moves(server.client())) == 3
+
+
 def test_a_slow_holder_does_not_free_the_lock_of_the_next(clock: Clock) -> None:
     server = Server()
     with alone_with(server.client(), NAME):

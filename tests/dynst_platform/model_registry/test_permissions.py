@@ -1,4 +1,4 @@
-"""A tracking server with users: an ordinary one makes the first promotion, and another is told what
+"""A tracking server with users: an ordinary one makes the first promotion, and another learns what
 to ask for.
 """
 

@@ -20,11 +20,18 @@ from dynst.data.store import SensorStore
 from dynst.errors import ArtifactError, ConfigError, in_one_line
 from dynst.models.artifact import Artifact, artifact_digest, backbone_of, load_artifact
 from dynst.models.store_check import check_store
+from dynst.notices import notice
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.files import check_job, with_overrides
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.stores import find_store
 from dynst_platform.model_registry.logged_code import code_to_run
+from dynst_platform.model_registry.registered import (
+    CHAMPION,
+    MODEL_TAG,
+    recorded_model_id,
+    what_is_left,
+)
 from dynst_platform.model_registry.training_job import training_job
 from dynst_platform.network_code.own_modules import OwnModules
 from dynst_platform.tracking.artifact_places import local_path, present_path
@@ -43,7 +50,6 @@ __all__ = [
     "store_that_fits",
 ]
 
-CHAMPION = "champion"
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -124,16 +130,26 @@ def _model_of_run(client: MlflowClient, run_id: str) -> str:
 
 
 def model_id_in(version: ModelVersion) -> str:
-    """Raises ConfigError for a version that another program registered."""
-    if "dynst.model_id" not in version.tags:
+    """Raises ConfigError for a version of which another program's model was registered."""
+    found = recorded_model_id(version)
+    if found is None:
         raise ConfigError(
             f"version {version.version} of model '{version.name}' was not put there by dynst "
-            f"promote; name a model that was"
+            f"promote and holds no model of DynST; name a version that was, or let the champion "
+            f"before it serve again with: dynst promote --rollback --model {version.name}"
         )
-    return str(version.tags["dynst.model_id"])
+    if MODEL_TAG not in version.tags:
+        notice(
+            f"version {version.version} of model '{version.name}' was registered by hand, and not "
+            f"by dynst promote"
+        )
+    return found
 
 
 def _not_there(client: MlflowClient, uri: str, reference: str) -> str:
+    left = what_is_left(client, reference)
+    if left:
+        return left
     known = [model.name for model in client.search_registered_models() if CHAMPION in model.aliases]
     has = (
         f"it has a champion of {', '.join(known)}"

@@ -115,18 +115,18 @@ def _model_of_run(client: MlflowClient, run_id: str) -> str:
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        run = None
-    every = client.search_experiments(ViewType.ALL) if run is None else []
-    among = [run.info.experiment_id] if run else [each.experiment_id for each in every]
-    model = whole_among(logged_models(client, among, run_id))
-    if model is not None:
+        every = client.search_experiments(ViewType.ALL)
+        model = whole_among(logged_models(client, [each.experiment_id for each in every], run_id))
+        if model is None:
+            raise
         return str(model.model_id)
-    if run is None:
-        raise ConfigError(f"there is neither a run {run_id} nor a model of it; see dynst ui")
-    raise ConfigError(
-        f"run {run_id} has no model; only finished trainings have one, and in a sweep those of "
-        f"the front{way_to_send(str(run.data.tags.get('dynst.job')))}"
-    )
+    model = whole_among(logged_models(client, [run.info.experiment_id], run_id))
+    if model is None:
+        raise ConfigError(
+            f"run {run_id} has no model; only finished trainings have one, and in a sweep those of "
+            f"the front{way_to_send(str(run.data.tags.get('dynst.job')))}"
+        )
+    return str(model.model_id)
 
 
 def model_id_in(version: ModelVersion) -> str:

@@ -1,6 +1,6 @@
 """What MLflow lacks of the runs under the home folder: reports, an end, a model, a whole run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from mlflow.tracking import MlflowClient
 from dynst.errors import DynstError
 from dynst_platform.config.locations import home, shown
 from dynst_platform.tracking.cursor import CURSOR, Cursor, queued
+from dynst_platform.tracking.mlflow_texts import runs_tagged
 from dynst_platform.tracking.whole_model import whole_by_run
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "way_to_send",
 ]
 
-PAGE = 1000
 SQLITE = "sqlite:///"
 
 
@@ -74,7 +74,8 @@ def unmodelled(client: MlflowClient, cursors: Sequence[Cursor]) -> dict[Path, se
         experiment = client.get_experiment_by_name(name)
         if experiment is None or experiment.lifecycle_stage != LifecycleStage.ACTIVE:
             continue
-        finished = set(_finished_runs(client, experiment.experiment_id))
+        runs = runs_tagged(client, experiment.experiment_id, {})
+        finished = {run.info.run_id for run in runs if run.info.status == "FINISHED"}
         lacking = finished - set(whole_by_run(client, [experiment.experiment_id]))
         for cursor in group:
             known = cursor.state.runs.items()
@@ -84,13 +85,3 @@ def unmodelled(client: MlflowClient, cursors: Sequence[Cursor]) -> dict[Path, se
 
 def _experiment(cursor: Cursor) -> str:
     return cursor.folder.parent.name
-
-
-def _finished_runs(client: MlflowClient, experiment: str) -> Iterator[str]:
-    token, wanted = None, "attributes.status = 'FINISHED'"
-    while True:
-        page = client.search_runs([experiment], wanted, max_results=PAGE, page_token=token)
-        yield from (str(run.info.run_id) for run in page)
-        token = page.token
-        if not token:
-            return

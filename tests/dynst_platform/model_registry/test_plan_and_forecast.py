@@ -222,16 +222,15 @@ def test_a_model_that_was_registered_by_hand(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One of ours is read, and what another program registered is named."""
-    said: list[str] = []
-    monkeypatch.setattr("dynst_platform.model_registry.references.notice", said.append)
-    client = trained.client
+    client, notices = trained.client, list[str]()
+    monkeypatch.setattr("dynst_platform.model_registry.references.notice", notices.append)
     client.create_registered_model("strange")
     (model,) = client.get_run(trained.runs["half"]).outputs.model_outputs
     client.create_model_version("strange", f"models:/{model.model_id}")
     client.create_model_version("strange", str(trained.home))
     client.set_registered_model_alias("strange", "champion", "1")
     assert len(forecast("strange", str(trained.store.path)).table) == 3
-    assert "version 1 of model 'strange' was registered by hand" in said[0]
+    assert "version 1 of model 'strange' was registered by hand" in notices[0]
     with pytest.raises(
         ConfigError, match="version 2 of model 'strange' was not put there by dynst promote"
     ):

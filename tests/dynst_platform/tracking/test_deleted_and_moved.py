@@ -19,6 +19,7 @@ from dynst_platform.commands.train.workflow import Outcome
 from dynst_platform.commands.tune.workflow import find_sweep
 from dynst_platform.config.job import ClusterSpec
 from dynst_platform.config.locations import artifact_root, tracking_uri
+from dynst_platform.model_registry.lock import alone_with
 from dynst_platform.model_registry.references import fetched, model_id_of
 from dynst_platform.model_registry.versions import register
 from dynst_platform.tracking.cursor import Cursor
@@ -82,7 +83,8 @@ def collect(run_id: str) -> None:
 
 def put_into_service(folder: Path) -> str:
     model_id = model_id_of(client(), tracking_uri(), run_of(folder))
-    register(client(), "counters", run_of(folder), model_id, {}, "by hand")
+    with alone_with(client(), "counters") as alone:
+        register(alone, run_of(folder), model_id, {}, "by hand")
     return model_id
 
 
@@ -214,7 +216,7 @@ def test_a_sweep_goes_on_without_its_deleted_runs(
     collect(parent)
     second = tracker(network)
     second.check_store()
-    second.take_up("sweep", "sweep", parent)
+    second.take_up("sweep", "sweep")
     assert second.runs["sweep"] != parent
     assert not second.go_on("trial-0", trial)
     again = second.start_trial(0, second.runs["sweep"], {"trial": 0}, {})
@@ -225,16 +227,17 @@ def test_a_sweep_goes_on_without_its_deleted_runs(
     second.log_model(again, model, 3, {"test/mae_all": 1.0}, {})
     second.close("FAILED", "the end")
     third = tracker(network)
-    third.take_up("sweep", "sweep", "")
-    assert third.runs["sweep"] == second.runs["sweep"], "by the job, where the folder was named"
+    third.take_up("sweep", "sweep")
+    assert third.runs["sweep"] == second.runs["sweep"], "the job says which"
     third.log_model(again, model, 3, {"test/mae_all": 1.0}, {})
     runs = client().search_runs([third.experiment_id], "", ViewType.ACTIVE_ONLY)
     models = client().search_logged_models([third.experiment_id], f"source_run_id = '{again}'")
     assert (len(models), len({run.info.run_id for run in runs} & {trial, parent})) == (1, 0)
 
 
-def test_a_sweep_is_named_by_its_folder(tmp_path: Path) -> None:
+def test_a_sweep_is_named_by_its_folder(tmp_path: Path, own_home: Path) -> None:
     folder = tmp_path / "sweep-20260101-abcd"
     folder.mkdir()
     (folder / "sweep.yaml").write_text("")
-    assert find_sweep(str(folder)) == (folder / "sweep.yaml", "", "20260101-abcd")
+    found = find_sweep(str(folder))
+    assert (found.sweep_file, found.job_id) == (folder / "sweep.yaml", "20260101-abcd")

@@ -68,8 +68,8 @@ def _model_of(folder: Path, template: Path, zone: str | None) -> Served:
     save_arm(folder / "dynst", experiment, experiment.dense())
     mlflow.set_tracking_uri(f"sqlite:///{with_tracking_store(folder, template) / 'mlflow.db'}")
     experiment_id = MlflowClient().create_experiment("served", str(folder / "runs"))
-    with mlflow.start_run(experiment_id=experiment_id):
-        model_id = log_model(store, folder / "dynst", 0, None)
+    run = MlflowClient().create_run(experiment_id)
+    model_id = log_model(MlflowClient(), run, store, folder / "dynst", None, "")
     model = mlflow.pyfunc.load_model(f"models:/{model_id}")
     columns = {name: list(cells) for name, cells in model.input_example.items()}
     return Served(model, scoring_server.init(model), columns)

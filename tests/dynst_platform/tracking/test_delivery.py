@@ -244,12 +244,17 @@ def test_a_stopped_run_is_closed_although_its_reports_hang(
             ever.wait(0.5)
 
     store = Hanging()
-    with stoppable():
-        with pytest.raises(KeyboardInterrupt) as stopped, delivered(cursor, store):
+
+    def run() -> None:
+        with delivered(cursor, store):
             add(cursor, 1)
             assert hanging.wait(10)
             Thread(target=signals).start()
             ever.wait(60)
+
+    with stoppable():
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            run()
         assert hurried()
     assert store.closed == [("KILLED", "stopped by SIGTERM")]
     (note,) = stopped.value.__notes__

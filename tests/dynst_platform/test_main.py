@@ -351,7 +351,7 @@ def test_a_signal_stops_ray_marks_the_runs_and_prints_no_traceback(
         started = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, number)
         assert process.wait(60) == code
-    wait_until("the end of what it started", lambda: not any(map(runs, started)))
+    wait_until("the end of what it started", lambda: not any(map(is_at_work, started)))
     text = log.read_text()
     assert f"dynst: {reason}" in text
     assert "go on with: dynst train --resume runs/small/" in text
@@ -362,5 +362,5 @@ def test_a_signal_stops_ray_marks_the_runs_and_prints_no_traceback(
     assert {run.data.tags["dynst.reason"] for run in runs} == {reason}
 
 
-def runs(process: psutil.Process) -> bool:
+def is_at_work(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE

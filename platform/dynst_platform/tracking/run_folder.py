@@ -16,12 +16,14 @@ from dynst.training.checkpoint_format import differences
 from dynst_platform.config.files import dump_spec, load_job
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import home, tracking_uri, use_home_of
+from dynst_platform.config.moved import present_store
 from dynst_platform.config.stores import from_anywhere
 from dynst_platform.errors import TrackingError, UnreachableError
 from dynst_platform.log import quiet_libraries
 from dynst_platform.network_code.own_modules import OwnModules
 from dynst_platform.network_code.selection import code_of
 from dynst_platform.tracking.cursor import DECISIONS_TAG, Cursor
+from dynst_platform.tracking.lacking import store_is_there, way_to_send
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = [
@@ -33,12 +35,12 @@ __all__ = [
     "kept_code",
     "mark_finished",
     "note_store",
+    "recorded_job",
     "resumed_cursor",
     "resumed_job",
 ]
 
 JOB_FILE, CHOICE_FILE, FINISHED, CODE = "job.yaml", "choice.csv", "finished", "code"
-SQLITE = "sqlite:///"
 WHERE_IT_RUNS = {
     "num_workers",
     "address",
@@ -51,7 +53,7 @@ WHERE_IT_RUNS = {
 def fill_folder(folder: Path, job: JobSpec) -> JobSpec:
     """The job as it is run: a user's own choice of sensors is kept in the run's folder.
 
-    The job file in it names its store wherever it is read from.
+    The job file in it names its store wherever it is read from, and the choice from the folder.
     """
     if job.references.given is not None:
         shutil.copy(job.references.given, folder / CHOICE_FILE)
@@ -61,16 +63,30 @@ def fill_folder(folder: Path, job: JobSpec) -> JobSpec:
 
 
 def _write_job(folder: Path, job: JobSpec) -> None:
-    data = job.data.model_copy(update={"store": from_anywhere(job.data.store)})
-    replace_text(folder / JOB_FILE, dump_spec(job.model_copy(update={"data": data})))
+    written = _with(job, "data", store=from_anywhere(job.data.store))
+    replace_text(folder / JOB_FILE, dump_spec(written))
 
 
 def _with_kept_choice(folder: Path, job: JobSpec) -> JobSpec:
     """With the choice of sensors that the run's folder holds, wherever that lies now."""
     if not (folder / CHOICE_FILE).is_file():
         return job
-    given = {"given": str(folder / CHOICE_FILE)}
-    return job.model_copy(update={"references": job.references.model_copy(update=given)})
+    return _with(job, "references", given=str(folder / CHOICE_FILE))
+
+
+def recorded_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
+    """The job of a run's folder, with its store and choice where they lie now: folder and home may
+    have been moved.
+
+    Raises:
+        ConfigError: the job file cannot be read, or an assignment does not fit it.
+    """
+    job = load_job(folder / JOB_FILE, assignments, recorded=True)
+    return _with_kept_choice(folder, _with(job, "data", store=present_store(job.data.store)))
+
+
+def _with(job: JobSpec, part: str, **settings: str) -> JobSpec:
+    return job.model_copy(update={part: getattr(job, part).model_copy(update=settings)})
 
 
 def keep_code(folder: Path, job: JobSpec) -> None:
@@ -117,8 +133,8 @@ def find_run(name: str) -> Path:
         folder = _folder_of_run(name)
     if (folder / FINISHED).exists():
         raise ConfigError(
-            f"--resume must name a run that was interrupted, but the one in {folder} is finished; "
-            f"see dynst ui"
+            f"--resume must name a run that was interrupted, but the one in {folder} is finished"
+            f"{way_to_send(folder.name) or '; see dynst ui'}"
         )
     return folder
 
@@ -133,8 +149,7 @@ def resumed_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
         ConfigError: ``assignments`` would change anything else; says what.
     """
     import_kept_code(folder)
-    was = load_job(folder / JOB_FILE, recorded=True)
-    job = load_job(folder / JOB_FILE, assignments, recorded=True)
+    was, job = recorded_job(folder), recorded_job(folder, assignments)
     changed = differences(_kept(was), _kept(job))
     if changed:
         said = (
@@ -146,7 +161,7 @@ def resumed_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
             f"a run goes on with the settings it was started with, but --set changes them "
             f"({said}); leave --set out"
         )
-    return _with_kept_choice(folder, job)
+    return job
 
 
 def _kept(job: JobSpec) -> dict[str, Any]:
@@ -197,9 +212,7 @@ def _folder_of_run(run_id: str) -> Path:
         f"--resume must name the folder of a run or an MLflow run, but '{run_id}' is neither here "
         f"nor in {without_credentials(uri)}; see dynst ui"
     )
-    if (
-        uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file()
-    ):  # MLflow would make one
+    if not store_is_there(uri):
         raise unknown
     try:
         with as_tracking_error(uri):

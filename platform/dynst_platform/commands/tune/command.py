@@ -107,8 +107,12 @@ def _from_anywhere(spec: "SweepSpec") -> "SweepSpec":
 def _started(run: str, extend: int, assignments: tuple[str, ...]) -> "tuple[SweepSpec, Started]":
     from dynst_platform.commands.tune.proposals import with_trials
     from dynst_platform.commands.tune.workflow import find_sweep
-    from dynst_platform.config.files import load_sweep
+    from dynst_platform.config.files import load_sweep, with_overrides
+    from dynst_platform.config.job import JobSpec
+    from dynst_platform.config.moved import present_store
 
     started = find_sweep(run)
     spec = _from_anywhere(load_sweep(started.sweep_file, assignments))
-    return with_trials(spec, extend), started
+    store = present_store(JobSpec.model_validate(spec.job).data.store)
+    moved = spec.model_copy(update={"job": with_overrides(spec.job, {"data.store": store})})
+    return with_trials(moved, extend), started

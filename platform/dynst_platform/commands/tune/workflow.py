@@ -22,6 +22,7 @@ from dynst_platform.commands.tune.ray_tune import run_trials
 from dynst_platform.commands.tune.records import Followed, Record, Records, trial_path
 from dynst_platform.commands.tune.trial_driver import Listener, SweepDriver, jobs_of
 from dynst_platform.commands.tune.trial_process import Setting
+from dynst_platform.commands.tune.trial_runs import job_of
 from dynst_platform.commands.tune.warm_up import WARM_KEYS, warm_up_task
 from dynst_platform.config.files import dump_spec
 from dynst_platform.config.job import JobSpec
@@ -95,10 +96,9 @@ def sweep_folder(name: str, job_id: str) -> Path:
 
 
 class Started(NamedTuple):
-    """A sweep that was started before; its run in MLflow where that is known."""
+    """A sweep that was started before."""
 
     folder: Path
-    run_id: str | None
 
     @property
     def sweep_file(self) -> Path:
@@ -118,9 +118,9 @@ def find_sweep(name: str) -> Started:
     folder = Path(name).expanduser().resolve()
     if (folder / SWEEP_FILE).is_file():
         use_home_of(folder)
-        return Started(folder, None)
+        return Started(folder)
     job_id, experiment = sweep_of_run(tracking_uri(), name)
-    started = Started(sweep_folder(experiment, job_id), name)
+    started = Started(sweep_folder(experiment, job_id))
     if not started.sweep_file.is_file():
         raise ConfigError(
             f"the sweep of run {name} has no folder at {started.folder}; set DYNST_HOME to where "
@@ -162,8 +162,8 @@ def tune(
             logged(tracker, folder),
             closed_on_failure(tracker, "go on with --resume"),
         ):
+            replace_text(folder / SWEEP_FILE, dump_spec(sweep))  # from which a kill is gone on with
             _open(tracker, resume)
-            replace_text(folder / SWEEP_FILE, dump_spec(sweep))
             work.begin()
             pieces.begin()
             dense = _shared_work(sweep, store, on_task)
@@ -172,12 +172,11 @@ def tune(
 
 
 def _open(tracker: Tracker, resume: Started | None) -> None:
-    run_id = resume and (resume.run_id or tracker.opened_before(PARENT))
-    if run_id is None:
+    if resume is None:
         tracker.start(PARENT, PARENT)
     else:
-        tracker.check_store(run_id)
-        tracker.go_on(PARENT, run_id)
+        tracker.check_store()
+        tracker.take_up(PARENT, PARENT)
 
 
 def _trained(
@@ -194,6 +193,7 @@ def _trained(
     if driver.left:
         setting = _setting(sweep, store, records)
         run_trials(sweep, setting, driver.left, folder / "ray", driver, address)
+    driver.all_sent()
     return _outcome(sweep, store, tracker, folder, records.all(), dense)
 
 
@@ -274,6 +274,7 @@ def _outcome(
             trial_path(folder / "trials", record.number),
             record.steps,
             record.metrics,
+            job_of(sweep, record),
         )
     volumes = hypervolumes(records, sweep.objectives)
     _finish(tracker, result, volumes, chosen, dense)

@@ -319,8 +319,8 @@ def test_ctrl_c_says_what_is_left(
 @pytest.mark.parametrize(
     ("number", "code", "reason"),
     [
-        (signal.SIGINT, 130, "stopped from the keyboard"),
-        pytest.param(signal.SIGTERM, 143, "stopped by SIGTERM", marks=pytest.mark.nightly),
+        (signal.SIGTERM, 143, "stopped by SIGTERM"),
+        pytest.param(signal.SIGINT, 130, "stopped from the keyboard", marks=pytest.mark.nightly),
     ],
 )
 def test_a_signal_stops_ray_marks_the_runs_and_prints_no_traceback(

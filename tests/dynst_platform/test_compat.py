@@ -1,6 +1,7 @@
 """Canaries: what we use of Ray without a promise is still there and does what we use it for."""
 
 import inspect
+import signal
 from typing import Any
 
 import pytest
@@ -8,7 +9,12 @@ from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.dashboard.modules.dashboard_sdk import SubmissionClient
 from ray.exceptions import OutOfMemoryError
 
-from dynst_platform.compat import JobsClient, KilledForMemory, tolerate_oom_kills
+from dynst_platform.compat import (
+    JobsClient,
+    KilledForMemory,
+    interruptible,
+    tolerate_oom_kills,
+)
 
 
 def test_tunes_manager_is_handed_a_death_where_memory_was_short(
@@ -27,6 +33,18 @@ def test_tunes_manager_is_handed_a_death_where_memory_was_short(
         RayActorManager._actor_task_failed(None, None, ValueError("other"))
     assert [type(error) for error in handed] == [KilledForMemory, ValueError]
     assert RayActorManager._actor_task_failed is original
+
+
+def test_ray_train_leaves_ctrl_c_alone() -> None:
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+    original = DataParallelTrainer._register_sigint_handler
+    assert list(inspect.signature(original).parameters) == ["self", "controller"]
+    before = signal.getsignal(signal.SIGINT)
+    with interruptible():
+        DataParallelTrainer._register_sigint_handler(None, None)
+        assert signal.getsignal(signal.SIGINT) is before
+    assert DataParallelTrainer._register_sigint_handler is original
 
 
 def test_a_request_to_the_cluster_has_an_end_and_its_version_is_kept(

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dynst.data.store import SensorStore
@@ -309,13 +310,23 @@ def test_ctrl_c_says_what_is_left(
         main.main()
     assert ended.value.code == 130
     assert capsys.readouterr().err.split("\n")[-3:-1] == [
-        "dynst: stopped",
+        "dynst: stopped from the keyboard",
         "dynst: 3 reports are not in MLflow yet",
     ]
 
 
 @pytest.mark.process
-def test_ctrl_c_stops_ray_marks_the_runs_and_prints_no_traceback(tmp_path: Path, job: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "reason"),
+    [
+        (signal.SIGTERM, 143, "stopped by SIGTERM"),
+        pytest.param(signal.SIGINT, 130, "stopped from the keyboard", marks=pytest.mark.nightly),
+    ],
+)
+def test_a_signal_stops_ray_marks_the_runs_and_prints_no_traceback(
+    tmp_path: Path, job: Path, number: signal.Signals, code: int, reason: str
+) -> None:
+    """Sent to all processes of the group, as a terminal and a batch system do."""
     from mlflow.tracking import MlflowClient
 
     log = tmp_path / "stderr.txt"
@@ -323,7 +334,13 @@ def test_ctrl_c_stops_ray_marks_the_runs_and_prints_no_traceback(tmp_path: Path,
     command += ["--set", "cluster.num_workers=1", "--set", "training.epochs=2000"]
     with (
         log.open("wb") as stderr,
-        subprocess.Popen(command, cwd=tmp_path, stderr=stderr, env=clean_environment()) as process,
+        subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            stderr=stderr,
+            env=clean_environment(),
+            start_new_session=True,
+        ) as process,
     ):
         wait_until(
             "the third epoch",
@@ -331,12 +348,19 @@ def test_ctrl_c_stops_ray_marks_the_runs_and_prints_no_traceback(tmp_path: Path,
             process,
             log.read_text,
         )
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        started = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, number)
+        assert process.wait(60) == code
+    wait_until("the end of what it started", lambda: not any(map(is_at_work, started)))
     text = log.read_text()
-    assert "dynst: stopped" in text
+    assert f"dynst: {reason}" in text
+    assert "go on with: dynst train --resume runs/small/" in text
     assert "Traceback" not in text
     client = MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db")
     runs = client.search_runs([client.get_experiment_by_name("small").experiment_id])
     assert {run.info.status for run in runs} == {"KILLED"}
-    assert {run.data.tags["dynst.reason"] for run in runs} == {"stopped from the keyboard"}
+    assert {run.data.tags["dynst.reason"] for run in runs} == {reason}
+
+
+def is_at_work(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE

@@ -74,7 +74,7 @@ def test_while_one_is_followed_others_only_hurry_it() -> None:
     except Stopped:
         assert not hurried()
         with suppress(ValueError):
-            raise ValueError("of the ending")
+            raise ValueError("of the ending") from None
         ends(3)
         assert hurried()
         try:

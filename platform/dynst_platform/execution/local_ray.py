@@ -67,15 +67,16 @@ def _resources() -> str:
 
 
 def _start(dashboard: bool) -> None:
-    """A closed terminal ends this process, and this process its Ray: what it starts does not
-    follow that signal itself.
+    """A closed terminal, and whoever ends all processes of a batch job, sends signals to Ray's
+    processes too. They do not follow them: this process ends its Ray once it has ended its work,
+    and would itself be ended at once if its raylet were gone before.
     """
     own = {
         "num_cpus": cpus_here(),
         "object_store_memory": 256 * 2**20,
         "include_dashboard": dashboard,
     }
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM})
     try:
         ray.init(address="local", log_to_driver=False, configure_logging=False, **own)
     finally:

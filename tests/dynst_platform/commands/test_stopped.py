@@ -19,6 +19,7 @@ from dynst.data.store import SensorStore
 from dynst_platform.commands.train import workflow as train_workflow
 from dynst_platform.commands.tune import workflow as tune_workflow
 from dynst_platform.studies import study
+from dynst_platform.tracking.cursor import folder_lock
 from tests.conftest import with_tracking_store
 from tests.dynst_platform.command_line import JOB, dynst_here
 
@@ -144,9 +145,10 @@ def test_stopped_at_any_call_nothing_is_left_at_work(
         assert command not in ("train", "tune") or all(line in done.stderr for line in how)
         assert len(new) <= 1
     assert bench.states()
-    assert new, "the last one had begun"
     if command in ("curve", "ablate"):
         assert "what is finished is kept, and the same command does the rest" in done.stderr
+    else:
+        assert new, "the last one had begun"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

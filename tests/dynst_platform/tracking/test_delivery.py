@@ -4,9 +4,10 @@ each, and what is left.
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread, Timer
 
 import pytest
 
@@ -14,6 +15,7 @@ from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst_platform.errors import BusyError, TrackingError, UnreachableError
 from dynst_platform.reports import EpochReport
+from dynst_platform.stopping import hurried, stoppable
 from dynst_platform.tracking import delivery as module
 from dynst_platform.tracking.cursor import Cursor, Ending, folder_lock, queued
 from dynst_platform.tracking.delivery import Delivery, Outbox, delivered
@@ -224,3 +226,71 @@ def test_a_folder_of_no_run_is_refused(tmp_path: Path, content: str | None) -> N
         (tmp_path / "delivered.json").write_text(content)
     with pytest.raises(ConfigError, match="must hold"):
         Cursor.open(tmp_path)
+
+
+def test_a_stopped_run_is_closed_although_its_reports_hang(
+    cursor: Cursor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second signal ends the waiting; without it the test would take a minute."""
+    monkeypatch.setattr(module, "PATIENCE_AFTER_FAILURE", 60.0)
+    hanging, ever = Event(), Event()
+
+    class Hanging(Store):
+        def on_report(self, report: EpochReport) -> None:
+            hanging.set()
+            ever.wait()
+
+    def signals() -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+            ever.wait(0.5)
+
+    store = Hanging()
+
+    def run() -> None:
+        with delivered(cursor, store):
+            add(cursor, 1)
+            assert hanging.wait(10)
+            Thread(target=signals).start()
+            ever.wait(60)
+
+    with stoppable():
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            run()
+        assert hurried()
+    assert store.closed == [("KILLED", "stopped by SIGTERM")]
+    (note,) = stopped.value.__notes__
+    assert note.startswith("1 reports are not in MLflow yet")
+    assert Cursor.open(cursor.folder).state.ending is not None, "sync ends it again, after the rest"
+    ever.set()
+
+
+def test_a_signal_ends_the_last_wait_alone(cursor: Cursor) -> None:
+    away = Store(failing(10**6, UnreachableError("nobody there")))
+    with stoppable(), delivered(cursor, away) as finish:
+        add(cursor, 1)
+        Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        left = finish(60.0)
+    assert (left.queued, left.reason) == (1, "the waiting was stopped by SIGTERM")
+
+
+def test_what_was_being_opened_is_closed(cursor: Cursor) -> None:
+    def refused() -> None:
+        raise TrackingError("no more runs")
+
+    store = Store()
+    with pytest.raises(TrackingError), delivered(cursor, store, refused):
+        raise AssertionError("the block is not entered")
+    assert store.closed == [("FAILED", "no more runs")]
+    assert cursor.state.ending is None
+
+
+def test_what_cannot_be_closed_is_left_to_sync(cursor: Cursor) -> None:
+    def refused() -> None:
+        raise UnreachableError("gone")
+
+    away = Store(failing(10**6, UnreachableError("gone")))
+    with pytest.raises(UnreachableError) as raised, delivered(cursor, away, refused):
+        raise AssertionError("the block is not entered")
+    assert raised.value.__notes__[0].startswith("the end of the run is not in MLflow yet (gone)")
+    assert cursor.state.ending is not None

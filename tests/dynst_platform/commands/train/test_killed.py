@@ -132,11 +132,13 @@ def test_an_error_of_our_own_is_not_tried_again(
 def test_a_killed_driver_and_resume(network: SensorStore, tmp_path: Path) -> None:
     for name, workers in (("killed", 1), ("alone", 0)):
         (tmp_path / f"{name}.yaml").write_text(
-            JOB.format(name=name, store=network.path, workers=workers)
+            JOB.format(name=name, store="network", workers=workers)
         )
+    (tmp_path / "network").symlink_to(network.path)
+    (tmp_path / "elsewhere").mkdir()
     assert dynst_here("train", "alone.yaml", cwd=tmp_path).returncode == 0
     folder = kill_driver(tmp_path, reports=11)
-    resumed = dynst("train", "--resume", folder, cwd=tmp_path)
+    resumed = dynst("train", "--resume", folder, cwd=tmp_path / "elsewhere")
     assert resumed.returncode == 0, resumed.stderr
     (alone,) = (path for path in (tmp_path / "runs" / "alone").iterdir() if path.is_dir())
     same_models(alone, folder)

@@ -26,12 +26,12 @@ def history(name: str, output: str) -> None:
     from dataclasses import asdict
 
     from dynst_platform.config.locations import tracking_uri
-    from dynst_platform.model_registry.references import client_of
     from dynst_platform.model_registry.versions import history_of
+    from dynst_platform.tracking.clients import reader_of
     from dynst_platform.tracking.reaching import as_tracking_error
 
     with as_tracking_error(tracking_uri()):
-        events = history_of(client_of(tracking_uri()), name)
+        events = history_of(reader_of(tracking_uri()), name)
     if output == "json":
         say_json([asdict(event) for event in events])
         return
@@ -48,9 +48,9 @@ def unlock(name: str) -> None:
     """Free NAME after a promotion that died; make sure that none is under way."""
     from dynst_platform.config.locations import tracking_uri
     from dynst_platform.model_registry import versions
-    from dynst_platform.model_registry.references import client_of
+    from dynst_platform.tracking.clients import reader_of
     from dynst_platform.tracking.reaching import as_tracking_error
 
     with as_tracking_error(tracking_uri()):
-        versions.unlock(client_of(tracking_uri()), name)
+        versions.unlock(reader_of(tracking_uri()), name)
     say(f"'{name}' is free.")

@@ -11,7 +11,6 @@ import mlflow
 import numpy as np
 from mlflow.entities import Dataset, DatasetInput, LoggedModel, LoggedModelStatus, Metric, Param
 from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 
 import dynst
 from dynst.data.store import SensorStore
@@ -26,6 +25,7 @@ from dynst_platform.errors import TrackingError
 from dynst_platform.network_code.selection import NetworkCode, code_of
 from dynst_platform.text import printable, printable_lines
 from dynst_platform.tracking.artifact_files import write_sensors
+from dynst_platform.tracking.clients import client_of, reader_of
 from dynst_platform.tracking.cursor import DECISIONS_TAG
 from dynst_platform.tracking.mlflow_texts import dataset_name, keys_for, runs_tagged
 from dynst_platform.tracking.model_files import FILES_TAG
@@ -64,8 +64,7 @@ class Tracker:
         self._codes: dict[str, NetworkCode | None] = {}
         self._network_code(job.model.backbone.name)
         with as_tracking_error(uri):
-            mlflow.set_tracking_uri(uri)
-            self._client = MlflowClient(uri)
+            self._client = client_of(uri)
             self.experiment_id = self._experiment(artifact_root)
 
     def _network_code(self, backbone: str) -> NetworkCode | None:
@@ -285,7 +284,7 @@ def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
     Raises:
         ConfigError: there is no such run, or it is of no sweep.
     """
-    client = MlflowClient(uri)
+    client = reader_of(uri)
     try:
         run = client.get_run(run_id)
         experiment = client.get_experiment(run.info.experiment_id).name

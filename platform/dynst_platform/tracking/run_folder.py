@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mlflow.tracking import MlflowClient
-
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.storage.addresses import without_credentials
@@ -19,6 +17,7 @@ from dynst_platform.errors import TrackingError, UnreachableError
 from dynst_platform.log import quiet_libraries
 from dynst_platform.network_code.own_modules import OwnModules
 from dynst_platform.network_code.selection import code_of
+from dynst_platform.tracking.clients import reader_of
 from dynst_platform.tracking.cursor import DECISIONS_TAG, Cursor
 from dynst_platform.tracking.reaching import as_tracking_error
 
@@ -34,7 +33,6 @@ __all__ = [
 ]
 
 JOB_FILE, CHOICE_FILE, FINISHED, CODE = "job.yaml", "choice.csv", "finished", "code"
-SQLITE = "sqlite:///"
 WHERE_IT_RUNS = {
     "num_workers",
     "address",
@@ -170,13 +168,9 @@ def _folder_of_run(run_id: str) -> Path:
         f"--resume must name the folder of a run or an MLflow run, but '{run_id}' is neither here "
         f"nor in {without_credentials(uri)}; see dynst ui"
     )
-    if (
-        uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file()
-    ):  # MLflow would make one
-        raise unknown
     try:
         with as_tracking_error(uri):
-            client = MlflowClient(uri)
+            client = reader_of(uri)
             run = client.get_run(run_id)
             experiment = str(client.get_experiment(run.info.experiment_id).name)
     except UnreachableError:

@@ -99,12 +99,12 @@ def _roll_back(name: str, experiment: str | None, dry_run: bool) -> None:
         raise click.UsageError("--rollback goes with --model alone")
 
     from dynst_platform.config.locations import tracking_uri
-    from dynst_platform.model_registry.references import client_of
     from dynst_platform.model_registry.versions import roll_back
+    from dynst_platform.tracking.clients import reader_of
     from dynst_platform.tracking.reaching import as_tracking_error
 
     with as_tracking_error(tracking_uri()):
-        now, before = roll_back(client_of(tracking_uri()), name)
+        now, before = roll_back(reader_of(tracking_uri()), name)
     say(
         f"Version {now.number} of '{name}' is the champion again; version {before.number} is not "
         f"any more."

@@ -24,12 +24,12 @@ from dynst_platform.model_registry.policy import (
 )
 from dynst_platform.model_registry.references import (
     Fetched,
-    client_of,
     fetched,
     store_that_fits,
 )
 from dynst_platform.model_registry.runs import trainings_of
 from dynst_platform.model_registry.versions import Version, alone_with, champion_of, register
+from dynst_platform.tracking.clients import reader_of
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["Decision", "promote"]
@@ -101,7 +101,7 @@ def promote(
     """
     quiet_libraries()
     uri = tracking_uri()
-    client = client_of(uri)
+    client = reader_of(uri)
     candidates = candidates_of(trainings_of(client, uri, experiment), flags)
     if not candidates:
         raise ConfigError(

@@ -1,11 +1,11 @@
-"""A file that one process at a time may hold."""
+"""What one process at a time may do."""
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["locked"]
+__all__ = ["locked", "made_once"]
 
 
 @contextmanager
@@ -18,3 +18,26 @@ def locked(file: Path) -> Iterator[None]:
     with file.open("a", encoding="utf-8") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield
+
+
+def made_once(
+    path: Path,
+    make: Callable[[Path], object],
+    is_there: Callable[[Path], bool] = Path.exists,
+) -> None:
+    """Have what is not there made by one process, while others that want it wait.
+
+    Args:
+        path: of a file or folder.
+        make: makes it there, whole or not at all.
+        is_there: whether it was made.
+
+    Raises:
+        OSError: it cannot be written there.
+    """
+    if is_there(path):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path.with_name(f".{path.name}.lock")):
+        if not is_there(path):  # another process was faster
+            make(path)

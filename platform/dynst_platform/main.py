@@ -25,7 +25,7 @@ from dynst_platform.commands.sync import sync
 from dynst_platform.commands.train.command import train
 from dynst_platform.commands.tune.command import tune
 from dynst_platform.commands.ui import ui
-from dynst_platform.errors import RefusedError, RunError
+from dynst_platform.errors import RefusedError, RunError, of_the_disk
 from dynst_platform.log import configure_log
 from dynst_platform.terminal.log_options import with_log_options
 from dynst_platform.text import printable, printable_lines
@@ -64,8 +64,9 @@ for command in (
 
 
 def main() -> None:
-    """Exit codes: 0 done, 1 a run failed, 2 wrong input, 3 a promotion, or code that is not
-    trusted, was refused, 130 stopped from the keyboard.
+    """Exit codes: 0 done, 1 a run failed or something is away, 2 wrong input, 3 refused: a
+    promotion, code that is not trusted, a user without the permission. 130 stopped from the
+    keyboard.
     """
     configure_log()
     for stream in (sys.stdout, sys.stderr):
@@ -80,13 +81,16 @@ def main() -> None:
         sys.exit(2)
     except DynstError as error:
         _end(error, f"{error}", 2)
-    except RunError as error:
-        _end(error, f"{error}", 1)
     except RefusedError as error:
         _end(error, f"{error}", 3)
+    except RunError as error:
+        _end(error, f"{error}", 1)
     except (KeyboardInterrupt, click.Abort) as error:
         _end(error, "stopped", 130)
-    except Exception:
+    except Exception as error:
+        known = of_the_disk(error) if isinstance(error, OSError) else None
+        if known is not None:
+            _end(error, f"{known}", 3 if isinstance(known, RefusedError) else 1)
         click.echo(printable_lines(without_credentials(format_exc())), err=True, nl=False)
         sys.exit(1)
 

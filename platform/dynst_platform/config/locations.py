@@ -23,7 +23,7 @@ def home() -> Path:
             "it for ./runs"
         )
     path = Path(given).expanduser().resolve()
-    if path.is_file():
+    if os.path.isfile(path):  # also where its folder cannot be read
         raise ConfigError(
             f"DYNST_HOME must name the folder for runs, but {path} is a file; name another one"
         )

@@ -15,7 +15,7 @@ SERVERS = ("http", "https")
 DATABASES = ("postgresql", "mysql", "mssql")
 HOSTED = ("databricks",)
 PLAIN, NAMED_DRIVER = "sqlite:///", "sqlite+pysqlite:///"
-QUOTED = {"%": "%25", "?": "%3F"}  # what SQLAlchemy would read otherwise in a path
+QUOTED = str.maketrans({"%": "%25", "?": "%3F"})  # what SQLAlchemy would read otherwise in a path
 
 
 def checked_address(uri: str) -> str:
@@ -49,7 +49,7 @@ def sqlite_uri(file: Path) -> str:
     MLflow makes the folders of ``sqlite:///`` by the quoted path; with a named driver it does not.
     """
     path = str(file)
-    quoted = path.translate(str.maketrans(QUOTED))
+    quoted = path.translate(QUOTED)
     return PLAIN + path if quoted == path else NAMED_DRIVER + quoted
 
 

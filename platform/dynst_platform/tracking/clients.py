@@ -3,8 +3,8 @@
 import mlflow
 from mlflow.tracking import MlflowClient
 
-from dynst.errors import ConfigError
 from dynst_platform.config.tracking_address import sqlite_file
+from dynst_platform.errors import NotFoundError
 from dynst_platform.log import quiet_libraries
 from dynst_platform.tracking.database import is_there, made_whole, refuse_unfinished
 from dynst_platform.tracking.reaching import as_tracking_error
@@ -17,7 +17,7 @@ def client_of(uri: str) -> MlflowClient:
 
     Raises:
         TrackingError: the store cannot be reached, or refuses.
-        ConfigError: the store is not what this MLflow can use.
+        UnusableError: the store is not what this MLflow can use.
     """
     file = sqlite_file(uri)
     quiet_libraries()
@@ -32,13 +32,14 @@ def reader_of(uri: str) -> MlflowClient:
 
     Raises:
         TrackingError: the store cannot be reached, or refuses.
-        ConfigError: there is none, or it is not what this MLflow can use.
+        NotFoundError: there is none.
+        UnusableError: it is not what this MLflow can use.
     """
     file = sqlite_file(uri)
     quiet_libraries()
     with as_tracking_error(uri):
         if file is not None and not is_there(file):
-            raise ConfigError(
+            raise NotFoundError(
                 f"no runs in {file}, which does not exist; train a job first, or set DYNST_HOME to "
                 f"where yours are"
             )
@@ -49,4 +50,13 @@ def reader_of(uri: str) -> MlflowClient:
 
 def _client(uri: str) -> MlflowClient:
     mlflow.set_tracking_uri(uri)
+    if not uri.startswith("http"):
+        _ask_once()
     return MlflowClient(uri)
+
+
+def _ask_once() -> None:
+    """MLflow asks a database that does not answer ten times, for 102 s; here once is enough."""
+    from mlflow.store.db import utils  # noqa: PLC0415  (SQLAlchemy, which a server does not need)
+
+    utils.MAX_RETRY_COUNT = 1

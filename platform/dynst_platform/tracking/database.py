@@ -4,9 +4,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from dynst.errors import ConfigError
-from dynst.storage.locks import locked
+from dynst.storage.locks import made_once
 from dynst_platform.config.tracking_address import sqlite_uri
+from dynst_platform.errors import UnusableError
 
 __all__ = ["is_there", "made_whole", "refuse_unfinished"]
 
@@ -20,19 +20,15 @@ def made_whole(file: Path) -> None:
     """Create the database where it is not there; a second process waits for the first.
 
     Raises:
-        ConfigError: an earlier process began one and was killed.
+        UnusableError: an earlier process began one and was killed.
         OSError: it cannot be written.
     """
-    if not is_there(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with locked(file.with_name(f".{file.name}.lock")):
-            if not is_there(file):  # another process was faster
-                _create(file)
+    made_once(file, _create, is_there)
     refuse_unfinished(file)
 
 
 def refuse_unfinished(file: Path) -> None:
-    """Raises ConfigError for a database without MLflow's first experiment, which is written last,
+    """Raises UnusableError for a database without MLflow's first experiment, which is written last,
     and for what is no database.
     """
     try:
@@ -43,7 +39,7 @@ def refuse_unfinished(file: Path) -> None:
             raise
         begun = None
     if begun is None:
-        raise ConfigError(
+        raise UnusableError(
             f"{file} must be a tracking database of MLflow, but is unfinished or of another kind, "
             f"and holds no runs; move it elsewhere, and train again"
         )

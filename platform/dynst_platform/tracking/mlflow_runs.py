@@ -21,7 +21,7 @@ from dynst_platform.config.files import dump_document, dump_spec
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.job_id import new_job_id, run_name
 from dynst_platform.config.values import Document, Overrides
-from dynst_platform.errors import TrackingError
+from dynst_platform.errors import NotFoundError
 from dynst_platform.network_code.selection import NetworkCode, code_of
 from dynst_platform.text import printable, printable_lines
 from dynst_platform.tracking.artifact_files import write_sensors
@@ -224,21 +224,30 @@ class Tracker:
         return None if found is None else str(found.info.run_id)
 
     def _experiment(self, artifact_root: str | None) -> str:
+        return self._known_experiment() or self._new_experiment(artifact_root)
+
+    def _known_experiment(self) -> str | None:
         found = self._client.get_experiment_by_name(self._job.name)
         if found is not None and found.lifecycle_stage == "deleted":
-            raise TrackingError(
+            raise NotFoundError(
                 f"experiment '{self._job.name}' was deleted in MLflow; restore it there, or give "
                 f"the job another name"
             )
-        if found is not None:
-            return str(found.experiment_id)
+        return None if found is None else str(found.experiment_id)
+
+    def _new_experiment(self, artifact_root: str | None) -> str:
+        """Another process may create it between our look and our attempt: its one is taken."""
         location = None if artifact_root is None else f"{artifact_root}/{self._job.name}"
         tags = {
             "mlflow.experimentKind": "custom_model_development"
         }  # so that the UI offers its training views
-        return str(
-            self._client.create_experiment(self._job.name, artifact_location=location, tags=tags)
-        )
+        try:
+            made = self._client.create_experiment(self._job.name, location, tags)
+        except MlflowException as error:
+            made = self._known_experiment()
+            if error.error_code != "RESOURCE_ALREADY_EXISTS" or made is None:
+                raise
+        return str(made)
 
     @contextmanager
     def _folder(self, run_id: str, path: str | None = None) -> Iterator[Path]:
@@ -284,11 +293,12 @@ def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
     Raises:
         ConfigError: there is no such run, or it is of no sweep.
     """
-    client = reader_of(uri)
     try:
-        run = client.get_run(run_id)
-        experiment = client.get_experiment(run.info.experiment_id).name
-    except MlflowException as error:
+        with as_tracking_error(uri):
+            client = reader_of(uri)
+            run = client.get_run(run_id)
+            experiment = client.get_experiment(run.info.experiment_id).name
+    except NotFoundError as error:
         raise ConfigError(
             f"--resume must name an MLflow run of a sweep, but {without_credentials(uri)} has no "
             f"run '{run_id}'; see dynst ui"

@@ -13,7 +13,7 @@ from dynst_platform.config.files import dump_spec, load_job
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import home, tracking_uri
 from dynst_platform.config.stores import from_anywhere
-from dynst_platform.errors import TrackingError, UnreachableError
+from dynst_platform.errors import NotFoundError
 from dynst_platform.log import quiet_libraries
 from dynst_platform.network_code.own_modules import OwnModules
 from dynst_platform.network_code.selection import code_of
@@ -173,9 +173,7 @@ def _folder_of_run(run_id: str) -> Path:
             client = reader_of(uri)
             run = client.get_run(run_id)
             experiment = str(client.get_experiment(run.info.experiment_id).name)
-    except UnreachableError:
-        raise
-    except TrackingError as error:
+    except NotFoundError as error:
         raise unknown from error
     kind, job_id = run.data.tags.get("dynst.kind"), str(run.data.tags.get("dynst.job"))
     folder = home() / experiment / job_id

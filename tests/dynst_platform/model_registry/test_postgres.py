@@ -12,7 +12,6 @@ from dynst_platform.commands.compare.workflow import compare
 from dynst_platform.commands.promote.workflow import promote
 from dynst_platform.commands.sensors.workflow import plan_of
 from dynst_platform.commands.train.workflow import train
-from dynst_platform.model_registry.references import client_of
 from dynst_platform.model_registry.versions import (
     alone_with,
     champion_of,
@@ -20,6 +19,7 @@ from dynst_platform.model_registry.versions import (
     register,
     roll_back,
 )
+from dynst_platform.tracking.clients import client_of
 from infra.local.postgres import Database
 from tests.dynst_platform.commands.train.test_train import small_job
 

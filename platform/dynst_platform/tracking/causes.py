@@ -103,7 +103,7 @@ WORDS = {  # of what comes without a code of its own
     r"must be in the 'active' state|deleted experiment": Cause.DELETED,
     r"for parameter 'run_id'": Cause.NOT_FOUND,
     r"out-of-date database schema|Can't locate revision": Cause.OTHER_VERSION,
-    r"database or disk is full|No space left on device": Cause.FULL,
+    r"error code 507|database or disk is full|No space left on device": Cause.FULL,
     r"readonly database|Read-only file system": Cause.READ_ONLY,
     r"authentication failed|no password supplied": Cause.NOT_LET_IN,
     r"database \"[^\"]*\" does not exist": Cause.ADDRESS,

@@ -112,6 +112,6 @@ def _no_driver(uri: str, error: BaseException) -> UnusableError:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what was said."""
+    """The first sentence of what was said."""
     said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return without_credentials(said)
+    return without_credentials(said.partition(". ")[0])

@@ -85,7 +85,8 @@ def _send(cursor: Cursor, skipped: int | None) -> None:
 def _refusal(folder: Path, outbox: Outbox, error: Exception) -> TrackingError:
     where, reason = shown(folder), without_credentials(in_one_line(error))
     way_out = "" if outbox.stuck is None else f"; {outbox.stuck.way_out(f'dynst sync {where}')}"
-    return TrackingError(f"{where} cannot be sent ({reason}){way_out}")
+    kind = type(error) if isinstance(error, TrackingError) else TrackingError
+    return kind(f"{where} cannot be sent ({reason}){way_out}")
 
 
 def _store(cursor: Cursor) -> SensorStore:

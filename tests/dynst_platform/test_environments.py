@@ -72,7 +72,8 @@ def place(tmp_path: Path, network: SensorStore) -> Path:
     (tmp_path / "job.yaml").write_text(job)
     body = "\n".join(f"  {line}" for line in job.splitlines())
     (tmp_path / "sweep.yaml").write_text(
-        f"name: swept\ntrials: 2\nspace: {{sparsity.final: {{choice: [0.25, 0.5]}}}}\njob:\n{body}\n"
+        "name: swept\ntrials: 2\nspace: {sparsity.final: {choice: [0.25, 0.5]}}\n"
+        f"job:\n{body}\n"
     )
     (tmp_path / "flow.csv").write_text("time,a,b\n2024-01-01,1,2\n2024-01-02,3,4\n")
     (tmp_path / "sensors.csv").write_text("id,cost\ns0,2\n")

@@ -60,7 +60,7 @@ def log_model(store: SensorStore, folder: Path, step: int, code: NetworkCode | N
             step=step,
             flavor_name="pyfunc.ModelFromCode",
             python_model=serving_model.__file__,
-            artifacts={"model": str(folder)},
+            artifacts={"model": folder.resolve().as_uri()},  # MLflow takes it for an address
             code_paths=paths,
             signature=_signature(example, model.predict(context, example)),
             input_example=example,

@@ -74,7 +74,7 @@ def test_a_training_and_its_readers_on_a_strange_path(
     assert (done.returncode, done.stderr) == (0, "")
     rows = dynst_here("compare", "small", "--format", "json", cwd=tmp_path, DYNST_HOME=STRANGE)
     assert '"mae_all"' in rows.stdout, rows.stderr
-    (run,) = [path.parents[2].name for path in folder.glob("artifacts/small/*/artifacts/masks")]
+    (run,) = [path.parents[1].name for path in folder.glob("artifacts/small/*/artifacts/masks")]
     shown = dynst_here("forecast", run, network.path, cwd=tmp_path, DYNST_HOME=STRANGE)
     assert shown.returncode == 0, shown.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"job.yaml", STRANGE}

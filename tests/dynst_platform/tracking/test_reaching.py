@@ -110,11 +110,10 @@ def test_exit_codes_follow_from_the_classes() -> None:
 
 
 def test_our_own_errors_pass_whatever_led_to_them() -> None:
+    error = DataError("ours")
+    error.__cause__ = rest("UNAUTHENTICATED")
     with pytest.raises(DataError, match="ours"), as_tracking_error("http://host"):
-        try:
-            raise rest("UNAUTHENTICATED")
-        except RestException as error:
-            raise DataError("ours") from error
+        raise error
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from dynst_platform.commands.tune.command import tune
 from dynst_platform.commands.ui import ui
 from dynst_platform.errors import RefusedError, RunError, of_the_disk
 from dynst_platform.log import configure_log
+from dynst_platform.stopping import exit_code, is_stop, run_as_process, stop_reason, stoppable
 from dynst_platform.terminal.log_options import with_log_options
 from dynst_platform.text import printable, printable_lines
 
@@ -65,9 +66,14 @@ for command in (
 
 def main() -> None:
     """Exit codes: 0 done, 1 a run failed or something is away, 2 wrong input, 3 refused: a
-    promotion, code that is not trusted, a user without the permission. 130 stopped from the
-    keyboard.
+    promotion, code that is not trusted, a user without the permission. 128 and the number of the
+    signal that stopped it (130 from the keyboard).
     """
+    with stoppable():
+        _run()
+
+
+def _run() -> None:
     configure_log()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal may lack the signs of a text
@@ -86,13 +92,20 @@ def main() -> None:
     except RunError as error:
         _end(error, f"{error}", 1)
     except (KeyboardInterrupt, click.Abort) as error:
-        _end(error, "stopped", 130)
+        _end(error, stop_reason(error), exit_code(error))
     except Exception as error:
-        known = of_the_disk(error) if isinstance(error, OSError) else None
-        if known is not None:
-            _end(error, f"{known}", 3 if isinstance(known, RefusedError) else 1)
-        click.echo(printable_lines(without_credentials(format_exc())), err=True, nl=False)
-        sys.exit(1)
+        _end_unexpected(error)
+
+
+def _end_unexpected(error: Exception) -> None:
+    """A signal or a disk that a library failed of is named; a fault of ours shows where it is."""
+    if is_stop(error):
+        _end(error, stop_reason(error), exit_code(error))
+    known = of_the_disk(error) if isinstance(error, OSError) else None
+    if known is not None:
+        _end(error, f"{known}", 3 if isinstance(known, RefusedError) else 1)
+    click.echo(printable_lines(without_credentials(format_exc())), err=True, nl=False)
+    sys.exit(1)
 
 
 def _end(error: BaseException, sentence: str, code: int) -> None:
@@ -112,4 +125,4 @@ def _shown(text: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_process(main)

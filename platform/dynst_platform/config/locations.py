@@ -7,7 +7,7 @@ from dynst.errors import ConfigError
 from dynst.storage.addresses import has_credentials, is_remote, without_credentials
 from dynst_platform.config.tracking_address import checked_address, sqlite_file, sqlite_uri
 
-__all__ = ["artifact_root", "home", "shown", "shown_tracking_uri", "tracking_uri"]
+__all__ = ["artifact_root", "home", "shown", "shown_tracking_uri", "tracking_uri", "use_home_of"]
 
 
 def home() -> Path:
@@ -28,6 +28,14 @@ def home() -> Path:
             f"DYNST_HOME must name the folder for runs, but {path} is a file; name another one"
         )
     return path
+
+
+def use_home_of(folder: Path) -> None:
+    """The home in which the folder of a run or sweep lies is this process's: what belongs to it is
+    there, wherever the command is called from.
+    """
+    if not folder.is_relative_to(home()):
+        os.environ["DYNST_HOME"] = str(folder.parents[1])
 
 
 def shown(path: Path) -> str:

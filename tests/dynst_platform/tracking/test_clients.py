@@ -149,7 +149,8 @@ def test_a_database_that_does_not_answer_is_asked_once(monkeypatch: pytest.Monke
 
 
 def test_an_experiment_that_another_process_created_meanwhile_is_taken() -> None:
-    known = iter([None, SimpleNamespace(lifecycle_stage="active", experiment_id="7")])
+    other = SimpleNamespace(lifecycle_stage="active", experiment_id="7", artifact_location="s3://x")
+    known = iter([None, other])
 
     def create(*_: Any) -> str:
         raise MlflowException("Experiment(name=small) already exists", RESOURCE_ALREADY_EXISTS)

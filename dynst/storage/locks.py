@@ -1,6 +1,7 @@
 """What one process at a time may do."""
 
 import fcntl
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +11,27 @@ __all__ = ["locked", "made_once"]
 
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
-    """Wait until no other process is inside; a process that dies leaves.
+    """Wait until no other process is inside; a process that dies leaves. The file goes at the end.
 
     Raises:
         OSError: the file cannot be made.
     """
-    with file.open("a", encoding="utf-8") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
+    while True:
+        with file.open("a", encoding="utf-8") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if _is_at(file, held.fileno()):  # else who held it before has removed it
+                try:
+                    yield
+                finally:
+                    file.unlink(missing_ok=True)
+                return
+
+
+def _is_at(file: Path, held: int) -> bool:
+    try:
+        return os.path.samestat(file.stat(), os.fstat(held))
+    except FileNotFoundError:
+        return False
 
 
 def made_once(

@@ -100,7 +100,7 @@ def test_a_database_is_created_over_what_a_killed_process_left(
     (file.parent / ".mlflow.db.draft").write_text("of a process that could not clean up")
     monkeypatch.setattr(sqlalchemy_store, "SqlAlchemyStore", original)
     assert client_of(sqlite_uri(file)).get_experiment("0").name == "Default"
-    assert {path.name for path in file.parent.iterdir()} == {".mlflow.db.lock", "mlflow.db"}
+    assert {path.name for path in file.parent.iterdir()} == {"mlflow.db"}
     assert [path.name for path in tmp_path.iterdir()] == [STRANGE]
 
 
@@ -115,12 +115,14 @@ def test_what_several_want_is_made_once(tmp_path: Path) -> None:
         start.wait()
         made_once(path, make)
 
+    assert not path.parent.exists()
     threads = [Thread(target=want) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert makers == [path]
+    assert list(path.parent.iterdir()) == [path], "no lock is left"
 
 
 def test_what_could_not_be_made_is_made_by_the_next(tmp_path: Path) -> None:

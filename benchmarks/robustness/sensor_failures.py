@@ -20,11 +20,11 @@ from dynst.evaluation.evaluate import evaluate
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.model_registry.references import (
-    client_of,
     fetched,
     model_id_of,
     store_that_fits,
 )
+from dynst_platform.tracking.clients import reader_of
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.1)
     parser.add_argument("--draws", type=int, default=20)
     options = parser.parse_args()
-    client, uri = client_of(tracking_uri()), tracking_uri()
+    client, uri = reader_of(tracking_uri()), tracking_uri()
     with fetched(client, uri, model_id_of(client, uri, options.model)) as found:
         artifact, job, store = found.artifact, found.job, store_that_fits(found, None)
     model, test = artifact.model, experiment_of(job, store.path).dataset.test

@@ -4,6 +4,7 @@ frames of the grid.
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from dynst.data.sensor_table import Sensors
 from dynst.data.store import SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
 from dynst.errors import ConfigError, DataError, in_one_line
+from dynst.storage.locks import made_once
 
 __all__ = [
     "cells_of",
@@ -60,15 +62,13 @@ def patched_store(
     """
     patching = make_patching(cells, size)
     path = cache / _name(cells, size)
-    if not path.exists():
-        try:
-            _write(cells, patching, path)
-        except (OSError, DataError) as error:
-            if not path.exists():  # otherwise another process was faster
-                raise DataError(
-                    f"the patches of {cells.path} cannot be written to {path} "
-                    f"({in_one_line(error)}); make room there"
-                ) from error
+    try:
+        made_once(path, partial(_write, cells, patching))
+    except (OSError, DataError) as error:
+        raise DataError(
+            f"the patches of {cells.path} cannot be written to {path} "
+            f"({in_one_line(error)}); make room there, and see that you may write there"
+        ) from error
     return open_store(path, memory=memory, anew=anew)
 
 

@@ -17,6 +17,7 @@ from dynst.data.store import open_store
 from dynst.errors import DataError
 from dynst.storage.addresses import problem_with, without_credentials
 from dynst.storage.files import file_system
+from dynst.storage.locks import made_once
 
 __all__ = ["fetch_store", "publish_store"]
 
@@ -35,21 +36,22 @@ def fetch_store(uri: str, cache: Path, *, memory: Path | None = None) -> Path:
         DataError: the address cannot be reached, holds no store, or one that is damaged.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    with _as_data_error(uri), tempfile.TemporaryDirectory(dir=cache, prefix=".fetch.") as folder:
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch.") as folder, _as_data_error(uri):
         files, root = file_system(uri)
         arriving = Path(folder) / "store"
         arriving.mkdir()
         _download(files, root, arriving, MANIFEST)
         content = manifest_bytes(arriving)
-        target = cache / hashlib.sha256(content).hexdigest()
-        if target.exists():
-            return target
-        with _as_of(uri, arriving):
-            for name in parse_manifest(content, arriving / MANIFEST).file_names:
-                _download(files, root, arriving, name)
-            open_store(arriving, memory=memory, anew=True)
-        if not target.exists():
+
+        def fetch(target: Path) -> None:
+            with _as_of(uri, arriving):
+                for name in parse_manifest(content, arriving / MANIFEST).file_names:
+                    _download(files, root, arriving, name)
+                open_store(arriving, memory=memory, anew=True)
             arriving.rename(target)
+
+        target = cache / hashlib.sha256(content).hexdigest()
+        made_once(target, fetch)
         return target
 
 

@@ -1,8 +1,35 @@
-"""Failures of a run, as opposed to wrong input (``dynst.errors``): the command line exits with code
-1, or 3 where it refused to go on.
+"""Failures of a run, as opposed to wrong input (``dynst.errors``), and what both have in common.
+
+RunError               exit code 1: something failed on the way
+├── BusyError          another process works there
+└── TrackingError      the tracking store fails
+    ├── UnreachableError   it is away: worth trying again
+    │   └── FullError      no space is left
+    ├── ForbiddenError     exit code 3: it lets nobody in, or nobody write
+    └── UnusableError      exit code 2: what the user must change first
+        └── NotFoundError      what was named is not there
+RefusedError           exit code 3
 """
 
-__all__ = ["BusyError", "RefusedError", "RunError", "TrackingError", "UnreachableError"]
+import errno
+
+from dynst.errors import ConfigError, in_one_line
+
+__all__ = [
+    "BusyError",
+    "ForbiddenError",
+    "FullError",
+    "NotFoundError",
+    "RefusedError",
+    "RunError",
+    "TrackingError",
+    "UnreachableError",
+    "UnusableError",
+    "of_the_disk",
+]
+
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_PERMISSION = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class RunError(Exception):
@@ -17,9 +44,44 @@ class UnreachableError(TrackingError):
     """The tracking server does not answer now, and may do so later."""
 
 
+class FullError(UnreachableError):
+    """No space is left where something must be written; later there may be some."""
+
+
 class BusyError(RunError):
     """Another process works in the run's folder."""
 
 
 class RefusedError(Exception):
-    """What was asked for is possible, and not done before the user agrees to it."""
+    """What was asked for is possible, and not done before the user agrees to it, or is permitted
+    to do it.
+    """
+
+
+class ForbiddenError(TrackingError, RefusedError):
+    """A server, or the permissions of a folder, do not let this user do it."""
+
+
+class UnusableError(TrackingError, ConfigError):
+    """A tracking store that cannot be used before the user changes something."""
+
+
+class NotFoundError(UnusableError):
+    """What was named is not in the tracking store, or was deleted there."""
+
+
+def of_the_disk(error: OSError) -> FullError | ForbiddenError | None:
+    """A disk that is full, or a place that may not be written or read; None for other errors."""
+    place = f"{error.filename} " if error.filename else ""
+    reason = error.strerror or in_one_line(error)
+    if error.errno in NO_SPACE:
+        return FullError(
+            f"{place or 'a file '}cannot be written ({reason}); make room there, or set DYNST_HOME "
+            f"(TMPDIR for temporary files) to another disk"
+        )
+    if error.errno in NO_PERMISSION:
+        return ForbiddenError(
+            f"{place or 'a file '}cannot be used ({reason}); change its permissions, or set "
+            f"DYNST_HOME to a folder that you may write"
+        )
+    return None

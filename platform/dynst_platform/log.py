@@ -23,6 +23,7 @@ __all__ = ["LOGS", "configure_log", "log_of_run", "quiet_libraries"]
 LOGS = "logs"  # in a run's folder
 OURS = ("dynst", "dynst_platform")
 LIBRARIES = ("mlflow", "alembic", "ray", "ray.train", "ray.tune", "ray.data")
+TRACEBACKS = "mlflow.store.db.utils"  # each database error, which is raised as well
 LINE = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
 
 _handlers: list[logging.Handler] = []
@@ -78,6 +79,7 @@ def quiet_libraries() -> None:
         for handler in logger.handlers:
             if handler not in _handlers:
                 handler.setLevel(logging.ERROR)
+                handler.addFilter(_is_not_raised_as_well)
     if logging.lastResort is not None:  # for loggers without a handler
         logging.lastResort.setLevel(logging.ERROR)
     for handler in _handlers:
@@ -128,6 +130,10 @@ def _wanted(level: int, record: logging.LogRecord) -> bool:
     """Libraries' lines one level above ours: their warnings beside our INFO."""
     ours = record.name.split(".")[0] in OURS
     return record.levelno >= level + (0 if ours else logging.INFO - logging.DEBUG)
+
+
+def _is_not_raised_as_well(record: logging.LogRecord) -> bool:
+    return record.name != TRACEBACKS
 
 
 class _Formatter(logging.Formatter):

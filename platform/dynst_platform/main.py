@@ -25,7 +25,7 @@ from dynst_platform.commands.sync import sync
 from dynst_platform.commands.train.command import train
 from dynst_platform.commands.tune.command import tune
 from dynst_platform.commands.ui import ui
-from dynst_platform.errors import RefusedError, RunError
+from dynst_platform.errors import RefusedError, RunError, of_the_disk
 from dynst_platform.log import configure_log
 from dynst_platform.stopping import exit_code, is_stop, run_as_process, stop_reason, stoppable
 from dynst_platform.terminal.log_options import with_log_options
@@ -65,8 +65,9 @@ for command in (
 
 
 def main() -> None:
-    """Exit codes: 0 done, 1 a run failed, 2 wrong input, 3 a promotion, or code that is not
-    trusted, was refused, 128 and the number of the signal that stopped it (130 from the keyboard).
+    """Exit codes: 0 done, 1 a run failed or something is away, 2 wrong input, 3 refused: a
+    promotion, code that is not trusted, a user without the permission. 128 and the number of the
+    signal that stopped it (130 from the keyboard).
     """
     with stoppable():
         _run()
@@ -86,17 +87,25 @@ def _run() -> None:
         sys.exit(2)
     except DynstError as error:
         _end(error, f"{error}", 2)
-    except RunError as error:
-        _end(error, f"{error}", 1)
     except RefusedError as error:
         _end(error, f"{error}", 3)
+    except RunError as error:
+        _end(error, f"{error}", 1)
     except (KeyboardInterrupt, click.Abort) as error:
         _end(error, stop_reason(error), exit_code(error))
     except Exception as error:
-        if is_stop(error):  # a library failed because it was interrupted
-            _end(error, stop_reason(error), exit_code(error))
-        click.echo(printable_lines(without_credentials(format_exc())), err=True, nl=False)
-        sys.exit(1)
+        _end_unexpected(error)
+
+
+def _end_unexpected(error: Exception) -> None:
+    """A signal or a disk that a library failed of is named; a fault of ours shows where it is."""
+    if is_stop(error):
+        _end(error, stop_reason(error), exit_code(error))
+    known = of_the_disk(error) if isinstance(error, OSError) else None
+    if known is not None:
+        _end(error, f"{known}", 3 if isinstance(known, RefusedError) else 1)
+    click.echo(printable_lines(without_credentials(format_exc())), err=True, nl=False)
+    sys.exit(1)
 
 
 def _end(error: BaseException, sentence: str, code: int) -> None:

@@ -33,11 +33,11 @@ def history(name: str, output: str) -> None:
 
     from dynst_platform.config.locations import tracking_uri
     from dynst_platform.model_registry.full_history import full_history_of
-    from dynst_platform.model_registry.references import client_of
+    from dynst_platform.tracking.clients import reader_of
     from dynst_platform.tracking.reaching import as_tracking_error
 
     with as_tracking_error(tracking_uri()):
-        found = full_history_of(client_of(tracking_uri()), name)
+        found = full_history_of(reader_of(tracking_uri()), name)
     if output == "json":
         say_json([asdict(event) for event in found.events])
     else:
@@ -67,11 +67,11 @@ def unlock(name: str, yes: bool) -> None:
     """
     from dynst_platform.config.locations import tracking_uri
     from dynst_platform.model_registry.lock import holder_of, taken_from
-    from dynst_platform.model_registry.references import client_of
+    from dynst_platform.tracking.clients import reader_of
     from dynst_platform.tracking.reaching import as_tracking_error
 
     with as_tracking_error(tracking_uri()):
-        client = client_of(tracking_uri())
+        client = reader_of(tracking_uri())
         lock = holder_of(client, name)
         if lock is None:
             say(f"'{name}' is free: nobody holds its lock.")

@@ -48,9 +48,9 @@ def sync(folders: tuple[Path, ...], skip: int | None) -> None:
 
 def _sent(folder: Path, skip: int | None, named: bool) -> Exception | None:
     """Send one run; returns what kept it from being sent."""
-    from dynst.errors import DynstError, in_one_line
+    from dynst.errors import DynstError
     from dynst_platform.config.locations import shown
-    from dynst_platform.errors import BusyError, RunError
+    from dynst_platform.errors import BusyError, RunError, of_the_disk
     from dynst_platform.tracking import sync as use_case
 
     where = shown(folder.resolve())
@@ -63,10 +63,19 @@ def _sent(folder: Path, skip: int | None, named: bool) -> Exception | None:
         return None
     except (DynstError, RunError) as error:
         return error
+    except OSError as error:
+        return of_the_disk(error) or _unknown(where, error)
     except Exception as error:  # whatever it is, the other runs are sent
-        return RunError(f"{where} cannot be sent ({in_one_line(error)}); see -v, and mend it")
+        return _unknown(where, error)
     say(f"{where}: {sent} reports sent" if sent else f"{where}: nothing to send")
     return None
+
+
+def _unknown(where: str, error: Exception) -> Exception:
+    from dynst.errors import in_one_line
+    from dynst_platform.errors import RunError
+
+    return RunError(f"{where} cannot be sent ({in_one_line(error)}); see -v, and mend it")
 
 
 def _away(refused: list[Exception]) -> bool:

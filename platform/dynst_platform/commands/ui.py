@@ -13,10 +13,10 @@ def ui(port: int) -> None:
     """Open the MLflow UI on 127.0.0.1; stop it with Ctrl-C."""
     import os
     import sys
-    from pathlib import Path
 
     from dynst.errors import ConfigError
     from dynst_platform.config.locations import artifact_root, shown_tracking_uri, tracking_uri
+    from dynst_platform.tracking.clients import reader_of
 
     uri = tracking_uri()
     if uri.startswith("http"):
@@ -24,11 +24,7 @@ def ui(port: int) -> None:
             f"runs go to the tracking server {shown_tracking_uri()}; open that address in a "
             f"browser instead"
         )
-    if uri.startswith("sqlite:") and not Path(uri.removeprefix("sqlite:///")).is_file():
-        raise ConfigError(
-            f"no runs in {uri}, which does not exist; train a job first, or set DYNST_HOME to "
-            f"where yours are"
-        )
+    reader_of(uri)  # says what is wrong with the store in one sentence, where MLflow would not
     say(f"MLflow UI: http://127.0.0.1:{port}  (Ctrl-C stops it)", err=True)
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += [

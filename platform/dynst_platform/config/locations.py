@@ -5,13 +5,29 @@ from pathlib import Path
 
 from dynst.errors import ConfigError
 from dynst.storage.addresses import has_credentials, is_remote, without_credentials
+from dynst_platform.config.tracking_address import checked_address, sqlite_file, sqlite_uri
 
 __all__ = ["artifact_root", "home", "shown", "shown_tracking_uri", "tracking_uri", "use_home_of"]
 
 
 def home() -> Path:
-    """``$DYNST_HOME``, or ``runs`` in the current folder."""
-    return Path(os.environ.get("DYNST_HOME", "runs")).resolve()
+    """``$DYNST_HOME``, or ``runs`` in the current folder.
+
+    Raises:
+        ConfigError: ``$DYNST_HOME`` is empty or names a file.
+    """
+    given = os.environ.get("DYNST_HOME", "runs")
+    if not given.strip():
+        raise ConfigError(
+            "DYNST_HOME must name the folder for runs, but is empty; set it to a folder, or unset "
+            "it for ./runs"
+        )
+    path = Path(given).expanduser().resolve()
+    if os.path.isfile(path):  # also where its folder cannot be read
+        raise ConfigError(
+            f"DYNST_HOME must name the folder for runs, but {path} is a file; name another one"
+        )
+    return path
 
 
 def use_home_of(folder: Path) -> None:
@@ -29,8 +45,13 @@ def shown(path: Path) -> str:
 
 
 def tracking_uri() -> str:
-    """``$MLFLOW_TRACKING_URI``, or a SQLite file in the home folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+    """``$MLFLOW_TRACKING_URI``, or a SQLite file in the home folder.
+
+    Raises:
+        ConfigError: MLflow has no store for such an address.
+    """
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    return checked_address(given) if given else sqlite_uri(home() / "mlflow.db")
 
 
 def shown_tracking_uri() -> str:
@@ -55,4 +76,4 @@ def artifact_root() -> str | None:
         return (
             given.rstrip("/") if is_remote(given) else Path(given).expanduser().resolve().as_uri()
         )
-    return (home() / "artifacts").as_uri() if tracking_uri().startswith("sqlite:") else None
+    return (home() / "artifacts").as_uri() if sqlite_file(tracking_uri()) else None

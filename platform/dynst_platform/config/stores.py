@@ -17,6 +17,7 @@ from dynst.selection.baselines import check_size
 from dynst.sparsity.config import at_sparsity, make_constraints
 from dynst.sparsity.constraints.sensor_layout import network_of
 from dynst.storage.addresses import is_remote
+from dynst.storage.locks import made_once
 from dynst_platform.config.experiment import config_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import home
@@ -68,8 +69,7 @@ def _folder_of(name: str) -> Path:
     if name != auckland.NAME:
         return Path(name).expanduser().resolve()
     path = home() / "stores" / auckland.NAME
-    if not path.exists():
-        auckland.import_auckland(path)
+    made_once(path, auckland.import_auckland)
     return path
 
 

@@ -12,8 +12,9 @@ from mlflow.pyfunc import PyFuncModel
 
 from dynst.models.artifact import load_artifact
 from dynst_platform.config.locations import tracking_uri
-from dynst_platform.model_registry.references import Fetched, client_of, fetched, model_id_of
+from dynst_platform.model_registry.references import Fetched, fetched, model_id_of
 from dynst_platform.network_code.own_modules import OwnModules
+from dynst_platform.tracking.clients import reader_of
 from dynst_platform.tracking.serving_model import forecast_table
 
 __all__ = ["load_model"]
@@ -44,7 +45,7 @@ def load_model(reference: str, *, trust_code: bool = False) -> PyFuncModel:
         >>> load_model("auckland").predict(table)  # doctest: +SKIP
     """
     uri = tracking_uri()
-    client = client_of(uri)
+    client = reader_of(uri)
     with fetched(client, uri, model_id_of(client, uri, reference), trust_code) as found:
         described = Model.load(str(found.root))
         model = PyFuncModel(described, _Checked(found), model_id=found.model.model_id)

@@ -43,7 +43,6 @@ from dynst_platform.tracking.whole_model import logged_models, whole_among
 __all__ = [
     "CHAMPION",
     "Fetched",
-    "client_of",
     "fetched",
     "model_id_in",
     "model_id_of",
@@ -69,11 +68,6 @@ class Fetched:
     def code_covered(self) -> bool:
         """Whether its code was checked too; an earlier DynST covered the weights alone."""
         return are_covered(self.model.tags)
-
-
-def client_of(uri: str) -> MlflowClient:
-    mlflow.set_tracking_uri(uri)
-    return MlflowClient(uri)
 
 
 def model_id_of(client: MlflowClient, uri: str, reference: str) -> str:

@@ -10,7 +10,9 @@ from mlflow.tracking import MlflowClient
 
 from dynst.errors import DynstError
 from dynst_platform.config.locations import home, shown
+from dynst_platform.config.tracking_address import sqlite_file
 from dynst_platform.tracking.cursor import CURSOR, Cursor, queued
+from dynst_platform.tracking.database import is_there
 from dynst_platform.tracking.mlflow_texts import runs_tagged
 from dynst_platform.tracking.whole_model import whole_by_run
 
@@ -23,12 +25,11 @@ __all__ = [
     "way_to_send",
 ]
 
-SQLITE = "sqlite:///"
-
 
 def store_is_there(uri: str) -> bool:
     """Whether asking makes no database, as MLflow would where there is none."""
-    return not uri.startswith(SQLITE) or Path(uri.removeprefix(SQLITE)).is_file()
+    file = sqlite_file(uri)
+    return file is None or is_there(file)
 
 
 def active_run(client: MlflowClient, run_id: str) -> Run | None:

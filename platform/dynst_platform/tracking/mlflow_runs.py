@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import mlflow
 import numpy as np
 from mlflow.entities import (
     Dataset,
@@ -19,7 +18,6 @@ from mlflow.entities import (
     ViewType,
 )
 from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 
 import dynst
 from dynst.data.store import SensorStore
@@ -31,11 +29,12 @@ from dynst_platform.config.files import dump_document, dump_spec
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.job_id import new_job_id, run_name
 from dynst_platform.config.values import Document, Overrides
-from dynst_platform.errors import TrackingError
+from dynst_platform.errors import NotFoundError
 from dynst_platform.network_code.selection import NetworkCode, code_of
 from dynst_platform.text import printable, printable_lines
 from dynst_platform.tracking.artifact_files import write_sensors
 from dynst_platform.tracking.artifact_places import local_path, present_path
+from dynst_platform.tracking.clients import client_of, reader_of
 from dynst_platform.tracking.cursor import DECISIONS_TAG
 from dynst_platform.tracking.job_params import flat
 from dynst_platform.tracking.lacking import active_run
@@ -77,8 +76,7 @@ class Tracker:
         self._codes: dict[str, NetworkCode | None] = {}
         self._network_code(job.model.backbone.name)
         with as_tracking_error(uri):
-            mlflow.set_tracking_uri(uri)
-            self._client = MlflowClient(uri)
+            self._client = client_of(uri)
             self.experiment_id = self._experiment(artifact_root)
 
     def _network_code(self, backbone: str) -> NetworkCode | None:
@@ -290,23 +288,34 @@ class Tracker:
         return None if found is None else str(found.info.run_id)
 
     def _experiment(self, artifact_root: str | None) -> str:
+        return self._known_experiment() or self._new_experiment(artifact_root)
+
+    def _known_experiment(self) -> str | None:
         found = self._client.get_experiment_by_name(self._job.name)
         if found is not None and found.lifecycle_stage == "deleted":
-            raise TrackingError(
+            raise NotFoundError(
                 f"experiment '{self._job.name}' was deleted in MLflow; restore it with: mlflow "
                 f"experiments restore --experiment-id {found.experiment_id}, or give the job "
                 f"another name"
             )
-        if found is not None:
-            _notice_move(found)
-            return str(found.experiment_id)
+        if found is None:
+            return None
+        _notice_move(found)
+        return str(found.experiment_id)
+
+    def _new_experiment(self, artifact_root: str | None) -> str:
+        """Another process may create it between our look and our attempt: its one is taken."""
         location = None if artifact_root is None else f"{artifact_root}/{self._job.name}"
         tags = {
             "mlflow.experimentKind": "custom_model_development"
         }  # so that the UI offers its training views
-        return str(
-            self._client.create_experiment(self._job.name, artifact_location=location, tags=tags)
-        )
+        try:
+            made = self._client.create_experiment(self._job.name, location, tags)
+        except MlflowException as error:
+            made = self._known_experiment()
+            if error.error_code != "RESOURCE_ALREADY_EXISTS" or made is None:
+                raise
+        return str(made)
 
     @contextmanager
     def _folder(self, run_id: str, path: str | None = None) -> Iterator[Path]:
@@ -367,11 +376,12 @@ def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
     Raises:
         ConfigError: there is no such run, or it is of no sweep.
     """
-    client = MlflowClient(uri)
     try:
-        run = client.get_run(run_id)
-        experiment = client.get_experiment(run.info.experiment_id).name
-    except MlflowException as error:
+        with as_tracking_error(uri):
+            client = reader_of(uri)
+            run = client.get_run(run_id)
+            experiment = client.get_experiment(run.info.experiment_id).name
+    except NotFoundError as error:
         raise ConfigError(
             f"--resume must name an MLflow run of a sweep, but {without_credentials(uri)} has no "
             f"run '{run_id}'; see dynst ui, or name the sweep's folder"

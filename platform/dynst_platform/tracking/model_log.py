@@ -94,7 +94,7 @@ def _save(
             path=str(path),
             mlflow_model=Model(logged.artifact_location, logged.source_run_id, **identity),
             python_model=serving_model.__file__,
-            artifacts={"model": str(folder)},
+            artifacts={"model": folder.resolve().as_uri()},  # MLflow takes it for an address
             code_paths=paths,
             signature=_signature(example, model.predict(context, example)),
             input_example=example,

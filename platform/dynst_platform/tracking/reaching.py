@@ -1,83 +1,117 @@
-"""What MLflow raises, as one sentence of ours, and whether trying again may help."""
+"""What MLflow raises, as one sentence of ours with the remedy, and by its class with what it means:
+the exit code, and whether trying again may help.
+"""
 
-import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import requests
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
+from dynst.errors import DynstError
 from dynst.storage.addresses import problem_with, without_credentials
-from dynst_platform.errors import TrackingError, UnreachableError
+from dynst_platform.errors import (
+    ForbiddenError,
+    FullError,
+    NotFoundError,
+    RefusedError,
+    RunError,
+    TrackingError,
+    UnreachableError,
+    UnusableError,
+    of_the_disk,
+)
+from dynst_platform.tracking.causes import DRIVERS, Cause, cause_of, chain_of, is_of_s3
 
 __all__ = ["as_tracking_error"]
 
-PASSING_STATUS = {429, 502, 503, 504}
-NOT_LET_IN = re.compile(r"error code 40[13]\b|not authenticated|PERMISSION_DENIED", re.IGNORECASE)
-S3_LIBRARIES = ("boto3", "botocore")  # installed only where artifacts lie there
-S3_AWAY = (
-    "EndpointConnectionError",
-    "ConnectTimeoutError",
-    "ReadTimeoutError",
-    "ConnectionClosedError",
-)
+OURS = (DynstError, RunError, RefusedError)
+KINDS: dict[Cause, type[TrackingError]] = {
+    Cause.AWAY: UnreachableError,
+    Cause.FULL: FullError,
+    Cause.NOT_LET_IN: ForbiddenError,
+    Cause.NOT_ALLOWED: ForbiddenError,
+    Cause.READ_ONLY: ForbiddenError,
+    Cause.NOT_FOUND: NotFoundError,
+    Cause.DELETED: NotFoundError,
+    Cause.OTHER_VERSION: UnusableError,
+    Cause.NO_DRIVER: UnusableError,
+    Cause.ADDRESS: UnusableError,
+}
+CREDENTIALS = "check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+REMEDIES = {
+    Cause.AWAY: "see that it runs and is reached from here, and check MLFLOW_TRACKING_URI",
+    Cause.FULL: "make room there, and do it again",
+    Cause.NOT_LET_IN: f"{CREDENTIALS}, or the password in MLFLOW_TRACKING_URI",
+    Cause.NOT_ALLOWED: f"ask its owner for the permission, or {CREDENTIALS}",
+    Cause.READ_ONLY: "get the permission to write there, or set DYNST_HOME or MLFLOW_TRACKING_URI "
+    "to another place",
+    Cause.NOT_FOUND: "name what dynst compare or dynst ui shows, or set MLFLOW_TRACKING_URI or "
+    "DYNST_HOME to where it is",
+    Cause.DELETED: "restore it there (mlflow runs restore, mlflow experiments restore), or name "
+    "another",
+    Cause.OTHER_VERSION: "install the version of MLflow that it is of, or back up a database of "
+    "your own and bring it to this one with mlflow db upgrade",
+    Cause.ADDRESS: "check MLFLOW_TRACKING_URI",
+}
 
 
 @contextmanager
 def as_tracking_error(uri: str) -> Iterator[None]:
-    """Raises UnreachableError where the store does not answer, TrackingError where it refuses."""
+    """Around every call of MLflow.
+
+    Raises:
+        UnreachableError: the store does not answer (exit code 1).
+        FullError: it has no space left (1).
+        ForbiddenError: it lets this user not in, or not write (3).
+        NotFoundError: what was named is not there, or deleted (2).
+        UnusableError: it is of another version, or its address or driver are not usable (2).
+        TrackingError: it refuses for another reason (1).
+    """
     try:
         yield
+    except OURS:
+        raise
     except Exception as error:
-        sentence = _sentence(without_credentials(uri), error)
-        if sentence is None:
+        known = _known(without_credentials(uri), error)
+        if known is None:
             raise
-        kind = UnreachableError if any(map(_is_passing, _chain(error))) else TrackingError
-        raise kind(sentence) from error
+        raise known from error
 
 
-def _sentence(uri: str, error: Exception) -> str | None:
+def _known(uri: str, error: Exception) -> TrackingError | None:
     """None for an error that is neither MLflow's nor that of the storage behind it."""
-    if isinstance(error, ModuleNotFoundError) and error.name in S3_LIBRARIES:
-        return (
-            f"the artifacts of {uri} lie in s3://, which needs boto3; install it with: pip "
-            f"install 'dynst[s3]'"
-        )
-    if _is_of_s3(error):
-        return f"the artifacts of {uri} cannot be written or read: {problem_with(error)}"
-    if isinstance(error, MlflowException | OSError):
-        reason = without_credentials((str(error).strip().splitlines() or [type(error).__name__])[0])
-        asked = (
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-            if NOT_LET_IN.search(reason)
-            else "MLFLOW_TRACKING_URI"
-        )
-        return f"the tracking store {uri} cannot be used ({reason}); check {asked}"
-    return None
+    cause = cause_of(error)
+    if cause is Cause.NO_DRIVER:
+        return _no_driver(uri, error)
+    if is_of_s3(error):
+        kind = TrackingError if cause is None else KINDS[cause]
+        return kind(f"the artifacts of {uri} cannot be written or read: {problem_with(error)}")
+    if isinstance(error, OSError) and error.filename and (found := of_the_disk(error)) is not None:
+        return found
+    if isinstance(error, FileNotFoundError):
+        cause = Cause.NOT_FOUND
+    if cause is None and not isinstance(
+        error, MlflowException | OSError | SQLAlchemyError | sqlite3.Error
+    ):
+        return None
+    kind = TrackingError if cause is None else KINDS[cause]
+    remedy = REMEDIES[cause or Cause.ADDRESS]
+    return kind(f"the tracking store {uri} cannot be used ({_reason(error)}); {remedy}")
 
 
-def _is_of_s3(error: BaseException) -> bool:
-    return type(error).__module__.partition(".")[0] in S3_LIBRARIES
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and all that led to it: MLflow hides what the network said behind its own."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _is_passing(error: BaseException) -> bool:
-    if isinstance(error, requests.exceptions.HTTPError):
-        return error.response is not None and error.response.status_code in PASSING_STATUS
-    if isinstance(error, MlflowException):
-        return error.get_http_status_code() in PASSING_STATUS
-    if _is_of_s3(error):
-        return type(error).__name__ in S3_AWAY
-    invalid = (
-        requests.exceptions.InvalidURL,
-        requests.exceptions.InvalidSchema,
-        requests.exceptions.MissingSchema,
+def _no_driver(uri: str, error: BaseException) -> UnusableError:
+    names = [each.name or "" for each in chain_of(error) if isinstance(each, ModuleNotFoundError)]
+    name = next(each for each in names if each in DRIVERS)
+    what = "the artifacts of" if "s3" in DRIVERS[name] else "the tracking store"
+    lie = " lie in s3://, which" if "s3" in DRIVERS[name] else ""
+    return UnusableError(
+        f"{what} {uri}{lie} needs {name}; install it with: pip install {DRIVERS[name]}"
     )
-    network = (requests.exceptions.RequestException, ConnectionError, TimeoutError)
-    return isinstance(error, network) and not isinstance(error, invalid)
+
+
+def _reason(error: BaseException) -> str:
+    """The first sentence of what was said."""
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return without_credentials(said.partition(". ")[0])

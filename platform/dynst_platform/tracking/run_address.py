@@ -1,8 +1,7 @@
 """Where a job's run can be looked at in MLflow's own pages."""
 
-from mlflow.tracking import MlflowClient
-
 from dynst.storage.addresses import without_credentials
+from dynst_platform.tracking.clients import reader_of
 from dynst_platform.tracking.mlflow_texts import runs_tagged
 from dynst_platform.tracking.reaching import as_tracking_error
 
@@ -18,7 +17,7 @@ def run_address(uri: str, experiment: str, job_id: str) -> str | None:
         TrackingError: the server cannot be asked from here.
     """
     with as_tracking_error(without_credentials(uri)):
-        client = MlflowClient(uri)
+        client = reader_of(uri)
         found = client.get_experiment_by_name(experiment)
         runs = (
             []

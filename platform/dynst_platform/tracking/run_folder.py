@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mlflow.tracking import MlflowClient
-
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.storage.addresses import without_credentials
@@ -18,12 +16,13 @@ from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import home, tracking_uri, use_home_of
 from dynst_platform.config.moved import present_store
 from dynst_platform.config.stores import from_anywhere
-from dynst_platform.errors import TrackingError, UnreachableError
+from dynst_platform.errors import NotFoundError
 from dynst_platform.log import quiet_libraries
 from dynst_platform.network_code.own_modules import OwnModules
 from dynst_platform.network_code.selection import code_of
+from dynst_platform.tracking.clients import reader_of
 from dynst_platform.tracking.cursor import DECISIONS_TAG, Cursor
-from dynst_platform.tracking.lacking import store_is_there, way_to_send
+from dynst_platform.tracking.lacking import way_to_send
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = [
@@ -212,16 +211,12 @@ def _folder_of_run(run_id: str) -> Path:
         f"--resume must name the folder of a run or an MLflow run, but '{run_id}' is neither here "
         f"nor in {without_credentials(uri)}; see dynst ui"
     )
-    if not store_is_there(uri):
-        raise unknown
     try:
         with as_tracking_error(uri):
-            client = MlflowClient(uri)
+            client = reader_of(uri)
             run = client.get_run(run_id)
             experiment = str(client.get_experiment(run.info.experiment_id).name)
-    except UnreachableError:
-        raise
-    except TrackingError as error:
+    except NotFoundError as error:
         raise unknown from error
     kind, job_id = run.data.tags.get("dynst.kind"), str(run.data.tags.get("dynst.job"))
     folder = home() / experiment / job_id

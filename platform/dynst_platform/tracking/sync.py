@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError, DynstError, in_one_line
 from dynst.storage.addresses import without_credentials
@@ -13,6 +11,7 @@ from dynst_platform.config.moved import present_store
 from dynst_platform.config.opening import open_here
 from dynst_platform.errors import TrackingError, UnreachableError
 from dynst_platform.log import quiet_libraries
+from dynst_platform.tracking.clients import reader_of
 from dynst_platform.tracking.cursor import Cursor, folder_lock
 from dynst_platform.tracking.delivery import Outbox
 from dynst_platform.tracking.lacking import (
@@ -63,7 +62,7 @@ def _without_model(sent: list[Cursor]) -> set[Path]:
         return set()
     quiet_libraries()
     with as_tracking_error(uri):
-        return set(unmodelled(MlflowClient(uri), sent))
+        return set(unmodelled(reader_of(uri), sent))
 
 
 def sync(folder: Path, skipped: int | None = None) -> int:
@@ -99,7 +98,7 @@ def _lacks(cursor: Cursor) -> bool:
         return True
     quiet_libraries()
     with as_tracking_error(uri):
-        client, runs = MlflowClient(uri), cursor.state.runs.values()
+        client, runs = reader_of(uri), cursor.state.runs.values()
         gone = any(active_run(client, run_id) is None for run_id in runs)
         return gone or bool(unmodelled(client, [cursor]))
 
@@ -126,7 +125,8 @@ def _send(cursor: Cursor, skipped: int | None) -> int:
 def _refusal(folder: Path, outbox: Outbox, error: Exception) -> TrackingError:
     where, reason = shown(folder), without_credentials(in_one_line(error))
     way_out = "" if outbox.stuck is None else f"; {outbox.stuck.way_out(f'dynst sync {where}')}"
-    return TrackingError(f"{where} cannot be sent ({reason}){way_out}")
+    kind = type(error) if isinstance(error, TrackingError) else TrackingError
+    return kind(f"{where} cannot be sent ({reason}){way_out}")
 
 
 def _store(cursor: Cursor) -> SensorStore:

@@ -23,10 +23,10 @@ from dynst_platform.commands.train.workflow import train
 from dynst_platform.errors import RunError
 from dynst_platform.model_registry.events import Event
 from dynst_platform.model_registry.lock import LockLostError, alone_with, holder_of, taken_from
-from dynst_platform.model_registry.references import client_of
 from dynst_platform.model_registry.registered import registered
 from dynst_platform.model_registry.rollback import roll_back
 from dynst_platform.model_registry.versions import champion_of, history_of, register
+from dynst_platform.tracking.clients import client_of
 from infra.local.postgres import Database
 from tests.dynst_platform.command_line import dynst_here
 from tests.dynst_platform.commands.train.test_train import small_job

@@ -12,9 +12,9 @@ from dynst.errors import in_one_line
 from dynst.storage.addresses import without_credentials
 from dynst_platform.commands.compare.workflow import Compared, TrainingRow, shortened
 from dynst_platform.config.locations import tracking_uri
-from dynst_platform.model_registry.references import client_of
 from dynst_platform.plots.figures import plain_texts
 from dynst_platform.plots.html_report import Section, command_line, picture_of, write_html
+from dynst_platform.tracking.clients import reader_of
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["write_page"]
@@ -127,7 +127,7 @@ def _map_of(run_id: str) -> bytes | str | None:
 
 def _downloaded_map(run_id: str) -> bytes | None:
     uri = tracking_uri()
-    client = client_of(uri)
+    client = reader_of(uri)
     with as_tracking_error(uri), TemporaryDirectory() as folder:
         if "sensors.png" not in {file.path for file in client.list_artifacts(run_id)}:
             return None

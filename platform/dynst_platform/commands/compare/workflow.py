@@ -13,8 +13,8 @@ from dynst.errors import ConfigError
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.log import quiet_libraries
 from dynst_platform.model_registry.policy import Candidate, candidates_of, shortfalls
-from dynst_platform.model_registry.references import client_of
 from dynst_platform.model_registry.runs import Training, trainings_of
+from dynst_platform.tracking.clients import reader_of
 
 __all__ = ["COLUMNS", "Compared", "TrainingRow", "compare", "shortened"]
 
@@ -70,7 +70,7 @@ def compare(experiment: str, condition: str | None = None, sort: str | None = No
     """
     quiet_libraries()
     uri = tracking_uri()
-    trainings = trainings_of(client_of(uri), uri, experiment)
+    trainings = trainings_of(reader_of(uri), uri, experiment)
     if not trainings:
         raise ConfigError(
             f"experiment '{experiment}' has no training yet; start one with dynst train or dynst "

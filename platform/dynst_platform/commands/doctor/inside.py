@@ -7,13 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mlflow.tracking import MlflowClient
-
 from dynst_platform.config.locations import home, tracking_uri
+from dynst_platform.config.tracking_address import sqlite_file
 from dynst_platform.errors import TrackingError
 from dynst_platform.execution.local_ray import local_ray
 from dynst_platform.execution.nodes import facts_of_nodes
 from dynst_platform.log import quiet_libraries
+from dynst_platform.tracking.clients import reader_of
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["look_around"]
@@ -44,11 +44,11 @@ def _from_here() -> dict[str, str]:
 
 
 def _tracking_error() -> str:
-    if tracking_uri().startswith("sqlite:"):
+    if sqlite_file(tracking_uri()):
         return ""
     try:
         with as_tracking_error(tracking_uri()):
-            MlflowClient(tracking_uri()).search_experiments(max_results=1)
+            reader_of(tracking_uri()).search_experiments(max_results=1)
     except TrackingError as error:
         return str(error)
     return ""

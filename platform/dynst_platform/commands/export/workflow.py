@@ -20,7 +20,8 @@ from dynst.models.inference import ServedForecaster
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.errors import RunError
 from dynst_platform.log import quiet_libraries
-from dynst_platform.model_registry.references import client_of, fetched, model_id_of
+from dynst_platform.model_registry.references import fetched, model_id_of
+from dynst_platform.tracking.clients import reader_of
 
 __all__ = ["FORMS", "export"]
 
@@ -44,7 +45,7 @@ def export(reference: str, form: str, path: Path, trust_code: bool = False) -> f
         RefusedError: it runs code that is not trusted here, and ``trust_code`` is not set.
     """
     quiet_libraries()
-    client, uri = client_of(tracking_uri()), tracking_uri()
+    client, uri = reader_of(tracking_uri()), tracking_uri()
     with fetched(client, uri, model_id_of(client, uri, reference), trust_code) as found:
         artifact = found.artifact
         scratch = Path(mkdtemp(prefix=".export-", dir=path.parent))

@@ -15,7 +15,8 @@ from dynst.models.last_window import last_window
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.config.stores import find_store
 from dynst_platform.log import quiet_libraries
-from dynst_platform.model_registry.references import client_of, fetched, model_id_of
+from dynst_platform.model_registry.references import fetched, model_id_of
+from dynst_platform.tracking.clients import reader_of
 from dynst_platform.tracking.serving_model import forecast_frame
 
 __all__ = ["Forecast", "forecast"]
@@ -48,7 +49,7 @@ def forecast(reference: str, store_name: str, trust_code: bool = False) -> Forec
     """
     quiet_libraries()
     uri = tracking_uri()
-    client = client_of(uri)
+    client = reader_of(uri)
     with fetched(client, uri, model_id_of(client, uri, reference), trust_code) as found:
         store = find_store(store_name, found.job.data.patch)
         _check(found.artifact, store)

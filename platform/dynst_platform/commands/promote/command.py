@@ -118,12 +118,12 @@ def _roll_back(name: str, experiment: str | None, dry_run: bool) -> None:
         raise click.UsageError("--rollback goes with --model alone")
 
     from dynst_platform.config.locations import tracking_uri
-    from dynst_platform.model_registry.references import client_of
     from dynst_platform.model_registry.rollback import roll_back
+    from dynst_platform.tracking.clients import reader_of
     from dynst_platform.tracking.reaching import as_tracking_error
 
     with as_tracking_error(tracking_uri()):
-        done = roll_back(client_of(tracking_uri()), name)
+        done = roll_back(reader_of(tracking_uri()), name)
     left = "" if done.before is None else f"; version {done.before} is not any more"
     say(f"Version {done.now.number} of '{name}' is the champion again{left}.")
     for reason in done.passed_over:

@@ -15,10 +15,10 @@ from dynst_platform.log import quiet_libraries
 from dynst_platform.model_registry.events import history_in
 from dynst_platform.model_registry.lock import Alone, LockLostError, alone_with
 from dynst_platform.model_registry.policy import Candidate, Rules, candidates_of, shortfalls
-from dynst_platform.model_registry.references import client_of
 from dynst_platform.model_registry.registered import registered
 from dynst_platform.model_registry.runs import trainings_of
 from dynst_platform.model_registry.versions import Version, champion_of, register
+from dynst_platform.tracking.clients import reader_of
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["Decision", "promote"]
@@ -76,7 +76,7 @@ def promote(
     """
     quiet_libraries()
     uri = tracking_uri()
-    client = client_of(uri)
+    client = reader_of(uri)
     candidates = candidates_of(trainings_of(client, uri, experiment), flags)
     if not candidates:
         raise ConfigError(

@@ -19,11 +19,11 @@ from dynst_platform.config.locations import tracking_uri
 from dynst_platform.config.stores import first_unit
 from dynst_platform.log import quiet_libraries
 from dynst_platform.model_registry.references import (
-    client_of,
     fetched,
     model_id_of,
     store_that_fits,
 )
+from dynst_platform.tracking.clients import reader_of
 
 __all__ = ["Plan", "plan_of"]
 
@@ -86,7 +86,7 @@ def plan_of(reference: str, store_name: str | None, trust_code: bool = False) ->
     """
     quiet_libraries()
     uri = tracking_uri()
-    client = client_of(uri)
+    client = reader_of(uri)
     with fetched(client, uri, model_id_of(client, uri, reference), trust_code) as found:
         store = store_that_fits(found, store_name)
         return _plan(reference, found.artifact, found.job, store)

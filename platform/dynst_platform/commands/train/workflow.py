@@ -26,7 +26,7 @@ from dynst_platform.config.locations import (
     tracking_uri,
 )
 from dynst_platform.config.stores import first_unit, open_questions, target_units
-from dynst_platform.errors import UnreachableError
+from dynst_platform.errors import FullError, UnreachableError
 from dynst_platform.execution.launch import launch
 from dynst_platform.execution.nodes import check_cluster
 from dynst_platform.execution.worker import checkpoints_of
@@ -207,6 +207,8 @@ def _run(
 def _offers_offline() -> Iterator[None]:
     try:
         yield
+    except FullError:
+        raise
     except UnreachableError as error:
         raise UnreachableError(
             f"{error}, or train with --offline and send the run later"

@@ -1,7 +1,8 @@
 """The root command, and what every command has in common: how errors end."""
 
+import logging
 import sys
-from io import StringIO, TextIOWrapper
+from io import StringIO
 from traceback import format_exc
 
 import click
@@ -9,6 +10,7 @@ import click
 from dynst import __version__
 from dynst.errors import DynstError
 from dynst.storage.addresses import without_credentials
+from dynst.storage.room import is_full
 from dynst_platform.commands.ablate.command import ablate
 from dynst_platform.commands.compare.command import compare
 from dynst_platform.commands.curve.command import curve
@@ -28,9 +30,13 @@ from dynst_platform.commands.ui import ui
 from dynst_platform.errors import RefusedError, RunError
 from dynst_platform.log import configure_log
 from dynst_platform.terminal.log_options import with_log_options
+from dynst_platform.terminal.machine import check_names, sentence_of
+from dynst_platform.terminal.streams import standard_streams
 from dynst_platform.text import printable, printable_lines
 
 __all__ = ["main"]
+
+logger = logging.getLogger(__name__)
 
 
 @with_log_options
@@ -67,11 +73,14 @@ def main() -> None:
     """Exit codes: 0 done, 1 a run failed, 2 wrong input, 3 a promotion, or code that is not
     trusted, was refused, 130 stopped from the keyboard.
     """
+    with standard_streams():
+        _run()
+
+
+def _run() -> None:
     configure_log()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal may lack the signs of a text
-            stream.reconfigure(errors="backslashreplace")
     try:
+        check_names()
         cli.main(standalone_mode=False)
     except click.ClickException as error:
         usage = StringIO()
@@ -79,14 +88,18 @@ def main() -> None:
         click.echo(printable_lines(without_credentials(usage.getvalue())), err=True, nl=False)
         sys.exit(2)
     except DynstError as error:
-        _end(error, f"{error}", 2)
+        _end(error, f"{error}", 1 if is_full(error) else 2)
     except RunError as error:
         _end(error, f"{error}", 1)
     except RefusedError as error:
         _end(error, f"{error}", 3)
     except (KeyboardInterrupt, click.Abort) as error:
         _end(error, "stopped", 130)
-    except Exception:
+    except Exception as error:
+        sentence = sentence_of(error)
+        if sentence is not None:
+            logger.debug("where it came from", exc_info=error)
+            _end(error, sentence, 1)
         click.echo(printable_lines(without_credentials(format_exc())), err=True, nl=False)
         sys.exit(1)
 

@@ -9,8 +9,10 @@ import click
 
 from dynst import __version__
 from dynst.errors import DynstError
+from dynst.notices import notice
 from dynst.storage.addresses import without_credentials
 from dynst.storage.room import is_full
+from dynst_platform import LEFT_OUT
 from dynst_platform.commands.ablate.command import ablate
 from dynst_platform.commands.compare.command import compare
 from dynst_platform.commands.curve.command import curve
@@ -71,7 +73,7 @@ for command in (
 
 def main() -> None:
     """Exit codes: 0 done, 1 a run failed, 2 wrong input, 3 a promotion, or code that is not
-    trusted, was refused, 130 stopped from the keyboard.
+    trusted, was refused, 130 stopped from the keyboard, 141 nobody read the output to its end.
     """
     with standard_streams():
         _run()
@@ -81,6 +83,8 @@ def _run() -> None:
     configure_log()
     try:
         check_names()
+        for sentence in LEFT_OUT:
+            notice(sentence)
         cli.main(standalone_mode=False)
     except click.ClickException as error:
         usage = StringIO()
@@ -96,10 +100,10 @@ def _run() -> None:
     except (KeyboardInterrupt, click.Abort) as error:
         _end(error, "stopped", 130)
     except Exception as error:
-        sentence = sentence_of(error)
-        if sentence is not None:
+        known = sentence_of(error)
+        if known is not None:
             logger.debug("where it came from", exc_info=error)
-            _end(error, sentence, 1)
+            _end(error, known, 1)
         click.echo(printable_lines(without_credentials(format_exc())), err=True, nl=False)
         sys.exit(1)
 

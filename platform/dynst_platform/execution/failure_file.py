@@ -70,6 +70,13 @@ def _is_lost_peer(error: Exception) -> bool:
 
 
 def _write_once(path: Path, reason: str) -> None:
-    """The first rank to fail gives the reason; the others fail because of it."""
-    with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
-        file.write(reason)
+    """The first rank to fail gives the reason; the others fail because of it.
+
+    A full disk is raised, and Ray Train says it in the end.
+    """
+    try:
+        with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+            file.write(reason)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise

@@ -5,6 +5,7 @@ note.
 import logging
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from threading import RLock
@@ -61,7 +62,8 @@ def drawn(path: Path, draw: Callable[[], None]) -> Path:
         reason = printable(without_credentials(in_one_line(error)))
         logger.warning("%s was not drawn: %s", path.name, reason, exc_info=error)
         path.unlink(missing_ok=True)
-        note.write_text(f"{path.name} was not drawn: {reason}\n", encoding="utf-8")
+        with suppress(OSError):  # a full disk, perhaps why it was not drawn
+            note.write_text(f"{path.name} was not drawn: {reason}\n", encoding="utf-8")
         return note
     note.unlink(missing_ok=True)
     return path

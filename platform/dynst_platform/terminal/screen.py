@@ -4,8 +4,10 @@ drawn over in place only on a terminal.
 
 import os
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import (
@@ -16,7 +18,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from dynst_platform.text import printable
@@ -55,10 +57,17 @@ class Screen(Console):
         self.print(plain(label, label_style) + plain(text, style), soft_wrap=not fold)
 
     def table(self, table: "TextTable", above: bool = False) -> None:
-        """A table, and an empty line before it where there is one ``above``."""
+        """A table, and an empty line before it where there is one ``above``.
+
+        On a screen that would cut its cells off, it is a paragraph for each row.
+        """
         if above:
             self.print()
-        self.print(table)
+        if table.least_width <= self.width:
+            self.print(table)
+            return
+        for paragraph in table.paragraphs():
+            self.print(paragraph, soft_wrap=True)
 
 
 class TextTable(Table):
@@ -69,17 +78,59 @@ class TextTable(Table):
 
     def __init__(self, title: str = "", **options: Any) -> None:
         super().__init__(title=plain(title) if title else None, title_justify="left", **options)
+        self._headings: list[tuple[str, ...]] = []
+        self._texts: list[tuple[str, ...]] = []
 
     def caption_of(self, caption: str) -> None:
         self.caption = plain(caption)
 
     def column(self, *heading: str, **options: Any) -> None:
         """Adds a column."""
+        self._headings.append(heading or ("",))
         self.add_column(Text("\n").join(map(plain, heading)), **options)
 
     def row(self, *cells: str, style: str = "") -> None:
         """Adds a row."""
+        self._texts.append(tuple(map(printable, cells)))
         self.add_row(*map(plain, cells), style=style)
+
+    @property
+    def least_width(self) -> int:
+        """Of a screen on which nothing is cut off."""
+        widths = [
+            max(map(_narrowest(column), [*self._headings[place], *_column(self._texts, place)]))
+            for place, column in enumerate(self.columns)
+        ]
+        return sum(widths) + 3 * len(widths) + 1
+
+    def paragraphs(self) -> Iterator[Text]:
+        """The title, each row as lines of a heading and a cell, and the caption."""
+        if self.title:
+            yield Text(f"{self.title}\n", style="bold")
+        for texts, row in zip(self._texts, self.rows, strict=True):
+            lines = [
+                f"{' '.join(heading)}: {text}" if any(heading) else text
+                for heading, text in zip(self._headings, texts, strict=False)
+                if text
+            ]
+            yield Text("\n".join([*lines, ""]), style=row.style or "")
+        if self.caption:
+            yield Text(f"{self.caption}")
+
+
+def _column(rows: Sequence[Sequence[str]], place: int) -> list[str]:
+    return [row[place] for row in rows if place < len(row)]
+
+
+def _narrowest(column: Column) -> Callable[[str], int]:
+    """How narrow a column may make a cell."""
+    if column.overflow == "fold":
+        return lambda _: 1
+    return cell_len if column.no_wrap else _longest_word
+
+
+def _longest_word(text: str) -> int:
+    return max(map(cell_len, text.split()), default=0)
 
 
 def plain(text: str, style: str = "") -> Text:

@@ -248,7 +248,10 @@ def delivered(
             if killed
             else without_credentials(str(error)) or type(error).__name__
         )
-        cursor.move(ending=Ending("KILLED" if killed else "FAILED", reason))
+        try:
+            cursor.move(ending=Ending("KILLED" if killed else "FAILED", reason))
+        except OSError as full:  # no room for that either: what failed first is what is said
+            logger.warning("the end of the run is not noted: %s", full)
         rest = finish(PATIENCE_AFTER_FAILURE)
         if rest.command:
             error.add_note(str(rest))

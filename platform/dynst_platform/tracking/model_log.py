@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
@@ -17,6 +16,7 @@ import dynst
 from dynst.data.store import SensorStore
 from dynst.models.artifact import artifact_digest, load_artifact
 from dynst.models.columns import input_columns, reading_columns
+from dynst.storage.scratch import scratch_folder
 from dynst_platform.network_code.our_packages import copy_package
 from dynst_platform.network_code.selection import NetworkCode
 from dynst_platform.tracking import serving_model
@@ -92,7 +92,7 @@ def _code_paths(code: NetworkCode | None) -> Iterator[list[str]]:
     """What a model needs beside its requirements: the method, and a backbone that is the user's
     own.
     """
-    with TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         copy_package(dynst, Path(folder))
         if code is not None:
             code.write(Path(folder), ignore_file=False)

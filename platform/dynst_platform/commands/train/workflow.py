@@ -17,6 +17,7 @@ from dynst import __version__
 from dynst.data.store import SensorStore
 from dynst.errors import DynstError
 from dynst.experiment.arms import ArmKind
+from dynst.storage.room import is_full
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.job_id import new_job_id
 from dynst_platform.config.locations import (
@@ -201,7 +202,7 @@ def _says_how_to_go_on(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if not isinstance(error, DynstError):
+        if not isinstance(error, DynstError) or is_full(error):
             error.add_note(f"go on with: dynst train --resume {shown(folder)}")
         raise
 

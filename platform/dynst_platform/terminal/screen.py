@@ -4,10 +4,9 @@ drawn over in place only on a terminal.
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import (
@@ -18,12 +17,15 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 from dynst_platform.text import printable
 
 __all__ = ["Group", "Live", "Screen", "TaskID", "TextTable", "new_bars", "progress_screen", "under"]
+
+
+CUT = "…"  # ends a cell that is cut off
 
 
 class Screen(Console):
@@ -63,7 +65,9 @@ class Screen(Console):
         """
         if above:
             self.print()
-        if table.least_width <= self.width:
+        with self.capture() as drawn:
+            self.print(table)
+        if drawn.get().count(CUT) == sum(text.count(CUT) for text in table.texts()):
             self.print(table)
             return
         for paragraph in table.paragraphs():
@@ -94,14 +98,11 @@ class TextTable(Table):
         self._texts.append(tuple(map(printable, cells)))
         self.add_row(*map(plain, cells), style=style)
 
-    @property
-    def least_width(self) -> int:
-        """Of a screen on which nothing is cut off."""
-        widths = [
-            max(map(_narrowest(column), [*self._headings[place], *_column(self._texts, place)]))
-            for place, column in enumerate(self.columns)
-        ]
-        return sum(widths) + 3 * len(widths) + 1
+    def texts(self) -> Iterator[str]:
+        """Of the title, the headings, the cells and the caption."""
+        yield from (f"{self.title or ''}", f"{self.caption or ''}")
+        for row in (*self._headings, *self._texts):
+            yield from row
 
     def paragraphs(self) -> Iterator[Text]:
         """The title, each row as lines of a heading and a cell, and the caption."""
@@ -116,21 +117,6 @@ class TextTable(Table):
             yield Text("\n".join([*lines, ""]), style=row.style or "")
         if self.caption:
             yield Text(f"{self.caption}")
-
-
-def _column(rows: Sequence[Sequence[str]], place: int) -> list[str]:
-    return [row[place] for row in rows if place < len(row)]
-
-
-def _narrowest(column: Column) -> Callable[[str], int]:
-    """How narrow a column may make a cell."""
-    if column.overflow == "fold":
-        return lambda _: 1
-    return cell_len if column.no_wrap else _longest_word
-
-
-def _longest_word(text: str) -> int:
-    return max(map(cell_len, text.split()), default=0)
 
 
 def plain(text: str, style: str = "") -> Text:

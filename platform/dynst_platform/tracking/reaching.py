@@ -9,6 +9,7 @@ from mlflow.exceptions import MlflowException
 
 from dynst.storage.addresses import problem_with, without_credentials
 from dynst_platform.errors import TrackingError, UnreachableError
+from dynst_platform.tracking.server_version import other_version
 
 __all__ = ["as_tracking_error"]
 
@@ -32,8 +33,10 @@ def as_tracking_error(uri: str) -> Iterator[None]:
         sentence = _sentence(without_credentials(uri), error)
         if sentence is None:
             raise
-        kind = UnreachableError if any(map(_is_passing, _chain(error))) else TrackingError
-        raise kind(sentence) from error
+        if any(map(_is_passing, _chain(error))):
+            raise UnreachableError(sentence) from error
+        other = other_version(uri)
+        raise TrackingError(f"{sentence}; {other}" if other else sentence) from error
 
 
 def _sentence(uri: str, error: Exception) -> str | None:

@@ -46,10 +46,11 @@ def scratch_folder(place: Path | None = None, name: str = "") -> Iterator[Path]:
 def remove_leftovers(place: Path) -> None:
     """Remove this user's unfinished folders that no process has locked, and say so."""
     with suppress(OSError), os.scandir(place) as entries:
-        names = [entry.name for entry in entries if NAME.fullmatch(entry.name)]
-        removed = sorted(name for name in names if _removed(place / name))
+        found = sorted(entry.name for entry in entries if NAME.fullmatch(entry.name))
+        removed = [name for name in found if _removed(place / name)]
         if removed:
-            notice(f"removed from {place} what a killed process left: {', '.join(removed)}")
+            names = ", ".join(removed)
+            notice(f"removed from {place.absolute()} what a killed process left: {names}")
 
 
 def _locked(above: Path, prefix: str) -> tuple[Path, int]:

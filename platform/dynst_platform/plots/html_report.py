@@ -19,6 +19,8 @@ from dynst_platform.text import printable
 
 __all__ = ["Section", "command_line", "picture_of", "write_html"]
 
+NO_ROOM = "The picture was not drawn, since no space is left for temporary files."
+
 
 @dataclass(frozen=True)
 class Section:
@@ -53,7 +55,9 @@ def picture_of(draw: Callable[[Path], None]) -> bytes | str:
     with scratch_folder() as folder:
         path = Path(folder) / "picture.png"
         found = drawn(path, lambda: draw(path))
-        return found.read_bytes() if found == path else found.read_text(encoding="utf-8")
+        if found == path:
+            return found.read_bytes()
+        return found.read_text(encoding="utf-8") if found.exists() else NO_ROOM
 
 
 def command_line(*words: str) -> str:

@@ -46,7 +46,11 @@ class _Files:
         )
         file = tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
         self._stack.callback(file.close)
-        os.posix_fallocate(file.fileno(), 0, max(1, size))  # a mapped page without room is a SIGBUS
+        try:  # a mapped page without room is a SIGBUS
+            os.posix_fallocate(file.fileno(), 0, max(1, size))
+        except OSError:
+            self._stack.close()
+            raise
         made = np.memmap(file, dtype, "r+", shape=shape)
         if fill != 0:
             made[:] = fill

@@ -8,7 +8,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dynst.data.importers.sizes.free_space import size_text
 from dynst.errors import ConfigError
 from dynst.storage.room import is_full
 from dynst_platform.config.locations import home
@@ -67,6 +66,8 @@ def check_names() -> None:
 
 def _free(place: str) -> str:
     """Of the disk that an error names, else of those on which DynST writes."""
+    from dynst.data.importers.sizes.free_space import size_text
+
     known = [Path(place).parent] if place else [home(), Path(tempfile.gettempdir()), Path.cwd()]
     there = {str(_existing(folder)): shutil.disk_usage(_existing(folder)).free for folder in known}
     full = {folder: free for folder, free in there.items() if free < LITTLE} or there

@@ -1,4 +1,4 @@
-"""A figure that finds no room: the training goes on, and who asked for the figure hears of it."""
+"""A figure that finds no room: the training goes on, and a command for the figure alone says it."""
 
 import errno
 from pathlib import Path

@@ -31,6 +31,7 @@ from dynst_platform.commands.tune.command import tune
 from dynst_platform.commands.ui import ui
 from dynst_platform.errors import RefusedError, RunError
 from dynst_platform.log import configure_log
+from dynst_platform.stopping import exit_code, is_stop, run_as_process, stop_reason, stoppable
 from dynst_platform.terminal.log_options import with_log_options
 from dynst_platform.terminal.machine import check_names, sentence_of
 from dynst_platform.terminal.streams import standard_streams
@@ -73,9 +74,10 @@ for command in (
 
 def main() -> None:
     """Exit codes: 0 done, 1 a run failed, 2 wrong input, 3 a promotion, or code that is not
-    trusted, was refused, 130 stopped from the keyboard, 141 nobody read the output to its end.
+    trusted, was refused, 128 and the number of the signal that stopped it (130 from the keyboard),
+    141 where nobody read the output to its end.
     """
-    with standard_streams():
+    with standard_streams(), stoppable():
         _run()
 
 
@@ -98,8 +100,10 @@ def _run() -> None:
     except RefusedError as error:
         _end(error, f"{error}", 3)
     except (KeyboardInterrupt, click.Abort) as error:
-        _end(error, "stopped", 130)
+        _end(error, stop_reason(error), exit_code(error))
     except Exception as error:
+        if is_stop(error):  # a library failed because it was interrupted
+            _end(error, stop_reason(error), exit_code(error))
         known = sentence_of(error)
         if known is not None:
             logger.debug("where it came from", exc_info=error)
@@ -125,4 +129,4 @@ def _shown(text: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_process(main)

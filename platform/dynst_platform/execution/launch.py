@@ -3,12 +3,9 @@
 Reports become lines of a file either way.
 """
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from threading import current_thread, main_thread
 
 import ray.train
 import ray.train.torch
@@ -24,6 +21,7 @@ from dynst_platform.execution.worker_group import GroupShape, run_on_workers
 from dynst_platform.log import log_of_run
 from dynst_platform.reports import Report
 from dynst_platform.tracking.report_file import REPORTS, ReportReader, append_report, followed
+from dynst_platform.tracking.run_folder import import_kept_code
 
 __all__ = ["OnReport", "launch", "usable_workers"]
 
@@ -67,31 +65,10 @@ def _run_here(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport)
 
 
 def _run_on_ray(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
-    with _own_interrupt(), local_ray(address=job.cluster.address):
+    with local_ray(address=job.cluster.address):
         shape = _group_of(job)
         work = partial(_train_on_worker, job, store_path, folder, shape.gpu > 0)
-        try:
-            run_on_workers(work, shape, ReportReader(folder / REPORTS), on_report)
-        except (
-            SystemExit
-        ) as stopped:  # what Ray Train makes of Ctrl-C, after it has stopped the workers
-            raise KeyboardInterrupt from stopped
-
-
-@contextmanager
-def _own_interrupt() -> Iterator[None]:
-    """Ray Train replaces the handler of Ctrl-C, where this is the main thread.
-
-    Other threads have none to give back.
-    """
-    if current_thread() is not main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        run_on_workers(work, shape, ReportReader(folder / REPORTS), on_report)
 
 
 def _group_of(job: JobSpec) -> GroupShape:
@@ -121,6 +98,7 @@ def _train_on_worker(job: JobSpec, store_path: Path, folder: Path, gpu: bool) ->
     device = ray.train.torch.get_device() if gpu else CPU
     rank = ray.train.get_context().get_world_rank()
     with log_of_run(folder, f"worker-{rank}"), record_failure(folder):
+        import_kept_code(folder)
         run_job(
             job,
             store_path,

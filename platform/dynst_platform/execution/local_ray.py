@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import ray
 from dynst.errors import in_one_line
 from dynst_platform.errors import RunError
 from dynst_platform.log import quiet_libraries
+from dynst_platform.stopping import is_stop, own_handlers
 
 __all__ = ["cpus_here", "local_ray"]
 
@@ -30,7 +32,8 @@ def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[N
     It goes on when the block has ended.
 
     A Ray of our own has as many CPUs as ``cpus_here``. Workers of it find a user's modules by the
-    ``PYTHONPATH`` of this process, whatever folder they run in.
+    ``PYTHONPATH`` of this process, whatever folder they run in. Signals reach this process as they
+    did before.
 
     Raises:
         RunError: there is no cluster at ``address``, or no Ray can be started here.
@@ -40,12 +43,13 @@ def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[N
             os.path.abspath(path) for path in os.environ["PYTHONPATH"].split(os.pathsep)
         )
     quiet_libraries()
-    if address is None:
-        _start(dashboard)
-    else:
-        _attach(address)
-    logger.info("Ray %s at %s: %s", ray.__version__, address or "this machine", _resources())
     try:
+        with own_handlers():
+            if address is None:
+                _start(dashboard)
+            else:
+                _attach(address)
+        logger.info("Ray %s at %s: %s", ray.__version__, address or "this machine", _resources())
         yield
     finally:
         ray.shutdown()
@@ -64,19 +68,27 @@ def cpus_here() -> int:
 
 
 def _start(dashboard: bool) -> None:
+    """A closed terminal ends this process, and this process its Ray: what it starts does not
+    follow that signal itself.
+    """
     own: dict[str, Any] = {
         "num_cpus": cpus_here(),
         "object_store_memory": 256 * 2**20,
         "include_dashboard": dashboard,
         "_temp_dir": f"{_short_folder()}/ray",
     }
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
         ray.init(address="local", log_to_driver=False, configure_logging=False, **own)
     except Exception as error:  # Ray has no class of its own for a start that failed
+        if is_stop(error):
+            raise
         raise RunError(
             f"Ray cannot be started on this machine ({in_one_line(error)}); see to its folder "
             f"{own['_temp_dir']} and to free memory, or do without it: cluster.num_workers=0"
         ) from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _short_folder() -> str:

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
-from mlflow.entities import Dataset, DatasetInput, LoggedModel, LoggedModelStatus, Metric, Param
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    Experiment,
+    LoggedModelOutput,
+    Metric,
+    Param,
+    ViewType,
+)
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -16,6 +24,7 @@ import dynst
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.models.artifact import backbone_of
+from dynst.notices import notice
 from dynst.storage.addresses import without_credentials
 from dynst.storage.scratch import scratch_folder
 from dynst_platform.config.files import dump_document, dump_spec
@@ -26,12 +35,16 @@ from dynst_platform.errors import TrackingError
 from dynst_platform.network_code.selection import NetworkCode, code_of
 from dynst_platform.text import printable, printable_lines
 from dynst_platform.tracking.artifact_files import write_sensors
+from dynst_platform.tracking.artifact_places import local_path, present_path
 from dynst_platform.tracking.cursor import DECISIONS_TAG
+from dynst_platform.tracking.job_params import flat
+from dynst_platform.tracking.lacking import active_run
 from dynst_platform.tracking.mlflow_texts import dataset_name, keys_for, runs_tagged
-from dynst_platform.tracking.model_files import FILES_TAG
+from dynst_platform.tracking.model_files import JOB
 from dynst_platform.tracking.model_log import log_model
 from dynst_platform.tracking.reaching import as_tracking_error
 from dynst_platform.tracking.report_file import now_ms
+from dynst_platform.tracking.whole_model import is_whole, logged_models, whole_among
 
 __all__ = ["Tracker", "metrics_at", "origin_tags", "sweep_of_run"]
 
@@ -83,9 +96,9 @@ class Tracker:
             return self.runs[arm]
         with as_tracking_error(self.uri):
             run_id = self._create(arm, kind, {}, began)
-            settings = _flatten(self._job.model_dump(mode="json"))
+            settings = flat(self._job.model_dump(mode="json"))
             self._log_params(run_id, {**settings, "arm": arm})
-            self._client.log_text(run_id, dump_spec(self._job), "job.yaml")
+            self._client.log_text(run_id, dump_spec(self._job), JOB)
         self.runs[arm] = run_id
         return run_id
 
@@ -101,37 +114,77 @@ class Tracker:
                 {"mlflow.parentRunId": parent, "dynst.trial": str(number)},
             )
             self._log_params(run_id, params)
-            self._client.log_text(run_id, dump_document(job), "job.yaml")
+            self._client.log_text(run_id, dump_document(job), JOB)
         self.runs[f"trial-{number}"] = run_id
         return run_id
 
-    def go_on(self, name: str, run_id: str) -> None:
+    def take_up(self, name: str, kind: str) -> None:
+        """Go on with the run of a study, or with another one where that was deleted."""
+        self._maybe_duplicate = True
+        with as_tracking_error(self.uri):
+            left = self._left(name)
+        if left is None or not self.go_on(name, left):
+            notice(f"MLflow has no run of {name} of job {self.job_id} any more; it gets another")
+            self.start(name, kind)
+
+    def go_on(self, name: str, run_id: str) -> bool:
         """Take up a run that an earlier process left, whatever state it is in.
 
-        From now on what is begun may be there already.
+        From now on what is begun may be there already. False where the run was deleted.
         """
         self._maybe_duplicate = True
-        self.runs[name] = run_id
         with as_tracking_error(self.uri):
+            run = active_run(self._client, run_id)
+            if run is None:
+                notice(f"run {run_id} of {name} was deleted in MLflow; another run takes its place")
+                return False
             self._client.update_run(run_id, status="RUNNING")
-            if "dynst.reason" in self._client.get_run(run_id).data.tags:
+            if "dynst.reason" in run.data.tags:
                 self._client.delete_tag(run_id, "dynst.reason")
+        self.runs[name] = run_id
+        return True
 
-    def check_store(self, run_id: str) -> None:
-        """Raises ConfigError where a run was started on other data, costs, groups or marks."""
+    def check_store(self) -> None:
+        """Raises ConfigError where the job was started on other data, costs, groups or marks."""
         with as_tracking_error(self.uri):
-            tags = self._client.get_run(run_id).data.tags
-        decisions = tags.get(DECISIONS_TAG, "")
+            known = runs_tagged(
+                self._client, self.experiment_id, {"dynst.job": self.job_id}, ViewType.ALL
+            )
+            run = next(known, None)
+        if run is None:  # of the job nothing is left in MLflow
+            return
+        tags, decisions = run.data.tags, run.data.tags.get(DECISIONS_TAG, "")
         same = decisions in ("", self._store.decisions_digest)
         if not same or not self._store.has_content(tags["dynst.data_digest"]):
             raise ConfigError(
-                f"run {run_id} must go on with the data, costs, groups and marks that it was "
-                f"started with, but {self._store.path} has others now; put them back, or start anew"
+                f"run {run.info.run_id} must go on with the data, costs, groups and marks that it "
+                f"was started with, but {self._store.path} has others now; put them back, or start "
+                f"anew"
             )
 
-    def log(self, run_id: str, figures: dict[str, float], step: int) -> None:
+    def doubt(self) -> None:
+        """From now on what is begun may be there already, since a reply was lost."""
+        self._maybe_duplicate = True
+
+    def send(self, run_id: str, metrics: list[Metric], maybe_there: bool | None = None) -> None:
+        """Add figures to a run; only what it lacks, where some of them may be there.
+
+        They may be wherever a reply was lost, unless ``maybe_there`` says otherwise.
+        """
         with as_tracking_error(self.uri):
-            self._client.log_batch(run_id, metrics=metrics_at(step, figures))
+            doubted = self._maybe_duplicate if maybe_there is None else maybe_there
+            lacking = self._lacking(run_id, metrics) if doubted else metrics
+            for first in range(0, len(lacking), MAX_METRICS):
+                self._client.log_batch(run_id, metrics=lacking[first : first + MAX_METRICS])
+
+    def _lacking(self, run_id: str, metrics: list[Metric]) -> list[Metric]:
+        known = self._client.get_run(run_id).data.metrics
+        there = {
+            (key, metric.step)
+            for key in {metric.key for metric in metrics} & set(known)
+            for metric in self._client.get_metric_history(run_id, key)
+        }
+        return [metric for metric in metrics if (metric.key, metric.step) not in there]
 
     def log_active(
         self, run_id: str, name: str, active: Sequence[bool], importance: Sequence[float]
@@ -146,9 +199,20 @@ class Tracker:
                 {"active": list(active), "importance": list(importance)},
             )
 
-    def log_model(self, run_id: str, folder: Path, step: int, metrics: dict[str, float]) -> None:
+    def log_model(
+        self, run_id: str, folder: Path, step: int, metrics: dict[str, float], job: Document
+    ) -> None:
+        """Log the model in ``folder`` with the figures and the job of its training, once.
+
+        Where the run was deleted, that is said and nothing is logged.
+        """
         with as_tracking_error(self.uri):
-            self._log_model(run_id, folder, step, metrics_at(step, metrics))
+            if active_run(self._client, run_id) is None:
+                notice(
+                    f"the model in {folder} is not in MLflow: its run {run_id} was deleted there"
+                )
+                return
+            self._log_model(run_id, folder, step, metrics_at(step, metrics), dump_document(job))
 
     def end(self, run_id: str, status: str, reason: str = "", at: int | None = None) -> None:
         """End a run as FINISHED, FAILED or KILLED, with the reason as a tag.
@@ -167,17 +231,18 @@ class Tracker:
         run_id = self.runs[name]
         with as_tracking_error(self.uri):
             metrics = [metric for step, figures in series for metric in metrics_at(step, figures)]
-            for first in range(0, len(metrics), MAX_METRICS):
-                self._client.log_batch(run_id, metrics=metrics[first : first + MAX_METRICS])
+            self.send(run_id, metrics)
             self._client.log_artifacts(run_id, str(folder))
             self._client.set_terminated(run_id, "FINISHED")
 
     def close(self, status: str, reason: str = "", at: int | None = None) -> None:
-        """End every run that is still open as FAILED or KILLED, with the reason as a tag."""
+        """End every run of the job that is still open as FAILED or KILLED, with the reason as a
+        tag, also one that was opened and could not be noted.
+        """
         with as_tracking_error(self.uri):
-            for run_id in self.runs.values():
-                if self._client.get_run(run_id).info.status == "RUNNING":
-                    self.end(run_id, status, reason, at)
+            for run in runs_tagged(self._client, self.experiment_id, {"dynst.job": self.job_id}):
+                if run.info.status == "RUNNING":
+                    self.end(run.info.run_id, status, reason, at)
 
     def keep_logs(self, folder: Path) -> None:
         """Beside the first run that was opened: the one of a learned mask, a sweep or a study."""
@@ -228,10 +293,12 @@ class Tracker:
         found = self._client.get_experiment_by_name(self._job.name)
         if found is not None and found.lifecycle_stage == "deleted":
             raise TrackingError(
-                f"experiment '{self._job.name}' was deleted in MLflow; restore it there, or give "
-                f"the job another name"
+                f"experiment '{self._job.name}' was deleted in MLflow; restore it with: mlflow "
+                f"experiments restore --experiment-id {found.experiment_id}, or give the job "
+                f"another name"
             )
         if found is not None:
+            _notice_move(found)
             return str(found.experiment_id)
         location = None if artifact_root is None else f"{artifact_root}/{self._job.name}"
         tags = {
@@ -248,12 +315,24 @@ class Tracker:
             yield Path(folder)
             self._client.log_artifacts(run_id, folder, artifact_path=path)
 
-    def _log_model(self, run_id: str, folder: Path, step: int, metrics: Sequence[Metric]) -> None:
-        model_id = self._left_model(run_id) if self._maybe_duplicate else None
+    def _log_model(
+        self, run_id: str, folder: Path, step: int, metrics: Sequence[Metric], job: str
+    ) -> None:
+        """Once for each run, whatever became of earlier attempts: those that were not ended are
+        deleted, and the run is linked to its model when that is whole.
+        """
+        if not folder.is_dir():
+            raise ConfigError(
+                f"the model of run {run_id} must be in {folder}, but that folder is not there; "
+                f"put it back"
+            )
+        run = self._client.get_run(run_id)
+        model_id = self._left_model(run_id)
         if model_id is None:
             code = self._network_code(backbone_of(folder))
-            with mlflow.start_run(run_id=run_id, log_system_metrics=False):
-                model_id = log_model(self._store, folder, step, code)
+            model_id = log_model(self._client, run, self._store, folder, code, job)
+        if model_id not in {output.model_id for output in run.outputs.model_outputs}:
+            self._client.log_outputs(run_id, [LoggedModelOutput(model_id, step)])
         of_model = [
             Metric(metric.key, metric.value, metric.timestamp, metric.step, model_id)
             for metric in metrics
@@ -261,22 +340,25 @@ class Tracker:
         self._client.log_batch(run_id, metrics=of_model)
 
     def _left_model(self, run_id: str) -> str | None:
-        """The run's whole model, if it has one; those that were begun and not ended are deleted.
-
-        One without the tag of its files, of an earlier DynST, counts as such.
-        """
-        models = self._client.search_logged_models(
-            [self.experiment_id], f"source_run_id = '{run_id}'"
-        )
-        whole = [model for model in models if _is_whole(model)]
+        """The run's whole model, if it has one; those that were begun and not ended are deleted."""
+        models = list(logged_models(self._client, [self.experiment_id], run_id))
         for model in models:
-            if not _is_whole(model):
+            if not is_whole(model):
                 self._client.delete_logged_model(model.model_id)
-        return str(whole[0].model_id) if whole else None
+        whole = whole_among(models)
+        return None if whole is None else str(whole.model_id)
 
 
-def _is_whole(model: LoggedModel) -> bool:
-    return bool(model.status == LoggedModelStatus.READY) and FILES_TAG in model.tags
+def _notice_move(experiment: Experiment) -> None:
+    """MLflow writes to where the experiment was made, although its home was moved since."""
+    address = experiment.artifact_location
+    recorded, place = local_path(address), present_path(address, least=1)
+    if place != recorded and place is not None:
+        notice(
+            f"MLflow has recorded {recorded} for the files of experiment '{experiment.name}', "
+            f"which were moved to {place}; those are found, and new ones are written to the "
+            f"recorded folder again (to have all in one: ln -s {place} {recorded})"
+        )
 
 
 def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
@@ -292,7 +374,7 @@ def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
     except MlflowException as error:
         raise ConfigError(
             f"--resume must name an MLflow run of a sweep, but {without_credentials(uri)} has no "
-            f"run '{run_id}'; see dynst ui"
+            f"run '{run_id}'; see dynst ui, or name the sweep's folder"
         ) from error
     if run.data.tags.get("dynst.kind") != "sweep":
         raise ConfigError(
@@ -334,18 +416,6 @@ def metrics_at(step: int, figures: dict[str, float], at: int | None = None) -> l
 
 def _as_tag(reason: str) -> str:
     return printable_lines(without_credentials(reason))[:MAX_TAG]
-
-
-def _flatten(document: Document, prefix: str = "") -> Overrides:
-    flat: Overrides = {}
-    for key, value in document.items():
-        name = f"{prefix}{key}"
-        flat |= (
-            _flatten(value, f"{name}.")
-            if isinstance(value, dict)
-            else {name: json.dumps(value) if isinstance(value, list) else value}
-        )
-    return flat
 
 
 def origin_tags() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The folder of a run, and what ``--resume`` needs to go on with it."""
 
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,31 +11,36 @@ from mlflow.tracking import MlflowClient
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.storage.addresses import without_credentials
+from dynst.storage.files import replace_text
 from dynst.training.checkpoint_format import differences
 from dynst_platform.config.files import dump_spec, load_job
 from dynst_platform.config.job import JobSpec
-from dynst_platform.config.locations import home, tracking_uri
+from dynst_platform.config.locations import home, tracking_uri, use_home_of
+from dynst_platform.config.moved import present_store
 from dynst_platform.config.stores import from_anywhere
 from dynst_platform.errors import TrackingError, UnreachableError
 from dynst_platform.log import quiet_libraries
 from dynst_platform.network_code.own_modules import OwnModules
 from dynst_platform.network_code.selection import code_of
 from dynst_platform.tracking.cursor import DECISIONS_TAG, Cursor
+from dynst_platform.tracking.lacking import store_is_there, way_to_send
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = [
     "JOB_FILE",
+    "fill_folder",
     "find_run",
+    "import_kept_code",
     "keep_code",
     "kept_code",
     "mark_finished",
-    "new_folder",
+    "note_store",
+    "recorded_job",
     "resumed_cursor",
     "resumed_job",
 ]
 
 JOB_FILE, CHOICE_FILE, FINISHED, CODE = "job.yaml", "choice.csv", "finished", "code"
-SQLITE = "sqlite:///"
 WHERE_IT_RUNS = {
     "num_workers",
     "address",
@@ -44,24 +50,43 @@ WHERE_IT_RUNS = {
 }  # of the job's cluster
 
 
-def new_folder(job: JobSpec, job_id: str) -> tuple[Path, JobSpec]:
-    """A folder for a run that begins, and the job as it is run: a user's own choice of sensors is
-    kept in the folder.
+def fill_folder(folder: Path, job: JobSpec) -> JobSpec:
+    """The job as it is run: a user's own choice of sensors is kept in the run's folder.
 
-    The job file in it names its store wherever it is read from.
+    The job file in it names its store wherever it is read from, and the choice from the folder.
     """
-    folder = home() / job.name / job_id
-    folder.mkdir(parents=True)
     if job.references.given is not None:
-        kept = Path(shutil.copy(job.references.given, folder / CHOICE_FILE))
-        job = job.model_copy(
-            update={"references": job.references.model_copy(update={"given": str(kept)})}
-        )
-    data = job.data.model_copy(update={"store": from_anywhere(job.data.store)})
-    (folder / JOB_FILE).write_text(
-        dump_spec(job.model_copy(update={"data": data})), encoding="utf-8"
-    )
-    return folder, job
+        shutil.copy(job.references.given, folder / CHOICE_FILE)
+    job = _with_kept_choice(folder, job)
+    _write_job(folder, job)
+    return job
+
+
+def _write_job(folder: Path, job: JobSpec) -> None:
+    written = _with(job, "data", store=from_anywhere(job.data.store))
+    replace_text(folder / JOB_FILE, dump_spec(written))
+
+
+def _with_kept_choice(folder: Path, job: JobSpec) -> JobSpec:
+    """With the choice of sensors that the run's folder holds, wherever that lies now."""
+    if not (folder / CHOICE_FILE).is_file():
+        return job
+    return _with(job, "references", given=str(folder / CHOICE_FILE))
+
+
+def recorded_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
+    """The job of a run's folder, with its store and choice where they lie now: folder and home may
+    have been moved.
+
+    Raises:
+        ConfigError: the job file cannot be read, or an assignment does not fit it.
+    """
+    job = load_job(folder / JOB_FILE, assignments, recorded=True)
+    return _with_kept_choice(folder, _with(job, "data", store=present_store(job.data.store)))
+
+
+def _with(job: JobSpec, part: str, **settings: str) -> JobSpec:
+    return job.model_copy(update={part: getattr(job, part).model_copy(update=settings)})
 
 
 def keep_code(folder: Path, job: JobSpec) -> None:
@@ -82,6 +107,13 @@ def kept_code(folder: Path) -> OwnModules:
     return OwnModules(folder / CODE if (folder / CODE).is_dir() else None)
 
 
+def import_kept_code(folder: Path) -> None:
+    """Let the user's own network be imported from the run's folder where it is nowhere else."""
+    code = str(folder / CODE)
+    if Path(code).is_dir() and code not in sys.path:
+        sys.path.append(code)
+
+
 def mark_finished(folder: Path) -> None:
     (folder / FINISHED).touch()
 
@@ -95,12 +127,14 @@ def find_run(name: str) -> Path:
         UnreachableError: MLflow, which would know, does not answer.
     """
     folder = Path(name).expanduser().resolve()
-    if not (folder / JOB_FILE).is_file():
+    if (folder / JOB_FILE).is_file():
+        use_home_of(folder)
+    else:
         folder = _folder_of_run(name)
     if (folder / FINISHED).exists():
         raise ConfigError(
-            f"--resume must name a run that was interrupted, but the one in {folder} is finished; "
-            f"see dynst ui"
+            f"--resume must name a run that was interrupted, but the one in {folder} is finished"
+            f"{way_to_send(folder.name) or '; see dynst ui'}"
         )
     return folder
 
@@ -108,13 +142,14 @@ def find_run(name: str) -> Path:
 def resumed_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
     """The job as it was started.
 
-    ``assignments`` may say where it runs this time, which changes no figure beyond float tolerance.
+    ``assignments`` may say where it runs this time, which changes no figure beyond float tolerance,
+    and where its store lies now.
 
     Raises:
         ConfigError: ``assignments`` would change anything else; says what.
     """
-    was = load_job(folder / JOB_FILE, recorded=True)
-    job = load_job(folder / JOB_FILE, assignments, recorded=True)
+    import_kept_code(folder)
+    was, job = recorded_job(folder), recorded_job(folder, assignments)
     changed = differences(_kept(was), _kept(job))
     if changed:
         said = (
@@ -134,7 +169,7 @@ def _kept(job: JobSpec) -> dict[str, Any]:
 
     A number of workers that does not fit a checkpoint is refused where the checkpoint is read.
     """
-    return job.model_dump(mode="json", exclude={"cluster": WHERE_IT_RUNS})
+    return job.model_dump(mode="json", exclude={"cluster": WHERE_IT_RUNS, "data": {"store"}})
 
 
 def resumed_cursor(folder: Path, store: SensorStore) -> Cursor:
@@ -159,8 +194,15 @@ def resumed_cursor(folder: Path, store: SensorStore) -> Cursor:
             f"with, but those of {store.path} were replaced since; put the old ones back with "
             f"dynst data sensors, or start the job anew"
         )
-    cursor.move(ending=None)
     return cursor
+
+
+def note_store(cursor: Cursor, job: JobSpec, store: SensorStore) -> None:
+    """Where the run's store lies now, for whoever goes on with the run or sends it."""
+    place = str(store.path.resolve())
+    if cursor.state.store != place:
+        _write_job(cursor.folder, job)
+        cursor.move(store=place)
 
 
 def _folder_of_run(run_id: str) -> Path:
@@ -170,9 +212,7 @@ def _folder_of_run(run_id: str) -> Path:
         f"--resume must name the folder of a run or an MLflow run, but '{run_id}' is neither here "
         f"nor in {without_credentials(uri)}; see dynst ui"
     )
-    if (
-        uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file()
-    ):  # MLflow would make one
+    if not store_is_there(uri):
         raise unknown
     try:
         with as_tracking_error(uri):

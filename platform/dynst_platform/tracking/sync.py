@@ -3,40 +3,73 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from mlflow.tracking import MlflowClient
+
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError, DynstError, in_one_line
 from dynst.storage.addresses import without_credentials
-from dynst_platform.config.files import load_job
-from dynst_platform.config.locations import artifact_root, home, shown, tracking_uri
+from dynst_platform.config.locations import artifact_root, shown, tracking_uri
+from dynst_platform.config.moved import present_store
 from dynst_platform.config.opening import open_here
 from dynst_platform.errors import TrackingError, UnreachableError
 from dynst_platform.log import quiet_libraries
-from dynst_platform.tracking.cursor import CURSOR, Cursor, folder_lock, queued
+from dynst_platform.tracking.cursor import Cursor, folder_lock
 from dynst_platform.tracking.delivery import Outbox
+from dynst_platform.tracking.lacking import (
+    active_run,
+    cursor_folders,
+    store_is_there,
+    unmodelled,
+    waits,
+)
+from dynst_platform.tracking.reaching import as_tracking_error
 from dynst_platform.tracking.report_tracker import ReportTracker
-from dynst_platform.tracking.run_folder import JOB_FILE, kept_code
+from dynst_platform.tracking.run_folder import kept_code, recorded_job
 
 __all__ = ["sync", "waiting_folders"]
 
 
 def waiting_folders() -> list[Path]:
-    """The runs under the home folder that MLflow lacks in part.
+    """The runs under the home folder that MLflow lacks in part, or whose model it lacks.
 
     Those whose state cannot be read are among them.
+
+    Raises:
+        TrackingError: nothing waits here, and MLflow cannot be asked for the models.
     """
-    folders = sorted(path.parent for path in home().glob(f"*/*/{CURSOR}"))
-    return [folder for folder in folders if _may_wait(folder)]
-
-
-def _may_wait(folder: Path) -> bool:
+    known = {folder: _opened(folder) for folder in cursor_folders()}
+    waiting = {folder for folder, cursor in known.items() if cursor is None or waits(cursor)}
+    sent = [cursor for folder, cursor in known.items() if cursor and folder not in waiting]
     try:
-        return _waits(Cursor.open(folder))
+        return sorted(waiting | _without_model(sent))
+    except TrackingError:
+        if not waiting:
+            raise
+        return sorted(waiting)  # which say it themselves
+
+
+def _opened(folder: Path) -> Cursor | None:
+    try:
+        cursor = Cursor.open(folder)
+        waits(cursor)
     except (DynstError, OSError):
-        return True
+        return None
+    return cursor
+
+
+def _without_model(sent: list[Cursor]) -> set[Path]:
+    uri = tracking_uri()
+    if not sent or not store_is_there(uri):
+        return set()
+    quiet_libraries()
+    with as_tracking_error(uri):
+        return set(unmodelled(MlflowClient(uri), sent))
 
 
 def sync(folder: Path, skipped: int | None = None) -> int:
     """Send what a run's folder holds and MLflow lacks; returns how many reports that were.
+
+    Runs that were deleted in MLflow, and those without their whole model, get all of theirs again.
 
     Args:
         folder: of the run.
@@ -52,21 +85,28 @@ def sync(folder: Path, skipped: int | None = None) -> int:
     Cursor.open(folder)
     with folder_lock(folder):
         cursor = Cursor.open(folder)  # as the process before this one left it
-        number = queued(cursor)
-        if _waits(cursor):
-            quiet_libraries()
-            with kept_code(folder):
-                _send(cursor, skipped)
-    return number
+        if not waits(cursor) and not _lacks(cursor):
+            return 0
+        quiet_libraries()
+        with kept_code(folder):
+            return _send(cursor, skipped)
 
 
-def _waits(cursor: Cursor) -> bool:
-    return queued(cursor) > 0 or cursor.state.ending is not None
+def _lacks(cursor: Cursor) -> bool:
+    """Whether MLflow lacks a run or a model of what it was sent."""
+    uri = tracking_uri()
+    if not store_is_there(uri):
+        return True
+    quiet_libraries()
+    with as_tracking_error(uri):
+        client, runs = MlflowClient(uri), cursor.state.runs.values()
+        gone = any(active_run(client, run_id) is None for run_id in runs)
+        return gone or bool(unmodelled(client, [cursor]))
 
 
-def _send(cursor: Cursor, skipped: int | None) -> None:
+def _send(cursor: Cursor, skipped: int | None) -> int:
     folder, state = cursor.folder, cursor.state
-    job, store = load_job(folder / JOB_FILE, recorded=True), _store(cursor)
+    job, store = recorded_job(folder), _store(cursor)
     tracker = ReportTracker(tracking_uri(), artifact_root(), job, store, folder.name, state.origin)
     tracker.resume(state.runs)
     tracker.reopen()  # the end that an earlier process reported no longer holds
@@ -80,6 +120,7 @@ def _send(cursor: Cursor, skipped: int | None) -> None:
         raise _refusal(folder, outbox, error) from error
     outbox.end(_once)
     outbox.keep_logs()
+    return outbox.sent
 
 
 def _refusal(folder: Path, outbox: Outbox, error: Exception) -> TrackingError:
@@ -89,7 +130,7 @@ def _refusal(folder: Path, outbox: Outbox, error: Exception) -> TrackingError:
 
 
 def _store(cursor: Cursor) -> SensorStore:
-    store = open_here(cursor.state.store)
+    store = open_here(present_store(cursor.state.store))
     if not store.has_content(cursor.state.digest):
         raise ConfigError(
             f"{store.path} must hold the data that {cursor.folder} was trained on, but was "

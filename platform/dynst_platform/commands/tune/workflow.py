@@ -4,26 +4,36 @@ Stopped anywhere, it goes on there.
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import pandas as pd
 
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.storage.addresses import without_credentials
+from dynst.storage.files import replace_text
 from dynst_platform.commands.tune.front import chosen_of, front_of, hypervolumes
 from dynst_platform.commands.tune.plot import draw_front
 from dynst_platform.commands.tune.ray_tune import run_trials
 from dynst_platform.commands.tune.records import Followed, Record, Records, trial_path
 from dynst_platform.commands.tune.trial_driver import Listener, SweepDriver, jobs_of
 from dynst_platform.commands.tune.trial_process import Setting
+from dynst_platform.commands.tune.trial_runs import job_of
 from dynst_platform.commands.tune.warm_up import WARM_KEYS, warm_up_task
 from dynst_platform.config.files import dump_spec
 from dynst_platform.config.job import JobSpec
-from dynst_platform.config.locations import artifact_root, home, tracking_uri
+from dynst_platform.config.job_id import new_job_id
+from dynst_platform.config.locations import (
+    artifact_root,
+    home,
+    shown,
+    tracking_uri,
+    use_home_of,
+)
 from dynst_platform.config.stores import first_unit, open_questions
 from dynst_platform.config.sweep import SweepSpec
 from dynst_platform.config.values import Overrides
@@ -34,13 +44,14 @@ from dynst_platform.execution.worker_group import GroupShape
 from dynst_platform.log import quiet_libraries
 from dynst_platform.plots.figures import drawn
 from dynst_platform.studies.references import dense_task
-from dynst_platform.studies.study import closed_on_failure, logged
+from dynst_platform.studies.study import closed_on_failure, logged, pieces_of
 from dynst_platform.studies.tasks import OnDone, Row, Task, TaskResult, run_tasks
+from dynst_platform.tracking.folders import notes_how_to_go_on, working_folder
 from dynst_platform.tracking.mlflow_runs import Tracker, sweep_of_run
 
-__all__ = ["SweepOutcome", "TrialLine", "find_sweep", "tune"]
+__all__ = ["Started", "SweepOutcome", "TrialLine", "find_sweep", "tune"]
 
-SWEEP_FILE = "sweep.yaml"
+SWEEP_FILE, FOLDER_PREFIX = "sweep.yaml", "sweep-"
 PARENT = "sweep"
 START_FAILURES = 20  # of a trial's workers, while those of a stopped trial make room
 
@@ -81,23 +92,41 @@ class SweepOutcome:
 
 
 def sweep_folder(name: str, job_id: str) -> Path:
-    return home() / name / f"sweep-{job_id}"
+    return home() / name / f"{FOLDER_PREFIX}{job_id}"
 
 
-def find_sweep(run_id: str) -> tuple[Path, str]:
-    """The sweep file and the job id of a sweep's MLflow run.
+class Started(NamedTuple):
+    """A sweep that was started before."""
+
+    folder: Path
+
+    @property
+    def sweep_file(self) -> Path:
+        return self.folder / SWEEP_FILE
+
+    @property
+    def job_id(self) -> str:
+        return self.folder.name.removeprefix(FOLDER_PREFIX)
+
+
+def find_sweep(name: str) -> Started:
+    """A sweep from its folder or its MLflow run.
 
     Raises:
         ConfigError: there is no such run, it is of no sweep, or its folder is not here.
     """
-    job_id, experiment = sweep_of_run(tracking_uri(), run_id)
-    path = sweep_folder(experiment, job_id) / SWEEP_FILE
-    if not path.is_file():
+    folder = Path(name).expanduser().resolve()
+    if (folder / SWEEP_FILE).is_file():
+        use_home_of(folder)
+        return Started(folder)
+    job_id, experiment = sweep_of_run(tracking_uri(), name)
+    started = Started(sweep_folder(experiment, job_id))
+    if not started.sweep_file.is_file():
         raise ConfigError(
-            f"the sweep of run {run_id} has no folder at {path.parent}; set DYNST_HOME to where "
+            f"the sweep of run {name} has no folder at {started.folder}; set DYNST_HOME to where "
             f"it was started"
         )
-    return path, job_id
+    return started
 
 
 def tune(
@@ -105,15 +134,16 @@ def tune(
     store: SensorStore,
     on_task: OnDone,
     listener: Listener,
-    resume: tuple[str, str] | None,
+    resume: Started | None,
 ) -> SweepOutcome:
     """Run a sweep to its end, or what is left of one.
 
     Args:
         on_task: called for each task of shared work: the dense reference, and warm-ups.
-        resume: MLflow run and job id of a sweep to go on with.
+        resume: a sweep to go on with.
 
     Raises:
+        BusyError: another process works on the sweep, or on what sweeps of its name share.
         ConfigError: the sweep was started on other data, costs, groups or marks.
         RunError: shared work, Tune or the tracking store failed; all that ended is kept.
     """
@@ -122,31 +152,49 @@ def tune(
     address = base.cluster.address
     if address is not None:
         check_cluster(address, home(), [store.path])
-    tracker = Tracker(
-        tracking_uri(), artifact_root(), base, store, job_id=resume[1] if resume else None
-    )
+    job_id = resume.job_id if resume else new_job_id()
+    folder = sweep_folder(sweep.name, job_id)
+    with working_folder(folder) as work, ExitStack() as shared:
+        pieces = shared.enter_context(working_folder(pieces_of(sweep.name)))
+        tracker = Tracker(tracking_uri(), artifact_root(), base, store, job_id=job_id)
+        with (
+            notes_how_to_go_on(f"dynst tune --resume {shown(folder)}", work),
+            logged(tracker, folder),
+            closed_on_failure(tracker, "go on with --resume"),
+        ):
+            replace_text(folder / SWEEP_FILE, dump_spec(sweep))  # from which a kill is gone on with
+            _open(tracker, resume)
+            work.begin()
+            pieces.begin()
+            dense = _shared_work(sweep, store, on_task)
+            shared.close()
+            return _trained(sweep, store, tracker, folder, listener, dense)
+
+
+def _open(tracker: Tracker, resume: Started | None) -> None:
     if resume is None:
         tracker.start(PARENT, PARENT)
     else:
-        tracker.check_store(resume[0])
-        tracker.go_on(PARENT, resume[0])
-    folder = sweep_folder(sweep.name, tracker.job_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / SWEEP_FILE).write_text(dump_spec(sweep), encoding="utf-8")
-    records = Records(folder / "trials")
-    with logged(tracker, folder), closed_on_failure(tracker, "go on with --resume"):
-        dense = _shared_work(sweep, store, on_task)
-        driver = SweepDriver(sweep, records, tracker, tracker.runs[PARENT], listener, dense["test"])
-        if driver.left:
-            run_trials(
-                sweep,
-                _setting(sweep, store, records),
-                driver.left,
-                folder / "ray",
-                driver,
-                address,
-            )
-        return _outcome(sweep, store, tracker, folder, records.all(), dense)
+        tracker.check_store()
+        tracker.take_up(PARENT, PARENT)
+
+
+def _trained(
+    sweep: SweepSpec,
+    store: SensorStore,
+    tracker: Tracker,
+    folder: Path,
+    listener: Listener,
+    dense: dict[str, float],
+) -> SweepOutcome:
+    """Run the trials that are left."""
+    records, address = Records(folder / "trials"), jobs_of(sweep, {})[0].cluster.address
+    driver = SweepDriver(sweep, records, tracker, tracker.runs[PARENT], listener, dense["test"])
+    if driver.left:
+        setting = _setting(sweep, store, records)
+        run_trials(sweep, setting, driver.left, folder / "ray", driver, address)
+    driver.all_sent()
+    return _outcome(sweep, store, tracker, folder, records.all(), dense)
 
 
 def _shared_work(sweep: SweepSpec, store: SensorStore, on_task: OnDone) -> dict[str, float]:
@@ -164,7 +212,7 @@ def _shared_work(sweep: SweepSpec, store: SensorStore, on_task: OnDone) -> dict[
         rows.extend(result.rows)
         on_task(task, result)
 
-    run_tasks(tasks, _task_folder(sweep), min(2, len(tasks)), on_done, jobs[0].cluster.address)
+    run_tasks(tasks, pieces_of(sweep.name), min(2, len(tasks)), on_done, jobs[0].cluster.address)
     table = pd.DataFrame(rows).query("stage == 'dense'")
     return {"val": fmean(table["val_mae"]), "test": fmean(table["mae_all"])}
 
@@ -183,7 +231,7 @@ def _base_warms_up(sweep: SweepSpec) -> bool:
 def _setting(sweep: SweepSpec, store: SensorStore, records: Records) -> Setting:
     return Setting(
         store=str(store.path),
-        warm_ups=str(_task_folder(sweep)),
+        warm_ups=str(pieces_of(sweep.name)),
         trials=str(records.folder),
         hung_after=60 * sweep.hung_after_minutes,
         group=GroupShape(
@@ -191,10 +239,6 @@ def _setting(sweep: SweepSpec, store: SensorStore, records: Records) -> Setting:
         ),
         state_every=sweep.perturb_every if sweep.scheduler == "pbt" else None,
     )
-
-
-def _task_folder(sweep: SweepSpec) -> Path:
-    return home() / sweep.name / "pieces"
 
 
 def _outcome(
@@ -230,6 +274,7 @@ def _outcome(
             trial_path(folder / "trials", record.number),
             record.steps,
             record.metrics,
+            job_of(sweep, record),
         )
     volumes = hypervolumes(records, sweep.objectives)
     _finish(tracker, result, volumes, chosen, dense)

@@ -88,9 +88,15 @@ def test_a_note_of_the_end_that_finds_no_room_hides_nothing(
     """What failed first is what is said."""
     (tmp_path / "job.yaml").write_text(JOB.format(store=network.path))
     with monkeypatch.context() as patch:
-        patch.setattr(Checkpoints, "_write", full_from(2, Checkpoints._write))
-        patch.setattr(Path, "write_text", full_from(3, Path.write_text))
+        write, full = Path.write_text, full_from(1, Path.write_text)
+
+        def full_too(*given: Any, **named: Any) -> None:
+            patch.setattr(Path, "write_text", full)
+            full(*given, **named)
+
+        patch.setattr(Checkpoints, "_write", full_too)
         done = trained(tmp_path, "job.yaml")
+    assert Path.write_text is write
     assert (done.returncode, "checkpoints at" in done.stderr) == (1, True)
     (command,) = re.findall("go on with: dynst train (--resume .*)", done.stderr)
     assert result(trained(tmp_path, *command.split())) == undisturbed

@@ -1,7 +1,6 @@
 """Open questions of a store, and their answers: what a value in question means."""
 
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from dynst.data.manifest_file import write_manifest
 from dynst.data.store import SensorStore, open_store
 from dynst.data.writer import Origin, StoreWriter
 from dynst.errors import ConfigError
+from dynst.storage.scratch import scratch_folder
 
 __all__ = ["answer_questions", "reminder"]
 
@@ -94,8 +94,8 @@ def _rewrite(store: SensorStore, answered: list[Question], left: tuple[Question,
         step=manifest.step if manifest.clock.unit == "second" else None,
         questions=left,
     )
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        fresh, old = Path(folder) / "new", Path(folder) / "old"
+    with scratch_folder(path.parent, path.name) as folder:
+        fresh, old = folder / "new", folder / "old"
         with StoreWriter(fresh, origin, manifest.channels, store.sensors, store.edges) as writer:
             writer.declared = (*manifest.missing, *markers)
             _copy(store, answered, writer)

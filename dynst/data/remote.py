@@ -4,7 +4,6 @@ reach, through a local cache.
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from dynst.errors import DataError
 from dynst.storage.addresses import problem_with, without_credentials
 from dynst.storage.files import file_system
 from dynst.storage.locks import made_once
+from dynst.storage.scratch import scratch_folder
 
 __all__ = ["fetch_store", "publish_store"]
 
@@ -36,9 +36,9 @@ def fetch_store(uri: str, cache: Path, *, memory: Path | None = None) -> Path:
         DataError: the address cannot be reached, holds no store, or one that is damaged.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch.") as folder, _as_data_error(uri):
+    with _as_data_error(uri), scratch_folder(cache, "fetched") as folder:
         files, root = file_system(uri)
-        arriving = Path(folder) / "store"
+        arriving = folder / "store"
         arriving.mkdir()
         _download(files, root, arriving, MANIFEST)
         content = manifest_bytes(arriving)

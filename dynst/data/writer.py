@@ -1,9 +1,8 @@
 """Writing a sensor store: streamed block by block, and visible only once it is whole."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +32,7 @@ from dynst.data.spool import Spool, write_record_batch
 from dynst.data.time_axis import TimeAxis, time_axis
 from dynst.data.verification import stored_file
 from dynst.errors import DataError
+from dynst.storage.scratch import scratch_folder
 
 __all__ = ["Origin", "StoreWriter"]
 
@@ -101,13 +101,18 @@ class StoreWriter:
 
     def __enter__(self) -> "StoreWriter":
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=self.path.parent))
-        self._spools = {
+        with ExitStack() as stack:
+            self._folder = stack.enter_context(scratch_folder(self.path.parent, self.path.name))
+            self._spools = self._opened_spools()
+            self._scratch = stack.pop_all()
+        return self
+
+    def _opened_spools(self) -> dict[str, Spool]:
+        return {
             "time": Spool(self._folder / "time", np.int64),
             "values": Spool(self._folder / "values", np.float32, self._width),
             "observed": Spool(self._folder / "observed", np.uint8, self._width),
         }
-        return self
 
     def append(
         self, time: np.ndarray, values: np.ndarray, observed: np.ndarray | None = None
@@ -146,13 +151,11 @@ class StoreWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for spool in self._spools.values():
-            spool.close()
-        try:
+        with self._scratch:
+            for spool in self._spools.values():
+                spool.close()
             if kind is None:
                 self._publish()
-        finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _observed(self, values: np.ndarray, first_step: int) -> np.ndarray:
         infinite = np.isinf(values)

@@ -190,7 +190,7 @@ def save_artifact(
     if positions is not None:
         tensors[POSITIONS] = torch.tensor(positions)
     save_file(tensors, folder / WEIGHTS)
-    (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2))
+    (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2), encoding="utf-8")
 
 
 def _upgraded(document: dict[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """The file system behind an address, and files that are replaced whole."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyarrow import fs
 
 from dynst.storage.addresses import is_remote
 
-__all__ = ["file_system", "replace_text"]
+__all__ = ["file_system", "replace_text", "written_whole"]
 
 
 def file_system(address: str) -> tuple[fs.FileSystem, str]:
@@ -23,5 +25,27 @@ def file_system(address: str) -> tuple[fs.FileSystem, str]:
 def replace_text(path: Path, text: str) -> None:
     """Write a local file whole or not at all, through a draft beside it."""
     draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(text, encoding="utf-8")
+    try:
+        draft.write_text(text, encoding="utf-8")
+    except OSError:
+        draft.unlink(missing_ok=True)  # on a full disk half of it is there
+        raise
     os.replace(draft, path)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """What to write for ``path``: a draft beside it that gets its name when the block ends well.
+
+    A device, and a file in a folder that cannot be written, are written at once.
+    """
+    target = path.resolve()
+    if (target.exists() and not target.is_file()) or not os.access(target.parent, os.W_OK):
+        yield path
+        return
+    draft = target.with_name(f".draft-{os.getpid()}-{target.name}")  # with the suffix of the form
+    try:
+        yield draft
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)

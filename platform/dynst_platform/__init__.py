@@ -2,8 +2,10 @@
 line around ``dynst``.
 
 Ray and MLflow read their settings from the environment when they are imported, so the defaults are
-set here, before either is.
+set here, before either is. Numbers of threads are read by everything that computes, and come first.
 """
+
+from dynst_platform.config.thread_variables import LEFT_OUT  # isort: split
 
 import logging
 import os
@@ -15,7 +17,7 @@ from dynst_platform.config.submission_context import apply_context
 if TYPE_CHECKING:
     from dynst_platform.model_registry.loading import load_model
 
-__all__ = ["ENV_DEFAULTS", "load_model"]
+__all__ = ["ENV_DEFAULTS", "LEFT_OUT", "load_model"]
 
 ENV_DEFAULTS = {
     "RAY_TRAIN_V2_ENABLED": "1",

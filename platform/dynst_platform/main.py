@@ -1,14 +1,18 @@
 """The root command, and what every command has in common: how errors end."""
 
+import logging
 import sys
-from io import StringIO, TextIOWrapper
+from io import StringIO
 from traceback import format_exc
 
 import click
 
 from dynst import __version__
 from dynst.errors import DynstError
+from dynst.notices import notice
 from dynst.storage.addresses import without_credentials
+from dynst.storage.room import is_full
+from dynst_platform import LEFT_OUT
 from dynst_platform.commands.ablate.command import ablate
 from dynst_platform.commands.compare.command import compare
 from dynst_platform.commands.curve.command import curve
@@ -29,9 +33,13 @@ from dynst_platform.errors import RefusedError, RunError, of_the_disk
 from dynst_platform.log import configure_log
 from dynst_platform.stopping import exit_code, is_stop, run_as_process, stop_reason, stoppable
 from dynst_platform.terminal.log_options import with_log_options
+from dynst_platform.terminal.machine import check_names, sentence_of
+from dynst_platform.terminal.streams import standard_streams
 from dynst_platform.text import printable, printable_lines
 
 __all__ = ["main"]
+
+logger = logging.getLogger(__name__)
 
 
 @with_log_options
@@ -67,18 +75,18 @@ for command in (
 def main() -> None:
     """Exit codes: 0 done, 1 a run failed or something is away, 2 wrong input, 3 refused: a
     promotion, code that is not trusted, a user without the permission. 128 and the number of the
-    signal that stopped it (130 from the keyboard).
+    signal that stopped it (130 from the keyboard), 141 where nobody read the output to its end.
     """
-    with stoppable():
+    with standard_streams(), stoppable():
         _run()
 
 
 def _run() -> None:
     configure_log()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal may lack the signs of a text
-            stream.reconfigure(errors="backslashreplace")
     try:
+        check_names()
+        for sentence in LEFT_OUT:
+            notice(sentence)
         cli.main(standalone_mode=False)
     except click.ClickException as error:
         usage = StringIO()
@@ -86,7 +94,7 @@ def _run() -> None:
         click.echo(printable_lines(without_credentials(usage.getvalue())), err=True, nl=False)
         sys.exit(2)
     except DynstError as error:
-        _end(error, f"{error}", 2)
+        _end(error, f"{error}", 1 if is_full(error) else 2)
     except RefusedError as error:
         _end(error, f"{error}", 3)
     except RunError as error:
@@ -102,8 +110,10 @@ def _end_unexpected(error: Exception) -> None:
     if is_stop(error):
         _end(error, stop_reason(error), exit_code(error))
     known = of_the_disk(error) if isinstance(error, OSError) else None
-    if known is not None:
-        _end(error, f"{known}", 3 if isinstance(known, RefusedError) else 1)
+    sentence = sentence_of(error) if known is None else str(known)
+    if sentence is not None:
+        logger.debug("where it came from", exc_info=error)
+        _end(error, sentence, 3 if isinstance(known, RefusedError) else 1)
     click.echo(printable_lines(without_credentials(format_exc())), err=True, nl=False)
     sys.exit(1)
 

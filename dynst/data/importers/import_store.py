@@ -28,6 +28,7 @@ from dynst.data.sensor_table import Sensors
 from dynst.data.time_axis import TimeAxis
 from dynst.data.writer import Origin, StoreWriter
 from dynst.errors import ConfigError, DataError, DynstError, in_one_line
+from dynst.storage.room import is_full
 
 __all__ = ["GraphOptions", "ImportReport", "import_store"]
 
@@ -112,7 +113,8 @@ def import_store(
             raise
         raise _plain(error)(f"{path}: {text}") from error
     except OSError as error:
-        if Path(error.filename or path).resolve().is_relative_to(path.resolve()):
+        named = Path(error.filename or path).resolve()
+        if named.is_relative_to(path.resolve()) and not is_full(error):
             raise DataError(
                 f"{path} cannot be read ({error.strerror or in_one_line(error)}); check the file "
                 f"and your permissions"
@@ -124,6 +126,8 @@ def import_store(
     except (
         Exception
     ) as error:  # third-party parsers raise what they like; to the user it is one thing
+        if isinstance(error, MemoryError) or is_full(error):
+            raise
         reason = " ".join((str(error).splitlines() or [type(error).__name__])[0].split())
         raise DataError(
             f"{path} cannot be read as {reader.KIND} ({reason}); mend the file, or force another "

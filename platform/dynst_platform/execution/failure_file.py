@@ -13,9 +13,10 @@ import torch.distributed as dist
 from dynst.errors import in_one_line
 from dynst.storage.addresses import without_credentials
 
-__all__ = ["FAILURE_FILE", "read_failure", "record_failure"]
+__all__ = ["FAILURE_FILE", "read_failure", "record_failure", "room_for_failure"]
 
 FAILURE_FILE = "failed.txt"  # in a run's folder
+RESERVE, RESERVED = ".reserve", 2**16  # bytes
 logger = logging.getLogger(__name__)
 LOST_PEER = (
     "gloo",
@@ -54,6 +55,17 @@ def record_failure(folder: Path) -> Iterator[None]:
             dist.destroy_process_group()
 
 
+@contextmanager
+def room_for_failure(folder: Path) -> Iterator[None]:
+    """Inside, the folder of a run has room to say that its disk is full, and no earlier failure."""
+    (folder / FAILURE_FILE).unlink(missing_ok=True)
+    (folder / RESERVE).write_bytes(b" " * RESERVED)
+    try:
+        yield
+    finally:
+        (folder / RESERVE).unlink(missing_ok=True)
+
+
 def read_failure(folder: Path) -> str | None:
     """The reason in one line, if there is one; the file goes on with where it happened."""
     path = folder / FAILURE_FILE
@@ -70,6 +82,21 @@ def _is_lost_peer(error: Exception) -> bool:
 
 
 def _write_once(path: Path, reason: str) -> None:
-    """The first rank to fail gives the reason; the others fail because of it."""
-    with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
-        file.write(reason)
+    """The first rank to fail gives the reason; the others fail because of it.
+
+    On a full disk it takes the room that was kept for it.
+    """
+    try:
+        _write_new(path, reason)
+    except OSError:
+        (path.parent / RESERVE).unlink(missing_ok=True)
+        _write_new(path, reason)
+
+
+def _write_new(path: Path, reason: str) -> None:
+    try:
+        with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+            file.write(reason)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise

@@ -6,16 +6,22 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import gettempdir
+from typing import Any
 
 import ray
 
+from dynst.errors import in_one_line
 from dynst_platform.errors import RunError
 from dynst_platform.log import quiet_libraries
-from dynst_platform.stopping import own_handlers
+from dynst_platform.stopping import is_stop, own_handlers
 
 __all__ = ["cpus_here", "local_ray"]
 
 CONNECT_SECONDS = 5.0
+SHORT = "/tmp"
+IN_FOLDER = "/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1"  # the longest
+LONGEST_FOLDER = 107 - len(IN_FOLDER)  # Linux ends a socket's path there
 logger = logging.getLogger(__name__)
 
 
@@ -30,7 +36,7 @@ def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[N
     did before.
 
     Raises:
-        RunError: there is no cluster at ``address``.
+        RunError: there is no cluster at ``address``, or no Ray can be started here.
     """
     if "PYTHONPATH" in os.environ:
         os.environ["PYTHONPATH"] = os.pathsep.join(
@@ -61,26 +67,45 @@ def cpus_here() -> int:
     return count
 
 
-def _resources() -> str:
-    found = ray.cluster_resources()
-    return f"{found.get('CPU', 0):g} CPUs, {found.get('GPU', 0):g} GPUs"
-
-
 def _start(dashboard: bool) -> None:
     """A closed terminal, and whoever ends all processes of a batch job, sends signals to Ray's
     processes too. They do not follow them: this process ends its Ray once it has ended its work,
     and would itself be ended at once if its raylet were gone before.
     """
-    own = {
+    own: dict[str, Any] = {
         "num_cpus": cpus_here(),
         "object_store_memory": 256 * 2**20,
         "include_dashboard": dashboard,
+        "_temp_dir": f"{_short_folder()}/ray",
     }
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM})
     try:
         ray.init(address="local", log_to_driver=False, configure_logging=False, **own)
+    except Exception as error:  # Ray has no class of its own for a start that failed
+        if is_stop(error):
+            raise
+        raise RunError(
+            f"Ray cannot be started on this machine ({in_one_line(error)}); see to its folder "
+            f"{own['_temp_dir']} and to free memory, or do without it: cluster.num_workers=0"
+        ) from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _short_folder() -> str:
+    """Where Ray's sockets find room, whose paths the system cuts off: the folder for temporary
+    files if it is short enough.
+    """
+    folder = os.path.abspath(os.environ.get("RAY_TMPDIR") or gettempdir())
+    if len(os.fsencode(folder)) <= LONGEST_FOLDER:
+        return folder
+    logger.info("%s is too long for Ray's sockets; they lie in %s", folder, SHORT)
+    return SHORT
+
+
+def _resources() -> str:
+    found = ray.cluster_resources()
+    return f"{found.get('CPU', 0):g} CPUs, {found.get('GPU', 0):g} GPUs"
 
 
 def _attach(address: str) -> None:

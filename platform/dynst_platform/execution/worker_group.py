@@ -15,7 +15,7 @@ import ray.train.torch
 
 from dynst_platform.compat import interruptible
 from dynst_platform.errors import RunError
-from dynst_platform.execution.failure_file import FAILURE_FILE, read_failure
+from dynst_platform.execution.failure_file import read_failure, room_for_failure
 from dynst_platform.log import log_of_run
 from dynst_platform.tracking.report_file import LineReader, append_line, followed
 
@@ -75,8 +75,7 @@ def run_on_workers(
             failed.
     """
     folder = reports.path.parent
-    (folder / FAILURE_FILE).unlink(missing_ok=True)
-    with followed(reports, on_report):
+    with room_for_failure(folder), followed(reports, on_report):
         try:
             _fit(function, shape, reports.path)
         except ray.train.TrainingFailedError as error:

@@ -1,8 +1,8 @@
 """A model for Python programs: checked, and run by the DynST that is installed."""
 
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 from weakref import finalize
 
@@ -11,6 +11,7 @@ from mlflow.models import Model
 from mlflow.pyfunc import PyFuncModel
 
 from dynst.models.artifact import load_artifact
+from dynst.storage.scratch import scratch_folder
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.model_registry.references import Fetched, fetched, model_id_of
 from dynst_platform.network_code.own_modules import OwnModules
@@ -64,8 +65,9 @@ class _Checked:
     def _kept(self, code: Path | None) -> Path | None:
         if code is None:
             return None
-        folder = mkdtemp(prefix="dynst-code-")
-        finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        stack = ExitStack()
+        folder = stack.enter_context(scratch_folder())
+        finalize(self, stack.close)
         return Path(shutil.copytree(code, folder, dirs_exist_ok=True))
 
     def predict(self, table: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:

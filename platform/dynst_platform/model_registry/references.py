@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import mlflow
 from mlflow.entities import LoggedModel, ViewType
@@ -22,6 +21,7 @@ from dynst.models.artifact import Artifact, artifact_digest, backbone_of, load_a
 from dynst.models.store_check import check_store
 from dynst.notices import notice
 from dynst.storage.addresses import without_credentials
+from dynst.storage.scratch import scratch_folder
 from dynst_platform.config.files import check_job, with_overrides
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.stores import find_store
@@ -177,7 +177,7 @@ def fetched(
                 f"model {model_id} was not logged by dynst; name a model or run of dynst train or "
                 f"dynst tune"
             )
-    with TemporaryDirectory() as name:
+    with scratch_folder() as name:
         folder = Path(name)
         root = _copied(uri, model, folder)
         path = _checked(root, model)

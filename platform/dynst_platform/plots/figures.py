@@ -5,6 +5,7 @@ note.
 import logging
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from threading import RLock
@@ -14,6 +15,7 @@ from matplotlib import rc_context
 
 from dynst.errors import in_one_line
 from dynst.storage.addresses import without_credentials
+from dynst.storage.files import replace_text
 from dynst_platform.text import printable
 
 __all__ = ["drawn", "label", "picture_or_note", "plain_texts", "title_text"]
@@ -53,7 +55,10 @@ def title_text(text: str) -> str:
 
 
 def drawn(path: Path, draw: Callable[[], None]) -> Path:
-    """Draw ``path``; where that fails, say why in a note beside it, whose path is returned."""
+    """Draw ``path``; where that fails, say why in a note beside it, whose path is returned.
+
+    On a full disk there is no note.
+    """
     note = _note_of(path)
     try:
         draw()
@@ -61,7 +66,8 @@ def drawn(path: Path, draw: Callable[[], None]) -> Path:
         reason = printable(without_credentials(in_one_line(error)))
         logger.warning("%s was not drawn: %s", path.name, reason, exc_info=error)
         path.unlink(missing_ok=True)
-        note.write_text(f"{path.name} was not drawn: {reason}\n", encoding="utf-8")
+        with suppress(OSError):  # a full disk has no room for a note either
+            replace_text(note, f"{path.name} was not drawn: {reason}\n")
         return note
     note.unlink(missing_ok=True)
     return path

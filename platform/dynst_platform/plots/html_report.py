@@ -8,15 +8,18 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
+from dynst.storage.files import written_whole
+from dynst.storage.scratch import scratch_folder
 from dynst_platform.plots.figures import drawn
 from dynst_platform.text import printable
 
 __all__ = ["Section", "command_line", "picture_of", "write_html"]
+
+NO_ROOM = "The picture was not drawn, since no space is left for temporary files."
 
 
 @dataclass(frozen=True)
@@ -42,18 +45,19 @@ def write_html(path: Path, title: str, sections: Sequence[Section]) -> None:
         finalize=_one_line,
     )
     environment.filters["figure"] = _figure
-    path.write_text(
-        environment.get_template("report.html").render(title=title, sections=sections),
-        encoding="utf-8",
-    )
+    page = environment.get_template("report.html").render(title=title, sections=sections)
+    with written_whole(path) as draft:
+        draft.write_text(page, encoding="utf-8")
 
 
 def picture_of(draw: Callable[[Path], None]) -> bytes | str:
     """What ``draw`` writes to a path, or a note."""
-    with TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         path = Path(folder) / "picture.png"
         found = drawn(path, lambda: draw(path))
-        return found.read_bytes() if found == path else found.read_text(encoding="utf-8")
+        if found == path:
+            return found.read_bytes()
+        return found.read_text(encoding="utf-8") if found.exists() else NO_ROOM
 
 
 def command_line(*words: str) -> str:

@@ -6,19 +6,18 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import ray
 import torch
 
 import dynst
+from dynst.storage.scratch import remove_leftovers, scratch_folder
 from dynst_platform.config.values import Document, JsonValue
 from dynst_platform.errors import RunError
 from dynst_platform.execution.local_ray import local_ray
@@ -101,6 +100,7 @@ def run_tasks(
     Raises:
         RunError: at least one task failed; names each, with its reason.
     """
+    remove_leftovers(root)
     results: dict[str, TaskResult] = {}
     for task in tasks:
         if (root / task.folder).exists():
@@ -183,17 +183,15 @@ def _call(task: Task, files: Files | None) -> TaskResult:
 def save_result(folder: Path, result: TaskResult) -> None:
     """Whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(mkdtemp(prefix=".draft-", dir=folder.parent))
-    try:
-        for name, content in result.files.items():
-            (draft / name).write_bytes(content)
-        (draft / ROWS).write_text(json.dumps(result.rows), encoding="utf-8")
-        os.rename(draft, folder)
-    except OSError:
-        if not folder.exists():  # else another run of the same study was faster
-            raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with scratch_folder(folder.parent, folder.name) as draft:
+        try:
+            for name, content in result.files.items():
+                (draft / name).write_bytes(content)
+            (draft / ROWS).write_text(json.dumps(result.rows), encoding="utf-8")
+            os.rename(draft, folder)
+        except OSError:
+            if not folder.exists():  # else another run of the same study was faster
+                raise
 
 
 def load_result(folder: Path) -> TaskResult:

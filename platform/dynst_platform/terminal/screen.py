@@ -4,6 +4,7 @@ drawn over in place only on a terminal.
 
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console, Group
@@ -22,6 +23,9 @@ from rich.text import Text
 from dynst_platform.text import printable
 
 __all__ = ["Group", "Live", "Screen", "TaskID", "TextTable", "new_bars", "progress_screen", "under"]
+
+
+CUT = "…"  # ends a cell that is cut off
 
 
 class Screen(Console):
@@ -55,10 +59,19 @@ class Screen(Console):
         self.print(plain(label, label_style) + plain(text, style), soft_wrap=not fold)
 
     def table(self, table: "TextTable", above: bool = False) -> None:
-        """A table, and an empty line before it where there is one ``above``."""
+        """A table, and an empty line before it where there is one ``above``.
+
+        On a screen that would cut its cells off, it is a paragraph for each row.
+        """
         if above:
             self.print()
-        self.print(table)
+        with self.capture() as drawn:
+            self.print(table)
+        if drawn.get().count(CUT) == sum(text.count(CUT) for text in table.texts()):
+            self.print(table)
+            return
+        for paragraph in table.paragraphs():
+            self.print(paragraph, soft_wrap=True)
 
 
 class TextTable(Table):
@@ -69,17 +82,41 @@ class TextTable(Table):
 
     def __init__(self, title: str = "", **options: Any) -> None:
         super().__init__(title=plain(title) if title else None, title_justify="left", **options)
+        self._headings: list[tuple[str, ...]] = []
+        self._texts: list[tuple[str, ...]] = []
 
     def caption_of(self, caption: str) -> None:
         self.caption = plain(caption)
 
     def column(self, *heading: str, **options: Any) -> None:
         """Adds a column."""
+        self._headings.append(heading or ("",))
         self.add_column(Text("\n").join(map(plain, heading)), **options)
 
     def row(self, *cells: str, style: str = "") -> None:
         """Adds a row."""
+        self._texts.append(tuple(map(printable, cells)))
         self.add_row(*map(plain, cells), style=style)
+
+    def texts(self) -> Iterator[str]:
+        """Of the title, the headings, the cells and the caption."""
+        yield from (f"{self.title or ''}", f"{self.caption or ''}")
+        for row in (*self._headings, *self._texts):
+            yield from row
+
+    def paragraphs(self) -> Iterator[Text]:
+        """The title, each row as lines of a heading and a cell, and the caption."""
+        if self.title:
+            yield Text(f"{self.title}\n", style="bold")
+        for texts, row in zip(self._texts, self.rows, strict=True):
+            lines = [
+                f"{' '.join(heading)}: {text}" if any(heading) else text
+                for heading, text in zip(self._headings, texts, strict=False)
+                if text
+            ]
+            yield Text("\n".join([*lines, ""]), style=row.style or "")
+        if self.caption:
+            yield Text(f"{self.caption}")
 
 
 def plain(text: str, style: str = "") -> Text:

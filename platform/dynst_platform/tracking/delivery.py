@@ -266,7 +266,7 @@ def delivered(
         if delivery is not None and delivery.ident is None:
             rest = _closed(cursor, delivery.destination, ending)
         else:
-            cursor.move(ending=ending)
+            _note(cursor, ending)
             rest = _finished(cursor, delivery, PATIENCE_AFTER_FAILURE, is_stop(error))
         if rest.command:
             error.add_note(str(rest))
@@ -297,8 +297,16 @@ def _closed(cursor: Cursor, destination: Destination, ending: Ending) -> Undeliv
     problem = _try_to_close(destination, ending)
     if problem is None:
         return Undelivered()
-    cursor.move(ending=ending)
+    _note(cursor, ending)
     return left(cursor, without_credentials(str(problem)))
+
+
+def _note(cursor: Cursor, ending: Ending) -> None:
+    """Where there is no room for it either, what failed first is what is said."""
+    try:
+        cursor.move(ending=ending)
+    except OSError as error:
+        logger.warning("the end of the run is not noted: %s", error)
 
 
 def _try_to_close(destination: Destination, ending: Ending) -> Exception | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dynst.errors import DynstError
+from dynst.storage.room import is_full
 from dynst_platform.tracking.cursor import folder_lock
 
 __all__ = ["Work", "notes_how_to_go_on", "working_folder"]
@@ -51,7 +52,7 @@ def notes_how_to_go_on(command: str, work: Work) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if work.begun and not isinstance(error, DynstError):
+        if work.begun and (is_full(error) or not isinstance(error, DynstError)):
             error.add_note(f"go on with: {command}")
         raise
 

@@ -5,7 +5,6 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from mlflow.entities import (
@@ -25,6 +24,7 @@ from dynst.errors import ConfigError
 from dynst.models.artifact import backbone_of
 from dynst.notices import notice
 from dynst.storage.addresses import without_credentials
+from dynst.storage.scratch import scratch_folder
 from dynst_platform.config.files import dump_document, dump_spec
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.job_id import new_job_id, run_name
@@ -320,7 +320,7 @@ class Tracker:
     @contextmanager
     def _folder(self, run_id: str, path: str | None = None) -> Iterator[Path]:
         """A folder to write into; what it holds at the end is uploaded at once."""
-        with TemporaryDirectory() as folder:
+        with scratch_folder() as folder:
             yield Path(folder)
             self._client.log_artifacts(run_id, folder, artifact_path=path)
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import mlflow
 import numpy as np
@@ -18,6 +17,7 @@ import dynst
 from dynst.data.store import SensorStore
 from dynst.models.artifact import artifact_digest, load_artifact
 from dynst.models.columns import input_columns, reading_columns
+from dynst.storage.scratch import scratch_folder
 from dynst_platform.network_code.our_packages import copy_package
 from dynst_platform.network_code.selection import NetworkCode
 from dynst_platform.tracking import serving_model
@@ -69,7 +69,7 @@ def log_model(
         {key: value for key, value in run.data.tags.items() if key.startswith(OF_SOURCE)},
         run.data.params,
     )
-    with TemporaryDirectory() as scratch:
+    with scratch_folder() as scratch:
         path = Path(scratch) / "model"
         _save(path, logged, store, folder, code)
         (path / JOB).write_text(job, encoding="utf-8")
@@ -107,7 +107,7 @@ def _code_paths(code: NetworkCode | None) -> Iterator[list[str]]:
     """What a model needs beside its requirements: the method, and a backbone that is the user's
     own.
     """
-    with TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         copy_package(dynst, Path(folder))
         if code is not None:
             code.write(Path(folder), ignore_file=False)

@@ -23,6 +23,7 @@ from dynst_platform.errors import (
     of_the_disk,
 )
 from dynst_platform.tracking.causes import DRIVERS, Cause, cause_of, chain_of, is_of_s3
+from dynst_platform.tracking.server_version import other_version
 
 __all__ = ["as_tracking_error"]
 
@@ -77,7 +78,13 @@ def as_tracking_error(uri: str) -> Iterator[None]:
         known = _known(without_credentials(uri), error)
         if known is None:
             raise
-        raise known from error
+        raise _with_versions(uri, known) from error
+
+
+def _with_versions(uri: str, known: TrackingError) -> TrackingError:
+    """A refusal names the versions of client and server where they differ."""
+    other = None if isinstance(known, UnreachableError) else other_version(uri)
+    return type(known)(f"{known}; {other}") if other else known
 
 
 def _known(uri: str, error: Exception) -> TrackingError | None:

@@ -155,6 +155,18 @@ def test_a_file_that_only_just_changed_is_not_remembered(
     assert READINGS in reads
 
 
+def test_a_file_from_the_future_is_not_remembered(
+    store: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a clock that was put back: it may change again at the time that it has now."""
+    monkeypatch.setattr(verified, "RECENT", 2.0)
+    monkeypatch.setattr(verified.time, "time", lambda: (store / READINGS).stat().st_mtime - 1e8)
+    open_store(store)
+    reads.clear()
+    open_store(store)
+    assert READINGS in reads
+
+
 def test_a_copy_is_read_again_but_its_content_is_known(
     store: Path, tmp_path: Path, reads: list[str]
 ) -> None:

@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 import torch.distributed as dist
 
-from dynst_platform.execution.failure_file import FAILURE_FILE, read_failure, record_failure
+from dynst.errors import CheckpointError
+from dynst_platform.execution import failure_file
+from dynst_platform.execution.failure_file import (
+    FAILURE_FILE,
+    RESERVE,
+    RESERVED,
+    read_failure,
+    record_failure,
+    room_for_failure,
+)
 
 
 def test_an_error_of_our_own_is_written_down_once_and_swallowed(tmp_path: Path) -> None:
@@ -41,3 +50,23 @@ def rank_after_the_end() -> int:
 def test_a_worker_that_died_while_it_wrote(tmp_path: Path) -> None:
     (tmp_path / FAILURE_FILE).touch()
     assert read_failure(tmp_path) == "a worker failed and died before it could say why"
+
+
+def test_a_full_disk_has_room_to_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The room that was kept is given back first; afterwards nothing of it is left."""
+    write = failure_file._write_new
+
+    def full(path: Path, reason: str) -> None:
+        if (tmp_path / RESERVE).exists():
+            path.touch()
+            raise OSError(28, "No space left on device")
+        path.unlink(missing_ok=True)
+        write(path, reason)
+
+    monkeypatch.setattr(failure_file, "_write_new", full)
+    with room_for_failure(tmp_path):
+        assert (tmp_path / RESERVE).stat().st_size == RESERVED
+        with record_failure(tmp_path):
+            raise CheckpointError("no space is left there")
+    assert read_failure(tmp_path) == "no space is left there"
+    assert [path.name for path in tmp_path.iterdir()] == [FAILURE_FILE]

@@ -1,6 +1,7 @@
 """What MLflow holds after ``dynst sync`` is what it would hold had it been there all the time."""
 
 import contextlib
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -265,6 +266,31 @@ def test_answers_that_are_lost_double_nothing(
     sync(clean)
     wanted = content()
     assert got == wanted
+
+
+def test_a_clock_that_goes_back_changes_no_order(folder: Path) -> None:
+    """An hour with every report, and into another century; the last figure is the last step's."""
+    file = folder / REPORTS
+    reports = [json.loads(line) for line in file.read_bytes().splitlines()]
+    for number, report in enumerate(reports):
+        report["time"] = 10**12 - 3_600_000 * number
+    file.write_text("".join(f"{json.dumps(report)}\n" for report in reports))
+    assert sync(folder) == len(reports)
+    client = MlflowClient(tracking_uri())
+    experiment = client.get_experiment_by_name("small")
+    assert experiment is not None
+    for run in client.search_runs([experiment.experiment_id]):
+        epochs = [
+            each
+            for each in reports
+            if each["kind"] == "epoch" and each["arm"] == run.data.tags["dynst.arm"]
+        ]
+        assert run.info.status == "FINISHED"
+        assert run.data.metrics["val/mae"] == epochs[-1]["val_mae"]
+        history = client.get_metric_history(run.info.run_id, "val/mae")
+        assert sorted((metric.step, metric.value) for metric in history) == [
+            (each["step"], each["val_mae"]) for each in epochs
+        ]
 
 
 def test_a_run_that_failed_while_nobody_could_be_told(folder: Path) -> None:

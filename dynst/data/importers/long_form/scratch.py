@@ -1,5 +1,6 @@
 """The second pass over a long table: readings in any order into an array on disk."""
 
+import os
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -37,14 +38,20 @@ class _Files:
         self._stack.close()
 
     def array(self, dtype: type, shape: tuple[int, ...], fill: float = 0) -> np.ndarray:
+        size = prod(shape) * np.dtype(dtype).itemsize
         refuse_disk(
             f"an array of {' × '.join(map(str, shape))} readings",
-            prod(shape) * np.dtype(dtype).itemsize,
+            size,
             Path(tempfile.gettempdir()),
         )
         file = tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
         self._stack.callback(file.close)
-        made = np.memmap(file, dtype, "w+", shape=shape)
+        try:  # a mapped page without room is a SIGBUS
+            os.posix_fallocate(file.fileno(), 0, max(1, size))
+        except OSError:
+            self._stack.close()
+            raise
+        made = np.memmap(file, dtype, "r+", shape=shape)
         if fill != 0:
             made[:] = fill
         return made

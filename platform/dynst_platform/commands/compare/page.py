@@ -4,12 +4,12 @@ that made it.
 
 import logging
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from matplotlib.figure import Figure
 
 from dynst.errors import in_one_line
 from dynst.storage.addresses import without_credentials
+from dynst.storage.scratch import scratch_folder
 from dynst_platform.commands.compare.workflow import Compared, TrainingRow, shortened
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.plots.figures import plain_texts
@@ -128,7 +128,7 @@ def _map_of(run_id: str) -> bytes | str | None:
 def _downloaded_map(run_id: str) -> bytes | None:
     uri = tracking_uri()
     client = reader_of(uri)
-    with as_tracking_error(uri), TemporaryDirectory() as folder:
+    with as_tracking_error(uri), scratch_folder() as folder:
         if "sensors.png" not in {file.path for file in client.list_artifacts(run_id)}:
             return None
         return Path(client.download_artifacts(run_id, "sensors.png", folder)).read_bytes()

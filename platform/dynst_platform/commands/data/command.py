@@ -56,10 +56,16 @@ def describe(store: str, picture: Path | None) -> None:
         check_folder(picture)
     opened = print_store(store)
     if picture is not None:
+        from dynst_platform.errors import RunError
         from dynst_platform.plots.figures import drawn
         from dynst_platform.plots.masks import draw_store
 
         found = drawn(picture, lambda: draw_store(picture, opened))
+        if not found.exists():
+            raise RunError(
+                f"{picture} cannot be written, since no space is left; free some, or name another "
+                f"place"
+            )
         say()
         say(f"Picture      {found}")
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 __all__ = ["written_locally"]
 
@@ -13,10 +12,11 @@ def written_locally(store: str) -> Iterator[Path]:
     """A path to write to; a remote store is written locally first and then uploaded whole."""
     from dynst.data.remote import publish_store
     from dynst.storage.addresses import is_remote
+    from dynst.storage.scratch import scratch_folder
 
     if not is_remote(store):
         yield Path(store)
         return
-    with TemporaryDirectory() as folder:
-        yield Path(folder) / "store"
-        publish_store(Path(folder) / "store", store)
+    with scratch_folder() as folder:
+        yield folder / "store"
+        publish_store(folder / "store", store)

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from dynst.errors import ConfigError
 from dynst.storage.addresses import without_credentials
+from dynst.storage.scratch import scratch_folder
 from dynst_platform import ENV_DEFAULTS
 from dynst_platform.config.cluster_profile import Profile
 from dynst_platform.config.job_id import fresh_job_id
@@ -169,7 +169,7 @@ def _seen_from_inside(
         RunError: it did not come to that.
     """
     job_id = f"doctor-{fresh_job_id()}"
-    with TemporaryDirectory(prefix="dynst-") as folder:
+    with scratch_folder() as folder:
         make_package(
             Path(folder), None, SubmissionContext(job_id, environment_of(profile) | dict(variables))
         )

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from tempfile import mkdtemp
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ import torch
 from dynst.errors import ConfigError
 from dynst.models.artifact import Artifact
 from dynst.models.inference import ServedForecaster
+from dynst.storage.scratch import scratch_folder
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.errors import RunError
 from dynst_platform.log import quiet_libraries
@@ -48,8 +48,7 @@ def export(reference: str, form: str, path: Path, trust_code: bool = False) -> f
     client, uri = reader_of(tracking_uri()), tracking_uri()
     with fetched(client, uri, model_id_of(client, uri, reference), trust_code) as found:
         artifact = found.artifact
-        scratch = Path(mkdtemp(prefix=".export-", dir=path.parent))
-        try:
+        with scratch_folder(path.parent, path.name) as scratch:
             draft = scratch / path.name
             with _quiet():
                 run = FORMS[form](artifact.served(), _windows(artifact)[0], draft)
@@ -64,10 +63,6 @@ def export(reference: str, form: str, path: Path, trust_code: bool = False) -> f
             )
             for file in scratch.iterdir():
                 os.replace(file, path.parent / file.name)
-        finally:
-            for file in scratch.iterdir():
-                file.unlink()
-            scratch.rmdir()
     return apart
 
 

@@ -38,6 +38,7 @@ def forecast(model: str, store: str, out: Path | None, trust_code: bool) -> None
     if out is not None:
         check_folder(out)
 
+    from dynst.storage.files import written_whole
     from dynst_platform.commands.forecast import workflow as use_case
     from dynst_platform.csv_files import write_csv
 
@@ -61,7 +62,8 @@ def forecast(model: str, store: str, out: Path | None, trust_code: bool) -> None
     if out.suffix == ".csv":
         write_csv(out, found.table)
     else:
-        found.table.to_parquet(out, index=False)
+        with written_whole(out) as draft:
+            found.table.to_parquet(draft, index=False)
     say(
         f"{len(found.table)} steps ahead of {found.until} for {len(found.table.columns) - 1} "
         f"locations: {out}"

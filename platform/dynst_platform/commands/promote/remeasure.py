@@ -5,7 +5,6 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 
@@ -13,6 +12,7 @@ from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.experiment.protocol import error_figures, model_errors
 from dynst.models.artifact import load_artifact
+from dynst.storage.scratch import scratch_folder
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.files import dump_spec, load_job
 from dynst_platform.config.job import JobSpec
@@ -33,7 +33,7 @@ def remeasured_apart(
     Raises:
         RunError: that process failed.
     """
-    with TemporaryDirectory() as scratch:
+    with scratch_folder() as scratch:
         path = Path(scratch) / "job.yaml"
         path.write_text(dump_spec(job), encoding="utf-8")
         command = [

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dynst.errors import ConfigError
+from dynst.storage.files import written_whole
 from dynst_platform.commands.sensors.workflow import Plan
 from dynst_platform.csv_files import write_csv
 from dynst_platform.plots.html_report import Section, command_line, picture_of, write_html
@@ -51,9 +52,9 @@ def _geojson(path: Path, plan: Plan) -> None:
         }
         for row in plan.sensors.astype(object).to_dict("records")
     ]
-    path.write_text(
-        json.dumps({"type": "FeatureCollection", "features": features}, indent=1), encoding="utf-8"
-    )
+    collection = json.dumps({"type": "FeatureCollection", "features": features}, indent=1)
+    with written_whole(path) as draft:
+        draft.write_text(collection, encoding="utf-8")
 
 
 def _html(path: Path, plan: Plan) -> None:

@@ -1,6 +1,6 @@
 """``dynst jobs``: what became of jobs that were sent to a cluster."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -101,4 +101,5 @@ def _found(cluster: "Cluster", word: str) -> "RemoteJob":
 def _took(job: "RemoteJob") -> str:
     if job.began is None:
         return ""
-    return str((job.ended or datetime.now(UTC)) - job.began).split(".")[0]
+    took = (job.ended or datetime.now(UTC)) - job.began
+    return str(max(took, timedelta(0))).split(".")[0]  # clocks of two machines may differ

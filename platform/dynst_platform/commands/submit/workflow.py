@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from dynst.data import auckland
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.storage.addresses import is_remote
+from dynst.storage.scratch import scratch_folder
 from dynst_platform import ENV_DEFAULTS
 from dynst_platform.config.cluster_profile import Profile
 from dynst_platform.config.files import value_at, with_overrides
@@ -79,7 +79,7 @@ def submit(
         environment_of(profile) | dict(wishes.variables),
         {} if wishes.any_versions else installed(),
     )
-    with TemporaryDirectory(prefix="dynst-") as folder:
+    with scratch_folder() as folder:
         make_package(Path(folder), on_cluster(spec, wishes.num_gpus), brought)
         cluster.submit(
             name,

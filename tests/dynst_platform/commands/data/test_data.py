@@ -1,12 +1,17 @@
 """``dynst data``: what an import says, what a store asks, and how it is answered."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from dynst.data.spool import Spool
 from dynst.data.store import open_store
+from dynst.data.writer import StoreWriter
+from dynst.storage.scratch import scratch_folder
 from tests.dynst_platform.command_line import JOB, dynst_here
 
 pytestmark = pytest.mark.filterwarnings(
@@ -144,3 +149,44 @@ def test_a_table_replaces_costs_and_marks_of_a_store(counts: Path) -> None:
     assert now.sensors.cost.tolist() == [5, 1, 1, 1]
     assert not now.sensors.pinned.any()
     assert now.manifest.digest == digest
+
+
+def test_what_a_killed_import_left_is_removed_by_the_next(
+    counts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that still works is left alone: here another command, in the midst of its own import."""
+    with scratch_folder(counts, "other") as at_work:
+        child = os.fork()
+        if child == 0:  # pragma: no cover
+            monkeypatch.setattr(StoreWriter, "append", lambda *_: os._exit(9))
+            dynst_here("data", "import", "counts.csv", "s", cwd=counts)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+        (left,) = counts.glob(".s.*")
+        assert list(left.iterdir())
+        done = dynst_here("data", "import", "counts.csv", "s", cwd=counts)
+        assert done.returncode == 0
+        assert f"removed from {counts} what a killed process left: {left.name}" in done.stderr
+        assert at_work.is_dir()
+    assert sorted(path.name for path in counts.iterdir()) == ["counts.csv", "s"]
+
+
+def test_a_full_disk_is_one_sentence_and_the_same_command_goes_on(
+    counts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = dynst_here("data", "import", "counts.csv", "whole", cwd=counts)
+    assert undisturbed.returncode == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "append", _full)
+        done = dynst_here("data", "import", "counts.csv", "s", cwd=counts)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "s cannot be written (No space left on device)" in done.stderr
+    assert "make room" in done.stderr
+    assert sorted(path.name for path in counts.iterdir()) == ["counts.csv", "whole"]
+    assert dynst_here("data", "import", "counts.csv", "s", cwd=counts).returncode == 0
+    digests = {open_store(counts / name).manifest.digest for name in ("s", "whole")}
+    assert len(digests) == 1
+
+
+def _full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")

@@ -2,7 +2,14 @@
 1, or 3 where it refused to go on.
 """
 
-__all__ = ["BusyError", "RefusedError", "RunError", "TrackingError", "UnreachableError"]
+__all__ = [
+    "BusyError",
+    "RefusedError",
+    "RunError",
+    "StorageError",
+    "TrackingError",
+    "UnreachableError",
+]
 
 
 class RunError(Exception):
@@ -19,6 +26,10 @@ class UnreachableError(TrackingError):
 
 class BusyError(RunError):
     """Another process works in the run's folder."""
+
+
+class StorageError(RunError):
+    """What keeps runs for other machines, ``DYNST_STORAGE``, cannot be read or written."""
 
 
 class RefusedError(Exception):

@@ -10,6 +10,7 @@ from threading import Event, Thread
 from typing import Any, BinaryIO, Generic, TypeVar
 
 from dynst_platform.reports import Report, read_report
+from dynst_platform.tracking.shared_folder import ALONE, SharedFolder
 
 __all__ = [
     "REPORTS",
@@ -32,20 +33,21 @@ def now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def append_report(path: Path, report: Report) -> None:
-    """Add one line."""
-    _append(path, report.model_dump_json().encode())
+def append_report(path: Path, report: Report, shared: SharedFolder = ALONE) -> None:
+    """Add one line, first to the copy of the folder."""
+    _append(path, report.model_dump_json().encode(), shared)
 
 
-def append_line(path: Path, document: dict[str, Any]) -> None:
-    """Add a report that has come as plain data."""
-    _append(path, json.dumps(document).encode())
+def append_line(path: Path, document: dict[str, Any], shared: SharedFolder = ALONE) -> None:
+    """Add a report that has come as plain data, first to the copy of the folder."""
+    _append(path, json.dumps(document).encode(), shared)
 
 
-def _append(path: Path, line: bytes) -> None:
+def _append(path: Path, line: bytes, shared: SharedFolder) -> None:
     """A line that a killed process left half written is cut off first."""
     with path.open("ab+") as file:
         _cut_torn_line(file)
+        shared.append(path, line + b"\n")
         file.write(line + b"\n")
 
 

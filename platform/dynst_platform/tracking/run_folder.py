@@ -13,7 +13,7 @@ from dynst.storage.addresses import without_credentials
 from dynst.training.checkpoint_format import differences
 from dynst_platform.config.files import dump_spec, load_job
 from dynst_platform.config.job import JobSpec
-from dynst_platform.config.locations import home, tracking_uri
+from dynst_platform.config.locations import home, storage, tracking_uri
 from dynst_platform.config.stores import from_anywhere
 from dynst_platform.errors import TrackingError, UnreachableError
 from dynst_platform.log import quiet_libraries
@@ -21,19 +21,25 @@ from dynst_platform.network_code.own_modules import OwnModules
 from dynst_platform.network_code.selection import code_of
 from dynst_platform.tracking.cursor import DECISIONS_TAG, Cursor
 from dynst_platform.tracking.reaching import as_tracking_error
+from dynst_platform.tracking.shared_folder import begin_shared, fetched_run, shared_folder
 
 __all__ = [
+    "CODE",
+    "FINISHED",
     "JOB_FILE",
     "find_run",
     "keep_code",
     "kept_code",
+    "kept_in_storage",
     "mark_finished",
+    "mark_unfinished",
     "new_folder",
     "resumed_cursor",
     "resumed_job",
 ]
 
 JOB_FILE, CHOICE_FILE, FINISHED, CODE = "job.yaml", "choice.csv", "finished", "code"
+CHECKPOINTS = ".checkpoints"  # of all runs, in DYNST_STORAGE
 SQLITE = "sqlite:///"
 WHERE_IT_RUNS = {
     "num_workers",
@@ -44,16 +50,30 @@ WHERE_IT_RUNS = {
 }  # of the job's cluster
 
 
+def kept_in_storage(job: JobSpec) -> JobSpec:
+    """The job with its checkpoints in ``DYNST_STORAGE``, unless it says where they go."""
+    root = storage()
+    if root is None or job.cluster.checkpoints is not None:
+        return job
+    cluster = job.cluster.model_copy(update={"checkpoints": f"{root}/{CHECKPOINTS}"})
+    return job.model_copy(update={"cluster": cluster})
+
+
 def new_folder(job: JobSpec, job_id: str) -> tuple[Path, JobSpec]:
     """A folder for a run that begins, and the job as it is run: a user's own choice of sensors is
     kept in the folder.
 
     The job file in it names its store wherever it is read from.
+
+    Raises:
+        StorageError: its copy cannot be written.
     """
     folder = home() / job.name / job_id
     folder.mkdir(parents=True)
+    shared = begin_shared(folder)
     if job.references.given is not None:
         kept = Path(shutil.copy(job.references.given, folder / CHOICE_FILE))
+        shared.put(kept)
         job = job.model_copy(
             update={"references": job.references.model_copy(update={"given": str(kept)})}
         )
@@ -61,6 +81,7 @@ def new_folder(job: JobSpec, job_id: str) -> tuple[Path, JobSpec]:
     (folder / JOB_FILE).write_text(
         dump_spec(job.model_copy(update={"data": data})), encoding="utf-8"
     )
+    shared.put(folder / JOB_FILE)
     return folder, job
 
 
@@ -75,6 +96,7 @@ def keep_code(folder: Path, job: JobSpec) -> None:
         shutil.rmtree(folder / CODE, ignore_errors=True)  # of the process that this one resumes
         (folder / CODE).mkdir()
         code.write(folder / CODE)
+        shared_folder(folder).put(folder / CODE)
 
 
 def kept_code(folder: Path) -> OwnModules:
@@ -84,25 +106,42 @@ def kept_code(folder: Path) -> OwnModules:
 
 def mark_finished(folder: Path) -> None:
     (folder / FINISHED).touch()
+    shared_folder(folder).put(folder / FINISHED)
+
+
+def mark_unfinished(folder: Path) -> None:
+    """Of a sweep that is extended."""
+    (folder / FINISHED).unlink(missing_ok=True)
+    shared_folder(folder).remove(folder / FINISHED)
 
 
 def find_run(name: str) -> Path:
-    """The folder of a training, from its path or from the MLflow run of any of its arms.
+    """The folder of a training, from its path, from its place in the home folder (as
+    ``EXPERIMENT/FOLDER``), or from the MLflow run of any of its arms.
+
+    One that is not here is fetched from ``DYNST_STORAGE``.
 
     Raises:
         ConfigError: there is no such run, it is of no training, its folder is not here, or it is
             finished.
         UnreachableError: MLflow, which would know, does not answer.
+        StorageError: the copy of its folder cannot be read.
     """
     folder = Path(name).expanduser().resolve()
     if not (folder / JOB_FILE).is_file():
+        folder = fetched_run(name) or folder
+    if not (folder / JOB_FILE).is_file():
         folder = _folder_of_run(name)
+    _refuse_finished(folder)
+    return folder
+
+
+def _refuse_finished(folder: Path) -> None:
     if (folder / FINISHED).exists():
         raise ConfigError(
             f"--resume must name a run that was interrupted, but the one in {folder} is finished; "
             f"see dynst ui"
         )
-    return folder
 
 
 def resumed_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
@@ -140,10 +179,16 @@ def _kept(job: JobSpec) -> dict[str, Any]:
 def resumed_cursor(folder: Path, store: SensorStore) -> Cursor:
     """How much of the run MLflow has, which goes on.
 
+    Where the folder has a copy in ``DYNST_STORAGE``, another machine may have gone on with it, and
+    the copy is what holds.
+
     Raises:
         ConfigError: the store holds other readings, costs, groups or marks than when the run was
-            started.
+            started; or the run was finished elsewhere.
+        StorageError: the copy cannot be read.
     """
+    shared_folder(folder).fetch_all()
+    _refuse_finished(folder)
     cursor = Cursor.open(folder)
     digest = cursor.state.digest
     if not store.has_content(digest):
@@ -159,7 +204,7 @@ def resumed_cursor(folder: Path, store: SensorStore) -> Cursor:
             f"with, but those of {store.path} were replaced since; put the old ones back with "
             f"dynst data sensors, or start the job anew"
         )
-    cursor.move(ending=None)
+    cursor.move(ending=None, store=str(store.path.resolve()))
     return cursor
 
 
@@ -184,7 +229,7 @@ def _folder_of_run(run_id: str) -> Path:
     except TrackingError as error:
         raise unknown from error
     kind, job_id = run.data.tags.get("dynst.kind"), str(run.data.tags.get("dynst.job"))
-    folder = home() / experiment / job_id
+    folder = fetched_run(f"{experiment}/{job_id}") or home() / experiment / job_id
     if (folder / JOB_FILE).is_file():
         return folder
     if kind in ("dense", "learned", "random", "baseline"):

@@ -29,7 +29,7 @@ from dynst_platform.config.locations import (
 from dynst_platform.config.stores import first_unit, open_questions, target_units
 from dynst_platform.errors import UnreachableError
 from dynst_platform.execution.launch import launch
-from dynst_platform.execution.nodes import check_cluster
+from dynst_platform.execution.nodes import check_for_job
 from dynst_platform.execution.worker import checkpoints_of
 from dynst_platform.log import log_of_run, quiet_libraries
 from dynst_platform.plots.figures import drawn
@@ -42,6 +42,7 @@ from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.run_folder import (
     JOB_FILE,
     keep_code,
+    kept_in_storage,
     mark_finished,
     new_folder,
     resumed_cursor,
@@ -150,8 +151,8 @@ def train(
         CheckpointError: ``cluster.checkpoints`` cannot be written.
     """
     quiet_libraries()
-    if job.cluster.address is not None and job.cluster.num_workers:
-        check_cluster(job.cluster.address, home(), [store.path])
+    if job.cluster.num_workers:
+        check_for_job(job, store)
     if resume is not None:
         with folder_lock(resume):
             cursor = resumed_cursor(resume, store)
@@ -161,7 +162,7 @@ def train(
                 else _opened(job, store, resume.name, cursor.state.origin, cursor.state.runs)
             )
             return _run(job, store, listener, cursor, tracker)
-    job_id, origin = new_job_id(), origin_tags()
+    job, job_id, origin = kept_in_storage(job), new_job_id(), origin_tags()
     if job.cluster.checkpoints is not None:
         checkpoints_of(job, store, home() / job.name / job_id).check_writable()
     tracker = None if offline else _opened(job, store, job_id, origin, None)

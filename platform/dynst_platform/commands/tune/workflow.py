@@ -29,7 +29,8 @@ from dynst_platform.config.sweep import SweepSpec
 from dynst_platform.config.values import Overrides
 from dynst_platform.csv_files import write_csv
 from dynst_platform.errors import RunError
-from dynst_platform.execution.nodes import check_cluster
+from dynst_platform.execution.job_package import network_codes
+from dynst_platform.execution.nodes import check_for_job
 from dynst_platform.execution.worker_group import GroupShape
 from dynst_platform.log import quiet_libraries
 from dynst_platform.plots.figures import drawn
@@ -37,6 +38,13 @@ from dynst_platform.studies.references import dense_task
 from dynst_platform.studies.study import closed_on_failure, logged
 from dynst_platform.studies.tasks import OnDone, Row, Task, TaskResult, run_tasks
 from dynst_platform.tracking.mlflow_runs import Tracker, sweep_of_run
+from dynst_platform.tracking.run_folder import CODE, mark_finished, mark_unfinished
+from dynst_platform.tracking.shared_folder import (
+    SharedFolder,
+    begin_shared,
+    fetched_run,
+    shared_folder,
+)
 
 __all__ = ["SweepOutcome", "TrialLine", "find_sweep", "tune"]
 
@@ -87,11 +95,15 @@ def sweep_folder(name: str, job_id: str) -> Path:
 def find_sweep(run_id: str) -> tuple[Path, str]:
     """The sweep file and the job id of a sweep's MLflow run.
 
+    A folder that is not here is fetched from ``DYNST_STORAGE``.
+
     Raises:
         ConfigError: there is no such run, it is of no sweep, or its folder is not here.
+        StorageError: the copy of its folder cannot be read.
     """
     job_id, experiment = sweep_of_run(tracking_uri(), run_id)
     path = sweep_folder(experiment, job_id) / SWEEP_FILE
+    fetched_run(f"{experiment}/{path.parent.name}")
     if not path.is_file():
         raise ConfigError(
             f"the sweep of run {run_id} has no folder at {path.parent}; set DYNST_HOME to where "
@@ -119,9 +131,7 @@ def tune(
     """
     quiet_libraries()
     base = jobs_of(sweep, {})[0]
-    address = base.cluster.address
-    if address is not None:
-        check_cluster(address, home(), [store.path])
+    check_for_job(base, store)
     tracker = Tracker(
         tracking_uri(), artifact_root(), base, store, job_id=resume[1] if resume else None
     )
@@ -132,21 +142,37 @@ def tune(
         tracker.go_on(PARENT, resume[0])
     folder = sweep_folder(sweep.name, tracker.job_id)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SWEEP_FILE).write_text(dump_spec(sweep), encoding="utf-8")
-    records = Records(folder / "trials")
+    shared = _shared(folder, sweep, resume is not None)
+    records = Records(folder / "trials", shared)
     with logged(tracker, folder), closed_on_failure(tracker, "go on with --resume"):
         dense = _shared_work(sweep, store, on_task)
         driver = SweepDriver(sweep, records, tracker, tracker.runs[PARENT], listener, dense["test"])
         if driver.left:
             run_trials(
                 sweep,
-                _setting(sweep, store, records),
+                _setting(sweep, store, records, shared),
                 driver.left,
                 folder / "ray",
                 driver,
-                address,
+                base.cluster.address,
             )
-        return _outcome(sweep, store, tracker, folder, records.all(), dense)
+        outcome = _outcome(sweep, store, tracker, shared, records.all(), dense)
+        mark_finished(folder)
+    return outcome
+
+
+def _shared(folder: Path, sweep: SweepSpec, goes_on: bool) -> SharedFolder:
+    """The sweep's folder as its copy has it, which another machine may have gone on with."""
+    shared = shared_folder(folder) if goes_on else begin_shared(folder)
+    if goes_on:
+        shared.fetch_all()
+        mark_unfinished(folder)
+    for code in network_codes(sweep) if shared.address is not None else ():
+        code.write(folder / CODE)
+        shared.put(folder / CODE)
+    (folder / SWEEP_FILE).write_text(dump_spec(sweep), encoding="utf-8")
+    shared.put(folder / SWEEP_FILE)
+    return shared
 
 
 def _shared_work(sweep: SweepSpec, store: SensorStore, on_task: OnDone) -> dict[str, float]:
@@ -180,7 +206,9 @@ def _base_warms_up(sweep: SweepSpec) -> bool:
     return job.sparsity.dropout and int(job.sparsity.start * job.training.epochs) >= 1
 
 
-def _setting(sweep: SweepSpec, store: SensorStore, records: Records) -> Setting:
+def _setting(
+    sweep: SweepSpec, store: SensorStore, records: Records, shared: SharedFolder
+) -> Setting:
     return Setting(
         store=str(store.path),
         warm_ups=str(_task_folder(sweep)),
@@ -190,6 +218,8 @@ def _setting(sweep: SweepSpec, store: SensorStore, records: Records) -> Setting:
             sweep.resources.workers, sweep.resources.cpu, sweep.resources.gpu, START_FAILURES
         ),
         state_every=sweep.perturb_every if sweep.scheduler == "pbt" else None,
+        shared=shared,
+        shared_warm_ups=shared_folder(_task_folder(sweep)),
     )
 
 
@@ -201,7 +231,7 @@ def _outcome(
     sweep: SweepSpec,
     store: SensorStore,
     tracker: Tracker,
-    folder: Path,
+    shared: SharedFolder,
     records: Sequence[Record],
     dense: dict[str, float],
 ) -> SweepOutcome:
@@ -214,7 +244,7 @@ def _outcome(
             f"none of {len(records)} trials finished ({reasons or 'none started in time'}); mend "
             f"the sweep and go on with --resume"
         )
-    base = JobSpec.model_validate(sweep.job)
+    base, folder = JobSpec.model_validate(sweep.job), shared.folder
     chosen, unit = chosen_of(front, dense["val"], sweep.within), first_unit(base, store)
     title = f"{store.manifest.name}: {len(store.sensors)} sensors, {len(records)} trials"
     result = folder / "result"
@@ -225,6 +255,7 @@ def _outcome(
     lines = [_line(record, record in front, record is chosen) for record in records]
     write_csv(result / "trials.csv", pd.json_normalize([dict(line) for line in lines]))
     for record in front:
+        shared.refresh(trial_path(folder / "trials", record.number))
         tracker.log_model(
             record.run_id,
             trial_path(folder / "trials", record.number),

@@ -1,5 +1,5 @@
-"""Who works on a run that several machines reach: an object in its copy that the owner renews, since
-a lock of files ends at the machine.
+"""Who works on a run that several machines reach: an object in its copy that the owner renews,
+since a lock of files ends at the machine.
 """
 
 import json

@@ -27,6 +27,8 @@ __all__ = [
     "CODE",
     "FINISHED",
     "JOB_FILE",
+    "SWEEP_FILE",
+    "SWEEP_PREFIX",
     "find_run",
     "keep_code",
     "kept_code",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 JOB_FILE, CHOICE_FILE, FINISHED, CODE = "job.yaml", "choice.csv", "finished", "code"
+SWEEP_FILE, SWEEP_PREFIX = "sweep.yaml", "sweep-"  # of a sweep, beside the runs
 CHECKPOINTS = ".checkpoints"  # of all runs, in DYNST_STORAGE
 SQLITE = "sqlite:///"
 WHERE_IT_RUNS = {

@@ -7,8 +7,8 @@ from dynst.data.store import SensorStore
 from dynst.errors import ConfigError, DynstError, in_one_line
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.files import load_job
-from dynst_platform.config.locations import artifact_root, home, shown, storage, tracking_uri
 from dynst_platform.config.job import JobSpec
+from dynst_platform.config.locations import artifact_root, home, shown, storage, tracking_uri
 from dynst_platform.config.opening import open_here
 from dynst_platform.config.stores import find_store, is_fetched
 from dynst_platform.errors import TrackingError, UnreachableError

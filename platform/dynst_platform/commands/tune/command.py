@@ -96,8 +96,9 @@ def _new(path: Path, assignments: tuple[str, ...]) -> "SweepSpec":
 
 def _started(run_id: str, extend: int) -> "tuple[SweepSpec, tuple[str, str]]":
     from dynst_platform.commands.tune.proposals import with_trials
-    from dynst_platform.commands.tune.workflow import find_sweep
+    from dynst_platform.commands.tune.workflow import find_sweep, named_sweep
     from dynst_platform.config.files import load_sweep
 
+    run_id = named_sweep(run_id)
     path, job_id = find_sweep(run_id)
     return with_trials(load_sweep(path), extend), (run_id, job_id)

@@ -38,7 +38,14 @@ from dynst_platform.studies.references import dense_task
 from dynst_platform.studies.study import closed_on_failure, logged
 from dynst_platform.studies.tasks import OnDone, Row, Task, TaskResult, run_tasks
 from dynst_platform.tracking.mlflow_runs import Tracker, sweep_of_run
-from dynst_platform.tracking.run_folder import CODE, mark_finished, mark_unfinished
+from dynst_platform.tracking.run_address import run_of_job
+from dynst_platform.tracking.run_folder import (
+    CODE,
+    SWEEP_FILE,
+    SWEEP_PREFIX,
+    mark_finished,
+    mark_unfinished,
+)
 from dynst_platform.tracking.shared_folder import (
     SharedFolder,
     begin_shared,
@@ -46,9 +53,8 @@ from dynst_platform.tracking.shared_folder import (
     shared_folder,
 )
 
-__all__ = ["SweepOutcome", "TrialLine", "find_sweep", "tune"]
+__all__ = ["SweepOutcome", "TrialLine", "find_sweep", "named_sweep", "tune"]
 
-SWEEP_FILE = "sweep.yaml"
 PARENT = "sweep"
 START_FAILURES = 20  # of a trial's workers, while those of a stopped trial make room
 
@@ -89,7 +95,20 @@ class SweepOutcome:
 
 
 def sweep_folder(name: str, job_id: str) -> Path:
-    return home() / name / f"sweep-{job_id}"
+    return home() / name / f"{SWEEP_PREFIX}{job_id}"
+
+
+def named_sweep(name: str) -> str:
+    """The MLflow run of a sweep whose folder is named as ``EXPERIMENT/FOLDER``; else the name.
+
+    Raises:
+        TrackingError: the tracking store cannot be asked.
+    """
+    experiment, slash, folder = name.partition("/")
+    if not slash:
+        return name
+    run = run_of_job(tracking_uri(), experiment, folder.removeprefix(SWEEP_PREFIX))
+    return name if run is None else str(run.info.run_id)
 
 
 def find_sweep(run_id: str) -> tuple[Path, str]:
@@ -167,8 +186,11 @@ def _shared(folder: Path, sweep: SweepSpec, goes_on: bool) -> SharedFolder:
     if goes_on:
         shared.fetch_all()
         mark_unfinished(folder)
-    for code in network_codes(sweep) if shared.address is not None else ():
-        code.write(folder / CODE)
+    codes = network_codes(sweep) if shared.address is not None else []
+    if codes:
+        (folder / CODE).mkdir(exist_ok=True)
+        for code in codes:
+            code.write(folder / CODE)
         shared.put(folder / CODE)
     (folder / SWEEP_FILE).write_text(dump_spec(sweep), encoding="utf-8")
     shared.put(folder / SWEEP_FILE)

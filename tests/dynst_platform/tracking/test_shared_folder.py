@@ -49,8 +49,8 @@ def test_a_growing_file_is_copied_before_it_is_written(
         there = elsewhere(here, f"there-{number}")
         there.fetch_all()
         assert (there.folder / REPORTS).read_bytes() == path.read_bytes()
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(SharedFolder, "append", die_after(SharedFolder.append))
+    monkeypatch.setattr(SharedFolder, "append", die_after(SharedFolder.append))
+    with pytest.raises(Killed):
         append_line(path, {"last": True}, here)
     last = elsewhere(here, "last")
     last.fetch_all()
@@ -76,9 +76,10 @@ def test_a_torn_object_of_a_growing_file_is_mended(
     monkeypatch.setattr(shared_folder, "PART", 8)
     append_line(here.folder / REPORTS, {"a": 1}, here)
     write = SharedFolder._write
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(SharedFolder, "_write", die_after(write))
+    monkeypatch.setattr(SharedFolder, "_write", die_after(write))
+    with pytest.raises(Killed):
         append_line(here.folder / REPORTS, {"long": "x" * 30}, here)
+    monkeypatch.setattr(SharedFolder, "_write", write)
     there = elsewhere(here)
     there.fetch_all()
     append_line(there.folder / REPORTS, {"b": 2}, there)
@@ -129,9 +130,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_one_process_at_a_time_on_all_machines(here: SharedFolder) -> None:
-    with leased(here), pytest.raises(BusyError, match=r"belongs to process \d+ on .*wait for its"):
-        with leased(elsewhere(here)):
-            pass
+    with (
+        leased(here),
+        pytest.raises(BusyError, match=r"belongs to process \d+ on .*wait for its"),
+        leased(elsewhere(here)),
+    ):
+        pass
     with leased(elsewhere(here)):
         assert here.names() == []
     assert not list(Path(str(here.address)).rglob(".lease"))

@@ -1,4 +1,4 @@
-"""``dynst submit --resume`` from a machine that has nothing of the run, with fakes for a cluster."""
+"""``dynst submit --resume`` from a machine that has nothing of the run; clusters are fakes."""
 
 from pathlib import Path
 from typing import Any
@@ -137,17 +137,17 @@ def test_what_cannot_go_on_is_one_sentence_each(storage: Path, tracking: MlflowC
         find_stored(ENDED.id, [ENDED], Profile())
     with pytest.raises(ConfigError, match="must name a job or an MLflow run, but 'nothing' is nei"):
         found("nothing", storage)
-    with pytest.raises(ConfigError, match="has no copy of other-.*begun without that storage"):
+    with pytest.raises(ConfigError, match=r"has no copy of other-.*begun without that storage"):
         found(f"other-{JOB_ID}", storage)
     with pytest.raises(ConfigError, match="no MLflow is known here; set MLFLOW_TRACKING_URI"):
         found("0" * 32, storage)
     uri = tracking.tracking_uri
-    with pytest.raises(ConfigError, match="must have a run 0000.*, but has none"):
+    with pytest.raises(ConfigError, match=r"must have a run 0000.*, but has none"):
         found("0" * 32, storage, tracking_uri=uri)
     with pytest.raises(ConfigError, match="is of kind 'curve'; start its command again"):
         found(run_of(tracking, "curve"), storage, tracking_uri=uri)
     (storage / "small" / JOB_ID / "finished").touch()
-    with pytest.raises(ConfigError, match=f"but small/{JOB_ID} is finished; see dynst ui"):
+    with pytest.raises(ConfigError, match=rf"but small/{JOB_ID} is finished; see dynst ui"):
         found(ENDED.id, storage, ENDED)
 
 

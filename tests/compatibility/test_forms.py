@@ -182,15 +182,15 @@ def test_what_a_later_dynst_left_is_refused_with_one_sentence(
     with pytest.raises(DataError, match=r"delivered\.json must be of version 1 to 1, but is of"):
         Cursor.open(folder)
     record = json.loads((forms / "sweep" / "trials" / "00000.json").read_bytes())
-    (tmp_path / "00000.json").write_text(json.dumps({"version": 3, **record}))
-    with pytest.raises(DataError, match=r"00000\.json must be of version 1 to 2, but is of"):
+    (tmp_path / "00000.json").write_text(json.dumps({"version": 4, **record}))
+    with pytest.raises(DataError, match=r"00000\.json must be of version 1 to 3, but is of"):
         Records(tmp_path).all()
 
 
 def test_what_is_written_today_names_its_version(tmp_path: Path, forms: Path) -> None:
     (record, *_) = Records(forms / "sweep" / "trials").all()
     Records(tmp_path).save(record)
-    assert json.loads((tmp_path / "00000.json").read_bytes())["version"] == 2
+    assert json.loads((tmp_path / "00000.json").read_bytes())["version"] == 3
     assert Records(tmp_path).all() == [record]
 
 

@@ -129,9 +129,29 @@ class Tracker:
                 f"started with, but {self._store.path} has others now; put them back, or start anew"
             )
 
-    def log(self, run_id: str, figures: dict[str, float], step: int) -> None:
+    def doubt(self) -> None:
+        """From now on what is begun may be there already, since a reply was lost."""
+        self._maybe_duplicate = True
+
+    def send(self, run_id: str, metrics: list[Metric], maybe_there: bool | None = None) -> None:
+        """Add figures to a run; only what it lacks, where some of them may be there.
+
+        They may be wherever a reply was lost, unless ``maybe_there`` says otherwise.
+        """
         with as_tracking_error(self.uri):
-            self._client.log_batch(run_id, metrics=metrics_at(step, figures))
+            doubted = self._maybe_duplicate if maybe_there is None else maybe_there
+            lacking = self._lacking(run_id, metrics) if doubted else metrics
+            for first in range(0, len(lacking), MAX_METRICS):
+                self._client.log_batch(run_id, metrics=lacking[first : first + MAX_METRICS])
+
+    def _lacking(self, run_id: str, metrics: list[Metric]) -> list[Metric]:
+        known = self._client.get_run(run_id).data.metrics
+        there = {
+            (key, metric.step)
+            for key in {metric.key for metric in metrics} & set(known)
+            for metric in self._client.get_metric_history(run_id, key)
+        }
+        return [metric for metric in metrics if (metric.key, metric.step) not in there]
 
     def log_active(
         self, run_id: str, name: str, active: Sequence[bool], importance: Sequence[float]
@@ -167,8 +187,7 @@ class Tracker:
         run_id = self.runs[name]
         with as_tracking_error(self.uri):
             metrics = [metric for step, figures in series for metric in metrics_at(step, figures)]
-            for first in range(0, len(metrics), MAX_METRICS):
-                self._client.log_batch(run_id, metrics=metrics[first : first + MAX_METRICS])
+            self.send(run_id, metrics)
             self._client.log_artifacts(run_id, str(folder))
             self._client.set_terminated(run_id, "FINISHED")
 

@@ -16,7 +16,7 @@ from dynst_platform.config.stores import target_units
 from dynst_platform.reports import COST, ArmReport, EpochReport, MaskChange, Report
 from dynst_platform.tracking.artifact_files import write_errors, write_sensors
 from dynst_platform.tracking.mask_history import history_of, mask_series, write_history
-from dynst_platform.tracking.mlflow_runs import MAX_METRICS, Tracker, metrics_at
+from dynst_platform.tracking.mlflow_runs import Tracker, metrics_at
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["ReportTracker"]
@@ -111,21 +111,6 @@ class ReportTracker(Tracker):
             raise
         self._totals, self._maybe_duplicate = totals, False
 
-    def _send(self, run_id: str, metrics: list[Metric]) -> None:
-        """Only what the run lacks, where some of it may be there."""
-        lacking = self._lacking(run_id, metrics) if self._maybe_duplicate else metrics
-        for first in range(0, len(lacking), MAX_METRICS):
-            self._client.log_batch(run_id, metrics=lacking[first : first + MAX_METRICS])
-
-    def _lacking(self, run_id: str, metrics: list[Metric]) -> list[Metric]:
-        known = self._client.get_run(run_id).data.metrics
-        there = {
-            (key, metric.step)
-            for key in {metric.key for metric in metrics} & set(known)
-            for metric in self._client.get_metric_history(run_id, key)
-        }
-        return [metric for metric in metrics if (metric.key, metric.step) not in there]
-
     def _log_epoch(self, run_id: str, report: EpochReport, totals: _Totals) -> None:
         known = {name: getattr(report, field) for field, name in SERIES.items()}
         figures = {name: float(value) for name, value in known.items() if value is not None}
@@ -134,7 +119,9 @@ class ReportTracker(Tracker):
             if report.arm_kind == ArmKind.LEARNED and report.updates
             else []
         )
-        self._send(run_id, metrics_at(report.step, figures, report.time) + masks)
+        self.send(
+            run_id, metrics_at(report.step, figures, report.time) + masks, self._maybe_duplicate
+        )
         pruned = _pruned(report.updates)
         for number, update in enumerate(pruned, totals.rounds[report.arm] - len(pruned) + 1):
             self._log_mask(run_id, update, number)
@@ -153,7 +140,11 @@ class ReportTracker(Tracker):
     def _log_end(self, run_id: str, report: ArmReport, totals: _Totals) -> None:
         errors = report.metrics | {"model/mae_all": report.metrics["test/mae_all"]}
         step, time = report.step, report.time
-        self._send(run_id, metrics_at(step, errors | self._facts(report, totals), time))
+        self.send(
+            run_id,
+            metrics_at(step, errors | self._facts(report, totals), time),
+            self._maybe_duplicate,
+        )
         self._log_sensors(run_id, report, totals)
         if (
             report.errors

@@ -223,10 +223,12 @@ class _DriverCallback(tune.Callback):  # type: ignore[misc]
                 self._tell(self._driver.stopped, trial, "time was up")
 
     def _tell(self, what: Callable[..., None], trial: Any, *more: Any) -> None:
+        if self._error is not None:  # the driver has stopped; its records say where it goes on
+            return
         try:
             what(trial.config["number"], *more)
         except Exception as error:
-            self._error = self._error or error
+            self._error = error
 
 
 def _reason(trial: Any) -> str:

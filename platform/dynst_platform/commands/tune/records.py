@@ -16,7 +16,7 @@ from dynst_platform.config.values import Overrides
 from dynst_platform.forms import VERSION, todays
 from dynst_platform.tracking.shared_folder import ALONE, SharedFolder
 
-__all__ = ["Followed", "Record", "Records", "finished_among", "trial_path"]
+__all__ = ["Followed", "Point", "Record", "Records", "State", "finished_among", "trial_path"]
 
 State = Literal["running", "finished", "stopped", "failed"]
 
@@ -27,6 +27,14 @@ class Followed(TypedDict):
     until: int
     overrides: Overrides
     then_from: int
+
+
+class Point(TypedDict):
+    """Figures of a trial at an epoch; ``time`` in ms since 1970."""
+
+    epoch: int
+    time: int
+    figures: dict[str, float]
 
 
 @dataclass
@@ -47,6 +55,10 @@ class Record:
     active: list[bool] = field(default_factory=list)  # of the first seed, whose model is kept
     run_id: str = ""  # in MLflow
     history: list[Followed] = field(default_factory=list)  # of a population
+    importance: list[float] = field(default_factory=list)  # beside ``active``
+    points: list[Point] = field(default_factory=list)  # for MLflow, in order
+    sent: int = 0  # of these points, that MLflow has
+    in_mlflow: bool = False  # its end
 
     @property
     def ended(self) -> bool:
@@ -79,8 +91,13 @@ def _renamed(overrides: Overrides) -> Overrides:
     return overrides | ({} if scheme is None else {"sparsity.scheme": known})
 
 
+def _with_what_mlflow_has(record: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 says it; before, MLflow had a trial's end before its record did."""
+    return record | {"in_mlflow": record.get("state", "running") != "running"}
+
+
 MOST_BYTES = 256 * 2**20
-UPGRADES = (_with_todays_schemes,)
+UPGRADES = (_with_todays_schemes, _with_what_mlflow_has)
 
 
 def _read(path: Path) -> Record:

@@ -5,19 +5,21 @@ Both are kept on disk and reported to MLflow and the screen.
 
 import logging
 from collections.abc import Callable
+from math import isfinite
 from random import Random
-from typing import Any
 
 from dynst.errors import ConfigError
 from dynst_platform.commands.tune.population import perturbed
 from dynst_platform.commands.tune.proposals import Proposals
-from dynst_platform.commands.tune.records import Record, Records
+from dynst_platform.commands.tune.records import Record, Records, State
 from dynst_platform.commands.tune.reports import TrialConfig, TrialReport, TrialResult
+from dynst_platform.commands.tune.trial_runs import TrialRuns
 from dynst_platform.config.files import check_job, with_overrides
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sweep import SweepSpec
 from dynst_platform.config.values import Overrides
 from dynst_platform.tracking.mlflow_runs import Tracker
+from dynst_platform.tracking.report_file import now_ms
 
 __all__ = ["Listener", "SweepDriver", "jobs_of"]
 
@@ -58,13 +60,8 @@ class SweepDriver:
         listener: Listener,
         dense: float = float("nan"),
     ) -> None:
-        self.sweep, self._records, self._tracker, self._parent, self._listener = (
-            sweep,
-            records,
-            tracker,
-            parent,
-            listener,
-        )
+        self.sweep, self._records, self._listener = sweep, records, listener
+        self._runs = TrialRuns(sweep, records, tracker, parent)
         self._dense = dense  # the reference's error on the test part
         known = records.all()
         self.trials = {record.number: record for record in known}
@@ -83,7 +80,6 @@ class SweepDriver:
                 jobs = jobs_of(self.sweep, record.overrides)
             except ConfigError as error:  # each value is right alone, but not all together
                 logger.warning("trial %d is skipped: its settings do not fit", record.number)
-                self._start_run(record)
                 self._end(record, "failed", str(error))
                 continue
             return TrialConfig(record.number, tuple(jobs))
@@ -93,8 +89,7 @@ class SweepDriver:
         record = self.trials[number]
         record.attempts += 1
         logger.info("trial %d starts, attempt %d", number, record.attempts)
-        self._start_run(record)
-        self._records.save(record)
+        self._keep(record)
         self._listener(record, None)
 
     def reported(self, number: int, report: TrialReport) -> None:
@@ -107,7 +102,9 @@ class SweepDriver:
         }
         if self.sweep.scheduler == "pbt":
             series |= _rates(record)
-        self._tracker.log(record.run_id, series, report.epoch)
+        if not record.points or record.points[-1]["epoch"] < report.epoch:  # no retry's
+            self._add(record, report.epoch, series)
+        self._keep(record)
         self._listener(record, report)
 
     def finished(self, number: int, report: TrialReport, result: TrialResult) -> None:
@@ -115,6 +112,7 @@ class SweepDriver:
         self._take(record, report)
         record.objectives, record.metrics = dict(result.objectives), dict(result.metrics)
         record.active, record.seconds = list(result.active), result.seconds
+        record.importance = list(result.importance)
         shown = {
             f"objective/{name}": value for name, value in record.objectives.items()
         } | record.metrics
@@ -123,9 +121,16 @@ class SweepDriver:
             "mask/cost": record.objectives["cost"],
         }
         shown |= mask | {"dense/mae_all": self._dense}
-        self._tracker.log(record.run_id, shown, report.epoch)
-        self._tracker.log_active(record.run_id, f"trial {number}", record.active, result.importance)
+        self._add(record, report.epoch, shown)
         self._end(record, "finished", "")
+
+    def all_sent(self) -> None:
+        """Wait until MLflow has every trial.
+
+        Raises:
+            TrackingError: it does not answer, or refuses.
+        """
+        self._runs.finish()
 
     def stopped(self, number: int, reason: str) -> None:
         self._end(self.trials[number], "stopped", reason)
@@ -157,24 +162,22 @@ class SweepDriver:
         record.seconds = record.seconds if report.time_total_s is None else report.time_total_s
         record.objectives = {"mae_all": report.mae_all, "sparsity": report.sparsity}
 
-    def _start_run(self, record: Record) -> None:
-        """A retry goes on in the same run."""
-        if not record.run_id:
-            params = record.overrides | {"trial": record.number, "seeds": len(self.sweep.seeds)}
-            job = with_overrides(self.sweep.job, record.overrides | {"seed": self.sweep.seeds[0]})
-            record.run_id = self._tracker.start_trial(record.number, self._parent, params, job)
-        elif record.run_id not in self._tracker.runs.values():
-            self._tracker.go_on(f"trial-{record.number}", record.run_id)
+    def _add(self, record: Record, epoch: int, figures: dict[str, float]) -> None:
+        known = {name: float(value) for name, value in figures.items() if isfinite(value)}
+        record.points.append({"epoch": epoch, "time": now_ms(), "figures": known})
 
-    def _end(self, record: Record, state: Any, reason: str) -> None:
-        self._start_run(record)
+    def _keep(self, record: Record) -> None:
+        """On disk first: what MLflow lacks of it is sent from there."""
+        self._records.save(record)
+        self._runs.send(record)
+
+    def _end(self, record: Record, state: State, reason: str) -> None:
         record.state, record.reason = state, reason
         level = logging.WARNING if state == "failed" else logging.INFO
         logger.log(level, "trial %d %s%s", record.number, state, f": {reason}" if reason else "")
         self._records.save(record)
         self._proposals.learn(record)
-        status = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}[state]
-        self._tracker.end(record.run_id, status, reason)
+        self._runs.send(record)
         self._listener(record, None)
 
 

@@ -175,6 +175,7 @@ def tune(
                 driver,
                 base.cluster.address,
             )
+        driver.all_sent()
         outcome = _outcome(sweep, store, tracker, shared, records.all(), dense)
         mark_finished(folder)
     return outcome

@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from mlflow.entities import Metric
 
 from dynst_platform.commands.tune.records import Records
 from dynst_platform.commands.tune.reports import TrialConfig, TrialReport, TrialResult
@@ -37,7 +38,9 @@ class NoTracker:
     def end(self, run_id: str, status: str, reason: str = "") -> None:
         self.ended[run_id] = (status, reason)
 
-    def log(self, run_id: str, figures: dict[str, float], step: int) -> None: ...
+    def send(self, run_id: str, metrics: list[Metric], maybe_there: bool) -> None: ...
+
+    def doubt(self) -> None: ...
 
     def log_active(
         self, run_id: str, name: str, active: list[bool], importance: list[float]

@@ -1,0 +1,1 @@
+"""Kills of every process of ours at random moments."""

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from secrets import token_hex
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
@@ -28,6 +29,7 @@ __all__ = [
     "PARTS",
     "SharedFolder",
     "begin_shared",
+    "check_storage",
     "fetched_run",
     "remembered",
     "shared_folder",
@@ -71,6 +73,17 @@ class SharedFolder:
             StorageError: it cannot be written.
         """
         self._write(self._name(path), text.encode())
+
+    def check_writable(self) -> None:
+        """Write a few bytes and remove them.
+
+        Raises:
+            StorageError: it cannot be done.
+        """
+        if self.address is not None:
+            trial = self.folder / f".writable-{token_hex(4)}"
+            self.put_text(trial, "dynst")
+            self.remove(trial)
 
     def append(self, path: Path, line: bytes) -> None:
         """Copy a line that is about to be added to a file, with what belongs to the same object.
@@ -198,6 +211,11 @@ class SharedFolder:
 
 
 ALONE = SharedFolder(Path(), None)
+
+
+def check_storage() -> None:
+    """Raises StorageError where ``DYNST_STORAGE`` is set and cannot be written."""
+    SharedFolder(home(), storage()).check_writable()
 
 
 def shared_home(folder: Path) -> SharedFolder:

@@ -47,6 +47,7 @@ from dynst_platform.tracking.run_folder import (
     new_folder,
     resumed_cursor,
 )
+from dynst_platform.tracking.shared_folder import check_storage
 
 __all__ = ["JOB_FILE", "Listener", "Outcome", "Reference", "Sensors", "StepRow", "train"]
 
@@ -153,6 +154,7 @@ def train(
     quiet_libraries()
     if job.cluster.num_workers:
         check_for_job(job, store)
+    check_storage()
     if resume is not None:
         with folder_lock(resume):
             cursor = resumed_cursor(resume, store)

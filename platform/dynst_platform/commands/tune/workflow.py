@@ -49,6 +49,7 @@ from dynst_platform.tracking.run_folder import (
 from dynst_platform.tracking.shared_folder import (
     SharedFolder,
     begin_shared,
+    check_storage,
     fetched_run,
     shared_folder,
 )
@@ -151,6 +152,7 @@ def tune(
     quiet_libraries()
     base = jobs_of(sweep, {})[0]
     check_for_job(base, store)
+    check_storage()
     tracker = Tracker(
         tracking_uri(), artifact_root(), base, store, job_id=resume[1] if resume else None
     )

@@ -105,7 +105,14 @@ def _upgraded(spec: Mapping[str, Any], store: SensorStore) -> Mapping[str, Any]:
 
 
 def _spec_of(job: JobSpec) -> Document:
-    return job.model_dump(mode="json", exclude={"cluster"})
+    """Of store and choice the names alone: their folders may be moved, and the store is known by
+    its digest.
+    """
+    spec = job.model_dump(mode="json", exclude={"cluster"})
+    given = job.references.given
+    spec["data"]["store"] = Path(job.data.store).name
+    spec["references"]["given"] = None if given is None else Path(given).name
+    return spec
 
 
 def _trained_arms(job: JobSpec, experiment: Experiment, run: ResumableRun) -> Iterator[Arm]:

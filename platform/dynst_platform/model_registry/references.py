@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import mlflow
-from mlflow.entities import LoggedModel
+from mlflow.entities import LoggedModel, ViewType
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
@@ -20,14 +20,25 @@ from dynst.data.store import SensorStore
 from dynst.errors import ArtifactError, ConfigError, in_one_line
 from dynst.models.artifact import Artifact, artifact_digest, backbone_of, load_artifact
 from dynst.models.store_check import check_store
+from dynst.notices import notice
 from dynst.storage.addresses import without_credentials
-from dynst_platform.config.files import check_job, load_job, with_overrides
+from dynst_platform.config.files import check_job, with_overrides
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.stores import find_store
 from dynst_platform.model_registry.logged_code import code_to_run
+from dynst_platform.model_registry.registered import (
+    CHAMPION,
+    MODEL_TAG,
+    recorded_model_id,
+    what_is_left,
+)
+from dynst_platform.model_registry.training_job import training_job
 from dynst_platform.network_code.own_modules import OwnModules
+from dynst_platform.tracking.artifact_places import local_path, present_path
+from dynst_platform.tracking.lacking import way_to_send
 from dynst_platform.tracking.model_files import WEIGHTS_TAG, are_covered, check_files
 from dynst_platform.tracking.reaching import as_tracking_error
+from dynst_platform.tracking.whole_model import logged_models, whole_among
 
 __all__ = [
     "CHAMPION",
@@ -39,7 +50,6 @@ __all__ = [
     "store_that_fits",
 ]
 
-CHAMPION = "champion"
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -88,13 +98,7 @@ def _model_id(client: MlflowClient, reference: str) -> str:
     if reference.startswith("models:/m-"):
         return name
     if RUN_ID.fullmatch(reference):
-        outputs = client.get_run(reference).outputs
-        if not outputs or not outputs.model_outputs:
-            raise ConfigError(
-                f"run {reference} has no model; only finished trainings have one, and in a sweep "
-                f"those of the front"
-            )
-        return str(outputs.model_outputs[-1].model_id)
+        return _model_of_run(client, reference)
     name, _, alias = name.partition("@")
     found = (
         client.get_model_version(name, version)
@@ -104,17 +108,48 @@ def _model_id(client: MlflowClient, reference: str) -> str:
     return model_id_in(found)
 
 
+def _model_of_run(client: MlflowClient, run_id: str) -> str:
+    """Of a run that was deleted or removed too, as long as its model is there."""
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        run = None
+    every = client.search_experiments(ViewType.ALL) if run is None else []
+    among = [run.info.experiment_id] if run else [each.experiment_id for each in every]
+    model = whole_among(logged_models(client, among, run_id))
+    if model is not None:
+        return str(model.model_id)
+    if run is None:
+        raise ConfigError(f"there is neither a run {run_id} nor a model of it; see dynst ui")
+    raise ConfigError(
+        f"run {run_id} has no model; only finished trainings have one, and in a sweep those of "
+        f"the front{way_to_send(str(run.data.tags.get('dynst.job')))}"
+    )
+
+
 def model_id_in(version: ModelVersion) -> str:
-    """Raises ConfigError for a version that another program registered."""
-    if "dynst.model_id" not in version.tags:
+    """Raises ConfigError for a version of which another program's model was registered."""
+    found = recorded_model_id(version)
+    if found is None:
         raise ConfigError(
             f"version {version.version} of model '{version.name}' was not put there by dynst "
-            f"promote; name a model that was"
+            f"promote and holds no model of DynST; name a version that was, or let the champion "
+            f"before it serve again with: dynst promote --rollback --model {version.name}"
         )
-    return str(version.tags["dynst.model_id"])
+    if MODEL_TAG not in version.tags:
+        notice(
+            f"version {version.version} of model '{version.name}' was registered by hand, and not "
+            f"by dynst promote"
+        )
+    return found
 
 
 def _not_there(client: MlflowClient, uri: str, reference: str) -> str:
+    left = what_is_left(client, reference)
+    if left:
+        return left
     known = [model.name for model in client.search_registered_models() if CHAMPION in model.aliases]
     has = (
         f"it has a champion of {', '.join(known)}"
@@ -142,7 +177,7 @@ def fetched(
         RefusedError: it runs code that is not trusted here.
     """
     with as_tracking_error(uri):
-        model = client.get_logged_model(model_id)
+        model = _logged(client, model_id)
         if WEIGHTS_TAG not in model.tags:
             raise ConfigError(
                 f"model {model_id} was not logged by dynst; name a model or run of dynst train or "
@@ -150,21 +185,44 @@ def fetched(
             )
     with TemporaryDirectory() as name:
         folder = Path(name)
-        with as_tracking_error(uri):
-            job = Path(client.download_artifacts(model.source_run_id, "job.yaml", name))
-            root = Path(
-                mlflow.artifacts.download_artifacts(
-                    artifact_uri=f"models:/{model_id}", dst_path=_made(folder / "model")
-                )
-            )
+        root = _copied(uri, model, folder)
         path = _checked(root, model)
         scratch = Path(_made(folder / "own"))
         code = code_to_run(root, backbone_of(path), model, trust_code, scratch)
         with OwnModules(code):
             artifact = load_artifact(path)
-            yield Fetched(
-                artifact, path, model.tags[WEIGHTS_TAG], _job(job, artifact), model, root, code
-            )
+            job = training_job(client, uri, model, root, artifact)
+            yield Fetched(artifact, path, model.tags[WEIGHTS_TAG], job, model, root, code)
+
+
+def _copied(uri: str, model: LoggedModel, folder: Path) -> Path:
+    """The logged files, from where MLflow has recorded them or, in a home that was moved, from
+    their place there; whether they are the same is checked afterwards either way.
+    """
+    recorded, place = local_path(model.artifact_location), present_path(model.artifact_location)
+    if recorded is not None and place is None:
+        raise ArtifactError(
+            f"the files of model {model.model_id} must be in {recorded}, but that folder is not "
+            f"there; where they were moved with their home, set DYNST_HOME to where it is now"
+        )
+    source = f"models:/{model.model_id}" if place == recorded else str(place)
+    with as_tracking_error(uri):
+        copy = mlflow.artifacts.download_artifacts(
+            artifact_uri=source, dst_path=_made(folder / "model")
+        )
+    return Path(copy)
+
+
+def _logged(client: MlflowClient, model_id: str) -> LoggedModel:
+    try:
+        return client.get_logged_model(model_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise ConfigError(
+            f"model {model_id} was deleted in MLflow; name another one, or, where the folder of "
+            f"its run is left, send it again with: dynst sync FOLDER"
+        ) from error
 
 
 def _made(folder: Path) -> str:
@@ -191,12 +249,6 @@ def _checked(root: Path, model: LoggedModel) -> Path:
             f"or restore them"
         )
     return path
-
-
-def _job(file: Path, artifact: Artifact) -> JobSpec:
-    """The job of its training, with the model's own description: what a job names is imported."""
-    model = artifact.description.model.model_dump(mode="json")
-    return load_job(file, model=model, recorded=True)
 
 
 def store_that_fits(fetched: Fetched, name: str | None) -> SensorStore:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mlflow.entities import Run
+from mlflow.entities import LoggedModel, Run
 from mlflow.tracking import MlflowClient
 
 from dynst.errors import ConfigError, in_one_line
@@ -17,6 +17,7 @@ from dynst_platform.config.job import PromotionSpec
 from dynst_platform.model_registry.identity import training_settings
 from dynst_platform.tracking.cursor import DECISIONS_TAG
 from dynst_platform.tracking.reaching import as_tracking_error
+from dynst_platform.tracking.whole_model import whole_by_run
 
 __all__ = ["Training", "experiment_id_of", "trainings_of"]
 
@@ -104,21 +105,24 @@ def trainings_of(client: MlflowClient, uri: str, name: str) -> list[Training]:
             for run in _pages(client, experiment)
             if run.data.tags.get("dynst.kind") in (*SPARSE, *OTHERS)
         ]
+        models = whole_by_run(client, [experiment])
     dense = {
         str(run.data.tags.get("dynst.job")): run.data.metrics["dense/mae_all"]
         for run in runs
         if "dense/mae_all" in run.data.metrics
     }
-    found = (_training_or_notice(run, dense) for run in runs)
+    found = (_training_or_notice(run, dense, models.get(run.info.run_id)) for run in runs)
     return [training for training in found if training is not None]
 
 
-def _training_or_notice(run: Run, dense: dict[str, float]) -> Training | None:
+def _training_or_notice(
+    run: Run, dense: dict[str, float], model: LoggedModel | None
+) -> Training | None:
     """None for a run whose tags or parameters were changed so that they cannot be read: anybody
     may edit them in MLflow, and the others are there all the same.
     """
     try:
-        return _training(run, dense)
+        return _training(run, dense, model)
     except (KeyError, ValueError, TypeError) as error:
         reason = f"{type(error).__name__}: {in_one_line(error)}"
         notice(f"run {run.info.run_id} is left out, since its tags cannot be read ({reason})")
@@ -140,9 +144,8 @@ def _pages(client: MlflowClient, experiment: str) -> Iterator[Run]:
             return
 
 
-def _training(run: Run, dense: dict[str, float]) -> Training:
+def _training(run: Run, dense: dict[str, float], model: LoggedModel | None) -> Training:
     tags, params = run.data.tags, run.data.params
-    models = run.outputs.model_outputs if run.outputs else []
     return Training(
         run_id=run.info.run_id,
         name=str(run.info.run_name),
@@ -153,7 +156,7 @@ def _training(run: Run, dense: dict[str, float]) -> Training:
         ),
         job_id=tags["dynst.job"],
         data_digest=tags["dynst.data_digest"],
-        model_id=models[-1].model_id if models else None,
+        model_id=None if model is None else str(model.model_id),
         seeds=(int(params["seed"]),) if "seed" in params else int(params.get("seeds", 1)),
         settings={key: _todays(key, value) for key, value in training_settings(params).items()},
         policy=PromotionSpec.model_validate(json.loads(tags.get("dynst.promotion", "{}"))),

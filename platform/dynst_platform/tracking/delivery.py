@@ -40,6 +40,7 @@ class Destination(Protocol):
     """Where an outbox delivers to: a ``ReportTracker``."""
 
     runs: dict[str, str]
+    again: frozenset[str]  # arms whose reports are all wanted once more
 
     def recall(self, report: Report) -> None: ...
     def on_report(self, report: Report) -> None: ...
@@ -84,18 +85,20 @@ class Outbox:
         self._cursor, self._destination = cursor, destination
         self._reader = ReportReader(cursor.folder / REPORTS)
         self.stuck: Stuck | None = None
+        self.sent = 0  # reports
 
     def hand_over(self, attempt: Attempt, skipped: int | None = None) -> None:
         """All that is there now.
 
-        A report that was taken is never given again, not even by another process.
+        A report that was taken is given again only where the destination has lost it.
 
         Args:
             attempt: calls what it is given, again where that may help.
             skipped: number of a report that is not given.
         """
         for number, report in self._reader.new():
-            if number <= self._cursor.state.lines:
+            lines = self._cursor.state.lines
+            if number <= lines and report.arm not in self._destination.again:
                 self._destination.recall(report)
                 continue
             if number == skipped:
@@ -105,7 +108,8 @@ class Outbox:
                 self.stuck = Stuck(number, _named(report))
                 attempt(partial(self._destination.on_report, report))
                 self.stuck = None
-            self._cursor.move(lines=number, runs=dict(self._destination.runs))
+            self.sent += 1
+            self._cursor.move(lines=max(number, lines), runs=dict(self._destination.runs))
 
     def end(self, attempt: Attempt) -> None:
         """Close what is open, if the run ended before its time."""

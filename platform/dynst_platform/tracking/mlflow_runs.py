@@ -9,7 +9,15 @@ from tempfile import TemporaryDirectory
 
 import mlflow
 import numpy as np
-from mlflow.entities import Dataset, DatasetInput, LoggedModel, LoggedModelStatus, Metric, Param
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    Experiment,
+    LoggedModelOutput,
+    Metric,
+    Param,
+    ViewType,
+)
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -17,6 +25,7 @@ import dynst
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.models.artifact import backbone_of
+from dynst.notices import notice
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.files import dump_document, dump_spec
 from dynst_platform.config.job import JobSpec
@@ -26,12 +35,16 @@ from dynst_platform.errors import TrackingError
 from dynst_platform.network_code.selection import NetworkCode, code_of
 from dynst_platform.text import printable, printable_lines
 from dynst_platform.tracking.artifact_files import write_sensors
+from dynst_platform.tracking.artifact_places import local_path, present_path
 from dynst_platform.tracking.cursor import DECISIONS_TAG
+from dynst_platform.tracking.job_params import flat
+from dynst_platform.tracking.lacking import active_run
 from dynst_platform.tracking.mlflow_texts import dataset_name, keys_for, runs_tagged
-from dynst_platform.tracking.model_files import FILES_TAG
+from dynst_platform.tracking.model_files import JOB
 from dynst_platform.tracking.model_log import log_model
 from dynst_platform.tracking.reaching import as_tracking_error
 from dynst_platform.tracking.report_file import now_ms
+from dynst_platform.tracking.whole_model import is_whole, logged_models, whole_among
 
 __all__ = ["Tracker", "metrics_at", "origin_tags", "sweep_of_run"]
 
@@ -83,9 +96,9 @@ class Tracker:
             return self.runs[arm]
         with as_tracking_error(self.uri):
             run_id = self._create(arm, kind, {}, began)
-            settings = _flatten(self._job.model_dump(mode="json"))
+            settings = flat(self._job.model_dump(mode="json"))
             self._log_params(run_id, {**settings, "arm": arm})
-            self._client.log_text(run_id, dump_spec(self._job), "job.yaml")
+            self._client.log_text(run_id, dump_spec(self._job), JOB)
         self.runs[arm] = run_id
         return run_id
 
@@ -101,32 +114,50 @@ class Tracker:
                 {"mlflow.parentRunId": parent, "dynst.trial": str(number)},
             )
             self._log_params(run_id, params)
-            self._client.log_text(run_id, dump_document(job), "job.yaml")
+            self._client.log_text(run_id, dump_document(job), JOB)
         self.runs[f"trial-{number}"] = run_id
         return run_id
 
-    def go_on(self, name: str, run_id: str) -> None:
+    def take_up(self, name: str, kind: str, run_id: str) -> None:
+        """Go on with the run of a study, or with another one where it was deleted."""
+        if not self.go_on(name, run_id):
+            left = self._left(name)
+            if left is None or not self.go_on(name, left):
+                self.start(name, kind)
+
+    def go_on(self, name: str, run_id: str) -> bool:
         """Take up a run that an earlier process left, whatever state it is in.
 
-        From now on what is begun may be there already.
+        From now on what is begun may be there already. False where the run was deleted.
         """
         self._maybe_duplicate = True
-        self.runs[name] = run_id
         with as_tracking_error(self.uri):
+            run = active_run(self._client, run_id)
+            if run is None:
+                notice(f"run {run_id} of {name} was deleted in MLflow; another run takes its place")
+                return False
             self._client.update_run(run_id, status="RUNNING")
-            if "dynst.reason" in self._client.get_run(run_id).data.tags:
+            if "dynst.reason" in run.data.tags:
                 self._client.delete_tag(run_id, "dynst.reason")
+        self.runs[name] = run_id
+        return True
 
-    def check_store(self, run_id: str) -> None:
-        """Raises ConfigError where a run was started on other data, costs, groups or marks."""
+    def check_store(self) -> None:
+        """Raises ConfigError where the job was started on other data, costs, groups or marks."""
         with as_tracking_error(self.uri):
-            tags = self._client.get_run(run_id).data.tags
-        decisions = tags.get(DECISIONS_TAG, "")
+            known = runs_tagged(
+                self._client, self.experiment_id, {"dynst.job": self.job_id}, ViewType.ALL
+            )
+            run = next(known, None)
+        if run is None:  # of the job nothing is left in MLflow
+            return
+        tags, decisions = run.data.tags, run.data.tags.get(DECISIONS_TAG, "")
         same = decisions in ("", self._store.decisions_digest)
         if not same or not self._store.has_content(tags["dynst.data_digest"]):
             raise ConfigError(
-                f"run {run_id} must go on with the data, costs, groups and marks that it was "
-                f"started with, but {self._store.path} has others now; put them back, or start anew"
+                f"run {run.info.run_id} must go on with the data, costs, groups and marks that it "
+                f"was started with, but {self._store.path} has others now; put them back, or start "
+                f"anew"
             )
 
     def doubt(self) -> None:
@@ -166,9 +197,20 @@ class Tracker:
                 {"active": list(active), "importance": list(importance)},
             )
 
-    def log_model(self, run_id: str, folder: Path, step: int, metrics: dict[str, float]) -> None:
+    def log_model(
+        self, run_id: str, folder: Path, step: int, metrics: dict[str, float], job: Document
+    ) -> None:
+        """Log the model in ``folder`` with the figures and the job of its training, once.
+
+        Where the run was deleted, that is said and nothing is logged.
+        """
         with as_tracking_error(self.uri):
-            self._log_model(run_id, folder, step, metrics_at(step, metrics))
+            if active_run(self._client, run_id) is None:
+                notice(
+                    f"the model in {folder} is not in MLflow: its run {run_id} was deleted there"
+                )
+                return
+            self._log_model(run_id, folder, step, metrics_at(step, metrics), dump_document(job))
 
     def end(self, run_id: str, status: str, reason: str = "", at: int | None = None) -> None:
         """End a run as FINISHED, FAILED or KILLED, with the reason as a tag.
@@ -195,7 +237,8 @@ class Tracker:
         """End every run that is still open as FAILED or KILLED, with the reason as a tag."""
         with as_tracking_error(self.uri):
             for run_id in self.runs.values():
-                if self._client.get_run(run_id).info.status == "RUNNING":
+                run = active_run(self._client, run_id)
+                if run is not None and run.info.status == "RUNNING":
                     self.end(run_id, status, reason, at)
 
     def keep_logs(self, folder: Path) -> None:
@@ -247,10 +290,12 @@ class Tracker:
         found = self._client.get_experiment_by_name(self._job.name)
         if found is not None and found.lifecycle_stage == "deleted":
             raise TrackingError(
-                f"experiment '{self._job.name}' was deleted in MLflow; restore it there, or give "
-                f"the job another name"
+                f"experiment '{self._job.name}' was deleted in MLflow; restore it with: mlflow "
+                f"experiments restore --experiment-id {found.experiment_id}, or give the job "
+                f"another name"
             )
         if found is not None:
+            _notice_move(found)
             return str(found.experiment_id)
         location = None if artifact_root is None else f"{artifact_root}/{self._job.name}"
         tags = {
@@ -267,12 +312,24 @@ class Tracker:
             yield Path(folder)
             self._client.log_artifacts(run_id, folder, artifact_path=path)
 
-    def _log_model(self, run_id: str, folder: Path, step: int, metrics: Sequence[Metric]) -> None:
-        model_id = self._left_model(run_id) if self._maybe_duplicate else None
+    def _log_model(
+        self, run_id: str, folder: Path, step: int, metrics: Sequence[Metric], job: str
+    ) -> None:
+        """Once for each run, whatever became of earlier attempts: those that were not ended are
+        deleted, and the run is linked to its model when that is whole.
+        """
+        if not folder.is_dir():
+            raise ConfigError(
+                f"the model of run {run_id} must be in {folder}, but that folder is not there; "
+                f"put it back"
+            )
+        run = self._client.get_run(run_id)
+        model_id = self._left_model(run_id)
         if model_id is None:
             code = self._network_code(backbone_of(folder))
-            with mlflow.start_run(run_id=run_id, log_system_metrics=False):
-                model_id = log_model(self._store, folder, step, code)
+            model_id = log_model(self._client, run, self._store, folder, code, job)
+        if model_id not in {output.model_id for output in run.outputs.model_outputs}:
+            self._client.log_outputs(run_id, [LoggedModelOutput(model_id, step)])
         of_model = [
             Metric(metric.key, metric.value, metric.timestamp, metric.step, model_id)
             for metric in metrics
@@ -280,22 +337,25 @@ class Tracker:
         self._client.log_batch(run_id, metrics=of_model)
 
     def _left_model(self, run_id: str) -> str | None:
-        """The run's whole model, if it has one; those that were begun and not ended are deleted.
-
-        One without the tag of its files, of an earlier DynST, counts as such.
-        """
-        models = self._client.search_logged_models(
-            [self.experiment_id], f"source_run_id = '{run_id}'"
-        )
-        whole = [model for model in models if _is_whole(model)]
+        """The run's whole model, if it has one; those that were begun and not ended are deleted."""
+        models = list(logged_models(self._client, [self.experiment_id], run_id))
         for model in models:
-            if not _is_whole(model):
+            if not is_whole(model):
                 self._client.delete_logged_model(model.model_id)
-        return str(whole[0].model_id) if whole else None
+        whole = whole_among(models)
+        return None if whole is None else str(whole.model_id)
 
 
-def _is_whole(model: LoggedModel) -> bool:
-    return bool(model.status == LoggedModelStatus.READY) and FILES_TAG in model.tags
+def _notice_move(experiment: Experiment) -> None:
+    """MLflow writes to where the experiment was made, although its home was moved since."""
+    address = experiment.artifact_location
+    recorded, place = local_path(address), present_path(address, least=1)
+    if place != recorded and place is not None:
+        notice(
+            f"MLflow has recorded {recorded} for the files of experiment '{experiment.name}', "
+            f"which were moved to {place}; those are found, and new ones are written to the "
+            f"recorded folder again (to have all in one: ln -s {place} {recorded})"
+        )
 
 
 def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
@@ -311,7 +371,7 @@ def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
     except MlflowException as error:
         raise ConfigError(
             f"--resume must name an MLflow run of a sweep, but {without_credentials(uri)} has no "
-            f"run '{run_id}'; see dynst ui"
+            f"run '{run_id}'; see dynst ui, or name the sweep's folder"
         ) from error
     if run.data.tags.get("dynst.kind") != "sweep":
         raise ConfigError(
@@ -353,18 +413,6 @@ def metrics_at(step: int, figures: dict[str, float], at: int | None = None) -> l
 
 def _as_tag(reason: str) -> str:
     return printable_lines(without_credentials(reason))[:MAX_TAG]
-
-
-def _flatten(document: Document, prefix: str = "") -> Overrides:
-    flat: Overrides = {}
-    for key, value in document.items():
-        name = f"{prefix}{key}"
-        flat |= (
-            _flatten(value, f"{name}.")
-            if isinstance(value, dict)
-            else {name: json.dumps(value) if isinstance(value, list) else value}
-        )
-    return flat
 
 
 def origin_tags() -> dict[str, str]:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from mlflow.entities import Run
+from mlflow.entities import Run, ViewType
 from mlflow.tracking import MlflowClient
 
 from dynst_platform.text import printable
@@ -52,13 +52,18 @@ def quoted(value: str) -> str | None:
     return None if mark is None or not value.isprintable() else f"{mark}{value}{mark}"
 
 
-def runs_tagged(client: MlflowClient, experiment: str, tags: Mapping[str, str]) -> Iterator[Run]:
+def runs_tagged(
+    client: MlflowClient,
+    experiment: str,
+    tags: Mapping[str, str],
+    view: str = ViewType.ACTIVE_ONLY,
+) -> Iterator[Run]:
     """The runs of an experiment that have all these tags."""
     values = {key: quoted(value) for key, value in tags.items()}
     wanted = " and ".join(f"tags.`{key}` = {text}" for key, text in values.items() if text)
     token = None
     while True:
-        page = client.search_runs([experiment], wanted, max_results=PAGE, page_token=token)
+        page = client.search_runs([experiment], wanted, view, max_results=PAGE, page_token=token)
         yield from (run for run in page if tags.items() <= run.data.tags.items())
         token = page.token
         if not token:

@@ -13,10 +13,11 @@ from pathlib import Path
 from dynst.errors import ArtifactError
 from dynst_platform.file_list import FileList, differences, file_list, list_digest
 
-__all__ = ["FILES_TAG", "WEIGHTS_TAG", "are_covered", "check_files", "write_list"]
+__all__ = ["FILES_TAG", "JOB", "WEIGHTS_TAG", "are_covered", "check_files", "write_list"]
 
 FILES_TAG, WEIGHTS_TAG = "dynst.files", "dynst.digest"
 LIST, VERSION = "dynst_files.json", "1"
+JOB = "job.yaml"  # of its training
 OF_MLFLOW = "registered_model_meta"  # written beside MLmodel at a download; nothing reads it
 
 

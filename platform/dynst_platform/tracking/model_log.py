@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.entities import LoggedModel, LoggedModelStatus, Run
 from mlflow.models import Model
+from mlflow.tracking import MlflowClient
 
 import dynst
 from dynst.data.store import SensorStore
@@ -20,12 +21,13 @@ from dynst.models.columns import input_columns, reading_columns
 from dynst_platform.network_code.our_packages import copy_package
 from dynst_platform.network_code.selection import NetworkCode
 from dynst_platform.tracking import serving_model
-from dynst_platform.tracking.model_files import FILES_TAG, WEIGHTS_TAG, write_list
+from dynst_platform.tracking.model_files import FILES_TAG, JOB, WEIGHTS_TAG, write_list
 
 __all__ = ["log_model"]
 
 logger = logging.getLogger(__name__)
 
+OF_SOURCE = ("mlflow.source.", "mlflow.user")  # tags that a model takes from its run
 REQUIREMENTS = (
     "cftime",
     "numpy",
@@ -39,52 +41,65 @@ REQUIREMENTS = (
 )
 
 
-def log_model(store: SensorStore, folder: Path, step: int, code: NetworkCode | None) -> str:
-    """Log the model in ``folder`` to the active run; returns its id.
+def log_model(
+    client: MlflowClient,
+    run: Run,
+    store: SensorStore,
+    folder: Path,
+    code: NetworkCode | None,
+    job: str,
+) -> str:
+    """Log the model in ``folder`` to a run; returns its id.
+
+    It has its tags before any file is uploaded, and is READY after the last one. Cut off at any
+    step, it is no whole model, and the next attempt makes another one.
 
     Args:
+        client: of the tracking store.
+        run: that the model is of; it is not changed.
         store: that it was trained on.
         folder: as ``save_arm`` wrote it.
-        step: of the training.
         code: of a network of the user's own.
+        job: of its training, as YAML; it travels with the model.
     """
+    logged = client.create_logged_model(
+        run.info.experiment_id,
+        "model",
+        run.info.run_id,
+        {key: value for key, value in run.data.tags.items() if key.startswith(OF_SOURCE)},
+        run.data.params,
+    )
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / "model"
+        _save(path, logged, store, folder, code)
+        (path / JOB).write_text(job, encoding="utf-8")
+        tags = {WEIGHTS_TAG: artifact_digest(folder), FILES_TAG: write_list(path)}
+        client.set_logged_model_tags(logged.model_id, tags)
+        client.log_model_artifacts(logged.model_id, str(path))
+    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+    return str(logged.model_id)
+
+
+def _save(
+    path: Path, logged: LoggedModel, store: SensorStore, folder: Path, code: NetworkCode | None
+) -> None:
+    """The files of the model, by MLflow's flavour of Python functions."""
     example = _input_example(store, folder)
     context = type("Context", (), {"artifacts": {"model": str(folder)}})()
     model = serving_model.ServingModel()
     model.load_context(context)
+    identity = {"model_uuid": logged.model_id, "model_id": logged.model_id}
     with _code_paths(code) as paths:
-        info = Model.log(
-            None,
-            _ListedFlavour(folder),
-            name="model",
-            step=step,
-            flavor_name="pyfunc.ModelFromCode",
+        mlflow.pyfunc.save_model(
+            path=str(path),
+            mlflow_model=Model(logged.artifact_location, logged.source_run_id, **identity),
             python_model=serving_model.__file__,
             artifacts={"model": str(folder)},
             code_paths=paths,
             signature=_signature(example, model.predict(context, example)),
             input_example=example,
             pip_requirements=_requirements(code),
-            validate_serving_input=False,  # it would change MLmodel after the list was made
         )
-    return str(info.model_id)
-
-
-class _ListedFlavour:
-    """MLflow's flavour of Python functions, with a list of its files.
-
-    The model has its tags before any file is uploaded, so that none is ready without.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def save_model(
-        self, path: str, mlflow_model: Model, validate_serving_input: bool, **settings: Any
-    ) -> None:
-        mlflow.pyfunc.save_model(path=path, mlflow_model=mlflow_model, **settings)
-        tags = {WEIGHTS_TAG: artifact_digest(self._folder), FILES_TAG: write_list(Path(path))}
-        mlflow.set_logged_model_tags(mlflow_model.model_id, tags)
 
 
 @contextmanager

@@ -9,7 +9,9 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any, BinaryIO, Generic, TypeVar
 
-from dynst_platform.reports import Report, read_report
+from dynst.storage.addresses import is_remote
+from dynst_platform.config.moved import counterpart
+from dynst_platform.reports import ArmReport, Report, read_report
 from dynst_platform.tracking.shared_folder import ALONE, SharedFolder
 
 __all__ = [
@@ -35,11 +37,17 @@ def now_ms() -> int:
 
 def append_report(path: Path, report: Report, shared: SharedFolder = ALONE) -> None:
     """Add one line, first to the copy of the folder."""
-    _append(path, report.model_dump_json().encode(), shared)
+    append_line(path, report.model_dump(mode="json"), shared)
 
 
 def append_line(path: Path, document: dict[str, Any], shared: SharedFolder = ALONE) -> None:
-    """Add a report that has come as plain data, first to the copy of the folder."""
+    """Add a report that has come as plain data, first to the copy of the folder.
+
+    A model inside the file's folder is named from there, so that the folder may be moved.
+    """
+    model = document.get("artifact")
+    if isinstance(model, str) and Path(model).is_relative_to(path.parent):
+        document = document | {"artifact": str(Path(model).relative_to(path.parent))}
     _append(path, json.dumps(document).encode(), shared)
 
 
@@ -95,13 +103,23 @@ class ReportReader(LineReader[Report]):
     def new(self) -> Iterator[tuple[int, Report]]:
         for number, report in super().new():
             if not self._seen_before(report):
-                yield number, report
+                yield number, _in_folder(report, self.path.parent)
 
     def _seen_before(self, report: Report) -> bool:
         identity = (report.arm, report.kind, report.epoch if report.kind == "epoch" else None)
         seen = identity in self._seen
         self._seen.add(identity)
         return seen
+
+
+def _in_folder(report: Report, folder: Path) -> Report:
+    """With the path of its model, wherever the folder lies now."""
+    if not isinstance(report, ArmReport) or is_remote(report.artifact):
+        return report
+    path = folder / report.artifact
+    if not path.exists():  # of an earlier DynST, which wrote whole paths
+        path = counterpart(path, folder, least=2) or path
+    return report.model_copy(update={"artifact": str(path)})
 
 
 class Follower(Thread, Generic[Item]):

@@ -12,12 +12,15 @@ from mlflow.entities import Metric
 
 from dynst.evaluation.summary import StepError
 from dynst.experiment.arms import ArmKind
+from dynst_platform.config.files import dump_spec
 from dynst_platform.config.stores import target_units
 from dynst_platform.reports import COST, ArmReport, EpochReport, MaskChange, Report
 from dynst_platform.tracking.artifact_files import write_errors, write_sensors
+from dynst_platform.tracking.lacking import active_run
 from dynst_platform.tracking.mask_history import history_of, mask_series, write_history
 from dynst_platform.tracking.mlflow_runs import Tracker, metrics_at
 from dynst_platform.tracking.reaching import as_tracking_error
+from dynst_platform.tracking.whole_model import logged_models, whole_among
 
 __all__ = ["ReportTracker"]
 
@@ -60,6 +63,7 @@ class ReportTracker(Tracker):
     A report that failed may be given again: what MLflow has of it is not doubled.
     """
 
+    again: frozenset[str] = frozenset()  # arms whose reports are all wanted once more
     _totals = _Totals()
 
     def resume(self, runs: Mapping[str, str]) -> None:
@@ -68,14 +72,25 @@ class ReportTracker(Tracker):
         self._maybe_duplicate = True
 
     def reopen(self) -> None:
-        """Let the runs that did not finish run again."""
+        """Let the runs that did not finish run again.
+
+        One that was deleted gets a new run, and one that finished without its whole model gets it:
+        their reports are wanted again.
+        """
+        for arm, run_id in list(self.runs.items()):
+            with as_tracking_error(self.uri):
+                run = active_run(self._client, run_id)
+            finished = run is not None and run.info.status == "FINISHED"
+            kept = self._has_model(run_id) if finished else self.go_on(arm, run_id)
+            if not kept:
+                self.again |= {arm}
+            if run is None:
+                del self.runs[arm]
+
+    def _has_model(self, run_id: str) -> bool:
         with as_tracking_error(self.uri):
-            states = {
-                arm: self._client.get_run(run_id).info.status for arm, run_id in self.runs.items()
-            }
-        for arm, status in states.items():
-            if status != "FINISHED":
-                self.go_on(arm, self.runs[arm])
+            models = logged_models(self._client, [self.experiment_id], run_id)
+            return whole_among(models) is not None
 
     def recall(self, report: Report) -> None:
         """Take note of a report that MLflow has already."""
@@ -98,6 +113,7 @@ class ReportTracker(Tracker):
             TrackingError: the store refuses.
         """
         totals = self._totals.and_(report)
+        self._maybe_duplicate |= report.arm in self.again
         try:
             seconds = report.seconds if isinstance(report, EpochReport) else 0.0
             run_id = self.start(report.arm, report.arm_kind, report.time - int(1000 * seconds))
@@ -140,18 +156,15 @@ class ReportTracker(Tracker):
     def _log_end(self, run_id: str, report: ArmReport, totals: _Totals) -> None:
         errors = report.metrics | {"model/mae_all": report.metrics["test/mae_all"]}
         step, time = report.step, report.time
-        self.send(
-            run_id,
-            metrics_at(step, errors | self._facts(report, totals), time),
-            self._maybe_duplicate,
-        )
+        figures = metrics_at(step, errors | self._facts(report, totals), time)
+        self.send(run_id, figures, self._maybe_duplicate)
         self._log_sensors(run_id, report, totals)
         if (
             report.errors
         ):  # the learned run's table of errors, written anew when another arm joins it
             with self._folder(self.runs["dynst"]) as folder:
                 write_errors(folder, totals.errors, target_units(self._job, self._store))
-        self._log_model(run_id, Path(report.artifact), step, metrics_at(step, errors, time))
+        self._log_model(run_id, Path(report.artifact), step, figures, dump_spec(self._job))
         self.end(run_id, "FINISHED", at=time)
 
     def _facts(self, report: ArmReport, totals: _Totals) -> dict[str, float]:

@@ -14,16 +14,19 @@ from dynst.training.checkpoint_format import differences
 from dynst_platform.config.files import dump_spec, load_job
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import home, storage, tracking_uri
+from dynst_platform.config.moved import present_store
 from dynst_platform.config.stores import from_anywhere
 from dynst_platform.errors import TrackingError, UnreachableError
 from dynst_platform.log import quiet_libraries
 from dynst_platform.network_code.own_modules import OwnModules
 from dynst_platform.network_code.selection import code_of
 from dynst_platform.tracking.cursor import DECISIONS_TAG, Cursor
+from dynst_platform.tracking.lacking import store_is_there, way_to_send
 from dynst_platform.tracking.reaching import as_tracking_error
 from dynst_platform.tracking.shared_folder import begin_shared, fetched_run, shared_folder
 
 __all__ = [
+    "CHOICE_FILE",
     "CODE",
     "FINISHED",
     "JOB_FILE",
@@ -36,6 +39,7 @@ __all__ = [
     "mark_finished",
     "mark_unfinished",
     "new_folder",
+    "recorded_job",
     "resumed_cursor",
     "resumed_job",
 ]
@@ -43,7 +47,6 @@ __all__ = [
 JOB_FILE, CHOICE_FILE, FINISHED, CODE = "job.yaml", "choice.csv", "finished", "code"
 SWEEP_FILE, SWEEP_PREFIX = "sweep.yaml", "sweep-"  # of a sweep, beside the runs
 CHECKPOINTS = ".checkpoints"  # of all runs, in DYNST_STORAGE
-SQLITE = "sqlite:///"
 WHERE_IT_RUNS = {
     "num_workers",
     "address",
@@ -66,7 +69,7 @@ def new_folder(job: JobSpec, job_id: str) -> tuple[Path, JobSpec]:
     """A folder for a run that begins, and the job as it is run: a user's own choice of sensors is
     kept in the folder.
 
-    The job file in it names its store wherever it is read from.
+    The job file in it names its store wherever it is read from, and the choice from the folder.
 
     Raises:
         StorageError: its copy cannot be written.
@@ -74,18 +77,34 @@ def new_folder(job: JobSpec, job_id: str) -> tuple[Path, JobSpec]:
     folder = home() / job.name / job_id
     folder.mkdir(parents=True)
     shared = begin_shared(folder)
+    written = _with(job, "data", store=from_anywhere(job.data.store))
     if job.references.given is not None:
         kept = Path(shutil.copy(job.references.given, folder / CHOICE_FILE))
         shared.put(kept)
-        job = job.model_copy(
-            update={"references": job.references.model_copy(update={"given": str(kept)})}
-        )
-    data = job.data.model_copy(update={"store": from_anywhere(job.data.store)})
-    (folder / JOB_FILE).write_text(
-        dump_spec(job.model_copy(update={"data": data})), encoding="utf-8"
-    )
+        job = _with(job, "references", given=str(kept))
+        written = _with(written, "references", given=CHOICE_FILE)
+    (folder / JOB_FILE).write_text(dump_spec(written), encoding="utf-8")
     shared.put(folder / JOB_FILE)
     return folder, job
+
+
+def recorded_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
+    """The job of a run's folder, with its store and choice where they lie now: folder and home may
+    have been moved.
+
+    Raises:
+        ConfigError: the job file cannot be read, or an assignment does not fit it.
+    """
+    job = load_job(folder / JOB_FILE, assignments, recorded=True)
+    job = _with(job, "data", store=present_store(job.data.store))
+    given = job.references.given
+    if given is None or Path(given).name != CHOICE_FILE:
+        return job
+    return _with(job, "references", given=str(folder / CHOICE_FILE))
+
+
+def _with(job: JobSpec, part: str, **settings: str) -> JobSpec:
+    return job.model_copy(update={part: getattr(job, part).model_copy(update=settings)})
 
 
 def keep_code(folder: Path, job: JobSpec) -> None:
@@ -142,8 +161,8 @@ def find_run(name: str) -> Path:
 def _refuse_finished(folder: Path) -> None:
     if (folder / FINISHED).exists():
         raise ConfigError(
-            f"--resume must name a run that was interrupted, but the one in {folder} is finished; "
-            f"see dynst ui"
+            f"--resume must name a run that was interrupted, but the one in {folder} is finished"
+            f"{way_to_send(folder.name) or '; see dynst ui'}"
         )
 
 
@@ -155,8 +174,7 @@ def resumed_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
     Raises:
         ConfigError: ``assignments`` would change anything else; says what.
     """
-    was = load_job(folder / JOB_FILE, recorded=True)
-    job = load_job(folder / JOB_FILE, assignments, recorded=True)
+    was, job = recorded_job(folder), recorded_job(folder, assignments)
     changed = differences(_kept(was), _kept(job))
     if changed:
         said = (
@@ -218,9 +236,7 @@ def _folder_of_run(run_id: str) -> Path:
         f"--resume must name the folder of a run or an MLflow run, but '{run_id}' is neither here "
         f"nor in {without_credentials(uri)}; see dynst ui"
     )
-    if (
-        uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file()
-    ):  # MLflow would make one
+    if not store_is_there(uri):
         raise unknown
     try:
         with as_tracking_error(uri):

@@ -257,11 +257,11 @@ def fetched_run(name: str) -> Path | None:
     if len(parts) != 2 or ".." in parts or name.startswith("/"):
         return None
     folder = home() / name
-    if not (folder / ADDRESS).is_file() and not shared_home(folder).names():
-        return folder if folder.is_dir() else None
-    if not folder.is_dir():  # what is here may be at work, and is replaced under its lock
-        begin_shared(folder).fetch_all()
-    return folder
+    if not (folder / ADDRESS).is_file():  # else it is refreshed under its lock
+        shared = shared_home(folder)
+        if shared.fetch_all():
+            remembered(shared)
+    return folder if folder.is_dir() else None
 
 
 def _from(path: Path, start: int) -> bytes:

@@ -65,7 +65,7 @@ def measured_here(monkeypatch: pytest.MonkeyPatch) -> None:
     follows from the figures.
     """
     monkeypatch.setattr(
-        "dynst_platform.commands.promote.workflow.remeasured_apart",
+        "dynst_platform.commands.promote.measuring.remeasured_apart",
         lambda folder, job, store, code: remeasure(folder, job, store),
     )
 

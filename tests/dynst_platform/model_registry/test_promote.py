@@ -2,6 +2,7 @@
 refusal changes nothing.
 """
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from dynst.errors import ConfigError
 from dynst_platform.commands.promote.workflow import Decision, promote
 from dynst_platform.errors import RunError
-from dynst_platform.model_registry.versions import alone_with, champion_of, history_of, roll_back
+from dynst_platform.model_registry.full_history import full_history_of
+from dynst_platform.model_registry.lock import alone_with
+from dynst_platform.model_registry.references import model_id_of
+from dynst_platform.model_registry.rollback import roll_back
+from dynst_platform.model_registry.versions import champion_of, history_of
 from tests.conftest import write_network
 from tests.dynst_platform.model_registry.conftest import Trained
 
@@ -60,8 +65,8 @@ def test_a_better_one_takes_its_place_and_gives_it_back(trained: Trained) -> Non
     assert decision.promoted
     assert (decision.version, decision.champion_before) == (2, 1)
     assert decision.champion["sparsity"] == 0.5, "measured anew beside it"
-    now, before = roll_back(trained.client, NAME)
-    assert (now.number, before.number) == (1, 2)
+    done = roll_back(trained.client, NAME)
+    assert (done.now.number, done.before, done.passed_over) == (1, 2, ())
     events = history_of(trained.client, NAME)
     assert [(event.what, event.version, event.before) for event in events] == [
         ("promoted", 1, None),
@@ -121,37 +126,110 @@ def weights_of(trained: Trained, name: str) -> Path:
     return path
 
 
-def test_a_file_that_was_changed_is_refused(trained: Trained) -> None:
-    path = weights_of(trained, "half")
+def damage(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(bytes(content))
+
+
+def test_where_every_model_was_changed_each_is_refused(trained: Trained) -> None:
+    damage(weights_of(trained, "half"))
+    damage(weights_of(trained, "quarter"))
     decision = put()
     assert not decision.promoted
-    assert "are not those that were logged" in decision.reasons[0]
+    assert len(decision.reasons) == 2
+    assert all("are not those that were logged" in reason for reason in decision.reasons)
     assert registry(trained) == []
 
 
 @pytest.mark.usefixtures("measured_here")
-def test_a_champion_that_was_changed_is_said(trained: Trained) -> None:
+def test_the_next_is_promoted_where_the_best_was_changed(trained: Trained) -> None:
+    damage(weights_of(trained, "half"))
+    decision = put()
+    assert decision.promoted
+    assert decision.run_id == trained.runs["quarter"]
+    (passed_over,) = decision.passed_over
+    assert "are not those that were logged" in passed_over
+    (event,) = history_of(trained.client, NAME)
+    assert "passed over: run" in event.why
+
+
+@pytest.mark.usefixtures("measured_here")
+def test_a_champion_that_was_changed_is_replaced_only_where_asked_for(trained: Trained) -> None:
     put()
-    weights_of(trained, "half").unlink()
+    damage(weights_of(trained, "half"))
     before = registry(trained)
     decision = put("other")
     assert not decision.promoted
     assert decision.reasons[0].startswith("the champion, version 1, cannot be compared: ")
+    assert "(--replace-unusable)" in decision.reasons[0]
     assert registry(trained) == before
+    decision = promote("other", NAME, {}, None, dry_run=False, replace_unusable=True)
+    assert decision.promoted
+    assert "version 1, cannot be compared" in decision.reasons[-1]
+    assert champion_of(trained.client, NAME).number == 2  # type: ignore[union-attr]
 
 
 @pytest.mark.usefixtures("measured_here")
-def test_figures_that_do_not_come_out_again_are_refused(trained: Trained) -> None:
+def test_figures_that_do_not_come_out_again_pass_a_model_over(trained: Trained) -> None:
     logged = trained.client.get_run(trained.runs["half"]).data.metrics["model/mae_all"]
     trained.client.log_metric(trained.runs["half"], "model/mae_all", 0.123, step=98)
-    decision = put()
+    decision = put(dry_run=True)
     trained.client.log_metric(trained.runs["half"], "model/mae_all", logged, step=99)
-    assert not decision.promoted
-    assert "when measured anew, but 0.123 was logged" in decision.reasons[0]
-    assert registry(trained) == []
+    assert decision.run_id == trained.runs["quarter"]
+    assert "when measured anew, but 0.123 was logged" in decision.passed_over[0]
+
+
+@pytest.mark.usefixtures("measured_here")
+def test_a_version_that_was_registered_by_hand_is_a_champion_too(trained: Trained) -> None:
+    client = trained.client
+    client.create_registered_model(NAME)
+    (model,) = client.get_run(trained.runs["half"]).outputs.model_outputs
+    client.create_model_version(NAME, f"models:/{model.model_id}")
+    client.set_registered_model_alias(NAME, "champion", "1")
+    decision = put("other")
+    assert decision.promoted
+    assert (decision.champion_before, decision.champion["sparsity"]) == (1, 0.5)
+    client.create_model_version(NAME, str(trained.home))
+    client.set_registered_model_alias(NAME, "champion", "3")
+    refused = put("small")
+    assert "another program registered it" in refused.reasons[0]
+    done = roll_back(client, NAME)
+    assert (done.now.number, done.before) == (2, 3)
+    assert [(event.what, event.version, event.before) for event in history_of(client, NAME)] == [
+        ("moved by hand", 1, None),
+        ("promoted", 2, 1),
+        ("moved by hand", 3, 2),
+        ("rolled back", 2, 3),
+    ]
+
+
+@pytest.mark.usefixtures("measured_here")
+def test_a_champion_whose_version_was_deleted_is_gone_back_from(trained: Trained) -> None:
+    client = trained.client
+    put()
+    put("other")
+    client.delete_model_version(NAME, "2")
+    with pytest.raises(ConfigError, match=r"has no champion now; it has versions 1 .*--rollback"):
+        model_id_of(client, "x", NAME)
+    assert "version 2 was removed by hand" in put("other", dry_run=True).reasons[-1]
+    done = roll_back(client, NAME)
+    assert (done.now.number, done.before) == (1, None)
+    assert done.passed_over == ("version 2 is passed over, since it was deleted",)
+    found = full_history_of(client, NAME)
+    assert [event.what for event in found.events][-2:] == ["removed by hand", "rolled back"]
+    assert found.notes == ["version 2 was deleted since"]
+
+
+@pytest.mark.usefixtures("measured_here")
+def test_a_rollback_passes_over_models_that_are_gone(trained: Trained) -> None:
+    client = trained.client
+    put("small", min_sparsity=0.1, max_cost=9)
+    put("other")
+    shutil.rmtree(weights_of(trained, "half").parents[2])
+    with pytest.raises(ConfigError, match=r"left to go back to: version 1 .* files of its model"):
+        roll_back(client, NAME)
+    assert champion_of(client, NAME).number == 2  # type: ignore[union-attr]
 
 
 def test_other_data_are_refused(trained: Trained, tmp_path: Path) -> None:
@@ -200,7 +278,8 @@ def test_a_lock_that_goes_while_we_ask_for_it_is_asked_for_again(
     create = client.create_registered_model
 
     def met_one_that_went(name: str, *rest: Any, **named: Any) -> Any:
-        asked.append(name)
+        if name != NAME:
+            asked.append(name)
         if len(asked) == 1:
             raise MlflowException(
                 f"Registered Model with name={name} not found", error_code=RESOURCE_DOES_NOT_EXIST

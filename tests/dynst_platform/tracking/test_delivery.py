@@ -24,6 +24,8 @@ from tests.dynst_platform.reports import epoch
 class Store:
     """Takes reports as MLflow would; ``before`` is called at each and may raise."""
 
+    again: frozenset[str] = frozenset()
+
     def __init__(self, before: Callable[[], None] = lambda: None) -> None:
         self.runs: dict[str, str] = {}
         self.taken: list[int] = []

@@ -43,11 +43,27 @@ def test_replayed_reports_are_left_out_and_their_lines_counted(tmp_path: Path) -
         append_report(path, report)
     assert read(ReportReader(path)) == [
         (1, epoch(1, "dense")),
-        (2, end),
+        (2, arm_end(artifact=str(tmp_path / "models/dense"))),
         (3, epoch(1)),
         (4, epoch(2)),
         (7, epoch(3)),
     ]
+
+
+def test_a_model_is_found_where_the_folder_lies_now(tmp_path: Path) -> None:
+    """An earlier DynST wrote whole paths, and today's are relative."""
+    made, moved = tmp_path / "made" / "job", tmp_path / "moved" / "job"
+    (made / "models" / "dense").mkdir(parents=True)
+    (made / "models" / "random-0").mkdir()
+    append_report(made / "reports.jsonl", arm_end(artifact=str(made / "models" / "dense")))
+    old = arm_end("random-0", "random", artifact=str(made / "models" / "random-0"))
+    with (made / "reports.jsonl").open("a") as file:
+        file.write(old.model_dump_json() + "\n")
+    lines = (made / "reports.jsonl").read_text().splitlines()
+    assert [json.loads(line)["artifact"] for line in lines] == ["models/dense", old.artifact]
+    made.parent.rename(moved.parent)
+    found = [report.artifact for _, report in read(ReportReader(moved / "reports.jsonl"))]
+    assert found == [str(moved / "models" / name) for name in ("dense", "random-0")]
 
 
 def test_reports_of_trials_are_all_kept(tmp_path: Path) -> None:

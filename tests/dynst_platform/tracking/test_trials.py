@@ -45,9 +45,9 @@ def test_a_trial_whose_run_was_opened_and_not_noted_has_one_run(network: SensorS
 
 def test_a_sweep_goes_on_with_its_own_data_and_costs(network: SensorStore, tmp_path: Path) -> None:
     store = open_store(shutil.copytree(network.path, tmp_path / "store"))
-    run_id = tracker(store).start("sweep", "sweep")
-    tracker(store).check_store(run_id)
+    tracker(store).start("sweep", "sweep")
+    tracker(store).check_store()
     dearer = replace_decisions(store.path, replace(store.sensors, cost=2 * store.sensors.cost))
     for other in (dearer, write_network(tmp_path / "other", seed=3)):
         with pytest.raises(ConfigError, match="must go on with the data, costs, groups and marks"):
-            tracker(other).check_store(run_id)
+            tracker(other).check_store()

@@ -50,6 +50,11 @@ REFUSED = 3
 @click.option("--min-seeds", type=click.IntRange(min=1), help="Trainings of the same settings.")
 @click.option("--store", metavar="STORE", help="Where the data lie now, if not where the job says.")
 @trust_option
+@click.option(
+    "--replace-unusable",
+    is_flag=True,
+    help="Also replace a champion whose model is gone, damaged or another program's, uncompared.",
+)
 @click.option("--dry-run", is_flag=True, help="Decide, and change nothing.")
 @click.option("--rollback", is_flag=True, help="Let the champion before this one serve again.")
 @click.option(
@@ -67,31 +72,45 @@ def promote(
     rollback: bool,
     output: str,
     trust_code: bool,
+    replace_unusable: bool,
     **flags: float | None,
 ) -> None:
     """Choose the best training of EXPERIMENT under a policy, measure it anew, compare it with the
     champion, and decide.
 
     The policy is that of the training's job (promotion: …); flags replace single rules. Exit code 0
-    promoted, 3 refused, also where the code of a model is not trusted.
+    promoted, 3 refused, also where the code of a model is not trusted. A training whose model does
+    not come out again as it was logged is passed over for the next.
     """
+    _check_name(name)
     if rollback:
         _roll_back(name, experiment, dry_run)
         return
     if experiment is None:
         raise click.UsageError("name the experiment to promote from, or ask for --rollback")
+    from dynst_platform.commands.promote import workflow as use_case
+    from dynst_platform.terminal.output import print_json
+
+    decision = use_case.promote(
+        experiment, name, flags, store, dry_run, trust_code, replace_unusable
+    )
+    (print_json if output == "json" else _print)(decision)
+    if not decision.promoted:
+        sys.exit(REFUSED)
+
+
+def _check_name(name: str) -> None:
     if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
         raise click.UsageError(
             f"--model must be letters, digits, '.', '_' and '-', but got '{name}'"
         )
 
-    from dynst_platform.commands.promote import workflow as use_case
-    from dynst_platform.terminal.output import print_json
+    from dynst_platform.model_registry.registered import LOCK, is_lock_name
 
-    decision = use_case.promote(experiment, name, flags, store, dry_run, trust_code)
-    (print_json if output == "json" else _print)(decision)
-    if not decision.promoted:
-        sys.exit(REFUSED)
+    if is_lock_name(name):
+        raise click.UsageError(
+            f"--model must not end like the lock of a promotion, {LOCK}, but got '{name}'"
+        )
 
 
 def _roll_back(name: str, experiment: str | None, dry_run: bool) -> None:
@@ -100,15 +119,15 @@ def _roll_back(name: str, experiment: str | None, dry_run: bool) -> None:
 
     from dynst_platform.config.locations import tracking_uri
     from dynst_platform.model_registry.references import client_of
-    from dynst_platform.model_registry.versions import roll_back
+    from dynst_platform.model_registry.rollback import roll_back
     from dynst_platform.tracking.reaching import as_tracking_error
 
     with as_tracking_error(tracking_uri()):
-        now, before = roll_back(client_of(tracking_uri()), name)
-    say(
-        f"Version {now.number} of '{name}' is the champion again; version {before.number} is not "
-        f"any more."
-    )
+        done = roll_back(client_of(tracking_uri()), name)
+    left = "" if done.before is None else f"; version {done.before} is not any more"
+    say(f"Version {done.now.number} of '{name}' is the champion again{left}.")
+    for reason in done.passed_over:
+        say(f"  - {reason}")
 
 
 def _print(decision: "Decision") -> None:
@@ -120,5 +139,7 @@ def _print(decision: "Decision") -> None:
         say(f"Refused: nothing was changed in '{decision.model}':")
     for reason in decision.reasons:
         say(f"  - {reason}")
+    for reason in decision.passed_over:
+        say(f"  - passed over: {reason}")
     policy = {key: value for key, value in decision.policy.items() if value is not None}
     say(f"Policy: {', '.join(f'{key} {value:g}' for key, value in policy.items())}")

@@ -3,38 +3,26 @@ with reasons, move the alias.
 """
 
 import json
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from mlflow.tracking import MlflowClient
 
-from dynst.errors import ArtifactError, ConfigError, DataError
-from dynst_platform.commands.promote.remeasure import remeasured_apart
-from dynst_platform.config.job import JobSpec
+from dynst.errors import ConfigError
+from dynst_platform.commands.promote.measuring import Measured, Source, measured
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.config.values import Document
 from dynst_platform.log import quiet_libraries
-from dynst_platform.model_registry.policy import (
-    Candidate,
-    Figures,
-    Rules,
-    candidates_of,
-    reasons_to_keep_champion,
-    shortfalls,
-)
-from dynst_platform.model_registry.references import (
-    Fetched,
-    client_of,
-    fetched,
-    store_that_fits,
-)
+from dynst_platform.model_registry.events import history_in
+from dynst_platform.model_registry.lock import Alone, LockLostError, alone_with
+from dynst_platform.model_registry.policy import Candidate, Rules, candidates_of, shortfalls
+from dynst_platform.model_registry.references import client_of
+from dynst_platform.model_registry.registered import registered
 from dynst_platform.model_registry.runs import trainings_of
-from dynst_platform.model_registry.versions import Version, alone_with, champion_of, register
+from dynst_platform.model_registry.versions import Version, champion_of, register
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["Decision", "promote"]
 
-AGAIN = 1e-4  # relative; logged and new figures may differ by the order of sums
 NAMED = 3  # candidates whose shortfalls are reported
 MAX_TAG = 4000
 
@@ -55,27 +43,7 @@ class Decision:
     candidate: Document = field(default_factory=dict)  # figures, measured anew
     champion: Document = field(default_factory=dict)
     dense: float | None = None
-
-
-@dataclass(frozen=True)
-class _Measured:
-    candidate: Figures | None
-    champion: Figures | None
-    refusals: list[str]
-    code_covered: bool = True  # of the candidate
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Where models come from, and what the user says of them."""
-
-    client: MlflowClient
-    uri: str
-    store: str | None
-    trust_code: bool
-
-    def fetched(self, model_id: str) -> AbstractContextManager[Fetched]:
-        return fetched(self.client, self.uri, model_id, self.trust_code)
+    passed_over: list[str] = field(default_factory=list)  # better candidates, each with the reason
 
 
 def promote(
@@ -85,17 +53,24 @@ def promote(
     store: str | None,
     dry_run: bool,
     trust_code: bool = False,
+    replace_unusable: bool = False,
 ) -> Decision:
     """Put the best training of ``experiment`` into service as the champion of ``model``, if it
     deserves it.
 
     Args:
+        experiment: where the trainings are.
+        model: registered name.
         flags: rules that take the place of the job's own.
         store: where the data lie now; by default where the job says.
+        dry_run: decide, and change nothing.
         trust_code: whether the code of both models' own networks may run from now on.
+        replace_unusable: whether a champion that cannot be loaded any more is replaced without a
+            comparison.
 
     Raises:
-        RefusedError: a model runs code that is not trusted here.
+        RefusedError: a model runs code that is not trusted here, or this user may not change the
+            registered model.
         ConfigError: no such experiment, or it has no model that could be promoted.
         RunError: the tracking server cannot be reached, or another process is promoting.
     """
@@ -108,8 +83,8 @@ def promote(
             f"experiment '{experiment}' has no finished sparse training with model and dense "
             f"reference; train first"
         )
-    best = next((candidate for candidate in candidates if not shortfalls(candidate)), None)
-    if best is None:
+    fit = [candidate for candidate in candidates if not shortfalls(candidate)]
+    if not fit:
         return Decision(
             False,
             model,
@@ -118,18 +93,41 @@ def promote(
             policy=candidates[0].policy.model_dump(),
             dry_run=dry_run,
         )
+    source = Source(client, uri, store, trust_code, replace_unusable)
     while True:
         with as_tracking_error(uri):
             champion = champion_of(client, model)
-        measured = _measure(_Source(client, uri, store, trust_code), best, champion)
-        outcome = _decision(best, champion, measured, model, experiment, dry_run)
-        if measured.refusals or dry_run:
+            vacant = _vacant(client, model) if champion is None else ""
+        found = measured(source, fit, champion)
+        outcome = _decision(found, champion, vacant, model, experiment, dry_run)
+        if found.refusals or dry_run:
             return outcome
-        with as_tracking_error(uri), alone_with(client, model):
-            if champion_of(client, model) != champion:
-                continue  # another process was faster; compare with the new one
-            version = _register(client, best, measured, outcome)
-        return Decision(**vars(outcome) | {"version": version.number})
+        with as_tracking_error(uri):
+            version = _moved(client, champion, found, outcome)
+        if version is not None:
+            return replace(outcome, version=version.number)
+
+
+def _vacant(client: MlflowClient, model: str) -> str:
+    """Why there is no champion to be compared with."""
+    known = registered(client, model)
+    events = [] if known is None else history_in(known).events
+    if not events:
+        return "there was no champion"
+    return f"there was no champion to compare with: version {events[-1].before} was removed by hand"
+
+
+def _moved(
+    client: MlflowClient, champion: Version | None, found: Measured, outcome: Decision
+) -> Version | None:
+    """None where another process was faster: then the comparison starts over."""
+    try:
+        with alone_with(client, outcome.model) as alone:
+            if champion_of(client, outcome.model) != champion:
+                return None
+            return _register(alone, found, outcome)
+    except LockLostError:
+        return None
 
 
 def _nobody(candidates: list[Candidate]) -> list[str]:
@@ -142,111 +140,61 @@ def _nobody(candidates: list[Candidate]) -> list[str]:
     ]
 
 
-def _measure(source: _Source, best: Candidate, champion: Version | None) -> _Measured:
-    """Both models in fresh processes on the same test part.
-
-    What is not as it was logged is a refusal.
-    """
-    training = best.training
-    try:
-        with source.fetched(str(training.model_id)) as found:
-            data = store_that_fits(found, source.store)
-            new = remeasured_apart(found.folder, found.job, data, found.code)
-            job, covered = found.job, found.code_covered
-    except (ArtifactError, ConfigError) as error:
-        return _Measured(None, None, [f"run {training.name} cannot be measured anew: {error}"])
-    logged = training.metrics.get("model/mae_all", training.mae_all or 0.0)
-    if abs(new.mae_all - logged) > AGAIN * logged:
-        return _Measured(
-            new,
-            None,
-            [f"its error is {new.mae_all:.6g} when measured anew, but {logged:.6g} was logged"],
-        )
-    most = best.policy.max_cost
-    if most is not None and new.cost > most:
-        dear = f"its sensors cost {new.cost:g} by the store's costs of today, at most {most:g} is"
-        return _Measured(new, None, [f"{dear} allowed"])
-    if champion is None:
-        return _Measured(new, None, [], covered)
-    if champion.run_id == training.run_id:
-        return _Measured(
-            new, new, [f"run {training.name} is the champion already, as version {champion.number}"]
-        )
-    try:
-        old = _champion_figures(source, champion, job)
-    except (ArtifactError, ConfigError, DataError) as error:
-        return _Measured(
-            new, None, [f"the champion, version {champion.number}, cannot be compared: {error}"]
-        )
-    return _Measured(
-        new,
-        old,
-        reasons_to_keep_champion(new, old, float(training.dense or 0), best.policy),
-        covered,
-    )
-
-
-def _champion_figures(source: _Source, champion: Version, job: JobSpec) -> Figures:
-    with source.fetched(champion.model_id) as found:
-        data = store_that_fits(found, source.store or job.data.store)
-        own = found.job.model_copy(update={"data": job.data})
-        return remeasured_apart(found.folder, own, data, found.code)
-
-
 def _decision(
-    best: Candidate,
+    found: Measured,
     champion: Version | None,
-    measured: _Measured,
+    vacant: str,
     model: str,
     experiment: str,
     dry_run: bool,
 ) -> Decision:
+    best = found.best
     return Decision(
-        promoted=not measured.refusals,
+        promoted=not found.refusals,
         model=model,
         experiment=experiment,
-        reasons=measured.refusals or _merits(best, measured),
+        reasons=found.refusals or _merits(found, vacant),
         run_id=best.training.run_id,
         champion_before=None if champion is None else champion.number,
         dry_run=dry_run,
         policy=best.policy.model_dump(),
-        candidate={} if measured.candidate is None else asdict(measured.candidate),
-        champion={} if measured.champion is None else asdict(measured.champion),
+        candidate={} if found.candidate is None else asdict(found.candidate),
+        champion={} if found.champion is None else asdict(found.champion),
         dense=best.training.dense,
+        passed_over=found.passed_over,
     )
 
 
-def _merits(best: Candidate, measured: _Measured) -> list[str]:
-    assert measured.candidate is not None  # else it would have been refused
+def _merits(found: Measured, vacant: str) -> list[str]:
+    assert found.candidate is not None  # else it would have been refused
+    best = found.best
     spread = "" if best.deviation is None else f" ± {best.deviation:.1%}"
-    found = [
+    merits = [
         f"{best.sparsity:.1%} of the sensors are off; those that stay cost "
-        f"{measured.candidate.cost:g}",
+        f"{found.candidate.cost:g}",
         f"its error over all locations is {best.over_dense:+.1%}{spread} against dense "
         f"({best.seeds} seed{'s' * (best.seeds > 1)})",
-        f"measured anew it errs by {measured.candidate.mae_all:.4g}, as was logged",
+        f"measured anew it errs by {found.candidate.mae_all:.4g}, as was logged",
     ]
-    if not measured.code_covered:
-        found.append(
+    if not found.code_covered:
+        merits.append(
             "its digest covers weights and description, not code and requirements: an earlier "
             "DynST logged it"
         )
-    if measured.champion is None:
-        return [*found, "there was no champion"]
+    if found.unusable:
+        return [*merits, f"{found.unusable}; it is replaced as was asked for"]
+    if found.champion is None:
+        return [*merits, vacant]
     return [
-        *found,
-        f"the champion errs by {measured.champion.mae_all:.4g} and its sensors cost "
-        f"{measured.champion.cost:g}",
+        *merits,
+        f"the champion errs by {found.champion.mae_all:.4g} and its sensors cost "
+        f"{found.champion.cost:g}",
     ]
 
 
-def _register(
-    client: MlflowClient, best: Candidate, measured: _Measured, outcome: Decision
-) -> Version:
-    training = best.training
-    errors = (
-        {} if measured.candidate is None else {"dynst.mae_all": f"{measured.candidate.mae_all:.8g}"}
-    )
+def _register(alone: Alone, found: Measured, outcome: Decision) -> Version:
+    best, training = found.best, found.best.training
+    errors = {} if found.candidate is None else {"dynst.mae_all": f"{found.candidate.mae_all:.8g}"}
     tags = errors | {
         "dynst.policy": best.policy.model_dump_json(),
         "dynst.reasons": json.dumps(outcome.reasons)[:MAX_TAG],
@@ -256,11 +204,5 @@ def _register(
         "dynst.sparsity": f"{best.sparsity:.6g}",
         "dynst.over_dense": f"{best.over_dense:.6g}",
     }
-    return register(
-        client,
-        outcome.model,
-        training.run_id,
-        str(training.model_id),
-        tags,
-        "; ".join(outcome.reasons),
-    )
+    why = "; ".join([*outcome.reasons, *(f"passed over: {each}" for each in outcome.passed_over)])
+    return register(alone, training.run_id, str(training.model_id), tags, why)

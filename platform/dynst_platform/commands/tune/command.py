@@ -25,7 +25,7 @@ __all__ = ["tune"]
 @click.option(
     "--resume",
     metavar="RUN",
-    help="Go on with the sweep of this MLflow run; finished trials are kept.",
+    help="Go on with the sweep of this MLflow run, or in this folder; finished trials are kept.",
 )
 @click.option(
     "--extend", metavar="N", type=click.IntRange(min=1), help="With --resume: add N trials."
@@ -94,11 +94,15 @@ def _new(path: Path, assignments: tuple[str, ...]) -> "SweepSpec":
     )
 
 
-def _started(run_id: str, extend: int) -> "tuple[SweepSpec, tuple[str, str]]":
+def _started(name: str, extend: int) -> "tuple[SweepSpec, tuple[str, str]]":
     from dynst_platform.commands.tune.proposals import with_trials
-    from dynst_platform.commands.tune.workflow import find_sweep, named_sweep
-    from dynst_platform.config.files import load_sweep
+    from dynst_platform.commands.tune.workflow import find_sweep
+    from dynst_platform.config.files import load_sweep, with_overrides
+    from dynst_platform.config.job import JobSpec
+    from dynst_platform.config.moved import present_store
 
-    run_id = named_sweep(run_id)
-    path, job_id = find_sweep(run_id)
-    return with_trials(load_sweep(path), extend), (run_id, job_id)
+    path, run_id, job_id = find_sweep(name)
+    spec = load_sweep(path)
+    store = present_store(JobSpec.model_validate(spec.job).data.store)
+    moved = spec.model_copy(update={"job": with_overrides(spec.job, {"data.store": store})})
+    return with_trials(moved, extend), (run_id, job_id)

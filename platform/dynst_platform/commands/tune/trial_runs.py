@@ -8,16 +8,22 @@ import time
 from dynst_platform.commands.tune.records import Record, Records
 from dynst_platform.config.files import with_overrides
 from dynst_platform.config.sweep import SweepSpec
+from dynst_platform.config.values import Document
 from dynst_platform.errors import UnreachableError
 from dynst_platform.tracking.mlflow_runs import Tracker, metrics_at
 
-__all__ = ["TrialRuns"]
+__all__ = ["TrialRuns", "job_of"]
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds between two attempts
 PATIENCE = 60.0  # seconds that a sweep whose trials have ended waits for a server that is away
 STATUS = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
 
 logger = logging.getLogger(__name__)
+
+
+def job_of(sweep: SweepSpec, record: Record) -> Document:
+    """The job of a trial's first seed, whose model is kept."""
+    return with_overrides(sweep.job, record.overrides | {"seed": sweep.seeds[0]})
 
 
 class TrialRuns:
@@ -99,15 +105,17 @@ class TrialRuns:
             self._records.save(record)
 
     def _open(self, record: Record) -> None:
-        """A retry goes on in the same run."""
+        """A retry goes on in the same run, or with all of its points in a new one where that was
+        deleted.
+        """
         name = f"trial-{record.number}"
         if name in self._tracker.runs:
             return
-        if record.run_id:
-            self._tracker.go_on(name, record.run_id)
+        if record.run_id and self._tracker.go_on(name, record.run_id):
             return
+        record.sent = 0
         params = record.overrides | {"trial": record.number, "seeds": len(self._sweep.seeds)}
-        job = with_overrides(self._sweep.job, record.overrides | {"seed": self._sweep.seeds[0]})
+        job = job_of(self._sweep, record)
         record.run_id = self._tracker.start_trial(record.number, self._parent, params, job)
         self._records.save(record)
 

@@ -20,6 +20,7 @@ from dynst_platform.commands.tune.ray_tune import run_trials
 from dynst_platform.commands.tune.records import Followed, Record, Records, trial_path
 from dynst_platform.commands.tune.trial_driver import Listener, SweepDriver, jobs_of
 from dynst_platform.commands.tune.trial_process import Setting
+from dynst_platform.commands.tune.trial_runs import job_of
 from dynst_platform.commands.tune.warm_up import WARM_KEYS, warm_up_task
 from dynst_platform.config.files import dump_spec
 from dynst_platform.config.job import JobSpec
@@ -38,7 +39,6 @@ from dynst_platform.studies.references import dense_task
 from dynst_platform.studies.study import closed_on_failure, logged
 from dynst_platform.studies.tasks import OnDone, Row, Task, TaskResult, run_tasks
 from dynst_platform.tracking.mlflow_runs import Tracker, sweep_of_run
-from dynst_platform.tracking.run_address import run_of_job
 from dynst_platform.tracking.run_folder import (
     CODE,
     SWEEP_FILE,
@@ -54,7 +54,7 @@ from dynst_platform.tracking.shared_folder import (
     shared_folder,
 )
 
-__all__ = ["SweepOutcome", "TrialLine", "find_sweep", "named_sweep", "tune"]
+__all__ = ["SweepOutcome", "TrialLine", "find_sweep", "tune"]
 
 PARENT = "sweep"
 START_FAILURES = 20  # of a trial's workers, while those of a stopped trial make room
@@ -99,21 +99,11 @@ def sweep_folder(name: str, job_id: str) -> Path:
     return home() / name / f"{SWEEP_PREFIX}{job_id}"
 
 
-def named_sweep(name: str) -> str:
-    """The MLflow run of a sweep whose folder is named as ``EXPERIMENT/FOLDER``; else the name.
+def find_sweep(name: str) -> tuple[Path, str, str]:
+    """The sweep file, the MLflow run and the job id of a sweep, from its run, its folder, or its
+    place in the home folder (as ``EXPERIMENT/FOLDER``).
 
-    Raises:
-        TrackingError: the tracking store cannot be asked.
-    """
-    experiment, slash, folder = name.partition("/")
-    if not slash:
-        return name
-    run = run_of_job(tracking_uri(), experiment, folder.removeprefix(SWEEP_PREFIX))
-    return name if run is None else str(run.info.run_id)
-
-
-def find_sweep(run_id: str) -> tuple[Path, str]:
-    """The sweep file and the job id of a sweep's MLflow run.
+    The run is empty where the folder was named.
 
     A folder that is not here is fetched from ``DYNST_STORAGE``.
 
@@ -121,15 +111,20 @@ def find_sweep(run_id: str) -> tuple[Path, str]:
         ConfigError: there is no such run, it is of no sweep, or its folder is not here.
         StorageError: the copy of its folder cannot be read.
     """
-    job_id, experiment = sweep_of_run(tracking_uri(), run_id)
+    folder = Path(name).expanduser().resolve()
+    if not (folder / SWEEP_FILE).is_file():
+        folder = fetched_run(name) or folder
+    if (folder / SWEEP_FILE).is_file() and folder.name.startswith(SWEEP_PREFIX):
+        return folder / SWEEP_FILE, "", folder.name.removeprefix(SWEEP_PREFIX)
+    job_id, experiment = sweep_of_run(tracking_uri(), name)
     path = sweep_folder(experiment, job_id) / SWEEP_FILE
     fetched_run(f"{experiment}/{path.parent.name}")
     if not path.is_file():
         raise ConfigError(
-            f"the sweep of run {run_id} has no folder at {path.parent}; set DYNST_HOME to where "
+            f"the sweep of run {name} has no folder at {path.parent}; set DYNST_HOME to where "
             f"it was started"
         )
-    return path, job_id
+    return path, name, job_id
 
 
 def tune(
@@ -159,8 +154,8 @@ def tune(
     if resume is None:
         tracker.start(PARENT, PARENT)
     else:
-        tracker.check_store(resume[0])
-        tracker.go_on(PARENT, resume[0])
+        tracker.check_store()
+        tracker.take_up(PARENT, PARENT, resume[0])
     folder = sweep_folder(sweep.name, tracker.job_id)
     folder.mkdir(parents=True, exist_ok=True)
     shared = _shared(folder, sweep, resume is not None)
@@ -286,6 +281,7 @@ def _outcome(
             trial_path(folder / "trials", record.number),
             record.steps,
             record.metrics,
+            job_of(sweep, record),
         )
     volumes = hypervolumes(records, sweep.objectives)
     _finish(tracker, result, volumes, chosen, dense)

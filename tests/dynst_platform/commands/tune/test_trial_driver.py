@@ -23,6 +23,7 @@ class NoTracker:
     def __init__(self) -> None:
         self.opened: list[int] = []
         self.runs: dict[str, str] = {}
+        self.deleted: set[str] = set()
         self.ended: dict[str, tuple[str, str]] = {}
 
     def start_trial(
@@ -32,8 +33,11 @@ class NoTracker:
         self.runs[f"trial-{number}"] = f"run-{number}"
         return f"run-{number}"
 
-    def go_on(self, name: str, run_id: str) -> None:
+    def go_on(self, name: str, run_id: str) -> bool:
+        if run_id in self.deleted:
+            return False
         self.runs[name] = run_id
+        return True
 
     def end(self, run_id: str, status: str, reason: str = "") -> None:
         self.ended[run_id] = (status, reason)
@@ -152,6 +156,19 @@ def test_an_interrupted_trial_keeps_its_run_in_mlflow(tmp_path: Path) -> None:
     again.started(0)
     assert tracker.opened == [0]
     assert again.trials[0].attempts == 2
+
+
+def test_an_interrupted_trial_whose_run_was_deleted_gets_another(tmp_path: Path) -> None:
+    tracker = NoTracker()
+    driver = conduct(tmp_path, make_sweep(), tracker)
+    driver.next()
+    driver.started(0)
+    tracker.runs.clear()
+    tracker.deleted.add("run-0")
+    again = conduct(tmp_path, make_sweep(), tracker)
+    again.next()
+    again.started(0)
+    assert tracker.opened == [0, 0]
 
 
 def test_a_trial_that_follows_another_remembers_its_rates(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ class Checkpoints:
             self._files, self._root = file_system(address.rstrip("/"))
 
     def check_writable(self) -> None:
-        """Write a few bytes and remove them.
+        """Write a few bytes and remove them, with the folder where there was none.
 
         A wrong address is then reported before a training rather than after its first epoch.
 
@@ -68,9 +68,12 @@ class Checkpoints:
             CheckpointError: the address cannot be written.
         """
         with self._reachable():
+            new = self._files.get_file_info(self._root).type == fs.FileType.NotFound
             self._files.create_dir(self._root, recursive=True)
             self._write(TRIAL, b"dynst")
             self._files.delete_file(self._path(TRIAL))
+            if new:
+                self._files.delete_dir(self._root)
 
     def save(self, state: Mapping[str, Any], best: bool = False) -> None:
         """Write one more, then forget the oldest.

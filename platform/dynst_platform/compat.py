@@ -10,7 +10,7 @@ from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.job_submission import JobSubmissionClient
 
-__all__ = ["JobsClient", "KilledForMemory", "tolerate_oom_kills"]
+__all__ = ["JobsClient", "KilledForMemory", "interruptible", "tolerate_oom_kills"]
 
 ANSWER_SECONDS = 60.0
 
@@ -40,6 +40,24 @@ def tolerate_oom_kills() -> Iterator[None]:
         yield
     finally:
         RayActorManager._actor_task_failed = original
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Inside, Ctrl-C ends a training as every other signal does.
+
+    Ray Train's own handler waits for its controller without end, and exits the process.
+    """
+    from ray.train.v2.api.data_parallel_trainer import (  # noqa: PLC0415 (seconds, for trainings alone)
+        DataParallelTrainer,
+    )
+
+    original = DataParallelTrainer._register_sigint_handler
+    DataParallelTrainer._register_sigint_handler = lambda trainer, controller: None
+    try:
+        yield
+    finally:
+        DataParallelTrainer._register_sigint_handler = original
 
 
 class JobsClient(JobSubmissionClient):  # type: ignore[misc]  # ray has no types

@@ -27,6 +27,7 @@ from dynst_platform.commands.tune.command import tune
 from dynst_platform.commands.ui import ui
 from dynst_platform.errors import RefusedError, RunError
 from dynst_platform.log import configure_log
+from dynst_platform.stopping import exit_code, is_stop, run_as_process, stop_reason, stoppable
 from dynst_platform.terminal.log_options import with_log_options
 from dynst_platform.text import printable, printable_lines
 
@@ -65,8 +66,13 @@ for command in (
 
 def main() -> None:
     """Exit codes: 0 done, 1 a run failed, 2 wrong input, 3 a promotion, or code that is not
-    trusted, was refused, 130 stopped from the keyboard.
+    trusted, was refused, 128 and the number of the signal that stopped it (130 from the keyboard).
     """
+    with stoppable():
+        _run()
+
+
+def _run() -> None:
     configure_log()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal may lack the signs of a text
@@ -85,8 +91,10 @@ def main() -> None:
     except RefusedError as error:
         _end(error, f"{error}", 3)
     except (KeyboardInterrupt, click.Abort) as error:
-        _end(error, "stopped", 130)
-    except Exception:
+        _end(error, stop_reason(error), exit_code(error))
+    except Exception as error:
+        if is_stop(error):  # a library failed because it was interrupted
+            _end(error, stop_reason(error), exit_code(error))
         click.echo(printable_lines(without_credentials(format_exc())), err=True, nl=False)
         sys.exit(1)
 
@@ -108,4 +116,4 @@ def _shown(text: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_process(main)

@@ -6,12 +6,28 @@ from pathlib import Path
 from dynst.errors import ConfigError
 from dynst.storage.addresses import has_credentials, is_remote, without_credentials
 
-__all__ = ["artifact_root", "home", "shown", "shown_tracking_uri", "storage", "tracking_uri"]
+__all__ = [
+    "artifact_root",
+    "home",
+    "shown",
+    "shown_tracking_uri",
+    "storage",
+    "tracking_uri",
+    "use_home_of",
+]
 
 
 def home() -> Path:
     """``$DYNST_HOME``, or ``runs`` in the current folder."""
     return Path(os.environ.get("DYNST_HOME", "runs")).resolve()
+
+
+def use_home_of(folder: Path) -> None:
+    """The home in which the folder of a run or sweep lies is this process's: what belongs to it is
+    there, wherever the command is called from.
+    """
+    if not folder.is_relative_to(home()):
+        os.environ["DYNST_HOME"] = str(folder.parents[1])
 
 
 def shown(path: Path) -> str:

@@ -1,5 +1,7 @@
 """From a job to an open sensor store that fits it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from dynst.data.answers import reminder
 from dynst.data.patches import patched_store
 from dynst.data.remote import fetch_store
 from dynst.data.store import SensorStore
+from dynst.errors import DataError
 from dynst.experiment.experiment import Experiment
 from dynst.notices import notice
 from dynst.selection.baselines import check_size
@@ -28,6 +31,7 @@ __all__ = [
     "first_unit",
     "from_anywhere",
     "is_fetched",
+    "moved_store",
     "open_questions",
     "store_for",
     "sweep_store_for",
@@ -78,6 +82,20 @@ def from_anywhere(name: str) -> str:
 def is_fetched(name: str) -> bool:
     """Whether each node can make the store itself, from its address or from what DynST brings."""
     return is_remote(name) or name == auckland.NAME
+
+
+@contextmanager
+def moved_store(setting: str | None) -> Iterator[None]:
+    """Where no store can be opened, note which setting says where it lies now.
+
+    None notes nothing.
+    """
+    try:
+        yield
+    except DataError as error:
+        if setting is not None:
+            error.add_note(f"where the store lies elsewhere now, add --set {setting}=PLACE")
+        raise
 
 
 def store_for(job: JobSpec) -> SensorStore:

@@ -4,12 +4,10 @@ Reports become lines of a file either way.
 """
 
 import logging
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from threading import current_thread, main_thread
 
 import ray.train
 import ray.train.torch
@@ -26,6 +24,7 @@ from dynst_platform.execution.worker_group import GroupShape, run_on_workers
 from dynst_platform.log import LOGS, log_of_run
 from dynst_platform.reports import Report
 from dynst_platform.tracking.report_file import REPORTS, ReportReader, append_report, followed
+from dynst_platform.tracking.run_folder import CODE, import_kept_code
 from dynst_platform.tracking.shared_folder import SharedFolder, shared_folder
 
 __all__ = ["OnReport", "launch", "usable_workers"]
@@ -77,34 +76,14 @@ def _run_here(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport)
 
 
 def _run_on_ray(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
-    with _own_interrupt(), local_ray(address=job.cluster.address):
+    with local_ray(address=job.cluster.address):
         shape = _group_of(job)
         shared = shared_folder(folder)
         work = partial(_train_on_worker, job, store_path, shared, shape.gpu > 0)
         try:
             run_on_workers(work, shape, ReportReader(folder / REPORTS), on_report, shared)
-        except (
-            SystemExit
-        ) as stopped:  # what Ray Train makes of Ctrl-C, after it has stopped the workers
-            raise KeyboardInterrupt from stopped
         finally:
             _fetch_logs(shared)
-
-
-@contextmanager
-def _own_interrupt() -> Iterator[None]:
-    """Ray Train replaces the handler of Ctrl-C, where this is the main thread.
-
-    Other threads have none to give back.
-    """
-    if current_thread() is not main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _group_of(job: JobSpec) -> GroupShape:
@@ -143,6 +122,8 @@ def _train_on_worker(job: JobSpec, store_path: Path, shared: SharedFolder, gpu: 
     name, folder = f"worker-{ray.train.get_context().get_world_rank()}", shared.folder
     folder.mkdir(parents=True, exist_ok=True)  # on this node
     with _kept_log(shared, name), log_of_run(folder, name), record_failure(folder, shared):
+        shared.fetch(folder / CODE)
+        import_kept_code(folder)
         if job.references.given is not None:
             shared.fetch(Path(job.references.given))
         run_job(

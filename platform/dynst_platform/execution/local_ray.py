@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import ray
 
 from dynst_platform.errors import RunError
 from dynst_platform.log import quiet_libraries
+from dynst_platform.stopping import own_handlers
 
 __all__ = ["cpus_here", "local_ray"]
 
@@ -24,7 +26,8 @@ def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[N
     It goes on when the block has ended.
 
     A Ray of our own has as many CPUs as ``cpus_here``. Workers of it find a user's modules by the
-    ``PYTHONPATH`` of this process, whatever folder they run in.
+    ``PYTHONPATH`` of this process, whatever folder they run in. Signals reach this process as they
+    did before.
 
     Raises:
         RunError: there is no cluster at ``address``.
@@ -34,17 +37,13 @@ def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[N
             os.path.abspath(path) for path in os.environ["PYTHONPATH"].split(os.pathsep)
         )
     quiet_libraries()
-    if address is None:
-        own = {
-            "num_cpus": cpus_here(),
-            "object_store_memory": 256 * 2**20,
-            "include_dashboard": dashboard,
-        }
-        ray.init(address="local", log_to_driver=False, configure_logging=False, **own)
-    else:
-        _attach(address)
-    logger.info("Ray %s at %s: %s", ray.__version__, address or "this machine", _resources())
     try:
+        with own_handlers():
+            if address is None:
+                _start(dashboard)
+            else:
+                _attach(address)
+        logger.info("Ray %s at %s: %s", ray.__version__, address or "this machine", _resources())
         yield
     finally:
         ray.shutdown()
@@ -65,6 +64,22 @@ def cpus_here() -> int:
 def _resources() -> str:
     found = ray.cluster_resources()
     return f"{found.get('CPU', 0):g} CPUs, {found.get('GPU', 0):g} GPUs"
+
+
+def _start(dashboard: bool) -> None:
+    """A closed terminal ends this process, and this process its Ray: what it starts does not
+    follow that signal itself.
+    """
+    own = {
+        "num_cpus": cpus_here(),
+        "object_store_memory": 256 * 2**20,
+        "include_dashboard": dashboard,
+    }
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        ray.init(address="local", log_to_driver=False, configure_logging=False, **own)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _attach(address: str) -> None:

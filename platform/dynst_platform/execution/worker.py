@@ -39,6 +39,12 @@ from dynst_platform.tracking.shared_folder import ALONE, SharedFolder
 __all__ = ["checkpoints_of", "run_job"]
 
 DIGEST, DECISIONS = "data_digest", "decisions_digest"
+PLACES: dict[str, Any] = {  # of a job, where it runs and where its files lie
+    "cluster": True,
+    "data": {"store"},
+    "references": {"given"},
+    "curve": {"given"},
+}
 logger = logging.getLogger(__name__)
 
 
@@ -78,7 +84,9 @@ def run_job(
 
 
 def checkpoints_of(job: JobSpec, store: SensorStore, folder: Path) -> Checkpoints:
-    """Of the run in ``folder``; where the job runs is no part of what they belong to."""
+    """Of the run in ``folder``; where the job runs, and where its files lie, is no part of what
+    they belong to.
+    """
     address = (
         f"{job.cluster.checkpoints.rstrip('/')}/{folder.name}"
         if job.cluster.checkpoints
@@ -96,8 +104,10 @@ def _upgraded(spec: Mapping[str, Any], store: SensorStore) -> Mapping[str, Any]:
     """
     held = {DIGEST: spec.get(DIGEST), DECISIONS: spec.get(DECISIONS, "")}
     try:
-        job = JobSpec.model_validate(redacted({key: spec[key] for key in spec if key not in held}))
-    except ValidationError:  # the difference will be named
+        settings = {key: spec[key] for key in spec if key not in held}
+        settings["data"] = {"store": "of today", **settings.get("data", {})}
+        job = JobSpec.model_validate(redacted(settings))
+    except (ValidationError, TypeError):  # the difference will be named
         return spec
     if DECISIONS not in spec and store.has_content(str(spec.get(DIGEST))):
         held = {DIGEST: store.manifest.digest, DECISIONS: store.decisions_digest}
@@ -105,14 +115,7 @@ def _upgraded(spec: Mapping[str, Any], store: SensorStore) -> Mapping[str, Any]:
 
 
 def _spec_of(job: JobSpec) -> Document:
-    """Of store and choice the names alone: their folders may be moved, and the store is known by
-    its digest.
-    """
-    spec = job.model_dump(mode="json", exclude={"cluster"})
-    given = job.references.given
-    spec["data"]["store"] = Path(job.data.store).name
-    spec["references"]["given"] = None if given is None else Path(given).name
-    return spec
+    return job.model_dump(mode="json", exclude=PLACES)
 
 
 def _trained_arms(job: JobSpec, experiment: Experiment, run: ResumableRun) -> Iterator[Arm]:

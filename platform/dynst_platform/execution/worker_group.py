@@ -13,6 +13,7 @@ import ray
 import ray.train
 import ray.train.torch
 
+from dynst_platform.compat import interruptible
 from dynst_platform.errors import RunError, StorageError
 from dynst_platform.execution.failure_file import FAILURE_FILE, read_failure
 from dynst_platform.log import log_of_run
@@ -127,7 +128,8 @@ def _fit(
             logging_config=ray.train.LoggingConfig(log_level="ERROR"),
         ),
     )
-    trainer.fit()
+    with interruptible():
+        trainer.fit()
 
 
 class _ReportFile(ray.train.UserCallback):  # type: ignore[misc]

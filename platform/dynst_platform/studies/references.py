@@ -47,11 +47,13 @@ def dense_task(job: JobSpec, store: SensorStore, seed: int, epochs: int) -> Task
 
 
 def study_basis(job: JobSpec, store: SensorStore) -> Document:
-    """What every task of a study depends on; a choice depends on the store's costs, groups and
-    marks too.
+    """What every task of a study depends on, wherever its store lies; a choice depends on the
+    store's costs, groups and marks too.
     """
     settings = job.model_dump(
-        mode="json", include={"data", "model", "training"}, exclude={"training": HOW_KEPT}
+        mode="json",
+        include={"data", "model", "training"},
+        exclude={"data": {"store"}, "training": HOW_KEPT},
     )
     demands = {"dropout_density", "min_distance", "pinned", "excluded"}
     return (

@@ -12,16 +12,19 @@ from typing import TypedDict
 import pandas as pd
 
 from dynst.data.store import SensorStore
-from dynst.errors import in_one_line
+from dynst.errors import DynstError, in_one_line
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import artifact_root, home, tracking_uri
 from dynst_platform.config.stores import first_unit, open_questions
 from dynst_platform.errors import RunError, TrackingError
+from dynst_platform.execution.nodes import check_cluster
 from dynst_platform.log import LOGS, log_of_run, quiet_libraries
 from dynst_platform.plots.figures import picture_or_note
+from dynst_platform.stopping import is_stop, stop_reason
 from dynst_platform.studies.references import reference_errors
 from dynst_platform.studies.tasks import Row, Task, TaskResult, run_tasks
+from dynst_platform.tracking.folders import Work, working_folder
 from dynst_platform.tracking.mlflow_runs import Tracker
 
 __all__ = [
@@ -30,6 +33,7 @@ __all__ = [
     "closed_on_failure",
     "logged",
     "outcome_facts",
+    "pieces_of",
     "plain_rows",
     "study_run",
     "tidy",
@@ -78,12 +82,13 @@ def study_run(
     The MLflow run stays open until the block ends it.
 
     Raises:
+        BusyError: another process works on tasks of this experiment.
         RunError: a task, the tracking store or the disk failed; what was finished stays, and the
             run says why.
     """
     quiet_libraries()
-    tracker = Tracker(tracking_uri(), artifact_root(), job, store)
-    tracker.start(kind, kind)
+    pieces = pieces_of(job.name)
+    _check_cluster(job, store, tasks, pieces)
     rows: list[Row] = []
     done: list[str] = []
 
@@ -92,17 +97,41 @@ def study_run(
         done.append(task.name)
         on_task(task.name, len(done), len(tasks))
 
-    folder = home() / job.name / f"{kind}-{tracker.job_id}"
-    with logged(tracker, folder), closed_on_failure(tracker, "start again"):
-        run_tasks(
-            tasks,
-            home() / job.name / "pieces",
-            job.cluster.most_workers,
-            on_done,
-            job.cluster.address,
-        )
-        folder.mkdir(parents=True, exist_ok=True)
-        yield tracker, folder, tidy(rows, store.sensors.ids)
+    with working_folder(pieces) as work:
+        tracker = Tracker(tracking_uri(), artifact_root(), job, store)
+        folder = home() / job.name / f"{kind}-{tracker.job_id}"
+        with (
+            _notes_what_is_kept(work),
+            logged(tracker, folder),
+            closed_on_failure(tracker, "start again"),
+        ):
+            tracker.start(kind, kind)
+            work.begin()
+            run_tasks(tasks, pieces, job.cluster.most_workers, on_done, job.cluster.address)
+            folder.mkdir(parents=True, exist_ok=True)
+            yield tracker, folder, tidy(rows, store.sensors.ids)
+
+
+def pieces_of(name: str) -> Path:
+    """Where the finished tasks of all studies and sweeps of an experiment are kept."""
+    return home() / name / "pieces"
+
+
+def _check_cluster(job: JobSpec, store: SensorStore, tasks: Sequence[Task], pieces: Path) -> None:
+    """Where something is left to be done there."""
+    cluster, left = job.cluster, any(not (pieces / task.folder).exists() for task in tasks)
+    if cluster.address is not None and cluster.most_workers and left:
+        check_cluster(cluster.address, home(), [store.path])
+
+
+@contextmanager
+def _notes_what_is_kept(work: Work) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if work.begun:
+            error.add_note("what is finished is kept, and the same command does the rest")
+        raise
 
 
 @contextmanager
@@ -127,14 +156,24 @@ def closed_on_failure(tracker: Tracker, then: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        tracker.close("FAILED", str(error))
+        _close(tracker, error)
         raise RunError(
             f"the results cannot be written ({in_one_line(error)}); make room under {home()} and "
             f"{then}"
         ) from error
     except BaseException as error:
-        tracker.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", str(error))
+        _close(tracker, error)
         raise
+
+
+def _close(tracker: Tracker, error: BaseException) -> None:
+    """A run that MLflow does not let us close is a note of the error."""
+    stopped = is_stop(error)
+    status, reason = ("KILLED", stop_reason(error)) if stopped else ("FAILED", str(error))
+    try:
+        tracker.close(status, reason)
+    except (RunError, DynstError) as problem:
+        error.add_note(f"MLflow shows the run as still running ({in_one_line(problem)})")
 
 
 def tidy(rows: Sequence[Row], sensors: tuple[str, ...]) -> pd.DataFrame:

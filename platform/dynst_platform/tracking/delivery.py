@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from pathlib import Path
 from threading import Event, Thread
 from typing import Protocol
@@ -18,6 +19,7 @@ from dynst_platform.config.locations import shown
 from dynst_platform.errors import RunError, UnreachableError
 from dynst_platform.log import LOGS
 from dynst_platform.reports import EpochReport, Report
+from dynst_platform.stopping import hurried, is_stop, stop_reason
 from dynst_platform.tracking.cursor import Cursor, Ending, queued
 from dynst_platform.tracking.report_file import REPORTS, ReportReader
 
@@ -139,11 +141,17 @@ class Delivery(Thread):
 
     def __init__(self, cursor: Cursor, destination: Destination) -> None:
         super().__init__(name="delivery", daemon=True)
+        self.destination = destination
         self._cursor, self._outbox = cursor, Outbox(cursor, destination)
         self._last_call, self._given_up = Event(), Event()
         self._last_taken = time.monotonic()
         self._away: UnreachableError | None = None
         self._failure: Exception | None = None
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the server did not answer when it was last asked."""
+        return self._away is not None
 
     def run(self) -> None:
         try:
@@ -156,29 +164,38 @@ class Delivery(Thread):
             logger.warning("MLflow gets no more of this run: %s", error)
             self._failure = error
 
-    def finish(self, patience: float = PATIENCE) -> Undelivered:
-        """Wait for the rest, ``patience`` seconds while the server is away; says what is left then.
+    def finish(self, patience: float = PATIENCE, longest: float = inf) -> Undelivered:
+        """Wait for the rest, ``patience`` seconds while the server is away and ``longest`` in all;
+        says what is left then.
 
-        Ctrl-C ends the wait alone.
+        A signal ends the wait alone; while the run is ended for another one, it ends it sooner.
         """
         self._last_call.set()
         stopped = ""
         try:
-            self._wait(patience)
-        except KeyboardInterrupt:
-            stopped = "the waiting was stopped from the keyboard"
-        self._given_up.set()
-        self.join(min(patience, IN_FLIGHT))
+            self._wait(patience, longest)
+        except KeyboardInterrupt as error:
+            stopped = f"the waiting was {stop_reason(error)}"
+            self._give_up(patience)
+        else:
+            self._give_up(patience)
         refused = self._outbox.stuck if self._failure is not None else None
         return left(self._cursor, stopped or self._reason(), refused)
 
-    def _wait(self, patience: float) -> None:
+    def _wait(self, patience: float, longest: float) -> None:
         began = time.monotonic()
-        while self.is_alive():
+        while self.is_alive() and not hurried() and time.monotonic() - began < longest:
             self.join(POLL_SECONDS)
             idle = time.monotonic() - max(began, self._last_taken)
             if idle > (patience if self._away else max(patience, STUCK)):
                 return
+
+    def _give_up(self, patience: float) -> None:
+        """What is on its way may still arrive."""
+        self._given_up.set()
+        until = time.monotonic() + min(patience, IN_FLIGHT)
+        while self.is_alive() and not hurried() and time.monotonic() < until:
+            self.join(POLL_SECONDS)
 
     def _patiently(self, action: Callable[[], None]) -> None:
         wait, refusals = FIRST_WAIT, 0
@@ -223,7 +240,9 @@ def left(cursor: Cursor, reason: str, stuck: Stuck | None = None) -> Undelivered
 
 @contextmanager
 def delivered(
-    cursor: Cursor, destination: Destination | None
+    cursor: Cursor,
+    destination: Destination | None,
+    begin: Callable[[], None] = lambda: None,
 ) -> Iterator[Callable[[], Undelivered]]:
     """Deliver what the block reports; yields what says how much is left.
 
@@ -231,29 +250,62 @@ def delivered(
 
     Where the block fails, its runs end as FAILED or KILLED with the reason, and what MLflow did
     not receive is a note of the error.
+
+    Args:
+        begin: opens the runs, before anything is delivered; where it fails, those that it opened
+            end so too.
     """
     delivery = None if destination is None else Delivery(cursor, destination)
-    if delivery is not None:
-        delivery.start()
-
-    def finish(patience: float = PATIENCE) -> Undelivered:
-        return (
-            left(cursor, "trained with --offline")
-            if delivery is None
-            else delivery.finish(patience)
-        )
-
     try:
-        yield finish
+        begin()
+        if delivery is not None:
+            delivery.start()
+        yield partial(_finished, cursor, delivery)
     except BaseException as error:
-        killed = isinstance(error, KeyboardInterrupt)
-        reason = (
-            "stopped from the keyboard"
-            if killed
-            else without_credentials(str(error)) or type(error).__name__
-        )
-        cursor.move(ending=Ending("KILLED" if killed else "FAILED", reason))
-        rest = finish(PATIENCE_AFTER_FAILURE)
+        ending = _ending_of(error)
+        if delivery is not None and delivery.ident is None:
+            rest = _closed(cursor, delivery.destination, ending)
+        else:
+            cursor.move(ending=ending)
+            rest = _finished(cursor, delivery, PATIENCE_AFTER_FAILURE, is_stop(error))
         if rest.command:
             error.add_note(str(rest))
         raise
+
+
+def _ending_of(error: BaseException) -> Ending:
+    if is_stop(error):
+        return Ending("KILLED", stop_reason(error))
+    return Ending("FAILED", without_credentials(str(error)) or type(error).__name__)
+
+
+def _finished(
+    cursor: Cursor, delivery: Delivery | None, patience: float = PATIENCE, stopped: bool = False
+) -> Undelivered:
+    """Where the run was stopped, its end does not wait for the reports before it."""
+    if delivery is None:
+        return left(cursor, "trained with --offline")
+    rest = delivery.finish(patience, patience if stopped else inf)
+    ending = cursor.state.ending
+    if stopped and rest.command and ending is not None and not delivery.is_away:
+        _try_to_close(delivery.destination, ending)
+    return rest
+
+
+def _closed(cursor: Cursor, destination: Destination, ending: Ending) -> Undelivered:
+    """What is left where runs that were being opened are closed: their end, if that fails."""
+    problem = _try_to_close(destination, ending)
+    if problem is None:
+        return Undelivered()
+    cursor.move(ending=ending)
+    return left(cursor, without_credentials(str(problem)))
+
+
+def _try_to_close(destination: Destination, ending: Ending) -> Exception | None:
+    """Why they could not be closed."""
+    try:
+        destination.close(ending.status, ending.reason, ending.time)
+    except Exception as error:
+        logger.warning("MLflow did not take the end of the run: %s", error)
+        return error
+    return None

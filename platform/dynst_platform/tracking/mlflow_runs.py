@@ -118,12 +118,14 @@ class Tracker:
         self.runs[f"trial-{number}"] = run_id
         return run_id
 
-    def take_up(self, name: str, kind: str, run_id: str) -> None:
-        """Go on with the run of a study, or with another one where it was deleted."""
-        if not self.go_on(name, run_id):
+    def take_up(self, name: str, kind: str) -> None:
+        """Go on with the run of a study, or with another one where that was deleted."""
+        self._maybe_duplicate = True
+        with as_tracking_error(self.uri):
             left = self._left(name)
-            if left is None or not self.go_on(name, left):
-                self.start(name, kind)
+        if left is None or not self.go_on(name, left):
+            notice(f"MLflow has no run of {name} of job {self.job_id} any more; it gets another")
+            self.start(name, kind)
 
     def go_on(self, name: str, run_id: str) -> bool:
         """Take up a run that an earlier process left, whatever state it is in.
@@ -234,12 +236,13 @@ class Tracker:
             self._client.set_terminated(run_id, "FINISHED")
 
     def close(self, status: str, reason: str = "", at: int | None = None) -> None:
-        """End every run that is still open as FAILED or KILLED, with the reason as a tag."""
+        """End every run of the job that is still open as FAILED or KILLED, with the reason as a
+        tag, also one that was opened and could not be noted.
+        """
         with as_tracking_error(self.uri):
-            for run_id in self.runs.values():
-                run = active_run(self._client, run_id)
-                if run is not None and run.info.status == "RUNNING":
-                    self.end(run_id, status, reason, at)
+            for run in runs_tagged(self._client, self.experiment_id, {"dynst.job": self.job_id}):
+                if run.info.status == "RUNNING":
+                    self.end(run.info.run_id, status, reason, at)
 
     def keep_logs(self, folder: Path) -> None:
         """Beside the first run that was opened: the one of a learned mask, a sweep or a study."""

@@ -1,6 +1,7 @@
 """The folder of a run, and what ``--resume`` needs to go on with it."""
 
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from mlflow.tracking import MlflowClient
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.storage.addresses import without_credentials
+from dynst.storage.files import replace_text
 from dynst.training.checkpoint_format import differences
 from dynst_platform.config.files import dump_spec, load_job
 from dynst_platform.config.job import JobSpec
-from dynst_platform.config.locations import home, storage, tracking_uri
+from dynst_platform.config.locations import home, storage, tracking_uri, use_home_of
 from dynst_platform.config.moved import present_store
 from dynst_platform.config.stores import from_anywhere
 from dynst_platform.errors import TrackingError, UnreachableError
@@ -23,7 +25,7 @@ from dynst_platform.network_code.selection import code_of
 from dynst_platform.tracking.cursor import DECISIONS_TAG, Cursor
 from dynst_platform.tracking.lacking import store_is_there, way_to_send
 from dynst_platform.tracking.reaching import as_tracking_error
-from dynst_platform.tracking.shared_folder import begin_shared, fetched_run, shared_folder
+from dynst_platform.tracking.shared_folder import fetched_run, shared_folder
 
 __all__ = [
     "CHOICE_FILE",
@@ -32,13 +34,15 @@ __all__ = [
     "JOB_FILE",
     "SWEEP_FILE",
     "SWEEP_PREFIX",
+    "fill_folder",
     "find_run",
+    "import_kept_code",
     "keep_code",
     "kept_code",
     "kept_in_storage",
     "mark_finished",
     "mark_unfinished",
-    "new_folder",
+    "note_store",
     "recorded_job",
     "resumed_cursor",
     "resumed_job",
@@ -61,31 +65,36 @@ def kept_in_storage(job: JobSpec) -> JobSpec:
     root = storage()
     if root is None or job.cluster.checkpoints is not None:
         return job
-    cluster = job.cluster.model_copy(update={"checkpoints": f"{root}/{CHECKPOINTS}"})
-    return job.model_copy(update={"cluster": cluster})
+    return _with(job, "cluster", checkpoints=f"{root}/{CHECKPOINTS}")
 
 
-def new_folder(job: JobSpec, job_id: str) -> tuple[Path, JobSpec]:
-    """A folder for a run that begins, and the job as it is run: a user's own choice of sensors is
-    kept in the folder.
+def fill_folder(folder: Path, job: JobSpec) -> JobSpec:
+    """The job as it is run: a user's own choice of sensors is kept in the run's folder.
 
     The job file in it names its store wherever it is read from, and the choice from the folder.
 
     Raises:
         StorageError: its copy cannot be written.
     """
-    folder = home() / job.name / job_id
-    folder.mkdir(parents=True)
-    shared = begin_shared(folder)
-    written = _with(job, "data", store=from_anywhere(job.data.store))
     if job.references.given is not None:
-        kept = Path(shutil.copy(job.references.given, folder / CHOICE_FILE))
-        shared.put(kept)
-        job = _with(job, "references", given=str(kept))
-        written = _with(written, "references", given=CHOICE_FILE)
-    (folder / JOB_FILE).write_text(dump_spec(written), encoding="utf-8")
-    shared.put(folder / JOB_FILE)
-    return folder, job
+        shutil.copy(job.references.given, folder / CHOICE_FILE)
+        shared_folder(folder).put(folder / CHOICE_FILE)
+    job = _with_kept_choice(folder, job)
+    _write_job(folder, job)
+    return job
+
+
+def _write_job(folder: Path, job: JobSpec) -> None:
+    written = _with(job, "data", store=from_anywhere(job.data.store))
+    replace_text(folder / JOB_FILE, dump_spec(written))
+    shared_folder(folder).put(folder / JOB_FILE)
+
+
+def _with_kept_choice(folder: Path, job: JobSpec) -> JobSpec:
+    """With the choice of sensors that the run's folder holds, wherever that lies now."""
+    if not (folder / CHOICE_FILE).is_file():
+        return job
+    return _with(job, "references", given=str(folder / CHOICE_FILE))
 
 
 def recorded_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
@@ -96,11 +105,7 @@ def recorded_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
         ConfigError: the job file cannot be read, or an assignment does not fit it.
     """
     job = load_job(folder / JOB_FILE, assignments, recorded=True)
-    job = _with(job, "data", store=present_store(job.data.store))
-    given = job.references.given
-    if given is None or Path(given).name != CHOICE_FILE:
-        return job
-    return _with(job, "references", given=str(folder / CHOICE_FILE))
+    return _with_kept_choice(folder, _with(job, "data", store=present_store(job.data.store)))
 
 
 def _with(job: JobSpec, part: str, **settings: str) -> JobSpec:
@@ -124,6 +129,13 @@ def keep_code(folder: Path, job: JobSpec) -> None:
 def kept_code(folder: Path) -> OwnModules:
     """Inside, the user's own network is imported as it was trained, where it was kept."""
     return OwnModules(folder / CODE if (folder / CODE).is_dir() else None)
+
+
+def import_kept_code(folder: Path) -> None:
+    """Let the user's own network be imported from the run's folder where it is nowhere else."""
+    code = str(folder / CODE)
+    if Path(code).is_dir() and code not in sys.path:
+        sys.path.append(code)
 
 
 def mark_finished(folder: Path) -> None:
@@ -152,7 +164,9 @@ def find_run(name: str) -> Path:
     folder = Path(name).expanduser().resolve()
     if not (folder / JOB_FILE).is_file():
         folder = fetched_run(name) or folder
-    if not (folder / JOB_FILE).is_file():
+    if (folder / JOB_FILE).is_file():
+        use_home_of(folder)
+    else:
         folder = _folder_of_run(name)
     _refuse_finished(folder)
     return folder
@@ -169,11 +183,13 @@ def _refuse_finished(folder: Path) -> None:
 def resumed_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
     """The job as it was started.
 
-    ``assignments`` may say where it runs this time, which changes no figure beyond float tolerance.
+    ``assignments`` may say where it runs this time, which changes no figure beyond float tolerance,
+    and where its store lies now.
 
     Raises:
         ConfigError: ``assignments`` would change anything else; says what.
     """
+    import_kept_code(folder)
     was, job = recorded_job(folder), recorded_job(folder, assignments)
     changed = differences(_kept(was), _kept(job))
     if changed:
@@ -194,7 +210,7 @@ def _kept(job: JobSpec) -> dict[str, Any]:
 
     A number of workers that does not fit a checkpoint is refused where the checkpoint is read.
     """
-    return job.model_dump(mode="json", exclude={"cluster": WHERE_IT_RUNS})
+    return job.model_dump(mode="json", exclude={"cluster": WHERE_IT_RUNS, "data": {"store"}})
 
 
 def resumed_cursor(folder: Path, store: SensorStore) -> Cursor:
@@ -225,8 +241,15 @@ def resumed_cursor(folder: Path, store: SensorStore) -> Cursor:
             f"with, but those of {store.path} were replaced since; put the old ones back with "
             f"dynst data sensors, or start the job anew"
         )
-    cursor.move(ending=None, store=str(store.path.resolve()))
     return cursor
+
+
+def note_store(cursor: Cursor, job: JobSpec, store: SensorStore) -> None:
+    """Where the run's store lies now, for whoever goes on with the run or sends it."""
+    place = str(store.path.resolve())
+    if cursor.state.store != place:
+        _write_job(cursor.folder, job)
+        cursor.move(store=place)
 
 
 def _folder_of_run(run_id: str) -> Path:

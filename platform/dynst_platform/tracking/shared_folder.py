@@ -110,6 +110,13 @@ class SharedFolder:
             with self._reachable() as (files, root):
                 files.delete_file(f"{root}/{self._name(path)}")
 
+    def remove_all(self) -> None:
+        """The whole copy, of what did not begin."""
+        if self.address is not None:
+            with self._reachable() as (files, root):
+                if files.get_file_info(root).type == fs.FileType.Directory:
+                    files.delete_dir(root)
+
     def read(self, path: Path) -> bytes | None:
         """The copy of a file; None where there is none."""
         return self._read(self._name(path)) if self.exists(path) else None

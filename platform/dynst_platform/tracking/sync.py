@@ -27,7 +27,7 @@ from dynst_platform.tracking.lacking import (
 from dynst_platform.tracking.reaching import as_tracking_error
 from dynst_platform.tracking.report_file import REPORTS
 from dynst_platform.tracking.report_tracker import ReportTracker
-from dynst_platform.tracking.run_folder import CHOICE_FILE, JOB_FILE, kept_code, recorded_job
+from dynst_platform.tracking.run_folder import CHOICE_FILE, CODE, JOB_FILE, kept_code, recorded_job
 from dynst_platform.tracking.shared_folder import (
     PARTS,
     SharedFolder,
@@ -121,7 +121,7 @@ def _fetch_states() -> None:
         if name.name == CURSOR and len(name.parts) == 3 and not (folder / CURSOR).exists():
             shared = shared_home(folder)
             shared.fetch_all(f"{REPORTS}{PARTS}")
-            for state in (JOB_FILE, CHOICE_FILE, CURSOR):
+            for state in (JOB_FILE, CHOICE_FILE, CODE, CURSOR):
                 shared.fetch(folder / state)
             remembered(shared)
 

@@ -1,15 +1,13 @@
 """Real Ray Train workers. Each fit costs about half a minute, so there are few."""
 
 import os
-import signal
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from dynst.data.store import SensorStore
 from dynst_platform.config.job import JobSpec
-from dynst_platform.execution.launch import _own_interrupt, launch, usable_workers
+from dynst_platform.execution.launch import launch, usable_workers
 from dynst_platform.execution.worker_group import GroupShape
 from tests.dynst_platform.commands.train.test_train import small_job
 from tests.dynst_platform.reports import plain
@@ -42,25 +40,6 @@ def test_no_more_workers_than_this_process_may_use_cores(network: SensorStore) -
         usable_workers(small_job(network, cluster={"num_workers": 3, "address": "cluster:6379"}))
         == 3
     )
-
-
-def test_ctrl_c_is_given_back_by_the_main_thread_and_left_alone_by_others() -> None:
-    def own(*_: object) -> None: ...
-
-    before = signal.signal(signal.SIGINT, own)
-    try:
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(as_ray_train_does, False).result()
-        as_ray_train_does(True)
-        assert signal.getsignal(signal.SIGINT) is own
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def as_ray_train_does(replaces: bool) -> None:
-    with _own_interrupt():
-        if replaces:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @pytest.mark.process

@@ -60,9 +60,10 @@ def train(
         (_new(job, assignments), None) if job is not None else _started(str(resume), assignments)
     )
 
-    from dynst_platform.config.stores import store_for
+    from dynst_platform.config.stores import moved_store, store_for
 
-    store = store_for(spec)
+    with moved_store("data.store" if folder is not None else None):
+        store = store_for(spec)
 
     from functools import partial
 

@@ -15,7 +15,6 @@ import numpy as np
 
 from dynst import __version__
 from dynst.data.store import SensorStore
-from dynst.errors import DynstError
 from dynst.experiment.arms import ArmKind
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.job_id import new_job_id
@@ -37,14 +36,16 @@ from dynst_platform.plots.masks import draw_mask
 from dynst_platform.reports import ArmReport, Report
 from dynst_platform.tracking.cursor import Cursor, folder_lock
 from dynst_platform.tracking.delivery import Undelivered, delivered
+from dynst_platform.tracking.folders import Work, kept_copy, notes_how_to_go_on, working_folder
 from dynst_platform.tracking.mlflow_runs import origin_tags
 from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.run_folder import (
     JOB_FILE,
+    fill_folder,
     keep_code,
     kept_in_storage,
     mark_finished,
-    new_folder,
+    note_store,
     resumed_cursor,
 )
 from dynst_platform.tracking.shared_folder import check_storage
@@ -158,19 +159,16 @@ def train(
     if resume is not None:
         with folder_lock(resume):
             cursor = resumed_cursor(resume, store)
-            tracker = (
-                None
-                if offline
-                else _opened(job, store, resume.name, cursor.state.origin, cursor.state.runs)
-            )
-            return _run(job, store, listener, cursor, tracker)
-    job, job_id, origin = kept_in_storage(job), new_job_id(), origin_tags()
+            note_store(cursor, job, store)
+            return _run(job, store, listener, cursor, offline, Work(begun=True))
+    job = kept_in_storage(job)
+    folder, origin = home() / job.name / new_job_id(), origin_tags()
     if job.cluster.checkpoints is not None:
-        checkpoints_of(job, store, home() / job.name / job_id).check_writable()
-    tracker = None if offline else _opened(job, store, job_id, origin, None)
-    folder, job = new_folder(job, job_id)
-    with folder_lock(folder):
-        return _run(job, store, listener, Cursor.begin(folder, store, origin), tracker)
+        checkpoints_of(job, store, folder).check_writable()
+    with working_folder(folder) as work, kept_copy(folder, work):
+        job = fill_folder(folder, job)
+        cursor = Cursor.begin(folder, store, origin)
+        return _run(job, store, listener, cursor, offline, work)
 
 
 def _run(
@@ -178,59 +176,65 @@ def _run(
     store: SensorStore,
     listener: Listener,
     cursor: Cursor,
-    tracker: ReportTracker | None,
+    offline: bool,
+    work: Work,
 ) -> Outcome:
-    collected = _Collected()
+    """Whatever refuses to start does so before the work is begun."""
+    collected, folder = _Collected(), cursor.folder
 
     def on_report(report: Report) -> None:
         collected.add(report)
         listener(report)
 
-    if tracker is not None:
-        cursor.move(runs=dict(tracker.runs))
-    keep_code(cursor.folder, job)
-    with log_of_run(cursor.folder, "driver"):
+    keep_code(folder, job)
+    with log_of_run(folder, "driver"):
         logger.info("dynst %s trains %s, %d sensors", __version__, job.name, len(store.sensors))
-        with delivered(cursor, tracker) as finish, _says_how_to_go_on(cursor.folder):
-            launch(job, store.path, cursor.folder, on_report)
-            mark_finished(cursor.folder)
+        tracker = None if offline else _tracker_of(job, store, cursor)
+
+        def begin() -> None:
+            if tracker is not None:
+                _open(tracker, cursor, resumed=work.begun)
+            cursor.move(ending=None)
+            work.begin()
+
+        with (
+            notes_how_to_go_on(f"dynst train --resume {shown(folder)}", work),
+            delivered(cursor, tracker, begin) as finish,
+        ):
+            launch(job, store.path, folder, on_report)
+            mark_finished(folder)
         left = finish()
     return _outcome(job, store, cursor, collected, left)
 
 
 @contextmanager
-def _says_how_to_go_on(folder: Path) -> Iterator[None]:
-    """What a user can mend by other settings is not worth resuming; everything else is."""
+def _offers_offline() -> Iterator[None]:
     try:
         yield
-    except BaseException as error:
-        if not isinstance(error, DynstError):
-            error.add_note(f"go on with: dynst train --resume {shown(folder)}")
-        raise
-
-
-def _opened(
-    job: JobSpec,
-    store: SensorStore,
-    job_id: str,
-    origin: dict[str, str],
-    runs: dict[str, str] | None,
-) -> ReportTracker:
-    """With the first run open, so that it can be seen while workers start.
-
-    ``runs`` are those that an earlier process noted.
-    """
-    try:
-        tracker = ReportTracker(tracking_uri(), artifact_root(), job, store, job_id, origin)
-        if runs is not None:
-            tracker.resume(runs)
-            tracker.reopen()
-        tracker.start("dynst", "learned")
     except UnreachableError as error:
         raise UnreachableError(
             f"{error}, or train with --offline and send the run later"
         ) from error
-    return tracker
+
+
+@_offers_offline()
+def _tracker_of(job: JobSpec, store: SensorStore, cursor: Cursor) -> ReportTracker:
+    return ReportTracker(
+        tracking_uri(), artifact_root(), job, store, cursor.folder.name, cursor.state.origin
+    )
+
+
+@_offers_offline()
+def _open(tracker: ReportTracker, cursor: Cursor, resumed: bool) -> None:
+    """With the first run open it can be seen while workers start.
+
+    Those that an earlier process has opened, noted or not, are taken up.
+    """
+    if resumed:
+        tracker.resume(cursor.state.runs)
+        tracker.reopen()
+    tracker.start("dynst", "learned")
+    cursor.move(runs=dict(tracker.runs))
 
 
 def _outcome(

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from dynst_platform.commands.tune.workflow import Started
     from dynst_platform.config.sweep import SweepSpec
 
 __all__ = ["tune"]
+
+STORE = "job.data.store"
 
 
 @click.command()
@@ -25,7 +28,7 @@ __all__ = ["tune"]
 @click.option(
     "--resume",
     metavar="RUN",
-    help="Go on with the sweep of this MLflow run, or in this folder; finished trials are kept.",
+    help="Go on with a sweep, by its folder or its MLflow run; finished trials are kept.",
 )
 @click.option(
     "--extend", metavar="N", type=click.IntRange(min=1), help="With --resume: add N trials."
@@ -49,11 +52,12 @@ def tune(
     """Run the trials of SWEEP and show which of them no other one beats in every objective."""
     if (sweep is None) == (resume is None):
         raise click.UsageError(
-            "name a sweep file, or with --resume the MLflow run of a sweep that was started before"
+            "name a sweep file, or with --resume a sweep that was started before"
         )
-    if resume is not None and assignments:
+    if resume is not None and not all(word.startswith(f"{STORE}=") for word in assignments):
         raise click.UsageError(
-            "a sweep goes on as it was started; leave --set out, or start a new one"
+            f"a sweep goes on as it was started; leave --set out, but for {STORE} where the store "
+            "lies elsewhere now, or start a new one"
         )
     if extend is not None and resume is None:
         raise click.UsageError(
@@ -62,12 +66,13 @@ def tune(
     spec, known = (
         (_new(sweep, assignments), None)
         if sweep is not None
-        else _started(str(resume), extend or 0)
+        else _started(str(resume), extend or 0, assignments)
     )
 
-    from dynst_platform.config.stores import sweep_store_for
+    from dynst_platform.config.stores import moved_store, sweep_store_for
 
-    store = sweep_store_for(spec)  # before anything heavy is imported
+    with moved_store(STORE if resume is not None else None):
+        store = sweep_store_for(spec)  # before anything heavy is imported
 
     from dynst_platform.commands.tune import workflow as use_case
     from dynst_platform.commands.tune.progress import SweepProgress
@@ -81,28 +86,33 @@ def tune(
 
 def _new(path: Path, assignments: tuple[str, ...]) -> "SweepSpec":
     from dynst_platform.commands.tune.proposals import with_trials
-    from dynst_platform.config.files import load_sweep, with_overrides
+    from dynst_platform.config.files import load_sweep
+
+    return with_trials(_from_anywhere(load_sweep(path, assignments)))
+
+
+def _from_anywhere(spec: "SweepSpec") -> "SweepSpec":
+    """It may be resumed from another folder."""
+    from dynst_platform.config.files import with_overrides
     from dynst_platform.config.job import JobSpec
     from dynst_platform.config.stores import from_anywhere
 
-    spec = load_sweep(path, assignments)
-    store = from_anywhere(
-        JobSpec.model_validate(spec.job).data.store
-    )  # it may be resumed from another folder
-    return with_trials(
-        spec.model_copy(update={"job": with_overrides(spec.job, {"data.store": store})})
-    )
+    job = JobSpec.model_validate(spec.job)
+    places = {"data.store": from_anywhere(job.data.store)}
+    if job.references.given is not None:
+        places["references.given"] = job.references.given
+    return spec.model_copy(update={"job": with_overrides(spec.job, places)})
 
 
-def _started(name: str, extend: int) -> "tuple[SweepSpec, tuple[str, str]]":
+def _started(run: str, extend: int, assignments: tuple[str, ...]) -> "tuple[SweepSpec, Started]":
     from dynst_platform.commands.tune.proposals import with_trials
     from dynst_platform.commands.tune.workflow import find_sweep
     from dynst_platform.config.files import load_sweep, with_overrides
     from dynst_platform.config.job import JobSpec
     from dynst_platform.config.moved import present_store
 
-    path, run_id, job_id = find_sweep(name)
-    spec = load_sweep(path)
+    started = find_sweep(run)
+    spec = _from_anywhere(load_sweep(started.sweep_file, assignments))
     store = present_store(JobSpec.model_validate(spec.job).data.store)
     moved = spec.model_copy(update={"job": with_overrides(spec.job, {"data.store": store})})
-    return with_trials(moved, extend), (run_id, job_id)
+    return with_trials(moved, extend), started

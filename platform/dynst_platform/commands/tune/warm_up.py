@@ -30,7 +30,9 @@ def warm_up_task(job: JobSpec, store: SensorStore) -> Task:
     about to go.
     """
     settings = job.model_dump(
-        mode="json", include={"data", "model", "training", "seed"}, exclude={"training": HOW_KEPT}
+        mode="json",
+        include={"data", "model", "training", "seed"},
+        exclude={"data": {"store"}, "training": HOW_KEPT},
     )
     identity = (
         settings

@@ -4,16 +4,18 @@ Stopped anywhere, it goes on there.
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import pandas as pd
 
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.storage.addresses import without_credentials
+from dynst.storage.files import replace_text
 from dynst_platform.commands.tune.front import chosen_of, front_of, hypervolumes
 from dynst_platform.commands.tune.plot import draw_front
 from dynst_platform.commands.tune.ray_tune import run_trials
@@ -24,7 +26,14 @@ from dynst_platform.commands.tune.trial_runs import job_of
 from dynst_platform.commands.tune.warm_up import WARM_KEYS, warm_up_task
 from dynst_platform.config.files import dump_spec
 from dynst_platform.config.job import JobSpec
-from dynst_platform.config.locations import artifact_root, home, tracking_uri
+from dynst_platform.config.job_id import new_job_id
+from dynst_platform.config.locations import (
+    artifact_root,
+    home,
+    shown,
+    tracking_uri,
+    use_home_of,
+)
 from dynst_platform.config.stores import first_unit, open_questions
 from dynst_platform.config.sweep import SweepSpec
 from dynst_platform.config.values import Overrides
@@ -36,8 +45,9 @@ from dynst_platform.execution.worker_group import GroupShape
 from dynst_platform.log import quiet_libraries
 from dynst_platform.plots.figures import drawn
 from dynst_platform.studies.references import dense_task
-from dynst_platform.studies.study import closed_on_failure, logged
+from dynst_platform.studies.study import closed_on_failure, logged, pieces_of
 from dynst_platform.studies.tasks import OnDone, Row, Task, TaskResult, run_tasks
+from dynst_platform.tracking.folders import kept_copy, notes_how_to_go_on, working_folder
 from dynst_platform.tracking.mlflow_runs import Tracker, sweep_of_run
 from dynst_platform.tracking.run_folder import (
     CODE,
@@ -48,13 +58,12 @@ from dynst_platform.tracking.run_folder import (
 )
 from dynst_platform.tracking.shared_folder import (
     SharedFolder,
-    begin_shared,
     check_storage,
     fetched_run,
     shared_folder,
 )
 
-__all__ = ["SweepOutcome", "TrialLine", "find_sweep", "tune"]
+__all__ = ["Started", "SweepOutcome", "TrialLine", "find_sweep", "tune"]
 
 PARENT = "sweep"
 START_FAILURES = 20  # of a trial's workers, while those of a stopped trial make room
@@ -99,11 +108,23 @@ def sweep_folder(name: str, job_id: str) -> Path:
     return home() / name / f"{SWEEP_PREFIX}{job_id}"
 
 
-def find_sweep(name: str) -> tuple[Path, str, str]:
-    """The sweep file, the MLflow run and the job id of a sweep, from its run, its folder, or its
-    place in the home folder (as ``EXPERIMENT/FOLDER``).
+class Started(NamedTuple):
+    """A sweep that was started before."""
 
-    The run is empty where the folder was named.
+    folder: Path
+
+    @property
+    def sweep_file(self) -> Path:
+        return self.folder / SWEEP_FILE
+
+    @property
+    def job_id(self) -> str:
+        return self.folder.name.removeprefix(SWEEP_PREFIX)
+
+
+def find_sweep(name: str) -> Started:
+    """A sweep from its folder, its place in the home folder (``EXPERIMENT/FOLDER``), or its MLflow
+    run.
 
     A folder that is not here is fetched from ``DYNST_STORAGE``.
 
@@ -114,17 +135,18 @@ def find_sweep(name: str) -> tuple[Path, str, str]:
     folder = Path(name).expanduser().resolve()
     if not (folder / SWEEP_FILE).is_file():
         folder = fetched_run(name) or folder
-    if (folder / SWEEP_FILE).is_file() and folder.name.startswith(SWEEP_PREFIX):
-        return folder / SWEEP_FILE, "", folder.name.removeprefix(SWEEP_PREFIX)
+    if (folder / SWEEP_FILE).is_file():
+        use_home_of(folder)
+        return Started(folder)
     job_id, experiment = sweep_of_run(tracking_uri(), name)
-    path = sweep_folder(experiment, job_id) / SWEEP_FILE
-    fetched_run(f"{experiment}/{path.parent.name}")
-    if not path.is_file():
+    started = Started(sweep_folder(experiment, job_id))
+    fetched_run(f"{experiment}/{started.folder.name}")
+    if not started.sweep_file.is_file():
         raise ConfigError(
-            f"the sweep of run {name} has no folder at {path.parent}; set DYNST_HOME to where "
+            f"the sweep of run {name} has no folder at {started.folder}; set DYNST_HOME to where "
             f"it was started"
         )
-    return path, name, job_id
+    return started
 
 
 def tune(
@@ -132,15 +154,16 @@ def tune(
     store: SensorStore,
     on_task: OnDone,
     listener: Listener,
-    resume: tuple[str, str] | None,
+    resume: Started | None,
 ) -> SweepOutcome:
     """Run a sweep to its end, or what is left of one.
 
     Args:
         on_task: called for each task of shared work: the dense reference, and warm-ups.
-        resume: MLflow run and job id of a sweep to go on with.
+        resume: a sweep to go on with.
 
     Raises:
+        BusyError: another process works on the sweep, or on what sweeps of its name share.
         ConfigError: the sweep was started on other data, costs, groups or marks.
         RunError: shared work, Tune or the tracking store failed; all that ended is kept.
     """
@@ -148,39 +171,37 @@ def tune(
     base = jobs_of(sweep, {})[0]
     check_for_job(base, store)
     check_storage()
-    tracker = Tracker(
-        tracking_uri(), artifact_root(), base, store, job_id=resume[1] if resume else None
-    )
-    if resume is None:
-        tracker.start(PARENT, PARENT)
-    else:
-        tracker.check_store()
-        tracker.take_up(PARENT, PARENT, resume[0])
-    folder = sweep_folder(sweep.name, tracker.job_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    shared = _shared(folder, sweep, resume is not None)
-    records = Records(folder / "trials", shared)
-    with logged(tracker, folder), closed_on_failure(tracker, "go on with --resume"):
-        dense = _shared_work(sweep, store, on_task)
-        driver = SweepDriver(sweep, records, tracker, tracker.runs[PARENT], listener, dense["test"])
-        if driver.left:
-            run_trials(
-                sweep,
-                _setting(sweep, store, records, shared),
-                driver.left,
-                folder / "ray",
-                driver,
-                base.cluster.address,
-            )
-        driver.all_sent()
-        outcome = _outcome(sweep, store, tracker, shared, records.all(), dense)
-        mark_finished(folder)
-    return outcome
+    job_id = resume.job_id if resume else new_job_id()
+    folder = sweep_folder(sweep.name, job_id)
+    with (
+        working_folder(folder) as work,
+        kept_copy(folder, work) as shared,
+        ExitStack() as others,
+    ):
+        pieces = others.enter_context(working_folder(pieces_of(sweep.name)))
+        tracker = Tracker(tracking_uri(), artifact_root(), base, store, job_id=job_id)
+        with (
+            notes_how_to_go_on(f"dynst tune --resume {shown(folder)}", work),
+            logged(tracker, folder),
+            closed_on_failure(tracker, "go on with --resume"),
+        ):
+            _fill(shared, sweep, goes_on=resume is not None)
+            _open(tracker, resume)
+            work.begin()
+            pieces.begin()
+            dense = _shared_work(sweep, store, on_task)
+            others.close()
+            outcome = _trained(sweep, store, tracker, shared, listener, dense)
+            mark_finished(folder)
+            return outcome
 
 
-def _shared(folder: Path, sweep: SweepSpec, goes_on: bool) -> SharedFolder:
-    """The sweep's folder as its copy has it, which another machine may have gone on with."""
-    shared = shared_folder(folder) if goes_on else begin_shared(folder)
+def _fill(shared: SharedFolder, sweep: SweepSpec, goes_on: bool) -> None:
+    """Write down what a kill is gone on with.
+
+    What is in the copy holds, since another machine may have gone on with the sweep.
+    """
+    folder = shared.folder
     if goes_on:
         shared.fetch_all()
         mark_unfinished(folder)
@@ -190,9 +211,35 @@ def _shared(folder: Path, sweep: SweepSpec, goes_on: bool) -> SharedFolder:
         for code in codes:
             code.write(folder / CODE)
         shared.put(folder / CODE)
-    (folder / SWEEP_FILE).write_text(dump_spec(sweep), encoding="utf-8")
+    replace_text(folder / SWEEP_FILE, dump_spec(sweep))
     shared.put(folder / SWEEP_FILE)
-    return shared
+
+
+def _open(tracker: Tracker, resume: Started | None) -> None:
+    if resume is None:
+        tracker.start(PARENT, PARENT)
+    else:
+        tracker.check_store()
+        tracker.take_up(PARENT, PARENT)
+
+
+def _trained(
+    sweep: SweepSpec,
+    store: SensorStore,
+    tracker: Tracker,
+    shared: SharedFolder,
+    listener: Listener,
+    dense: dict[str, float],
+) -> SweepOutcome:
+    """Run the trials that are left."""
+    folder, address = shared.folder, jobs_of(sweep, {})[0].cluster.address
+    records = Records(folder / "trials", shared)
+    driver = SweepDriver(sweep, records, tracker, tracker.runs[PARENT], listener, dense["test"])
+    if driver.left:
+        setting = _setting(sweep, store, records, shared)
+        run_trials(sweep, setting, driver.left, folder / "ray", driver, address)
+    driver.all_sent()
+    return _outcome(sweep, store, tracker, shared, records.all(), dense)
 
 
 def _shared_work(sweep: SweepSpec, store: SensorStore, on_task: OnDone) -> dict[str, float]:
@@ -210,7 +257,7 @@ def _shared_work(sweep: SweepSpec, store: SensorStore, on_task: OnDone) -> dict[
         rows.extend(result.rows)
         on_task(task, result)
 
-    run_tasks(tasks, _task_folder(sweep), min(2, len(tasks)), on_done, jobs[0].cluster.address)
+    run_tasks(tasks, pieces_of(sweep.name), min(2, len(tasks)), on_done, jobs[0].cluster.address)
     table = pd.DataFrame(rows).query("stage == 'dense'")
     return {"val": fmean(table["val_mae"]), "test": fmean(table["mae_all"])}
 
@@ -231,7 +278,7 @@ def _setting(
 ) -> Setting:
     return Setting(
         store=str(store.path),
-        warm_ups=str(_task_folder(sweep)),
+        warm_ups=str(pieces_of(sweep.name)),
         trials=str(records.folder),
         hung_after=60 * sweep.hung_after_minutes,
         group=GroupShape(
@@ -239,12 +286,8 @@ def _setting(
         ),
         state_every=sweep.perturb_every if sweep.scheduler == "pbt" else None,
         shared=shared,
-        shared_warm_ups=shared_folder(_task_folder(sweep)),
+        shared_warm_ups=shared_folder(pieces_of(sweep.name)),
     )
-
-
-def _task_folder(sweep: SweepSpec) -> Path:
-    return home() / sweep.name / "pieces"
 
 
 def _outcome(

@@ -18,8 +18,10 @@ from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import home, tracking_uri
 from dynst_platform.errors import BusyError
 from dynst_platform.execution import worker
+from dynst_platform.tracking import folders
 from dynst_platform.tracking.cursor import Cursor, folder_lock
 from dynst_platform.tracking.report_file import REPORTS
+from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.run_folder import find_run, resumed_cursor, resumed_job
 from dynst_platform.tracking.sync import sync
 from tests.conftest import with_tracking_store, write_network
@@ -172,6 +174,8 @@ def test_a_run_that_nobody_noted_is_found_again(
     move = Cursor.move
     with monkeypatch.context() as patch:
         patch.setattr(Cursor, "move", die)
+        patch.setattr(folders, "_remove", lambda *_: None)  # which a dead process does not
+        patch.setattr(ReportTracker, "close", lambda *_: None)
         with pytest.raises(Lost):
             train(job, network, lambda report: None)
     go_on(folder_of(job), network)

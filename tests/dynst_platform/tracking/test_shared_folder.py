@@ -10,6 +10,7 @@ from dynst.errors import ConfigError
 from dynst_platform.errors import BusyError, StorageError
 from dynst_platform.tracking import lease, shared_folder
 from dynst_platform.tracking.cursor import folder_lock
+from dynst_platform.tracking.folders import Work, kept_copy, working_folder
 from dynst_platform.tracking.lease import leased
 from dynst_platform.tracking.report_file import REPORTS, append_line
 from dynst_platform.tracking.shared_folder import ALONE, SharedFolder, begin_shared, fetched_run
@@ -168,3 +169,25 @@ def test_the_lock_of_a_folder_holds_in_its_copy(
     with folder_lock(folder):
         assert (tmp_path / "storage" / "x" / "y" / ".lease").is_file()
     assert not (tmp_path / "storage" / "x" / "y" / ".lease").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_start_that_is_refused_leaves_no_copy(
+    own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DYNST_STORAGE", str(tmp_path / "storage"))
+    folder = own_home / "x" / "y"
+    for begins in (False, True):
+        with pytest.raises(ConfigError), working_folder(folder) as work:
+            filled(folder, work, begins)
+        assert folder.exists() == begins
+        assert (tmp_path / "storage" / "x" / "y" / "job.yaml").exists() == begins
+
+
+def filled(folder: Path, work: Work, begins: bool) -> None:
+    with kept_copy(folder, work) as shared:
+        shared.put_text(folder / "job.yaml", "name: x")
+        assert shared.exists(folder / ".lease")
+        if begins:
+            work.begin()
+        raise ConfigError("refused")

@@ -9,7 +9,7 @@ from pyarrow import fs
 
 from dynst.storage.addresses import is_remote
 
-__all__ = ["file_system", "replace_text", "written_whole"]
+__all__ = ["file_system", "replace_object", "replace_text", "written_whole"]
 
 
 def file_system(address: str) -> tuple[fs.FileSystem, str]:
@@ -20,6 +20,18 @@ def file_system(address: str) -> tuple[fs.FileSystem, str]:
         return fs.LocalFileSystem(), str(Path(address).expanduser().resolve())
     files, root = fs.FileSystem.from_uri(address)
     return files, root
+
+
+def replace_object(files: fs.FileSystem, path: str, content: bytes) -> None:
+    """Write a file of any file system whole or not at all, through a draft beside it.
+
+    Its folder must be there.
+    """
+    folder, _, name = path.rpartition("/")
+    draft = f"{folder}/.{name}.draft"
+    with files.open_output_stream(draft) as file:
+        file.write(content)
+    files.move(draft, path)
 
 
 def replace_text(path: Path, text: str) -> None:

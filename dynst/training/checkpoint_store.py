@@ -14,7 +14,7 @@ from pyarrow import fs
 from dynst.errors import CheckpointError
 from dynst.random_streams import STREAMS
 from dynst.storage.addresses import problem_with, without_credentials
-from dynst.storage.files import file_system
+from dynst.storage.files import file_system, replace_object
 from dynst.training.checkpoint_format import DamagedCheckpoint, Upgrade, as_it_is, pack, unpack
 
 __all__ = ["Checkpoints", "FoundCheckpoint"]
@@ -135,10 +135,7 @@ class Checkpoints:
         return sorted(int(stem) for stem in stems if stem.isdecimal())
 
     def _write(self, name: str, content: bytes) -> None:
-        draft = self._path(f".{name}.draft")
-        with self._files.open_output_stream(draft) as file:
-            file.write(content)
-        self._files.move(draft, self._path(name))
+        replace_object(self._files, self._path(name), content)
 
     def _read(self, name: str) -> bytes:
         with self._reachable(), self._files.open_input_stream(self._path(name)) as file:

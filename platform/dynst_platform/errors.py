@@ -2,6 +2,7 @@
 
 RunError               exit code 1: something failed on the way
 ├── BusyError          another process works there
+├── StorageError       the storage of runs fails
 └── TrackingError      the tracking store fails
     ├── UnreachableError   it is away: worth trying again
     │   └── FullError      no space is left
@@ -22,6 +23,7 @@ __all__ = [
     "NotFoundError",
     "RefusedError",
     "RunError",
+    "StorageError",
     "TrackingError",
     "UnreachableError",
     "UnusableError",
@@ -50,6 +52,10 @@ class FullError(UnreachableError):
 
 class BusyError(RunError):
     """Another process works in the run's folder."""
+
+
+class StorageError(RunError):
+    """What keeps runs for other machines, ``DYNST_STORAGE``, cannot be read or written."""
 
 
 class RefusedError(Exception):

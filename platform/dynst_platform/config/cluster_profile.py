@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from dynst.bounds import Text
 from dynst.errors import ConfigError, in_one_line
-from dynst.storage.addresses import is_remote
+from dynst.storage.addresses import has_credentials, is_remote
 from dynst_platform.config.documents import read_text, short
 from dynst_platform.config.values import Overrides
 
@@ -24,9 +24,16 @@ VARIABLES = {
     "token_file": "DYNST_TOKEN_FILE",
     "tracking_uri": "DYNST_TRACKING_URI",
     "home": "DYNST_CLUSTER_HOME",
+    "storage": "DYNST_STORAGE",
 }
 LONGEST_TOKEN = 2**16  # characters
 TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+
+
+def _address(path: str) -> str:
+    if has_credentials(path):
+        raise ValueError("must hold no credentials; give them in the environment")
+    return path if is_remote(path) else _absolute(path)
 
 
 def _absolute(path: str) -> str:
@@ -52,8 +59,13 @@ class Profile(BaseModel):
     )
     home: Annotated[Text, AfterValidator(_absolute)] | None = Field(
         None,
-        description="folder for runs and stores that every node sees; by default the nodes' "
-        "DYNST_HOME",
+        description="folder for runs and stores, which every node sees unless there is a storage; "
+        "by default the nodes' DYNST_HOME",
+    )
+    storage: Annotated[Text, AfterValidator(_address)] | None = Field(
+        None,
+        description="bucket (s3://, gs://) or folder that nodes and this machine reach, from which "
+        "runs go on on any node; by default the nodes' DYNST_STORAGE",
     )
     env: tuple[Text, ...] = Field(
         (),

@@ -3,10 +3,13 @@
 from functools import lru_cache
 from pathlib import Path
 
+from dynst.data.store import SensorStore
 from dynst.distributed.world import World
+from dynst.errors import ConfigError
 from dynst.experiment.config import ExperimentConfig
 from dynst.experiment.dataset import Dataset
 from dynst.experiment.experiment import Experiment
+from dynst.storage.addresses import without_credentials
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.opening import open_here
 
@@ -28,14 +31,32 @@ def config_of(job: JobSpec) -> ExperimentConfig:
 
 
 def experiment_of(job: JobSpec, store_path: str | Path, world: World | None = None) -> Experiment:
-    """On the store at a path.
+    """On the store at a path, or, on a node that does not see it, at the job's own address.
 
     A process scales the series once for all jobs that see it alike, one after another.
+
+    Raises:
+        ConfigError: the address has another store by now.
     """
-    config, store = config_of(job), open_here(store_path)
+    config, store = config_of(job), _opened(job, Path(store_path))
     seen_alike = config.model_dump_json(include={"targets", "season", "split", "model"})
     held = store.manifest.model_dump_json()
-    return Experiment(store, config, world, _scaled(str(store_path), held, seen_alike))
+    return Experiment(store, config, world, _scaled(str(store.path), held, seen_alike))
+
+
+def _opened(job: JobSpec, path: Path) -> SensorStore:
+    from dynst_platform.config.stores import find_store, is_fetched  # noqa: PLC0415 (it needs ours)
+
+    if path.exists() or not is_fetched(job.data.store):
+        return open_here(path)
+    store = find_store(job.data.store, job.data.patch)
+    if store.path.name != path.name:  # a fetched store's name is its content's
+        raise ConfigError(
+            f"this node must train on the store that the run began with, {path.name[:12]}, but "
+            f"{without_credentials(job.data.store)} now holds another; bring the old one back, or "
+            f"start the job anew"
+        )
+    return store
 
 
 @lru_cache(maxsize=1)

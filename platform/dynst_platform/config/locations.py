@@ -7,7 +7,15 @@ from dynst.errors import ConfigError
 from dynst.storage.addresses import has_credentials, is_remote, without_credentials
 from dynst_platform.config.tracking_address import checked_address, sqlite_file, sqlite_uri
 
-__all__ = ["artifact_root", "home", "shown", "shown_tracking_uri", "tracking_uri", "use_home_of"]
+__all__ = [
+    "artifact_root",
+    "home",
+    "shown",
+    "shown_tracking_uri",
+    "storage",
+    "tracking_uri",
+    "use_home_of",
+]
 
 
 def home() -> Path:
@@ -57,6 +65,24 @@ def tracking_uri() -> str:
 def shown_tracking_uri() -> str:
     """For the screen, for files and for errors: without credentials."""
     return without_credentials(tracking_uri())
+
+
+def storage() -> str | None:
+    """``$DYNST_STORAGE``: the address, or a folder that every node sees, which keeps a copy of what
+    a run or a sweep goes on from. None where runs are kept in the home folder alone.
+
+    Raises:
+        ConfigError: the address holds credentials.
+    """
+    given = os.environ.get("DYNST_STORAGE")
+    if not given:
+        return None
+    if has_credentials(given):
+        raise ConfigError(
+            "DYNST_STORAGE must be an address without credentials, since runs keep it, but has "
+            "some; give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    return given.rstrip("/") if is_remote(given) else str(Path(given).expanduser().resolve())
 
 
 def artifact_root() -> str | None:

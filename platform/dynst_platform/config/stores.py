@@ -31,6 +31,7 @@ __all__ = [
     "find_store",
     "first_unit",
     "from_anywhere",
+    "is_fetched",
     "moved_store",
     "open_questions",
     "store_for",
@@ -75,9 +76,12 @@ def _folder_of(name: str) -> Path:
 
 def from_anywhere(name: str) -> str:
     """The same store's name for a process that was started in another folder."""
-    return (
-        name if is_remote(name) or name == auckland.NAME else str(Path(name).expanduser().resolve())
-    )
+    return name if is_fetched(name) else str(Path(name).expanduser().resolve())
+
+
+def is_fetched(name: str) -> bool:
+    """Whether each node can make the store itself, from its address or from what DynST brings."""
+    return is_remote(name) or name == auckland.NAME
 
 
 @contextmanager

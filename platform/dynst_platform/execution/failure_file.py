@@ -12,6 +12,8 @@ import torch.distributed as dist
 
 from dynst.errors import in_one_line
 from dynst.storage.addresses import without_credentials
+from dynst_platform.errors import StorageError
+from dynst_platform.tracking.shared_folder import ALONE, SharedFolder
 
 __all__ = ["FAILURE_FILE", "read_failure", "record_failure", "room_for_failure"]
 
@@ -29,13 +31,16 @@ LOST_PEER = (
 
 
 @contextmanager
-def record_failure(folder: Path) -> Iterator[None]:
+def record_failure(folder: Path, shared: SharedFolder = ALONE) -> Iterator[None]:
     """Write down what the block raises and swallow it, so that Ray Train sees no failure that it
     would retry.
 
     What comes of a lost peer, or of a group that is being replaced, is raised: a new group of
     workers goes on from the last checkpoint. Other ranks that wait for this one are woken by the
     end of its connections.
+
+    Args:
+        shared: the same folder, where other nodes see its copy.
     """
     grouped = dist.is_initialized()
     try:
@@ -43,13 +48,14 @@ def record_failure(folder: Path) -> Iterator[None]:
     except Exception as error:
         # Ray Train takes the group from those that are left
         disbanded = grouped and not dist.is_initialized()
-        if (disbanded or _is_lost_peer(error)) and not (folder / FAILURE_FILE).exists():
+        if (disbanded or _is_lost_peer(error)) and not _known(folder / FAILURE_FILE, shared):
             logger.warning("the other workers were lost: %s", in_one_line(error))
             raise
         logger.error("this worker failed", exc_info=error)
         _write_once(
             folder / FAILURE_FILE,
             without_credentials(f"{in_one_line(error)}\n\n{traceback.format_exc()}"),
+            shared,
         )
         if dist.is_initialized():
             dist.destroy_process_group()
@@ -81,16 +87,30 @@ def _is_lost_peer(error: Exception) -> bool:
     )
 
 
-def _write_once(path: Path, reason: str) -> None:
+def _known(path: Path, shared: SharedFolder) -> bool:
+    """Whether a worker has said why it failed, here or on another node."""
+    if path.exists():
+        return True
+    try:
+        return shared.exists(path)
+    except StorageError:
+        return False
+
+
+def _write_once(path: Path, reason: str, shared: SharedFolder) -> None:
     """The first rank to fail gives the reason; the others fail because of it.
 
     On a full disk it takes the room that was kept for it.
     """
+    if _known(path, shared):
+        return
     try:
         _write_new(path, reason)
     except OSError:
         (path.parent / RESERVE).unlink(missing_ok=True)
         _write_new(path, reason)
+    with suppress(StorageError):  # which may be why the worker failed
+        shared.put(path)
 
 
 def _write_new(path: Path, reason: str) -> None:

@@ -3,7 +3,9 @@
 Reports become lines of a file either way.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -13,19 +15,22 @@ import torch
 
 from dynst.devices import CPU
 from dynst_platform.config.job import JobSpec
+from dynst_platform.errors import StorageError
 from dynst_platform.execution.failure_file import record_failure
 from dynst_platform.execution.gpus import device_here, workers_on_gpus
 from dynst_platform.execution.local_ray import cpus_here, local_ray
 from dynst_platform.execution.worker import run_job
 from dynst_platform.execution.worker_group import GroupShape, run_on_workers
-from dynst_platform.log import log_of_run
+from dynst_platform.log import LOGS, log_of_run
 from dynst_platform.reports import Report
 from dynst_platform.tracking.report_file import REPORTS, ReportReader, append_report, followed
-from dynst_platform.tracking.run_folder import import_kept_code
+from dynst_platform.tracking.run_folder import CODE, import_kept_code
+from dynst_platform.tracking.shared_folder import SharedFolder, shared_folder
 
 __all__ = ["OnReport", "launch", "usable_workers"]
 
 OnReport = Callable[[Report], None]
+logger = logging.getLogger(__name__)
 START_FAILURES = 5  # while Ray still counts on a node that is gone
 
 
@@ -57,18 +62,28 @@ def launch(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) ->
 
 
 def _run_here(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
-    with followed(ReportReader(folder / REPORTS), on_report):
+    reports, shared = folder / REPORTS, shared_folder(folder)
+    with followed(ReportReader(reports), on_report):
         device = device_here(job.cluster.use_gpu)
         run_job(
-            job, store_path, folder, lambda report: append_report(folder / REPORTS, report), device
+            job,
+            store_path,
+            folder,
+            lambda report: append_report(reports, report, shared),
+            device,
+            shared,
         )
 
 
 def _run_on_ray(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
     with local_ray(address=job.cluster.address):
         shape = _group_of(job)
-        work = partial(_train_on_worker, job, store_path, folder, shape.gpu > 0)
-        run_on_workers(work, shape, ReportReader(folder / REPORTS), on_report)
+        shared = shared_folder(folder)
+        work = partial(_train_on_worker, job, store_path, shared, shape.gpu > 0)
+        try:
+            run_on_workers(work, shape, ReportReader(folder / REPORTS), on_report, shared)
+        finally:
+            _fetch_logs(shared)
 
 
 def _group_of(job: JobSpec) -> GroupShape:
@@ -93,16 +108,41 @@ def _group_of(job: JobSpec) -> GroupShape:
     )
 
 
-def _train_on_worker(job: JobSpec, store_path: Path, folder: Path, gpu: bool) -> None:
+def _fetch_logs(shared: SharedFolder) -> None:
+    """Those of workers on other nodes, which MLflow gets too."""
+    try:
+        shared.fetch_all(LOGS)
+    except StorageError as error:
+        logger.warning("the workers' logs were not fetched: %s", error)
+
+
+def _train_on_worker(job: JobSpec, store_path: Path, shared: SharedFolder, gpu: bool) -> None:
     torch.set_num_threads(1)
     device = ray.train.torch.get_device() if gpu else CPU
-    rank = ray.train.get_context().get_world_rank()
-    with log_of_run(folder, f"worker-{rank}"), record_failure(folder):
+    name, folder = f"worker-{ray.train.get_context().get_world_rank()}", shared.folder
+    folder.mkdir(parents=True, exist_ok=True)  # on this node
+    with _kept_log(shared, name), log_of_run(folder, name), record_failure(folder, shared):
+        shared.fetch(folder / CODE)
         import_kept_code(folder)
+        if job.references.given is not None:
+            shared.fetch(Path(job.references.given))
         run_job(
             job,
             store_path,
             folder,
             lambda report: ray.train.report(report.model_dump()),
             device,
+            shared,
         )
+
+
+@contextmanager
+def _kept_log(shared: SharedFolder, name: str) -> Iterator[None]:
+    """Copies the log of the block where the driver sees it."""
+    try:
+        yield
+    finally:
+        path = shared.folder / LOGS / f"{name}.log"
+        if path.exists():
+            with suppress(StorageError):
+                shared.put(path)

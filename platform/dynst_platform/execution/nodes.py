@@ -15,13 +15,25 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.locations import home, storage
+from dynst_platform.config.stores import is_fetched
 from dynst_platform.config.submission_context import submission_context
 from dynst_platform.errors import RunError
 from dynst_platform.execution.local_ray import local_ray
 from dynst_platform.execution.versions import differences, installed
 
-__all__ = ["NodeFacts", "check_cluster", "facts_here", "facts_of_nodes", "least_mib", "refusal"]
+__all__ = [
+    "NodeFacts",
+    "check_cluster",
+    "check_for_job",
+    "facts_here",
+    "facts_of_nodes",
+    "least_mib",
+    "refusal",
+]
 
 MIN_FREE_MIB = 256
 PATIENCE = 120.0  # seconds for the slowest node to answer
@@ -45,12 +57,13 @@ class NodeFacts:
     extra: dict[str, str] = field(default_factory=dict)
 
 
-def check_cluster(address: str, home: Path, paths: Iterable[Path]) -> None:
+def check_cluster(address: str, home: Path, paths: Iterable[Path], shared: bool = True) -> None:
     """Refuse a cluster whose nodes have other versions, do not see the paths, or cannot write the
     home folder.
 
     Args:
-        home: where runs go; made here, and must be the same folder on every node.
+        home: where runs go; made here.
+        shared: whether it must be the same folder on every node.
 
     Raises:
         RunError: says which node lacks what, and the remedy.
@@ -61,7 +74,7 @@ def check_cluster(address: str, home: Path, paths: Iterable[Path]) -> None:
             "the nodes"
         )
     with local_ray(address=address):
-        found = facts_of_nodes(home, paths)
+        found = facts_of_nodes(home, paths, shared=shared)
     brought = submission_context()
     wanted = installed() if brought is None else brought.versions
     for sentence in refusal(found, wanted, home):
@@ -95,6 +108,18 @@ def refusal(found: Sequence[NodeFacts], wanted: dict[str, str], home: Path) -> I
             )
 
 
+def check_for_job(job: JobSpec, store: SensorStore) -> None:
+    """The same for a job that names a cluster.
+
+    With ``DYNST_STORAGE`` each node needs a home of its own alone, and fetches what it can.
+    """
+    if job.cluster.address is None:
+        return
+    alone = storage() is not None
+    paths = [] if alone and is_fetched(job.data.store) else [store.path]
+    check_cluster(job.cluster.address, home(), paths, shared=not alone)
+
+
 def least_mib() -> float:
     """What must be free where runs go.
 
@@ -110,17 +135,20 @@ def least_mib() -> float:
         ) from error
 
 
-def facts_of_nodes(home: Path, paths: Iterable[Path], extra: Any = None) -> list[NodeFacts]:
+def facts_of_nodes(
+    home: Path, paths: Iterable[Path], extra: Any = None, shared: bool = True
+) -> list[NodeFacts]:
     """Of every node of the cluster that this process is attached to.
 
-    ``extra`` is called there too, for more facts.
+    ``extra`` is called there too, for more facts. Where ``home`` is ``shared``, each node must see
+    what this one writes there.
 
     Raises:
         RunError: a node does not answer.
     """
     mark = home / f".seen-{token_hex(4)}"
     failure = _written(mark)
-    wanted = [str(path) for path in paths] + ([] if failure else [str(mark)])
+    wanted = [str(path) for path in paths] + ([str(mark)] if shared and not failure else [])
     ask = ray.remote(num_cpus=0, max_retries=0)(facts_here)
     nodes = [node for node in ray.nodes() if node["Alive"]]
     answers = {

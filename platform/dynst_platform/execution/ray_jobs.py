@@ -61,11 +61,12 @@ class RemoteJob:
     began: datetime | None
     ended: datetime | None
     exit_code: int | None
+    resumes: str = ""  # job id of the run that it goes on with
 
     @property
     def job_id(self) -> str:
         """Of its folder and its MLflow runs."""
-        return self.id.removeprefix(f"{self.name}-")
+        return self.resumes or self.id.removeprefix(f"{self.name}-")
 
     @property
     def over(self) -> bool:
@@ -293,6 +294,7 @@ def _job(details: Any) -> RemoteJob:
         began=_time(details.start_time),
         ended=_time(details.end_time),
         exit_code=details.driver_exit_code,
+        resumes=facts.get("resumes", ""),
     )
 
 

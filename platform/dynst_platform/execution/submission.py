@@ -2,6 +2,7 @@
 it.
 """
 
+import os
 from collections.abc import Mapping
 
 from dynst.errors import ConfigError
@@ -9,7 +10,7 @@ from dynst_platform.config.cluster_profile import Profile
 from dynst_platform.execution.ray_jobs import Cluster
 from dynst_platform.execution.versions import differences, installed
 
-__all__ = ["environment_of", "other_ray", "variables_to_carry"]
+__all__ = ["environment_of", "other_ray", "tracking_from_here", "variables_to_carry"]
 
 OWN = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS")  # a node has its own
 
@@ -42,8 +43,20 @@ def variables_to_carry(
 
 def environment_of(profile: Profile) -> dict[str, str]:
     """What every process of a job there must know."""
-    known = {"MLFLOW_TRACKING_URI": profile.tracking_uri, "DYNST_HOME": profile.home}
+    known = {
+        "MLFLOW_TRACKING_URI": profile.tracking_uri,
+        "DYNST_HOME": profile.home,
+        "DYNST_STORAGE": profile.storage,
+    }
     return {key: value for key, value in known.items() if value}
+
+
+def tracking_from_here(profile: Profile) -> str | None:
+    """MLflow as it is reached from this machine: ``$MLFLOW_TRACKING_URI`` may be a tunnel to what
+    the nodes know.
+    """
+    here = os.environ.get("MLFLOW_TRACKING_URI", "")
+    return here if here.startswith("http") else profile.tracking_uri
 
 
 def other_ray(cluster: Cluster) -> str | None:

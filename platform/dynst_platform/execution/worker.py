@@ -34,6 +34,7 @@ from dynst_platform.config.sensor_choice import read_choice
 from dynst_platform.config.values import Document
 from dynst_platform.execution.run_state import DenseResult, Publish, ResumableRun
 from dynst_platform.reports import COST, ArmReport
+from dynst_platform.tracking.shared_folder import ALONE, SharedFolder
 
 __all__ = ["checkpoints_of", "run_job"]
 
@@ -48,7 +49,12 @@ logger = logging.getLogger(__name__)
 
 
 def run_job(
-    job: JobSpec, store_path: Path, folder: Path, publish: Publish, device: torch.device = CPU
+    job: JobSpec,
+    store_path: Path,
+    folder: Path,
+    publish: Publish,
+    device: torch.device = CPU,
+    shared: SharedFolder = ALONE,
 ) -> None:
     """Train every arm of the job and report epochs as they end.
 
@@ -57,9 +63,10 @@ def run_job(
     Every rank reports equally often. A report from before an interruption may be repeated.
 
     Args:
-        folder: of the run, seen by every worker: checkpoints, unless the job has another place for
-            them, and ``models/<arm>``.
+        folder: of the run, for checkpoints, unless the job has another place for them, and
+            ``models/<arm>``. Every worker sees it, or has its copy.
         device: what this worker computes on.
+        shared: the folder with its copy.
     """
     world = current_world(device)
     experiment = experiment_of(job, store_path, world)
@@ -72,7 +79,7 @@ def run_job(
         efficiency = time_inference(experiment, arm) if arm.kind == ArmKind.LEARNED else None
         target = folder / "models" / arm.name
         if world.rank == 0:  # whose report is the one that counts
-            target = _keep_model(target, experiment, arm)
+            target = _keep_model(target, experiment, arm, shared)
         run.end(arm, _arm_report(experiment, arm, found, run.state.dense, efficiency, target))
 
 
@@ -235,7 +242,7 @@ def _horizon_metrics(errors: ErrorTable) -> dict[str, float]:
     }
 
 
-def _keep_model(folder: Path, experiment: Experiment, arm: Arm) -> Path:
+def _keep_model(folder: Path, experiment: Experiment, arm: Arm, shared: SharedFolder) -> Path:
     """Whole or not at all, and never changed again: where the arm had ended before, its report may
     be on its way to MLflow with the folder's name in it. The same model stays in its place,
     another one, which a GPU may make, gets a place of its own.
@@ -245,7 +252,9 @@ def _keep_model(folder: Path, experiment: Experiment, arm: Arm) -> Path:
     save_arm(draft, experiment, arm)
     places = chain([folder], (folder.with_name(f"{folder.name}.{number}") for number in count(2)))
     for place in places:
+        shared.fetch(place)
         if not place.exists():
+            shared.put(place, draft)
             draft.rename(place)
             return place
         if artifact_digest(place) == artifact_digest(draft):

@@ -14,10 +14,11 @@ import ray.train
 import ray.train.torch
 
 from dynst_platform.compat import interruptible
-from dynst_platform.errors import RunError
-from dynst_platform.execution.failure_file import read_failure, room_for_failure
+from dynst_platform.errors import RunError, StorageError
+from dynst_platform.execution.failure_file import FAILURE_FILE, read_failure, room_for_failure
 from dynst_platform.log import log_of_run
 from dynst_platform.tracking.report_file import LineReader, append_line, followed
+from dynst_platform.tracking.shared_folder import ALONE, SharedFolder
 
 __all__ = ["GroupShape", "run_on_workers"]
 
@@ -62,34 +63,48 @@ def run_on_workers(
     shape: GroupShape,
     reports: LineReader[Item],
     on_report: Callable[[Item], None],
+    shared: SharedFolder = ALONE,
 ) -> None:
     """Call ``function`` on each worker.
 
     Args:
-        reports: reads the file that rank 0's reports are left in; its folder is seen by every node,
-            and holds what Ray Train keeps.
+        reports: reads the file that rank 0's reports are left in. Its folder is on this node, where
+            Ray Train's controller is too, and holds what Ray Train keeps.
         on_report: is handed each of them, those of earlier processes first.
+        shared: the copy of that folder, which every node sees; by default they see the folder.
 
     Raises:
         RunError: the function failed, or more workers were lost than ``shape`` allows, or Ray Train
             failed.
     """
     folder = reports.path.parent
+    shared.remove(folder / FAILURE_FILE)
     with room_for_failure(folder), followed(reports, on_report):
         try:
-            _fit(function, shape, reports.path)
+            _fit(function, shape, reports.path, shared)
         except ray.train.TrainingFailedError as error:
             raise RunError(
-                f"the training failed: {read_failure(folder) or _root_cause(error)}"
+                f"the training failed: {_failure_in(folder, shared) or _root_cause(error)}"
             ) from error
         except ray.exceptions.RayActorError as error:
             raise RunError("the training failed: Ray Train's controller died") from error
-        reason = read_failure(folder)
+        reason = _failure_in(folder, shared)
         if reason is not None:
             raise RunError(f"the training failed: {reason}")
 
 
-def _fit(function: Callable[[], None], shape: GroupShape, reports: Path) -> None:
+def _failure_in(folder: Path, shared: SharedFolder) -> str | None:
+    """What a worker on any node has left."""
+    try:
+        shared.fetch(folder / FAILURE_FILE)
+    except StorageError as error:
+        logger.warning("%s", error)
+    return read_failure(folder)
+
+
+def _fit(
+    function: Callable[[], None], shape: GroupShape, reports: Path, shared: SharedFolder
+) -> None:
     folder = reports.parent
     each = {"CPU": shape.cpu} | ({"GPU": shape.gpu} if shape.gpu else {})
     trainer = ray.train.torch.TorchTrainer(
@@ -105,7 +120,7 @@ def _fit(function: Callable[[], None], shape: GroupShape, reports: Path) -> None
             # a known name would resume what Ray Train keeps
             name=f"train-{len(list(folder.glob('train-*')))}",
             storage_path=str(folder),
-            callbacks=[_ReportFile(reports)],
+            callbacks=[_ReportFile(reports, shared)],
             failure_config=ray.train.FailureConfig(
                 max_failures=shape.max_failures, controller_failure_limit=shape.start_failures
             ),
@@ -121,13 +136,15 @@ class _ReportFile(ray.train.UserCallback):  # type: ignore[misc]
     logs which workers were lost.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, shared: SharedFolder) -> None:
+        self._path, self._shared = path, shared
 
     def after_report(
         self, run_context: Any, metrics: list[dict[str, object]], checkpoint: Any
     ) -> None:
-        append_line(self._path, metrics[0])
+        if "artifact" in metrics[0]:  # a model, which another node may have made
+            self._shared.fetch(self._path.parent / str(metrics[0]["artifact"]))
+        append_line(self._path, metrics[0], self._shared)
 
     def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
         """Ray Train decides what becomes of the group; the next workers' logs say so."""

@@ -19,8 +19,9 @@ import torch
 import dynst
 from dynst.storage.scratch import remove_leftovers, scratch_folder
 from dynst_platform.config.values import Document, JsonValue
-from dynst_platform.errors import RunError
+from dynst_platform.errors import RunError, StorageError
 from dynst_platform.execution.local_ray import local_ray
+from dynst_platform.tracking.shared_folder import begin_shared
 
 __all__ = [
     "Files",
@@ -102,7 +103,9 @@ def run_tasks(
     """
     remove_leftovers(root)
     results: dict[str, TaskResult] = {}
+    shared = begin_shared(root)
     for task in tasks:
+        shared.fetch(root / task.folder)
         if (root / task.folder).exists():
             logger.info("task %s was done before: %s", task.name, task.folder)
             results[task.name] = load_result(root / task.folder)
@@ -117,7 +120,8 @@ def run_tasks(
             continue
         try:
             save_result(root / task.folder, outcome)
-        except OSError as error:
+            shared.put(root / task.folder)
+        except (OSError, StorageError) as error:
             failures[task.name] = _reason(error)
             continue
         results[task.name] = outcome

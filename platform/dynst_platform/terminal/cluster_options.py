@@ -30,7 +30,12 @@ OPTIONS = (
     click.option(
         "--home",
         metavar="FOLDER",
-        help="For runs and stores, seen by every node. Else DYNST_CLUSTER_HOME.",
+        help="For runs and stores on the nodes. Else DYNST_CLUSTER_HOME.",
+    ),
+    click.option(
+        "--storage",
+        metavar="ADDRESS",
+        help="Bucket or folder from which runs go on on any node. Else DYNST_STORAGE.",
     ),
     click.option(
         "--profile",

@@ -4,6 +4,7 @@ on that folder.
 
 import fcntl
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +16,17 @@ from typing import Any
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.storage.files import replace_text
-from dynst_platform.errors import BusyError
+from dynst_platform.errors import BusyError, StorageError
 from dynst_platform.forms import VERSION, todays
+from dynst_platform.tracking.lease import leased
 from dynst_platform.tracking.report_file import REPORTS, ReportReader, now_ms
+from dynst_platform.tracking.shared_folder import shared_folder
 
 __all__ = ["CURSOR", "DECISIONS_TAG", "Cursor", "Ending", "State", "folder_lock", "queued"]
 
 CURSOR = "delivered.json"
 DECISIONS_TAG = "dynst.decisions_digest"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Cursor:
     """The state on disk, replaced whole at every move. Threads may share one."""
 
     def __init__(self, folder: Path, state: State) -> None:
-        self.folder, self.state = folder, state
+        self.folder, self.state, self._shared = folder, state, shared_folder(folder)
         self._one_at_a_time = Lock()
 
     @classmethod
@@ -67,6 +71,7 @@ class Cursor:
         tags = origin | {DECISIONS_TAG: store.decisions_digest}
         cursor = cls(folder, State(str(store.path.resolve()), store.manifest.digest, tags))
         cursor.move()
+        cursor._shared.put(folder / CURSOR)  # without it the copy is none that a run goes on from
         return cursor
 
     @classmethod
@@ -90,6 +95,10 @@ class Cursor:
             self.state = replace(self.state, **changes)
             document = {VERSION: 1, **asdict(self.state)}
             replace_text(self.folder / CURSOR, json.dumps(document, indent=1))
+            try:
+                self._shared.put(self.folder / CURSOR)
+            except StorageError as error:  # an older one only has reports sent that MLflow knows
+                logger.warning("%s", error)
 
 
 def queued(cursor: Cursor) -> int:
@@ -101,10 +110,13 @@ def queued(cursor: Cursor) -> int:
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a run's folder; ends with the process at the latest.
+    """Keep other processes out of a run's folder, and out of its copy those of other machines.
+
+    Ends with the process at the latest; in the copy, half a minute later.
 
     Raises:
         BusyError: another one is there.
+        StorageError: the copy cannot be read or written.
     """
     with (folder / "lock").open("a+", encoding="utf-8") as file:
         try:
@@ -118,4 +130,5 @@ def folder_lock(folder: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        yield
+        with leased(shared_folder(folder)):
+            yield

@@ -10,9 +10,12 @@ from pathlib import Path
 
 from dynst.errors import DynstError
 from dynst.storage.room import is_full
+from dynst_platform.errors import StorageError
 from dynst_platform.tracking.cursor import folder_lock
+from dynst_platform.tracking.lease import leased
+from dynst_platform.tracking.shared_folder import SharedFolder, begin_shared, shared_folder
 
-__all__ = ["Work", "notes_how_to_go_on", "working_folder"]
+__all__ = ["Work", "kept_copy", "notes_how_to_go_on", "working_folder"]
 
 
 @dataclass
@@ -44,6 +47,30 @@ def working_folder(folder: Path) -> Iterator[Work]:
             if not work.begun:
                 _remove(folder, made)
             raise
+
+
+@contextmanager
+def kept_copy(folder: Path, work: Work) -> Iterator[SharedFolder]:
+    """The copy of a folder that is at work.
+
+    That of a new one is begun and held here, and is gone again where the block fails before its
+    work has begun. Another one is held by the folder's lock.
+
+    Raises:
+        StorageError: the copy cannot be written.
+    """
+    if work.begun:
+        yield shared_folder(folder)
+        return
+    shared = begin_shared(folder)
+    try:
+        with leased(shared):
+            yield shared
+    except BaseException:
+        if not work.begun:
+            with suppress(StorageError):
+                shared.remove_all()
+        raise
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 from dynst.storage.addresses import is_remote
 from dynst_platform.config.moved import counterpart
 from dynst_platform.reports import ArmReport, Report, read_report
+from dynst_platform.tracking.shared_folder import ALONE, SharedFolder
 
 __all__ = [
     "REPORTS",
@@ -34,25 +35,27 @@ def now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def append_report(path: Path, report: Report) -> None:
-    """Add one line."""
-    append_line(path, report.model_dump(mode="json"))
+def append_report(path: Path, report: Report, shared: SharedFolder = ALONE) -> None:
+    """Add one line, first to the copy of the folder."""
+    append_line(path, report.model_dump(mode="json"), shared)
 
 
-def append_line(path: Path, document: dict[str, Any]) -> None:
-    """Add a report that has come as plain data; a model inside the file's folder is named from
-    there, so that the folder may be moved.
+def append_line(path: Path, document: dict[str, Any], shared: SharedFolder = ALONE) -> None:
+    """Add a report that has come as plain data, first to the copy of the folder.
+
+    A model inside the file's folder is named from there, so that the folder may be moved.
     """
     model = document.get("artifact")
     if isinstance(model, str) and Path(model).is_relative_to(path.parent):
         document = document | {"artifact": str(Path(model).relative_to(path.parent))}
-    _append(path, json.dumps(document).encode())
+    _append(path, json.dumps(document).encode(), shared)
 
 
-def _append(path: Path, line: bytes) -> None:
+def _append(path: Path, line: bytes, shared: SharedFolder) -> None:
     """A line that a killed process left half written is cut off first."""
     with path.open("ab+") as file:
         _cut_torn_line(file)
+        shared.append(path, line + b"\n")
         file.write(line + b"\n")
 
 

@@ -13,7 +13,7 @@ from dynst.storage.files import replace_text
 from dynst.training.checkpoint_format import differences
 from dynst_platform.config.files import dump_spec, load_job
 from dynst_platform.config.job import JobSpec
-from dynst_platform.config.locations import home, tracking_uri, use_home_of
+from dynst_platform.config.locations import home, storage, tracking_uri, use_home_of
 from dynst_platform.config.moved import present_store
 from dynst_platform.config.stores import from_anywhere
 from dynst_platform.errors import NotFoundError
@@ -24,15 +24,23 @@ from dynst_platform.tracking.clients import reader_of
 from dynst_platform.tracking.cursor import DECISIONS_TAG, Cursor
 from dynst_platform.tracking.lacking import way_to_send
 from dynst_platform.tracking.reaching import as_tracking_error
+from dynst_platform.tracking.shared_folder import fetched_run, shared_folder
 
 __all__ = [
+    "CHOICE_FILE",
+    "CODE",
+    "FINISHED",
     "JOB_FILE",
+    "SWEEP_FILE",
+    "SWEEP_PREFIX",
     "fill_folder",
     "find_run",
     "import_kept_code",
     "keep_code",
     "kept_code",
+    "kept_in_storage",
     "mark_finished",
+    "mark_unfinished",
     "note_store",
     "recorded_job",
     "resumed_cursor",
@@ -40,6 +48,8 @@ __all__ = [
 ]
 
 JOB_FILE, CHOICE_FILE, FINISHED, CODE = "job.yaml", "choice.csv", "finished", "code"
+SWEEP_FILE, SWEEP_PREFIX = "sweep.yaml", "sweep-"  # of a sweep, beside the runs
+CHECKPOINTS = ".checkpoints"  # of all runs, in DYNST_STORAGE
 WHERE_IT_RUNS = {
     "num_workers",
     "address",
@@ -49,13 +59,25 @@ WHERE_IT_RUNS = {
 }  # of the job's cluster
 
 
+def kept_in_storage(job: JobSpec) -> JobSpec:
+    """The job with its checkpoints in ``DYNST_STORAGE``, unless it says where they go."""
+    root = storage()
+    if root is None or job.cluster.checkpoints is not None:
+        return job
+    return _with(job, "cluster", checkpoints=f"{root}/{CHECKPOINTS}")
+
+
 def fill_folder(folder: Path, job: JobSpec) -> JobSpec:
     """The job as it is run: a user's own choice of sensors is kept in the run's folder.
 
     The job file in it names its store wherever it is read from, and the choice from the folder.
+
+    Raises:
+        StorageError: its copy cannot be written.
     """
     if job.references.given is not None:
         shutil.copy(job.references.given, folder / CHOICE_FILE)
+        shared_folder(folder).put(folder / CHOICE_FILE)
     job = _with_kept_choice(folder, job)
     _write_job(folder, job)
     return job
@@ -64,6 +86,7 @@ def fill_folder(folder: Path, job: JobSpec) -> JobSpec:
 def _write_job(folder: Path, job: JobSpec) -> None:
     written = _with(job, "data", store=from_anywhere(job.data.store))
     replace_text(folder / JOB_FILE, dump_spec(written))
+    shared_folder(folder).put(folder / JOB_FILE)
 
 
 def _with_kept_choice(folder: Path, job: JobSpec) -> JobSpec:
@@ -99,6 +122,7 @@ def keep_code(folder: Path, job: JobSpec) -> None:
         shutil.rmtree(folder / CODE, ignore_errors=True)  # of the process that this one resumes
         (folder / CODE).mkdir()
         code.write(folder / CODE)
+        shared_folder(folder).put(folder / CODE)
 
 
 def kept_code(folder: Path) -> OwnModules:
@@ -115,27 +139,44 @@ def import_kept_code(folder: Path) -> None:
 
 def mark_finished(folder: Path) -> None:
     (folder / FINISHED).touch()
+    shared_folder(folder).put(folder / FINISHED)
+
+
+def mark_unfinished(folder: Path) -> None:
+    """Of a sweep that is extended."""
+    (folder / FINISHED).unlink(missing_ok=True)
+    shared_folder(folder).remove(folder / FINISHED)
 
 
 def find_run(name: str) -> Path:
-    """The folder of a training, from its path or from the MLflow run of any of its arms.
+    """The folder of a training, from its path, from its place in the home folder (as
+    ``EXPERIMENT/FOLDER``), or from the MLflow run of any of its arms.
+
+    One that is not here is fetched from ``DYNST_STORAGE``.
 
     Raises:
         ConfigError: there is no such run, it is of no training, its folder is not here, or it is
             finished.
         UnreachableError: MLflow, which would know, does not answer.
+        StorageError: the copy of its folder cannot be read.
     """
     folder = Path(name).expanduser().resolve()
+    if not (folder / JOB_FILE).is_file():
+        folder = fetched_run(name) or folder
     if (folder / JOB_FILE).is_file():
         use_home_of(folder)
     else:
         folder = _folder_of_run(name)
+    _refuse_finished(folder)
+    return folder
+
+
+def _refuse_finished(folder: Path) -> None:
     if (folder / FINISHED).exists():
         raise ConfigError(
             f"--resume must name a run that was interrupted, but the one in {folder} is finished"
             f"{way_to_send(folder.name) or '; see dynst ui'}"
         )
-    return folder
 
 
 def resumed_job(folder: Path, assignments: Sequence[str] = ()) -> JobSpec:
@@ -174,10 +215,16 @@ def _kept(job: JobSpec) -> dict[str, Any]:
 def resumed_cursor(folder: Path, store: SensorStore) -> Cursor:
     """How much of the run MLflow has, which goes on.
 
+    Where the folder has a copy in ``DYNST_STORAGE``, another machine may have gone on with it, and
+    the copy is what holds.
+
     Raises:
         ConfigError: the store holds other readings, costs, groups or marks than when the run was
-            started.
+            started; or the run was finished elsewhere.
+        StorageError: the copy cannot be read.
     """
+    shared_folder(folder).fetch_all()
+    _refuse_finished(folder)
     cursor = Cursor.open(folder)
     digest = cursor.state.digest
     if not store.has_content(digest):
@@ -219,7 +266,7 @@ def _folder_of_run(run_id: str) -> Path:
     except NotFoundError as error:
         raise unknown from error
     kind, job_id = run.data.tags.get("dynst.kind"), str(run.data.tags.get("dynst.job"))
-    folder = home() / experiment / job_id
+    folder = fetched_run(f"{experiment}/{job_id}") or home() / experiment / job_id
     if (folder / JOB_FILE).is_file():
         return folder
     if kind in ("dense", "learned", "random", "baseline"):

@@ -1,18 +1,20 @@
 """The use case behind ``dynst sync``: send MLflow what it missed while it was away."""
 
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError, DynstError, in_one_line
 from dynst.storage.addresses import without_credentials
-from dynst_platform.config.locations import artifact_root, shown, tracking_uri
+from dynst_platform.config.job import JobSpec
+from dynst_platform.config.locations import artifact_root, home, shown, storage, tracking_uri
 from dynst_platform.config.moved import present_store
 from dynst_platform.config.opening import open_here
+from dynst_platform.config.stores import find_store, is_fetched
 from dynst_platform.errors import TrackingError, UnreachableError
 from dynst_platform.log import quiet_libraries
 from dynst_platform.tracking.clients import reader_of
-from dynst_platform.tracking.cursor import Cursor, folder_lock
+from dynst_platform.tracking.cursor import CURSOR, Cursor, folder_lock
 from dynst_platform.tracking.delivery import Outbox
 from dynst_platform.tracking.lacking import (
     active_run,
@@ -22,20 +24,32 @@ from dynst_platform.tracking.lacking import (
     waits,
 )
 from dynst_platform.tracking.reaching import as_tracking_error
+from dynst_platform.tracking.report_file import REPORTS
 from dynst_platform.tracking.report_tracker import ReportTracker
-from dynst_platform.tracking.run_folder import kept_code, recorded_job
+from dynst_platform.tracking.run_folder import CHOICE_FILE, CODE, JOB_FILE, kept_code, recorded_job
+from dynst_platform.tracking.shared_folder import (
+    PARTS,
+    SharedFolder,
+    fetched_run,
+    remembered,
+    shared_folder,
+    shared_home,
+)
 
 __all__ = ["sync", "waiting_folders"]
 
 
 def waiting_folders() -> list[Path]:
-    """The runs under the home folder that MLflow lacks in part, or whose model it lacks.
+    """The runs under the home folder, or in ``DYNST_STORAGE``, that MLflow lacks in part, or whose
+    model it lacks.
 
     Those whose state cannot be read are among them.
 
     Raises:
         TrackingError: nothing waits here, and MLflow cannot be asked for the models.
+        StorageError: the storage cannot be read.
     """
+    _fetch_states()
     known = {folder: _opened(folder) for folder in cursor_folders()}
     waiting = {folder for folder, cursor in known.items() if cursor is None or waits(cursor)}
     sent = [cursor for folder, cursor in known.items() if cursor and folder not in waiting]
@@ -80,15 +94,35 @@ def sync(folder: Path, skipped: int | None = None) -> int:
         TrackingError: MLflow cannot be reached, or refuses, which is said with the report and the
             way out; what was sent until then is not sent again.
     """
-    folder = folder.resolve()
+    folder = _found(folder)
     Cursor.open(folder)
     with folder_lock(folder):
+        shared_folder(folder).fetch_all()  # another machine may have gone on with it, or sent it
         cursor = Cursor.open(folder)  # as the process before this one left it
         if not waits(cursor) and not _lacks(cursor):
             return 0
         quiet_libraries()
         with kept_code(folder):
             return _send(cursor, skipped)
+
+
+def _found(folder: Path) -> Path:
+    if not folder.exists():
+        folder = fetched_run(str(folder)) or folder
+    return folder.resolve()
+
+
+def _fetch_states() -> None:
+    """Of runs that are not here, as much as says whether they wait, and how they go on."""
+    names = [PurePosixPath(name) for name in SharedFolder(home(), storage()).names()]
+    for name in names:
+        folder = home() / name.parent
+        if name.name == CURSOR and len(name.parts) == 3 and not (folder / CURSOR).exists():
+            shared = shared_home(folder)
+            shared.fetch_all(f"{REPORTS}{PARTS}")
+            for state in (JOB_FILE, CHOICE_FILE, CODE, CURSOR):
+                shared.fetch(folder / state)
+            remembered(shared)
 
 
 def _lacks(cursor: Cursor) -> bool:
@@ -105,7 +139,8 @@ def _lacks(cursor: Cursor) -> bool:
 
 def _send(cursor: Cursor, skipped: int | None) -> int:
     folder, state = cursor.folder, cursor.state
-    job, store = recorded_job(folder), _store(cursor)
+    job = recorded_job(folder)
+    store = _store(cursor, job)
     tracker = ReportTracker(tracking_uri(), artifact_root(), job, store, folder.name, state.origin)
     tracker.resume(state.runs)
     tracker.reopen()  # the end that an earlier process reported no longer holds
@@ -129,14 +164,22 @@ def _refusal(folder: Path, outbox: Outbox, error: Exception) -> TrackingError:
     return kind(f"{where} cannot be sent ({reason}){way_out}")
 
 
-def _store(cursor: Cursor) -> SensorStore:
-    store = open_here(present_store(cursor.state.store))
+def _store(cursor: Cursor, job: JobSpec) -> SensorStore:
+    store = _store_of(cursor, job)
     if not store.has_content(cursor.state.digest):
         raise ConfigError(
             f"{store.path} must hold the data that {cursor.folder} was trained on, but was "
             f"written anew; put the old store back"
         )
     return store
+
+
+def _store_of(cursor: Cursor, job: JobSpec) -> SensorStore:
+    """Where it was trained, or, on another machine, from its address."""
+    path = present_store(cursor.state.store)
+    if Path(path).exists() or not is_fetched(job.data.store):
+        return open_here(path)
+    return find_store(job.data.store, job.data.patch)
 
 
 def _once(action: Callable[[], None]) -> None:

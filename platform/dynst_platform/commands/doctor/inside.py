@@ -7,14 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dynst_platform.config.locations import home, tracking_uri
+from dynst_platform.config.locations import home, storage, tracking_uri
 from dynst_platform.config.tracking_address import sqlite_file
-from dynst_platform.errors import TrackingError
+from dynst_platform.errors import StorageError, TrackingError
 from dynst_platform.execution.local_ray import local_ray
 from dynst_platform.execution.nodes import facts_of_nodes
 from dynst_platform.log import quiet_libraries
 from dynst_platform.tracking.clients import reader_of
 from dynst_platform.tracking.reaching import as_tracking_error
+from dynst_platform.tracking.shared_folder import SharedFolder
 
 __all__ = ["look_around"]
 
@@ -27,7 +28,7 @@ def look_around() -> dict[str, Any]:
     """
     quiet_libraries()
     with local_ray(address="auto"):
-        nodes = facts_of_nodes(home(), [], _from_here)
+        nodes = facts_of_nodes(home(), [], _from_here, shared=storage() is None)
     return {
         "home": str(home()) if "DYNST_HOME" in os.environ else None,
         "nodes": [asdict(facts) for facts in nodes],
@@ -35,9 +36,12 @@ def look_around() -> dict[str, Any]:
 
 
 def _from_here() -> dict[str, str]:
-    """On a node. ``tracking`` is empty where MLflow answers."""
+    """On a node. ``tracking`` is empty where MLflow answers, and ``storage`` where it can be
+    written, if there is one.
+    """
     return {
         "tracking": _tracking_error(),
+        "storage": _storage_error(),
         "torch_gpus": _gpus_of_torch(),
         "folder": str(Path.cwd()),
     }
@@ -50,6 +54,14 @@ def _tracking_error() -> str:
         with as_tracking_error(tracking_uri()):
             reader_of(tracking_uri()).search_experiments(max_results=1)
     except TrackingError as error:
+        return str(error)
+    return ""
+
+
+def _storage_error() -> str:
+    try:
+        SharedFolder(home(), storage()).check_writable()
+    except StorageError as error:
         return str(error)
     return ""
 

@@ -95,7 +95,7 @@ def node_checks(nodes: Sequence[NodeFacts], home: str | None, profile: Profile) 
             nodes,
             _storage,
             f"{home} can be written by every node",
-            f"mount one folder at {home} on every node",
+            f"mount one folder at {home} on every node, or name a storage that all of them reach",
         )
         yield _of_all(
             "space",
@@ -134,7 +134,8 @@ def _versions(facts: NodeFacts) -> str:
 
 
 def _storage(facts: NodeFacts) -> str:
-    return f"cannot use it ({facts.home_error})" if facts.home_error else ""
+    error = facts.home_error or facts.extra.get("storage", "")
+    return f"cannot use it ({error})" if error else ""
 
 
 def _space(facts: NodeFacts) -> str:

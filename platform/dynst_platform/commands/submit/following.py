@@ -1,6 +1,5 @@
 """A job on a cluster, followed on this screen to its end."""
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -44,11 +43,10 @@ def _reason(job: "RemoteJob") -> str:
 
 
 def say_where(profile: "Profile", job: "RemoteJob") -> None:
-    """The job's run in MLflow, as it is reached from here: ``$MLFLOW_TRACKING_URI`` may be a tunnel
-    to what the nodes know.
-    """
-    here = os.environ.get("MLFLOW_TRACKING_URI", "")
-    uri = here if here.startswith("http") else profile.tracking_uri
+    """The job's run in MLflow, as it is reached from here."""
+    from dynst_platform.execution.submission import tracking_from_here
+
+    uri = tracking_from_here(profile)
     if uri is None:
         return
     from dynst.storage.addresses import without_credentials

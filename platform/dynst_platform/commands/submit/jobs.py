@@ -93,7 +93,7 @@ def _connected(flags: dict[str, Any]) -> "tuple[Cluster, Profile]":
 
 
 def _found(cluster: "Cluster", word: str) -> "RemoteJob":
-    from dynst_platform.commands.submit.workflow import find_job
+    from dynst_platform.commands.submit.finding import find_job
 
     return find_job(cluster.jobs(), word)
 

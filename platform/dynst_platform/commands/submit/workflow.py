@@ -1,6 +1,8 @@
 """The use case behind ``dynst submit``: the same job file, on a cluster that runs elsewhere."""
 
-from collections.abc import Mapping
+import shlex
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
@@ -12,6 +14,7 @@ from dynst.errors import ConfigError
 from dynst.storage.addresses import is_remote
 from dynst.storage.scratch import scratch_folder
 from dynst_platform import ENV_DEFAULTS
+from dynst_platform.commands.submit.stored_runs import StoredRun
 from dynst_platform.config.cluster_profile import Profile
 from dynst_platform.config.files import value_at, with_overrides
 from dynst_platform.config.job import JobSpec
@@ -24,12 +27,14 @@ from dynst_platform.execution.job_package import JOB, make_package
 from dynst_platform.execution.ray_jobs import Cluster, RemoteJob
 from dynst_platform.execution.submission import environment_of, other_ray
 from dynst_platform.execution.versions import installed, requirements
+from dynst_platform.tracking.run_folder import CODE
+from dynst_platform.tracking.shared_folder import SharedFolder
 
 __all__ = [
     "SubmitOptions",
     "check_here",
-    "find_job",
     "on_cluster",
+    "resume",
     "store_here",
     "submit",
 ]
@@ -69,27 +74,103 @@ def submit(
         ConfigError: the job cannot be sent as it is.
         RunError: the cluster has another Ray, or refuses.
     """
+    kind, job_id = "train" if isinstance(spec, JobSpec) else "tune", fresh_job_id()
+    identity = _Identity(f"{spec.name}-{job_id}", spec.name, kind, job_id)
+
+    def fill(folder: Path, brought: SubmissionContext) -> None:
+        make_package(folder, on_cluster(spec, wishes.num_gpus), brought)
+
+    return _send(cluster, profile, identity, (JOB,), fill, wishes)
+
+
+def resume(
+    cluster: Cluster,
+    profile: Profile,
+    run: StoredRun,
+    assignments: Sequence[str],
+    wishes: SubmitOptions,
+) -> RemoteJob:
+    """Start a job that goes on with a run, of which this machine needs nothing.
+
+    Args:
+        assignments: where it is computed from now on.
+
+    Raises:
+        ConfigError: a sweep is to be changed.
+        RunError: the cluster has another Ray, or refuses.
+        StorageError: the run's own network cannot be read.
+    """
+    settings = [*assignments, *_on_gpus(wishes.num_gpus)]
+    if settings and run.kind == "tune":
+        raise ConfigError("a sweep goes on as it was started; leave --set and --num-gpus out")
+    identity = _Identity(
+        f"{run.name}-{run.job_id}-{run.lives + 1}", run.name, run.kind, run.job_id, resumes=True
+    )
+
+    def fill(folder: Path, brought: SubmissionContext) -> None:
+        make_package(folder, None, brought)
+        with scratch_folder() as place:
+            SharedFolder(place, run.shared.address).fetch(place / CODE)
+            if (place / CODE).is_dir():
+                shutil.copytree(place / CODE, folder, dirs_exist_ok=True)
+
+    sets = [word for setting in settings for word in ("--set", setting)]
+    return _send(cluster, profile, identity, ("--resume", run.place, *sets), fill, wishes)
+
+
+def _on_gpus(num_gpus: int | None) -> tuple[str, ...]:
+    if num_gpus is None:
+        return ()
+    if num_gpus == 0:
+        return ("cluster.use_gpu=false",)
+    return ("cluster.use_gpu=true", f"cluster.num_workers={num_gpus}")
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """Of a job on the cluster; ``id`` is its own, ``job_id`` that of its run."""
+
+    id: str
+    name: str
+    kind: str
+    job_id: str
+    resumes: bool = False
+
+    @property
+    def facts(self) -> dict[str, str]:
+        run = run_name(ARMS[self.kind], self.job_id)
+        known = {"name": self.name, "kind": self.kind, "run": run, "user": _user()}
+        return known | ({"resumes": self.job_id} if self.resumes else {})
+
+
+def _send(
+    cluster: Cluster,
+    profile: Profile,
+    identity: _Identity,
+    words: Sequence[str],
+    fill: Callable[[Path, SubmissionContext], None],
+    wishes: SubmitOptions,
+) -> RemoteJob:
+    """Start ``dynst KIND WORDS`` in the package that ``fill`` puts together."""
     sentence = None if wishes.any_versions else other_ray(cluster)
     if sentence is not None:
         raise RunError(sentence)
-    kind, job_id = "train" if isinstance(spec, JobSpec) else "tune", fresh_job_id()
-    name = f"{spec.name}-{job_id}"
     brought = SubmissionContext(
-        job_id,
+        identity.job_id,
         environment_of(profile) | dict(wishes.variables),
         {} if wishes.any_versions else installed(),
     )
     with scratch_folder() as folder:
-        make_package(Path(folder), on_cluster(spec, wishes.num_gpus), brought)
+        fill(folder, brought)
         cluster.submit(
-            name,
-            f"exec python -m dynst_platform.main {kind} {JOB}",
-            Path(folder),
+            identity.id,
+            f"exec python -m dynst_platform.main {identity.kind} {shlex.join(words)}",
+            folder,
             ENV_DEFAULTS | STOPS | {"COLUMNS": str(wishes.width)},
-            {"name": spec.name, "kind": kind, "run": run_name(ARMS[kind], job_id), "user": _user()},
+            identity.facts,
             requirements() if wishes.install else (),
         )
-    return cluster.job(name)
+    return cluster.job(identity.id)
 
 
 def on_cluster(spec: JobSpec | SweepSpec, num_gpus: int | None) -> JobSpec | SweepSpec:
@@ -139,28 +220,6 @@ def store_here(spec: JobSpec | SweepSpec) -> SensorStore:
 
 def _store_name(spec: JobSpec | SweepSpec) -> str:
     return str(value_at(spec.job, "data.store")) if isinstance(spec, SweepSpec) else spec.data.store
-
-
-def find_job(jobs: list[RemoteJob], word: str) -> RemoteJob:
-    """By its id, the end of it, the name of its MLflow run, or that of its job file, of which the
-    newest counts.
-
-    Args:
-        jobs: the newest first.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    for job in jobs:
-        if word in (job.id, job.run) or (len(word) > 4 and job.id.endswith(f"-{word}")):
-            return job
-    for job in jobs:
-        if word == job.name:
-            return job
-    known = ", ".join(job.id for job in jobs[:5]) or "none"
-    raise ConfigError(
-        f"the cluster must have a job '{word}', but its newest are {known}; see dynst jobs list"
-    )
 
 
 def _user() -> str:

@@ -28,7 +28,7 @@ from dynst_platform.config.locations import (
 from dynst_platform.config.stores import first_unit, open_questions, target_units
 from dynst_platform.errors import FullError, UnreachableError
 from dynst_platform.execution.launch import launch
-from dynst_platform.execution.nodes import check_cluster
+from dynst_platform.execution.nodes import check_for_job
 from dynst_platform.execution.worker import checkpoints_of
 from dynst_platform.log import log_of_run, quiet_libraries
 from dynst_platform.plots.figures import drawn
@@ -36,17 +36,19 @@ from dynst_platform.plots.masks import draw_mask
 from dynst_platform.reports import ArmReport, Report
 from dynst_platform.tracking.cursor import Cursor, folder_lock
 from dynst_platform.tracking.delivery import Undelivered, delivered
-from dynst_platform.tracking.folders import Work, notes_how_to_go_on, working_folder
+from dynst_platform.tracking.folders import Work, kept_copy, notes_how_to_go_on, working_folder
 from dynst_platform.tracking.mlflow_runs import origin_tags
 from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.run_folder import (
     JOB_FILE,
     fill_folder,
     keep_code,
+    kept_in_storage,
     mark_finished,
     note_store,
     resumed_cursor,
 )
+from dynst_platform.tracking.shared_folder import check_storage
 
 __all__ = ["JOB_FILE", "Listener", "Outcome", "Reference", "Sensors", "StepRow", "train"]
 
@@ -151,17 +153,19 @@ def train(
         CheckpointError: ``cluster.checkpoints`` cannot be written.
     """
     quiet_libraries()
-    if job.cluster.address is not None and job.cluster.num_workers:
-        check_cluster(job.cluster.address, home(), [store.path])
+    if job.cluster.num_workers:
+        check_for_job(job, store)
+    check_storage()
     if resume is not None:
         with folder_lock(resume):
             cursor = resumed_cursor(resume, store)
             note_store(cursor, job, store)
             return _run(job, store, listener, cursor, offline, Work(begun=True))
+    job = kept_in_storage(job)
     folder, origin = home() / job.name / new_job_id(), origin_tags()
     if job.cluster.checkpoints is not None:
         checkpoints_of(job, store, folder).check_writable()
-    with working_folder(folder) as work:
+    with working_folder(folder) as work, kept_copy(folder, work):
         job = fill_folder(folder, job)
         cursor = Cursor.begin(folder, store, origin)
         return _run(job, store, listener, cursor, offline, work)

@@ -209,6 +209,7 @@ class _DriverCallback(tune.Callback):  # type: ignore[misc]
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._open.discard(trial.config["number"])
         hung = self._setting.hung_file(trial.config["number"])
+        self._setting.shared.refresh(hung)
         self._tell(
             self._driver.failed,
             trial,

@@ -14,6 +14,7 @@ from dynst.storage.files import replace_text
 from dynst_platform.config.documents import parse_json, read_text
 from dynst_platform.config.values import Overrides
 from dynst_platform.forms import VERSION, todays
+from dynst_platform.tracking.shared_folder import ALONE, SharedFolder
 
 __all__ = ["Followed", "Point", "Record", "Records", "State", "finished_among", "trial_path"]
 
@@ -113,8 +114,8 @@ def _read(path: Path) -> Record:
 class Records:
     """One JSON file a trial; only the driver writes them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, shared: SharedFolder = ALONE) -> None:
+        self.folder, self._shared = folder, shared
         folder.mkdir(parents=True, exist_ok=True)
 
     def all(self) -> list[Record]:
@@ -125,3 +126,4 @@ class Records:
         """Whole or not at all."""
         path = trial_path(self.folder, record.number, ".json")
         replace_text(path, json.dumps({VERSION: len(UPGRADES) + 1, **asdict(record)}))
+        self._shared.put(path)

@@ -144,6 +144,13 @@ class Population(FIFOScheduler):  # type: ignore[misc]
         )
         for number, leader in pairs.items():
             here[number].set_config(self._follow(number, leader, epoch, random).for_tune())
-            shutil.copyfile(self._setting.state(leader), self._setting.state(number))
+            self._take_state(leader, number)
         for trial in here.values():
             del self._waiting[trial]
+
+    def _take_state(self, leader: int, number: int) -> None:
+        """Other nodes may have left and will read them."""
+        known, taken = self._setting.state(leader), self._setting.state(number)
+        self._setting.shared.refresh(known)
+        shutil.copyfile(known, taken)
+        self._setting.shared.put(taken)

@@ -4,12 +4,11 @@ end when nothing moves.
 
 import logging
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
 from threading import Event, Thread
 from typing import Any
 
@@ -18,14 +17,16 @@ import torch
 from ray import tune
 
 from dynst.errors import DynstError
+from dynst.storage.scratch import scratch_folder
 from dynst_platform.commands.tune.records import trial_path
 from dynst_platform.commands.tune.reports import TrialConfig, TrialReport
 from dynst_platform.commands.tune.trial import States, Trial
 from dynst_platform.config.job import JobSpec
-from dynst_platform.errors import RunError
+from dynst_platform.errors import RunError, StorageError
 from dynst_platform.execution.worker_group import GroupShape, run_on_workers
 from dynst_platform.log import log_of_run
 from dynst_platform.tracking.report_file import REPORTS, LineReader
+from dynst_platform.tracking.shared_folder import ALONE, SharedFolder, remembered
 
 __all__ = ["CLOCK", "Setting", "run_trial"]
 
@@ -40,12 +41,14 @@ MakeTrial = Callable[
 
 @dataclass(frozen=True)
 class Setting:
-    """What all trials have in common; every node must see these paths.
+    """What all trials have in common; every node must see these paths, or their copies.
 
     Args:
         hung_after: seconds.
         state_every: epochs after which a trial leaves its state for another to go on from; None
             never.
+        shared, shared_warm_ups: the sweep's folder, and that of ``warm_ups``, with the copies that
+            nodes see which do not see these paths.
     """
 
     store: str
@@ -55,6 +58,8 @@ class Setting:
     group: GroupShape = field(default_factory=lambda: GroupShape(1))
     state_every: int | None = None
     make_trial: MakeTrial = Trial
+    shared: SharedFolder = ALONE
+    shared_warm_ups: SharedFolder = ALONE
 
     def model_folder(self, number: int) -> Path:
         return trial_path(Path(self.trials), number)
@@ -75,8 +80,8 @@ def run_trial(given: Mapping[str, Any], setting: Setting) -> None:
     if setting.group.workers == 1:
         _train(config, setting, lambda report: tune.report(report.for_tune()))
         return
-    folder = Path(mkdtemp(prefix=f"{config.number:05d}.train-", dir=setting.trials))
-    try:
+    Path(setting.trials).mkdir(parents=True, exist_ok=True)  # on this node
+    with scratch_folder(Path(setting.trials), f"{config.number:05d}.train") as folder:
         reports = LineReader(folder / REPORTS, TrialReport.read)
         run_on_workers(
             partial(_on_worker, config, setting),
@@ -84,8 +89,6 @@ def run_trial(given: Mapping[str, Any], setting: Setting) -> None:
             reports,
             lambda report: tune.report(report.for_tune()),
         )
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _on_worker(config: TrialConfig, setting: Setting) -> None:
@@ -98,24 +101,34 @@ def _train(config: TrialConfig, setting: Setting, report: Callable[[TrialReport]
     Any other error is Tune's to retry.
     """
     torch.set_num_threads(1)
-    number, jobs = config.number, config.jobs
+    number, jobs, shared = config.number, config.jobs, remembered(setting.shared)
+    remembered(setting.shared_warm_ups)
+    Path(setting.trials).mkdir(parents=True, exist_ok=True)
     last = TrialReport()
     with (
         log_of_run(Path(setting.trials).parent, f"trial-{number:05d}"),
-        _Watch(setting.hung_file(number), setting.hung_after) as watch,
+        _Watch(setting.hung_file(number), setting.hung_after, shared) as watch,
     ):
         try:
             warm_ups = None if setting.warm_ups is None else Path(setting.warm_ups)
             state = setting.state(number)
+            shared.refresh(state)
             logger.info("trial %d: %d trainings%s", number, len(jobs), _from(state))
             trial = setting.make_trial(jobs, setting.store, warm_ups, watch.beat, _loaded(state))
             for last in trial.epochs():
                 watch.beat()
                 if setting.leaves_state(last.epoch, jobs[0].training.epochs):
                     _save(trial.state_dict(), state)
+                    shared.put(state)
                 report(last)
-            report(last.model_copy(update={"result": trial.result(setting.model_folder(number))}))
+            result = trial.result(setting.model_folder(number))
+            if result is not None:
+                shared.put(setting.model_folder(number))
+            report(last.model_copy(update={"result": result}))
             state.unlink(missing_ok=True)
+            shared.remove(state)
+        except StorageError:  # Tune tries it again
+            raise
         except (DynstError, RunError) as error:
             report(last.model_copy(update={"failed": str(error)}))
 
@@ -143,12 +156,13 @@ class _Watch:
     itself.
     """
 
-    def __init__(self, hung_file: Path, seconds: float) -> None:
-        self._hung_file, self._seconds = hung_file, seconds
+    def __init__(self, hung_file: Path, seconds: float, shared: SharedFolder) -> None:
+        self._hung_file, self._seconds, self._shared = hung_file, seconds, shared
         self._beaten, self._done = Event(), False
 
     def __enter__(self) -> "_Watch":
         self._hung_file.unlink(missing_ok=True)
+        self._shared.remove(self._hung_file)
         Thread(target=self._wait, daemon=True).start()
         return self
 
@@ -167,4 +181,6 @@ class _Watch:
         self._hung_file.write_text(
             f"no sign of life for {self._seconds / 60:g} minutes", encoding="utf-8"
         )
+        with suppress(StorageError):
+            self._shared.put(self._hung_file)
         os._exit(1)

@@ -16,6 +16,7 @@ from dynst.training.trainer import TrainingState
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.studies.tasks import Files, Task, TaskResult, load_result, save_result
+from dynst_platform.tracking.shared_folder import shared_folder
 
 __all__ = ["WARM_KEYS", "warm_state", "warm_up_task"]
 
@@ -51,14 +52,17 @@ def warm_state(
 ) -> TrainingState:
     """The state to continue from.
 
-    Trained here and kept under ``root`` where no other trial has done it.
+    Trained here and kept under ``root``, and in its copy, where no other trial has done it.
     """
     folder, world = root / warm_up_task(job, store).folder, current_world()
+    shared = shared_folder(root)
+    shared.fetch(folder)
     if world.broadcast_bool(folder.exists()):
         return _unpacked(load_result(folder).files)
     result = _warm_up(job, str(store.path), beat)
     if world.rank == 0:
         save_result(folder, result)
+        shared.put(folder)
     return _unpacked(result.files)
 
 

@@ -39,19 +39,32 @@ from dynst_platform.config.sweep import SweepSpec
 from dynst_platform.config.values import Overrides
 from dynst_platform.csv_files import write_csv
 from dynst_platform.errors import RunError
-from dynst_platform.execution.nodes import check_cluster
+from dynst_platform.execution.job_package import network_codes
+from dynst_platform.execution.nodes import check_for_job
 from dynst_platform.execution.worker_group import GroupShape
 from dynst_platform.log import quiet_libraries
 from dynst_platform.plots.figures import drawn
 from dynst_platform.studies.references import dense_task
 from dynst_platform.studies.study import closed_on_failure, logged, pieces_of
 from dynst_platform.studies.tasks import OnDone, Row, Task, TaskResult, run_tasks
-from dynst_platform.tracking.folders import notes_how_to_go_on, working_folder
+from dynst_platform.tracking.folders import kept_copy, notes_how_to_go_on, working_folder
 from dynst_platform.tracking.mlflow_runs import Tracker, sweep_of_run
+from dynst_platform.tracking.run_folder import (
+    CODE,
+    SWEEP_FILE,
+    SWEEP_PREFIX,
+    mark_finished,
+    mark_unfinished,
+)
+from dynst_platform.tracking.shared_folder import (
+    SharedFolder,
+    check_storage,
+    fetched_run,
+    shared_folder,
+)
 
 __all__ = ["Started", "SweepOutcome", "TrialLine", "find_sweep", "tune"]
 
-SWEEP_FILE, FOLDER_PREFIX = "sweep.yaml", "sweep-"
 PARENT = "sweep"
 START_FAILURES = 20  # of a trial's workers, while those of a stopped trial make room
 
@@ -92,7 +105,7 @@ class SweepOutcome:
 
 
 def sweep_folder(name: str, job_id: str) -> Path:
-    return home() / name / f"{FOLDER_PREFIX}{job_id}"
+    return home() / name / f"{SWEEP_PREFIX}{job_id}"
 
 
 class Started(NamedTuple):
@@ -106,21 +119,28 @@ class Started(NamedTuple):
 
     @property
     def job_id(self) -> str:
-        return self.folder.name.removeprefix(FOLDER_PREFIX)
+        return self.folder.name.removeprefix(SWEEP_PREFIX)
 
 
 def find_sweep(name: str) -> Started:
-    """A sweep from its folder or its MLflow run.
+    """A sweep from its folder, its place in the home folder (``EXPERIMENT/FOLDER``), or its MLflow
+    run.
+
+    A folder that is not here is fetched from ``DYNST_STORAGE``.
 
     Raises:
         ConfigError: there is no such run, it is of no sweep, or its folder is not here.
+        StorageError: the copy of its folder cannot be read.
     """
     folder = Path(name).expanduser().resolve()
+    if not (folder / SWEEP_FILE).is_file():
+        folder = fetched_run(name) or folder
     if (folder / SWEEP_FILE).is_file():
         use_home_of(folder)
         return Started(folder)
     job_id, experiment = sweep_of_run(tracking_uri(), name)
     started = Started(sweep_folder(experiment, job_id))
+    fetched_run(f"{experiment}/{started.folder.name}")
     if not started.sweep_file.is_file():
         raise ConfigError(
             f"the sweep of run {name} has no folder at {started.folder}; set DYNST_HOME to where "
@@ -149,26 +169,50 @@ def tune(
     """
     quiet_libraries()
     base = jobs_of(sweep, {})[0]
-    address = base.cluster.address
-    if address is not None:
-        check_cluster(address, home(), [store.path])
+    check_for_job(base, store)
+    check_storage()
     job_id = resume.job_id if resume else new_job_id()
     folder = sweep_folder(sweep.name, job_id)
-    with working_folder(folder) as work, ExitStack() as shared:
-        pieces = shared.enter_context(working_folder(pieces_of(sweep.name)))
+    with (
+        working_folder(folder) as work,
+        kept_copy(folder, work) as shared,
+        ExitStack() as others,
+    ):
+        pieces = others.enter_context(working_folder(pieces_of(sweep.name)))
         tracker = Tracker(tracking_uri(), artifact_root(), base, store, job_id=job_id)
         with (
             notes_how_to_go_on(f"dynst tune --resume {shown(folder)}", work),
             logged(tracker, folder),
             closed_on_failure(tracker, "go on with --resume"),
         ):
-            replace_text(folder / SWEEP_FILE, dump_spec(sweep))  # from which a kill is gone on with
+            _fill(shared, sweep, goes_on=resume is not None)
             _open(tracker, resume)
             work.begin()
             pieces.begin()
             dense = _shared_work(sweep, store, on_task)
-            shared.close()
-            return _trained(sweep, store, tracker, folder, listener, dense)
+            others.close()
+            outcome = _trained(sweep, store, tracker, shared, listener, dense)
+            mark_finished(folder)
+            return outcome
+
+
+def _fill(shared: SharedFolder, sweep: SweepSpec, goes_on: bool) -> None:
+    """Write down what a kill is gone on with.
+
+    What is in the copy holds, since another machine may have gone on with the sweep.
+    """
+    folder = shared.folder
+    if goes_on:
+        shared.fetch_all()
+        mark_unfinished(folder)
+    codes = network_codes(sweep) if shared.address is not None else []
+    if codes:
+        (folder / CODE).mkdir(exist_ok=True)
+        for code in codes:
+            code.write(folder / CODE)
+        shared.put(folder / CODE)
+    replace_text(folder / SWEEP_FILE, dump_spec(sweep))
+    shared.put(folder / SWEEP_FILE)
 
 
 def _open(tracker: Tracker, resume: Started | None) -> None:
@@ -183,18 +227,19 @@ def _trained(
     sweep: SweepSpec,
     store: SensorStore,
     tracker: Tracker,
-    folder: Path,
+    shared: SharedFolder,
     listener: Listener,
     dense: dict[str, float],
 ) -> SweepOutcome:
     """Run the trials that are left."""
-    records, address = Records(folder / "trials"), jobs_of(sweep, {})[0].cluster.address
+    folder, address = shared.folder, jobs_of(sweep, {})[0].cluster.address
+    records = Records(folder / "trials", shared)
     driver = SweepDriver(sweep, records, tracker, tracker.runs[PARENT], listener, dense["test"])
     if driver.left:
-        setting = _setting(sweep, store, records)
+        setting = _setting(sweep, store, records, shared)
         run_trials(sweep, setting, driver.left, folder / "ray", driver, address)
     driver.all_sent()
-    return _outcome(sweep, store, tracker, folder, records.all(), dense)
+    return _outcome(sweep, store, tracker, shared, records.all(), dense)
 
 
 def _shared_work(sweep: SweepSpec, store: SensorStore, on_task: OnDone) -> dict[str, float]:
@@ -228,7 +273,9 @@ def _base_warms_up(sweep: SweepSpec) -> bool:
     return job.sparsity.dropout and int(job.sparsity.start * job.training.epochs) >= 1
 
 
-def _setting(sweep: SweepSpec, store: SensorStore, records: Records) -> Setting:
+def _setting(
+    sweep: SweepSpec, store: SensorStore, records: Records, shared: SharedFolder
+) -> Setting:
     return Setting(
         store=str(store.path),
         warm_ups=str(pieces_of(sweep.name)),
@@ -238,6 +285,8 @@ def _setting(sweep: SweepSpec, store: SensorStore, records: Records) -> Setting:
             sweep.resources.workers, sweep.resources.cpu, sweep.resources.gpu, START_FAILURES
         ),
         state_every=sweep.perturb_every if sweep.scheduler == "pbt" else None,
+        shared=shared,
+        shared_warm_ups=shared_folder(pieces_of(sweep.name)),
     )
 
 
@@ -245,7 +294,7 @@ def _outcome(
     sweep: SweepSpec,
     store: SensorStore,
     tracker: Tracker,
-    folder: Path,
+    shared: SharedFolder,
     records: Sequence[Record],
     dense: dict[str, float],
 ) -> SweepOutcome:
@@ -258,7 +307,7 @@ def _outcome(
             f"none of {len(records)} trials finished ({reasons or 'none started in time'}); mend "
             f"the sweep and go on with --resume"
         )
-    base = JobSpec.model_validate(sweep.job)
+    base, folder = JobSpec.model_validate(sweep.job), shared.folder
     chosen, unit = chosen_of(front, dense["val"], sweep.within), first_unit(base, store)
     title = f"{store.manifest.name}: {len(store.sensors)} sensors, {len(records)} trials"
     result = folder / "result"
@@ -269,6 +318,7 @@ def _outcome(
     lines = [_line(record, record in front, record is chosen) for record in records]
     write_csv(result / "trials.csv", pd.json_normalize([dict(line) for line in lines]))
     for record in front:
+        shared.refresh(trial_path(folder / "trials", record.number))
         tracker.log_model(
             record.run_id,
             trial_path(folder / "trials", record.number),

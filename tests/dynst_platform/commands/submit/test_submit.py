@@ -11,10 +11,10 @@ import pytest
 
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError, DataError
+from dynst_platform.commands.submit.finding import find_job
 from dynst_platform.commands.submit.workflow import (
     SubmitOptions,
     check_here,
-    find_job,
     on_cluster,
     submit,
 )

@@ -16,6 +16,7 @@ from dynst.storage.addresses import without_credentials
 from dynst_platform.config.job import PromotionSpec
 from dynst_platform.model_registry.identity import training_settings
 from dynst_platform.tracking.cursor import DECISIONS_TAG
+from dynst_platform.tracking.lacking import note_waiting
 from dynst_platform.tracking.reaching import as_tracking_error
 from dynst_platform.tracking.whole_model import whole_by_run
 
@@ -94,11 +95,14 @@ def experiment_id_of(client: MlflowClient, uri: str, name: str) -> str:
 def trainings_of(client: MlflowClient, uri: str, name: str) -> list[Training]:
     """All trainings of the experiment, the newest first.
 
+    What MLflow lacks of them, and waits under this home, is said.
+
     Raises:
         ConfigError: no such experiment.
         TrackingError: the tracking store cannot be reached.
     """
     experiment = experiment_id_of(client, uri, name)
+    note_waiting(name)
     with as_tracking_error(uri):
         runs = [
             run

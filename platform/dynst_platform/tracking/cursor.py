@@ -22,9 +22,18 @@ from dynst_platform.tracking.lease import leased
 from dynst_platform.tracking.report_file import REPORTS, ReportReader, now_ms
 from dynst_platform.tracking.shared_folder import shared_folder
 
-__all__ = ["CURSOR", "DECISIONS_TAG", "Cursor", "Ending", "State", "folder_lock", "queued"]
+__all__ = [
+    "CURSOR",
+    "DECISIONS_TAG",
+    "Cursor",
+    "Ending",
+    "State",
+    "folder_lock",
+    "is_at_work",
+    "queued",
+]
 
-CURSOR = "delivered.json"
+CURSOR, LOCK = "delivered.json", "lock"
 DECISIONS_TAG = "dynst.decisions_digest"
 logger = logging.getLogger(__name__)
 
@@ -108,6 +117,18 @@ def queued(cursor: Cursor) -> int:
     )
 
 
+def is_at_work(folder: Path) -> bool:
+    """Whether a process of this machine works in a run's folder; writes nothing."""
+    try:
+        with (folder / LOCK).open(encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there is no lock, or none on this file system
+        return False
+    return False
+
+
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
     """Keep other processes out of a run's folder, and out of its copy those of other machines.
@@ -118,7 +139,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
         BusyError: another one is there.
         StorageError: the copy cannot be read or written.
     """
-    with (folder / "lock").open("a+", encoding="utf-8") as file:
+    with (folder / LOCK).open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -9,9 +9,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from dynst.errors import DynstError
+from dynst.notices import notice
+from dynst.wording import counted
 from dynst_platform.config.locations import home, shown
 from dynst_platform.config.tracking_address import sqlite_file
-from dynst_platform.tracking.cursor import CURSOR, Cursor, queued
+from dynst_platform.tracking.cursor import CURSOR, Cursor, is_at_work, queued
 from dynst_platform.tracking.database import is_there
 from dynst_platform.tracking.mlflow_texts import runs_tagged
 from dynst_platform.tracking.whole_model import whole_by_run
@@ -19,6 +21,7 @@ from dynst_platform.tracking.whole_model import whole_by_run
 __all__ = [
     "active_run",
     "cursor_folders",
+    "note_waiting",
     "store_is_there",
     "unmodelled",
     "waits",
@@ -58,12 +61,32 @@ def waits(cursor: Cursor) -> bool:
 def way_to_send(job_id: str) -> str:
     """How to send what waits of a job, as the end of a sentence; empty where nothing does."""
     for folder in cursor_folders():
-        try:
-            if folder.name == job_id and waits(Cursor.open(folder)):
-                return f"; reports of it wait here, send them with: dynst sync {shown(folder)}"
-        except (DynstError, OSError):
-            return ""
+        if folder.name == job_id and _waits_in(folder):
+            return f"; reports of it wait here, send them with: dynst sync {shown(folder)}"
     return ""
+
+
+def note_waiting(experiment: str) -> None:
+    """Say which of an experiment's trainings MLflow lacks in part, and how to send them; not of
+    those that go on.
+    """
+    waiting = [
+        shown(folder)
+        for folder in cursor_folders()
+        if folder.parent.name == experiment and not is_at_work(folder) and _waits_in(folder)
+    ]
+    if waiting:
+        notice(
+            f"MLflow lacks reports of {counted(len(waiting), 'run')} of '{experiment}'; send them "
+            f"with: dynst sync {' '.join(waiting)}"
+        )
+
+
+def _waits_in(folder: Path) -> bool:
+    try:
+        return waits(Cursor.open(folder))
+    except (DynstError, OSError):
+        return False
 
 
 def unmodelled(client: MlflowClient, cursors: Sequence[Cursor]) -> dict[Path, set[str]]:

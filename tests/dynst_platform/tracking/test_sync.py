@@ -25,6 +25,7 @@ from dynst_platform.errors import BusyError, UnreachableError
 from dynst_platform.tracking import mlflow_runs, report_tracker
 from dynst_platform.tracking.cursor import Cursor, Ending, folder_lock, queued
 from dynst_platform.tracking.delivery import Outbox
+from dynst_platform.tracking.lacking import note_waiting
 from dynst_platform.tracking.report_file import REPORTS
 from dynst_platform.tracking.report_tracker import ReportTracker
 from dynst_platform.tracking.sync import sync, waiting_folders
@@ -291,6 +292,23 @@ def test_a_clock_that_goes_back_changes_no_order(folder: Path) -> None:
         assert sorted((metric.step, metric.value) for metric in history) == [
             (each["step"], each["val_mae"]) for each in epochs
         ]
+
+
+def test_what_waits_is_said_where_trainings_are_looked_at(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not while the training goes on, since it sends its reports itself."""
+    said: list[str] = []
+    monkeypatch.setattr("dynst_platform.tracking.lacking.notice", said.append)
+    with folder_lock(folder):
+        note_waiting("small")
+    assert said == []
+    note_waiting("another")
+    note_waiting("small")
+    assert [f"dynst sync {shown(folder)}" in each for each in said] == [True]
+    sync(folder)
+    note_waiting("small")
+    assert len(said) == 1
 
 
 def test_a_run_that_failed_while_nobody_could_be_told(folder: Path) -> None:

@@ -32,7 +32,7 @@ SWEEP = make_sweep(trials=2)
 
 @pytest.fixture
 def quick_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without pictures, and without a wait between two attempts."""
+    """Without figures, and without a wait between two attempts."""
     monkeypatch.setattr(
         mlflow_runs, "write_sensors", lambda stem, *_: stem.with_suffix(".csv").write_text("a")
     )

@@ -10,13 +10,11 @@ import numpy as np
 from mlflow.entities import (
     Dataset,
     DatasetInput,
-    Experiment,
     LoggedModelOutput,
     Metric,
     Param,
     ViewType,
 )
-from mlflow.exceptions import MlflowException
 
 import dynst
 from dynst.data.store import SensorStore
@@ -29,13 +27,12 @@ from dynst_platform.config.files import dump_document, dump_spec
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.job_id import new_job_id, run_name
 from dynst_platform.config.values import Document, Overrides
-from dynst_platform.errors import NotFoundError
 from dynst_platform.network_code.selection import NetworkCode, code_of
 from dynst_platform.text import printable, printable_lines
 from dynst_platform.tracking.artifact_files import write_sensors
-from dynst_platform.tracking.artifact_places import local_path, present_path
-from dynst_platform.tracking.clients import client_of, reader_of
+from dynst_platform.tracking.clients import client_of
 from dynst_platform.tracking.cursor import DECISIONS_TAG
+from dynst_platform.tracking.experiments import experiment_for
 from dynst_platform.tracking.job_params import flat
 from dynst_platform.tracking.lacking import active_run
 from dynst_platform.tracking.mlflow_texts import dataset_name, keys_for, runs_tagged
@@ -45,7 +42,7 @@ from dynst_platform.tracking.reaching import as_tracking_error
 from dynst_platform.tracking.report_file import now_ms
 from dynst_platform.tracking.whole_model import is_whole, logged_models, whole_among
 
-__all__ = ["Tracker", "metrics_at", "origin_tags", "sweep_of_run"]
+__all__ = ["Tracker", "metrics_at", "origin_tags"]
 
 MAX_TAG = 4000
 MAX_METRICS = 1000  # in one call
@@ -77,7 +74,7 @@ class Tracker:
         self._network_code(job.model.backbone.name)
         with as_tracking_error(uri):
             self._client = client_of(uri)
-            self.experiment_id = self._experiment(artifact_root)
+            self.experiment_id = experiment_for(self._client, job.name, artifact_root)
 
     def _network_code(self, backbone: str) -> NetworkCode | None:
         """Read once, so that what is logged is what stood there when the training began."""
@@ -287,36 +284,6 @@ class Tracker:
         found = next(runs_tagged(self._client, self.experiment_id, wanted), None)
         return None if found is None else str(found.info.run_id)
 
-    def _experiment(self, artifact_root: str | None) -> str:
-        return self._known_experiment() or self._new_experiment(artifact_root)
-
-    def _known_experiment(self) -> str | None:
-        found = self._client.get_experiment_by_name(self._job.name)
-        if found is not None and found.lifecycle_stage == "deleted":
-            raise NotFoundError(
-                f"experiment '{self._job.name}' was deleted in MLflow; restore it with: mlflow "
-                f"experiments restore --experiment-id {found.experiment_id}, or give the job "
-                f"another name"
-            )
-        if found is None:
-            return None
-        _notice_move(found)
-        return str(found.experiment_id)
-
-    def _new_experiment(self, artifact_root: str | None) -> str:
-        """Another process may create it between our look and our attempt: its one is taken."""
-        location = None if artifact_root is None else f"{artifact_root}/{self._job.name}"
-        tags = {
-            "mlflow.experimentKind": "custom_model_development"
-        }  # so that the UI offers its training views
-        try:
-            made = self._client.create_experiment(self._job.name, location, tags)
-        except MlflowException as error:
-            made = self._known_experiment()
-            if error.error_code != "RESOURCE_ALREADY_EXISTS" or made is None:
-                raise
-        return str(made)
-
     @contextmanager
     def _folder(self, run_id: str, path: str | None = None) -> Iterator[Path]:
         """A folder to write into; what it holds at the end is uploaded at once."""
@@ -356,42 +323,6 @@ class Tracker:
                 self._client.delete_logged_model(model.model_id)
         whole = whole_among(models)
         return None if whole is None else str(whole.model_id)
-
-
-def _notice_move(experiment: Experiment) -> None:
-    """MLflow writes to where the experiment was made, although its home was moved since."""
-    address = experiment.artifact_location
-    recorded, place = local_path(address), present_path(address, least=1)
-    if place != recorded and place is not None:
-        notice(
-            f"MLflow has recorded {recorded} for the files of experiment '{experiment.name}', "
-            f"which were moved to {place}; those are found, and new ones are written to the "
-            f"recorded folder again (to have all in one: ln -s {place} {recorded})"
-        )
-
-
-def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
-    """Job id and experiment of a sweep's run.
-
-    Raises:
-        ConfigError: there is no such run, or it is of no sweep.
-    """
-    try:
-        with as_tracking_error(uri):
-            client = reader_of(uri)
-            run = client.get_run(run_id)
-            experiment = client.get_experiment(run.info.experiment_id).name
-    except NotFoundError as error:
-        raise ConfigError(
-            f"--resume must name an MLflow run of a sweep, but {without_credentials(uri)} has no "
-            f"run '{run_id}'; see dynst ui, or name the sweep's folder"
-        ) from error
-    if run.data.tags.get("dynst.kind") != "sweep":
-        raise ConfigError(
-            f"--resume must name the run of a sweep, but run {run_id} is of kind "
-            f"'{run.data.tags.get('dynst.kind')}'"
-        )
-    return run.data.tags["dynst.job"], str(experiment)
 
 
 def _dataset(store: SensorStore) -> DatasetInput:

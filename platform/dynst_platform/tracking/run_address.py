@@ -9,7 +9,7 @@ from dynst_platform.tracking.clients import reader_of
 from dynst_platform.tracking.mlflow_texts import runs_tagged
 from dynst_platform.tracking.reaching import as_tracking_error
 
-__all__ = ["job_of_run", "run_address", "run_of_job"]
+__all__ = ["job_of_run", "run_address", "run_of_job", "sweep_of_run"]
 
 PAGES = ("learned", "sweep")  # kinds of runs that stand for a whole job
 
@@ -45,6 +45,22 @@ def job_of_run(uri: str, run_id: str) -> tuple[str, str, str]:
             f"{shown} must have a run {run_id}, but has none; see dynst ui"
         ) from error
     return experiment, str(run.data.tags.get("dynst.kind")), str(run.data.tags.get("dynst.job"))
+
+
+def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:
+    """Experiment and job id of a sweep's run.
+
+    Raises:
+        ConfigError: there is no such run, or it is of no sweep.
+        TrackingError: the server does not answer, or refuses.
+    """
+    experiment, kind, job_id = job_of_run(uri, run_id)
+    if kind != "sweep":
+        raise ConfigError(
+            f"--resume must name the run or the folder of a sweep, but run {run_id} is of kind "
+            f"'{kind}'"
+        )
+    return experiment, job_id
 
 
 def run_of_job(uri: str, experiment: str, job_id: str) -> Run | None:

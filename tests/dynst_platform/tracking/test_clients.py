@@ -23,7 +23,7 @@ from dynst_platform.config.tracking_address import checked_address, sqlite_file,
 from dynst_platform.errors import NotFoundError, UnreachableError
 from dynst_platform.tracking.clients import client_of, reader_of
 from dynst_platform.tracking.database import made_whole
-from dynst_platform.tracking.mlflow_runs import Tracker
+from dynst_platform.tracking.experiments import experiment_for
 from tests.conftest import with_tracking_store
 from tests.dynst_platform.command_line import JOB, dynst_here
 
@@ -157,12 +157,10 @@ def test_an_experiment_that_another_process_created_meanwhile_is_taken() -> None
     def create(*_: Any) -> str:
         raise MlflowException("Experiment(name=small) already exists", RESOURCE_ALREADY_EXISTS)
 
-    tracker = Tracker.__new__(Tracker)
-    tracker._job = SimpleNamespace(name="small")
-    tracker._client = SimpleNamespace(
+    client: Any = SimpleNamespace(
         get_experiment_by_name=lambda name: next(known), create_experiment=create
     )
-    assert tracker._experiment(None) == "7"
+    assert experiment_for(client, "small", None) == "7"
 
 
 @pytest.mark.parametrize("value", ["", "  "])

@@ -48,7 +48,8 @@ from dynst_platform.studies.references import dense_task
 from dynst_platform.studies.study import closed_on_failure, logged, pieces_of
 from dynst_platform.studies.tasks import OnDone, Row, Task, TaskResult, run_tasks
 from dynst_platform.tracking.folders import kept_copy, notes_how_to_go_on, working_folder
-from dynst_platform.tracking.mlflow_runs import Tracker, sweep_of_run
+from dynst_platform.tracking.mlflow_runs import Tracker
+from dynst_platform.tracking.run_address import sweep_of_run
 from dynst_platform.tracking.run_folder import (
     CODE,
     SWEEP_FILE,
@@ -138,7 +139,7 @@ def find_sweep(name: str) -> Started:
     if (folder / SWEEP_FILE).is_file():
         use_home_of(folder)
         return Started(folder)
-    job_id, experiment = sweep_of_run(tracking_uri(), name)
+    experiment, job_id = sweep_of_run(tracking_uri(), name)
     started = Started(sweep_folder(experiment, job_id))
     fetched_run(f"{experiment}/{started.folder.name}")
     if not started.sweep_file.is_file():

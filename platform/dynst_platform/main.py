@@ -110,10 +110,11 @@ def _end_unexpected(error: Exception) -> None:
     if is_stop(error):
         _end(error, stop_reason(error), exit_code(error))
     known = of_the_disk(error) if isinstance(error, OSError) else None
-    sentence = sentence_of(error) if known is None else str(known)
+    refused = isinstance(known, RefusedError)
+    sentence = str(known) if refused else sentence_of(error)
     if sentence is not None:
         logger.debug("where it came from", exc_info=error)
-        _end(error, sentence, 3 if isinstance(known, RefusedError) else 1)
+        _end(error, sentence, 3 if refused else 1)
     click.echo(printable_lines(without_credentials(format_exc())), err=True, nl=False)
     sys.exit(1)
 

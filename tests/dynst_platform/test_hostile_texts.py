@@ -277,7 +277,7 @@ def test_a_filter_quotes_what_it_can_and_looks_at_the_rest() -> None:
         token = None
 
     class Client:
-        def search_runs(self, _: list[str], wanted: str, **__: object) -> Page:
+        def search_runs(self, _: list[str], wanted: str, *__: object, **___: object) -> Page:
             asked.append(wanted)
             runs = [{"dynst.job": 'it\'s "both"'}, {"dynst.job": "other"}]
             return Page(SimpleNamespace(data=SimpleNamespace(tags=tags)) for tags in runs)

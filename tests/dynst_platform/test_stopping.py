@@ -24,10 +24,15 @@ CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 @pytest.fixture(autouse=True)
 def inside() -> Iterator[None]:
-    before = [signal.getsignal(number) for number in SIGNALS]
+    """With handlers as a terminal's process has them: one that runs in the background ignores
+    SIGINT.
+    """
+    before = {number: signal.signal(number, signal.default_int_handler) for number in SIGNALS}
     with stoppable():
         yield
-    assert [signal.getsignal(number) for number in SIGNALS] == before
+    assert {signal.getsignal(number) for number in SIGNALS} == {signal.default_int_handler}
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def send(number: int = signal.SIGTERM) -> None:

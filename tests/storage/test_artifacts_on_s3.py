@@ -80,6 +80,7 @@ def test_nor_where_checkpoints_cannot(
     assert not (home() / "mlflow.db").exists()
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("tracked_home", "quick_pictures")
 def test_a_store_that_fills_up_leaves_a_run_to_be_sent(
     object_store: ObjectStore, network: SensorStore, job: JobSpec

@@ -23,6 +23,7 @@ from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 PASSWORD = "planted/database:password"
+QUOTED = quote(PASSWORD, safe="")
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": KEY_ID,
     "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
@@ -85,7 +86,7 @@ def database(postgresql: Database) -> str:
         )
         connection.execute(text("create database runs owner keeper"))
     engine.dispose()
-    return postgresql.uri(f"keeper:{quote(PASSWORD, safe='')}", "runs")
+    return postgresql.uri(f"keeper:{QUOTED}", "runs")
 
 
 class Place:
@@ -168,6 +169,7 @@ def place(
         yield Place(tmp_path, database)
 
 
+@pytest.mark.nightly
 def test_nothing_that_a_run_leaves_holds_a_secret(
     place: Place, object_store: ObjectStore, database: str
 ) -> None:
@@ -206,12 +208,12 @@ def test_nothing_that_a_run_leaves_holds_a_secret(
         (
             1,
             ("train", "job.yaml"),
-            {"MLFLOW_TRACKING_URI": f"http://keeper:{quote(PASSWORD, safe='')}@127.0.0.1:1"},
+            {"MLFLOW_TRACKING_URI": f"http://keeper:{QUOTED}@127.0.0.1:1"},
         ),
         (
             1,
             ("train", "job.yaml"),
-            {"MLFLOW_TRACKING_URI": f"postgres://keeper:{quote(PASSWORD, safe='')}@127.0.0.1:1/x"},
+            {"MLFLOW_TRACKING_URI": f"postgresql+psycopg2://keeper:{QUOTED}@127.0.0.1:1/x"},
         ),
         (
             2,
@@ -230,7 +232,7 @@ def test_nothing_that_a_run_leaves_holds_a_secret(
         (
             2,
             ("ui",),
-            {"MLFLOW_TRACKING_URI": f"https://keeper:{quote(PASSWORD, safe='')}@127.0.0.1:1"},
+            {"MLFLOW_TRACKING_URI": f"https://keeper:{QUOTED}@127.0.0.1:1"},
         ),
     ],
 )
@@ -245,5 +247,5 @@ def test_no_error_repeats_a_secret(
 
 def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "log").write_text(f"at postgresql://keeper:{quote(PASSWORD, safe='')}@db")
+    (tmp_path / "deep" / "log").write_text(f"at postgresql://keeper:{QUOTED}@db")
     assert list(files_with_secrets(tmp_path)) == [str(tmp_path / "deep" / "log")]

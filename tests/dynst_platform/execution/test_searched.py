@@ -115,6 +115,7 @@ def test_the_outcome_reports_each_reference_with_its_own_count(
     assert outcome.references["dense"]["mae_inactive"] is None, "it has none"
 
 
+@pytest.mark.nightly
 @pytest.mark.process
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
 def test_two_ray_workers_find_the_same_choice(

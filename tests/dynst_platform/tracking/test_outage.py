@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -21,6 +22,7 @@ pytestmark = [
 AWAY_SECONDS = 5
 
 
+@pytest.mark.nightly
 def test_a_server_that_is_away_for_a_while(
     own_home: Path, network: SensorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -29,11 +31,11 @@ def test_a_server_that_is_away_for_a_while(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
     longest, told = 0.0, []
 
-    def timed(path: Path, report: Report) -> None:
+    def timed(path: Path, report: Report, *more: Any) -> None:
         """The training's side of a report: MLflow comes and goes between two of them."""
         nonlocal longest
         began = time.monotonic()
-        append_report(path, report)
+        append_report(path, report, *more)
         longest = max(longest, time.monotonic() - began)
         told.append((report.arm, report.kind, getattr(report, "epoch", None)))
         if told[-1] == ("dynst", "epoch", 2):

@@ -245,6 +245,7 @@ def test_from_a_sweep_to_a_champion_though_a_node_dies(local: Local) -> None:
     assert f"{run}\n" in local.dynst("jobs", "list").stdout
 
 
+@pytest.mark.nightly
 def test_a_stopped_job_is_killed_in_mlflow_too(local: Local) -> None:
     """After the node's death, on what is left of the cluster."""
     started = local.dynst(
@@ -256,7 +257,10 @@ def test_a_stopped_job_is_killed_in_mlflow_too(local: Local) -> None:
     )
     assert started.returncode == 0, started.stderr
     client = MlflowClient(local.state["tracking"])
-    wait_until("a run of the job", lambda: runs_of(client, "quickstart"))
+    wait_until(
+        "a run at work",
+        lambda: [run for run in runs_of(client, "quickstart") if run.info.status == "RUNNING"],
+    )
     stopped = local.dynst("jobs", "stop", "quickstart")
     assert "STOPPED" in stopped.stdout, stopped.stderr
     statuses = {run.info.status for run in runs_of(client, "quickstart")}

@@ -115,6 +115,7 @@ def conducted(
     return records.all()
 
 
+@pytest.mark.nightly
 def test_one_bad_trial_never_ends_the_sweep(tmp_path: Path, ray_head: str) -> None:
     found = run(tmp_path, ray_head, [GOOD, RAISES, DIES, HANGS, DIVERGES, RECOVERS, 0.7])
     assert {share: record.state for share, record in found.items()} == {
@@ -169,6 +170,7 @@ class Eater(Faulty):
                 time.sleep(0.02)
 
 
+@pytest.mark.nightly
 def test_a_trial_that_eats_all_memory_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +243,7 @@ class Member:
 LAZY = 0.2  # fails for good in the middle, while all others wait for it
 
 
+@pytest.mark.nightly
 def test_a_population_goes_on_from_its_best_and_waits_for_no_failed_one(
     tmp_path: Path, ray_head: str
 ) -> None:

@@ -114,6 +114,7 @@ def test_a_finished_sweep_can_be_extended(done: tuple[Path, dict[str, Any]]) -> 
     assert len(children(client_of(folder), outcome["run_id"])) == TRIALS + 2
 
 
+@pytest.mark.nightly
 def test_a_killed_driver_loses_nothing(
     done: tuple[Path, dict[str, Any]], tmp_path: Path, network: SensorStore, ray_head: str
 ) -> None:

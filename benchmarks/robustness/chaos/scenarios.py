@@ -92,22 +92,23 @@ def disturbed(
 
     Args:
         key: of the undertaking: the name of its experiment or of its registered model.
-        length: seconds of the longest undisturbed process; a kill lies within them. Where a
-            process ends before, its victim is due in the next one.
+        length: seconds of the longest undisturbed process, over which the kills are spread. Where
+            a process ends before, its victim is due in the next one.
     """
     scenario.prepare(key)
     result, began, due, left = Result(), time.monotonic(), list(victims), ATTEMPTS
     done: Sequence[str] = ()
     while (words := scenario.next_words(key, done)) is not None and left:
-        attempt = Attempt(words, scenario.variables(), place.home)
-        struck = bool(due) and _strike(scenario, place, attempt, due[0], length, result)
-        if struck:
-            due.pop(0)
+        attempt, kills = Attempt(words, scenario.variables(), place.home), len(result.kills)
+        gap = 2 * length / (len(victims) + 1)
+        while due and _strike(scenario, place, attempt, due[0], gap, result):
+            if due.pop(0) == "process":
+                break
         ended = attempt.ended()
         result.longest = max(result.longest, attempt.seconds)
         result.faults += [f"{' '.join(words)}: {fault}" for fault in ended.faults]
         done = words if ended.code == 0 else ()
-        left -= ended.code != 0 and not struck
+        left -= ended.code != 0 and kills == len(result.kills)
     if not left:
         result.faults.append(f"no end after {ATTEMPTS} attempts: {ended.err.strip()[-300:]}")
     result.seconds = time.monotonic() - began
@@ -115,19 +116,28 @@ def disturbed(
 
 
 def _strike(
-    scenario: Scenario, place: Place, attempt: Attempt, victim: str, length: float, result: Result
+    scenario: Scenario, place: Place, attempt: Attempt, victim: str, gap: float, result: Result
 ) -> bool:
-    """Kill the victim at a random moment; False where the process had ended by then."""
-    if not attempt.goes_on_until(place.draws.uniform(EARLIEST, length)):
-        return False
-    kill = Kill(victim, attempt.seconds)
+    """Kill the victim at a random moment, or as soon as there is one; False where the process has
+    ended by then.
+    """
+    moment = attempt.seconds + place.draws.uniform(EARLIEST, max(EARLIEST, gap))
+    while attempt.goes_on_until(moment):
+        kill = Kill(victim, attempt.seconds)
+        if _killed(scenario, place, attempt, victim):
+            result.kills.append(kill)
+            return True
+        moment = attempt.seconds + 0.2
+    return False
+
+
+def _killed(scenario: Scenario, place: Place, attempt: Attempt, victim: str) -> bool:
     if victim == "process":
         attempt.kill()
     elif victim == "server":
         place.server.kill()
         time.sleep(place.draws.uniform(*AWAY))
         place.server.start()
-    elif not scenario.kill(victim):
-        return False
-    result.kills.append(kill)
+    else:
+        return scenario.kill(victim)
     return True

@@ -11,6 +11,7 @@ from benchmarks.support.commands import python_module
 
 __all__ = ["PATIENCE", "Attempt", "Ended"]
 
+REFUSED = 3  # a promotion, whose reasons are its outcome
 PATIENCE = 600.0  # seconds for what nobody disturbs any more
 
 
@@ -28,7 +29,9 @@ class Ended:
         last = (self.err.strip().splitlines() or ["nothing"])[-1]
         if "Traceback (most recent call last)" in self.err + self.out:
             return [f"a traceback: {last}"]
-        if self.code > 0 and not any(line.startswith("dynst: ") for line in self.err.splitlines()):
+        said = any(line.startswith("dynst: ") for line in self.err.splitlines())
+        decided = self.code == REFUSED and self.out.startswith("{")
+        if self.code > 0 and not (said or decided):
             return [f"exit code {self.code} without a sentence: {last}"]
         return []
 

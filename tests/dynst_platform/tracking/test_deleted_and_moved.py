@@ -44,7 +44,8 @@ pytestmark = [
 @pytest.fixture
 def notices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
-    monkeypatch.setattr("dynst_platform.tracking.mlflow_runs.notice", found.append)
+    for module in ("mlflow_runs", "experiments"):
+        monkeypatch.setattr(f"dynst_platform.tracking.{module}.notice", found.append)
     return found
 
 

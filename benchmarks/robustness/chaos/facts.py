@@ -17,7 +17,7 @@ from dynst_platform.tracking.model_files import WEIGHTS_TAG
 __all__ = ["differences", "experiment_facts", "registry_facts"]
 
 Facts = dict[str, Any]
-OF_THE_MACHINE = ("second", "memory", "speed", "efficiency/", "train/workers")
+OF_THE_MACHINE = ("second", "memory", "speed", "latency", "efficiency/", "train/workers")
 TIMED_TABLES = ("trials.csv",)
 
 

@@ -113,7 +113,7 @@ class Tracker:
         self.runs[f"trial-{number}"] = run_id
         return run_id
 
-    def take_up(self, name: str, kind: str) -> None:
+    def resume_run(self, name: str, kind: str) -> None:
         """Go on with the run of a study, or with another one where that was deleted."""
         self._maybe_duplicate = True
         with as_tracking_error(self.uri):

@@ -9,7 +9,7 @@ from dynst_platform.tracking.clients import reader_of
 from dynst_platform.tracking.mlflow_texts import runs_tagged
 from dynst_platform.tracking.reaching import as_tracking_error
 
-__all__ = ["job_of_run", "run_address", "run_of_job", "sweep_of_run"]
+__all__ = ["job_of_run", "known_run", "run_address", "run_of_job", "sweep_of_run"]
 
 PAGES = ("learned", "sweep")  # kinds of runs that stand for a whole job
 
@@ -27,24 +27,33 @@ def run_address(uri: str, experiment: str, job_id: str) -> str | None:
     return f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
 
 
-def job_of_run(uri: str, run_id: str) -> tuple[str, str, str]:
+def known_run(uri: str, run_id: str) -> tuple[str, str, str]:
     """Experiment, kind and job id of a run.
+
+    Raises:
+        NotFoundError: there is no such run, or no store.
+        TrackingError: the server does not answer, or refuses.
+    """
+    with as_tracking_error(uri):
+        client = reader_of(uri)
+        run = client.get_run(run_id)
+        experiment = str(client.get_experiment(run.info.experiment_id).name)
+    return experiment, str(run.data.tags.get("dynst.kind")), str(run.data.tags.get("dynst.job"))
+
+
+def job_of_run(uri: str, run_id: str) -> tuple[str, str, str]:
+    """As ``known_run``.
 
     Raises:
         ConfigError: there is no such run.
         TrackingError: the server does not answer, or refuses.
     """
-    shown = without_credentials(uri)
     try:
-        with as_tracking_error(shown):
-            client = reader_of(uri)
-            run = client.get_run(run_id)
-            experiment = str(client.get_experiment(run.info.experiment_id).name)
+        return known_run(uri, run_id)
     except NotFoundError as error:
         raise ConfigError(
-            f"{shown} must have a run {run_id}, but has none; see dynst ui"
+            f"{without_credentials(uri)} must have a run {run_id}, but has none; see dynst ui"
         ) from error
-    return experiment, str(run.data.tags.get("dynst.kind")), str(run.data.tags.get("dynst.job"))
 
 
 def sweep_of_run(uri: str, run_id: str) -> tuple[str, str]:

@@ -13,18 +13,17 @@ from dynst.storage.files import replace_text
 from dynst.training.checkpoint_format import differences
 from dynst_platform.config.files import dump_spec, load_job
 from dynst_platform.config.job import JobSpec
-from dynst_platform.config.locations import home, storage, tracking_uri, use_home_of
+from dynst_platform.config.locations import home, storage, tracking_uri
 from dynst_platform.config.moved import present_store
 from dynst_platform.config.stores import from_anywhere
 from dynst_platform.errors import NotFoundError
 from dynst_platform.log import quiet_libraries
 from dynst_platform.network_code.own_modules import OwnModules
 from dynst_platform.network_code.selection import code_of
-from dynst_platform.tracking.clients import reader_of
 from dynst_platform.tracking.cursor import DECISIONS_TAG, Cursor
 from dynst_platform.tracking.lacking import way_to_send
-from dynst_platform.tracking.reaching import as_tracking_error
-from dynst_platform.tracking.shared_folder import fetched_run, shared_folder
+from dynst_platform.tracking.run_address import known_run
+from dynst_platform.tracking.shared_folder import fetched_run, named_folder, shared_folder
 
 __all__ = [
     "CHOICE_FILE",
@@ -160,13 +159,7 @@ def find_run(name: str) -> Path:
         UnreachableError: MLflow, which would know, does not answer.
         StorageError: the copy of its folder cannot be read.
     """
-    folder = Path(name).expanduser().resolve()
-    if not (folder / JOB_FILE).is_file():
-        folder = fetched_run(name) or folder
-    if (folder / JOB_FILE).is_file():
-        use_home_of(folder)
-    else:
-        folder = _folder_of_run(name)
+    folder = named_folder(name, JOB_FILE) or _folder_of_run(name)
     _refuse_finished(folder)
     return folder
 
@@ -259,13 +252,9 @@ def _folder_of_run(run_id: str) -> Path:
         f"nor in {without_credentials(uri)}; see dynst ui"
     )
     try:
-        with as_tracking_error(uri):
-            client = reader_of(uri)
-            run = client.get_run(run_id)
-            experiment = str(client.get_experiment(run.info.experiment_id).name)
+        experiment, kind, job_id = known_run(uri, run_id)
     except NotFoundError as error:
         raise unknown from error
-    kind, job_id = run.data.tags.get("dynst.kind"), str(run.data.tags.get("dynst.job"))
     folder = fetched_run(f"{experiment}/{job_id}") or home() / experiment / job_id
     if (folder / JOB_FILE).is_file():
         return folder

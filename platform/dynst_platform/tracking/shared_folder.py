@@ -21,7 +21,7 @@ from pyarrow import fs
 from dynst.storage.addresses import problem_with, without_credentials
 from dynst.storage.files import file_system, replace_object, replace_text
 from dynst.storage.scratch import scratch_folder
-from dynst_platform.config.locations import home, storage
+from dynst_platform.config.locations import home, storage, use_home_of
 from dynst_platform.errors import StorageError
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "begin_shared",
     "check_storage",
     "fetched_run",
+    "named_folder",
     "remembered",
     "shared_folder",
     "shared_home",
@@ -269,6 +270,25 @@ def fetched_run(name: str) -> Path | None:
         if shared.fetch_all():
             remembered(shared)
     return folder if folder.is_dir() else None
+
+
+def named_folder(name: str, file: str) -> Path | None:
+    """The folder of a run or a sweep that is named by its path, or as ``fetched_run`` takes it; its
+    home is this process's from now on.
+
+    Args:
+        file: that such a folder holds; None is returned where it does not.
+
+    Raises:
+        StorageError: the copy cannot be read.
+    """
+    folder = Path(name).expanduser().resolve()
+    if not (folder / file).is_file():
+        folder = fetched_run(name) or folder
+    if not (folder / file).is_file():
+        return None
+    use_home_of(folder)
+    return folder
 
 
 def _from(path: Path, start: int) -> bytes:

@@ -217,7 +217,7 @@ def test_a_sweep_goes_on_without_its_deleted_runs(
     collect(parent)
     second = tracker(network)
     second.check_store()
-    second.take_up("sweep", "sweep")
+    second.resume_run("sweep", "sweep")
     assert second.runs["sweep"] != parent
     assert not second.go_on("trial-0", trial)
     again = second.start_trial(0, second.runs["sweep"], {"trial": 0}, {})
@@ -228,7 +228,7 @@ def test_a_sweep_goes_on_without_its_deleted_runs(
     second.log_model(again, model, 3, {"test/mae_all": 1.0}, {})
     second.close("FAILED", "the end")
     third = tracker(network)
-    third.take_up("sweep", "sweep")
+    third.resume_run("sweep", "sweep")
     assert third.runs["sweep"] == second.runs["sweep"], "the job says which"
     third.log_model(again, model, 3, {"test/mae_all": 1.0}, {})
     runs = client().search_runs([third.experiment_id], "", ViewType.ACTIVE_ONLY)

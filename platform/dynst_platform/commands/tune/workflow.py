@@ -32,7 +32,6 @@ from dynst_platform.config.locations import (
     home,
     shown,
     tracking_uri,
-    use_home_of,
 )
 from dynst_platform.config.stores import first_unit, open_questions
 from dynst_platform.config.sweep import SweepSpec
@@ -61,6 +60,7 @@ from dynst_platform.tracking.shared_folder import (
     SharedFolder,
     check_storage,
     fetched_run,
+    named_folder,
     shared_folder,
 )
 
@@ -133,11 +133,8 @@ def find_sweep(name: str) -> Started:
         ConfigError: there is no such run, it is of no sweep, or its folder is not here.
         StorageError: the copy of its folder cannot be read.
     """
-    folder = Path(name).expanduser().resolve()
-    if not (folder / SWEEP_FILE).is_file():
-        folder = fetched_run(name) or folder
-    if (folder / SWEEP_FILE).is_file():
-        use_home_of(folder)
+    folder = named_folder(name, SWEEP_FILE)
+    if folder is not None:
         return Started(folder)
     experiment, job_id = sweep_of_run(tracking_uri(), name)
     started = Started(sweep_folder(experiment, job_id))
@@ -221,7 +218,7 @@ def _open(tracker: Tracker, resume: Started | None) -> None:
         tracker.start(PARENT, PARENT)
     else:
         tracker.check_store()
-        tracker.take_up(PARENT, PARENT)
+        tracker.resume_run(PARENT, PARENT)
 
 
 def _trained(

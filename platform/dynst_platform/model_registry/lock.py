@@ -8,6 +8,9 @@ twice, so nobody can delete another's lock by mistake.
 Who holds the turn stands in a tag of the model itself, for all to see, and is renewed while it is
 held. A lock that has not changed for ``LEASE_SECONDS``, by the clock of whoever waits for it, is
 taken over: by creating the next number. No clocks of two machines are compared.
+
+Whoever takes a lock from its holder waits ``LATE_SECONDS`` before it settles the history: the
+holder may have looked at the lock a moment ago, and its next call cannot be refused.
 """
 
 import json
@@ -40,6 +43,7 @@ __all__ = ["Alone", "Lock", "LockLostError", "alone_with", "holder_of", "taken_f
 OWNER = "dynst.owner"
 TAG = "dynst.lock"  # of the model: its state; of a lock: the model that it is for
 LEASE_SECONDS = 60.0
+LATE_SECONDS = 3.0  # until a call that its holder made before it lost the lock has arrived
 WAIT_SECONDS = 180.0
 
 
@@ -204,6 +208,8 @@ def _taken(client: MlflowClient, name: str, seen: Lock, turn: int) -> Alone | No
     try:
         if _state(client, name) == seen:
             _write(client, name, mine)
+            if seen.owner:
+                time.sleep(LATE_SECONDS)
             return Alone(client, name, mine)
     except BaseException:
         _delete(client, _lock_name(name, turn))

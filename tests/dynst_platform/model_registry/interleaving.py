@@ -11,6 +11,8 @@ import pytest
 
 from dynst_platform.model_registry import lock
 
+LONG = 40  # turns, in which every other thread has made the call that it was about to make
+
 
 class Killed(BaseException):
     """As a process that is killed: nothing of it runs any more."""
@@ -23,7 +25,8 @@ class Clock:
     def stand_in(self, pause: Callable[[], None] = lambda: None) -> SimpleNamespace:
         def sleep(seconds: float) -> None:
             self.now += seconds
-            pause()
+            for _ in range(LONG if seconds >= lock.LATE_SECONDS else 1):
+                pause()
 
         return SimpleNamespace(monotonic=lambda: self.now, sleep=sleep)
 

@@ -1,6 +1,7 @@
 """The lock of a promotion: one holder, who loses it in time and never frees another's."""
 
 import random
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -158,6 +159,34 @@ def test_a_slow_holder_does_not_free_the_lock_of_the_next(clock: Clock) -> None:
     assert holder_of(server.client(), NAME) is None
 
 
+def test_the_last_calls_of_a_holder_arrive_before_the_history_is_settled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It looked at the lock, a user freed that, and then its move of the alias arrived."""
+    server, stopped, arrived = Server(), threading.Event(), threading.Event()
+
+    def stop() -> None:
+        stopped.set()
+        assert arrived.wait(10)
+
+    def of_unlock(name: str, when: str) -> None:
+        if (name, when) == ("delete_registered_model_tag", "before"):
+            stop()
+
+    def of_holder(name: str, when: str) -> None:
+        if (name, when) == ("set_registered_model_alias", "before"):
+            unlock.start()
+            assert stopped.wait(10)
+
+    unlock = threading.Thread(target=freed, args=(server.client(of_unlock),))
+    Clock().put_into(monkeypatch, stop)
+    assert promote(server.client(of_holder), 0) == 1
+    arrived.set()
+    unlock.join(10)
+    check(server)
+    assert moves(server.client()) == [("promoted", 1, None)]
+
+
 def until_it_is_done(client: Any, number: int) -> None:
     """As the command does where the lock was lost."""
     while True:
@@ -218,6 +247,9 @@ def test_any_order_of_calls_leaves_one_chain(seed: int, monkeypatch: pytest.Monk
         Clock().put_into(patch)
         promote(server.client(), 5)
     check(server)
+    whats = [what for what, _, _ in moves(server.client())]
+    assert set(whats) <= {"promoted", "rolled back"}, "nothing is taken for a move by hand"
+    assert whats.count("promoted") >= (5 if fatal < 10**6 else 6)
 
 
 def check(server: Server) -> None:

@@ -241,7 +241,7 @@ def test_other_data_are_refused(trained: Trained, tmp_path: Path) -> None:
 
 
 def test_what_is_not_there(trained: Trained) -> None:
-    with pytest.raises(ConfigError, match="has no experiment 'nowhere'; it has .*other, small"):
+    with pytest.raises(ConfigError, match=r"has no experiment 'nowhere'; it has .*other, small"):
         put("nowhere")
     with pytest.raises(ConfigError, match="has no champion"):
         roll_back(trained.client, NAME)

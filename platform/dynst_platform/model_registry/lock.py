@@ -63,10 +63,17 @@ class Lock:
 
 
 class Alone:
-    """The holder of a turn, for as long as it lasts."""
+    """The holder of a turn, for as long as it lasts.
 
-    def __init__(self, client: MlflowClient, name: str, lock: Lock) -> None:
+    Args:
+        from_holder: whether the lock was taken from another process that held it.
+    """
+
+    def __init__(
+        self, client: MlflowClient, name: str, lock: Lock, from_holder: bool = False
+    ) -> None:
         self.client, self.name, self._lock = client, name, lock
+        self.from_holder = from_holder
         self._renewed = time.monotonic()
 
     @property
@@ -160,6 +167,8 @@ def lock_in(model: Registered) -> Lock:
 @contextmanager
 def _held(alone: Alone) -> Iterator[Alone]:
     try:
+        if alone.from_holder:
+            time.sleep(LATE_SECONDS)
         settle(alone.client, alone.check(), alone.turn)
         yield alone
     finally:
@@ -208,9 +217,7 @@ def _taken(client: MlflowClient, name: str, seen: Lock, turn: int) -> Alone | No
     try:
         if _state(client, name) == seen:
             _write(client, name, mine)
-            if seen.owner:
-                time.sleep(LATE_SECONDS)
-            return Alone(client, name, mine)
+            return Alone(client, name, mine, from_holder=bool(seen.owner))
     except BaseException:
         _delete(client, _lock_name(name, turn))
         raise

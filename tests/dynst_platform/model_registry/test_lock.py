@@ -187,6 +187,24 @@ def test_the_last_calls_of_a_holder_arrive_before_the_history_is_settled(
     assert moves(server.client()) == [("promoted", 1, None)]
 
 
+def test_a_lock_is_released_where_the_wait_for_its_holder_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server, clock = Server(), Clock()
+    clock.put_into(monkeypatch)
+    held = left_held(server.client())
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    clock.put_into(monkeypatch, stop)
+    with pytest.raises(KeyboardInterrupt):
+        freed(server.client())
+    clock.put_into(monkeypatch)
+    assert holder_of(server.client(), NAME) is None
+    held.__exit__(None, None, None)
+
+
 def until_it_is_done(client: Any, number: int) -> None:
     """As the command does where the lock was lost."""
     while True:

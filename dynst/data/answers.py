@@ -1,6 +1,7 @@
 """Open questions of a store, and their answers: what a value in question means."""
 
 import os
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -61,9 +62,10 @@ def answer_questions(
 
 def reminder(manifest: Manifest, name: str) -> list[str]:
     """The open questions of a store as sentences, each with the command that answers it."""
+    typed = shlex.quote(name)
     return [
-        f"open question: {question.text}; if that means missing: dynst data answer {name} "
-        f"missing={question.value_text}, if not: dynst data answer {name} none"
+        f"open question: {question.text}; if that means missing: dynst data answer {typed} "
+        f"missing={question.value_text}, if not: dynst data answer {typed} none"
         for question in manifest.questions
     ]
 

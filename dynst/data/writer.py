@@ -1,6 +1,7 @@
 """Writing a sensor store: streamed block by block, and visible only once it is whole."""
 
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from dynst.data.spool import Spool, write_record_batch
 from dynst.data.time_axis import TimeAxis, time_axis
 from dynst.data.verification import stored_file
 from dynst.errors import DataError
+from dynst.storage.room import names_what_is_full
 from dynst.storage.scratch import scratch_folder
 
 __all__ = ["Origin", "StoreWriter"]
@@ -102,6 +104,7 @@ class StoreWriter:
     def __enter__(self) -> "StoreWriter":
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
+            stack.enter_context(names_what_is_full(self.path))
             self._folder = stack.enter_context(scratch_folder(self.path.parent, self.path.name))
             self._spools = self._opened_spools()
             self._scratch = stack.pop_all()
@@ -140,10 +143,11 @@ class StoreWriter:
         if observed is not None:
             seen &= observed.reshape(values.shape)
         values = np.where(seen, values, np.float32(0))
-        self._spools["time"].append(time)
         self._content.update(values, seen)
-        self._spools["values"].append(values)
-        self._spools["observed"].append(seen.view(np.uint8))
+        with names_what_is_full(self.path):
+            self._spools["time"].append(time)
+            self._spools["values"].append(values)
+            self._spools["observed"].append(seen.view(np.uint8))
 
     def __exit__(
         self,
@@ -202,7 +206,7 @@ class StoreWriter:
         name, decided = write_decisions(self._folder, self.sensors)
         files = {part: stored_file(self._folder / part) for part in (READINGS, SENSORS, EDGES)}
         write_manifest(self._folder, self._manifest(axis, files | {name: decided}))
-        self._folder.chmod(0o755)
+        _allow_as_others(self._folder)
         os.replace(self._folder, self.path)
 
     def _manifest(self, axis: TimeAxis, files: dict[str, StoredFile]) -> Manifest:
@@ -227,3 +231,11 @@ class StoreWriter:
             ),
             files=files,
         )
+
+
+def _allow_as_others(folder: Path) -> None:
+    """A scratch folder is its owner's alone; from now on it is as every new folder."""
+    new = folder / "new"
+    new.mkdir()
+    shutil.copymode(new, folder)
+    new.rmdir()

@@ -4,6 +4,7 @@ network around them.
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -191,6 +192,7 @@ def save_artifact(
         tensors[POSITIONS] = torch.tensor(positions)
     save_file(tensors, folder / WEIGHTS)
     (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2), encoding="utf-8")
+    shutil.copymode(folder / DESCRIPTION, folder / WEIGHTS)  # safetensors lets nobody else read it
 
 
 def _upgraded(document: dict[str, Any]) -> dict[str, Any]:

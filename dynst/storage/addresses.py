@@ -3,10 +3,17 @@ cannot be used.
 """
 
 import re
+from urllib.parse import urlsplit
 
 from dynst.storage.credentials import without_credentials
 
-__all__ = ["has_credentials", "is_remote", "problem_with", "without_credentials"]
+__all__ = [
+    "has_credentials",
+    "is_of_a_server",
+    "is_remote",
+    "problem_with",
+    "without_credentials",
+]
 
 PROBLEMS = {  # what Arrow, MLflow's clients and the system say of it, and our words with the remedy
     r"bucket.* (not found|does not exist)|NO_?SUCH_?BUCKET": "there is no such bucket; create it, "
@@ -28,6 +35,20 @@ PROBLEMS = {  # what Arrow, MLflow's clients and the system say of it, and our w
 
 def is_remote(name: str) -> bool:
     return "://" in name
+
+
+def is_of_a_server(address: str) -> bool:
+    """Whether it is ``http`` or ``https`` with a host, and a port that can be one.
+
+    Example:
+        >>> is_of_a_server("http://host:5000"), is_of_a_server("http://[::1")
+        (True, False)
+    """
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that is not closed, no IP address
+        return False
 
 
 def has_credentials(address: str) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pyarrow import fs
 
 from dynst.storage.addresses import is_remote
+from dynst.storage.room import names_what_is_full
 
 __all__ = ["file_system", "replace_object", "replace_text", "written_whole"]
 
@@ -38,7 +39,8 @@ def replace_text(path: Path, text: str) -> None:
     """Write a local file whole or not at all, through a draft beside it."""
     draft = path.with_name(f".{path.name}.draft")
     try:
-        draft.write_text(text, encoding="utf-8")
+        with names_what_is_full(path):
+            draft.write_text(text, encoding="utf-8")
     except OSError:
         draft.unlink(missing_ok=True)  # on a full disk half of it is there
         raise
@@ -53,11 +55,13 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     target = path.resolve()
     if (target.exists() and not target.is_file()) or not os.access(target.parent, os.W_OK):
-        yield path
+        with names_what_is_full(path):
+            yield path
         return
     draft = target.with_name(f".draft-{os.getpid()}-{target.name}")  # with the suffix of the form
     try:
-        yield draft
+        with names_what_is_full(path):
+            yield draft
         os.replace(draft, target)
     finally:
         draft.unlink(missing_ok=True)

@@ -1,12 +1,17 @@
 """Whether an error says that a disk is full, whoever says it: the system, or a library in words of
-its own.
+its own; and which file it is about.
 """
 
 import errno
+import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-__all__ = ["is_full"]
+from dynst.errors import DynstError
+
+__all__ = ["is_full", "names_what_is_full"]
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 SAID = re.compile(  # the system, SQLite, NumPy, PyTorch, Ray
@@ -24,6 +29,24 @@ def is_full(error: BaseException) -> bool:
         True
     """
     return any(_says_so(each) for each in _chain(error))
+
+
+@contextmanager
+def names_what_is_full(path: Path) -> Iterator[None]:
+    """Around what writes ``path``: the system names a file that it cannot open, and none that it
+    cannot write to the end.
+
+    Raises:
+        OSError: of a full disk, with the path.
+    """
+    try:
+        yield
+    except DynstError:
+        raise
+    except Exception as error:
+        if is_full(error) and not getattr(error, "filename", None):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
 
 
 def _says_so(error: BaseException) -> bool:

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from dynst.notices import notice
 __all__ = ["remove_leftovers", "scratch_folder"]
 
 MARK = "dynst-scratch-"
+BIRTH = 60.0  # seconds for which an empty folder may be one that is about to be locked
 NAME = re.compile(rf"(?:\..+\.)?{MARK}[a-z0-9_]{{8}}")  # by which no folder of a user's is taken
 logger = logging.getLogger(__name__)
 
@@ -57,7 +59,10 @@ def _locked(above: Path, prefix: str) -> tuple[Path, int]:
     """Another process may find the folder before it is locked, and take it for a leftover."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=above))
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
         with suppress(OSError):  # a file system without locks, on which nobody removes leftovers
             fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.is_dir():
@@ -74,6 +79,8 @@ def _removed(folder: Path) -> bool:
         if os.fstat(lock).st_uid != os.geteuid():
             return False
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _may_be_new(folder):
+            return False
         shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:  # its process lives
         logger.debug("%s is left alone: %s", folder, error)
@@ -81,3 +88,9 @@ def _removed(folder: Path) -> bool:
     finally:
         os.close(lock)
     return not folder.exists()
+
+
+def _may_be_new(folder: Path) -> bool:
+    """Whether another process may have made it just now; it is locked before it is filled."""
+    age = time.time() - folder.stat().st_mtime
+    return abs(age) < BIRTH and not any(folder.iterdir())

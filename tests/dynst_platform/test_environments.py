@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -132,6 +133,8 @@ def codes(code: int, ui: int = 2) -> dict[str, int]:
         "htp://127.0.0.1:5000",
         "http://",
         "http://host:port",
+        "http://[::1",
+        "http://[zz]:5000",
         "sqlite://",
         "mysql://user@127.0.0.1/db",
         "postgresql+nodriver://127.0.0.1/db",
@@ -176,17 +179,14 @@ def test_a_home_that_cannot_be_written(
     assert {path.name for path in (place / "runs").rglob("*")} == LEFT
 
 
-@pytest.mark.parametrize("content", ["half", "text", "later", "earlier"])
+@pytest.mark.parametrize("content", ["half", "text", "later", "earlier", "damaged", "lacking"])
 def test_a_database_that_this_mlflow_cannot_use(
     place: Path, tracking_template: Path, content: str
 ) -> None:
     database = place / "runs" / "mlflow.db"
-    make = {"half": half_made, "text": no_database}.get(content)
-    if make is None:
+    if content not in ("half", "text"):
         shutil.copy(tracking_template, database)
-        of_revision("f" * 12 if content == "later" else "451aebb31d03", database)
-    else:
-        make(database)
+    MADE[content](database)
     before = database.read_bytes()
     all_end(place, codes(2))
     assert database.read_bytes() == before
@@ -201,11 +201,36 @@ def no_database(database: Path) -> None:
     database.write_text("not a database, whatever its name says\n" * 40)
 
 
+def damaged(database: Path) -> None:
+    """All but the first page of it."""
+    size = database.stat().st_size
+    with database.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (size - 4096))
+
+
+def lacking_a_table(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("DROP TABLE runs")
+        connection.execute("DROP TABLE registered_models")
+        connection.commit()
+
+
 def of_revision(revision: str, database: Path) -> None:
     """As if another MLflow had made it."""
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = ?", [revision])
         connection.commit()
+
+
+MADE: dict[str, Callable[[Path], None]] = {
+    "half": half_made,
+    "text": no_database,
+    "later": partial(of_revision, "f" * 12),
+    "earlier": partial(of_revision, "451aebb31d03"),
+    "damaged": damaged,
+    "lacking": lacking_a_table,
+}
 
 
 def unwritable(home: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,12 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from dynst.bounds import Text
 from dynst.errors import ConfigError, in_one_line
-from dynst.storage.addresses import has_credentials, is_remote
+from dynst.storage.addresses import has_credentials, is_of_a_server, is_remote
 from dynst_platform.config.documents import read_text, short
 from dynst_platform.config.values import Overrides
 
@@ -82,17 +81,12 @@ class Profile(BaseModel):
                 f"{VARIABLES['address']}, or write a profile into {config_path()}"
             )
         url = self.address if is_remote(self.address) else f"http://{self.address}"
-        try:
-            parts = urlsplit(url)
-            sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # a port that is no number, or a bracket that is not closed
-            sound = False
-        if not sound:
+        if not is_of_a_server(url):
             raise ConfigError(
                 f"the address must be that of Ray's dashboard, for instance http://host:8265, but "
                 f"got '{self.address}'"
             )
-        if parts.password or parts.username:
+        if has_credentials(url):
             raise ConfigError(
                 "the address must hold no user or password; put the token into a file and name it "
                 "with --token-file"

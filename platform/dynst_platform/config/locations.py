@@ -1,6 +1,7 @@
 """Where things lie: one visible folder for stores and runs, and the tracking store beside them."""
 
 import os
+import shlex
 from pathlib import Path
 
 from dynst.errors import ConfigError
@@ -14,6 +15,7 @@ __all__ = [
     "shown_tracking_uri",
     "storage",
     "tracking_uri",
+    "typed",
     "use_home_of",
 ]
 
@@ -50,6 +52,11 @@ def shown(path: Path) -> str:
     """As short as it can be typed here."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def typed(path: Path) -> str:
+    """As a word of a command that can be given here, whatever the path holds."""
+    return shlex.quote(shown(path))
 
 
 def tracking_uri() -> str:

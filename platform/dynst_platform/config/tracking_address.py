@@ -4,14 +4,13 @@
 
 from importlib.metadata import entry_points
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from dynst.errors import ConfigError
-from dynst.storage.addresses import without_credentials
+from dynst.storage.addresses import is_of_a_server, without_credentials
 
 __all__ = ["checked_address", "sqlite_file", "sqlite_uri"]
 
-SERVERS = ("http", "https")
 DATABASES = ("postgresql", "mysql", "mssql")
 HOSTED = ("databricks",)
 PLAIN, NAMED_DRIVER = "sqlite:///", "sqlite+pysqlite:///"
@@ -29,8 +28,8 @@ def checked_address(uri: str) -> str:
     if scheme == "sqlite":
         file, (_, _, query) = _file_of(uri), uri.partition("?")
         return f"{sqlite_uri(file)}?{query}" if query else sqlite_uri(file)
-    served = scheme in SERVERS and bool(urlsplit(uri).hostname)
-    if served or (scheme in DATABASES and "://" in uri) or scheme in (*HOSTED, *_plugins()):
+    database = scheme in DATABASES and "://" in uri
+    if is_of_a_server(uri) or database or scheme in (*HOSTED, *_plugins()):
         return uri
     raise ConfigError(
         f"MLFLOW_TRACKING_URI must be http://HOST:PORT, https://…, postgresql://…, mysql://…, "

@@ -2,6 +2,7 @@
 was trained on.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from dynst.storage.scratch import scratch_folder
 from dynst_platform.config.files import check_job, with_overrides
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.stores import find_store
+from dynst_platform.errors import ForbiddenError
 from dynst_platform.model_registry.logged_code import code_to_run
 from dynst_platform.model_registry.registered import (
     CHAMPION,
@@ -199,12 +201,24 @@ def _copied(uri: str, model: LoggedModel, folder: Path) -> Path:
             f"the files of model {model.model_id} must be in {recorded}, but that folder is not "
             f"there; where they were moved with their home, set DYNST_HOME to where it is now"
         )
+    if place is not None:
+        _check_readable(place)
     source = f"models:/{model.model_id}" if place == recorded else str(place)
     with as_tracking_error(uri):
         copy = mlflow.artifacts.download_artifacts(
             artifact_uri=source, dst_path=_made(folder / "model")
         )
     return Path(copy)
+
+
+def _check_readable(place: Path) -> None:
+    """MLflow names no file that it could not read."""
+    for file in (place, *sorted(place.rglob("*"))):
+        if not os.access(file, os.R_OK | os.X_OK if file.is_dir() else os.R_OK):
+            raise ForbiddenError(
+                f"{file} must be readable for who uses the model, but is not for you; ask its "
+                f"owner for chmod a+rX"
+            )
 
 
 def _logged(client: MlflowClient, model_id: str) -> LoggedModel:

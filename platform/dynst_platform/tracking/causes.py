@@ -56,6 +56,8 @@ class Cause(StrEnum):
     OTHER_VERSION = "another version"
     NO_DRIVER = "driver missing"
     ADDRESS = "unusable address"
+    NO_ENDPOINT = "not MLflow's, or of another version"
+    DAMAGED = "damaged"
 
 
 STATUS = {
@@ -72,7 +74,7 @@ MLFLOW = {
     "PERMISSION_DENIED": Cause.NOT_ALLOWED,
     "RESOURCE_DOES_NOT_EXIST": Cause.NOT_FOUND,
     "NOT_FOUND": Cause.NOT_FOUND,
-    "ENDPOINT_NOT_FOUND": Cause.OTHER_VERSION,
+    "ENDPOINT_NOT_FOUND": Cause.NO_ENDPOINT,
     "NOT_IMPLEMENTED": Cause.OTHER_VERSION,
 }
 SQLITE = {  # primary result codes
@@ -84,6 +86,7 @@ SQLITE = {  # primary result codes
     sqlite3.SQLITE_BUSY: Cause.AWAY,
     sqlite3.SQLITE_LOCKED: Cause.AWAY,
     sqlite3.SQLITE_NOTADB: Cause.ADDRESS,
+    sqlite3.SQLITE_CORRUPT: Cause.DAMAGED,
 }
 DATABASE = {  # SQLSTATE of PostgreSQL, numbers of MySQL
     "28P01": Cause.NOT_LET_IN,
@@ -98,13 +101,20 @@ DATABASE = {  # SQLSTATE of PostgreSQL, numbers of MySQL
     1021: Cause.FULL,
     "3D000": Cause.ADDRESS,
     1049: Cause.ADDRESS,
+    "42P01": Cause.DAMAGED,
+    "42703": Cause.DAMAGED,
+    1146: Cause.DAMAGED,
+    1054: Cause.DAMAGED,
+    "XX001": Cause.DAMAGED,
+    "XX002": Cause.DAMAGED,
 }
 WORDS = {  # of what comes without a code of its own
     r"must be in the 'active' state|deleted experiment": Cause.DELETED,
     r"for parameter 'run_id'": Cause.NOT_FOUND,
     r"out-of-date database schema|Can't locate revision": Cause.OTHER_VERSION,
     r"error code 507|database or disk is full|No space left on device": Cause.FULL,
-    r"readonly database|Read-only file system": Cause.READ_ONLY,
+    r"readonly database|Read-only file system|PermissionError|Permission denied": Cause.READ_ONLY,
+    r"no such (table|column)|has no column|disk image is malformed": Cause.DAMAGED,
     r"authentication failed|no password supplied": Cause.NOT_LET_IN,
     r"database \"[^\"]*\" does not exist": Cause.ADDRESS,
 }

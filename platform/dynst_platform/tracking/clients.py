@@ -39,9 +39,10 @@ def reader_of(uri: str) -> MlflowClient:
     quiet_libraries()
     with as_tracking_error(uri):
         if file is not None and not is_there(file):
+            what = "is empty" if file.is_file() else "does not exist"
             raise NotFoundError(
-                f"no runs in {file}, which does not exist; train a job first, or set DYNST_HOME to "
-                f"where yours are"
+                f"no runs in {file}, which {what}; train a job first, or set DYNST_HOME to where "
+                f"yours are"
             )
         if file is not None:
             refuse_unfinished(file)

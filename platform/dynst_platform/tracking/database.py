@@ -8,6 +8,8 @@ from dynst.storage.locks import made_once
 from dynst_platform.config.tracking_address import sqlite_uri
 from dynst_platform.errors import UnusableError
 
+TABLES = {"experiments", "runs", "metrics", "params", "tags", "registered_models", "model_versions"}
+
 __all__ = ["is_there", "made_whole", "refuse_unfinished"]
 
 
@@ -29,11 +31,13 @@ def made_whole(file: Path) -> None:
 
 def refuse_unfinished(file: Path) -> None:
     """Raises UnusableError for a database without MLflow's first experiment, which is written last,
-    and for what is no database.
+    for what is no database, and for one that lost a table, which MLflow would begin anew.
     """
+    lost: set[str] = set()
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
             begun = database.execute("SELECT 1 FROM experiments LIMIT 1").fetchone()
+            lost = TABLES - {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
     except sqlite3.DatabaseError as error:
         if not _is_of_content(error):
             raise
@@ -41,7 +45,14 @@ def refuse_unfinished(file: Path) -> None:
     if begun is None:
         raise UnusableError(
             f"{file} must be a tracking database of MLflow, but is unfinished or of another kind, "
-            f"and holds no runs; move it elsewhere, and train again"
+            f"and holds no runs; move it elsewhere and train again, or set MLFLOW_TRACKING_URI to "
+            f"another file"
+        )
+
+    if lost:
+        raise UnusableError(
+            f"{file} must be a whole tracking database of MLflow, but lacks the table "
+            f"{min(lost)}; restore it from a backup"
         )
 
 

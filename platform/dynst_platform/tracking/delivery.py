@@ -15,7 +15,7 @@ from typing import Protocol
 
 from dynst.errors import DynstError
 from dynst.storage.addresses import without_credentials
-from dynst_platform.config.locations import shown
+from dynst_platform.config.locations import typed
 from dynst_platform.errors import RunError, UnreachableError
 from dynst_platform.log import LOGS
 from dynst_platform.reports import EpochReport, Report
@@ -235,7 +235,7 @@ def left(cursor: Cursor, reason: str, stuck: Stuck | None = None) -> Undelivered
     number = queued(cursor)
     if not number and cursor.state.ending is None:
         return Undelivered()
-    return Undelivered(number, reason, f"dynst sync {shown(cursor.folder)}", stuck)
+    return Undelivered(number, reason, f"dynst sync {typed(cursor.folder)}", stuck)
 
 
 @contextmanager

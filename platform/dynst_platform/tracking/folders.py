@@ -3,7 +3,7 @@ only where something began.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,13 +74,16 @@ def kept_copy(folder: Path, work: Work) -> Iterator[SharedFolder]:
 
 
 @contextmanager
-def notes_how_to_go_on(command: str, work: Work) -> Iterator[None]:
-    """What a user can mend by other settings is not worth resuming; everything else is."""
+def notes_how_to_go_on(command: Callable[[], str], work: Work) -> Iterator[None]:
+    """What a user can mend by other settings is not worth resuming; everything else is.
+
+    ``command`` is asked when the block has failed.
+    """
     try:
         yield
     except BaseException as error:
         if work.begun and (is_full(error) or not isinstance(error, DynstError)):
-            error.add_note(f"go on with: {command}")
+            error.add_note(f"go on with: {command()}")
         raise
 
 

@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 from dynst.errors import DynstError
 from dynst.notices import notice
 from dynst.wording import counted
-from dynst_platform.config.locations import home, shown
+from dynst_platform.config.locations import home, typed
 from dynst_platform.config.tracking_address import sqlite_file
 from dynst_platform.tracking.cursor import CURSOR, Cursor, is_at_work, queued
 from dynst_platform.tracking.database import is_there
@@ -62,7 +62,7 @@ def way_to_send(job_id: str) -> str:
     """How to send what waits of a job, as the end of a sentence; empty where nothing does."""
     for folder in cursor_folders():
         if folder.name == job_id and _waits_in(folder):
-            return f"; reports of it wait here, send them with: dynst sync {shown(folder)}"
+            return f"; reports of it wait here, send them with: dynst sync {typed(folder)}"
     return ""
 
 
@@ -71,7 +71,7 @@ def note_waiting(experiment: str) -> None:
     those that go on.
     """
     waiting = [
-        shown(folder)
+        typed(folder)
         for folder in cursor_folders()
         if folder.parent.name == experiment and not is_at_work(folder) and _waits_in(folder)
     ]

@@ -39,6 +39,8 @@ KINDS: dict[Cause, type[TrackingError]] = {
     Cause.OTHER_VERSION: UnusableError,
     Cause.NO_DRIVER: UnusableError,
     Cause.ADDRESS: UnusableError,
+    Cause.NO_ENDPOINT: UnusableError,
+    Cause.DAMAGED: UnusableError,
 }
 CREDENTIALS = "check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
 REMEDIES = {
@@ -54,7 +56,11 @@ REMEDIES = {
     "another",
     Cause.OTHER_VERSION: "install the version of MLflow that it is of, or back up a database of "
     "your own and bring it to this one with mlflow db upgrade",
+    Cause.DAMAGED: "restore it from a backup, or set DYNST_HOME or MLFLOW_TRACKING_URI to another "
+    "one",
     Cause.ADDRESS: "check MLFLOW_TRACKING_URI",
+    Cause.NO_ENDPOINT: "see that MLFLOW_TRACKING_URI is the address of MLflow itself, or install "
+    "the version of MLflow that the server is of",
 }
 
 
@@ -118,7 +124,11 @@ def _no_driver(uri: str, error: BaseException) -> UnusableError:
     )
 
 
-def _reason(error: BaseException) -> str:
-    """The first sentence of what was said."""
+def _reason(error: Exception) -> str:
+    """The first sentence of what was said; of a network, what the system said."""
+    if cause_of(error) is Cause.AWAY:
+        of_system = [each.strerror for each in chain_of(error) if isinstance(each, OSError)]
+        if known := next(filter(None, of_system), None):
+            return known
     said = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return without_credentials(said.partition(". ")[0])

@@ -7,7 +7,7 @@ from dynst.data.store import SensorStore
 from dynst.errors import ConfigError, DynstError, in_one_line
 from dynst.storage.addresses import without_credentials
 from dynst_platform.config.job import JobSpec
-from dynst_platform.config.locations import artifact_root, home, shown, storage, tracking_uri
+from dynst_platform.config.locations import artifact_root, home, shown, storage, tracking_uri, typed
 from dynst_platform.config.moved import present_store
 from dynst_platform.config.opening import open_here
 from dynst_platform.config.stores import find_store, is_fetched
@@ -159,7 +159,8 @@ def _send(cursor: Cursor, skipped: int | None) -> int:
 
 def _refusal(folder: Path, outbox: Outbox, error: Exception) -> TrackingError:
     where, reason = shown(folder), without_credentials(in_one_line(error))
-    way_out = "" if outbox.stuck is None else f"; {outbox.stuck.way_out(f'dynst sync {where}')}"
+    command, stuck = f"dynst sync {typed(folder)}", outbox.stuck
+    way_out = "" if stuck is None else f"; {stuck.way_out(command)}"
     kind = type(error) if isinstance(error, TrackingError) else TrackingError
     return kind(f"{where} cannot be sent ({reason}){way_out}")
 

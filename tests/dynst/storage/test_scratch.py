@@ -5,7 +5,11 @@ import fcntl
 import logging
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,3 +117,48 @@ def test_a_file_system_without_locks_loses_no_folder(
     with scratch_folder(tmp_path, "one") as one, scratch_folder(tmp_path, "two") as two:
         assert one.is_dir()
         assert two.is_dir()
+
+
+def test_one_that_was_made_just_now_is_no_leftover(tmp_path: Path) -> None:
+    """Another process has made it and has not locked it yet."""
+    new, old, filled = (tmp_path / f"{MARK}{letter * 8}" for letter in "abc")
+    for folder in (new, old, filled):
+        folder.mkdir()
+    (filled / "half").touch()
+    os.utime(old, (1e9, 1e9))
+    remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == [new]
+
+
+def test_one_that_is_removed_before_it_is_opened_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdtemp, made = tempfile.mkdtemp, []
+
+    def another_is_faster(**named: Any) -> str:
+        made.append(mkdtemp(**named))
+        if len(made) == 1:
+            os.rmdir(made[0])
+        return made[-1]
+
+    monkeypatch.setattr(scratch.tempfile, "mkdtemp", another_is_faster)
+    with scratch_folder(tmp_path, "store") as folder:
+        assert str(folder) == made[1]
+
+
+MANY = """
+import sys
+from pathlib import Path
+from dynst.storage.scratch import scratch_folder
+for _ in range(300):
+    with scratch_folder(Path(sys.argv[1])) as folder:
+        (folder / "half").touch()
+"""
+
+
+def test_processes_at_once_take_no_folder_from_each_other(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", MANY, str(tmp_path)]
+    people = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    said = [person.communicate()[1] for person in people]
+    assert said == [""] * 4, "nothing of a living process was taken for a leftover, or was gone"
+    assert [person.returncode for person in people] == [0] * 4

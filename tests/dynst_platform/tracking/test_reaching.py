@@ -54,6 +54,13 @@ def hidden(cause: Exception) -> MlflowException:
     return error
 
 
+def away(said: str) -> requests.exceptions.ConnectionError:
+    """As requests hides what the system said."""
+    error = requests.exceptions.ConnectionError(said)
+    error.__context__ = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+    return error
+
+
 def rest(code: str, said: str = "whatever") -> RestException:
     return RestException({"error_code": code, "message": said})
 
@@ -64,7 +71,10 @@ def rest(code: str, said: str = "whatever") -> RestException:
         (rest("UNAUTHENTICATED"), ForbiddenError, "MLFLOW_TRACKING_PASSWORD"),
         (rest("PERMISSION_DENIED"), ForbiddenError, "ask its owner for the permission"),
         (rest("RESOURCE_DOES_NOT_EXIST", "Run with id=x not found"), NotFoundError, "id=x not"),
-        (rest("ENDPOINT_NOT_FOUND"), UnusableError, "install the version of MLflow"),
+        (rest("ENDPOINT_NOT_FOUND"), UnusableError, "the address of MLflow itself, or install"),
+        (rest("INTERNAL_ERROR", "no such table: tags"), UnusableError, "from a backup"),
+        (rest("INTERNAL_ERROR", "disk image is malformed"), UnusableError, "from a backup"),
+        (of_database("42P01"), UnusableError, "from a backup"),
         (rest("TEMPORARILY_UNAVAILABLE"), UnreachableError, "see that it runs"),
         (
             rest("INVALID_PARAMETER_VALUE", "The run 7 must be in the 'active' state. Current"),
@@ -89,6 +99,7 @@ def rest(code: str, said: str = "whatever") -> RestException:
         (FileNotFoundError(errno.ENOENT, "No such file", "/a/job.yaml"), NotFoundError, "job.yaml"),
         (ModuleNotFoundError("no", name="MySQLdb"), UnusableError, "pip install mysqlclient"),
         (ConnectionResetError("reset"), UnreachableError, "reset"),
+        (hidden(away("Max retries exceeded")), UnreachableError, r"used \(Connection refused\)"),
     ],
     ids=lambda value: str(value)[:30] if isinstance(value, Exception) else "",
 )

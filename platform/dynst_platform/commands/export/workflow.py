@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Callable
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 from dynst.errors import ConfigError
 from dynst.models.artifact import Artifact
 from dynst.models.inference import ServedForecaster
+from dynst.storage.room import names_what_is_full
 from dynst.storage.scratch import scratch_folder
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.errors import RunError
@@ -48,7 +50,7 @@ def export(reference: str, form: str, path: Path, trust_code: bool = False) -> f
     client, uri = reader_of(tracking_uri()), tracking_uri()
     with fetched(client, uri, model_id_of(client, uri, reference), trust_code) as found:
         artifact = found.artifact
-        with scratch_folder(path.parent, path.name) as scratch:
+        with names_what_is_full(path), scratch_folder(path.parent, path.name) as scratch:
             draft = scratch / path.name
             with _quiet():
                 run = FORMS[form](artifact.served(), _windows(artifact)[0], draft)
@@ -69,7 +71,9 @@ def export(reference: str, form: str, path: Path, trust_code: bool = False) -> f
 def _to_torch(
     module: ServedForecaster, example: tuple[torch.Tensor, torch.Tensor], path: Path
 ) -> Run:
-    torch.export.save(torch.export.export(module, example), path)
+    content = BytesIO()  # PyTorch's own files end the process where a disk is full
+    torch.export.save(torch.export.export(module, example), content)
+    path.write_bytes(content.getvalue())
     loaded = torch.export.load(path).module()
     return lambda time, readings: np.asarray(loaded(time, readings).detach())
 

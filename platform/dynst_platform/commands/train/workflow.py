@@ -21,9 +21,9 @@ from dynst_platform.config.job_id import new_job_id
 from dynst_platform.config.locations import (
     artifact_root,
     home,
-    shown,
     shown_tracking_uri,
     tracking_uri,
+    typed,
 )
 from dynst_platform.config.stores import first_unit, open_questions, target_units
 from dynst_platform.errors import FullError, UnreachableError
@@ -198,7 +198,7 @@ def _run(
             work.begin()
 
         with (
-            notes_how_to_go_on(f"dynst train --resume {shown(folder)}", work),
+            notes_how_to_go_on(lambda: f"dynst train --resume {typed(folder)}", work),
             delivered(cursor, tracker, begin) as finish,
         ):
             launch(job, store.path, folder, on_report)

@@ -24,14 +24,14 @@ from dynst_platform.commands.tune.trial_driver import Listener, SweepDriver, job
 from dynst_platform.commands.tune.trial_process import Setting
 from dynst_platform.commands.tune.trial_runs import job_of
 from dynst_platform.commands.tune.warm_up import WARM_KEYS, warm_up_task
-from dynst_platform.config.files import dump_spec
+from dynst_platform.config.files import dump_spec, load_sweep
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.job_id import new_job_id
 from dynst_platform.config.locations import (
     artifact_root,
     home,
-    shown,
     tracking_uri,
+    typed,
 )
 from dynst_platform.config.stores import first_unit, open_questions
 from dynst_platform.config.sweep import SweepSpec
@@ -179,7 +179,7 @@ def tune(
         pieces = others.enter_context(working_folder(pieces_of(sweep.name)))
         tracker = Tracker(tracking_uri(), artifact_root(), base, store, job_id=job_id)
         with (
-            notes_how_to_go_on(f"dynst tune --resume {shown(folder)}", work),
+            notes_how_to_go_on(lambda: _way_on(folder, sweep), work),
             logged(tracker, folder),
             closed_on_failure(tracker, "go on with --resume"),
         ):
@@ -211,6 +211,18 @@ def _fill(shared: SharedFolder, sweep: SweepSpec, goes_on: bool) -> None:
         shared.put(folder / CODE)
     replace_text(folder / SWEEP_FILE, dump_spec(sweep))
     shared.put(folder / SWEEP_FILE)
+
+
+def _way_on(folder: Path, sweep: SweepSpec) -> str:
+    """With the trials that were to be added, where a full disk kept them from being written down.
+
+    The one parameter that a resumed sweep may change is their number.
+    """
+    try:
+        added = sweep.trials - load_sweep(folder / SWEEP_FILE).trials
+    except (ConfigError, OSError):
+        added = 0
+    return f"dynst tune --resume {typed(folder)}" + (f" --extend {added}" if added else "")
 
 
 def _open(tracker: Tracker, resume: Started | None) -> None:

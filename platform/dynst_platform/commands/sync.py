@@ -29,8 +29,11 @@ def sync(folders: tuple[Path, ...], skip: int | None) -> None:
 
     if skip is not None and len(folders) != 1:
         raise click.UsageError("--skip goes with one FOLDER, whose report is left out; name it")
+    ended = [] if folders else use_case.end_studies()
+    for experiment in ended:
+        say(f"{shown(experiment)}: the run of a study that was killed is ended in MLflow")
     waiting = folders or tuple(use_case.waiting_folders())
-    if not waiting:
+    if not waiting and not ended:
         say(f"nothing is waiting in {shown(home())}")
     refused: list[Exception] = []
     for folder in waiting:

@@ -26,6 +26,7 @@ from dynst_platform.studies.references import reference_errors
 from dynst_platform.studies.tasks import Row, Task, TaskResult, run_tasks
 from dynst_platform.tracking.folders import Work, working_folder
 from dynst_platform.tracking.mlflow_runs import Tracker
+from dynst_platform.tracking.open_study import PIECES, noted_study
 
 __all__ = [
     "OnTask",
@@ -103,6 +104,7 @@ def study_run(
         with (
             _notes_what_is_kept(work),
             logged(tracker, folder),
+            noted_study(pieces, tracker),
             closed_on_failure(tracker, "start again"),
         ):
             tracker.start(kind, kind)
@@ -114,7 +116,7 @@ def study_run(
 
 def pieces_of(name: str) -> Path:
     """Where the finished tasks of all studies and sweeps of an experiment are kept."""
-    return home() / name / "pieces"
+    return home() / name / PIECES
 
 
 def _check_cluster(job: JobSpec, store: SensorStore, tasks: Sequence[Task], pieces: Path) -> None:

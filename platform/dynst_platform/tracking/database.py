@@ -8,9 +8,9 @@ from dynst.storage.locks import made_once
 from dynst_platform.config.tracking_address import sqlite_uri
 from dynst_platform.errors import UnusableError
 
-TABLES = {"experiments", "runs", "metrics", "params", "tags", "registered_models", "model_versions"}
-
 __all__ = ["is_there", "made_whole", "refuse_unfinished"]
+
+TABLES = {"experiments", "runs", "metrics", "params", "tags", "registered_models", "model_versions"}
 
 
 def is_there(file: Path) -> bool:

@@ -68,6 +68,7 @@ class Tracker:
         self.uri, self._job, self._store = uri, job, store
         self.job_id = job_id or new_job_id()
         self.runs: dict[str, str] = {}
+        self.closed = False  # whether every run that was open has been ended
         self._origin = origin_tags() if origin is None else origin
         self._maybe_duplicate = False  # whether what is about to be written may be there already
         self._codes: dict[str, NetworkCode | None] = {}
@@ -238,6 +239,7 @@ class Tracker:
             for run in runs_tagged(self._client, self.experiment_id, {"dynst.job": self.job_id}):
                 if run.info.status == "RUNNING":
                     self.end(run.info.run_id, status, reason, at)
+        self.closed = True
 
     def keep_logs(self, folder: Path) -> None:
         """Beside the first run that was opened: the one of a learned mask, a sweep or a study."""

@@ -23,6 +23,7 @@ from dynst_platform.tracking.lacking import (
     unmodelled,
     waits,
 )
+from dynst_platform.tracking.open_study import end_left_studies
 from dynst_platform.tracking.reaching import as_tracking_error
 from dynst_platform.tracking.report_file import REPORTS
 from dynst_platform.tracking.report_tracker import ReportTracker
@@ -36,7 +37,7 @@ from dynst_platform.tracking.shared_folder import (
     shared_home,
 )
 
-__all__ = ["sync", "waiting_folders"]
+__all__ = ["end_studies", "sync", "waiting_folders"]
 
 
 def waiting_folders() -> list[Path]:
@@ -59,6 +60,16 @@ def waiting_folders() -> list[Path]:
         if not waiting:
             raise
         return sorted(waiting)  # which say it themselves
+
+
+def end_studies() -> list[Path]:
+    """End the runs that killed studies left open; returns the folders of their experiments.
+
+    Raises:
+        TrackingError: MLflow cannot be reached, or refuses.
+    """
+    quiet_libraries()
+    return end_left_studies(tracking_uri())
 
 
 def _opened(folder: Path) -> Cursor | None:

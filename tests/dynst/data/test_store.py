@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from dynst.data.edges import Edges, nearest_neighbour_edges
 from dynst.data.manifest import Channel
 from dynst.data.sensor_table import Sensors
 from dynst.data.store import EDGES, MANIFEST, READINGS, SENSORS, SensorStore, open_store
+from dynst.data.synthetic import write_synthetic_field
 from dynst.data.writer import Origin, StoreWriter
 from dynst.errors import DataError
 from dynst.sparsity.constraints.sensor_layout import network_of
@@ -223,3 +225,15 @@ def test_the_digest_knows_the_zone(tmp_path: Path) -> None:
             store.append(3600 * np.arange(3), np.ones((3, 2, 1)))
         digests.add(open_store(tmp_path / name).manifest.digest)
     assert len(digests) == 2
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o077])
+def test_a_new_store_may_be_read_by_whoever_may_read_new_folders(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        write_synthetic_field(tmp_path / "store", 4, 48)
+    finally:
+        os.umask(before)
+    folder = tmp_path / "store"
+    assert folder.stat().st_mode & 0o777 == 0o777 & ~mask
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o666 & ~mask}

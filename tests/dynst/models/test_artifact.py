@@ -1,4 +1,6 @@
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +267,15 @@ def test_inputs_of_another_type_are_refused(
     readings = network.readings.values[:6][:, np.array(artifact.description.active)]
     with pytest.raises(ArtifactError, match=message):
         artifact.forecast(*change(network.readings.time[:6], readings))
+
+
+@pytest.fixture(params=[0o022, 0o002, 0o077])
+def mask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+@pytest.mark.parametrize("config", ["all_pairs"], indirect=True)
+def test_all_its_files_may_be_read_by_the_same_people(mask: int, folder: Path) -> None:
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o666 & ~mask}

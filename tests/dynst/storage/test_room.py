@@ -11,8 +11,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from dynst.errors import DataError
 from dynst.storage.files import replace_text, written_whole
-from dynst.storage.room import is_full
+from dynst.storage.room import is_full, names_what_is_full
 
 FULL_DEVICE = Path("/dev/full")
 on_linux = pytest.mark.skipif(not FULL_DEVICE.exists(), reason="no device that is always full")
@@ -92,3 +93,23 @@ def test_half_a_draft_takes_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(OSError, match="No space"):
         replace_text(tmp_path / "delivered.json", "{}")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "file"),
+    [
+        (OSError(28, "No space left on device"), "out.csv"),
+        (OSError("60000 requested and 0 written"), "out.csv"),
+        (OSError(28, "No space left on device", "another"), "another"),
+        (PermissionError(13, "Permission denied"), None),
+    ],
+)
+def test_the_file_is_named_where_the_system_names_none(error: OSError, file: str | None) -> None:
+    with pytest.raises(OSError, match=r".") as raised, names_what_is_full(Path("out.csv")):
+        raise error
+    assert raised.value.filename == file
+
+
+def test_an_error_of_ours_names_what_it_is_about_itself() -> None:
+    with pytest.raises(DataError, match="no room"), names_what_is_full(Path("out.csv")):
+        raise DataError("no room") from OSError(28, "No space left on device")

@@ -5,6 +5,7 @@ folder is left that nobody can go on with.
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import current_thread, main_thread
@@ -21,7 +22,7 @@ from dynst_platform.commands.tune import workflow as tune_workflow
 from dynst_platform.studies import study
 from dynst_platform.tracking.cursor import folder_lock
 from tests.conftest import with_tracking_store
-from tests.dynst_platform.command_line import JOB, dynst_here
+from tests.dynst_platform.command_line import JOB, clean_environment, dynst_here
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow"
@@ -247,3 +248,55 @@ def test_a_live_sweep_is_not_resumed(bench: Bench, monkeypatch: pytest.MonkeyPat
             assert done.returncode == 1, done.stderr
             assert "which still works in it; wait for its end" in done.stderr
     assert bench.states() == ["KILLED"], "MLflow was not touched"
+
+
+KILLED = """
+import os
+from dynst_platform.main import main
+from dynst_platform.studies import study
+study.run_tasks = lambda *_: os.kill(os.getpid(), 9)
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "arm", "after"), [("curve", "curve", "sync"), ("ablate", "ablation", "the same")]
+)
+def test_the_run_of_a_killed_study_is_ended(
+    command: str, arm: str, after: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the next command that may: the process could not say a word."""
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, command, "job.yaml"],
+        cwd=bench.folder,
+        env=clean_environment(),
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert bench.states() == ["RUNNING"]
+    run = bench.client.get_run(bench.run_id(arm))
+    if after == "sync":
+        done = dynst_here("sync", cwd=bench.folder)
+        assert "runs/small: the run of a study that was killed is ended" in done.stdout
+        again = dynst_here("sync", cwd=bench.folder)
+        assert again.stdout == "nothing is waiting in runs\n"
+    else:
+        monkeypatch.setattr(*WORK[command], lambda *_: stop())
+        assert bench.run(command).returncode == 143
+        assert sorted(bench.states()) == ["KILLED", "KILLED"]
+    ended = bench.client.get_run(run.info.run_id)
+    assert (ended.info.status, ended.info.end_time is not None) == ("KILLED", True)
+    assert ended.data.tags["dynst.reason"] == "its process was killed"
+
+
+def test_a_study_that_goes_on_is_left_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def work(*_: object) -> None:
+        seen.append(dynst_here("sync", cwd=bench.folder).stdout)
+        (bench.home / "seen").write_text("".join([*seen, *bench.states()]))
+        stop()
+
+    monkeypatch.setattr(*WORK["curve"], work)
+    assert bench.run("curve").returncode == 143
+    assert (bench.home / "seen").read_text() == "nothing is waiting in runs\nRUNNING"

@@ -18,8 +18,9 @@ from dynst_platform.commands.export.workflow import FORMS, export
 from dynst_platform.commands.forecast.workflow import forecast
 from dynst_platform.commands.promote.workflow import promote
 from dynst_platform.commands.sensors.workflow import plan_of
-from dynst_platform.errors import RunError
+from dynst_platform.errors import ForbiddenError, RunError
 from dynst_platform.main import cli
+from dynst_platform.model_registry import references
 from tests.dynst_platform.model_registry.conftest import Trained
 
 pytestmark = pytest.mark.filterwarnings(
@@ -235,3 +236,26 @@ def test_a_model_that_was_registered_by_hand(
         ConfigError, match="version 2 of model 'strange' was not put there by dynst promote"
     ):
         forecast("strange/2", str(trained.store.path))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_full_disk_is_that_of_the_exported_file(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setitem(FORMS, form, full)  # as their own writers say it
+    with pytest.raises(OSError, match="No space") as raised:
+        export(trained.runs["half"], form, tmp_path / "model")
+    assert raised.value.filename == str(tmp_path / "model")
+    assert not list(tmp_path.glob("*model*"))
+
+
+def test_a_model_that_may_not_be_read_is_named(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by permissions, since tests may be root's."""
+    monkeypatch.setattr(references.os, "access", lambda file, mode: file.suffix != ".safetensors")
+    with pytest.raises(ForbiddenError, match=r"weights.safetensors must be readable.*chmod a\+rX"):
+        export(trained.runs["half"], "torch-export", tmp_path / "model")

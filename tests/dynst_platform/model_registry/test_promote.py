@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
 from dynst.errors import ConfigError
+from dynst_platform.commands.promote import workflow
 from dynst_platform.commands.promote.workflow import Decision, promote
 from dynst_platform.errors import RunError
 from dynst_platform.model_registry.full_history import full_history_of
@@ -292,3 +293,23 @@ def test_a_lock_that_goes_while_we_ask_for_it_is_asked_for_again(
     monkeypatch.setattr(client, "create_registered_model", met_one_that_went)
     with alone_with(client, NAME):
         assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ("measured", "nothing was changed in 'counters'"),
+        ("_moved", "says dynst registry history counters"),
+    ],
+)
+@pytest.mark.usefixtures("trained")
+def test_a_stopped_promotion_says_where_it_stood(
+    where: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workflow, where, stopped)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        put()
+    assert words in raised.value.__notes__[0]

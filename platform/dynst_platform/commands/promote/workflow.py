@@ -3,6 +3,8 @@ with reasons, move the alias.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 
 from mlflow.tracking import MlflowClient
@@ -94,18 +96,30 @@ def promote(
             dry_run=dry_run,
         )
     source = Source(client, uri, store, trust_code, replace_unusable)
+    nothing = f"nothing was changed in '{model}'; the same command begins anew"
+    whether = f"whether '{model}' has another champion says dynst registry history {model}"
     while True:
-        with as_tracking_error(uri):
-            champion = champion_of(client, model)
-            vacant = _vacant(client, model) if champion is None else ""
-        found = measured(source, fit, champion)
+        with _tells_where_it_stood(nothing):
+            with as_tracking_error(uri):
+                champion = champion_of(client, model)
+                vacant = _vacant(client, model) if champion is None else ""
+            found = measured(source, fit, champion)
         outcome = _decision(found, champion, vacant, model, experiment, dry_run)
         if found.refusals or dry_run:
             return outcome
-        with as_tracking_error(uri):
+        with _tells_where_it_stood(whether), as_tracking_error(uri):
             version = _moved(client, champion, found, outcome)
         if version is not None:
             return replace(outcome, version=version.number)
+
+
+@contextmanager
+def _tells_where_it_stood(words: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        error.add_note(words)
+        raise
 
 
 def _vacant(client: MlflowClient, model: str) -> str:

@@ -49,7 +49,10 @@ def jobs_of(sweep: SweepSpec, overrides: Overrides) -> list[JobSpec]:
 
 
 class SweepDriver:
-    """Trials that a killed driver left behind come first, with the settings that they had."""
+    """Trials that a killed driver left behind come first, with the settings that they had.
+
+    Those that have ended are reported at once.
+    """
 
     def __init__(
         self,
@@ -67,6 +70,9 @@ class SweepDriver:
         self.trials = {record.number: record for record in known}
         self._interrupted = [record for record in known if not record.ended]
         self._proposals = Proposals(sweep, known)
+        for record in known:
+            if record.ended:
+                listener(record, None)
 
     @property
     def left(self) -> int:

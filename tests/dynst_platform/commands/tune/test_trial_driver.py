@@ -11,6 +11,8 @@ from mlflow.entities import Metric
 from dynst_platform.commands.tune.records import Records
 from dynst_platform.commands.tune.reports import TrialConfig, TrialReport, TrialResult
 from dynst_platform.commands.tune.trial_driver import SweepDriver, jobs_of
+from dynst_platform.commands.tune.workflow import SWEEP_FILE, _way_on
+from dynst_platform.config.files import dump_spec
 from dynst_platform.config.sweep import SweepSpec
 from tests.dynst_platform.commands.tune.samples import make_sweep
 
@@ -233,3 +235,31 @@ def test_a_trial_has_a_job_for_each_seed_and_no_references() -> None:
     assert {
         (job.sparsity.final, job.references.dense, job.references.random, job.name) for job in jobs
     } == {(0.25, False, 0, "sweep")}
+
+
+def test_what_has_ended_is_told_when_a_sweep_goes_on(tmp_path: Path) -> None:
+    driver = conduct(tmp_path, make_sweep())
+    number = (driver.next() or NOBODY).number
+    driver.started(number)
+    driver.stopped(number, "a good reason")
+    told: list[int] = []
+    SweepDriver(
+        make_sweep(),
+        Records(tmp_path),
+        NoTracker(),  # type: ignore[arg-type]
+        "parent",
+        lambda record, report: told.append(record.number),
+    )
+    assert told == [number]
+
+
+@pytest.mark.parametrize(("more", "words"), [(0, ""), (2, " --extend 2")])
+def test_the_way_on_has_the_trials_that_were_not_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: int, words: str
+) -> None:
+    sweep, folder = make_sweep(), tmp_path / "a b"
+    folder.mkdir()
+    (folder / SWEEP_FILE).write_text(dump_spec(sweep))
+    monkeypatch.chdir(tmp_path)
+    extended = sweep.model_copy(update={"trials": sweep.trials + more})
+    assert _way_on(folder, extended) == f"dynst tune --resume 'a b'{words}"

@@ -25,6 +25,7 @@ from dynst.models.factory import ModelConfig
 from dynst.sparsity.scheme import dense_scheme
 from dynst.training.config import Recipe
 from dynst.training.sampler import epoch_batches
+from dynst.training.step_shares import StepShares
 from dynst.training.trainer import Training, TrainingData
 
 __all__ = [
@@ -156,8 +157,9 @@ class Comparison:
 
     def _batches(self, seed: int, epoch: int, steps: int) -> np.ndarray:
         size, count = self.recipe.batch_size, len(self.dataset.train)
-        batches = epoch_batches(count, size, seed, epoch, World())
-        return torch.stack([batch for _, batch in zip(range(steps), batches, strict=False)]).numpy()
+        batches = epoch_batches(count, size, seed, epoch, StepShares.of(Recipe(), World()))
+        alone = [batch for _, (batch,) in zip(range(steps), batches, strict=False)]
+        return torch.stack(alone).numpy()
 
     def ours(self, pair: Pair, seed: int) -> Outcome:
         data = self.dataset

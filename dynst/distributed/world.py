@@ -24,9 +24,12 @@ class World:
     def wrap(self, model: nn.Module) -> nn.Module:
         """Average parameter gradients over ranks.
 
-        Every step uses every parameter, so no search for unused ones is needed.
+        Every step uses every parameter, so no search for unused ones is needed. Buffers are not
+        sent: see ``average_running_buffers``.
         """
-        return model if self.size == 1 else nn.parallel.DistributedDataParallel(model)
+        if self.size == 1:
+            return model
+        return nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
 
     def all_reduce(self, value: Tensor) -> Tensor:
         """The sum over ranks, the same on each; ``value`` itself is changed."""

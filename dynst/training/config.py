@@ -3,14 +3,16 @@ they can be compared.
 """
 
 from math import cos, pi
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from dynst.bounds import Count, Magnitude, Positive, Share, Span, Steps, Whole
 from dynst.training.amp import Precision
-from dynst.training.sampler import Sharding
 
-__all__ = ["HOW_KEPT", "Recipe"]
+__all__ = ["HOW_KEPT", "Recipe", "Sharding"]
+
+Sharding = Literal["windows", "time"]
 
 HOW_KEPT = {"checkpoint_every", "checkpoint_every_steps"}  # settings that change no figure
 
@@ -37,10 +39,11 @@ class Recipe(BaseModel):
         description="how workers share the windows: dealt out of one shuffle, or by stretches of "
         "time",
     )
-    parts: Count = Field(
-        1,
-        description="parts that a large network is cut into; in each step a worker trains on one "
-        "of them",
+    parts: Count = Field(1, description="parts that a large network is cut into")
+    parts_per_step: Count | None = Field(
+        None,
+        description="of these parts, or of the stretches of time, so many make a step, however "
+        "many workers share them; by default one for each worker",
     )
     halo: Whole = Field(
         2,
@@ -62,8 +65,8 @@ class Recipe(BaseModel):
     )
 
     @property
-    def any_number_of_workers(self) -> bool:
-        """Whether every number of them trains on the same batches, and may change on the way."""
+    def is_whole(self) -> bool:
+        """Whether a step has the whole network, and windows out of one shuffle."""
         return self.sharding == "windows" and self.parts == 1
 
     def steps_in_epoch(self, num_windows: int) -> int:

@@ -2,8 +2,9 @@
 precision.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,7 +18,21 @@ from dynst.models.forecaster import SparseForecaster
 from dynst.sparsity.scheme import StepSensors
 from dynst.training.amp import Arithmetic
 
-__all__ = ["Gradients"]
+__all__ = ["Gradients", "Share"]
+
+
+class Share(NamedTuple):
+    """One of the shares that a step consists of.
+
+    Args:
+        windows: ``[B]``, indices of its windows.
+        sensors: that exist in it.
+        locations: ``[L]``, where its errors count; None is everywhere.
+    """
+
+    windows: Tensor
+    sensors: StepSensors
+    locations: Tensor | None = None
 
 
 class Gradients:
@@ -29,8 +44,9 @@ class Gradients:
     Args:
         train: windows whose batches are where the model is.
         scaler: the model's, or what it was copied from.
-        accumulate: parts that a rank's windows are cut into, one after another, for want of memory;
-            the mean is the same.
+        accumulate: parts that the windows of a share are cut into, one after another, for want of
+            memory; the mean is the same.
+        num_shares: of a step, over all ranks; by default one for each.
     """
 
     def __init__(
@@ -41,56 +57,58 @@ class Gradients:
         world: World,
         arithmetic: Arithmetic,
         accumulate: int = 1,
+        num_shares: int | None = None,
     ) -> None:
         self.world, self.arithmetic, self.accumulate = world, arithmetic, accumulate
         self.train, self._parallel = train, world.wrap(model)
+        # the same on every rank, since it decides in which order they meet
+        self._several = accumulate > 1 or (num_shares or world.size) > world.size
         spread = scaler.spread_of(train.targets)
         self.unit = float(spread[0])  # of the first target, for one of the loss
         self._weight = to_device(
             scaler.scale[:, train.targets] / spread[None], world.device
         )  # [S, targets]
 
-    def measure(
-        self, index: Tensor, sensors: StepSensors, locations: Tensor | None = None
-    ) -> tuple[Tensor, Tensor | None]:
-        """This rank's (sum of errors, number of observed entries), and the gradient of the loss by
-        the gates, ``[K]`` of this rank, where there are some.
+    def measure(self, shares: Sequence[Share]) -> tuple[Tensor, list[Tensor]]:
+        """This rank's (sum of errors, number of observed entries), and for each of its shares with
+        gates the gradient of the loss by them, ``[K]``.
 
         Args:
-            index: ``[B]``, this rank's windows of the batch.
-            locations: ``[L]``, where this rank's errors count; everywhere by default.
+            shares: this rank's, at least one.
         """
-        parts = index.tensor_split(max(1, min(self.accumulate, len(index))))
-        gates = (
-            None
-            if sensors.gates is None
-            else to_device(sensors.gates, self.world.device).clone().requires_grad_()
-        )
+        gates = [self._leaf(share.sensors.gates) for share in shares]
+        pieces = [
+            (share._replace(windows=windows), leaf)
+            for share, leaf in zip(shares, gates, strict=True)
+            for windows in share.windows.tensor_split(
+                max(1, min(self.accumulate, len(share.windows)))
+            )
+        ]
         self._parallel.zero_grad(set_to_none=True)
-        entries, everyone = self._counted(index, locations) if len(parts) > 1 else (None, None)
+        entries, everyone = self._counted(shares) if self._several else (None, None)
         sums = []
-        for number, part in enumerate(parts, start=1):
-            with self._alone(number < len(parts)):
-                total, own = self._one(part, sensors.index, gates, everyone, locations)
+        for number, (piece, leaf) in enumerate(pieces, start=1):
+            with self._alone(number < len(pieces)):
+                total, own = self._one(piece, leaf, everyone)
             sums.append(total)
         total = sums[0] if len(sums) == 1 else torch.stack(sums).sum()
-        return torch.stack([total, own if entries is None else entries]).double(), self._of_gates(
-            gates
-        )
+        errors = torch.stack([total, own if entries is None else entries]).double()
+        return errors, [self._of_gates(leaf) for leaf in gates if leaf is not None]
+
+    def _leaf(self, gates: Tensor | None) -> Tensor | None:
+        if gates is None:
+            return None
+        return to_device(gates, self.world.device).clone().requires_grad_()
 
     def _one(
-        self,
-        index: Tensor,
-        sensors: Tensor,
-        gates: Tensor | None,
-        everyone: Tensor | None,
-        locations: Tensor | None,
+        self, share: Share, gates: Tensor | None, everyone: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Adds the gradient of a few windows, as their share of the entries of all.
 
         ``everyone`` None counts them here.
         """
-        batch = self.train.batch(index, sensors, locations)
+        windows, sensors, locations = share
+        batch = self.train.batch(windows, sensors.index, locations)
         asked = None if locations is None else to_device(locations, self.world.device)
         weight = self._weight if asked is None else self._weight[asked]
         with self.arithmetic.forward():
@@ -105,17 +123,16 @@ class Gradients:
         self.arithmetic.backward(loss)
         return total.detach(), entries
 
-    def _counted(self, index: Tensor, locations: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Observed entries of this rank's part of the batch, and of all ranks'."""
-        entries = to_device(self.train.num_observed(index, locations), self.world.device)
+    def _counted(self, shares: Sequence[Share]) -> tuple[Tensor, Tensor]:
+        """Observed entries of this rank's shares, and of all ranks'."""
+        counts = [self.train.num_observed(share.windows, share.locations) for share in shares]
+        entries = to_device(torch.stack(counts).sum(), self.world.device)
         return entries, self.world.all_reduce(entries.clone().float())
 
     def _alone(self, alone: bool) -> AbstractContextManager[Any]:
         """Ranks average their gradients once for a batch, after its last part."""
         return self._parallel.no_sync() if alone and self.world.size > 1 else nullcontext()  # type: ignore[operator]
 
-    def _of_gates(self, gates: Tensor | None) -> Tensor | None:
-        if gates is None:
-            return None
+    def _of_gates(self, gates: Tensor) -> Tensor:
         assert gates.grad is not None
         return self.arithmetic.unscaled(gates.grad)

@@ -1,17 +1,15 @@
-"""Which windows a rank trains on in each step: a pure function of (seed, epoch, rank)."""
+"""Which windows each share of a step has: a pure function of (seed, epoch, share)."""
 
 from collections.abc import Iterator
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from dynst.distributed.world import World
 from dynst.random_streams import Stream, generator
+from dynst.training.config import Sharding
+from dynst.training.step_shares import StepShares
 
-__all__ = ["Sharding", "epoch_batches"]
-
-Sharding = Literal["windows", "time"]
+__all__ = ["epoch_batches"]
 
 
 def epoch_batches(
@@ -19,36 +17,47 @@ def epoch_batches(
     batch_size: int,
     seed: int,
     epoch: int,
-    world: World,
+    shares: StepShares,
     sharding: Sharding = "windows",
-) -> Iterator[Tensor]:
-    """This rank's part of each global batch of one shuffled epoch.
+) -> Iterator[list[Tensor]]:
+    """For each step of one shuffled epoch the windows of this rank's shares.
 
-    ``windows`` shuffles all windows and deals each global batch out to the ranks, so that any
-    number of ranks trains on the same batches. ``time`` gives each rank its own stretch of time and
-    shuffles inside it, so that a rank touches its part of the series alone, which is what counts
-    where the series is mapped from disk; batches then depend on the number of ranks.
+    ``windows`` shuffles all windows and deals each batch out to the shares. ``time`` gives each
+    share its own stretch of time and shuffles inside it, so that a rank touches its part of the
+    series alone, which is what counts where the series is mapped from disk. Either way the batches
+    depend on the number of shares, not on that of the ranks.
     """
-    chance = generator(seed, Stream.EPOCH_ORDER, epoch)
     if sharding == "windows":
-        order = torch.randperm(num_windows, generator=chance)
+        order = _shuffled(torch.arange(num_windows), generator(seed, Stream.EPOCH_ORDER, epoch))
         for batch in order.split(batch_size):
-            yield world.shard(batch)
+            yield [batch[share :: shares.count] for share in shares.mine]
         return
-    stretch = torch.arange(num_windows).split(_stretches(num_windows, batch_size, world.size))[
-        world.rank
+    stretches = torch.arange(num_windows).split(_stretches(num_windows, batch_size, shares.count))
+    sizes = _sizes(batch_size, shares.count)
+    own = [
+        _shuffled(stretches[share], generator(seed, Stream.EPOCH_ORDER, epoch)).split(
+            max(1, sizes[share])
+        )
+        for share in shares.mine
     ]
-    shuffled = stretch[torch.randperm(len(stretch), generator=chance)]
-    yield from shuffled.split(max(1, len(world.shard(torch.arange(batch_size)))))
+    yield from map(list, zip(*own, strict=False))
 
 
-def _stretches(num_windows: int, batch_size: int, size: int) -> list[int]:
-    """Windows of each rank, in proportion to its share of a batch: equally many whole batches, and
+def _shuffled(items: Tensor, chance: torch.Generator) -> Tensor:
+    return items[torch.randperm(len(items), generator=chance)]
+
+
+def _sizes(batch_size: int, count: int) -> list[int]:
+    """Windows of each share in a batch; they differ by at most one."""
+    return [len(range(share, batch_size, count)) for share in range(count)]
+
+
+def _stretches(num_windows: int, batch_size: int, count: int) -> list[int]:
+    """Windows of each share, in proportion to its size in a batch: equally many whole batches, and
     the rest to the last.
     """
-    shares = [len(World(rank, size).shard(torch.arange(batch_size))) for rank in range(size)]
     whole = num_windows // batch_size
     if whole == 0:
-        return [len(part) for part in torch.arange(num_windows).tensor_split(size)]
-    lengths = [whole * share for share in shares]
+        return [len(part) for part in torch.arange(num_windows).tensor_split(count)]
+    lengths = [whole * size for size in _sizes(batch_size, count)]
     return [*lengths[:-1], lengths[-1] + num_windows - sum(lengths)]

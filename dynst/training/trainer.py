@@ -1,6 +1,6 @@
 """The training loop: one step is one batch over the sensors that the scheme says exist."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from dynst.data.partition import Subgraph
 from dynst.data.windows import Windows
 from dynst.devices import CPU, module_on, to_cpu
 from dynst.distributed.consensus import check_consensus
+from dynst.distributed.running_buffers import average_running_buffers
 from dynst.distributed.world import World
 from dynst.evaluation.evaluate import evaluate, windows_at_once
 from dynst.models.forecaster import SparseForecaster
@@ -24,9 +25,10 @@ from dynst.sparsity.scheme import Scheme, StepSensors
 from dynst.training.amp import Arithmetic
 from dynst.training.config import Recipe
 from dynst.training.divergence import refuse_diverged
-from dynst.training.gradients import Gradients
+from dynst.training.gradients import Gradients, Share
 from dynst.training.partition_sampler import PartitionSampler, StepKind, within
 from dynst.training.sampler import epoch_batches
+from dynst.training.step_shares import StepShares
 
 __all__ = ["EpochResult", "Training", "TrainingData", "TrainingState"]
 
@@ -113,7 +115,8 @@ class Training:
             seed,
             world,
         )
-        self.rotation = PartitionSampler(data.parts, scheme.num_sensors, seed, world)
+        self.shares = StepShares.of(recipe, world)
+        self.rotation = PartitionSampler(data.parts, scheme.num_sensors, seed, world, self.shares)
         self.windows_at_once = windows_at_once(scheme.num_sensors, len(data.parts))
         self.steps_per_epoch = recipe.steps_in_epoch(len(data.train))
         self.total_steps = recipe.epochs * self.steps_per_epoch
@@ -127,7 +130,13 @@ class Training:
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self._arithmetic = Arithmetic(recipe.precision, world.device)
         self._gradients = Gradients(
-            self.model, self.train, model.scaler, world, self._arithmetic, recipe.accumulate
+            self.model,
+            self.train,
+            model.scaler,
+            world,
+            self._arithmetic,
+            recipe.accumulate,
+            self.shares.count,
         )
         # One call for all weights: a third faster here, and on a GPU it alone then knows whether
         # gradients are finite.
@@ -228,6 +237,7 @@ class Training:
         )
         self._loss, self._updates = torch.zeros_like(loss_sum), []
         train_loss = float(loss_sum[0] / loss_sum[1]) * self._gradients.unit
+        average_running_buffers(self.model, self.world)
         found = [
             evaluate(self.model, self.val, choice, self.world, self.windows_at_once)
             for choice in self.scheme.val_choices(self.step)
@@ -259,6 +269,7 @@ class Training:
         every = self.recipe.checkpoint_every_steps
         if every is None or self.step % every or self.step % self.steps_per_epoch == 0:
             return False
+        average_running_buffers(self.model, self.world)
         total = self.world.all_reduce(self._loss)
         self._loss = total if self.world.rank == 0 else torch.zeros_like(total)
         return True
@@ -277,7 +288,7 @@ class Training:
         )
         for turn, (sensors, index) in enumerate(zip(probes, self._fresh_batches(), strict=False)):
             with self.batch_context(sensors):
-                self._measure(index, sensors, self.rotation.part_at(turn, StepKind.FIRST_PROBES))
+                self._measure(index, sensors, self.rotation.parts_at(turn, StepKind.FIRST_PROBES))
         update = self.scheme.update(self.step)
         if update is None:
             return []
@@ -290,59 +301,62 @@ class Training:
             self.model.load_state_dict(self.rewound_to)
             self._optimizer.state.clear()
 
-    def _batches(self, epoch: int) -> Iterator[Tensor]:
+    def _batches(self, epoch: int) -> Iterator[list[Tensor]]:
         """What is left of the epoch's steps for this rank."""
         return islice(self._shuffled(epoch), self.step % self.steps_per_epoch, self.steps_per_epoch)
 
-    def _fresh_batches(self) -> Iterator[Tensor]:
+    def _fresh_batches(self) -> Iterator[list[Tensor]]:
         """Without end, in shuffles that no epoch of the training has."""
         return chain.from_iterable(self._shuffled(epoch) for epoch in count(self.recipe.epochs))
 
-    def _shuffled(self, epoch: int) -> Iterator[Tensor]:
+    def _shuffled(self, epoch: int) -> Iterator[list[Tensor]]:
         return epoch_batches(
             len(self.train),
             self.recipe.batch_size,
             self.seed,
             epoch,
-            self.world,
+            self.shares,
             self.recipe.sharding,
         )
 
-    def _train_step(self, index: Tensor) -> Tensor:
+    def _train_step(self, index: list[Tensor]) -> Tensor:
         """One optimizer step; returns (sum of errors, number of observed entries) of this rank."""
         sensors = self.scheme.sensors_at(self.step)
         with self.batch_context(sensors):
-            errors = self._measure(index, sensors, self._part_for(sensors))
+            errors = self._measure(index, sensors, self._parts_for(sensors))
         for group in self._optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate_at(self.step, self.total_steps)
         self._arithmetic.step(self._optimizer, self.model, self.recipe.clip_norm)
         return errors
 
-    def _part_for(self, sensors: StepSensors) -> Subgraph | None:
+    def _parts_for(self, sensors: StepSensors) -> list[Subgraph]:
         if sensors.gates is None:
-            return self.rotation.part_at(self.step, StepKind.TRAINING)
-        return self.rotation.part_at(self.step // self.scheme.probes.every, StepKind.PROBES)
+            return self.rotation.parts_at(self.step, StepKind.TRAINING)
+        return self.rotation.parts_at(self.step // self.scheme.probes.every, StepKind.PROBES)
 
-    def _measure(self, index: Tensor, sensors: StepSensors, part: Subgraph | None) -> Tensor:
-        """Gradients of one batch on one part; those of gates go to the scheme.
+    def _measure(
+        self, index: list[Tensor], sensors: StepSensors, parts: Sequence[Subgraph]
+    ) -> Tensor:
+        """Gradients of one batch, of its shares each on a part where the network is cut; those of
+        gates go to the scheme.
 
         Returns what ``_train_step`` returns.
         """
-        if part is None:
-            errors, of_gates = self._gradients.measure(index, sensors)
-            together = (
-                None if of_gates is None else self.world.all_reduce(of_gates) / self.world.size
-            )
-        else:
-            mine = within(sensors, part, self.scheme.num_sensors)
-            errors, of_gates = self._gradients.measure(index, mine, part.locations)
-            together = (
-                None
-                if of_gates is None
-                else self.rotation.together(mine, of_gates, part)[sensors.index]
-            )
-        if together is not None:
-            self._observe(sensors, together)
+        if not self.rotation.cut:
+            errors, of_gates = self._gradients.measure([Share(each, sensors) for each in index])
+            if of_gates:
+                total = self.world.all_reduce(torch.stack(of_gates).sum(0))
+                self._observe(sensors, total / self.world.size)
+            return errors
+        mine = [within(sensors, part, self.scheme.num_sensors) for part in parts]
+        errors, of_gates = self._gradients.measure(
+            [
+                Share(each, here, part.locations)
+                for each, here, part in zip(index, mine, parts, strict=True)
+            ]
+        )
+        if of_gates:
+            self._observe(sensors, self.rotation.together(mine, of_gates, parts)[sensors.index])
         return errors
 
     def _observe(self, sensors: StepSensors, of_gates: Tensor) -> None:

@@ -14,6 +14,7 @@ from dynst.experiment.dataset import Dataset, forecaster_for, make_dataset
 from dynst.models.factory import ModelConfig
 from dynst.sparsity.scheme import StepSensors, dense_scheme
 from dynst.training.config import Recipe
+from dynst.training.gradients import Share
 from dynst.training.trainer import Training, TrainingData
 from tests.conftest import write_grid
 from tests.contracts.test_backbones import VARIANTS
@@ -59,10 +60,10 @@ def test_a_step_never_waits_for_the_device(
 ) -> None:
     made = training(grid, *variant, Recipe(), NOWHERE)
     with FakeTensorMode(allow_non_fake_inputs=True):
-        errors, of_gates = made._gradients.measure(torch.arange(8), sensors)
+        errors, of_gates = made._gradients.measure([Share(torch.arange(8), sensors)])
     made._arithmetic.step(made._optimizer, made.model, 1.0)
     assert errors.device == NOWHERE
-    assert (of_gates is None) is (sensors.gates is None)
+    assert [gradient.device for gradient in of_gates] == [NOWHERE] * (sensors.gates is not None)
 
 
 def test_a_series_and_a_model_on_a_device_leave_those_in_main_memory_alone(

@@ -307,11 +307,27 @@ class JobSpec(Spec):
             raise ValueError(
                 f"training.batch_size must be at least cluster.num_workers, but got {sizes}"
             )
-        fewest, most = self.cluster.fewest_workers, self.cluster.most_workers
-        if fewest < most and not self.training.any_number_of_workers:
+        return self
+
+    @model_validator(mode="after")
+    def _steps_are_fixed(self) -> "JobSpec":
+        """Where a step has a part for each worker, their number is written down: another number of
+        workers goes on with the same steps.
+        """
+        training, most = self.training, max(1, self.cluster.most_workers)
+        if training.is_whole:
+            return self
+        parts = training.parts_per_step or most
+        if parts < most:
             raise ValueError(
-                "cluster.num_workers must be one number where training.sharding is time or "
-                "training.parts more than 1, since their "
-                f"number then changes what a step trains on, but got [{fewest}, {most}]"
+                f"training.parts_per_step must be at least cluster.num_workers, but got {parts} "
+                f"and {most}"
             )
+        if training.batch_size < parts:
+            raise ValueError(
+                f"training.batch_size must be at least training.parts_per_step, but got "
+                f"{training.batch_size} and {parts}"
+            )
+        fixed = training.model_copy(update={"parts_per_step": parts})
+        object.__setattr__(self, "training", fixed)  # the model is frozen for everybody else
         return self

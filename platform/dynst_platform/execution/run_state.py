@@ -13,7 +13,6 @@ from torch import Tensor
 
 from dynst.devices import random_state, set_random_state
 from dynst.distributed.world import World
-from dynst.errors import CheckpointError
 from dynst.experiment.arms import Arm, ArmKind
 from dynst.random_streams import STREAMS
 from dynst.training.checkpoint_store import Checkpoints
@@ -167,8 +166,7 @@ class ResumableRun:
         if found is None:
             return
         state = found.state
-        self._random = random = state.pop("random")
-        self._check_workers(found.name, len(random))
+        self._random = state.pop("random")
         recent = [read_report(json.dumps(each).encode()) for each in json.loads(state.pop("told"))]
         self.state = RunState(**state | {"recent": recent})
         self._restore_random_state()
@@ -185,14 +183,6 @@ class ResumableRun:
             logger.warning(notes[-1])
         if notes:
             self._note = f"{'; '.join(notes)}; the training went on from {found.name}"
-
-    def _check_workers(self, name: str, were: int) -> None:
-        if were != self.world.size and not self._recipe.any_number_of_workers:
-            raise CheckpointError(
-                f"checkpoint {name} must go on with {were} workers, since training.sharding and "
-                f"training.parts share data among them, but there are {self.world.size}; set "
-                f"cluster.num_workers={were} where so many find room"
-            )
 
     def _restore_random_state(self) -> None:
         """Random numbers go on where they were; a rank that was not there then begins anew."""

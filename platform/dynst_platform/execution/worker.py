@@ -94,24 +94,29 @@ def checkpoints_of(job: JobSpec, store: SensorStore, folder: Path) -> Checkpoint
     )
     held = {DIGEST: store.manifest.digest, DECISIONS: store.decisions_digest}
     spec = _spec_of(job) | held
-    return Checkpoints(address, spec, job.cluster.keep_checkpoints, partial(_upgraded, store=store))
+    return Checkpoints(
+        address, spec, job.cluster.keep_checkpoints, partial(_upgraded, store=store, job=job)
+    )
 
 
-def _upgraded(spec: Mapping[str, Any], store: SensorStore) -> Mapping[str, Any]:
+def _upgraded(spec: Mapping[str, Any], store: SensorStore, job: JobSpec) -> Mapping[str, Any]:
     """What an earlier DynST wrote, with today's names, and defaults for what it did not know.
 
-    Its digest covered costs, groups and marks too.
+    Its digest covered costs, groups and marks too. Its steps had a part for each worker, whose
+    number could not change.
     """
+    parts = {"parts_per_step": job.training.parts_per_step}
     held = {DIGEST: spec.get(DIGEST), DECISIONS: spec.get(DECISIONS, "")}
     try:
         settings = {key: spec[key] for key in spec if key not in held}
         settings["data"] = {"store": "of today", **settings.get("data", {})}
-        job = JobSpec.model_validate(redacted(settings))
+        settings["training"] = parts | settings.get("training", {})
+        today = JobSpec.model_validate(redacted(settings))
     except (ValidationError, TypeError):  # the difference will be named
         return spec
     if DECISIONS not in spec and store.has_content(str(spec.get(DIGEST))):
         held = {DIGEST: store.manifest.digest, DECISIONS: store.decisions_digest}
-    return _spec_of(job) | held
+    return _spec_of(today) | held
 
 
 def _spec_of(job: JobSpec) -> Document:

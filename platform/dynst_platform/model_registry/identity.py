@@ -28,7 +28,9 @@ OF_NO_TRAINING = (
     "seed",
     "training.checkpoint_every",
 )
-"""All others. ``cluster.num_workers`` counts where it changes what a step trains on."""
+"""All others. ``cluster.num_workers`` counts where an earlier DynST wrote no
+``training.parts_per_step``: it then changed what a step trained on.
+"""
 
 WORKERS = "cluster.num_workers"
 
@@ -44,10 +46,11 @@ def training_settings(params: Mapping[str, str]) -> dict[str, str]:
 
 def _counts(key: str, params: Mapping[str, str]) -> bool:
     if key == WORKERS:
-        return (
-            params.get("training.sharding", "windows") != "windows"
-            or params.get("training.parts", "1") != "1"
+        whole = (
+            params.get("training.sharding", "windows") == "windows"
+            and params.get("training.parts", "1") == "1"
         )
+        return not whole and "training.parts_per_step" not in params
     return _is_of(key, OF_TRAININGS) and not _is_of(key, OF_NO_TRAINING)
 
 

@@ -12,13 +12,13 @@ import torch.multiprocessing as mp
 
 from dynst.data.store import SensorStore, open_store
 from dynst.distributed.consensus import RanksDiffer, check_consensus
+from dynst.distributed.running_buffers import average_running_buffers
 from dynst.distributed.world import World, current_world
 from dynst.experiment.config import ExperimentConfig
 from dynst.experiment.experiment import Experiment
 from dynst.models.factory import ModelConfig
 from dynst.sparsity.config import SparsityConfig
-from dynst.training.config import Recipe
-from dynst.training.sampler import Sharding
+from dynst.training.config import Recipe, Sharding
 from tests.conftest import SMALL
 
 MODEL = ModelConfig(window=6, horizon=3, hidden=8, backbone=SMALL, embedding=4)
@@ -36,6 +36,7 @@ def experiment(path: Path, sharding: Sharding, world: World, parts: int = 1) -> 
         sharding=sharding,
         checkpoint_every_steps=3,
         parts=parts,
+        parts_per_step=3,
         halo=1,
     )
     return Experiment(
@@ -60,6 +61,26 @@ def trained(path: Path, sharding: Sharding, world: World, parts: int = 1) -> dic
     }
 
 
+def buffers_together(rank: int, world: World) -> dict[str, torch.Tensor]:
+    """A mean and a count that differ, and what is the same everywhere, with a gap in it."""
+    module = torch.nn.Module()
+    module.register_buffer("mean", torch.tensor([0.0, 1.0]) + rank)
+    module.register_buffer("count", torch.tensor([10 + rank]))
+    module.register_buffer("fixed", torch.tensor([7.0, torch.nan]))
+    sent: list[torch.Tensor] = []
+    with pytest.MonkeyPatch.context() as patch:
+        reduce = World.all_reduce
+
+        def counted(world: World, value: torch.Tensor) -> torch.Tensor:
+            sent.append(value)
+            return reduce(world, value)
+
+        patch.setattr(World, "all_reduce", counted)
+        average_running_buffers(module, world)
+    assert [len(value) for value in sent] == [2], "what is the same is not sent"
+    return dict(module.named_buffers())
+
+
 def on_rank(rank: int, folder: Path, store: Path) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
@@ -72,6 +93,7 @@ def on_rank(rank: int, folder: Path, store: Path) -> None:
         check_consensus(40, active ^ torch.tensor([rank == 1] + [False] * 7), world)
     except RanksDiffer as error:
         found["stray"] = str(error)
+    found["buffers"] = buffers_together(rank, world)
     found["every"] = world.all_gather(torch.full((3,), rank, dtype=torch.uint8))
     torch.save(found, folder / f"rank-{rank}.pt")
     dist.destroy_process_group()
@@ -106,11 +128,28 @@ def test_two_ranks_on_different_parts_gather_one_importance_of_every_sensor(
     assert not torch.equal(one, ranks[0]["windows"]["scores"])
 
 
-def test_two_ranks_train_as_one_does(ranks: list[dict], network: SensorStore) -> None:
-    alone = trained(network.path, "windows", World())
-    assert len(experiment(network.path, "windows", World()).dataset.train) % BATCH
-    assert torch.equal(ranks[0]["windows"]["mask"], alone["mask"])
-    assert ranks[0]["windows"]["train"] == pytest.approx(alone["train"], rel=1e-4)
+@pytest.mark.parametrize(
+    ("run", "sharding", "parts"),
+    [("windows", "windows", 1), ("time", "time", 1), ("parts", "windows", 3)],
+)
+def test_two_ranks_train_as_one_does(
+    ranks: list[dict], network: SensorStore, run: str, sharding: Sharding, parts: int
+) -> None:
+    """Three shares make a step; the first rank has two of them."""
+    alone = trained(network.path, sharding, World(), parts)
+    assert len(experiment(network.path, sharding, World()).dataset.train) % BATCH
+    assert torch.equal(ranks[0][run]["mask"], alone["mask"])
+    assert ranks[0][run]["train"] == pytest.approx(alone["train"], rel=1e-4)
+    assert ranks[0][run]["val"] == pytest.approx(alone["val"], rel=1e-3)
+    torch.testing.assert_close(ranks[0][run]["scores"], alone["scores"], rtol=1e-2, atol=1e-5)
+
+
+def test_what_a_network_keeps_of_its_batches_is_the_mean_over_ranks(ranks: list[dict]) -> None:
+    for rank in ranks:
+        assert rank["buffers"]["mean"].tolist() == [0.5, 1.5]
+        assert rank["buffers"]["fixed"].tolist()[0] == 7
+        assert rank["buffers"]["fixed"].isnan().tolist() == [False, True]
+        assert rank["buffers"]["count"].tolist() == [10]
 
 
 def test_the_first_rank_keeps_the_loss_of_both_inside_an_epoch(

@@ -1,5 +1,7 @@
 """A batch in parts is the batch: the same gradients, whatever is missing from the readings."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -11,13 +13,14 @@ from dynst.models.factory import ModelConfig
 from dynst.sparsity.config import SparsityConfig
 from dynst.sparsity.scheme import StepSensors
 from dynst.training.config import Recipe
+from dynst.training.gradients import Share
 from dynst.training.trainer import Training
 from tests.conftest import SMALL
 
 
-def training(network: SensorStore, accumulate: int) -> Training:
+def training(network: SensorStore, accumulate: int, **step: Any) -> Training:
     model = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
-    recipe = Recipe(epochs=3, steps_per_epoch=4, batch_size=13, accumulate=accumulate)
+    recipe = Recipe(epochs=3, steps_per_epoch=4, batch_size=13, accumulate=accumulate, **step)
     sparsity, data = (
         SparsityConfig(final=0.5, rounds=2, probe_every=2),
         make_dataset(network, model),
@@ -46,7 +49,21 @@ def test_any_number_of_parts_trains_alike(network: SensorStore, accumulate: int)
 def test_gates_gather_the_gradient_of_all_parts(network: SensorStore) -> None:
     probe = StepSensors(torch.arange(8), (torch.arange(8) % 3 > 0).float())
     index = torch.arange(40, 53)
-    one, other = (training(network, parts)._gradients.measure(index, probe) for parts in (1, 3))
-    torch.testing.assert_close(one[0], other[0], rtol=1e-5, atol=0)
-    torch.testing.assert_close(one[1], other[1], rtol=1e-4, atol=1e-7)
-    assert one[1].abs().min() > 0
+    (one, (gates,)), (other, (again,)) = (
+        training(network, parts)._gradients.measure([Share(index, probe)]) for parts in (1, 3)
+    )
+    torch.testing.assert_close(one, other, rtol=1e-5, atol=0)
+    torch.testing.assert_close(gates, again, rtol=1e-4, atol=1e-7)
+    assert gates.abs().min() > 0
+
+
+def test_shares_of_a_batch_are_the_batch(network: SensorStore) -> None:
+    probe = StepSensors(torch.arange(8), (torch.arange(8) % 3 > 0).float())
+    index = torch.arange(40, 53)
+    one, other = training(network, 1), training(network, 1, sharding="time", parts_per_step=3)
+    whole, (gates,) = one._gradients.measure([Share(index, probe)])
+    apart, of_shares = other._gradients.measure([Share(each, probe) for each in index.split(5)])
+    torch.testing.assert_close(whole, apart, rtol=1e-5, atol=0)
+    torch.testing.assert_close(gates, torch.stack(of_shares).sum(0), rtol=1e-4, atol=1e-7)
+    for mine, its in zip(one.model.parameters(), other.model.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, its.grad, rtol=1e-4, atol=1e-6)

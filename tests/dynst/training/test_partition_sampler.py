@@ -27,6 +27,7 @@ from dynst.sparsity.constraints.sensor_layout import Network, network_of
 from dynst.sparsity.scheme import StepSensors
 from dynst.training.config import Recipe
 from dynst.training.partition_sampler import PartitionSampler, StepKind, within
+from dynst.training.step_shares import StepShares
 from tests.conftest import SMALL, write_network
 
 S = 8
@@ -40,12 +41,13 @@ def parts(count: int = 3) -> tuple[Subgraph, ...]:
 
 
 def rotation(count: int = 3, world: World | None = None, seed: int = 0) -> PartitionSampler:
-    return PartitionSampler(parts(count), S, seed, world or World())
+    world = world or World()
+    shares = StepShares(world.size, (world.rank,))
+    return PartitionSampler(parts(count), S, seed, world, shares)
 
 
 def turn(one: PartitionSampler, number: int, kind: StepKind = StepKind.TRAINING) -> tuple[int, ...]:
-    part = one.part_at(number, kind)
-    assert part is not None
+    (part,) = one.parts_at(number, kind)
     return tuple(part.locations.tolist())
 
 
@@ -69,8 +71,21 @@ def test_turns_depend_on_seed_turn_and_kind_alone() -> None:
 
 
 def test_a_whole_network_has_no_part() -> None:
-    assert PartitionSampler((), S, 0, World()).part_at(3, StepKind.PROBES) is None
-    assert PartitionSampler((), S, 0, World()).turns == 1
+    whole = PartitionSampler((), S, 0, World(), StepShares(1, (0,)))
+    assert whole.parts_at(3, StepKind.PROBES) == []
+    assert whole.turns == 1
+
+
+def test_a_rank_with_several_shares_has_the_parts_of_several_ranks() -> None:
+    apart = [rotation(8, World(rank, 3)) for rank in range(3)]
+    alone = PartitionSampler(parts(8), S, 0, World(), StepShares(3, (0, 1, 2)))
+    for number in range(8):
+        found = alone.parts_at(number, StepKind.PROBES)
+        single = [one.parts_at(number, StepKind.PROBES)[0] for one in apart]
+        assert all(
+            torch.equal(mine.locations, its.locations)
+            for mine, its in zip(found, single, strict=True)
+        )
 
 
 def test_a_part_hears_the_steps_sensors_that_it_holds() -> None:
@@ -103,18 +118,22 @@ def test_parts_estimate_each_gates_gradient_without_bias() -> None:
         [torch.rand(S) * torch.isin(torch.arange(S), part.sensors) for part in one.parts]
     )
     seen = [
-        one.together(StepSensors(part.sensors, None), effect[p, part.sensors], part)
+        one.together([StepSensors(part.sensors, None)], [effect[p, part.sensors]], [part])
         for p, part in enumerate(one.parts)
     ]
     for part, estimate in zip(one.parts, seen, strict=True):
         assert torch.equal((~estimate.isnan()).nonzero().squeeze(1), part.sensors)
     torch.testing.assert_close(torch.stack(seen).nanmean(0), effect.mean(0))
+    three = PartitionSampler(one.parts, S, 0, World(), StepShares(3, (0, 1, 2)))
+    mine = [StepSensors(part.sensors, None) for part in one.parts]
+    gradients = [effect[p, part.sensors] / 3 for p, part in enumerate(one.parts)]  # of their mean
+    torch.testing.assert_close(three.together(mine, gradients, one.parts), effect.mean(0))
 
 
 def test_who_stands_in_is_not_measured() -> None:
     one, part = rotation(), parts()[0]
     mine = StepSensors(torch.cat([part.sensors, torch.tensor([S - 1])]), None)
-    assert one.together(mine, torch.ones(len(mine.index)), part)[-1].isnan()
+    assert one.together([mine], [torch.ones(len(mine.index))], [part])[-1].isnan()
 
 
 def experiment(
@@ -196,11 +215,11 @@ def test_a_halo_of_all_gives_the_gradients_of_the_whole_network(
         ][:4]
     )
     seen: list[torch.Tensor] = []
-    for training, parts in zip(arms, [[None], cut], strict=True):
+    for training, rounds in zip(arms, [[[]], [[part] for part in cut]], strict=True):
         training.scheme.observe = lambda sensors, gradient: seen.append(gradient)  # type: ignore[method-assign]
         weights = []
-        for part in parts:
-            training._measure(index, probe, part)
+        for parts in rounds:
+            training._measure([index], probe, parts)
             weights.append(training.model.readout.forecast.weight.grad.clone())
         seen.append(torch.stack(weights).mean(0))
     whole, of_whole, one, other, of_parts = seen
@@ -218,11 +237,9 @@ def test_a_probe_of_a_part_needs_the_memory_of_the_part(tmp_path: Path) -> None:
             .learned()
             .training
         )
-        probe, part = (
-            StepSensors(torch.arange(2_000), torch.ones(2_000)),
-            training.rotation.part_at(0, StepKind.PROBES),
-        )
-        peaks.append(peak_memory(partial(training._measure, torch.arange(8), probe, part)))
+        probe = StepSensors(torch.arange(2_000), torch.ones(2_000))
+        parts = training.rotation.parts_at(0, StepKind.PROBES)
+        peaks.append(peak_memory(partial(training._measure, [torch.arange(8)], probe, parts)))
     assert peaks[1] < 0.4 * peaks[0]
 
 

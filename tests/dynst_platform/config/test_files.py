@@ -70,12 +70,12 @@ def test_golden_jobs_are_valid_and_survive_a_round_trip(path: Path, tmp_path: Pa
             "training.batch_size must be at least cluster.num_workers, but got 64 and 65",
         ),
         (
-            {"cluster.num_workers": [1, 2], "training.sharding": "time"},
-            "cluster.num_workers must be one number where training.sharding is time",
+            {"cluster.num_workers": 3, "training.parts": 8, "training.parts_per_step": 2},
+            "training.parts_per_step must be at least cluster.num_workers, but got 2 and 3",
         ),
         (
-            {"cluster.num_workers": [1, 2], "training.parts": 8},
-            "changes what a step trains on, but got [1, 2]",
+            {"training.sharding": "time", "training.parts_per_step": 65},
+            "training.batch_size must be at least training.parts_per_step, but got 64 and 65",
         ),
         ({"data": {}}, "'data.store' is required, but absent"),
         ({"name": "a b/c"}, "'name' must match"),

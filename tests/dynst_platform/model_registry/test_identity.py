@@ -66,6 +66,7 @@ def test_a_setting_counts_where_it_changes_what_is_trained(key: str) -> None:
         ({}, False),
         ({"training.sharding": "time"}, True),
         ({"training.parts": 4}, True),
+        ({"training.parts": 4, "training.parts_per_step": 2}, False),
     ],
 )
 def test_the_number_of_workers_counts_where_steps_depend_on_it(

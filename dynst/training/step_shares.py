@@ -1,0 +1,49 @@
+"""What a step consists of: shares of its windows and of the network, dealt out to however many
+workers there are.
+"""
+
+from dataclasses import dataclass
+
+from dynst.distributed.world import World
+from dynst.errors import ConfigError
+from dynst.training.config import Recipe
+
+__all__ = ["StepShares"]
+
+
+@dataclass(frozen=True)
+class StepShares:
+    """The shares of each step, and which of them are this rank's.
+
+    A share has windows of its own and, where the network is cut, a part of it. Their number is the
+    same whatever the number of ranks: so is what a step trains on.
+
+    Args:
+        count: of all ranks.
+        mine: numbers of this rank's shares, from 0 on; never empty.
+
+    Example:
+        >>> StepShares.of(Recipe(parts=8, parts_per_step=3), World(rank=1, size=2))
+        StepShares(count=3, mine=(1,))
+    """
+
+    count: int
+    mine: tuple[int, ...]
+
+    @classmethod
+    def of(cls, recipe: Recipe, world: World) -> "StepShares":
+        """Those of a training.
+
+        A whole network whose windows are dealt out of one shuffle has a share for each rank:
+        together they are the same batch.
+
+        Raises:
+            ConfigError: there are more ranks than shares.
+        """
+        count = world.size if recipe.is_whole else recipe.parts_per_step or world.size
+        if count < world.size:
+            raise ConfigError(
+                f"training.parts_per_step must be at least the number of workers, but got {count} "
+                f"for {world.size} workers; raise it, or take fewer workers"
+            )
+        return cls(count, tuple(range(world.rank, count, world.size)))

@@ -13,7 +13,7 @@ from dynst.data.store import SensorStore, open_store
 from dynst.errors import ConfigError
 from dynst_platform.commands.train import workflow as use_case
 from dynst_platform.commands.train.workflow import Outcome, train
-from dynst_platform.config.files import load_job
+from dynst_platform.config.files import check_job, load_job, with_overrides
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import home, tracking_uri
 from dynst_platform.errors import BusyError
@@ -289,15 +289,29 @@ def test_where_it_runs_may_change_on_the_way(job: JobSpec, network: SensorStore)
         resumed_job(folder, ["cluster.checkpoints=elsewhere"])
 
 
-def test_the_number_of_workers_may_change_for_the_checkpoint_to_allow(
-    job: JobSpec, network: SensorStore
-) -> None:
-    by_time = job.model_copy(
-        update={"training": job.training.model_copy(update={"sharding": "time"})}
+def test_as_many_workers_may_go_on_as_a_step_has_shares(job: JobSpec, network: SensorStore) -> None:
+    by_time = check_job(
+        with_overrides(
+            job.model_dump(mode="json"),
+            {"training.sharding": "time", "training.parts_per_step": 2},
+        )
     )
     interrupted(by_time, network, 1)
     assert resumed_job(folder_of(job), ["cluster.num_workers=2"]).cluster.num_workers == 2
+    assert resumed_job(folder_of(job), ["cluster.num_workers=[1,2]"]).cluster.most_workers == 2
     assert resumed_job(folder_of(job), ["cluster.max_failures=9"]).cluster.max_failures == 9
+    with pytest.raises(ConfigError, match=r"at least cluster\.num_workers, but got 2 and 3"):
+        resumed_job(folder_of(job), ["cluster.num_workers=3"])
+
+
+def test_a_run_of_an_earlier_dynst_keeps_its_number_of_workers(
+    job: JobSpec, network: SensorStore
+) -> None:
+    """Its job does not say how many shares a step has: as many as there were workers."""
+    training = job.training.model_copy(update={"sharding": "time"})
+    interrupted(job.model_copy(update={"training": training}), network, 1)
+    with pytest.raises(ConfigError, match=r"parts_per_step: 1 in the run, 2 with --set"):
+        resumed_job(folder_of(job), ["cluster.num_workers=2"])
 
 
 def test_other_data_are_refused(job: JobSpec, network: SensorStore, tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ class Comparison:
 
     def _batches(self, seed: int, epoch: int, steps: int) -> np.ndarray:
         size, count = self.recipe.batch_size, len(self.dataset.train)
-        batches = epoch_batches(count, size, seed, epoch, StepShares.of(Recipe(), World()))
+        batches = epoch_batches(count, size, seed, epoch, StepShares.of(self.recipe, World()))
         alone = [batch for _, (batch,) in zip(range(steps), batches, strict=False)]
         return torch.stack(alone).numpy()
 

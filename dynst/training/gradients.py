@@ -46,7 +46,7 @@ class Gradients:
         scaler: the model's, or what it was copied from.
         accumulate: parts that the windows of a share are cut into, one after another, for want of
             memory; the mean is the same.
-        num_shares: of a step, over all ranks; by default one for each.
+        num_shares: of a step, over all ranks.
     """
 
     def __init__(
@@ -56,13 +56,13 @@ class Gradients:
         scaler: SeasonalScaler,
         world: World,
         arithmetic: Arithmetic,
-        accumulate: int = 1,
-        num_shares: int | None = None,
+        accumulate: int,
+        num_shares: int,
     ) -> None:
         self.world, self.arithmetic, self.accumulate = world, arithmetic, accumulate
         self.train, self._parallel = train, world.wrap(model)
         # the same on every rank, since it decides in which order they meet
-        self._several = accumulate > 1 or (num_shares or world.size) > world.size
+        self._several = accumulate > 1 or num_shares > world.size
         spread = scaler.spread_of(train.targets)
         self.unit = float(spread[0])  # of the first target, for one of the loss
         self._weight = to_device(

@@ -48,7 +48,6 @@ def refuse_unfinished(file: Path) -> None:
             f"and holds no runs; move it elsewhere and train again, or set MLFLOW_TRACKING_URI to "
             f"another file"
         )
-
     if lost:
         raise UnusableError(
             f"{file} must be a whole tracking database of MLflow, but lacks the table "

@@ -21,30 +21,29 @@ from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.models.artifact import backbone_of
 from dynst.notices import notice
-from dynst.storage.addresses import without_credentials
 from dynst.storage.scratch import scratch_folder
 from dynst_platform.config.files import dump_document, dump_spec
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.job_id import new_job_id, run_name
 from dynst_platform.config.values import Document, Overrides
 from dynst_platform.network_code.selection import NetworkCode, code_of
-from dynst_platform.text import printable, printable_lines
+from dynst_platform.text import printable
 from dynst_platform.tracking.artifact_files import write_sensors
 from dynst_platform.tracking.clients import client_of
 from dynst_platform.tracking.cursor import DECISIONS_TAG
 from dynst_platform.tracking.experiments import experiment_for
 from dynst_platform.tracking.job_params import flat
 from dynst_platform.tracking.lacking import active_run
-from dynst_platform.tracking.mlflow_texts import dataset_name, keys_for, runs_tagged
+from dynst_platform.tracking.mlflow_texts import MAX_TAG, dataset_name, keys_for, runs_tagged
 from dynst_platform.tracking.model_files import JOB
 from dynst_platform.tracking.model_log import log_model
 from dynst_platform.tracking.reaching import as_tracking_error
 from dynst_platform.tracking.report_file import now_ms
+from dynst_platform.tracking.run_ends import end_open_runs, end_run
 from dynst_platform.tracking.whole_model import is_whole, logged_models, whole_among
 
 __all__ = ["Tracker", "metrics_at", "origin_tags"]
 
-MAX_TAG = 4000
 MAX_METRICS = 1000  # in one call
 MAX_DIGEST = 36  # of a data set in MLflow
 
@@ -216,9 +215,7 @@ class Tracker:
         ``at`` is in ms since 1970, by default now.
         """
         with as_tracking_error(self.uri):
-            if reason:
-                self._client.set_tag(run_id, "dynst.reason", _as_tag(reason))
-            self._client.set_terminated(run_id, status, at)
+            end_run(self._client, run_id, status, reason, at)
 
     def finish_study(
         self, name: str, series: list[tuple[int, dict[str, float]]], folder: Path
@@ -236,9 +233,7 @@ class Tracker:
         tag, also one that was opened and could not be noted.
         """
         with as_tracking_error(self.uri):
-            for run in runs_tagged(self._client, self.experiment_id, {"dynst.job": self.job_id}):
-                if run.info.status == "RUNNING":
-                    self.end(run.info.run_id, status, reason, at)
+            end_open_runs(self._client, self.experiment_id, self.job_id, status, reason, at)
         self.closed = True
 
     def keep_logs(self, folder: Path) -> None:
@@ -355,10 +350,6 @@ def metrics_at(step: int, figures: dict[str, float], at: int | None = None) -> l
         for name, value in figures.items()
         if np.isfinite(value)
     ]
-
-
-def _as_tag(reason: str) -> str:
-    return printable_lines(without_credentials(reason))[:MAX_TAG]
 
 
 def origin_tags() -> dict[str, str]:

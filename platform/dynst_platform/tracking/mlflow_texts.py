@@ -11,11 +11,12 @@ from mlflow.tracking import MlflowClient
 
 from dynst_platform.text import printable
 
-__all__ = ["MAX_NAME", "dataset_name", "keys_for", "quoted", "runs_tagged"]
+__all__ = ["MAX_NAME", "MAX_TAG", "dataset_name", "keys_for", "quoted", "runs_tagged"]
 
 REFUSED = r"[^\w/.\- :]"  # in the name of a metric or parameter
 MAX_KEY = 250
 MAX_NAME = 500  # of a data set
+MAX_TAG = 4000
 DIGITS = 8
 PAGE = 1000
 

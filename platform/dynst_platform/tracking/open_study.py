@@ -15,8 +15,8 @@ from dynst_platform.tracking.clients import reader_of
 from dynst_platform.tracking.cursor import folder_lock
 from dynst_platform.tracking.lacking import store_is_there
 from dynst_platform.tracking.mlflow_runs import Tracker
-from dynst_platform.tracking.mlflow_texts import runs_tagged
 from dynst_platform.tracking.reaching import as_tracking_error
+from dynst_platform.tracking.run_ends import end_open_runs
 
 __all__ = ["PIECES", "end_left_studies", "noted_study"]
 
@@ -70,7 +70,7 @@ def _ended(pieces: Path, uri: str) -> bool:
 
 def _end_left(pieces: Path, uri: str) -> bool:
     """Whether a study was killed here and MLflow shows its run as one that goes on."""
-    note, ended = pieces / NOTE, False
+    note, ended = pieces / NOTE, 0
     if not note.is_file():
         return False
     job_id, experiment = note.read_text(encoding="utf-8"), pieces.parent.name
@@ -79,13 +79,9 @@ def _end_left(pieces: Path, uri: str) -> bool:
             client = reader_of(uri)
             found = client.get_experiment_by_name(experiment)
             if found is not None and found.lifecycle_stage == LifecycleStage.ACTIVE:
-                for run in runs_tagged(client, found.experiment_id, {"dynst.job": job_id}):
-                    if run.info.status == "RUNNING":
-                        client.set_tag(run.info.run_id, "dynst.reason", REASON)
-                        client.set_terminated(run.info.run_id, "KILLED")
-                        ended = True
+                ended = end_open_runs(client, found.experiment_id, job_id, "KILLED", REASON)
     _forget(pieces)
-    return ended
+    return ended > 0
 
 
 def _forget(pieces: Path) -> None:

@@ -21,12 +21,12 @@ from dynst_platform.model_registry.registered import registered
 from dynst_platform.model_registry.runs import trainings_of
 from dynst_platform.model_registry.versions import Version, champion_of, register
 from dynst_platform.tracking.clients import reader_of
+from dynst_platform.tracking.mlflow_texts import MAX_TAG
 from dynst_platform.tracking.reaching import as_tracking_error
 
 __all__ = ["Decision", "promote"]
 
 NAMED = 3  # candidates whose shortfalls are reported
-MAX_TAG = 4000
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def search(
 
 def test_error(experiment: Experiment, arm: Arm, active: Tensor) -> float:
     training, test = arm.training, experiment.dataset.test
-    return evaluate(training.model, test, active, training.world, training.windows_at_once).mae()
+    return evaluate(training.model, test, active, training.world).mae()
 
 
 if __name__ == "__main__":

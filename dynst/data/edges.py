@@ -34,6 +34,15 @@ class Edges:
         """Every edge turned round."""
         return Edges(self.target, self.source, self.weight)
 
+    def restricted(self, sensors: np.ndarray) -> "Edges":
+        """Those between ``sensors [M]`` int64 (ascending), whose numbers are then 0 to M − 1."""
+        if not len(sensors):
+            return Edges.none()
+        places = [np.searchsorted(sensors, ends) for ends in (self.source, self.target)]
+        places = [place.clip(max=len(sensors) - 1) for place in places]
+        both = (sensors[places[0]] == self.source) & (sensors[places[1]] == self.target)
+        return Edges(places[0][both], places[1][both], self.weight[both])
+
     @classmethod
     def none(cls) -> "Edges":
         """A graph without an edge."""

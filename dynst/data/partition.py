@@ -3,6 +3,7 @@
 Each part has a halo of the sensors that its locations receive messages from.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 from torch import Tensor
 
-__all__ = ["Subgraph", "cut_into_subgraphs"]
+__all__ = ["Subgraph", "cut_into_subgraphs", "packed", "unpacked"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,25 @@ def cut_into_subgraphs(
     pieces = np.array_split(order, parts) if points is None else _bisected(order, points, parts)
     cores = [torch.from_numpy(np.sort(piece)) for piece in pieces]
     return tuple(Subgraph(core, _reached(core, neighbours, hops)) for core in cores)
+
+
+def packed(parts: Sequence[Subgraph]) -> dict[str, Tensor]:
+    """Parts as a few tensors, whatever their number: one after another, and their sizes."""
+    return {
+        "locations": torch.cat([part.locations for part in parts]),
+        "location_counts": torch.tensor([len(part.locations) for part in parts]),
+        "sensors": torch.cat([part.sensors for part in parts]),
+        "sensor_counts": torch.tensor([len(part.sensors) for part in parts]),
+    }
+
+
+def unpacked(tensors: Mapping[str, Tensor]) -> tuple[Subgraph, ...]:
+    """What ``packed`` was given."""
+    locations, sensors = (
+        tensors[f"{name}s"].split(tensors[f"{name}_counts"].tolist())
+        for name in ("location", "sensor")
+    )
+    return tuple(map(Subgraph, locations, sensors))
 
 
 def _bisected(index: np.ndarray, points: np.ndarray, parts: int) -> list[np.ndarray]:

@@ -153,6 +153,15 @@ class SeasonalScaler(nn.Module):
         self.register_buffer("profile", torch.zeros(season.slots, num_sensors, num_channels))
         self.register_buffer("scale", torch.ones(num_sensors, num_channels))
         self.register_buffer("quantity", torch.arange(num_channels), persistent=False)
+        self._mean_scale: Tensor | None = None  # [C], of a network that this one is a part of
+
+    def restricted(self, sensors: Tensor) -> "SeasonalScaler":
+        """The scaler of ``sensors [M]`` alone; units stay those of the whole network."""
+        _, num_channels = self.scale.shape
+        part = SeasonalScaler(self.season, len(sensors), num_channels, self.clock)
+        part.profile, part.scale = self.profile[:, sensors], self.scale[sensors]
+        part.quantity, part._mean_scale = self.quantity, self._mean_scale_of_all
+        return part.to(self.scale.device)
 
     def local(self, time: Tensor) -> Tensor:
         """Times ``[...]`` of the store as the clock that seasons follow shows them."""
@@ -181,8 +190,12 @@ class SeasonalScaler(nn.Module):
 
         Cells of a patch measure the same.
         """
-        quantity, scale = self.quantity[channels], self.scale[:, channels].mean(0)
+        quantity, scale = self.quantity[channels], self._mean_scale_of_all[channels]
         return torch.stack([scale[quantity == own].mean() for own in quantity])
+
+    @property
+    def _mean_scale_of_all(self) -> Tensor:
+        return self.scale.mean(0) if self._mean_scale is None else self._mean_scale
 
     def to_first(self, channels: Tensor) -> Tensor:
         """``[len(channels)]``: what brings an error in each channel to the unit of the first one,

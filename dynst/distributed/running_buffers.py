@@ -2,8 +2,10 @@
 every rank.
 """
 
+from collections.abc import Iterable
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dynst.devices import to_cpu
 from dynst.distributed.world import World
@@ -12,7 +14,7 @@ __all__ = ["average_running_buffers"]
 
 
 @torch.no_grad()
-def average_running_buffers(model: nn.Module, world: World) -> None:
+def average_running_buffers(kept: Iterable[Tensor], world: World) -> None:
     """Replace buffers that differ between ranks by their mean; of whole numbers and truth values
     the first rank's hold.
 
@@ -20,10 +22,10 @@ def average_running_buffers(model: nn.Module, world: World) -> None:
     neighbour lists, is not sent.
 
     Args:
-        model: the same on every rank but for its buffers.
+        kept: the buffers of a model, of the same sizes on every rank.
         world: the ranks.
     """
-    buffers = [buffer for buffer in model.buffers() if buffer.numel()]
+    buffers = [buffer for buffer in kept if buffer.numel()]
     if world.size == 1 or not buffers:
         return
     sums = world.all_gather(torch.stack([_sum(buffer) for buffer in buffers]))  # [ranks, buffers]

@@ -1,6 +1,6 @@
 """One process among several that train the same model, or the only one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -51,6 +51,20 @@ class World:
         parts = [torch.empty_like(there) for _ in range(self.size)]
         dist.all_gather(parts, there)
         return torch.stack(parts).to(value.device)
+
+    def all_to_all(self, values: Sequence[Tensor], sizes: Sequence[int]) -> list[Tensor]:
+        """Of each rank what it has for this one.
+
+        Args:
+            values: ``[·, F]`` for each rank, of one width and on this rank's device.
+            sizes: rows that each rank sends here.
+        """
+        if self.size == 1:
+            return list(values)
+        whole = torch.cat(list(values)).contiguous()
+        found = whole.new_empty(sum(sizes), *whole.shape[1:])
+        dist.all_to_all_single(found, whole, list(sizes), [len(value) for value in values])
+        return list(found.split(list(sizes)))
 
     def broadcast_bool(self, fact: bool) -> bool:
         """What the first rank says, on every rank."""

@@ -8,7 +8,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from dynst.devices import to_cpu
+from dynst.devices import to_cpu, to_device
 
 __all__ = ["ErrorTable", "masked_mae"]
 
@@ -112,6 +112,19 @@ class ErrorTable:
         self.count.add_(observed.sum(0))
         self.relative.add_((error.abs() / truth).where(nonzero, 0.0).sum(0))
         self.nonzero.add_(nonzero.sum(0))
+
+    def spread(self, locations: Tensor, num_sensors: int) -> "ErrorTable":
+        """The same errors in a table of ``num_sensors`` locations, nothing counted elsewhere.
+
+        Args:
+            locations: ``[S]``, which of them this table's are.
+            num_sensors: of the larger table.
+        """
+        horizon, _, channels = self.count.shape
+        larger = ErrorTable.zeros(horizon, num_sensors, channels, self.weight)
+        for whole, part in zip(larger.sums, self.sums, strict=True):
+            whole[:, to_device(locations, whole.device)] = part
+        return larger
 
     def only(self, channel: int) -> "ErrorTable":
         """The errors of one channel, in its own unit.

@@ -15,12 +15,9 @@ __all__ = ["evaluate", "forecast_windows", "windows_at_once"]
 LOCATIONS_AT_ONCE = 256 * 4096  # windows times sensors
 
 
-def windows_at_once(num_sensors: int, parts: int = 1) -> int:
-    """So many that memory does not grow with the network.
-
-    Fewer where the network is cut into parts, since it is too large to be trained on as a whole.
-    """
-    return max(1, min(256, LOCATIONS_AT_ONCE // num_sensors) // max(1, parts))
+def windows_at_once(num_sensors: int) -> int:
+    """So many that memory does not grow with the network."""
+    return max(1, min(256, LOCATIONS_AT_ONCE // num_sensors))
 
 
 def forecast_windows(
@@ -49,7 +46,7 @@ def evaluate(
 ) -> ErrorTable:
     """Errors over ALL locations when only ``active`` (bool ``[S]``) sensors are read.
 
-    Ranks share the windows.
+    Ranks share the windows, or the locations where each has a part of the network.
 
     The readings of ``failing`` ones (bool ``[S]``) are all missing, as if they had broken down
     after the training.
@@ -62,20 +59,24 @@ def evaluate(
     batch_size = batch_size or windows_at_once(len(active))
     was_training = model.training
     model.eval()
-    sensors, targets = active.nonzero().squeeze(1), to_device(windows.targets, windows.device)
-    table = ErrorTable.zeros(
-        windows.horizon, len(active), len(targets), model.scaler.to_first(targets)
-    )
+    sensors, targets = model.readable(active), to_device(windows.targets, windows.device)
+    locations, everything = model.locations, torch.arange(len(windows))
     scale = model.scaler.scale[:, targets]
+    table = ErrorTable.zeros(
+        windows.horizon, len(scale), len(targets), model.scaler.to_first(targets)
+    )
     lost = None if failing is None else to_device(failing[sensors], windows.device)
-    for index in world.shard(torch.arange(len(windows))).split(batch_size):
+    mine = world.shard(everything) if locations is None else everything
+    for index in mine.split(batch_size):
         if not len(index):  # more ranks than windows
             continue
-        batch = windows.batch(index, sensors)
+        batch = windows.batch(index, sensors, locations)
         scaled = model(batch.inputs() if lost is None else _without(batch.inputs(), lost))
         truth = model.scaler.restore(batch.target, windows.target_times(index), targets)
         zero = is_zero(truth, batch.target * scale)
         table.add((scaled - batch.target) * scale, truth, batch.target_observed, zero)
+    if locations is not None:
+        table = table.spread(locations, len(active))
     for part in table.sums:
         world.all_reduce(part)
     model.train(was_training)

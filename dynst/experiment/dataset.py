@@ -5,7 +5,6 @@ fit at all.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,11 +21,12 @@ from dynst.data.series import make_series
 from dynst.data.store import SensorStore
 from dynst.data.windows import Windows, chronological_splits, window_starts
 from dynst.errors import ConfigError
-from dynst.models.factory import ModelConfig, build_forecaster, check_forecast
+from dynst.models.factory import ModelConfig, SensorFacts, build_forecaster, check_forecast
 from dynst.models.forecaster import SparseForecaster
 from dynst.models.layers.topology import NEIGHBOURS
 from dynst.sparsity.constraints.sensor_layout import Network, network_of
 from dynst.training.config import Recipe
+from dynst.training.step_shares import shares_for
 
 __all__ = [
     "Dataset",
@@ -124,16 +124,25 @@ def make_dataset(
 
 
 def forecaster_for(
-    dataset: Dataset, model: ModelConfig, edges: Edges, seed: int
+    dataset: Dataset, model: ModelConfig, edges: Edges, seed: int, sensors: Tensor | None = None
 ) -> SparseForecaster:
-    """A fresh forecaster to train on ``dataset``, whose locations begin as its modes."""
-    place: Any = {
+    """A fresh forecaster to train on ``dataset``, whose locations begin as its modes.
+
+    Args:
+        dataset: scaled and cut for the model.
+        model: its settings.
+        edges: of the network.
+        seed: of the first weights.
+        sensors: ``[M]`` ascending, to make the forecaster of these alone.
+    """
+    known: SensorFacts = {
         "positions": dataset.positions,
         "node_embedding": dataset.modes,
         "layout": dataset.layout,
+        "sensors": sensors,
     }
     return build_forecaster(
-        model, dataset.scaler, edges, targets=dataset.train.targets.tolist(), seed=seed, **place
+        model, dataset.scaler, edges, targets=dataset.train.targets.tolist(), seed=seed, **known
     )
 
 
@@ -159,10 +168,16 @@ def check_parts(network: Network, model: ModelConfig, edges: Edges, recipe: Reci
 
     Raises:
         ConfigError: there are more parts than sensors, no edges, or a network that reads every
-            location.
+            location; or steps do not have equally many of the parts.
     """
     if recipe.parts == 1:
         return
+    if recipe.parts % (recipe.parts_per_step or 1):
+        raise ConfigError(
+            f"training.parts must be a multiple of training.parts_per_step, but got {recipe.parts} "
+            f"and {recipe.parts_per_step}; set training.parts_per_step to "
+            f"{shares_for(recipe.model_copy(update={'parts_per_step': None}), 2)}"
+        )
     if recipe.parts > len(network):
         raise ConfigError(
             f"training.parts must be at most the {len(network)} sensors, but got {recipe.parts}; "
@@ -193,9 +208,12 @@ def check_model(model: ModelConfig, store: SensorStore, plan: DatasetPlan) -> No
     scaler = SeasonalScaler(
         plan.season, len(store.sensors), len(store.channel_names), store.manifest.clock
     )
-    place: Any = {"positions": _tensor(store.sensors.positions), "layout": store.manifest.layout}
+    known: SensorFacts = {
+        "positions": _tensor(store.sensors.positions),
+        "layout": store.manifest.layout,
+    }
     made = build_forecaster(
-        model, scaler, store.edges, targets=plan.channels.tolist(), seed=0, **place
+        model, scaler, store.edges, targets=plan.channels.tolist(), seed=0, **known
     )
     if not model.traits.compact:
         check_forecast(made, model.backbone.name)

@@ -24,6 +24,7 @@ from dynst.experiment.dataset import (
     plan_dataset,
 )
 from dynst.models.forecaster import SparseForecaster
+from dynst.models.sensor_rows import sensor_rows
 from dynst.selection.selector import SensorSelector
 from dynst.sparsity.config import SparsityConfig, make_scheme, rewind_step
 from dynst.sparsity.constraints.base import Constraints
@@ -31,6 +32,8 @@ from dynst.sparsity.constraints.sensor_layout import network_of
 from dynst.sparsity.criteria import Criterion, FixedScores, RandomScore
 from dynst.sparsity.scheme import Scheme, dense_scheme
 from dynst.training.config import Recipe
+from dynst.training.cut_network import CutNetwork
+from dynst.training.step_shares import StepShares
 from dynst.training.trainer import Training, TrainingData
 
 __all__ = ["Experiment"]
@@ -148,6 +151,18 @@ class Experiment:
             self.dataset.network, self.config.model, self.store.edges, self.config.training
         )
 
+    @cached_property
+    def cut(self) -> CutNetwork | None:
+        """The parts as this rank trains on them; None where the network stays whole."""
+        if not self.parts:
+            return None
+        shares = StepShares.of(self.config.training, self.world)
+        channels = self.store.channel_names
+        rows = sensor_rows(self.config.model, len(channels), self.plan.channels.tolist())
+        return CutNetwork(
+            self.parts, self.num_sensors, shares, self.world, rows, self.fresh_forecaster
+        )
+
     @property
     def total_steps(self) -> int:
         """Training steps of an arm."""
@@ -231,8 +246,13 @@ class Experiment:
         return scheme.constraints, scheme.schedule.final
 
     def forecaster(self) -> SparseForecaster:
-        """A fresh one, as every arm begins."""
-        return forecaster_for(self.dataset, self.config.model, self.store.edges, self.config.seed)
+        """A fresh one, as every arm begins; of a cut network the parts of this rank."""
+        return self.fresh_forecaster() if self.cut is None else self.cut.forecaster()
+
+    def fresh_forecaster(self, sensors: Tensor | None = None) -> SparseForecaster:
+        """One of the uncut network, or of ``sensors [M]`` (ascending) alone."""
+        model, edges, seed = self.config.model, self.store.edges, self.config.seed
+        return forecaster_for(self.dataset, model, edges, seed, sensors)
 
     def training(
         self, scheme: Scheme, recipe: Recipe | None = None, rewind: int | None = None
@@ -244,7 +264,7 @@ class Experiment:
             recipe: by default the configuration's.
             rewind: the step whose weights each pruning goes back to; None keeps the weights.
         """
-        material = TrainingData(self.dataset.train, self.dataset.val, self.parts)
+        material = TrainingData(self.dataset.train, self.dataset.val, self.cut)
         recipe = recipe or self.config.training
         return Training(
             self.forecaster(), scheme, recipe, material, self.config.seed, self.world, rewind

@@ -14,11 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dynst.data.manifest import Patching
 from dynst.data.store import SensorStore
+from dynst.devices import CPU, module_on
 from dynst.evaluation.efficiency import Efficiency, measure_efficiency
 from dynst.evaluation.error_table import ErrorTable
 from dynst.evaluation.evaluate import evaluate as evaluate_windows
-from dynst.evaluation.image_metrics import evaluate_frames
+from dynst.evaluation.image_metrics import FrameScores, evaluate_frames
 from dynst.evaluation.summary import overall_errors, sensor_groups
 from dynst.experiment.arms import Arm
 from dynst.experiment.experiment import Experiment
@@ -176,29 +178,38 @@ def evaluate(experiment: Experiment, arm: Arm) -> Evaluation:
     )
     if layout is None or ranges is None:
         return Evaluation(errors, {})
-    scores = evaluate_frames(
-        arm.training.model, experiment.dataset.test, arm.active, layout, ranges, experiment.world
-    )
+    scores = _frame_scores(experiment, arm, layout, ranges)
     return Evaluation(errors, {"ssim": scores.ssim, "psnr": scores.psnr})
+
+
+def _frame_scores(
+    experiment: Experiment, arm: Arm, layout: Patching, ranges: Tensor
+) -> FrameScores:
+    """Of a cut network whose workers have a part each the first one makes the frames, since they
+    show all of it.
+    """
+    world, test = experiment.world, experiment.dataset.test
+    if arm.training.model.reach is None:
+        return evaluate_frames(arm.training.model, test, arm.active, layout, ranges, world)
+    whole = arm.training.whole_model()
+    scores = (
+        FrameScores.zeros(CPU)
+        if whole is None
+        else evaluate_frames(whole, test, arm.active, layout, ranges)
+    )
+    return FrameScores(*(world.broadcast(sums) for sums in vars(scores).values()))
 
 
 def arm_errors(experiment: Experiment, arm: Arm) -> ErrorTable:
     """The errors alone, where nobody asks for image metrics."""
-    return model_errors(experiment, arm.training.model, arm.active, arm.training.windows_at_once)
+    return model_errors(experiment, arm.training.model, arm.active)
 
 
-def model_errors(
-    experiment: Experiment,
-    model: SparseForecaster,
-    active: Tensor,
-    windows_at_once: int | None = None,
-) -> ErrorTable:
+def model_errors(experiment: Experiment, model: SparseForecaster, active: Tensor) -> ErrorTable:
     """On the test part, of any network of the experiment's data that reads the sensors ``active``
     (bool ``[S]``).
     """
-    return evaluate_windows(
-        model, experiment.dataset.test, active, experiment.world, windows_at_once
-    )
+    return evaluate_windows(model, experiment.dataset.test, active, experiment.world)
 
 
 def error_figures(errors: ErrorTable, active: Tensor) -> dict[str, float]:
@@ -210,17 +221,24 @@ def error_figures(errors: ErrorTable, active: Tensor) -> dict[str, float]:
     return overall_errors(errors, sensor_groups(active), ())
 
 
-def time_inference(experiment: Experiment, arm: Arm, **limits: Any) -> Efficiency | None:
+def time_inference(
+    experiment: Experiment, arm: Arm, whole: SparseForecaster | None, **limits: Any
+) -> Efficiency | None:
     """What the arm saves at inference, measured by the first rank while the others wait.
 
     None on those.
+
+    Args:
+        experiment: what the arm belongs to.
+        arm: a trained one.
+        whole: its ``training.whole_model()``.
+        limits: of ``measure_efficiency``.
     """
     world = experiment.world
     timed = None
-    if world.rank == 0:
-        timed = measure_efficiency(
-            arm.training.model, experiment.dataset.test, arm.active, **limits
-        )
+    if whole is not None and world.rank == 0:
+        model = module_on(whole, world.device)
+        timed = measure_efficiency(model, experiment.dataset.test, arm.active, **limits)
     world.all_reduce(torch.zeros(1))  # nobody goes on before the first rank has come here too
     return timed
 
@@ -247,13 +265,16 @@ def describe(experiment: Experiment, arm: Arm) -> Description:
     )
 
 
-def save_arm(folder: Path | str, experiment: Experiment, arm: Arm) -> None:
+def save_arm(
+    folder: Path | str, experiment: Experiment, arm: Arm, whole: SparseForecaster | None = None
+) -> None:
     """Write a trained arm's model to disk.
 
     Args:
         folder: made where it is absent; ``load_artifact`` makes a forecaster of it again.
         experiment: what the arm belongs to.
         arm: a trained one.
+        whole: its ``training.whole_model()``, where several workers have a part of it each.
 
     Example:
         >>> save_arm(Path("model"), experiment, arm)  # doctest: +SKIP
@@ -262,7 +283,7 @@ def save_arm(folder: Path | str, experiment: Experiment, arm: Arm) -> None:
     store = experiment.store
     save_artifact(
         Path(folder),
-        arm.training.model,
+        whole or arm.training.model,
         describe(experiment, arm),
         store.edges,
         store.sensors.positions,

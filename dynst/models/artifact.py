@@ -19,9 +19,11 @@ from torch import Tensor
 from dynst.data.clock import SECONDS, Clock
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
+from dynst.data.partition import packed, unpacked
 from dynst.data.scaler import Season, SeasonalScaler
 from dynst.devices import to_cpu
 from dynst.errors import ArtifactError, ConfigError, in_one_line
+from dynst.models.by_parts import ForecasterByParts
 from dynst.models.factory import ModelConfig, build_forecaster
 from dynst.models.forecaster import SparseForecaster
 from dynst.models.inference import ServedForecaster
@@ -36,6 +38,7 @@ __all__ = [
     "save_artifact",
 ]
 
+PARTS = "parts."
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 EDGE_PREFIX, POSITIONS = "edges.", "positions"
 LONGEST = 2**40  # steps and seasons, in the clock's unit
@@ -190,6 +193,8 @@ def save_artifact(
     }
     if positions is not None:
         tensors[POSITIONS] = torch.tensor(positions)
+    if isinstance(model, ForecasterByParts):
+        tensors |= {f"{PARTS}{name}": value for name, value in packed(model.parts).items()}
     save_file(tensors, folder / WEIGHTS)
     (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2), encoding="utf-8")
     shutil.copymode(folder / DESCRIPTION, folder / WEIGHTS)  # safetensors lets nobody else read it
@@ -305,8 +310,12 @@ def _forecaster(
     try:
         edges.check(len(description.sensors))
         _check_finite(tensors)
+        cut = {name: tensors.pop(name) for name in list(tensors) if name.startswith(PARTS)}
         model = _built(description, edges, tensors.pop(POSITIONS, None))
         model.load_state_dict(tensors)
+        if cut:
+            parts = unpacked({name.removeprefix(PARTS): value for name, value in cut.items()})
+            model = ForecasterByParts(model, parts, len(description.sensors))
     except ConfigError:  # a network that is absent here says so itself
         raise
     except Exception as error:

@@ -26,7 +26,13 @@ __all__ = ["OLD_NAMES", "PARTS", "Blueprint"]
 
 @dataclass(frozen=True)
 class Blueprint:
-    """All that the parts of a forecaster are made from."""
+    """All that the parts of a forecaster are made from.
+
+    Args:
+        shape: of the forecaster.
+        edges, node_embedding, positions: of the whole network of sensors.
+        sensors: ``[M]``, which of them the forecaster has, where it has not all.
+    """
 
     shape: Shape
     traits: Traits
@@ -36,11 +42,16 @@ class Blueprint:
     node_embedding: Tensor  # [S, E]
     positions: Tensor | None  # [S, 2]
     layout: Patching | None
+    sensors: Tensor | None = None
+
+    def rows(self, values: Tensor) -> Tensor:
+        """``values [S, ...]``, of the sensors that the forecaster has."""
+        return values if self.sensors is None else values[self.sensors]
 
     @cached_property
     def topology(self) -> Topology:
         """One object, so that backbone and readout share its memory."""
-        return make_topology(self.edges, self.shape.num_sensors, self.traits, self.neighbours)
+        return self._topology(self.edges, self.traits)
 
     @property
     def readout_topology(self) -> Topology:
@@ -49,15 +60,16 @@ class Blueprint:
         """
         if self.traits.max_all_pairs:
             return self.topology
-        return make_topology(
-            self.edges, self.shape.num_sensors, Traits(compact=True), self.neighbours
-        )
+        return self._topology(self.edges, Traits(compact=True))
 
     @cached_property
     def backward(self) -> Topology:
-        return make_topology(
-            self.edges.backward(), self.shape.num_sensors, self.traits, self.neighbours
-        )
+        return self._topology(self.edges.backward(), self.traits)
+
+    def _topology(self, edges: Edges, traits: Traits) -> Topology:
+        """Lists are those of the whole network, whatever part of it the forecaster has."""
+        whole = make_topology(edges, len(self.node_embedding), traits, self.neighbours)
+        return whole if self.sensors is None else whole.restricted(self.sensors)
 
     @property
     def frames(self) -> FrameShape:
@@ -68,9 +80,13 @@ class Blueprint:
             )
         return frame_shape(self.layout, self.shape)
 
+    @cached_property
+    def own_edges(self) -> Edges:
+        return self.edges if self.sensors is None else self.edges.restricted(self.sensors.numpy())
+
     @property
     def edge_index(self) -> Tensor:
-        return torch.tensor(np.stack([self.edges.source, self.edges.target]))
+        return torch.tensor(np.stack([self.own_edges.source, self.own_edges.target]))
 
 
 PARTS: dict[str, Callable[[Blueprint], Any]] = {
@@ -83,20 +99,20 @@ PARTS: dict[str, Callable[[Blueprint], Any]] = {
     "hidden": lambda blueprint: blueprint.shape.hidden,
     "targets": lambda blueprint: list(blueprint.targets),
     "num_calendar": lambda blueprint: NUM_CALENDAR,
-    "node_embedding": lambda blueprint: blueprint.node_embedding,
+    "node_embedding": lambda blueprint: blueprint.rows(blueprint.node_embedding),
     "positions": lambda blueprint: (
-        None if blueprint.positions is None else blueprint.positions.float()
+        None if blueprint.positions is None else blueprint.rows(blueprint.positions).float()
     ),
-    "positional_features": lambda blueprint: fourier_features(
-        blueprint.positions, blueprint.shape.num_sensors
+    "positional_features": lambda blueprint: blueprint.rows(
+        fourier_features(blueprint.positions, len(blueprint.node_embedding))
     ),
     "topology": lambda blueprint: blueprint.topology,
     "backward": lambda blueprint: blueprint.backward,
     "frames": lambda blueprint: blueprint.frames,
-    "edge_index": lambda blueprint: blueprint.edge_index,  # [2, M] int64
+    "edge_index": lambda blueprint: blueprint.edge_index,  # [2, E] int64
     "edge_weight": lambda blueprint: torch.tensor(
-        blueprint.edges.weight
-    ),  # [M], a copy: a store's own may not be written to
+        blueprint.own_edges.weight
+    ),  # [E], a copy: a store's own may not be written to
 }
 
 OLD_NAMES = {"identity": "node_embedding", "places": "positional_features", "geometry": "topology"}

@@ -4,7 +4,7 @@ it.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -27,7 +27,7 @@ from dynst.models.rollout import RolledOut
 from dynst.notices import notice
 from dynst.random_streams import Stream, seeded, stream_seed
 
-__all__ = ["BackboneConfig", "ModelConfig", "build_forecaster", "check_forecast"]
+__all__ = ["BackboneConfig", "ModelConfig", "SensorFacts", "build_forecaster", "check_forecast"]
 
 
 class BackboneConfig(BaseModel):
@@ -93,6 +93,24 @@ class ModelConfig(BaseModel):
         return traits_of(backbone_class(self.backbone.name))
 
 
+class SensorFacts(TypedDict, total=False):
+    """What is known of the sensors of a network.
+
+    Keys:
+        positions: ``[S, 2]``.
+        node_embedding: ``[S, E]``, what the embeddings of the locations begin as; by default
+            random.
+        layout: how they cover a grid, where they do.
+        sensors: ``[M]`` ascending, to make the forecaster of these alone out of what is given of
+            all.
+    """
+
+    positions: Tensor | None
+    node_embedding: Tensor | None
+    layout: Patching | None
+    sensors: Tensor | None
+
+
 def build_forecaster(
     model: ModelConfig,
     scaler: SeasonalScaler,
@@ -100,24 +118,20 @@ def build_forecaster(
     *,
     targets: Sequence[int],
     seed: int,
-    positions: Tensor | None = None,
-    node_embedding: Tensor | None = None,
-    layout: Patching | None = None,
+    **known: Unpack[SensorFacts],
 ) -> SparseForecaster:
-    """A forecaster of the channels ``targets``; ``seed`` sets its weights.
-
-    ``positions [S, 2]`` are those of the sensors, ``node_embedding [S, E]`` is what the embeddings
-    of the locations begin as, by default random, and ``layout`` says how the sensors cover a grid,
-    where they do.
+    """A forecaster of the channels ``targets``; ``seed`` sets its weights, and ``known`` is what
+    there is to know of the sensors.
 
     Raises:
         ConfigError: the backbone does not fit the network of sensors, or cannot be built with its
             options.
     """
     num_sensors, num_channels = scaler.scale.shape
-    shape = Shape(
-        model.window, model.horizon, num_sensors, num_channels, len(targets), model.hidden
-    )
+    sensors, node_embedding = known.get("sensors"), known.get("node_embedding")
+    count = num_sensors if sensors is None else len(sensors)
+    shape = Shape(model.window, model.horizon, count, num_channels, len(targets), model.hidden)
+    own_scaler = scaler if sensors is None else scaler.restricted(sensors)
     with seeded(stream_seed(seed, Stream.WEIGHTS)):
         if node_embedding is None:
             node_embedding = torch.randn(num_sensors, model.embedding) / model.embedding**0.5
@@ -128,14 +142,15 @@ def build_forecaster(
             edges,
             tuple(targets),
             node_embedding,
-            positions,
-            layout,
+            known.get("positions"),
+            known.get("layout"),
+            sensors,
         )
         if model.steps_at_once is None or model.steps_at_once >= model.horizon:
-            return _forecaster(model.backbone, parts, scaler)
+            return _forecaster(model.backbone, parts, own_scaler)
         _check_rollout(model, num_channels, targets)
         parts = replace(parts, shape=replace(shape, horizon=model.steps_at_once))
-        return RolledOut(shape, _forecaster(model.backbone, parts, scaler))
+        return RolledOut(shape, _forecaster(model.backbone, parts, own_scaler))
 
 
 def check_forecast(made: SparseForecaster, name: str) -> None:
@@ -180,7 +195,7 @@ def _forecaster(
         return CompactForecaster(
             shape,
             network,
-            readout(shape, parts.readout_topology, parts.targets, parts.node_embedding),
+            readout(shape, parts.readout_topology, parts.targets, parts.rows(parts.node_embedding)),
             scaler,
         )
     if parts.layout is not None and "frames" in wanted_parts(kind, PARTS):

@@ -1,5 +1,7 @@
 """The sparse forecaster: reads the active sensors, forecasts every location."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -9,7 +11,19 @@ from dynst.errors import ConfigError
 from dynst.models.layers.gated_aggregation import stream_morph
 from dynst.models.protocol import CompactBackbone, Shape
 
-__all__ = ["CompactForecaster", "InputGatedForecaster", "SparseForecaster"]
+__all__ = ["CompactForecaster", "InputGatedForecaster", "Reach", "SparseForecaster"]
+
+
+class Reach(NamedTuple):
+    """Of a forecaster that has a part of the network alone, in the network's numbers.
+
+    Args:
+        sensors: ``[M]`` ascending, that it may read.
+        locations: ``[L]`` ascending, that it forecasts.
+    """
+
+    sensors: Tensor
+    locations: Tensor
 
 
 class SparseForecaster(nn.Module):
@@ -17,7 +31,13 @@ class SparseForecaster(nn.Module):
     its weights.
 
     It cannot read a switched-off sensor: its readings are not an input.
+
+    Attributes:
+        reach: which part of the network it has, None for all of it; its scaler is then that of the
+            locations.
     """
+
+    reach: Reach | None = None
 
     def __init__(self, shape: Shape, scaler: SeasonalScaler) -> None:
         super().__init__()
@@ -31,6 +51,21 @@ class SparseForecaster(nn.Module):
             ConfigError: the network cannot forecast some locations without the others.
         """
         raise NotImplementedError
+
+    def readable(self, active: Tensor) -> Tensor:
+        """``[K]``, the sensors of ``active`` (bool ``[S]``) that it reads."""
+        if self.reach is None:
+            return active.nonzero().squeeze(1)
+        return self.reach.sensors[active[self.reach.sensors]]
+
+    @property
+    def locations(self) -> Tensor | None:
+        """``[L]``, that it forecasts; None is all."""
+        return None if self.reach is None else self.reach.locations
+
+    def reading(self, sensors: Tensor) -> nn.Module:
+        """What can be exported of it to read just ``sensors [K]``."""
+        return self
 
 
 class CompactForecaster(SparseForecaster):

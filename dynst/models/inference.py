@@ -28,6 +28,7 @@ class ServedForecaster(nn.Module):
         self.targets: Tensor
         self.register_buffer("sensors", active.nonzero().squeeze(1))
         self.register_buffer("targets", targets)
+        self.network = model.reading(self.sensors)
 
     def times_ahead(self, time: Tensor) -> Tensor:
         """``[H]`` after the last of ``time``, in the unit of the model's clock."""
@@ -43,5 +44,5 @@ class ServedForecaster(nn.Module):
         scaled = torch.where(observed, scaled, 0.0)
         ahead = self.times_ahead(time)
         calendar = scaler.calendar(ahead[:1])
-        out = self.model(ForecastInputs(scaled[None], observed[None], calendar, self.sensors))
+        out = self.network(ForecastInputs(scaled[None], observed[None], calendar, self.sensors))
         return scaler.restore(out, ahead[None], self.targets)[0]

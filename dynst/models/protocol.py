@@ -147,6 +147,13 @@ class Topology(nn.Module):
         """
         raise NotImplementedError
 
+    def restricted(self, sensors: Tensor) -> "Topology":
+        """The same among ``sensors [M]`` alone (ascending), whose numbers are then 0 to M − 1.
+
+        Nobody receives from anyone that this one does not name.
+        """
+        raise NotImplementedError
+
     def among(self, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
         """The name that ``sensor_to_sensor`` had."""
         notice("Topology.among is now called sensor_to_sensor; rename the call")

@@ -35,7 +35,8 @@ class SubsetEvaluator:
 
     Args:
         parts: windows to evaluate on, and which of them.
-        world: ranks share the choices that are asked about together, and the windows of a gradient.
+        world: ranks share the choices that are asked about together, and the windows of a gradient;
+            or the locations, where each has a part of the network.
     """
 
     def __init__(
@@ -71,14 +72,8 @@ class SubsetEvaluator:
             self._batch_size,
         )
 
-    @torch.no_grad()
     def loss(self, active: Tensor) -> float:
-        sensors = active.nonzero().squeeze(1)
-        sums = [
-            torch.stack(self._errors(windows, index, sensors, None))
-            for windows, index in self._batches
-        ]
-        total, count = torch.stack(sums).sum(0)
+        total, count = self._reduced(self._sums(active))
         return float(total / count)
 
     def losses(self, choices: Sequence[Tensor]) -> Tensor:
@@ -90,29 +85,52 @@ class SubsetEvaluator:
         new = {
             key: choice for key, choice in zip(keys, choices, strict=True) if key not in self._known
         }
-        found, asked = torch.zeros(len(new), dtype=torch.float64), list(new.values())
-        for number in self.world.shard(torch.arange(len(new))).tolist():
-            found[number] = self.loss(asked[number])
-        self._known |= zip(new, self.world.all_reduce(found).tolist(), strict=True)
+        found, asked = torch.zeros(len(new), 2, dtype=torch.float64), list(new.values())
+        numbers = torch.arange(len(new))
+        for number in (self.world.shard(numbers) if self._whole else numbers).tolist():
+            found[number] = self._sums(asked[number])
+        total, count = self.world.all_reduce(found).T
+        self._known |= zip(new, (total / count).tolist(), strict=True)
         return torch.tensor([self._known[key] for key in keys], dtype=torch.float64)
 
     def importance(self, active: Tensor) -> Tensor:
         """``−∂L/∂g`` ``[S]`` of every sensor, on or off, with exactly the sensors ``active`` on."""
-        gates = to_device(active.float(), self._device).requires_grad_()
-        everyone = torch.arange(self.num_sensors)
+        everyone = self.model.readable(torch.ones_like(active))
+        gates = to_device(active[everyone].float(), self._device).requires_grad_()
         sums = torch.zeros(
             self.num_sensors + 1, dtype=torch.float64, device=self._device
         )  # of the gradient, and the number of entries
-        for windows, index in self._batches[self.world.rank :: self.world.size]:
+        mine = self._batches[self.world.rank :: self.world.size] if self._whole else self._batches
+        place = to_device(everyone, self._device)
+        for windows, index in mine:
             total, count = self._errors(windows, index, everyone, gates)
-            sums[:-1] += torch.autograd.grad(total, gates)[0].double()
+            if total.requires_grad:  # some part has an active sensor
+                sums[place] += torch.autograd.grad(total, gates)[0].double()
             sums[-1] += count
         sums = self.world.all_reduce(sums).cpu()
         return -sums[:-1] / sums[-1]
 
+    @property
+    def _whole(self) -> bool:
+        return self.model.locations is None
+
+    @torch.no_grad()
+    def _sums(self, active: Tensor) -> Tensor:
+        """Error and number of entries ``[2]`` of all batches, in main memory."""
+        sensors = self.model.readable(active)
+        sums = [
+            torch.stack(self._errors(windows, index, sensors, None))
+            for windows, index in self._batches
+        ]
+        return torch.stack(sums).sum(0).cpu()
+
+    def _reduced(self, sums: Tensor) -> Tensor:
+        """Of all locations, where each rank has some."""
+        return sums if self._whole else self.world.all_reduce(sums)
+
     def _errors(
         self, windows: Windows, index: Tensor, sensors: Tensor, gates: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        batch = windows.batch(index, sensors)
+        batch = windows.batch(index, sensors, self.model.locations)
         forecast = self.model(batch.inputs(gates))
         return masked_mae(forecast, batch.target, batch.target_observed, self._weight)

@@ -43,10 +43,29 @@ class Arithmetic:
             else gradient
         )
 
-    def step(self, optimizer: torch.optim.Optimizer, model: nn.Module, clip_norm: float) -> None:
-        """One step, with gradients no longer than ``clip_norm`` together."""
+    def step(
+        self,
+        optimizer: torch.optim.Optimizer,
+        model: nn.Module,
+        clip_norm: float,
+        norm: Tensor | None = None,
+    ) -> None:
+        """One step, with gradients no longer than ``clip_norm`` together.
+
+        Args:
+            optimizer: of the model's parameters.
+            model: whose gradients are there.
+            clip_norm: the largest norm.
+            norm: of the gradients of all ranks, as they are scaled, where each rank has others.
+        """
+        parameters = list(model.parameters())
+        if norm is not None and self._scaler.is_enabled():
+            _spoil(parameters, norm)
         self._scaler.unscale_(optimizer)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+        if norm is None:
+            torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
+        else:
+            torch.nn.utils.clip_grads_with_norm_(parameters, clip_norm, self.unscaled(norm))
         self._scaler.step(optimizer)
         self._scaler.update()
 
@@ -57,3 +76,11 @@ class Arithmetic:
         """Nothing is taken over from a training in another precision."""
         if self._scaler.is_enabled() and state:
             self._scaler.load_state_dict(state)
+
+
+def _spoil(parameters: list[nn.Parameter], norm: Tensor) -> None:
+    """A gradient that overflowed on any rank makes one of this rank not finite: all leave the step
+    out, or none.
+    """
+    gradient = next(weight.grad for weight in parameters if weight.grad is not None)
+    gradient.view(-1)[:1].add_(0 * norm)

@@ -65,6 +65,11 @@ class Recipe(BaseModel):
     )
 
     @property
+    def own_sharding(self) -> Sharding:
+        """How workers share the windows: by stretches of time only where none keeps to parts."""
+        return self.sharding if self.parts == 1 else "windows"
+
+    @property
     def is_whole(self) -> bool:
         """Whether a step has the whole network, and windows out of one shuffle."""
         return self.sharding == "windows" and self.parts == 1

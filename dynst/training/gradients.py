@@ -7,16 +7,19 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from dynst.data.scaler import SeasonalScaler
-from dynst.data.windows import Windows
+from dynst.data.windows import ForecastInputs, Windows
 from dynst.devices import to_device
 from dynst.distributed.world import World
 from dynst.evaluation.error_table import masked_mae
+from dynst.models.by_parts import ForecasterByParts
 from dynst.models.forecaster import SparseForecaster
 from dynst.sparsity.scheme import StepSensors
 from dynst.training.amp import Arithmetic
+from dynst.training.row_exchange import RowExchange
 
 __all__ = ["Gradients", "Share"]
 
@@ -26,13 +29,18 @@ class Share(NamedTuple):
 
     Args:
         windows: ``[B]``, indices of its windows.
-        sensors: that exist in it.
+        sensors: that exist in it; none in a part whose sensors are all off.
         locations: ``[L]``, where its errors count; None is everywhere.
     """
 
     windows: Tensor
     sensors: StepSensors
     locations: Tensor | None = None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether there is anything to forecast from."""
+        return len(self.sensors.index) > 0
 
 
 class Gradients:
@@ -47,6 +55,7 @@ class Gradients:
         accumulate: parts that the windows of a share are cut into, one after another, for want of
             memory; the mean is the same.
         num_shares: of a step, over all ranks.
+        rows: of embeddings that ranks share out, where the network is cut and there are several.
     """
 
     def __init__(
@@ -58,9 +67,12 @@ class Gradients:
         arithmetic: Arithmetic,
         accumulate: int,
         num_shares: int,
+        rows: RowExchange | None = None,
     ) -> None:
         self.world, self.arithmetic, self.accumulate = world, arithmetic, accumulate
-        self.train, self._parallel = train, world.wrap(model)
+        self.train, self.model, self._rows = train, model, rows
+        self._parallel = model if isinstance(model, ForecasterByParts) else world.wrap(model)
+        self.norm: Tensor | None = None  # of all ranks' gradients, where each has others
         # the same on every rank, since it decides in which order they meet
         self._several = accumulate > 1 or num_shares > world.size
         spread = scaler.spread_of(train.targets)
@@ -69,13 +81,18 @@ class Gradients:
             scaler.scale[:, train.targets] / spread[None], world.device
         )  # [S, targets]
 
-    def measure(self, shares: Sequence[Share]) -> tuple[Tensor, list[Tensor]]:
-        """This rank's (sum of errors, number of observed entries), and for each of its shares with
-        gates the gradient of the loss by them, ``[K]``.
+    def measure(
+        self, shares: Sequence[Share], parts: Sequence[int] = ()
+    ) -> tuple[Tensor, list[Tensor | None]]:
+        """This rank's (sum of errors, number of observed entries), and for each of its shares the
+        gradient of the loss by its gates, ``[K]``; None where it has none.
 
         Args:
             shares: this rank's, at least one.
+            parts: numbers of those that all ranks' shares have, where the network is cut.
         """
+        if self._rows is not None:
+            self._rows.fetch(parts)
         gates = [self._leaf(share.sensors.gates) for share in shares]
         pieces = [
             (share._replace(windows=windows), leaf)
@@ -93,10 +110,14 @@ class Gradients:
             sums.append(total)
         total = sums[0] if len(sums) == 1 else torch.stack(sums).sum()
         errors = torch.stack([total, own if entries is None else entries]).double()
-        return errors, [self._of_gates(leaf) for leaf in gates if leaf is not None]
+        if isinstance(self.model, ForecasterByParts):
+            _fill(self.model)
+        if self._rows is not None:
+            self.norm = self._rows.reduce()
+        return errors, [None if leaf is None else self._of_gates(leaf) for leaf in gates]
 
     def _leaf(self, gates: Tensor | None) -> Tensor | None:
-        if gates is None:
+        if gates is None or not len(gates):
             return None
         return to_device(gates, self.world.device).clone().requires_grad_()
 
@@ -109,10 +130,7 @@ class Gradients:
         """
         windows, sensors, locations = share
         batch = self.train.batch(windows, sensors.index, locations)
-        asked = None if locations is None else to_device(locations, self.world.device)
-        weight = self._weight if asked is None else self._weight[asked]
-        with self.arithmetic.forward():
-            forecast = self._parallel(batch.inputs(gates, asked))
+        forecast, weight = self._forecast(share, batch.inputs(gates))
         total, entries = masked_mae(
             forecast.to(weight.dtype), batch.target, batch.target_observed, weight
         )
@@ -120,8 +138,25 @@ class Gradients:
             everyone = self.world.all_reduce(entries.clone().float())
         # ranks are averaged: this makes it the mean over all entries
         loss = total * self.world.size / everyone.clamp(min=1)
-        self.arithmetic.backward(loss)
+        if share.is_read:
+            self.arithmetic.backward(loss)
         return total.detach(), entries
+
+    def _forecast(self, share: Share, inputs: ForecastInputs) -> tuple[Tensor, Tensor]:
+        """Scaled forecasts of a share's locations, and the weight ``[L, targets]`` of their
+        errors.
+        """
+        model, locations = self.model, share.locations
+        if locations is None or not isinstance(model, ForecasterByParts):
+            with self.arithmetic.forward():
+                return self._parallel(inputs), self._weight
+        own = to_device(model.numbers(locations), self.world.device)
+        weight = self._weight[own]
+        if not share.is_read:
+            return model.profile(inputs, len(locations)), weight
+        here = to_device(model.numbers(share.sensors.index), self.world.device)
+        with self.arithmetic.forward():
+            return model.model(inputs._replace(sensors=here, locations=own)), weight
 
     def _counted(self, shares: Sequence[Share]) -> tuple[Tensor, Tensor]:
         """Observed entries of this rank's shares, and of all ranks'."""
@@ -131,8 +166,16 @@ class Gradients:
 
     def _alone(self, alone: bool) -> AbstractContextManager[Any]:
         """Ranks average their gradients once for a batch, after its last part."""
-        return self._parallel.no_sync() if alone and self.world.size > 1 else nullcontext()  # type: ignore[operator]
+        averaged = isinstance(self._parallel, DistributedDataParallel)
+        return self._parallel.no_sync() if alone and averaged else nullcontext()  # type: ignore[operator]
 
     def _of_gates(self, gates: Tensor) -> Tensor:
         assert gates.grad is not None
         return self.arithmetic.unscaled(gates.grad)
+
+
+def _fill(model: nn.Module) -> None:
+    """A gradient of 0 where a step has read no sensor."""
+    for weight in model.parameters():
+        if weight.grad is None:
+            weight.grad = torch.zeros_like(weight)

@@ -29,8 +29,11 @@ class StepKind(IntEnum):
 
 
 class PartitionSampler:
-    """All parts are trained on equally often: shares draw the next ones from a shuffle, and shuffle
-    anew when it is used up.
+    """All parts are trained on equally often: each share goes round its own in a shuffled order,
+    and shuffles anew when it has been round.
+
+    Parts are dealt out to the shares in turn, and stay with them: a worker has the same parts in
+    all steps.
     """
 
     def __init__(
@@ -53,26 +56,30 @@ class PartitionSampler:
     @property
     def turns(self) -> int:
         """Steps until every part has been trained on."""
-        return max(1, -(-len(self.parts) // self.shares.count))
+        return max(1, len(self.parts) // self.shares.count)
 
-    def parts_at(self, turn: int, kind: StepKind) -> list[Subgraph]:
-        """Those of this rank's shares, a pure function of (seed, turn, kind).
+    def of_share(self, share: int) -> range:
+        """Numbers of the parts that belong to a share."""
+        return range(share, len(self.parts), self.shares.count)
+
+    def numbers_at(self, turn: int, kind: StepKind) -> list[int]:
+        """Of the parts of all shares of a step, a pure function of (seed, turn, kind).
 
         None of them where the network is whole.
         """
-        return [self._part(turn, share, kind) for share in self.shares.mine] if self.cut else []
+        return [self._number(turn, share, kind) for share in range(self.shares.count * self.cut)]
 
-    def _part(self, turn: int, share: int, kind: StepKind) -> Subgraph:
-        lap, place = divmod(turn * self.shares.count + share, len(self.parts))
-        chance = generator(self.seed, Stream.SUBGRAPH_ORDER, kind, lap)
-        return self.parts[int(torch.randperm(len(self.parts), generator=chance)[place])]
+    def mine(self, numbers: Sequence[int]) -> list[Subgraph]:
+        """Those of them that this rank's shares have."""
+        return [self.parts[numbers[share]] for share in self.shares.mine] if self.cut else []
 
-    def together(
-        self,
-        mine: Sequence[StepSensors],
-        gradients: Sequence[Tensor],
-        parts: Sequence[Subgraph],
-    ) -> Tensor:
+    def _number(self, turn: int, share: int, kind: StepKind) -> int:
+        own = self.of_share(share)
+        lap, place = divmod(turn, len(own))
+        chance = generator(self.seed, Stream.SUBGRAPH_ORDER, kind, lap, share)
+        return own[int(torch.randperm(len(own), generator=chance)[place])]
+
+    def together(self, mine: Sequence[StepSensors], gradients: Sequence[Tensor | None]) -> Tensor:
         """Of the gates' gradients ``[K]`` of every share one vector ``[S]``, the same on each rank.
 
         NaN where none has measured.
@@ -81,17 +88,18 @@ class PartitionSampler:
         parts that hold it, in their core or in their halo. So its gradient is estimated by the mean
         over the shares that hold it, times the share of the parts that do: without bias, whichever
         parts the step has.
+
+        Args:
+            mine: the sensors of this rank's shares.
+            gradients: of each share, None where no sensor of its part was on.
         """
-        sums = gradients[0].new_zeros(2, len(self._held))
-        for sensors, gradient, part in zip(mine, gradients, parts, strict=True):
-            held = torch.zeros_like(self._held, dtype=torch.bool)
-            held[part.sensors] = True
-            # those that stand in are measured where they belong
-            inside = held[sensors.index].nonzero().squeeze(1)
-            index = to_device(sensors.index[inside], gradient.device)
+        sums = torch.zeros(2, len(self._held), device=self.world.device)
+        for sensors, gradient in zip(mine, gradients, strict=True):
+            if gradient is None:
+                continue
+            index = to_device(sensors.index, gradient.device)
             # the loss is averaged over ranks, not over shares
-            own = gradient[to_device(inside, gradient.device)]
-            sums[0, index] += own * (self.shares.count / self.world.size)
+            sums[0, index] += gradient * (self.shares.count / self.world.size)
             sums[1, index] += 1
         total, measured = self.world.all_reduce(sums).cpu()
         estimate: Tensor = total / measured * self._held / len(self.parts)
@@ -99,23 +107,12 @@ class PartitionSampler:
 
 
 def within(sensors: StepSensors, part: Subgraph, num_sensors: int) -> StepSensors:
-    """Those of a step's sensors that the part holds.
-
-    Where all of these are off, a location receives the average of all active sensors; some of them,
-    spread evenly and no more than the part has sensors, stand in for that.
-    """
+    """Those of a step's sensors that the part holds; none where all of these are off."""
     held = torch.zeros(num_sensors, dtype=torch.bool)
     held[part.sensors] = True
-    on = (
-        torch.ones_like(sensors.index, dtype=torch.bool)
-        if sensors.gates is None
-        else sensors.gates > 0
-    )
-    if not (held[sensors.index] & on).any():
-        active = sensors.index[on]
-        count = min(len(active), len(part.sensors))
-        held[active[torch.arange(count) * len(active) // count]] = True
     chosen = held[sensors.index]
+    if sensors.gates is not None and not (sensors.gates[chosen] > 0).any():
+        chosen = torch.zeros_like(chosen)
     return StepSensors(
         sensors.index[chosen], None if sensors.gates is None else sensors.gates[chosen]
     )

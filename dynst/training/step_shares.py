@@ -2,29 +2,44 @@
 workers there are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dynst.distributed.world import World
 from dynst.errors import ConfigError
 from dynst.training.config import Recipe
 
-__all__ = ["StepShares"]
+__all__ = ["StepShares", "shares_for"]
+
+
+def shares_for(recipe: Recipe, workers: int) -> int:
+    """Of each step, where the recipe does not say: one for each worker.
+
+    A cut network's shares have equally many parts, so it may have a few more of them.
+    """
+    if recipe.parts_per_step is not None:
+        return recipe.parts_per_step
+    if recipe.parts == 1:
+        return workers
+    fitting = (count for count in range(workers, recipe.parts + 1) if recipe.parts % count == 0)
+    return next(fitting, workers)
 
 
 @dataclass(frozen=True)
 class StepShares:
     """The shares of each step, and which of them are this rank's.
 
-    A share has windows of its own and, where the network is cut, a part of it. Their number is the
-    same whatever the number of ranks: so is what a step trains on.
+    A share has windows of its own and, where the network is cut, parts of its own, which have their
+    turn one after another. Their number is the same whatever the number of ranks: so is what a step
+    trains on.
 
     Args:
         count: of all ranks.
         mine: numbers of this rank's shares, from 0 on; never empty.
 
     Example:
-        >>> StepShares.of(Recipe(parts=8, parts_per_step=3), World(rank=1, size=2))
-        StepShares(count=3, mine=(1,))
+        >>> StepShares.of(Recipe(parts=8, parts_per_step=4), World(rank=1, size=2))
+        StepShares(count=4, mine=(1, 3))
     """
 
     count: int
@@ -40,10 +55,14 @@ class StepShares:
         Raises:
             ConfigError: there are more ranks than shares.
         """
-        count = world.size if recipe.is_whole else recipe.parts_per_step or world.size
+        count = world.size if recipe.is_whole else shares_for(recipe, world.size)
         if count < world.size:
             raise ConfigError(
                 f"training.parts_per_step must be at least the number of workers, but got {count} "
                 f"for {world.size} workers; raise it, or take fewer workers"
             )
         return cls(count, tuple(range(world.rank, count, world.size)))
+
+    def of_rank(self, rank: int, size: int) -> Sequence[int]:
+        """Numbers of the shares of another of ``size`` ranks."""
+        return range(rank, self.count, size)

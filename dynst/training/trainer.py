@@ -1,32 +1,34 @@
 """The training loop: one step is one batch over the sensors that the scheme says exist."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import chain, count, islice
 from statistics import fmean
 from time import perf_counter
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
 import torch
 from torch import Tensor
 
-from dynst.data.partition import Subgraph
 from dynst.data.windows import Windows
 from dynst.devices import CPU, module_on, to_cpu
 from dynst.distributed.consensus import check_consensus
 from dynst.distributed.running_buffers import average_running_buffers
 from dynst.distributed.world import World
-from dynst.evaluation.evaluate import evaluate, windows_at_once
+from dynst.evaluation.evaluate import evaluate
+from dynst.models.by_parts import ForecasterByParts
 from dynst.models.forecaster import SparseForecaster
 from dynst.sparsity.mask import MaskUpdate
 from dynst.sparsity.scheme import Scheme, StepSensors
 from dynst.training.amp import Arithmetic
 from dynst.training.config import Recipe
+from dynst.training.cut_network import CutNetwork
 from dynst.training.divergence import refuse_diverged
 from dynst.training.gradients import Gradients, Share
 from dynst.training.partition_sampler import PartitionSampler, StepKind, within
+from dynst.training.row_states import RowStates, ShareStates
 from dynst.training.sampler import epoch_batches
 from dynst.training.step_shares import StepShares
 
@@ -43,6 +45,7 @@ class TrainingState(TypedDict):
         rewound_to: the weights that the training went back to; empty where it did not.
         updates: changes of the mask that no epoch has reported yet.
         loss: float ``[2]``, the sums of the epoch so far.
+        rows: of a cut network, what belongs to single sensors, by share; those of this rank.
     """
 
     model: dict[str, Any]
@@ -54,18 +57,19 @@ class TrainingState(TypedDict):
     rewound_to: dict[str, Tensor]
     updates: list[dict[str, Any]]
     loss: Tensor
+    rows: NotRequired[ShareStates]
 
 
 @dataclass(frozen=True)
 class TrainingData:
     """Windows to train on and to choose the best epoch by.
 
-    The ``parts`` of a network that is too large for one step.
+    The ``cut`` of a network that is too large for one step.
     """
 
     train: Windows
     val: Windows
-    parts: tuple[Subgraph, ...] = ()
+    cut: CutNetwork | None = None
 
 
 @dataclass(frozen=True)
@@ -115,9 +119,9 @@ class Training:
             seed,
             world,
         )
+        self.cut, parts = data.cut, () if data.cut is None else data.cut.parts
         self.shares = StepShares.of(recipe, world)
-        self.rotation = PartitionSampler(data.parts, scheme.num_sensors, seed, world, self.shares)
-        self.windows_at_once = windows_at_once(scheme.num_sensors, len(data.parts))
+        self.rotation = PartitionSampler(parts, scheme.num_sensors, seed, world, self.shares)
         self.steps_per_epoch = recipe.steps_in_epoch(len(data.train))
         self.total_steps = recipe.epochs * self.steps_per_epoch
         self.rewind, self.rewound_to = rewind, dict[str, Tensor]()
@@ -129,14 +133,18 @@ class Training:
         self.step = 0
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self._arithmetic = Arithmetic(recipe.precision, world.device)
+        by_parts = self.model if isinstance(self.model, ForecasterByParts) else None
+        self._rows = data.cut.exchange(by_parts) if data.cut and by_parts else None
+        self._row_states = data.cut.states(by_parts) if data.cut and by_parts else None
         self._gradients = Gradients(
             self.model,
             self.train,
-            model.scaler,
+            (model.model if isinstance(model, ForecasterByParts) else model).scaler,
             world,
             self._arithmetic,
             recipe.accumulate,
             self.shares.count,
+            self._rows,
         )
         # One call for all weights: a third faster here, and on a GPU it alone then knows whether
         # gradients are finite.
@@ -164,6 +172,7 @@ class Training:
             yield self._run_epoch(pause)
         if self.step == self.total_steps and self.best is not None:
             self.model.load_state_dict(self.best[1])
+            self.fetch_rows()
 
     def state_dict(self) -> TrainingState:
         """A deep copy in main memory: later steps do not change it, and any device can go on from
@@ -181,10 +190,14 @@ class Training:
             "loss": self._loss,
         }
         kept: TrainingState = deepcopy(state if self.world.device == CPU else to_cpu(state))
+        if self._row_states is not None:
+            kept["rows"] = self._row_states.split(cast(dict[str, Any], kept))
         return kept
 
     def load_state_dict(self, state: TrainingState) -> None:
         state = deepcopy(state)
+        if self._row_states is not None:
+            self._join(self._row_states, state)
         self.model.load_state_dict(state["model"])
         for group in state["optimizer"]["param_groups"]:
             group["fused"] = self._fused  # here, wherever it was kept
@@ -196,6 +209,17 @@ class Training:
         self._loss = state["loss"].to(self.world.device)
         if self.world.rank > 0:
             self._loss = torch.zeros_like(self._loss)
+        self.fetch_rows()
+
+    def whole_model(self) -> SparseForecaster | None:
+        """The forecaster of all locations; of a cut network whose workers have a part each, in main
+        memory and on the first rank alone, None on others.
+
+        Every rank must call it.
+        """
+        if self.cut is None or not isinstance(self.model, ForecasterByParts):
+            return self.model
+        return self.cut.whole(self.model)
 
     def decide(self, active: Tensor, importance: Tensor) -> None:
         """Fix the choice of sensors between two epochs; the next report includes it."""
@@ -237,9 +261,10 @@ class Training:
         )
         self._loss, self._updates = torch.zeros_like(loss_sum), []
         train_loss = float(loss_sum[0] / loss_sum[1]) * self._gradients.unit
-        average_running_buffers(self.model, self.world)
+        average_running_buffers(self._buffers(), self.world)
+        self.fetch_rows()
         found = [
-            evaluate(self.model, self.val, choice, self.world, self.windows_at_once)
+            evaluate(self.model, self.val, choice, self.world)
             for choice in self.scheme.val_choices(self.step)
         ]
         val_mae = fmean(errors.mae() for errors in found)
@@ -261,6 +286,24 @@ class Training:
             updates=tuple(updates),
         )
 
+    def _buffers(self) -> Iterable[Tensor]:
+        """That may come to differ between ranks; of a cut network those that all of them have."""
+        if self.cut is None or not isinstance(self.model, ForecasterByParts):
+            return self.model.buffers()
+        return self.cut.common_buffers(self.model)
+
+    def fetch_rows(self) -> None:
+        """Bring what this rank has of other ranks' sensors up to date, before it forecasts."""
+        if self._rows is not None:
+            self._rows.fetch(range(len(self.rotation.parts)))
+
+    def _join(self, rows: RowStates, state: TrainingState) -> None:
+        tensors = cast(dict[str, Any], state)
+        if "rows" in state:
+            rows.join(tensors, state["rows"])
+        else:  # of a DynST whose workers had all rows each
+            rows.restrict(tensors)
+
     def _may_pause(self) -> bool:
         """Whether it is time to, inside an epoch.
 
@@ -269,7 +312,7 @@ class Training:
         every = self.recipe.checkpoint_every_steps
         if every is None or self.step % every or self.step % self.steps_per_epoch == 0:
             return False
-        average_running_buffers(self.model, self.world)
+        average_running_buffers(self._buffers(), self.world)
         total = self.world.all_reduce(self._loss)
         self._loss = total if self.world.rank == 0 else torch.zeros_like(total)
         return True
@@ -288,7 +331,7 @@ class Training:
         )
         for turn, (sensors, index) in enumerate(zip(probes, self._fresh_batches(), strict=False)):
             with self.batch_context(sensors):
-                self._measure(index, sensors, self.rotation.parts_at(turn, StepKind.FIRST_PROBES))
+                self._measure(index, sensors, self.rotation.numbers_at(turn, StepKind.FIRST_PROBES))
         update = self.scheme.update(self.step)
         if update is None:
             return []
@@ -316,7 +359,7 @@ class Training:
             self.seed,
             epoch,
             self.shares,
-            self.recipe.sharding,
+            self.recipe.own_sharding,
         )
 
     def _train_step(self, index: list[Tensor]) -> Tensor:
@@ -326,37 +369,41 @@ class Training:
             errors = self._measure(index, sensors, self._parts_for(sensors))
         for group in self._optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate_at(self.step, self.total_steps)
-        self._arithmetic.step(self._optimizer, self.model, self.recipe.clip_norm)
+        clip_norm, norm = self.recipe.clip_norm, self._gradients.norm
+        self._arithmetic.step(self._optimizer, self.model, clip_norm, norm)
         return errors
 
-    def _parts_for(self, sensors: StepSensors) -> list[Subgraph]:
+    def _parts_for(self, sensors: StepSensors) -> list[int]:
         if sensors.gates is None:
-            return self.rotation.parts_at(self.step, StepKind.TRAINING)
-        return self.rotation.parts_at(self.step // self.scheme.probes.every, StepKind.PROBES)
+            return self.rotation.numbers_at(self.step, StepKind.TRAINING)
+        return self.rotation.numbers_at(self.step // self.scheme.probes.every, StepKind.PROBES)
 
-    def _measure(
-        self, index: list[Tensor], sensors: StepSensors, parts: Sequence[Subgraph]
-    ) -> Tensor:
+    def _measure(self, index: list[Tensor], sensors: StepSensors, numbers: Sequence[int]) -> Tensor:
         """Gradients of one batch, of its shares each on a part where the network is cut; those of
         gates go to the scheme.
 
         Returns what ``_train_step`` returns.
         """
-        if not self.rotation.cut:
-            errors, of_gates = self._gradients.measure([Share(each, sensors) for each in index])
-            if of_gates:
-                total = self.world.all_reduce(torch.stack(of_gates).sum(0))
-                self._observe(sensors, total / self.world.size)
-            return errors
+        if self.cut is not None:
+            return self._measure_parts(index, sensors, numbers)
+        errors, of_gates = self._gradients.measure([Share(each, sensors) for each in index])
+        if sensors.gates is not None:
+            own = torch.stack([gradient for gradient in of_gates if gradient is not None]).sum(0)
+            self._observe(sensors, self.world.all_reduce(own) / self.world.size)
+        return errors
+
+    def _measure_parts(
+        self, index: list[Tensor], sensors: StepSensors, numbers: Sequence[int]
+    ) -> Tensor:
+        parts = self.rotation.mine(numbers)
         mine = [within(sensors, part, self.scheme.num_sensors) for part in parts]
-        errors, of_gates = self._gradients.measure(
-            [
-                Share(each, here, part.locations)
-                for each, here, part in zip(index, mine, parts, strict=True)
-            ]
-        )
-        if of_gates:
-            self._observe(sensors, self.rotation.together(mine, of_gates, parts)[sensors.index])
+        shares = [
+            Share(each, here, part.locations)
+            for each, here, part in zip(index, mine, parts, strict=True)
+        ]
+        errors, of_gates = self._gradients.measure(shares, numbers)
+        if sensors.gates is not None:
+            self._observe(sensors, self.rotation.together(mine, of_gates)[sensors.index])
         return errors
 
     def _observe(self, sensors: StepSensors, of_gates: Tensor) -> None:

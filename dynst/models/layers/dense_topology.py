@@ -29,6 +29,9 @@ class DenseTopology(Topology):
         super().__init__()
         self.register_buffer("proximity", proximity, persistent=False)  # [S, S]
 
+    def restricted(self, sensors: Tensor) -> "DenseTopology":
+        return DenseTopology(self.proximity[sensors][:, sensors])
+
     def sensor_to_sensor(self, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
         return _DenseNeighborhood(self.proximity[sensors][:, sensors], gates)
 

@@ -35,6 +35,10 @@ class SparseTopology(Topology):
         )  # [S, N] int64, −1 fills short lists
         self.register_buffer("proximity", proximity, persistent=False)  # [S, N] ≥ 0, 0 where filled
 
+    def restricted(self, sensors: Tensor) -> "SparseTopology":
+        number = self._numbers(sensors)[self.neighbours[sensors]]
+        return SparseTopology(number, self.proximity[sensors].masked_fill(number < 0, 0.0))
+
     def sensor_to_sensor(self, sensors: Tensor, gates: Tensor | None) -> Neighborhood:
         return self._neighborhood(self.neighbours[sensors], self.proximity[sensors], sensors, gates)
 
@@ -50,11 +54,14 @@ class SparseTopology(Topology):
     def _neighborhood(
         self, neighbours: Tensor, proximity: Tensor, sensors: Tensor, gates: Tensor | None
     ) -> Neighborhood:
-        slot = sensors.new_full(
-            (len(self.neighbours) + 1,), -1
-        )  # of each sensor among the given ones; the last slot is −1's
+        slots = self._numbers(sensors)[neighbours]
+        return _SparseNeighborhood(slots, proximity, gates, len(sensors))
+
+    def _numbers(self, sensors: Tensor) -> Tensor:
+        """``[S + 1]``, of each sensor its place among the given ones; −1 of others, and at −1."""
+        slot = sensors.new_full((len(self.neighbours) + 1,), -1)
         slot[sensors] = torch.arange(len(sensors), device=sensors.device)
-        return _SparseNeighborhood(slot[neighbours], proximity, gates, len(sensors))
+        return slot
 
 
 class _SparseNeighborhood:

@@ -21,10 +21,12 @@ from dynst.bounds import (
 from dynst.data.scaler import SeasonName
 from dynst.experiment.config import Targets
 from dynst.models.factory import ModelConfig
+from dynst.notices import notice
 from dynst.selection.search import SearchConfig
 from dynst.sparsity.config import CriterionName, SchemeName, SparsityConfig
 from dynst.storage.addresses import is_remote
 from dynst.training.config import Recipe
+from dynst.training.step_shares import shares_for
 from dynst_platform.config.credentials import refuse_credentials
 
 __all__ = [
@@ -317,7 +319,7 @@ class JobSpec(Spec):
         training, most = self.training, max(1, self.cluster.most_workers)
         if training.is_whole:
             return self
-        parts = training.parts_per_step or most
+        parts = shares_for(training, most)
         if parts < most:
             raise ValueError(
                 f"training.parts_per_step must be at least cluster.num_workers, but got {parts} "
@@ -328,6 +330,13 @@ class JobSpec(Spec):
                 f"training.batch_size must be at least training.parts_per_step, but got "
                 f"{training.batch_size} and {parts}"
             )
-        fixed = training.model_copy(update={"parts_per_step": parts})
+        if training.sharding != training.own_sharding:
+            notice(
+                "training.sharding is for networks that are not cut: a worker keeps to its parts; "
+                "leave it out"
+            )
+        fixed = training.model_copy(
+            update={"parts_per_step": parts, "sharding": training.own_sharding}
+        )
         object.__setattr__(self, "training", fixed)  # the model is frozen for everybody else
         return self

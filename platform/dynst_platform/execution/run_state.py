@@ -6,7 +6,8 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypedDict
+from secrets import randbits
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor
@@ -15,8 +16,9 @@ from dynst.devices import random_state, set_random_state
 from dynst.distributed.world import World
 from dynst.experiment.arms import Arm, ArmKind
 from dynst.random_streams import STREAMS
-from dynst.training.checkpoint_store import Checkpoints
+from dynst.training.checkpoint_store import SAVED, Checkpoints
 from dynst.training.config import Recipe
+from dynst.training.step_shares import StepShares
 from dynst.training.trainer import EpochResult, TrainingState
 from dynst_platform.execution.process_memory import peak_memory_mib
 from dynst_platform.reports import ArmReport, EpochReport, MaskChange, Report, read_report
@@ -28,6 +30,7 @@ Publish = Callable[[Report], None]
 # reports that may have been lost on their way when the last process died; Ray Train holds two at
 # most
 REPLAY_WINDOW = 8
+WITH_ROWS = "training", "warm"  # states that hold what belongs to single sensors
 logger = logging.getLogger(__name__)
 
 
@@ -73,6 +76,9 @@ class ResumableRun:
     ) -> None:
         self.state, self.world = RunState(), world
         self._checkpoints, self._recipe, self._publish = checkpoints, recipe, publish
+        # of a cut network, those of this rank
+        mine = StepShares.of(recipe, world).mine if recipe.parts > 1 else ()
+        self._shares = tuple(map(str, mine))
         # the state of every rank's generator at the checkpoint, [ranks, bytes]
         self._random: Tensor | None = None
         self._note = ""  # for the next report
@@ -99,7 +105,8 @@ class ResumableRun:
     def checkpoint(self, arm: Arm, best: bool = False) -> None:
         """A checkpoint in the middle of an arm."""
         self.state.arm = arm.name
-        self.state.training = arm.training.state_dict() if self.world.rank == 0 else None
+        has_own = self.world.rank == 0 or arm.training.cut is not None
+        self.state.training = arm.training.state_dict() if has_own else None
         self._save(best)
 
     def end(self, arm: Arm, report: ArmReport) -> None:
@@ -149,23 +156,46 @@ class ResumableRun:
         self._publish(report)
 
     def _save(self, best: bool = False) -> None:
-        """The first rank alone writes.
+        """The first rank alone writes what all have alike; of a cut network each writes its shares
+        before.
 
         Every rank takes part, since each has random numbers of its own.
         """
         random = self.world.all_gather(random_state(self.world.device))
+        kept = {name: value for name, value in vars(self.state).items() if name != "recent"}
+        if self._shares:
+            kept |= self._save_shares(kept, best)
         if self.world.rank == 0:
-            kept = {name: value for name, value in vars(self.state).items() if name != "recent"}
             recent = json.dumps([report.model_dump() for report in self.state.recent])
             state = kept | {"told": recent, "random": random}
             self._checkpoints.save(state, best)
 
+    def _save_shares(self, kept: dict[str, Any], best: bool) -> dict[str, Any]:
+        """What the state is without them; returns when all ranks have written theirs."""
+        common: dict[str, Any] = {
+            name: None if kept[name] is None else _without_rows(kept[name]) for name in WITH_ROWS
+        }
+        shares = {
+            share: {name: kept[name]["rows"][share] for name in WITH_ROWS if kept[name]}
+            for share in self._shares
+        }
+        number, saved = self.world.broadcast(
+            torch.tensor([self._checkpoints.next_number(), randbits(62)])
+        ).tolist()
+        self._checkpoints.save_shares(number, saved, shares, best)
+        self.world.all_reduce(torch.zeros(1))
+        return common | {SAVED: saved}
+
     def _load(self) -> None:
         """From the last checkpoint, if there is one; repeats reports that may have been lost."""
-        found = self._checkpoints.load()
+        agreed = self._all_agree if self._shares else bool
+        found = self._checkpoints.load(self._shares, agreed)
         if found is None:
             return
         state = found.state
+        for name in WITH_ROWS:
+            if state[name] is not None and found.shares:
+                state[name]["rows"] = {share: own[name] for share, own in found.shares.items()}
         self._random = state.pop("random")
         recent = [read_report(json.dumps(each).encode()) for each in json.loads(state.pop("told"))]
         self.state = RunState(**state | {"recent": recent})
@@ -184,6 +214,10 @@ class ResumableRun:
         if notes:
             self._note = f"{'; '.join(notes)}; the training went on from {found.name}"
 
+    def _all_agree(self, whole: bool) -> bool:
+        """Whether every rank can use a checkpoint, since they read other shares of it."""
+        return bool(self.world.all_reduce(torch.tensor(float(whole))) == self.world.size)
+
     def _restore_random_state(self) -> None:
         """Random numbers go on where they were; a rank that was not there then begins anew."""
         if self._random is not None and self.world.rank < len(self._random):
@@ -192,3 +226,7 @@ class ResumableRun:
 
 def _is_best(arm: Arm, val_mae: float) -> bool:
     return arm.training.best is not None and arm.training.best[0] == val_mae
+
+
+def _without_rows(state: TrainingState) -> dict[str, Any]:
+    return {name: value for name, value in state.items() if name != "rows"}

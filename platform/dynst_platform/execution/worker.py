@@ -76,10 +76,12 @@ def run_job(
         found = evaluate(experiment, arm)
         if arm.kind == ArmKind.DENSE:
             run.state.dense = {"errors": vars(found.errors), "frames": found.images}
-        efficiency = time_inference(experiment, arm) if arm.kind == ArmKind.LEARNED else None
+        whole = arm.training.whole_model()
+        efficiency = time_inference(experiment, arm, whole) if arm.kind == ArmKind.LEARNED else None
         target = folder / "models" / arm.name
-        if world.rank == 0:  # whose report is the one that counts
-            target = _keep_model(target, experiment, arm, shared)
+        if whole is not None and world.rank == 0:  # whose report is the one that counts
+            save = partial(save_arm, experiment=experiment, arm=arm, whole=whole)
+            target = _keep_model(target, save, shared)
         run.end(arm, _arm_report(experiment, arm, found, run.state.dense, efficiency, target))
 
 
@@ -247,14 +249,14 @@ def _horizon_metrics(errors: ErrorTable) -> dict[str, float]:
     }
 
 
-def _keep_model(folder: Path, experiment: Experiment, arm: Arm, shared: SharedFolder) -> Path:
+def _keep_model(folder: Path, save: Callable[[Path], None], shared: SharedFolder) -> Path:
     """Whole or not at all, and never changed again: where the arm had ended before, its report may
     be on its way to MLflow with the folder's name in it. The same model stays in its place,
     another one, which a GPU may make, gets a place of its own.
     """
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
-    save_arm(draft, experiment, arm)
+    save(draft)
     places = chain([folder], (folder.with_name(f"{folder.name}.{number}") for number in count(2)))
     for place in places:
         shared.fetch(place)

@@ -76,7 +76,7 @@ def buffers_together(rank: int, world: World) -> dict[str, torch.Tensor]:
             return reduce(world, value)
 
         patch.setattr(World, "all_reduce", counted)
-        average_running_buffers(module, world)
+        average_running_buffers(module.buffers(), world)
     assert [len(value) for value in sent] == [2], "what is the same is not sent"
     return dict(module.named_buffers())
 

@@ -47,17 +47,20 @@ def rotation(count: int = 3, world: World | None = None, seed: int = 0) -> Parti
 
 
 def turn(one: PartitionSampler, number: int, kind: StepKind = StepKind.TRAINING) -> tuple[int, ...]:
-    (part,) = one.parts_at(number, kind)
+    (part,) = one.mine(one.numbers_at(number, kind))
     return tuple(part.locations.tolist())
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 5])
-def test_all_parts_have_their_turn_equally_often(size: int) -> None:
-    ranks = [rotation(world=World(rank, size)) for rank in range(size)]
+@pytest.mark.parametrize("size", [1, 2, 3, 6])
+def test_all_parts_have_their_turn_equally_often_and_stay_with_a_rank(size: int) -> None:
+    ranks = [rotation(6, World(rank, size)) for rank in range(size)]
     for kind in StepKind:
-        drawn = Counter(turn(rank, number, kind) for number in range(3) for rank in ranks)
-        assert set(drawn.values()) == {size}
-        assert ranks[0].turns == -(-3 // size)
+        drawn = [{turn(rank, number, kind) for number in range(6 // size)} for rank in ranks]
+        assert sum(map(len, drawn)) == len(set().union(*drawn)) == 6
+        again = [turn(rank, number, kind) for rank in ranks for number in range(6)]
+        assert set(Counter(again).values()) == {size}
+        assert all({turn(rank, 6, kind)} <= own for rank, own in zip(ranks, drawn, strict=True))
+        assert ranks[0].turns == 6 // size
 
 
 def test_turns_depend_on_seed_turn_and_kind_alone() -> None:
@@ -72,19 +75,20 @@ def test_turns_depend_on_seed_turn_and_kind_alone() -> None:
 
 def test_a_whole_network_has_no_part() -> None:
     whole = PartitionSampler((), S, 0, World(), StepShares(1, (0,)))
-    assert whole.parts_at(3, StepKind.PROBES) == []
+    assert whole.numbers_at(3, StepKind.PROBES) == whole.mine([]) == []
     assert whole.turns == 1
 
 
 def test_a_rank_with_several_shares_has_the_parts_of_several_ranks() -> None:
-    apart = [rotation(8, World(rank, 3)) for rank in range(3)]
-    alone = PartitionSampler(parts(8), S, 0, World(), StepShares(3, (0, 1, 2)))
+    apart = [rotation(8, World(rank, 4)) for rank in range(4)]
+    alone = PartitionSampler(parts(8), S, 0, World(), StepShares(4, (0, 1, 2, 3)))
     for number in range(8):
-        found = alone.parts_at(number, StepKind.PROBES)
-        single = [one.parts_at(number, StepKind.PROBES)[0] for one in apart]
+        numbers = alone.numbers_at(number, StepKind.PROBES)
+        assert all(one.numbers_at(number, StepKind.PROBES) == numbers for one in apart)
+        theirs = [part for one in apart for part in one.mine(numbers)]
         assert all(
-            torch.equal(mine.locations, its.locations)
-            for mine, its in zip(found, single, strict=True)
+            torch.equal(own.locations, its.locations)
+            for own, its in zip(alone.mine(numbers), theirs, strict=True)
         )
 
 
@@ -97,15 +101,12 @@ def test_a_part_hears_the_steps_sensors_that_it_holds() -> None:
     assert (found.index.tolist(), found.gates.tolist()) == ([1, 3], [0, 0.5])
 
 
-def test_where_all_of_a_part_are_off_some_active_ones_stand_in() -> None:
+def test_where_all_of_a_part_are_off_nothing_is_read() -> None:
     part = Subgraph(torch.tensor([3]), torch.tensor([3, 4]))
-    assert within(StepSensors(torch.tensor([0, 1, 2, 5, 6, 7]), None), part, S).index.tolist() == [
-        0,
-        5,
-    ]
-    found = within(StepSensors(torch.arange(S), (torch.arange(S) == 7).float()), part, S)
-    assert found.gates is not None
-    assert (found.index.tolist(), found.gates.tolist()) == ([3, 4, 7], [0, 0, 1])
+    elsewhere = within(StepSensors(torch.tensor([0, 1, 2, 5, 6, 7]), None), part, S)
+    gated = within(StepSensors(torch.arange(S), (torch.arange(S) == 7).float()), part, S)
+    assert gated.gates is not None
+    assert len(elsewhere.index) == len(gated.index) == len(gated.gates) == 0
 
 
 def test_parts_estimate_each_gates_gradient_without_bias() -> None:
@@ -118,7 +119,7 @@ def test_parts_estimate_each_gates_gradient_without_bias() -> None:
         [torch.rand(S) * torch.isin(torch.arange(S), part.sensors) for part in one.parts]
     )
     seen = [
-        one.together([StepSensors(part.sensors, None)], [effect[p, part.sensors]], [part])
+        one.together([StepSensors(part.sensors, None)], [effect[p, part.sensors]])
         for p, part in enumerate(one.parts)
     ]
     for part, estimate in zip(one.parts, seen, strict=True):
@@ -127,13 +128,12 @@ def test_parts_estimate_each_gates_gradient_without_bias() -> None:
     three = PartitionSampler(one.parts, S, 0, World(), StepShares(3, (0, 1, 2)))
     mine = [StepSensors(part.sensors, None) for part in one.parts]
     gradients = [effect[p, part.sensors] / 3 for p, part in enumerate(one.parts)]  # of their mean
-    torch.testing.assert_close(three.together(mine, gradients, one.parts), effect.mean(0))
+    torch.testing.assert_close(three.together(mine, gradients), effect.mean(0))
 
 
-def test_who_stands_in_is_not_measured() -> None:
+def test_a_part_whose_sensors_are_off_measures_nobody() -> None:
     one, part = rotation(), parts()[0]
-    mine = StepSensors(torch.cat([part.sensors, torch.tensor([S - 1])]), None)
-    assert one.together([mine], [torch.ones(len(mine.index))], [part])[-1].isnan()
+    assert one.together([StepSensors(part.sensors[:0], None)], [None]).isnan().all()
 
 
 def experiment(
@@ -215,12 +215,18 @@ def test_a_halo_of_all_gives_the_gradients_of_the_whole_network(
         ][:4]
     )
     seen: list[torch.Tensor] = []
-    for training, rounds in zip(arms, [[[]], [[part] for part in cut]], strict=True):
+    for training, rounds in zip(arms, [[[]], [[0], [1]]], strict=True):
         training.scheme.observe = lambda sensors, gradient: seen.append(gradient)  # type: ignore[method-assign]
         weights = []
         for parts in rounds:
             training._measure([index], probe, parts)
-            weights.append(training.model.readout.forecast.weight.grad.clone())
+            (weight,) = [
+                weight
+                for name, weight in training.model.named_parameters()
+                if name.endswith("readout.forecast.weight")
+            ]
+            assert weight.grad is not None
+            weights.append(weight.grad.clone())
         seen.append(torch.stack(weights).mean(0))
     whole, of_whole, one, other, of_parts = seen
     torch.testing.assert_close((one + other) / 2, whole, rtol=1e-4, atol=1e-6)
@@ -238,13 +244,20 @@ def test_a_probe_of_a_part_needs_the_memory_of_the_part(tmp_path: Path) -> None:
             .training
         )
         probe = StepSensors(torch.arange(2_000), torch.ones(2_000))
-        parts = training.rotation.parts_at(0, StepKind.PROBES)
+        parts = training.rotation.numbers_at(0, StepKind.PROBES)
         peaks.append(peak_memory(partial(training._measure, [torch.arange(8)], probe, parts)))
     assert peaks[1] < 0.4 * peaks[0]
 
 
 def test_what_cannot_be_cut_is_refused(network: SensorStore) -> None:
     known, recipe = network_of(network), RECIPE.model_copy(update={"parts": 9})
+    uneven = RECIPE.model_copy(update={"parts": 8, "parts_per_step": 3})
+    with pytest.raises(
+        ConfigError,
+        match=r"parts must be a multiple of training\.parts_per_step, but got 8 and 3; set "
+        r"training\.parts_per_step to 2",
+    ):
+        check_parts(known, MODEL, network.edges, uneven)
     with pytest.raises(ConfigError, match="at most the 8 sensors, but got 9; lower it"):
         check_parts(known, MODEL, network.edges, recipe)
     with pytest.raises(

@@ -98,7 +98,8 @@ class Trial:
         tests = [
             error_figures(arm_errors(run.experiment, run.arm), run.arm.active) for run in self._runs
         ]
-        timed = time_inference(first.experiment, first.arm, seconds=TIMED_SECONDS)
+        whole = first.arm.training.whole_model()
+        timed = time_inference(first.experiment, first.arm, whole, seconds=TIMED_SECONDS)
         if timed is None:
             return None
         active = first.arm.active

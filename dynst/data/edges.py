@@ -1,10 +1,12 @@
 """The sensor graph as an edge list, sparse at every size."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 from scipy.spatial import cKDTree
+from torch import Tensor
 
 from dynst.errors import DataError
 
@@ -29,6 +31,13 @@ class Edges:
 
     def __len__(self) -> int:
         return len(self.source)
+
+    @cached_property
+    def lists(self) -> dict[tuple[int, int], tuple[Tensor, Tensor]]:
+        """Neighbour lists that were made of these edges, by size of the network and width: a large
+        network's take half a minute, and several ask for them.
+        """
+        return {}
 
     def backward(self) -> "Edges":
         """Every edge turned round."""

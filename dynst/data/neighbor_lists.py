@@ -27,8 +27,15 @@ def neighbour_lists(edges: Edges, num_sensors: int, width: int) -> tuple[Tensor,
 
     Returns:
         Neighbours ``[S, width]`` int64, −1 where a list is short, and proximities ``[S, width]``,
-        largest 1, 0 where it is short.
+        largest 1, 0 where it is short. To be read only: who asks again gets the same tensors.
     """
+    known = edges.lists
+    if (num_sensors, width) not in known:
+        known[num_sensors, width] = _made(edges, num_sensors, width)
+    return known[num_sensors, width]
+
+
+def _made(edges: Edges, num_sensors: int, width: int) -> tuple[Tensor, Tensor]:
     index, weight = _direct(edges, num_sensors, width)
     reach = max(REACH, width // 2)
     for _ in range(ROUNDS):

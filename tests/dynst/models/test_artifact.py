@@ -9,8 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from dynst.data.partition import Subgraph
 from dynst.data.store import SensorStore
-from dynst.errors import ArtifactError
+from dynst.errors import ArtifactError, ConfigError
 from dynst.evaluation.evaluate import forecast_windows
 from dynst.experiment.dataset import Dataset, make_dataset
 from dynst.models.artifact import (
@@ -21,7 +22,9 @@ from dynst.models.artifact import (
     load_artifact,
     save_artifact,
 )
+from dynst.models.by_parts import ForecasterByParts
 from dynst.models.factory import BackboneConfig, ModelConfig, build_forecaster
+from dynst_platform.commands.export.workflow import _check_exportable
 from tests.conftest import SMALL
 
 MODEL = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
@@ -279,3 +282,41 @@ def mask(request: pytest.FixtureRequest) -> Iterator[int]:
 @pytest.mark.parametrize("config", ["all_pairs"], indirect=True)
 def test_all_its_files_may_be_read_by_the_same_people(mask: int, folder: Path) -> None:
     assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o666 & ~mask}
+
+
+def test_a_model_of_a_cut_network_is_loaded_with_its_parts(
+    folder: Path, network: SensorStore, dataset: Dataset, config: ModelConfig, tmp_path: Path
+) -> None:
+    """One of its parts has no active sensor: its locations keep their profile, after an export
+    too.
+    """
+    if not config.traits.compact:
+        pytest.skip("is not cut")
+    artifact = load_artifact(folder)
+    off = (~ACTIVE).nonzero().squeeze(1)[:1]
+    rest = torch.isin(torch.arange(8), off, invert=True).nonzero().squeeze(1)
+    parts = (Subgraph(rest[::2], rest), Subgraph(off, off), Subgraph(rest[1::2], rest))
+    model = ForecasterByParts(artifact.model, parts, 8)
+    save_artifact(tmp_path / "cut", model, artifact.description, network.edges)
+    loaded = load_artifact(tmp_path / "cut")
+    assert isinstance(loaded.model, ForecasterByParts)
+    assert all(
+        torch.equal(own.locations, its.locations) and torch.equal(own.sensors, its.sensors)
+        for own, its in zip(loaded.model.parts, parts, strict=True)
+    )
+    time = np.array(network.readings.time[-config.window :])
+    readings = np.array(network.readings.values[-config.window :, ACTIVE.numpy()])
+    ahead, forecast = loaded.forecast(time, readings)
+    with torch.no_grad():
+        profile = loaded.model.scaler.profile_at(torch.tensor(ahead))[:, off][..., [0]]
+    np.testing.assert_allclose(forecast[:, off.numpy()], profile, rtol=1e-5)
+    assert (forecast != artifact.forecast(time, readings)[1]).any()
+    if config.steps_at_once is not None:
+        with pytest.raises(ConfigError, match=r"cannot be exported where training\.parts cuts"):
+            _check_exportable(loaded)
+        return
+    program = torch.export.export(
+        loaded.served(), (torch.tensor(time), torch.tensor(readings))
+    ).module()
+    exported = program(torch.tensor(time), torch.tensor(readings)).detach()
+    np.testing.assert_allclose(exported, forecast, rtol=1e-4, atol=1e-4)

@@ -3,7 +3,7 @@ not.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +189,87 @@ def test_a_checkpoint_says_which_random_streams_it_was_trained_with(tmp_path: Pa
     found = Checkpoints(str(tmp_path), SPEC).load()
     assert found is not None
     assert found.streams == STREAMS
+
+
+def save_with_shares(kept: Checkpoints, number: int, saved: int, best: bool = False) -> None:
+    """As two workers do, each with a share, and the first with what both have alike."""
+    shares = {"0": {"rows": torch.tensor([number])}, "1": {"rows": torch.tensor([-number])}}
+    for share, own in shares.items():
+        kept.save_shares(kept.next_number(), saved, {share: own}, best)
+    kept.save(state(number) | {"saved": saved}, best)
+
+
+def test_each_worker_reads_its_shares_of_a_checkpoint(address: str) -> None:
+    kept = Checkpoints(address, SPEC)
+    save_with_shares(kept, 3, saved=11)
+    for wanted in ((), ("1",), ("0", "1")):
+        found = kept.load(wanted)
+        assert found is not None
+        assert "saved" not in found.state
+        rows = {share: int(own["rows"]) for share, own in found.shares.items()}
+        assert rows == {share: {"0": 3, "1": -3}[share] for share in wanted}
+
+
+def test_shares_go_with_their_checkpoint(tmp_path: Path) -> None:
+    kept = Checkpoints(str(tmp_path), SPEC, keep=1)
+    for number in range(3):
+        save_with_shares(kept, number, saved=number, best=number == 1)
+    assert numbers(tmp_path) == [
+        "00000003.ckpt",
+        "00000003.share-0.ckpt",
+        "00000003.share-1.ckpt",
+        "best.ckpt",
+        "best.share-0.ckpt",
+        "best.share-1.ckpt",
+    ]
+
+
+def test_a_checkpoint_whose_shares_were_written_and_itself_was_not_does_not_exist(
+    tmp_path: Path,
+) -> None:
+    kept = Checkpoints(str(tmp_path), SPEC)
+    save_with_shares(kept, 1, saved=1)
+    kept.save_shares(kept.next_number(), 2, {"0": {"rows": torch.tensor([9])}})
+    found = kept.load(["0"])
+    assert found is not None
+    assert (found.name, int(found.shares["0"]["rows"])) == ("00000001.ckpt", 1)
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda path: path.unlink(), "it is not there"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-9]), "its content is not what was"),
+        (
+            lambda path: path.write_bytes(pack({"rows": torch.ones(1), "saved": 7}, SPEC)),
+            "it was not saved together with the others",
+        ),
+    ],
+)
+def test_a_checkpoint_with_a_damaged_share_is_passed_over(
+    tmp_path: Path, harm: Callable[[Path], object], said: str
+) -> None:
+    kept = Checkpoints(str(tmp_path), SPEC)
+    for number in (1, 2):
+        save_with_shares(kept, number, saved=number)
+    harm(tmp_path / "00000002.share-1.ckpt")
+    found = kept.load(["0", "1"])
+    assert found is not None
+    assert found.name == "00000001.ckpt"
+    assert len(found.damaged) == 1
+    assert said in found.damaged[0]
+    assert "00000002.share-1.ckpt" in found.damaged[0]
+    undamaged = kept.load(["0"])
+    assert undamaged is not None
+    assert undamaged.name == "00000002.ckpt", "who does not read that share cannot know"
+
+
+def test_what_is_damaged_for_another_worker_is_passed_over_by_all(tmp_path: Path) -> None:
+    kept = Checkpoints(str(tmp_path), SPEC)
+    for number in (1, 2):
+        save_with_shares(kept, number, saved=number)
+    answers = iter([False, True])
+    found = kept.load(["0"], agreed=lambda whole: whole and next(answers))
+    assert found is not None
+    assert found.name == "00000001.ckpt"
+    assert "damaged for another worker" in found.damaged[0]

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dynst.errors import ConfigError
+from dynst.notices import NOTICES, notice
 from dynst_platform.config.files import (
     check_job,
     dump_spec,
@@ -216,3 +217,24 @@ def test_a_recorded_job_is_read_without_its_credentials(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="must be an address without credentials"):
         load_job(path)
     assert load_job(path, recorded=True).curve.given == "s3://b/x"
+
+
+@pytest.mark.parametrize(
+    ("workers", "parts", "in_a_step"), [(0, 8, 1), (2, 8, 2), (3, 8, 4), ([1, 3], 8, 4), (5, 5, 5)]
+)
+def test_shares_of_a_cut_network_have_equally_many_parts(
+    workers: object, parts: int, in_a_step: int
+) -> None:
+    changes = {"cluster.num_workers": workers, "training.parts": parts}
+    assert check_job(with_overrides(MINIMAL, changes), "job").training.parts_per_step == in_a_step
+
+
+def test_a_cut_network_is_not_shared_out_by_time_and_that_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    changes = {"training.sharding": "time", "training.parts": 4}
+    notice.cache_clear()
+    with caplog.at_level("WARNING", NOTICES):
+        job = check_job(with_overrides(MINIMAL, changes), "job")
+    assert job.training.sharding == "windows"
+    assert "training.sharding is for networks that are not cut" in caplog.text

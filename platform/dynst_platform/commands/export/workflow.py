@@ -16,7 +16,9 @@ import torch
 
 from dynst.errors import ConfigError
 from dynst.models.artifact import Artifact
+from dynst.models.by_parts import ForecasterByParts
 from dynst.models.inference import ServedForecaster
+from dynst.models.rollout import RolledOut
 from dynst.storage.room import names_what_is_full
 from dynst.storage.scratch import scratch_folder
 from dynst_platform.config.locations import tracking_uri
@@ -50,6 +52,7 @@ def export(reference: str, form: str, path: Path, trust_code: bool = False) -> f
     client, uri = reader_of(tracking_uri()), tracking_uri()
     with fetched(client, uri, model_id_of(client, uri, reference), trust_code) as found:
         artifact = found.artifact
+        _check_exportable(artifact)
         with names_what_is_full(path), scratch_folder(path.parent, path.name) as scratch:
             draft = scratch / path.name
             with _quiet():
@@ -66,6 +69,16 @@ def export(reference: str, form: str, path: Path, trust_code: bool = False) -> f
             for file in scratch.iterdir():
                 os.replace(file, path.parent / file.name)
     return apart
+
+
+def _check_exportable(artifact: Artifact) -> None:
+    """Which locations a rollout of a part needs on its way is looked up, which no export can."""
+    model = artifact.model
+    if isinstance(model, ForecasterByParts) and isinstance(model.model, RolledOut):
+        raise ConfigError(
+            "a model with model.steps_at_once cannot be exported where training.parts cuts its "
+            "network; train it without one of them, or forecast with dynst forecast"
+        )
 
 
 def _to_torch(

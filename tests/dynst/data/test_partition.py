@@ -83,3 +83,20 @@ def test_lists_that_name_nobody_have_no_halo() -> None:
     (one, other) = cut_into_subgraphs(torch.full((7, 3), -1), None, 2, hops=2)
     assert torch.equal(one.sensors, one.locations)
     assert torch.equal(other.sensors, other.locations)
+
+
+def test_halos_of_a_million_sensors_are_few_beside_all_rows() -> None:
+    """Rows that a step of 64 parts sends, there and back, of two embeddings of 64: about 1 MB for
+    each worker, where the gradients of all rows are 512 MB.
+    """
+    side, around = 1_000, torch.tensor([[-1, 0], [1, 0], [0, -1], [0, 1]])
+    places = torch.cartesian_prod(torch.arange(side), torch.arange(side))
+    near = places[:, None] + around  # [S, 4, 2]
+    inside = ((near >= 0) & (near < side)).all(-1)
+    lists = torch.where(inside, near[..., 0] * side + near[..., 1], -1)
+    parts = cut_into_subgraphs(lists, places.double().numpy(), 64, hops=2)
+    row = 2 * 64 * 4
+    sent = [2 * row * (len(part.sensors) - len(part.locations)) for part in parts]
+    assert 0.4e6 < max(sent) < 1.2e6
+    assert side**2 * row == 512_000_000
+    assert sum(len(part.locations) for part in parts) == side**2

@@ -4,27 +4,23 @@ Reports become lines of a file either way.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import ray.train
-import ray.train.torch
-import torch
+import ray
 
-from dynst.devices import CPU
 from dynst_platform.config.job import JobSpec
 from dynst_platform.errors import StorageError
-from dynst_platform.execution.failure_file import record_failure
 from dynst_platform.execution.gpus import device_here, workers_on_gpus
 from dynst_platform.execution.local_ray import cpus_here, local_ray
+from dynst_platform.execution.train_worker import train_on_worker
 from dynst_platform.execution.worker import run_job
 from dynst_platform.execution.worker_group import GroupShape, run_on_workers
-from dynst_platform.log import LOGS, log_of_run
+from dynst_platform.log import LOGS
 from dynst_platform.reports import Report
-from dynst_platform.tracking.report_file import REPORTS, ReportReader, append_report, followed
-from dynst_platform.tracking.run_folder import CODE, import_kept_code
+from dynst_platform.tracking.line_file import followed
+from dynst_platform.tracking.report_file import REPORTS, ReportReader, append_report
 from dynst_platform.tracking.shared_folder import SharedFolder, shared_folder
 
 __all__ = ["OnReport", "launch", "usable_workers"]
@@ -79,7 +75,7 @@ def _run_on_ray(job: JobSpec, store_path: Path, folder: Path, on_report: OnRepor
     with local_ray(address=job.cluster.address):
         shape = _group_of(job)
         shared = shared_folder(folder)
-        work = partial(_train_on_worker, job, store_path, shared, shape.gpu > 0)
+        work = partial(train_on_worker, job, store_path, shared, shape.gpu > 0)
         try:
             run_on_workers(work, shape, ReportReader(folder / REPORTS), on_report, shared)
         finally:
@@ -105,6 +101,7 @@ def _group_of(job: JobSpec) -> GroupShape:
         max_failures=cluster.max_failures,
         spread=cluster.address is not None,
         fewest=min(cluster.fewest_workers, room) if elastic else workers,
+        alone=cluster.address is None,
     )
 
 
@@ -114,35 +111,3 @@ def _fetch_logs(shared: SharedFolder) -> None:
         shared.fetch_all(LOGS)
     except StorageError as error:
         logger.warning("the workers' logs were not fetched: %s", error)
-
-
-def _train_on_worker(job: JobSpec, store_path: Path, shared: SharedFolder, gpu: bool) -> None:
-    torch.set_num_threads(1)
-    device = ray.train.torch.get_device() if gpu else CPU
-    name, folder = f"worker-{ray.train.get_context().get_world_rank()}", shared.folder
-    folder.mkdir(parents=True, exist_ok=True)  # on this node
-    with _kept_log(shared, name), log_of_run(folder, name), record_failure(folder, shared):
-        shared.fetch(folder / CODE)
-        import_kept_code(folder)
-        if job.references.given is not None:
-            shared.fetch(Path(job.references.given))
-        run_job(
-            job,
-            store_path,
-            folder,
-            lambda report: ray.train.report(report.model_dump()),
-            device,
-            shared,
-        )
-
-
-@contextmanager
-def _kept_log(shared: SharedFolder, name: str) -> Iterator[None]:
-    """Copies the log of the block where the driver sees it."""
-    try:
-        yield
-    finally:
-        path = shared.folder / LOGS / f"{name}.log"
-        if path.exists():
-            with suppress(StorageError):
-                shared.put(path)

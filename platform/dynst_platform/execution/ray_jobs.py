@@ -21,7 +21,7 @@ import requests
 from ray.exceptions import AuthenticationError
 
 from dynst.errors import ConfigError
-from dynst_platform.compat import JobsClient
+from dynst_platform.compat.jobs import JobsClient
 from dynst_platform.config.cluster_profile import Profile, use_token
 from dynst_platform.errors import RunError, UnreachableError
 from dynst_platform.log import quiet_libraries

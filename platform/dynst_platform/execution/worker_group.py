@@ -7,17 +7,17 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import ray
 import ray.train
-import ray.train.torch
 
-from dynst_platform.compat import interruptible
+from dynst_platform.compat.train import LeanTrainer
 from dynst_platform.errors import RunError, StorageError
 from dynst_platform.execution.failure_file import FAILURE_FILE, read_failure, room_for_failure
-from dynst_platform.log import log_of_run
-from dynst_platform.tracking.report_file import LineReader, append_line, followed
+from dynst_platform.execution.process_group import GlooConfig
+from dynst_platform.execution.report_callback import ReportFile, root_cause
+from dynst_platform.tracking.line_file import LineReader, followed
 from dynst_platform.tracking.shared_folder import ALONE, SharedFolder
 
 __all__ = ["GroupShape", "run_on_workers"]
@@ -38,6 +38,7 @@ class GroupShape:
         spread: over as many nodes as there are, rather than few.
         fewest: as many workers as the cluster has room for, from so many on; by default all of
             them.
+        alone: on a Ray that is ours, gets no more nodes and ends with this process.
     """
 
     workers: int
@@ -47,6 +48,7 @@ class GroupShape:
     max_failures: int = 0
     spread: bool = False
     fewest: int | None = None
+    alone: bool = False
 
     @property
     def num_workers(self) -> int | tuple[int, int]:
@@ -84,7 +86,7 @@ def run_on_workers(
             _fit(function, shape, reports.path, shared)
         except ray.train.TrainingFailedError as error:
             raise RunError(
-                f"the training failed: {_failure_in(folder, shared) or _root_cause(error)}"
+                f"the training failed: {_failure_in(folder, shared) or root_cause(error)}"
             ) from error
         except ray.exceptions.RayActorError as error:
             raise RunError("the training failed: Ray Train's controller died") from error
@@ -107,8 +109,10 @@ def _fit(
 ) -> None:
     folder = reports.parent
     each = {"CPU": shape.cpu} | ({"GPU": shape.gpu} if shape.gpu else {})
-    trainer = ray.train.torch.TorchTrainer(
+    trainer = LeanTrainer(
         function,
+        backend_config=_nccl() if shape.gpu else GlooConfig(),
+        alone=shape.alone,
         scaling_config=ray.train.ScalingConfig(
             num_workers=shape.num_workers,
             elastic_resize_monitor_interval_s=RESIZE_SECONDS,
@@ -120,40 +124,17 @@ def _fit(
             # a known name would resume what Ray Train keeps
             name=f"train-{len(list(folder.glob('train-*')))}",
             storage_path=str(folder),
-            callbacks=[_ReportFile(reports, shared)],
+            callbacks=[ReportFile(reports, shared)],
             failure_config=ray.train.FailureConfig(
                 max_failures=shape.max_failures, controller_failure_limit=shape.start_failures
             ),
             logging_config=ray.train.LoggingConfig(log_level="ERROR"),
         ),
     )
-    with interruptible():
-        trainer.fit()
+    trainer.fit()
 
 
-class _ReportFile(ray.train.UserCallback):  # type: ignore[misc]
-    """Runs in Ray Train's controller process: leaves each report of rank 0 as a line in a file, and
-    logs which workers were lost.
-    """
+def _nccl() -> ray.train.BackendConfig:
+    from ray.train.torch import TorchConfig  # noqa: PLC0415 (imports PyTorch)
 
-    def __init__(self, path: Path, shared: SharedFolder) -> None:
-        self._path, self._shared = path, shared
-
-    def after_report(
-        self, run_context: Any, metrics: list[dict[str, object]], checkpoint: Any
-    ) -> None:
-        if "artifact" in metrics[0]:  # a model, which another node may have made
-            self._shared.fetch(self._path.parent / str(metrics[0]["artifact"]))
-        append_line(self._path, metrics[0], self._shared)
-
-    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
-        """Ray Train decides what becomes of the group; the next workers' logs say so."""
-        with log_of_run(self._path.parent, "controller"):
-            for rank, error in worker_exceptions.items():
-                logger.warning("worker %d was lost: %s", rank, _root_cause(error))
-
-
-def _root_cause(error: BaseException) -> str:
-    """The last line of what a worker raised, without Ray's frames around it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    return TorchConfig("nccl")

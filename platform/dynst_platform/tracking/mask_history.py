@@ -12,8 +12,6 @@ import torch
 
 from dynst.data.sensor_table import Sensors
 from dynst.sparsity.diagnostics import MaskHistory, churn, ever_active, overlap, share_of_time_on
-from dynst_platform.plots.figures import drawn
-from dynst_platform.plots.mask_history import draw_mask_history
 from dynst_platform.reports import MaskChange
 
 __all__ = ["history_of", "mask_series", "write_history"]
@@ -40,6 +38,9 @@ def mask_series(updates: Sequence[MaskChange]) -> list[dict[str, float]]:
 
 def write_history(folder: Path, sensors: Sensors, history: MaskHistory, total_steps: int) -> None:
     """``history``: one row for each update and sensor, and the figure."""
+    from dynst_platform.plots.figures import drawn  # noqa: PLC0415 (a second, when figures are drawn)
+    from dynst_platform.plots.mask_history import draw_mask_history  # noqa: PLC0415
+
     steps, active, importance = (
         part.numpy() for part in (history.steps, history.active, history.importance)
     )

@@ -1,7 +1,6 @@
 """The folder of a run, and what ``--resume`` needs to go on with it."""
 
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from dynst_platform.config.moved import present_store
 from dynst_platform.config.stores import from_anywhere
 from dynst_platform.errors import NotFoundError
 from dynst_platform.log import quiet_libraries
-from dynst_platform.network_code.own_modules import OwnModules
+from dynst_platform.network_code.kept_code import CODE, import_kept_code
 from dynst_platform.network_code.selection import code_of
 from dynst_platform.tracking.cursor import DECISIONS_TAG, Cursor
 from dynst_platform.tracking.lacking import way_to_send
@@ -27,16 +26,13 @@ from dynst_platform.tracking.shared_folder import fetched_run, named_folder, sha
 
 __all__ = [
     "CHOICE_FILE",
-    "CODE",
     "FINISHED",
     "JOB_FILE",
     "SWEEP_FILE",
     "SWEEP_PREFIX",
     "fill_folder",
     "find_run",
-    "import_kept_code",
     "keep_code",
-    "kept_code",
     "kept_in_storage",
     "mark_finished",
     "mark_unfinished",
@@ -46,7 +42,7 @@ __all__ = [
     "resumed_job",
 ]
 
-JOB_FILE, CHOICE_FILE, FINISHED, CODE = "job.yaml", "choice.csv", "finished", "code"
+JOB_FILE, CHOICE_FILE, FINISHED = "job.yaml", "choice.csv", "finished"
 SWEEP_FILE, SWEEP_PREFIX = "sweep.yaml", "sweep-"  # of a sweep, beside the runs
 CHECKPOINTS = ".checkpoints"  # of all runs, in DYNST_STORAGE
 WHERE_IT_RUNS = {
@@ -122,18 +118,6 @@ def keep_code(folder: Path, job: JobSpec) -> None:
         (folder / CODE).mkdir()
         code.write(folder / CODE)
         shared_folder(folder).put(folder / CODE)
-
-
-def kept_code(folder: Path) -> OwnModules:
-    """Inside, the user's own network is imported as it was trained, where it was kept."""
-    return OwnModules(folder / CODE if (folder / CODE).is_dir() else None)
-
-
-def import_kept_code(folder: Path) -> None:
-    """Let the user's own network be imported from the run's folder where it is nowhere else."""
-    code = str(folder / CODE)
-    if Path(code).is_dir() and code not in sys.path:
-        sys.path.append(code)
 
 
 def mark_finished(folder: Path) -> None:

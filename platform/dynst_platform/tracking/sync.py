@@ -13,6 +13,7 @@ from dynst_platform.config.opening import open_here
 from dynst_platform.config.stores import find_store, is_fetched
 from dynst_platform.errors import TrackingError, UnreachableError
 from dynst_platform.log import quiet_libraries
+from dynst_platform.network_code.kept_code import CODE, kept_code
 from dynst_platform.tracking.clients import reader_of
 from dynst_platform.tracking.cursor import CURSOR, Cursor, folder_lock
 from dynst_platform.tracking.delivery import Outbox
@@ -27,7 +28,7 @@ from dynst_platform.tracking.open_study import end_left_studies
 from dynst_platform.tracking.reaching import as_tracking_error
 from dynst_platform.tracking.report_file import REPORTS
 from dynst_platform.tracking.report_tracker import ReportTracker
-from dynst_platform.tracking.run_folder import CHOICE_FILE, CODE, JOB_FILE, kept_code, recorded_job
+from dynst_platform.tracking.run_folder import CHOICE_FILE, JOB_FILE, recorded_job
 from dynst_platform.tracking.shared_folder import (
     PARTS,
     SharedFolder,

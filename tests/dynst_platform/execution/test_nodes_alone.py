@@ -18,7 +18,8 @@ from dynst_platform.config.job import JobSpec
 from dynst_platform.config.stores import find_store
 from dynst_platform.execution import nodes
 from dynst_platform.execution.failure_file import record_failure
-from dynst_platform.execution.worker_group import _failure_in, _ReportFile
+from dynst_platform.execution.report_callback import ReportFile
+from dynst_platform.execution.worker_group import _failure_in
 from dynst_platform.studies.tasks import Task, TaskResult, run_tasks
 from dynst_platform.tracking.report_file import REPORTS
 from dynst_platform.tracking.shared_folder import SharedFolder
@@ -99,7 +100,7 @@ def test_a_model_is_on_the_drivers_node_before_its_report(tmp_path: Path) -> Non
     (model / "weights").write_bytes(b"1")
     worker.put(model)
     report = {"kind": "arm", "artifact": "models/dynst"}
-    _ReportFile(driver.folder / REPORTS, driver).after_report(None, [report], None)
+    ReportFile(driver.folder / REPORTS, driver).after_report(None, [report], None)
     assert (driver.folder / "models" / "dynst" / "weights").read_bytes() == b"1"
     assert json.loads((driver.folder / REPORTS).read_bytes()) == report
 

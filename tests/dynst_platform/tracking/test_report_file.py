@@ -10,13 +10,8 @@ import pytest
 from dynst.errors import DataError
 from dynst_platform.commands.tune.reports import TrialReport
 from dynst_platform.reports import EpochReport, read_report
-from dynst_platform.tracking.report_file import (
-    LineReader,
-    ReportReader,
-    append_line,
-    append_report,
-    followed,
-)
+from dynst_platform.tracking.line_file import LineReader, append_line, followed
+from dynst_platform.tracking.report_file import ReportReader, append_report
 from tests.dynst_platform.reports import arm_end, change, epoch
 
 

@@ -12,7 +12,8 @@ from dynst_platform.tracking import lease, shared_folder
 from dynst_platform.tracking.cursor import folder_lock
 from dynst_platform.tracking.folders import Work, kept_copy, working_folder
 from dynst_platform.tracking.lease import leased
-from dynst_platform.tracking.report_file import REPORTS, append_line
+from dynst_platform.tracking.line_file import append_line
+from dynst_platform.tracking.report_file import REPORTS
 from dynst_platform.tracking.shared_folder import ALONE, SharedFolder, begin_shared, fetched_run
 
 

@@ -27,7 +27,7 @@ from dynst_platform.execution.job_package import JOB, make_package
 from dynst_platform.execution.ray_jobs import Cluster, RemoteJob
 from dynst_platform.execution.submission import environment_of, other_ray
 from dynst_platform.execution.versions import installed, requirements
-from dynst_platform.tracking.run_folder import CODE
+from dynst_platform.network_code.kept_code import CODE
 from dynst_platform.tracking.shared_folder import SharedFolder
 
 __all__ = [

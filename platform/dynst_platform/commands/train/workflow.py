@@ -31,8 +31,6 @@ from dynst_platform.execution.launch import launch
 from dynst_platform.execution.nodes import check_for_job
 from dynst_platform.execution.worker import checkpoints_of
 from dynst_platform.log import log_of_run, quiet_libraries
-from dynst_platform.plots.figures import drawn
-from dynst_platform.plots.masks import draw_mask
 from dynst_platform.reports import ArmReport, Report
 from dynst_platform.tracking.cursor import Cursor, folder_lock
 from dynst_platform.tracking.delivery import Undelivered, delivered
@@ -242,6 +240,9 @@ def _open(tracker: ReportTracker, cursor: Cursor, resumed: bool) -> None:
 def _outcome(
     job: JobSpec, store: SensorStore, cursor: Cursor, collected: _Collected, left: Undelivered
 ) -> Outcome:
+    from dynst_platform.plots.figures import drawn  # a second, which no training waits for
+    from dynst_platform.plots.masks import draw_mask
+
     folder, runs = cursor.folder, cursor.state.runs
     final, units = collected.finals["dynst"], target_units(job, store)
     active = np.array(final.active)

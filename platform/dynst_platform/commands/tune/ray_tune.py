@@ -15,7 +15,7 @@ from ray.tune.search import Searcher
 from dynst_platform.commands.tune.reports import TrialConfig, TrialReport, TrialResult
 from dynst_platform.commands.tune.schedulers import Population, stopping
 from dynst_platform.commands.tune.trial_process import Setting, run_trial
-from dynst_platform.compat import KilledForMemory, tolerate_oom_kills
+from dynst_platform.compat.tune import KilledForMemory, tolerate_oom_kills
 from dynst_platform.config.sweep import Resources, SweepSpec
 from dynst_platform.errors import RunError
 from dynst_platform.execution.local_ray import local_ray

@@ -25,7 +25,8 @@ from dynst_platform.config.job import JobSpec
 from dynst_platform.errors import RunError, StorageError
 from dynst_platform.execution.worker_group import GroupShape, run_on_workers
 from dynst_platform.log import log_of_run
-from dynst_platform.tracking.report_file import REPORTS, LineReader
+from dynst_platform.tracking.line_file import LineReader
+from dynst_platform.tracking.report_file import REPORTS
 from dynst_platform.tracking.shared_folder import ALONE, SharedFolder, remembered
 
 __all__ = ["CLOCK", "Setting", "run_trial"]

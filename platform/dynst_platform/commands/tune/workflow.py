@@ -42,6 +42,7 @@ from dynst_platform.execution.job_package import network_codes
 from dynst_platform.execution.nodes import check_for_job
 from dynst_platform.execution.worker_group import GroupShape
 from dynst_platform.log import quiet_libraries
+from dynst_platform.network_code.kept_code import CODE
 from dynst_platform.plots.figures import drawn
 from dynst_platform.studies.references import dense_task
 from dynst_platform.studies.study import closed_on_failure, logged, pieces_of
@@ -50,7 +51,6 @@ from dynst_platform.tracking.folders import kept_copy, notes_how_to_go_on, worki
 from dynst_platform.tracking.mlflow_runs import Tracker
 from dynst_platform.tracking.run_address import sweep_of_run
 from dynst_platform.tracking.run_folder import (
-    CODE,
     SWEEP_FILE,
     SWEEP_PREFIX,
     mark_finished,

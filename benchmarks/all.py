@@ -47,6 +47,7 @@ TABLES = (
     Table("parity.peer_epoch_time", "--pairs stid --rounds 3", 900),
     Table("speed.data_loading"),
     Table("scale.network_size", "--batches 4 --repeats 3"),
+    Table("speed.start_up", "--workers 1", 300),
     Table("speed.overhead", "--repeats 2", 900),
     Table("scale.data_parallel", "--repeats 2", 900),
 )

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ray._private.node import Node
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.dashboard.modules.dashboard_sdk import SubmissionClient
 from ray.exceptions import OutOfMemoryError
@@ -20,6 +21,7 @@ from ray.train.v2._internal.execution.scaling_policy import (
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from dynst_platform.compat.jobs import JobsClient
+from dynst_platform.compat.node import UNUSED, few_processes
 from dynst_platform.compat.train import FixedGroup, LeanTrainer
 from dynst_platform.compat.tune import KilledForMemory, tolerate_oom_kills
 
@@ -118,3 +120,15 @@ def test_a_request_to_the_cluster_has_an_end_and_its_version_is_kept(
     client = JobsClient("http://127.0.0.1:1")
     assert client.ray_version == "2.60.0"
     assert all(named["timeout"] == 60 for named in asked)
+
+
+def test_a_node_starts_without_the_processes_that_we_leave_out() -> None:
+    """The rest of its start calls them by these names."""
+    calls = inspect.getsource(Node)
+    for name in UNUSED:
+        assert f"self.{name}(" in calls
+    before = [getattr(Node, name) for name in UNUSED]
+    with few_processes():
+        Node.start_monitor(None)
+        Node.start_api_server(None, include_dashboard=False, raise_on_failure=False)
+    assert [getattr(Node, name) for name in UNUSED] == before

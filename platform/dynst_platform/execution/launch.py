@@ -13,7 +13,8 @@ import ray
 from dynst_platform.config.job import JobSpec
 from dynst_platform.errors import StorageError
 from dynst_platform.execution.gpus import device_here, workers_on_gpus
-from dynst_platform.execution.local_ray import cpus_here, local_ray
+from dynst_platform.execution.local_ray import local_ray
+from dynst_platform.execution.ray_head import cpus_here
 from dynst_platform.execution.train_worker import train_on_worker
 from dynst_platform.execution.worker import run_job
 from dynst_platform.execution.worker_group import GroupShape, run_on_workers

@@ -1,27 +1,22 @@
 """A Ray of our own on this machine, for as long as it is needed; or a cluster that runs already."""
 
 import logging
-import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
-from tempfile import gettempdir
-from typing import Any
+from contextlib import contextmanager, nullcontext
 
 import ray
 
 from dynst.errors import in_one_line
 from dynst_platform.errors import RunError
+from dynst_platform.execution.ray_process import RayProcess, ray_of_our_own
 from dynst_platform.log import quiet_libraries
 from dynst_platform.stopping import is_stop, own_handlers
 
-__all__ = ["cpus_here", "local_ray"]
+__all__ = ["local_ray"]
 
 CONNECT_SECONDS = 5.0
-SHORT = "/tmp"
-IN_FOLDER = "/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1"  # the longest
-LONGEST_FOLDER = 107 - len(IN_FOLDER)  # Linux ends a socket's path there
 logger = logging.getLogger(__name__)
 
 
@@ -38,69 +33,36 @@ def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[N
     Raises:
         RunError: there is no cluster at ``address``, or no Ray can be started here.
     """
-    if "PYTHONPATH" in os.environ:
-        os.environ["PYTHONPATH"] = os.pathsep.join(
-            os.path.abspath(path) for path in os.environ["PYTHONPATH"].split(os.pathsep)
-        )
     quiet_libraries()
-    try:
-        with own_handlers():
-            if address is None:
-                _start(dashboard)
-            else:
-                _attach(address)
-        logger.info("Ray %s at %s: %s", ray.__version__, address or "this machine", _resources())
-        yield
-    finally:
-        ray.shutdown()
+    with ray_of_our_own(dashboard) if address is None else nullcontext() as own:
+        try:
+            with own_handlers():
+                if own is not None:
+                    _attach_to(own)
+                elif address is not None:
+                    _attach(address)
+            where = address or "this machine"
+            logger.info("Ray %s at %s: %s", ray.__version__, where, _resources())
+            yield
+        finally:
+            ray.shutdown()
 
 
-def cpus_here() -> int:
-    """As many as this process may use: what its affinity and the quota of its container leave it,
-    and at least one.
-
-    Ray itself overlooks the affinity, and takes half a CPU for none.
-    """
-    from joblib import cpu_count  # noqa: PLC0415 (a quarter of a second, which workers do not need)
-
-    count: int = cpu_count()
-    return count
-
-
-def _start(dashboard: bool) -> None:
-    """A closed terminal, and whoever ends all processes of a batch job, sends signals to Ray's
-    processes too. They do not follow them: this process ends its Ray once it has ended its work,
-    and would itself be ended at once if its raylet were gone before.
-    """
-    own: dict[str, Any] = {
-        "num_cpus": cpus_here(),
-        "object_store_memory": 256 * 2**20,
-        "include_dashboard": dashboard,
-        "_temp_dir": f"{_short_folder()}/ray",
-    }
+def _attach_to(own: RayProcess) -> None:
+    """A signal waits until this process is attached."""
+    address = own.address()
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM})
     try:
-        ray.init(address="local", log_to_driver=False, configure_logging=False, **own)
-    except Exception as error:  # Ray has no class of its own for a start that failed
+        ray.init(address=address, log_to_driver=False, configure_logging=False)
+    except Exception as error:  # Ray has no class of its own for this
         if is_stop(error):
             raise
         raise RunError(
-            f"Ray cannot be started on this machine ({in_one_line(error)}); see to its folder "
-            f"{own['_temp_dir']} and to free memory, or do without it: cluster.num_workers=0"
+            f"the Ray that was started on this machine does not answer ({in_one_line(error)}); see "
+            f"to free memory, or do without it: cluster.num_workers=0"
         ) from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-
-
-def _short_folder() -> str:
-    """Where Ray's sockets find room, whose paths the system cuts off: the folder for temporary
-    files if it is short enough.
-    """
-    folder = os.path.abspath(os.environ.get("RAY_TMPDIR") or gettempdir())
-    if len(os.fsencode(folder)) <= LONGEST_FOLDER:
-        return folder
-    logger.info("%s is too long for Ray's sockets; they lie in %s", folder, SHORT)
-    return SHORT
 
 
 def _resources() -> str:

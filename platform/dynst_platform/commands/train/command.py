@@ -60,23 +60,26 @@ def train(
         (_new(job, assignments), None) if job is not None else _started(str(resume), assignments)
     )
 
-    from dynst_platform.config.stores import moved_store, store_for
+    from dynst_platform.execution.ray_process import begun_early
 
-    with moved_store("data.store" if folder is not None else None):
-        store = store_for(spec)
+    with begun_early(spec.cluster.most_workers > 0 and spec.cluster.address is None):
+        from dynst_platform.config.stores import moved_store, store_for
 
-    from functools import partial
+        with moved_store("data.store" if folder is not None else None):
+            store = store_for(spec)
 
-    from dynst_platform.commands.train import workflow as use_case
-    from dynst_platform.commands.train.progress import TrainingProgress
-    from dynst_platform.commands.train.table import print_table
-    from dynst_platform.terminal.output import print_result
+        from functools import partial
 
-    with (
-        redirect_stdout(sys.stderr),
-        TrainingProgress(spec, quiet) as progress,
-    ):  # Ray reports dead workers on standard output
-        outcome = use_case.train(spec, store, progress.on_report, offline, folder)
+        from dynst_platform.commands.train import workflow as use_case
+        from dynst_platform.commands.train.progress import TrainingProgress
+        from dynst_platform.commands.train.table import print_table
+        from dynst_platform.terminal.output import print_result
+
+        with (
+            redirect_stdout(sys.stderr),
+            TrainingProgress(spec, quiet) as progress,
+        ):  # Ray reports dead workers on standard output
+            outcome = use_case.train(spec, store, progress.on_report, offline, folder)
     print_result(outcome, output, partial(print_table, by_step=by_step))
 
 

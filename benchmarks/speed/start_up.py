@@ -3,8 +3,8 @@
     python -m benchmarks.speed.start_up [--against CHECKOUT]
 
 ``dynst train`` runs on one Ray worker, and on two. The first epoch starts when data, model and
-workers are ready. The seconds of the processor are those of the command and of all processes that
-it started, until its report: they say what starting costs where the clock cannot, on a busy machine.
+workers are ready. The seconds of the processor are those of the command and of all that it started,
+until that epoch's report: they say what starting costs where a busy machine's clock cannot.
 
 Another checkout of DynST may take turns with this one, in the same environment. Target: 12 s.
 """

@@ -41,16 +41,23 @@ def gather_all(rows: Tensor, first: Tensor, length: int) -> Tensor:
     numpy copies in this one.
     """
     if rows.is_cpu and rows.is_contiguous() and len(first) * length * rows[0].nbytes < HUGE_BYTES:
-        lines = _lines(first, length).flatten()
-        return torch.from_numpy(rows.numpy().take(lines.numpy(), axis=0)).view(
-            len(first), length, *rows.shape[1:]
-        )
+        lines = rows.numpy()
+        copied = _blocks(lines, length)[first.numpy()].view(lines.dtype)
+        return torch.from_numpy(copied).view(len(first), length, *rows.shape[1:])
     if not rows.is_cpu:
         return _picked(rows, first, length)
     view = rows.unfold(0, length, 1).movedim(
         -1, 1
     )  # [N - length + 1, length, S, C], nothing copied yet
     return torch.index_select(view, 0, first, out=_empty((len(first), *view.shape[1:]), rows))
+
+
+def _blocks(rows: np.ndarray, length: int) -> np.ndarray:
+    """``[N, ...]`` to ``[N - length + 1]``: all windows where they lie, each one element of so many
+    bytes, which numpy copies at once.
+    """
+    count, step = max(0, len(rows) - length + 1), rows[0].nbytes
+    return np.ndarray((count,), np.dtype((np.void, length * step)), rows, strides=(step,))
 
 
 def _picked(rows: Tensor, first: Tensor, length: int, sensors: Tensor | None = None) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dynst.data.kept_columns import KeptColumns
 from dynst.data.scaler import SeasonalScaler
 from dynst.data.store import Readings
 from dynst.devices import fits
@@ -64,6 +65,16 @@ class Series:
             observed=observed,
             calendar=self.calendar.to(device),
         )
+
+    @cached_property
+    def value_columns(self) -> KeptColumns:
+        """Of all windows of the series, whichever part they are in."""
+        return KeptColumns(self.values)
+
+    @cached_property
+    def observed_columns(self) -> KeptColumns:
+        """As ``value_columns``, of a series that is not complete."""
+        return KeptColumns(self.observed)
 
     @cached_property
     def _copies(self) -> dict[torch.device, "Series"]:

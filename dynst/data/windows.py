@@ -115,13 +115,13 @@ class Windows:
         series, first = self.series, to_device(self.starts[index], self.series.device)
         sensors = to_device(sensors, series.device)
         ahead = first + self.window
-        readings = gather(series.values, first, self.window, sensors)
+        readings = series.value_columns.gather(first, self.window, sensors)
         target = self._ahead(series.values, ahead, locations)
         if series.complete:
             true = series.observed.new_ones(())
             observed, target_observed = true.expand_as(readings), true.expand_as(target)
         else:
-            observed = gather(series.observed, first, self.window, sensors)
+            observed = series.observed_columns.gather(first, self.window, sensors)
             target_observed = self._ahead(series.observed, ahead, locations)
         return Batch(
             readings, observed, series.calendar[ahead], sensors, target, target_observed

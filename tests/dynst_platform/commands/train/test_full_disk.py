@@ -16,13 +16,13 @@ import pytest
 from dynst.data.store import SensorStore
 from dynst.training.checkpoint_store import Checkpoints
 from dynst_platform.execution import worker
-from dynst_platform.tracking import report_file
+from dynst_platform.tracking import line_file
 from tests.dynst_platform.command_line import JOB, dynst_here
 
 FEW = ("references.random=0", "references.dense=false", "training.epochs=3", "sparsity.rounds=2")
 KINDS: dict[str, tuple[Any, str]] = {
     "a checkpoint": (Checkpoints, "_write"),
-    "a report": (report_file, "_append"),
+    "a report": (line_file, "_append"),
     "the model": (worker, "save_arm"),
 }
 

@@ -17,6 +17,7 @@ __all__ = [
     "Magnitude",
     "Number",
     "OpenShare",
+    "Portion",
     "Positive",
     "Seed",
     "Share",
@@ -62,6 +63,7 @@ Positive = Annotated[float, Field(gt=0, le=1e38, allow_inf_nan=False), NotTruth]
 Magnitude = Annotated[float, Field(ge=0, le=1e38, allow_inf_nan=False), NotTruth]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), NotTruth]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), NotTruth]
+Portion = Annotated[float, Field(ge=0.01, le=1, allow_inf_nan=False), NotTruth]
 OpenShare = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False), NotTruth]
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_printable)]

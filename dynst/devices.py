@@ -1,7 +1,10 @@
-"""Between main memory and the device that computes: copies that nobody waits for, and what comes
-back.
+"""Which device this process computes on, and what goes between main memory and it: copies that
+nobody waits for, and what comes back.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from copy import deepcopy
 from itertools import chain
 from typing import Any, TypeVar
@@ -13,6 +16,8 @@ from dynst.compat import tree_map
 
 __all__ = [
     "CPU",
+    "computing_on",
+    "current_device",
     "device_of",
     "fits",
     "module_on",
@@ -27,6 +32,49 @@ Module = TypeVar("Module", bound=nn.Module)
 CPU = torch.device("cpu")
 # of what is free on a device, for the series; the rest is for weights and steps
 SHARE_OF_MEMORY = 0.5
+_CURRENT: ContextVar[torch.device] = ContextVar("device", default=CPU)
+
+
+def current_device() -> torch.device:
+    """What the block around the caller computes on: ``computing_on`` says it, else the processor.
+
+    Of this thread; another thread begins on the processor.
+    """
+    return _CURRENT.get()
+
+
+@contextmanager
+def computing_on(device: torch.device, share: float = 1.0) -> Iterator[None]:
+    """Models that are trained, evaluated or asked in the block are on ``device``.
+
+    Args:
+        device: this process's own; no other is touched.
+        share: of a GPU's memory that the process may take, where others share the GPU.
+    """
+    before = _CURRENT.set(device)
+    try:
+        with _only_as_asked(device, share):
+            yield
+    finally:
+        _CURRENT.reset(before)
+
+
+@contextmanager
+def _only_as_asked(device: torch.device, share: float) -> Iterator[None]:
+    """On a GPU: no more memory than the share, and no convolution in less than float32 unless the
+    precision of a training says so. By default PyTorch's are in TF32.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    torch.cuda.set_device(device)
+    if share < 1:
+        torch.cuda.set_per_process_memory_fraction(share, device)
+    before, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def to_device(values: Tensor, device: torch.device) -> Tensor:
@@ -61,9 +109,11 @@ def to_cpu(state: Any) -> Any:
 
 def fits(device: torch.device, num_bytes: int) -> bool:
     """Whether so much may stay on the device for good."""
-    return (
-        device.type != "cuda" or num_bytes <= SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]
-    )
+    if device.type != "cuda":
+        return True
+    free, whole = torch.cuda.mem_get_info(device)
+    own = torch.cuda.get_per_process_memory_fraction(device) * whole
+    return num_bytes <= SHARE_OF_MEMORY * min(free, own)
 
 
 def synchronize(device: torch.device) -> None:

@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from dynst.devices import CPU, to_device
+from dynst.devices import CPU, current_device, to_device
 
 __all__ = ["World", "current_world"]
 
@@ -84,12 +84,10 @@ class World:
             value.copy_(there)
 
 
-def current_world(device: torch.device = CPU) -> World:
+def current_world() -> World:
     """The process group that a launcher has started, or a world of one, on the device that this
-    process was given.
+    process computes on.
     """
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
     if not (dist.is_available() and dist.is_initialized()):
-        return World(device=device)
-    return World(dist.get_rank(), dist.get_world_size(), device)
+        return World(device=current_device())
+    return World(dist.get_rank(), dist.get_world_size(), current_device())

@@ -5,7 +5,7 @@ network around them.
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
 from dynst.data.partition import packed, unpacked
 from dynst.data.scaler import Season, SeasonalScaler
-from dynst.devices import to_cpu
+from dynst.devices import device_of, module_on, to_cpu, to_device
 from dynst.errors import ArtifactError, ConfigError, in_one_line
 from dynst.models.by_parts import ForecasterByParts
 from dynst.models.factory import ModelConfig, build_forecaster
@@ -100,12 +100,23 @@ class Artifact:
     """A forecaster ready to run, and who its sensors are.
 
     Args:
-        model: in evaluation mode, in main memory.
+        model: in evaluation mode, in main memory unless ``on`` put it elsewhere.
         description: ids, channels, season, units of time, settings of the model.
     """
 
     model: SparseForecaster
     description: Description
+
+    def on(self, device: torch.device) -> "Artifact":
+        """The same model on another device, which then forecasts.
+
+        Args:
+            device: where it computes.
+
+        Returns:
+            Itself where the model is there already; this one stays where it is.
+        """
+        return replace(self, model=module_on(self.model, device))
 
     @torch.inference_mode()
     def forecast(self, time: np.ndarray, readings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -151,8 +162,9 @@ class Artifact:
         past, raw = torch.tensor(time), torch.tensor(readings)
         heard = ~raw.isnan().all(2).all(0)
         heard |= not heard.any()
-        served = self.served(heard)
-        return served.times_ahead(past).numpy(), served(past, raw[:, heard]).numpy()
+        served, device = self.served(heard), device_of(self.model)
+        found = served(to_device(past, device), to_device(raw[:, heard], device))
+        return served.times_ahead(past).numpy(), found.cpu().numpy()
 
     def served(self, heard: torch.Tensor | None = None) -> ServedForecaster:
         """What ``forecast`` calls, as one module of two tensors.
@@ -161,13 +173,15 @@ class Artifact:
 
         Returns:
             A module in evaluation mode that takes ``time`` ``[T]`` and raw readings
-            ``[T, K', C]`` of the K' sensors it reads, and gives ``[H, S, targets]``.
+            ``[T, K', C]`` of the K' sensors it reads, where the model is, and gives
+            ``[H, S, targets]``.
         """
         description = self.description
         active, targets = torch.tensor(description.active), torch.tensor(description.targets)
         if heard is not None:
             active[active.clone()] = heard
-        return ServedForecaster(self.model, active, targets, description.step).eval()
+        served = ServedForecaster(self.model, active, targets, description.step)
+        return served.to(device_of(self.model)).eval()
 
 
 def save_artifact(

@@ -32,7 +32,8 @@ class ServedForecaster(nn.Module):
 
     def times_ahead(self, time: Tensor) -> Tensor:
         """``[H]`` after the last of ``time``, in the unit of the model's clock."""
-        return time[-1] + self.step * torch.arange(1, self.model.shape.horizon + 1)
+        ahead = torch.arange(1, self.model.shape.horizon + 1, device=time.device)
+        return time[-1] + self.step * ahead
 
     def forward(self, time: Tensor, readings: Tensor) -> Tensor:
         """``[H, S, targets]`` from ``time [T]`` int64 and ``readings [T, K, C]``.

@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from dynst.data.store import SensorStore
-from dynst.distributed.world import World
+from dynst.distributed.world import World, current_world
 from dynst.errors import ConfigError
 from dynst.experiment.config import ExperimentConfig
 from dynst.experiment.dataset import Dataset
@@ -31,7 +31,8 @@ def config_of(job: JobSpec) -> ExperimentConfig:
 
 
 def experiment_of(job: JobSpec, store_path: str | Path, world: World | None = None) -> Experiment:
-    """On the store at a path, or, on a node that does not see it, at the job's own address.
+    """On the store at a path, or, on a node that does not see it, at the job's own address; by
+    default in this process's world, on the device that it computes on.
 
     A process scales the series once for all jobs that see it alike, one after another.
 
@@ -41,7 +42,8 @@ def experiment_of(job: JobSpec, store_path: str | Path, world: World | None = No
     config, store = config_of(job), _opened(job, Path(store_path))
     seen_alike = config.model_dump_json(include={"targets", "season", "split", "model"})
     held = store.manifest.model_dump_json()
-    return Experiment(store, config, world, _scaled(str(store.path), held, seen_alike))
+    dataset = _scaled(str(store.path), held, seen_alike)
+    return Experiment(store, config, world or current_world(), dataset)
 
 
 def _opened(job: JobSpec, path: Path) -> SensorStore:

@@ -12,9 +12,11 @@ from dynst.bounds import (
     Fraction,
     Magnitude,
     OpenShare,
+    Portion,
     Positive,
     Seed,
     Share,
+    Span,
     Text,
     Whole,
 )
@@ -255,6 +257,13 @@ class ClusterSpec(Spec):
     use_gpu: UseGpu = Field(
         "auto",
         description="one for each worker: where there are some, always (true), or never (false)",
+    )
+    gpus_per_task: Portion = Field(
+        1,
+        description="of a GPU for each task of curve and ablate; with a fraction several share one",
+    )
+    cpus_per_worker: Span = Field(
+        1, description="that Ray sets aside for each worker or task, which has as many threads"
     )
     max_failures: Whole = Field(
         3, description="how often lost workers or nodes are replaced before the run fails"

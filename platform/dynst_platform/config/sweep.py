@@ -123,6 +123,9 @@ class Dimension(Spec):
         return found
 
 
+LEAST_OF_A_GPU = 0.01
+
+
 class Resources(Spec):
     """What Ray sets aside for each worker of a trial."""
 
@@ -130,8 +133,23 @@ class Resources(Spec):
         1,
         description="one trains in the trial's own process, several under Ray Train",
     )
-    cpu: Positive = 1
+    cpu: Positive = Field(1, description="and as many threads, at least one")
     gpu: Magnitude = Field(0, description="a fraction lets trials share one")
+
+    @model_validator(mode="after")
+    def _gpus_can_be_set_aside(self) -> "Resources":
+        """As Ray does it; and nccl refuses two workers of one training on one GPU."""
+        if self.gpu != int(self.gpu) and (self.gpu > 1 or self.workers > 1):
+            raise ValueError(
+                f"resources.gpu must be a whole number above 1 and for trials of several workers, "
+                f"but got {self.gpu:g} with {self.workers} workers; take 1"
+            )
+        if 0 < self.gpu < LEAST_OF_A_GPU:
+            raise ValueError(
+                f"resources.gpu must be 0 or at least {LEAST_OF_A_GPU}, but got {self.gpu:g}; "
+                f"raise it"
+            )
+        return self
 
 
 class SweepSpec(Spec):

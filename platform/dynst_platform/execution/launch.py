@@ -12,8 +12,9 @@ import ray
 
 from dynst_platform.config.job import JobSpec
 from dynst_platform.errors import StorageError
-from dynst_platform.execution.gpus import device_here, workers_on_gpus
-from dynst_platform.execution.local_ray import local_ray
+from dynst_platform.execution.computing import computing_here
+from dynst_platform.execution.gpus import workers_on_gpus
+from dynst_platform.execution.local_ray import check_cpus, local_ray
 from dynst_platform.execution.ray_head import cpus_here
 from dynst_platform.execution.train_worker import train_on_worker
 from dynst_platform.execution.worker import run_job
@@ -32,14 +33,20 @@ START_FAILURES = 5  # while Ray still counts on a node that is gone
 
 
 def usable_workers(job: JobSpec) -> int:
-    """At most: no more workers than this process may use cores.
+    """At most: no more workers than this process may use cores for.
 
     The result does not depend on their number beyond float tolerance.
 
     A cluster that runs already has its own machines.
+
+    Raises:
+        RunError: a worker asks for more of them than there are.
     """
     most = job.cluster.most_workers
-    return most if job.cluster.address else min(most, cpus_here())
+    if job.cluster.address or most == 0:
+        return most
+    check_cpus(job.cluster.cpus_per_worker)
+    return min(most, cpus_here() // job.cluster.cpus_per_worker)
 
 
 def launch(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
@@ -60,14 +67,12 @@ def launch(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) ->
 
 def _run_here(job: JobSpec, store_path: Path, folder: Path, on_report: OnReport) -> None:
     reports, shared = folder / REPORTS, shared_folder(folder)
-    with followed(ReportReader(reports), on_report):
-        device = device_here(job.cluster.use_gpu)
+    with followed(ReportReader(reports), on_report), computing_here(job.cluster.use_gpu):
         run_job(
             job,
             store_path,
             folder,
             lambda report: append_report(reports, report, shared),
-            device,
             shared,
         )
 
@@ -76,7 +81,7 @@ def _run_on_ray(job: JobSpec, store_path: Path, folder: Path, on_report: OnRepor
     with local_ray(address=job.cluster.address):
         shape = _group_of(job)
         shared = shared_folder(folder)
-        work = partial(train_on_worker, job, store_path, shared, shape.gpu > 0)
+        work = partial(train_on_worker, job, store_path, shared)
         try:
             run_on_workers(work, shape, ReportReader(folder / REPORTS), on_report, shared)
         finally:
@@ -97,6 +102,7 @@ def _group_of(job: JobSpec) -> GroupShape:
     workers = cluster.most_workers if elastic else room
     return GroupShape(
         workers,
+        cpu=cluster.cpus_per_worker,
         gpu=gpu,
         start_failures=START_FAILURES,
         max_failures=cluster.max_failures,

@@ -10,11 +10,12 @@ import ray
 
 from dynst.errors import in_one_line
 from dynst_platform.errors import RunError
+from dynst_platform.execution.ray_head import cpus_here
 from dynst_platform.execution.ray_process import RayProcess, ray_of_our_own
 from dynst_platform.log import quiet_libraries
 from dynst_platform.stopping import is_stop, own_handlers
 
-__all__ = ["local_ray"]
+__all__ = ["check_cpus", "local_ray"]
 
 CONNECT_SECONDS = 5.0
 logger = logging.getLogger(__name__)
@@ -46,6 +47,19 @@ def local_ray(dashboard: bool = False, address: str | None = None) -> Iterator[N
             yield
         finally:
             ray.shutdown()
+
+
+def check_cpus(each: float) -> None:
+    """That a Ray of our own has what each worker or task asks for.
+
+    Raises:
+        RunError: it has fewer.
+    """
+    if each > cpus_here():
+        raise RunError(
+            f"cluster.cpus_per_worker, in a sweep resources.cpu, must be at most {cpus_here()}, "
+            f"as many CPUs as this process may use, but is {each:g}; lower it"
+        )
 
 
 def _attach_to(own: RayProcess) -> None:

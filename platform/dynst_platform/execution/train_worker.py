@@ -8,11 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import ray.train
-import torch
 
-from dynst.devices import CPU
 from dynst_platform.config.job import JobSpec
 from dynst_platform.errors import StorageError
+from dynst_platform.execution.computing import computing_as_given
 from dynst_platform.execution.failure_file import record_failure
 from dynst_platform.execution.worker import run_job
 from dynst_platform.log import LOGS, log_of_run
@@ -22,19 +21,19 @@ from dynst_platform.tracking.shared_folder import SharedFolder
 __all__ = ["train_on_worker"]
 
 
-def train_on_worker(job: JobSpec, store_path: Path, shared: SharedFolder, gpu: bool) -> None:
+def train_on_worker(job: JobSpec, store_path: Path, shared: SharedFolder) -> None:
     """Run the job, or what is left of it, as one worker of a group under Ray Train.
 
     What it raises of itself is left in the run's folder, as is its log.
-
-    Args:
-        gpu: whether Ray has given this worker one.
     """
-    torch.set_num_threads(1)
-    device = ray.train.torch.get_device() if gpu else CPU
     name, folder = f"worker-{ray.train.get_context().get_world_rank()}", shared.folder
     folder.mkdir(parents=True, exist_ok=True)  # on this node
-    with _kept_log(shared, name), log_of_run(folder, name), record_failure(folder, shared):
+    with (
+        _kept_log(shared, name),
+        log_of_run(folder, name),
+        record_failure(folder, shared),
+        computing_as_given(),
+    ):
         shared.fetch(folder / CODE)
         import_kept_code(folder)
         if job.references.given is not None:
@@ -44,7 +43,6 @@ def train_on_worker(job: JobSpec, store_path: Path, shared: SharedFolder, gpu: b
             store_path,
             folder,
             lambda report: ray.train.report(report.model_dump()),
-            device,
             shared,
         )
 

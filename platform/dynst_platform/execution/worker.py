@@ -11,11 +11,9 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import ValidationError
 
 from dynst.data.store import SensorStore
-from dynst.devices import CPU
 from dynst.distributed.world import current_world
 from dynst.evaluation.efficiency import Efficiency
 from dynst.evaluation.error_table import ErrorTable
@@ -53,10 +51,10 @@ def run_job(
     store_path: Path,
     folder: Path,
     publish: Publish,
-    device: torch.device = CPU,
     shared: SharedFolder = ALONE,
 ) -> None:
-    """Train every arm of the job and report epochs as they end.
+    """Train every arm of the job, on the device that this process computes on, and report epochs
+    as they end.
 
     Goes on from the last checkpoint, if the run has one.
 
@@ -65,12 +63,11 @@ def run_job(
     Args:
         folder: of the run, for checkpoints, unless the job has another place for them, and
             ``models/<arm>``. Every worker sees it, or has its copy.
-        device: what this worker computes on.
         shared: the folder with its copy.
     """
-    world = current_world(device)
+    world = current_world()
     experiment = experiment_of(job, store_path, world)
-    logger.info("worker %d of %d on %s: %s", world.rank, world.size, device, job.name)
+    logger.info("worker %d of %d on %s: %s", world.rank, world.size, world.device, job.name)
     run = ResumableRun(checkpoints_of(job, experiment.store, folder), job.training, publish, world)
     for arm in _trained_arms(job, experiment, run):
         found = evaluate(experiment, arm)

@@ -18,6 +18,7 @@ from dynst_platform.config.job import JobSpec
 from dynst_platform.config.locations import artifact_root, home, tracking_uri
 from dynst_platform.config.stores import first_unit, open_questions
 from dynst_platform.errors import RunError, TrackingError
+from dynst_platform.execution.gpus import TaskShape
 from dynst_platform.execution.nodes import check_cluster
 from dynst_platform.log import LOGS, log_of_run, quiet_libraries
 from dynst_platform.plots.figures import picture_or_note
@@ -109,7 +110,9 @@ def study_run(
         ):
             tracker.start(kind, kind)
             work.begin()
-            run_tasks(tasks, pieces, job.cluster.most_workers, on_done, job.cluster.address)
+            cluster = job.cluster
+            each = TaskShape.of_job(cluster)
+            run_tasks(tasks, pieces, cluster.most_workers, on_done, cluster.address, each)
             folder.mkdir(parents=True, exist_ok=True)
             yield tracker, folder, tidy(rows, store.sensors.ids)
 

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import ray
-import torch
 
 import dynst
 from dynst.storage.scratch import remove_leftovers, scratch_folder
 from dynst_platform.config.values import Document, JsonValue
 from dynst_platform.errors import RunError, StorageError
-from dynst_platform.execution.local_ray import local_ray
+from dynst_platform.execution.computing import computing_as_given, computing_here, device_here
+from dynst_platform.execution.gpus import TaskShape, gpus_of_task
+from dynst_platform.execution.local_ray import check_cpus, local_ray
 from dynst_platform.tracking.shared_folder import begin_shared
 
 __all__ = [
@@ -39,6 +40,7 @@ Row = dict[str, JsonValue]
 """A tidy row: figures, and what identifies them."""
 
 ROWS = "rows.json"
+ONE_CPU = TaskShape()  # and a GPU where there is one
 logger = logging.getLogger(__name__)
 
 
@@ -87,7 +89,12 @@ OnDone = Callable[[Task, TaskResult], None]
 
 
 def run_tasks(
-    tasks: Sequence[Task], root: Path, workers: int, on_done: OnDone, address: str | None = None
+    tasks: Sequence[Task],
+    root: Path,
+    workers: int,
+    on_done: OnDone,
+    address: str | None = None,
+    each: TaskShape = ONE_CPU,
 ) -> None:
     """Do what is not done yet, and pass every result to ``on_done``.
 
@@ -97,6 +104,7 @@ def run_tasks(
         workers: tasks at once, at most; 0 does all of them in the calling process.
         address: of a Ray cluster that runs already, whose nodes see what tasks read; by default a
             Ray of our own.
+        each: what a task takes of the cluster, and computes on.
 
     Raises:
         RunError: at least one task failed; names each, with its reason.
@@ -112,7 +120,11 @@ def run_tasks(
             on_done(task, results[task.name])
     failures: dict[str, str] = {}
     left = [task for task in tasks if task.name not in results]
-    finish = _here(left, results) if workers == 0 else _on_ray(left, results, workers, address)
+    finish = (
+        _here(left, results, each)
+        if workers == 0
+        else _on_ray(left, results, _Room(workers, address, each))
+    )
     for task, outcome in finish if left else ():
         if isinstance(outcome, BaseException):
             failures[task.name] = _reason(outcome)
@@ -142,25 +154,44 @@ def _reason(error: BaseException) -> str:
 Outcomes = Iterator[tuple[Task, TaskResult | Exception]]
 
 
-def _here(tasks: Sequence[Task], results: dict[str, TaskResult]) -> Outcomes:
+def _here(tasks: Sequence[Task], results: dict[str, TaskResult], each: TaskShape) -> Outcomes:
+    device_here(each.use_gpu)  # one that is demanded and absent is no task's failure
     for task in tasks:
         if task.needs is not None and task.needs not in results:
             continue
         try:
-            yield task, _call(task, results[task.needs].files if task.needs else None)
+            with computing_here(each.use_gpu):
+                done = _call(task, results[task.needs].files if task.needs else None)
         except Exception as error:
             yield task, error
+        else:
+            yield task, done
 
 
-def _on_ray(
-    tasks: Sequence[Task], results: dict[str, TaskResult], workers: int, address: str | None
-) -> Outcomes:
-    with local_ray(address=address):
-        remote = ray.remote(num_cpus=1, max_retries=2)(_call_on_worker)
+@dataclass(frozen=True)
+class _Room:
+    """Where tasks run on Ray, how many at once, and what each takes."""
+
+    workers: int
+    address: str | None
+    each: TaskShape
+
+    def set_aside(self) -> dict[str, float]:
+        """For each task, of the Ray that this process is attached to."""
+        found = int(ray.cluster_resources().get("GPU", 0))
+        gpus = gpus_of_task(self.each, found, grows=self.address is not None)
+        return {"num_cpus": self.each.cpu, "num_gpus": gpus}
+
+
+def _on_ray(tasks: Sequence[Task], results: dict[str, TaskResult], room: _Room) -> Outcomes:
+    if room.address is None:
+        check_cpus(room.each.cpu)
+    with local_ray(address=room.address):
+        remote = ray.remote(**room.set_aside(), max_retries=2)(_call_on_worker)
         waiting, running, shared = list(tasks), dict[Any, Task](), dict[str, object]()
         while waiting or running:
             ready = [task for task in waiting if task.needs is None or task.needs in results]
-            for task in ready[: workers - len(running)]:
+            for task in ready[: room.workers - len(running)]:
                 waiting.remove(task)
                 if task.needs is not None and task.needs not in shared:
                     shared[task.needs] = ray.put(results[task.needs].files)
@@ -176,8 +207,8 @@ def _on_ray(
 
 
 def _call_on_worker(task: Task, files: Files | None) -> TaskResult:
-    torch.set_num_threads(1)
-    return _call(task, files)
+    with computing_as_given():
+        return _call(task, files)
 
 
 def _call(task: Task, files: Files | None) -> TaskResult:

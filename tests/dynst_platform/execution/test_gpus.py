@@ -5,7 +5,8 @@ import torch
 
 from dynst_platform.config.job import ClusterSpec
 from dynst_platform.errors import RunError
-from dynst_platform.execution.gpus import UseGpu, device_here, workers_on_gpus
+from dynst_platform.execution.computing import device_here
+from dynst_platform.execution.gpus import UseGpu, workers_on_gpus
 
 
 @pytest.mark.parametrize(

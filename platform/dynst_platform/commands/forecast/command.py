@@ -1,11 +1,16 @@
 """``dynst forecast``: a model in service on new readings."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from dynst_platform.terminal.gpu_option import gpu_option
 from dynst_platform.terminal.lines import say
 from dynst_platform.terminal.trust_option import trust_option
+
+if TYPE_CHECKING:
+    from dynst_platform.config.job import UseGpu
 
 __all__ = ["forecast"]
 
@@ -21,8 +26,9 @@ NAMED = 5
     type=click.Path(path_type=Path, dir_okay=False),
     help="A file that ends with .csv or .parquet.",
 )
+@gpu_option
 @trust_option
-def forecast(model: str, store: str, out: Path | None, trust_code: bool) -> None:
+def forecast(model: str, store: str, out: Path | None, trust_code: bool, use_gpu: "UseGpu") -> None:
     """Forecast all locations from the last readings of STORE, of which MODEL reads its active
     sensors alone.
 
@@ -42,7 +48,7 @@ def forecast(model: str, store: str, out: Path | None, trust_code: bool) -> None
     from dynst_platform.commands.forecast import workflow as use_case
     from dynst_platform.csv_files import write_csv
 
-    found = use_case.forecast(model, store, trust_code)
+    found = use_case.forecast(model, store, trust_code, use_gpu)
     if found.absent:
         names = ", ".join(found.absent[:NAMED]) + (", …" if len(found.absent) > NAMED else "")
         say(

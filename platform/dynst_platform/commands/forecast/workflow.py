@@ -12,8 +12,10 @@ from dynst.data.store import SensorStore
 from dynst.errors import DataError
 from dynst.models.artifact import Artifact
 from dynst.models.last_window import last_window
+from dynst_platform.config.job import UseGpu
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.config.stores import find_store
+from dynst_platform.execution.computing import computing_here
 from dynst_platform.log import quiet_libraries
 from dynst_platform.model_registry.references import fetched, model_id_of
 from dynst_platform.tracking.clients import reader_of
@@ -35,17 +37,21 @@ class Forecast:
     missing: float  # share of the readings of the window that were not there
 
 
-def forecast(reference: str, store_name: str, trust_code: bool = False) -> Forecast:
+def forecast(
+    reference: str, store_name: str, trust_code: bool = False, use_gpu: UseGpu = "auto"
+) -> Forecast:
     """From the last readings of a store that needs no others than the active sensors.
 
     A reading that is missing is read as the location's profile of that hour, and known to the model
     as missing. With ``trust_code`` the code of the model's own network may run from now on.
+    ``use_gpu`` is that of ``computing_here``.
 
     Raises:
         ConfigError: no such model.
         RefusedError: it runs code that is not trusted here.
         DataError: the store's step, channels or units differ, it is too short, or has none of the
             active sensors.
+        RunError: a GPU is demanded, and PyTorch sees none.
     """
     quiet_libraries()
     uri = tracking_uri()
@@ -53,7 +59,8 @@ def forecast(reference: str, store_name: str, trust_code: bool = False) -> Forec
     with fetched(client, uri, model_id_of(client, uri, reference), trust_code) as found:
         store = find_store(store_name, found.job.data.patch)
         _check(found.artifact, store)
-        return _forecast(found.artifact, store)
+        with computing_here(use_gpu) as device:
+            return _forecast(found.artifact.on(device), store)
 
 
 def _check(artifact: Artifact, store: SensorStore) -> None:

@@ -3,10 +3,11 @@ again.
 """
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from dynst_platform.terminal.gpu_option import gpu_option
 from dynst_platform.terminal.lines import say
 from dynst_platform.terminal.trust_option import trust_option
 
@@ -49,6 +50,7 @@ REFUSED = 3
 )
 @click.option("--min-seeds", type=click.IntRange(min=1), help="Trainings of the same settings.")
 @click.option("--store", metavar="STORE", help="Where the data lie now, if not where the job says.")
+@gpu_option
 @trust_option
 @click.option(
     "--replace-unusable",
@@ -73,7 +75,7 @@ def promote(
     output: str,
     trust_code: bool,
     replace_unusable: bool,
-    **flags: float | None,
+    **flags: Any,
 ) -> None:
     """Choose the best training of EXPERIMENT under a policy, measure it anew, compare it with the
     champion, and decide.
@@ -83,6 +85,7 @@ def promote(
     not come out again as it was logged is passed over for the next.
     """
     _check_name(name)
+    use_gpu = flags.pop("use_gpu")
     if rollback:
         _roll_back(name, experiment, dry_run)
         return
@@ -92,7 +95,7 @@ def promote(
     from dynst_platform.terminal.output import print_json
 
     decision = use_case.promote(
-        experiment, name, flags, store, dry_run, trust_code, replace_unusable
+        experiment, name, flags, store, dry_run, trust_code, replace_unusable, use_gpu
     )
     (print_json if output == "json" else _print)(decision)
     if not decision.promoted:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 from mlflow.tracking import MlflowClient
 
+from dynst.data.store import SensorStore
 from dynst.errors import ArtifactError, ConfigError, DataError
 from dynst_platform.commands.promote.remeasure import remeasured_apart
-from dynst_platform.config.job import JobSpec
+from dynst_platform.config.job import JobSpec, UseGpu
 from dynst_platform.errors import RefusedError, RunError, UnreachableError
 from dynst_platform.model_registry.policy import Candidate, Figures, reasons_to_keep_champion
 from dynst_platform.model_registry.references import Fetched, fetched, store_that_fits
@@ -29,9 +30,16 @@ class Source:
     store: str | None
     trust_code: bool
     replace_unusable: bool = False
+    use_gpu: UseGpu = "auto"
 
     def fetched(self, model_id: str) -> AbstractContextManager[Fetched]:
         return fetched(self.client, self.uri, model_id, self.trust_code)
+
+    def figures(self, found: Fetched, job: JobSpec, data: SensorStore) -> Figures:
+        """Measured on this machine's device, wherever the job ran."""
+        cluster = job.cluster.model_copy(update={"use_gpu": self.use_gpu})
+        here = job.model_copy(update={"cluster": cluster})
+        return remeasured_apart(found.folder, here, data, found.code)
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ def measured(source: Source, candidates: Sequence[Candidate], champion: Version 
 def _anew(source: Source, best: Candidate) -> _Anew:
     with source.fetched(str(best.training.model_id)) as found:
         data = store_that_fits(found, source.store)
-        new = remeasured_apart(found.folder, found.job, data, found.code)
+        new = source.figures(found, found.job, data)
         return _Anew(new, found.job, found.code_covered)
 
 
@@ -148,4 +156,4 @@ def _champion_figures(source: Source, champion: Version, job: JobSpec) -> Figure
             raise _UnusableError(f"{error}") from error
         data = store_that_fits(found, source.store or job.data.store)
         own = found.job.model_copy(update={"data": job.data})
-        return remeasured_apart(found.folder, own, data, found.code)
+        return source.figures(found, own, data)

@@ -11,13 +11,14 @@ import torch
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
 from dynst.experiment.protocol import error_figures, model_errors
-from dynst.models.artifact import load_artifact
+from dynst.models.artifact import Artifact, load_artifact
 from dynst.storage.scratch import scratch_folder
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.files import dump_spec, load_job
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.opening import open_here
 from dynst_platform.errors import RunError
+from dynst_platform.execution.computing import computing_here
 from dynst_platform.model_registry.policy import Figures
 from dynst_platform.network_code.own_modules import OwnModules
 from dynst_platform.terminal.lines import say_json
@@ -57,7 +58,18 @@ def remeasured_apart(
 
 
 def remeasure(folder: Path, job: JobSpec, store: SensorStore) -> Figures:
-    artifact = load_artifact(folder)
+    """The model in ``folder`` on the test part of its job, on a GPU where ``cluster.use_gpu`` says
+    so.
+
+    Raises:
+        ConfigError: the job forecasts other channels.
+        RunError: a GPU is demanded, and PyTorch sees none.
+    """
+    with computing_here(job.cluster.use_gpu) as device:
+        return _figures(load_artifact(folder).on(device), job, store)
+
+
+def _figures(artifact: Artifact, job: JobSpec, store: SensorStore) -> Figures:
     experiment = experiment_of(
         job.model_copy(update={"model": artifact.description.model}), store.path
     )

@@ -11,6 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from dynst.errors import ConfigError
 from dynst_platform.commands.promote.measuring import Measured, Source, measured
+from dynst_platform.config.job import UseGpu
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.config.values import Document
 from dynst_platform.log import quiet_libraries
@@ -56,6 +57,7 @@ def promote(
     dry_run: bool,
     trust_code: bool = False,
     replace_unusable: bool = False,
+    use_gpu: UseGpu = "auto",
 ) -> Decision:
     """Put the best training of ``experiment`` into service as the champion of ``model``, if it
     deserves it.
@@ -69,6 +71,7 @@ def promote(
         trust_code: whether the code of both models' own networks may run from now on.
         replace_unusable: whether a champion that cannot be loaded any more is replaced without a
             comparison.
+        use_gpu: as ``computing_here``, of the processes that measure.
 
     Raises:
         RefusedError: a model runs code that is not trusted here, or this user may not change the
@@ -95,7 +98,7 @@ def promote(
             policy=candidates[0].policy.model_dump(),
             dry_run=dry_run,
         )
-    source = Source(client, uri, store, trust_code, replace_unusable)
+    source = Source(client, uri, store, trust_code, replace_unusable, use_gpu)
     nothing = f"nothing was changed in '{model}'; the same command begins anew"
     whether = f"whether '{model}' has another champion says dynst registry history {model}"
     while True:

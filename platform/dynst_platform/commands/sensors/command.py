@@ -1,11 +1,16 @@
 """``dynst sensors``: the deployment plan of a model."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from dynst_platform.terminal.gpu_option import gpu_option
 from dynst_platform.terminal.lines import say, say_json
 from dynst_platform.terminal.trust_option import trust_option
+
+if TYPE_CHECKING:
+    from dynst_platform.config.job import UseGpu
 
 __all__ = ["sensors"]
 
@@ -25,8 +30,16 @@ __all__ = ["sensors"]
     default="table",
     help="What goes to standard output.",
 )
+@gpu_option
 @trust_option
-def sensors(model: str, out: Path | None, store: str | None, output: str, trust_code: bool) -> None:
+def sensors(
+    model: str,
+    out: Path | None,
+    store: str | None,
+    output: str,
+    trust_code: bool,
+    use_gpu: "UseGpu",
+) -> None:
     """Say which sensors MODEL needs and what each is worth.
 
     MODEL is a registered name (its champion), NAME/3 (a version), or the id of an MLflow run.
@@ -40,7 +53,7 @@ def sensors(model: str, out: Path | None, store: str | None, output: str, trust_
 
     from dynst_platform.commands.sensors.workflow import plan_of
 
-    plan = plan_of(model, store, trust_code)
+    plan = plan_of(model, store, trust_code, use_gpu)
     if out is not None:
         from dynst_platform.commands.sensors.files import write_plan
 

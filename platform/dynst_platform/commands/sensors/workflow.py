@@ -14,9 +14,10 @@ from dynst.experiment.protocol import error_figures, model_errors
 from dynst.models.artifact import Artifact
 from dynst.selection.subset_evaluator import SubsetEvaluator, evenly
 from dynst_platform.config.experiment import experiment_of
-from dynst_platform.config.job import JobSpec
+from dynst_platform.config.job import JobSpec, UseGpu
 from dynst_platform.config.locations import tracking_uri
 from dynst_platform.config.stores import first_unit
+from dynst_platform.execution.computing import computing_here
 from dynst_platform.log import quiet_libraries
 from dynst_platform.model_registry.references import (
     fetched,
@@ -75,21 +76,30 @@ class Plan:
         }
 
 
-def plan_of(reference: str, store_name: str | None, trust_code: bool = False) -> Plan:
+def plan_of(
+    reference: str,
+    store_name: str | None,
+    trust_code: bool = False,
+    use_gpu: UseGpu = "auto",
+) -> Plan:
     """The plan of a champion, a version or a run's model, measured on the test part of its data.
+
+    ``use_gpu`` is that of ``computing_here``.
 
     Raises:
         ConfigError: no such model, or the store holds other data.
         DataError: the store is damaged.
         ArtifactError: the model's files were changed.
         RefusedError: it runs code that is not trusted here, and ``trust_code`` is not set.
+        RunError: a GPU is demanded, and PyTorch sees none.
     """
     quiet_libraries()
     uri = tracking_uri()
     client = reader_of(uri)
     with fetched(client, uri, model_id_of(client, uri, reference), trust_code) as found:
         store = store_that_fits(found, store_name)
-        return _plan(reference, found.artifact, found.job, store)
+        with computing_here(use_gpu) as device:
+            return _plan(reference, found.artifact.on(device), found.job, store)
 
 
 def _plan(reference: str, artifact: Artifact, job: JobSpec, store: SensorStore) -> Plan:

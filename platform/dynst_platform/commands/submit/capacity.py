@@ -89,7 +89,7 @@ def capacity_of(spec: JobSpec | SweepSpec, store: SensorStore) -> Capacity:
         name=spec.name,
         groups=1 if isinstance(spec, JobSpec) else spec.at_once,
         workers=workers,
-        cpus=1 if isinstance(spec, JobSpec) else spec.resources.cpu,
+        cpus=spec.cluster.cpus_per_worker if isinstance(spec, JobSpec) else spec.resources.cpu,
         gpus=_gpus(spec),
         memory_mib=peak_memory_mib(),
         series_mib=(series.values.nbytes + (0 if series.complete else series.observed.nbytes))

@@ -183,7 +183,8 @@ def on_cluster(spec: JobSpec | SweepSpec, num_gpus: int | None) -> JobSpec | Swe
     if isinstance(spec, SweepSpec):
         if num_gpus:
             raise ConfigError(
-                "--num-gpus is for trainings; trials of a sweep train on the CPU, so leave it out"
+                "--num-gpus is for trainings; of a sweep resources.gpu says what each trial gets, "
+                "so set that"
             )
         alone = {"references.given": None}  # a trial has no use for it, and the file stays here
         return spec.model_copy(update={"job": with_overrides(document, changes | alone)})

@@ -12,7 +12,6 @@ from pathlib import Path
 from statistics import fmean
 from time import perf_counter
 
-from dynst.distributed.world import current_world
 from dynst.experiment.arms import Arm
 from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import (
@@ -138,7 +137,7 @@ class Trial:
         return [run.arm.training.state_dict() for run in self._runs]
 
     def _prepared(self, job: JobSpec, state: TrainingState | None) -> _Run:
-        experiment = experiment_of(job, self._store_path, current_world())
+        experiment = experiment_of(job, self._store_path)
         arm = experiment.learned()
         shared = (
             experiment.warm_epochs(arm)

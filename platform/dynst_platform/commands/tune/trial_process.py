@@ -5,7 +5,7 @@ end when nothing moves.
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from dynst_platform.commands.tune.reports import TrialConfig, TrialReport
 from dynst_platform.commands.tune.trial import States, Trial
 from dynst_platform.config.job import JobSpec
 from dynst_platform.errors import RunError, StorageError
+from dynst_platform.execution.computing import computing_as_given
 from dynst_platform.execution.worker_group import GroupShape, run_on_workers
 from dynst_platform.log import log_of_run
 from dynst_platform.tracking.line_file import LineReader
@@ -101,7 +102,6 @@ def _train(config: TrialConfig, setting: Setting, report: Callable[[TrialReport]
 
     Any other error is Tune's to retry.
     """
-    torch.set_num_threads(1)
     number, jobs, shared = config.number, config.jobs, remembered(setting.shared)
     remembered(setting.shared_warm_ups)
     Path(setting.trials).mkdir(parents=True, exist_ok=True)
@@ -109,8 +109,10 @@ def _train(config: TrialConfig, setting: Setting, report: Callable[[TrialReport]
     with (
         log_of_run(Path(setting.trials).parent, f"trial-{number:05d}"),
         _Watch(setting.hung_file(number), setting.hung_after, shared) as watch,
+        ExitStack() as stack,
     ):
         try:
+            stack.enter_context(computing_as_given())
             warm_ups = None if setting.warm_ups is None else Path(setting.warm_ups)
             state = setting.state(number)
             shared.refresh(state)

@@ -67,7 +67,7 @@ def warm_state(
 
 
 def _warm_up(job: JobSpec, store: str, beat: Callable[[], None] = lambda: None) -> TaskResult:
-    experiment = experiment_of(job, store, current_world())
+    experiment = experiment_of(job, store)
     learned = experiment.learned()
     run_epochs(learned, experiment.warm_epochs(learned), lambda epoch: beat())
     packed = BytesIO()

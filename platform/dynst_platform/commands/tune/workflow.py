@@ -38,6 +38,7 @@ from dynst_platform.config.sweep import SweepSpec
 from dynst_platform.config.values import Overrides
 from dynst_platform.csv_files import write_csv
 from dynst_platform.errors import RunError
+from dynst_platform.execution.gpus import TaskShape
 from dynst_platform.execution.job_package import network_codes
 from dynst_platform.execution.nodes import check_for_job
 from dynst_platform.execution.worker_group import GroupShape
@@ -267,7 +268,8 @@ def _shared_work(sweep: SweepSpec, store: SensorStore, on_task: OnDone) -> dict[
         rows.extend(result.rows)
         on_task(task, result)
 
-    run_tasks(tasks, pieces_of(sweep.name), min(2, len(tasks)), on_done, jobs[0].cluster.address)
+    address, each = jobs[0].cluster.address, TaskShape.of_sweep(sweep.resources)
+    run_tasks(tasks, pieces_of(sweep.name), min(2, len(tasks)), on_done, address, each)
     table = pd.DataFrame(rows).query("stage == 'dense'")
     return {"val": fmean(table["val_mae"]), "test": fmean(table["mae_all"])}
 

@@ -28,12 +28,16 @@ class OnFrames(nn.Module):
         self, network: nn.Module, layout: Patching, shape: Shape, targets: Sequence[int]
     ) -> None:
         super().__init__()
-        self.network, self.targets = network, list(targets)
+        self.network = network
         self.persistence = nn.Parameter(torch.ones(shape.horizon, 1, 1))
         read_old_names(self, {"share": "persistence"})
         self.size, self.depth = (layout.grid.height, layout.grid.width), len(layout.channels)
         read, write = (
             _cells(layout, depth) for depth in (self.depth, _targets_of_a_cell(layout, shape))
+        )
+        self.targets: Tensor
+        self.register_buffer(  # a list would be copied to the device in every step
+            "targets", torch.tensor(list(targets), dtype=torch.int64), persistent=False
         )
         self.taken: Tensor
         self.filled: Tensor

@@ -25,14 +25,13 @@ def device_here(use_gpu: UseGpu) -> torch.device:
     Raises:
         RunError: a GPU is demanded, and PyTorch sees none.
     """
-    if use_gpu is not False and torch.cuda.is_available():
-        return torch.device("cuda", torch.cuda.current_device())
-    if use_gpu is True:
+    found = None if use_gpu is False else _gpu()
+    if use_gpu is True and found is None:
         raise RunError(
             "cluster.use_gpu must be auto or false where PyTorch sees no GPU, as here; change it, "
             "leave --gpu out, or see to the driver"
         )
-    return CPU
+    return found or CPU
 
 
 @contextmanager
@@ -72,14 +71,18 @@ def _given_device() -> torch.device:
     if not own:
         return CPU
     shown = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    return _gpu(shown.index(own[0]) if own[0] in shown else 0)
-
-
-def _gpu(number: int) -> torch.device:
-    if not torch.cuda.is_available():
+    found = _gpu(shown.index(own[0]) if own[0] in shown else 0)
+    if found is None:
         raise RunError(
             "PyTorch must see the GPU that Ray has set aside, but sees none on this node; see to "
             "the driver and to a PyTorch for CUDA, or train without (cluster.use_gpu false, "
             "resources.gpu 0)"
         )
-    return torch.device("cuda", number)
+    return found
+
+
+def _gpu(number: int | None = None) -> torch.device | None:
+    """One of those that PyTorch sees, by default the current one; None where it sees none."""
+    if not torch.cuda.is_available():
+        return None
+    return torch.device("cuda", torch.cuda.current_device() if number is None else number)

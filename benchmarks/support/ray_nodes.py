@@ -91,12 +91,15 @@ class Nodes:
 
 
 @contextmanager
-def first_node(home: str, cpus: int, token: Path | None = None) -> Iterator[Nodes]:
+def first_node(
+    home: str, cpus: int, token: Path | None = None, gpus: int | None = None
+) -> Iterator[Nodes]:
     """Starts a Ray node, to which a second may be added; both end with the block.
 
     Args:
         home: DynST's home folder of processes that use them.
         token: a file that holds the cluster's token; by default one is made.
+        gpus: that Ray sets aside, whether there are some or not; by default those that it finds.
     """
     folder = Path(mkdtemp(prefix="dk", dir="/tmp"))  # the paths of Ray's sockets must be short
     if token is None:
@@ -107,6 +110,7 @@ def first_node(home: str, cpus: int, token: Path | None = None) -> Iterator[Node
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     own = ["--include-dashboard=false", "--temp-dir", str(folder), "--node-ip-address", "127.0.0.1"]
+    own += [] if gpus is None else ["--num-gpus", str(gpus)]
     head = _start(["--head", "--port", str(port), "--num-cpus", str(cpus), *own], variables)
     nodes = Nodes(f"127.0.0.1:{port}", variables, cpus, head)
     try:

@@ -205,7 +205,8 @@ def asked(store: Path, settings: Settings, folder: Path) -> Any:
     save_arm(folder.with_name(f"{folder.name}-again"), experiment, arm)
     with pytest.MonkeyPatch.context() as patch:  # its tensors have no address to count by
         patch.setattr(efficiency, "peak_memory", lambda call: call() is None)
-        timed = time_inference(experiment, arm, repeats=1, seconds=0.1)
+        whole = arm.training.whole_model()
+        timed = time_inference(experiment, arm, whole, repeats=1, seconds=0.1)
     assert timed is not None
     return [
         vars(model_errors(experiment, artifact.model, active)),

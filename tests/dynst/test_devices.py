@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from dynst.devices import CPU, random_state, set_random_state
+from dynst.devices import (
+    CPU,
+    computing_on,
+    current_device,
+    fits,
+    random_state,
+    set_random_state,
+)
+from dynst.distributed.world import current_world
 
 
 def test_numbers_go_on_where_they_were() -> None:
@@ -33,3 +41,27 @@ def test_so_do_those_of_a_gpu_unless_the_state_has_none(monkeypatch: pytest.Monk
     set_random_state(host, gpu)
     set_random_state(both, CPU)
     assert len(put) == 1
+
+
+def test_a_series_stays_where_it_would_fill_the_share_of_a_gpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Half of what is free, or of what this process may take, whichever is less."""
+    gpu = torch.device("cuda", 0)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (600, 1000))
+    for share, most in ((1.0, 300), (0.25, 125)):
+        monkeypatch.setattr(
+            torch.cuda, "get_per_process_memory_fraction", lambda device, own=share: own
+        )
+        assert fits(gpu, most)
+        assert not fits(gpu, most + 1)
+
+
+def test_a_process_computes_on_what_the_block_says() -> None:
+    assert current_device() == current_world().device == CPU
+    with computing_on(torch.device("meta")):
+        assert current_world().device == torch.device("meta")
+        with computing_on(CPU):
+            assert current_device() == CPU
+        assert current_device() == torch.device("meta")
+    assert current_device() == CPU

@@ -9,6 +9,7 @@ from math import nan
 from safetensors.torch import load, save
 
 from dynst.data.store import SensorStore
+from dynst.devices import module_on, to_cpu
 from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import error_figures
 from dynst.experiment.supernet import LEARNED, Choice, Point, Supernet
@@ -81,7 +82,7 @@ def _shared(job: JobSpec, store: str, seed: int) -> TaskResult:
     training = supernet.training()
     row: Row = {"stage": "shared", "seed": seed, "seconds": run_to_the_end(training)}
     row |= errors_of_all(supernet.experiment, training.model, training.scheme.active)
-    return TaskResult([row], {NETWORK: save(training.model.state_dict())})
+    return TaskResult([row], {NETWORK: save(to_cpu(training.model.state_dict()))})
 
 
 def _choice(
@@ -133,7 +134,7 @@ def _supernet(job: JobSpec, store: str, seed: int) -> Supernet:
 def _load(experiment: Experiment, files: Files) -> SparseForecaster:
     network = experiment.forecaster()
     network.load_state_dict(load(files[NETWORK]))
-    return network
+    return module_on(network, experiment.world.device)
 
 
 def _row(stage: str, seed: int, point: Point) -> Row:

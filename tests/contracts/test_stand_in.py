@@ -70,6 +70,11 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / name for name in ("network", "grid")}
 
 
+def slow(variant: tuple[str, str]) -> bool:
+    """The layers over lists are the same in every backbone; one of them is tried each time."""
+    return variant[1] == "neighbour_lists" and variant[0] != "morph_graph"
+
+
 def merged(settings: Settings) -> Settings:
     return {key: values | settings.get(key, {}) for key, values in BASE.items()}
 
@@ -81,7 +86,15 @@ def test_a_training_decides_and_ends_alike(
     alike(process, whole_training, stores["network"], merged(SCHEMES[scheme]))
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids="-".join)
+@pytest.mark.parametrize(
+    "variant",
+    [
+        pytest.param(
+            variant, marks=pytest.mark.nightly if slow(variant) else (), id="-".join(variant)
+        )
+        for variant in VARIANTS
+    ],
+)
 def test_so_does_every_backbone(
     process: ProcessPoolExecutor, stores: dict[str, Path], variant: tuple[str, str]
 ) -> None:

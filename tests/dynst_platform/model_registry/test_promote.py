@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
@@ -106,6 +107,15 @@ def test_a_policy_that_nobody_meets(trained: Trained, flags: dict[str, Any], rea
 
 
 @pytest.mark.usefixtures("measured_here")
+def test_it_is_measured_on_a_gpu_only_where_there_is_one(trained: Trained) -> None:
+    """By a process of its own, whatever the job said of the machines that trained it."""
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    decision = promote("small", NAME, {}, None, dry_run=True, use_gpu=True)
+    assert not decision.promoted
+    assert "cluster.use_gpu must be auto or false" in decision.reasons[0]
+
+
 def test_a_dry_run_changes_nothing(trained: Trained) -> None:
     assert put(dry_run=True).promoted
     assert registry(trained) == []

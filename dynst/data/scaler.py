@@ -153,7 +153,8 @@ class SeasonalScaler(nn.Module):
         self.register_buffer("profile", torch.zeros(season.slots, num_sensors, num_channels))
         self.register_buffer("scale", torch.ones(num_sensors, num_channels))
         self.register_buffer("quantity", torch.arange(num_channels), persistent=False)
-        self._mean_scale: Tensor | None = None  # [C], of a network that this one is a part of
+        self._mean_scale: Tensor | None  # [C], of a network that this one is a part of
+        self.register_buffer("_mean_scale", None, persistent=False)
 
     def restricted(self, sensors: Tensor) -> "SeasonalScaler":
         """The scaler of ``sensors [M]`` alone; units stay those of the whole network."""

@@ -5,7 +5,16 @@ import torch
 
 import dynst.data.scaler as scaler_module
 from dynst.data.clock import Clock
-from dynst.data.scaler import DAY, HOUR, SEASONS, WEEK, fit_scaler, is_zero, season_for
+from dynst.data.scaler import (
+    DAY,
+    HOUR,
+    SEASONS,
+    WEEK,
+    SeasonalScaler,
+    fit_scaler,
+    is_zero,
+    season_for,
+)
 from dynst.data.store import Readings
 from dynst.errors import ConfigError
 
@@ -215,3 +224,18 @@ def test_the_season_of_a_calendar(clock: Clock, step: int, span: int, period: in
 def test_months_have_no_week() -> None:
     with pytest.raises(ConfigError, match="none, year for a series of calendar months"):
         season_for("week", step=1, train_span=100, clock=Clock(unit="month"))
+
+
+def test_a_part_of_a_network_keeps_its_units_wherever_it_is() -> None:
+    whole = SeasonalScaler(SEASONS["none"], 3, 2)
+    whole.scale = torch.tensor([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]])
+    part, channels = whole.restricted(torch.tensor([0, 2])), torch.tensor([1, 0])
+    assert part.scale.tolist() == [[1.0, 10.0], [6.0, 60.0]]
+    assert torch.equal(part.spread_of(channels), whole.spread_of(channels))
+    assert torch.equal(
+        part.restricted(torch.tensor([1])).to_first(channels), whole.to_first(channels)
+    )
+    assert set(part.state_dict()) == set(whole.state_dict())
+    moved = part.to("meta")
+    assert all(value.is_meta for value in vars(moved).values() if isinstance(value, torch.Tensor))
+    assert len(list(moved.buffers())) == len(list(whole.buffers())) + 1, "the units move too"

@@ -88,17 +88,26 @@ class ForecasterByParts(SparseForecaster):
 
     def of_part(self, inputs: ForecastInputs, part: Subgraph, chosen: Tensor) -> Tensor:
         """Of the locations of ``part``, from those of the inputs' sensors that are ``chosen``."""
-        sensors = inputs.sensors[chosen]
-        found: Tensor = self.model(
-            inputs._replace(
-                readings=inputs.readings[:, :, chosen],
-                observed=inputs.observed[:, :, chosen],
-                sensors=self.numbers(sensors),
-                gates=None if inputs.gates is None else inputs.gates[chosen],
-                locations=to_device(self.numbers(part.locations), sensors.device),
-            )
+        read = inputs._replace(
+            readings=inputs.readings[:, :, chosen],
+            observed=inputs.observed[:, :, chosen],
+            gates=None if inputs.gates is None else inputs.gates[chosen],
         )
+        found: Tensor = self.model(self.numbered(read, inputs.sensors[chosen], part.locations))
         return found
+
+    def numbered(
+        self, inputs: ForecastInputs, sensors: Tensor, locations: Tensor
+    ) -> ForecastInputs:
+        """For the model: the sensors whose readings these are, and the locations that are asked
+        for, in numbers of the whole network; nobody waits for the device where both are in main
+        memory.
+        """
+        here, own = (
+            to_device(self.numbers(values), inputs.readings.device)
+            for values in (sensors, locations)
+        )
+        return inputs._replace(sensors=here, locations=own)
 
     def profile(self, inputs: ForecastInputs, count: int) -> Tensor:
         """A scaled forecast of ``count`` locations that nobody reads anything for."""

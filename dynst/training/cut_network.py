@@ -1,6 +1,6 @@
 """A network that is cut into parts, as one rank of several trains on it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dynst.data.partition import Subgraph
-from dynst.devices import to_cpu
+from dynst.devices import to_cpu, to_device
 from dynst.distributed.world import World
 from dynst.models.by_parts import ForecasterByParts
 from dynst.models.forecaster import SparseForecaster
@@ -67,7 +67,7 @@ class CutNetwork:
 
     def states(self, model: ForecasterByParts) -> RowStates:
         """What makes states that any number of ranks can go on from."""
-        sensors = [self._locations(share) for share in range(self.shares.count)]
+        sensors = [_locations(self._of_share(share)) for share in range(self.shares.count)]
         return RowStates(model, self.rows, sensors, self.shares.mine)
 
     def common_buffers(self, model: ForecasterByParts) -> list[Tensor]:
@@ -84,10 +84,12 @@ class CutNetwork:
             return model
         whole = self.build(None) if self.world.rank == 0 else None
         state = model.state_dict()
+        places = to_device(model.numbers(self._own(self.world.rank)), self.world.device)
         weights = {} if whole is None else dict(whole.state_dict())
         for name, value in state.items():
             if name in self.rows:
-                self._gather(value, self.rows[name], weights.get(name))
+                own = value.index_select(self.rows[name], places)
+                self._gather(own, self.rows[name], weights.get(name))
             elif whole is not None and value.shape == weights[name].shape:
                 weights[name].copy_(value)
         if whole is None:
@@ -95,11 +97,8 @@ class CutNetwork:
         return ForecasterByParts(whole.eval(), self.parts, self.num_sensors)
 
     def _gather(self, mine: Tensor, dim: int, whole: Tensor | None) -> None:
-        """Rows of all ranks into ``whole``, which the first one has."""
-        world = self.world
-        own = self._own(world.rank)
-        places = own if self._held is None else torch.searchsorted(self._held, own)
-        packed = mine.index_select(dim, places.to(mine.device)).movedim(dim, 0).contiguous()
+        """The rows that each rank alone has into ``whole``, which the first one has."""
+        world, packed = self.world, mine.movedim(dim, 0).contiguous()
         outgoing = [packed, *([packed[:0]] * (world.size - 1))]
         sizes = [len(self._own(rank)) if whole is not None else 0 for rank in range(world.size)]
         received = world.all_to_all(outgoing, sizes)
@@ -115,12 +114,16 @@ class CutNetwork:
         return held
 
     def _own(self, rank: int) -> Tensor:
-        return torch.cat([part.locations for part in self._of_rank(rank)]).sort().values
+        return _locations(self._of_rank(rank))
 
     def _of_rank(self, rank: int) -> list[Subgraph]:
         shares = self.shares.of_rank(rank, self.world.size)
-        return [part for share in shares for part in self.parts[share :: self.shares.count]]
+        return [part for share in shares for part in self._of_share(share)]
 
-    def _locations(self, share: int) -> Tensor:
-        of_share: Sequence[Subgraph] = self.parts[share :: self.shares.count]
-        return torch.cat([part.locations for part in of_share]).sort().values
+    def _of_share(self, share: int) -> list[Subgraph]:
+        return [self.parts[number] for number in self.shares.parts_of(share, len(self.parts))]
+
+
+def _locations(parts: Iterable[Subgraph]) -> Tensor:
+    """Of several parts, ascending."""
+    return torch.cat([part.locations for part in parts]).sort().values

@@ -150,13 +150,12 @@ class Gradients:
         if locations is None or not isinstance(model, ForecasterByParts):
             with self.arithmetic.forward():
                 return self._parallel(inputs), self._weight
-        own = to_device(model.numbers(locations), self.world.device)
-        weight = self._weight[own]
+        read = model.numbered(inputs, share.sensors.index, locations)
+        weight = self._weight[read.locations]
         if not share.is_read:
             return model.profile(inputs, len(locations)), weight
-        here = to_device(model.numbers(share.sensors.index), self.world.device)
         with self.arithmetic.forward():
-            return model.model(inputs._replace(sensors=here, locations=own)), weight
+            return model.model(read), weight
 
     def _counted(self, shares: Sequence[Share]) -> tuple[Tensor, Tensor]:
         """Observed entries of this rank's shares, and of all ranks'."""

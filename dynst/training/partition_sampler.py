@@ -58,10 +58,6 @@ class PartitionSampler:
         """Steps until every part has been trained on."""
         return max(1, len(self.parts) // self.shares.count)
 
-    def of_share(self, share: int) -> range:
-        """Numbers of the parts that belong to a share."""
-        return range(share, len(self.parts), self.shares.count)
-
     def numbers_at(self, turn: int, kind: StepKind) -> list[int]:
         """Of the parts of all shares of a step, a pure function of (seed, turn, kind).
 
@@ -74,7 +70,7 @@ class PartitionSampler:
         return [self.parts[numbers[share]] for share in self.shares.mine] if self.cut else []
 
     def _number(self, turn: int, share: int, kind: StepKind) -> int:
-        own = self.of_share(share)
+        own = self.shares.parts_of(share, len(self.parts))
         lap, place = divmod(turn, len(own))
         chance = generator(self.seed, Stream.SUBGRAPH_ORDER, kind, lap, share)
         return own[int(torch.randperm(len(own), generator=chance)[place])]

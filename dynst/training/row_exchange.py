@@ -39,12 +39,12 @@ class RowExchange:
         shares: StepShares,
         world: World,
     ) -> None:
-        self._model, self._world, self._parts = model, world, parts
+        self._model, self._world = model, world
         weights = dict(model.model.named_parameters())
         self._tables = [(weights[name], dim) for name, dim in rows.items() if name in weights]
         known = {id(table) for table, _ in self._tables}
         self._shared = [weight for weight in weights.values() if id(weight) not in known]
-        self._ranks = [number % shares.count % world.size for number in range(len(parts))]
+        self._ranks = [shares.rank_of_part(number, world.size) for number in range(len(parts))]
         self._owner = torch.empty(model.shape.num_sensors, dtype=torch.int64)
         for part, rank in zip(parts, self._ranks, strict=True):
             self._owner[part.locations] = rank

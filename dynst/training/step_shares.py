@@ -2,7 +2,6 @@
 workers there are.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dynst.distributed.world import World
@@ -63,6 +62,14 @@ class StepShares:
             )
         return cls(count, tuple(range(world.rank, count, world.size)))
 
-    def of_rank(self, rank: int, size: int) -> Sequence[int]:
+    def of_rank(self, rank: int, size: int) -> range:
         """Numbers of the shares of another of ``size`` ranks."""
         return range(rank, self.count, size)
+
+    def parts_of(self, share: int, num_parts: int) -> range:
+        """Numbers of the parts of a cut network that belong to a share: dealt out in turn."""
+        return range(share, num_parts, self.count)
+
+    def rank_of_part(self, part: int, size: int) -> int:
+        """Which of ``size`` ranks has the share that a part belongs to."""
+        return part % self.count % size

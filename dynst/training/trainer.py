@@ -133,9 +133,8 @@ class Training:
         self.step = 0
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self._arithmetic = Arithmetic(recipe.precision, world.device)
-        by_parts = self.model if isinstance(self.model, ForecasterByParts) else None
-        self._rows = data.cut.exchange(by_parts) if data.cut and by_parts else None
-        self._row_states = data.cut.states(by_parts) if data.cut and by_parts else None
+        self._rows = None if data.cut is None else data.cut.exchange(self._by_parts)
+        self._row_states = None if data.cut is None else data.cut.states(self._by_parts)
         self._gradients = Gradients(
             self.model,
             self.train,
@@ -217,9 +216,13 @@ class Training:
 
         Every rank must call it.
         """
-        if self.cut is None or not isinstance(self.model, ForecasterByParts):
-            return self.model
-        return self.cut.whole(self.model)
+        return self.model if self.cut is None else self.cut.whole(self._by_parts)
+
+    @property
+    def _by_parts(self) -> ForecasterByParts:
+        """The model, of a cut network."""
+        assert isinstance(self.model, ForecasterByParts)
+        return self.model
 
     def decide(self, active: Tensor, importance: Tensor) -> None:
         """Fix the choice of sensors between two epochs; the next report includes it."""
@@ -288,9 +291,8 @@ class Training:
 
     def _buffers(self) -> Iterable[Tensor]:
         """That may come to differ between ranks; of a cut network those that all of them have."""
-        if self.cut is None or not isinstance(self.model, ForecasterByParts):
-            return self.model.buffers()
-        return self.cut.common_buffers(self.model)
+        cut = self.cut
+        return self.model.buffers() if cut is None else cut.common_buffers(self._by_parts)
 
     def fetch_rows(self) -> None:
         """Bring what this rank has of other ranks' sensors up to date, before it forecasts."""

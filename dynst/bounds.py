@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 __all__ = [
+    "LEAST_PORTION",
     "Count",
     "Few",
     "FewOrNone",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 LONGEST_TEXT = 1000  # characters
+LEAST_PORTION = 0.01  # of what is shared out, such as a GPU
 UNSEEN = {"Cc", "Cs"}  # control characters, halves of a character
 
 
@@ -63,7 +65,7 @@ Positive = Annotated[float, Field(gt=0, le=1e38, allow_inf_nan=False), NotTruth]
 Magnitude = Annotated[float, Field(ge=0, le=1e38, allow_inf_nan=False), NotTruth]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), NotTruth]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), NotTruth]
-Portion = Annotated[float, Field(ge=0.01, le=1, allow_inf_nan=False), NotTruth]
+Portion = Annotated[float, Field(ge=LEAST_PORTION, le=1, allow_inf_nan=False), NotTruth]
 OpenShare = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False), NotTruth]
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_printable)]

@@ -5,7 +5,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
-from dynst.bounds import FewOrNone, Magnitude, Number, Positive, Seed, Span, Text, WholeNumber
+from dynst.bounds import (
+    LEAST_PORTION,
+    FewOrNone,
+    Magnitude,
+    Number,
+    Positive,
+    Seed,
+    Span,
+    Text,
+    WholeNumber,
+)
 from dynst.sparsity.config import todays_scheme
 from dynst_platform.config.credentials import refuse_credentials
 from dynst_platform.config.job import MOST_ENTRIES, Name, Once, Seeds, Spec
@@ -123,9 +133,6 @@ class Dimension(Spec):
         return found
 
 
-LEAST_OF_A_GPU = 0.01
-
-
 class Resources(Spec):
     """What Ray sets aside for each worker of a trial."""
 
@@ -144,9 +151,9 @@ class Resources(Spec):
                 f"resources.gpu must be a whole number above 1 and for trials of several workers, "
                 f"but got {self.gpu:g} with {self.workers} workers; take 1"
             )
-        if 0 < self.gpu < LEAST_OF_A_GPU:
+        if 0 < self.gpu < LEAST_PORTION:
             raise ValueError(
-                f"resources.gpu must be 0 or at least {LEAST_OF_A_GPU}, but got {self.gpu:g}; "
+                f"resources.gpu must be 0 or at least {LEAST_PORTION}, but got {self.gpu:g}; "
                 f"raise it"
             )
         return self

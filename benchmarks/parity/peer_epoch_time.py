@@ -184,7 +184,8 @@ class NumpyWindows(Dataset[tuple[np.ndarray, ...]]):
 
     def __init__(self, windows: Windows) -> None:
         series = windows.series
-        self.values, self.observed = series.values.numpy(), series.observed.numpy()
+        values, observed = series.at(torch.arange(len(series.time)), windows.targets)
+        self.values, self.observed = values.numpy(), observed.numpy()
         self.calendar, self.starts = series.calendar.numpy(), windows.starts.tolist()
         self.window, self.horizon = windows.window, windows.horizon
 

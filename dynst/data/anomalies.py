@@ -46,11 +46,9 @@ def anomalies(train: Windows, scaler: SeasonalScaler) -> Anomalies:
         int(train.starts[0]),
         int(train.starts[-1]) + train.window + train.horizon,
     )
-    steps = min(MOST_STEPS, last - first, max(2, MOST_READINGS // series.values[0].numel()))
+    steps = min(MOST_STEPS, last - first, max(2, MOST_READINGS // scaler.scale.numel()))
     rows = torch.linspace(first, last - 1, steps).long()
-    return Anomalies(
-        series.values[rows][:, :, cells], series.observed[rows][:, :, cells], scaler.scale[:, cells]
-    )
+    return Anomalies(*series.at(rows, cells), scaler.scale[:, cells])
 
 
 def leading_modes(anomaly: Tensor, size: int) -> Tensor:

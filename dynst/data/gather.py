@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["gather", "gather_all"]
+from dynst.devices import to_device
+
+__all__ = ["channel_range", "gather", "gather_all", "of_channels"]
 
 CACHED_BYTES = 2**21  # what a processor's cache holds while sensors are chosen from it
 # Beyond this, memory is always fresh from the system; numpy asks for huge pages, which are faster.
@@ -50,6 +52,22 @@ def gather_all(rows: Tensor, first: Tensor, length: int) -> Tensor:
         -1, 1
     )  # [N - length + 1, length, S, C], nothing copied yet
     return torch.index_select(view, 0, first, out=_empty((len(first), *view.shape[1:]), rows))
+
+
+def of_channels(rows: Tensor, channels: Tensor) -> Tensor:
+    """``[..., C]`` to ``[..., len(channels)]``: a view, without a copy, where they are a range.
+
+    Channels are in main memory.
+    """
+    chosen = channel_range(channels)
+    return rows[..., to_device(channels, rows.device) if chosen is None else chosen]
+
+
+def channel_range(channels: Tensor) -> slice | None:
+    """The channels as a range, where they are one."""
+    numbers: list[int] = channels.tolist()
+    low, high = numbers[0], numbers[-1] + 1
+    return slice(low, high) if numbers == list(range(low, high)) else None
 
 
 def _blocks(rows: np.ndarray, length: int) -> np.ndarray:

@@ -174,13 +174,15 @@ class SeasonalScaler(nn.Module):
         """Where times ``[...]`` of the store stand in day, week and year, ``[..., 6]``."""
         return calendar_features(self.local(time), self.clock.periods)
 
-    def profile_at(self, time: Tensor) -> Tensor:
-        """``[...]`` times of the store to ``[..., S, C]``."""
-        return self.season.profile_at(self.profile, self.local(time))
+    def profile_at(self, time: Tensor, sensors: Tensor | None = None) -> Tensor:
+        """``[...]`` times of the store to ``[..., S, C]``, or ``[..., K, C]`` of ``sensors``."""
+        profile = self.profile if sensors is None else self.profile[:, sensors]
+        return self.season.profile_at(profile, self.local(time))
 
-    def transform(self, values: Tensor, time: Tensor) -> Tensor:
-        """``[..., S, C]`` raw to scaled, at times ``[...]``."""
-        return (values - self.profile_at(time)) / self.scale
+    def transform(self, values: Tensor, time: Tensor, sensors: Tensor | None = None) -> Tensor:
+        """Raw to scaled, at times ``[...]``: ``[..., S, C]``, or ``[..., K, C]`` of ``sensors``."""
+        scale = self.scale if sensors is None else self.scale[sensors]
+        return (values - self.profile_at(time, sensors)).div_(scale)
 
     def restore(self, scaled: Tensor, time: Tensor, channels: Tensor) -> Tensor:
         """``[..., S, len(channels)]`` scaled to raw, at times ``[...]``."""

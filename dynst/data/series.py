@@ -1,18 +1,18 @@
-"""The scaled series of a network, in memory, on a device, or mapped from a file."""
+"""The scaled series of a network, in memory or on a device."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dynst.data.gather import channel_range, gather, gather_all, of_channels
 from dynst.data.kept_columns import KeptColumns
 from dynst.data.scaler import SeasonalScaler
 from dynst.data.store import Readings
-from dynst.devices import fits
+from dynst.devices import fits, to_device
 
 __all__ = ["Series", "make_series"]
 
@@ -21,7 +21,7 @@ BLOCK_BYTES = 2**24  # of readings that are scaled at a time
 
 @dataclass(frozen=True)
 class Series:
-    """The scaled series, resident on the device or mapped from a file.
+    """The scaled series, resident in main memory or on a device.
 
     Unobserved values are 0, which is their profile.
     """
@@ -37,6 +37,16 @@ class Series:
         return not any(self.observed.stride())
 
     @property
+    def num_sensors(self) -> int:
+        """S, of the whole network."""
+        return self.values.shape[1]
+
+    @property
+    def num_bytes(self) -> int:
+        """Of values and masks."""
+        return self.values.nbytes + (0 if self.complete else self.observed.nbytes)
+
+    @property
     def device(self) -> torch.device:
         """Where the readings are; times stay in main memory."""
         return self.values.device
@@ -49,8 +59,7 @@ class Series:
         if device == self.device:
             return self
         if device not in self._copies:
-            num_bytes = self.values.nbytes + (0 if self.complete else self.observed.nbytes)
-            self._copies[device] = self._copied(device) if fits(device, num_bytes) else self
+            self._copies[device] = self._copied(device) if fits(device, self.num_bytes) else self
         return self._copies[device]
 
     def _copied(self, device: torch.device) -> "Series":
@@ -66,14 +75,60 @@ class Series:
             calendar=self.calendar.to(device),
         )
 
+    def past(self, first: Tensor, length: int, sensors: Tensor) -> tuple[Tensor, Tensor]:
+        """Readings and whether they were observed, ``[B, length, K, C]``.
+
+        Args:
+            first: ``[B]`` int64, the first row of each window; where the series is, as ``sensors``.
+            length: rows of each.
+            sensors: ``[K]`` int64.
+        """
+        values = self._value_columns.gather(first, length, sensors)
+        if self.complete:
+            return values, self._true.expand_as(values)
+        return values, self._observed_columns.gather(first, length, sensors)
+
+    def ahead(
+        self, first: Tensor, length: int, channels: Tensor, locations: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """As ``past`` for some channels, of all sensors or ``locations [L]``:
+        ``[B, length, L, len(channels)]``.
+
+        Channels and locations are in main memory.
+        """
+        values = _ahead(self.values, first, length, channels, locations)
+        if self.complete:
+            return values, self._true.expand_as(values)
+        return values, _ahead(self.observed, first, length, channels, locations)
+
+    def num_observed(
+        self, first: Tensor, length: int, channels: Tensor, locations: Tensor | None = None
+    ) -> Tensor:
+        """How many of what ``ahead`` gives was observed."""
+        if self.complete:
+            width = self.num_sensors if locations is None else len(locations)
+            return torch.tensor(len(first) * length * width * len(channels))
+        return _ahead(self.observed, first, length, channels, locations).sum()
+
+    def at(self, rows: Tensor, channels: Tensor) -> tuple[Tensor, Tensor]:
+        """Readings of all sensors in any ``rows [...]``, and whether they were observed:
+        ``[..., S, len(channels)]``.
+        """
+        values, observed = self.values[rows], self.observed[rows]
+        return of_channels(values, channels), of_channels(observed, channels)
+
+    @property
+    def _true(self) -> Tensor:
+        return self.observed.new_ones(())
+
     @cached_property
-    def value_columns(self) -> KeptColumns:
+    def _value_columns(self) -> KeptColumns:
         """Of all windows of the series, whichever part they are in."""
         return KeptColumns(self.values)
 
     @cached_property
-    def observed_columns(self) -> KeptColumns:
-        """As ``value_columns``, of a series that is not complete."""
+    def _observed_columns(self) -> KeptColumns:
+        """As ``_value_columns``, of a series that is not complete."""
         return KeptColumns(self.observed)
 
     @cached_property
@@ -81,23 +136,19 @@ class Series:
         return {}
 
 
-def make_series(readings: Readings, scaler: SeasonalScaler, scratch: Path | None = None) -> Series:
+def make_series(readings: Readings, scaler: SeasonalScaler) -> Series:
     """Scale the whole series, a block of rows at a time: beside the result only a block is in
     memory.
-
-    Args:
-        scratch: a folder for a series that memory cannot hold; its rows are then mapped from files
-            there, and batches are the same.
     """
     shape = readings.values.shape
     time = torch.from_numpy(np.array(readings.time))
     blocks = _row_blocks(len(time), 4 * prod(shape[1:]))
     complete = all(bool(readings.observed[rows].all()) for rows in blocks)
-    values = _storage(shape, torch.float32, scratch, "values")
+    values = torch.empty(shape)
     observed = (
         torch.ones((), dtype=torch.bool).expand(shape)
         if complete
-        else _storage(shape, torch.bool, scratch, "observed")
+        else torch.empty(shape, dtype=torch.bool)
     )
     for rows in blocks:
         values[rows] = scaler.transform(
@@ -109,12 +160,17 @@ def make_series(readings: Readings, scaler: SeasonalScaler, scratch: Path | None
     return Series(time, values, observed, scaler.calendar(time))
 
 
-def _storage(shape: tuple[int, ...], dtype: torch.dtype, scratch: Path | None, name: str) -> Tensor:
-    if scratch is None:
-        return torch.empty(shape, dtype=dtype)
-    return torch.from_file(
-        str(scratch / f"{name}.raw"), shared=True, size=prod(shape), dtype=dtype
-    ).view(shape)
+def _ahead(
+    rows: Tensor, first: Tensor, length: int, channels: Tensor, locations: Tensor | None
+) -> Tensor:
+    """``[N, S, C]`` to ``[B, length, L, len(channels)]``: from each row ``first`` on."""
+    if locations is not None:
+        chosen = gather(rows, first, length, to_device(locations, rows.device))
+        return of_channels(chosen, channels)
+    neighbours = channel_range(channels)
+    if neighbours is None:
+        return of_channels(gather_all(rows, first, length), channels)
+    return gather_all(rows[..., neighbours], first, length)
 
 
 def _row_blocks(num_rows: int, row_bytes: int) -> list[slice]:

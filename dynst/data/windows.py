@@ -4,13 +4,12 @@ copied in blocks of rows.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from dynst.data.gather import gather, gather_all
+from dynst.data.mapped_series import MappedSeries
 from dynst.data.series import Series
 from dynst.devices import CPU, to_device
 from dynst.errors import ConfigError
@@ -85,7 +84,7 @@ class Windows:
     Indices are in main memory, wherever the readings are.
     """
 
-    series: Series
+    series: Series | MappedSeries
     starts: Tensor  # [M] int64, the first row of each window
     window: int
     horizon: int
@@ -113,16 +112,9 @@ class Windows:
         memory.
         """
         series, first = self.series, to_device(self.starts[index], self.series.device)
-        sensors = to_device(sensors, series.device)
-        ahead = first + self.window
-        readings = series.value_columns.gather(first, self.window, sensors)
-        target = self._ahead(series.values, ahead, locations)
-        if series.complete:
-            true = series.observed.new_ones(())
-            observed, target_observed = true.expand_as(readings), true.expand_as(target)
-        else:
-            observed = series.observed_columns.gather(first, self.window, sensors)
-            target_observed = self._ahead(series.observed, ahead, locations)
+        ahead, sensors = first + self.window, to_device(sensors, series.device)
+        readings, observed = series.past(first, self.window, sensors)
+        target, target_observed = series.ahead(ahead, self.horizon, self.targets, locations)
         return Batch(
             readings, observed, series.calendar[ahead], sensors, target, target_observed
         ).on(self.device)
@@ -131,35 +123,13 @@ class Windows:
         """Entries to forecast in the windows ``index`` that were observed, as their batch would
         count them.
         """
-        if self.series.complete:
-            width = self.series.values.shape[1] if locations is None else len(locations)
-            return self.starts.new_tensor(len(index) * self.horizon * width * len(self.targets))
         ahead = to_device(self.starts[index], self.series.device) + self.window
-        return self._ahead(self.series.observed, ahead, locations).sum()
+        return self.series.num_observed(ahead, self.horizon, self.targets, locations)
 
     def target_times(self, index: Tensor) -> Tensor:
         """Times of the forecast steps ``[B, H]``, where batches are."""
         ahead = self.starts[index][:, None] + torch.arange(self.window, self.window + self.horizon)
         return to_device(self.series.time[ahead], self.device)
-
-    def _ahead(self, rows: Tensor, first: Tensor, locations: Tensor | None) -> Tensor:
-        """``[N, S, C]`` to ``[B, H, L, len(targets)]``: all locations, or these, from each row
-        ``first`` on.
-        """
-        if locations is not None:
-            return gather(rows, first, self.horizon, to_device(locations, rows.device))[
-                ..., to_device(self.targets, rows.device)
-            ]
-        if self._neighbours is None:
-            return gather_all(rows, first, self.horizon)[..., to_device(self.targets, rows.device)]
-        return gather_all(rows[..., self._neighbours], first, self.horizon)
-
-    @cached_property
-    def _neighbours(self) -> slice | None:
-        """The targets as a range of channels, which needs no second copy, where they are one."""
-        channels: list[int] = self.targets.tolist()
-        low, high = channels[0], channels[-1] + 1
-        return slice(low, high) if channels == list(range(low, high)) else None
 
 
 @dataclass(frozen=True)
@@ -231,7 +201,7 @@ def _longest_run(time: Tensor, step: int) -> int:
 
 
 def split_windows(
-    series: Series, rows: slice, window: int, horizon: int, targets: list[int]
+    series: Series | MappedSeries, rows: slice, window: int, horizon: int, targets: list[int]
 ) -> Windows:
     """The windows of one part of the series; see ``window_starts``."""
     return Windows(

@@ -44,24 +44,18 @@ def seasonal_naive_errors(windows: Windows, scaler: SeasonalScaler) -> ErrorTabl
 def _errors(windows: Windows, scaler: SeasonalScaler, source_rows: SourceRows) -> ErrorTable:
     series, targets = windows.series, windows.targets
     table = ErrorTable.zeros(
-        windows.horizon, series.values.shape[1], len(targets), scaler.to_first(targets)
+        windows.horizon, series.num_sensors, len(targets), scaler.to_first(targets)
     )
     size = max(1, BLOCK_VALUES // (windows.horizon * table.count.shape[1]))
     for index in torch.arange(len(windows)).split(size):
         first = windows.starts[index] + windows.window
         rows = first[:, None] + torch.arange(windows.horizon)  # [B, H]
         source = source_rows(rows, first)
-        truth = _raw(windows, scaler, rows)
+        departure, seen = series.at(rows, targets)
+        said, read = series.at(source, targets)
+        truth = scaler.restore(departure, series.time[rows], targets)
+        copied = scaler.restore(said, series.time[source], targets)
+        zero = is_zero(truth, departure * scaler.scale[:, targets])
         known = (source != NOWHERE)[..., None, None]
-        seen = (series.observed[rows] & series.observed[source] & known)[..., targets]
-        zero = is_zero(truth, series.values[rows][..., targets] * scaler.scale[:, targets])
-        table.add(_raw(windows, scaler, source) - truth, truth, seen, zero)
+        table.add(copied - truth, truth, seen & read & known, zero)
     return table.by_quantity(scaler.quantity[targets])
-
-
-def _raw(windows: Windows, scaler: SeasonalScaler, rows: Tensor) -> Tensor:
-    return scaler.restore(
-        windows.series.values[rows][..., windows.targets],
-        windows.series.time[rows],
-        windows.targets,
-    )

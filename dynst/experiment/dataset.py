@@ -13,6 +13,7 @@ from torch import Tensor
 from dynst.data.anomalies import anomalies, leading_modes
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
+from dynst.data.mapped_series import MappedSeries
 from dynst.data.neighbor_lists import neighbour_lists
 from dynst.data.partition import Subgraph, cut_into_subgraphs
 from dynst.data.patches import target_channels
@@ -25,6 +26,7 @@ from dynst.models.factory import ModelConfig, SensorFacts, build_forecaster, che
 from dynst.models.forecaster import SparseForecaster
 from dynst.models.layers.topology import NEIGHBOURS
 from dynst.sparsity.constraints.sensor_layout import Network, network_of
+from dynst.storage.free_space import free_memory
 from dynst.training.config import Recipe
 from dynst.training.step_shares import shares_for
 
@@ -38,6 +40,8 @@ __all__ = [
     "parts_of",
     "plan_dataset",
 ]
+
+SHARE_OF_MEMORY = 1 / 8  # that is free, for the series: several workers may share a machine
 
 
 @dataclass(frozen=True)
@@ -105,15 +109,27 @@ def plan_dataset(
 
 
 def make_dataset(
-    store: SensorStore, model: ModelConfig, plan: DatasetPlan | None = None
+    store: SensorStore,
+    model: ModelConfig,
+    plan: DatasetPlan | None = None,
+    mapped: bool | None = None,
 ) -> Dataset:
     """Fit the scaler on the training part, scale the series, and index the windows of the three
     parts.
+
+    Args:
+        store: of the network.
+        model: whose windows they are.
+        plan: by default that of ``plan_dataset``.
+        mapped: leave the series in its file, and scale what is read of it when it is read; by
+            default where it would take more than a share of the memory that is free.
     """
     plan = plan or plan_dataset(store, model)
     scaler = fit_scaler(store.readings, plan.season, plan.train, store.manifest.clock)
     scaler.quantity %= len(store.manifest.quantities)
-    series = make_series(store.readings, scaler)
+    if mapped is None:
+        mapped = _num_bytes(store) > SHARE_OF_MEMORY * free_memory()
+    series = (MappedSeries if mapped else make_series)(store.readings, scaler)
     train, val, test = (
         Windows(series, starts, model.window, model.horizon, plan.channels)
         for starts in plan.starts
@@ -217,6 +233,12 @@ def check_model(model: ModelConfig, store: SensorStore, plan: DatasetPlan) -> No
     )
     if not model.traits.compact:
         check_forecast(made, model.backbone.name)
+
+
+def _num_bytes(store: SensorStore) -> int:
+    """Of the scaled series: a float and a mark for each reading."""
+    manifest = store.manifest
+    return 5 * manifest.num_steps * manifest.num_sensors * len(manifest.channels)
 
 
 def _tensor(values: np.ndarray | None) -> Tensor | None:

@@ -118,7 +118,8 @@ class Experiment:
     @cached_property
     def dataset(self) -> Dataset:
         """The store, scaled and cut."""
-        return make_dataset(self.store, self.config.model, self.plan)
+        by_time = self.config.training.own_sharding == "time"
+        return make_dataset(self.store, self.config.model, self.plan, by_time or None)
 
     @cached_property
     def image_ranges(self) -> Tensor | None:

@@ -37,7 +37,7 @@ class Recipe(BaseModel):
     sharding: Sharding = Field(
         "windows",
         description="how workers share the windows: dealt out of one shuffle, or by stretches of "
-        "time",
+        "time, with a series that stays in its file",
     )
     parts: Count = Field(1, description="parts that a large network is cut into")
     parts_per_step: Count | None = Field(

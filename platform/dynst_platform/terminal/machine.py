@@ -66,7 +66,7 @@ def check_names() -> None:
 
 def _free(place: str) -> str:
     """Of the disk that an error names, else of those on which DynST writes."""
-    from dynst.data.importers.sizes.free_space import size_text
+    from dynst.storage.free_space import size_text
 
     known = [Path(place).parent] if place else [home(), Path(tempfile.gettempdir()), Path.cwd()]
     there = {str(_existing(folder)): shutil.disk_usage(_existing(folder)).free for folder in known}

@@ -1,6 +1,5 @@
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -236,21 +235,6 @@ def test_a_series_is_the_same_in_whatever_blocks_it_is_made(
     blocks = make_series(readings, scaler)
     assert torch.equal(blocks.values, whole.values)
     assert torch.equal(blocks.observed, torch.tensor(readings.observed))
-
-
-@pytest.mark.parametrize("missing", [0.0, 0.2])
-def test_a_series_on_disk_gives_the_same_batches(missing: float, tmp_path: Path) -> None:
-    readings = random_readings(0, 60, 5, 1, missing)
-    scaler = fit_scaler(readings, SEASONS["day"], slice(0, 40))
-    resident, mapped = (
-        split_windows(make_series(readings, scaler, scratch), slice(0, 60), 4, 3, [0])
-        for scratch in (None, tmp_path)
-    )
-    assert (tmp_path / "values.raw").stat().st_size == 4 * readings.values.size
-    for sensors in (torch.arange(5), torch.tensor([4, 1])):
-        assert_same(
-            mapped.batch(torch.arange(20), sensors), resident.batch(torch.arange(20), sensors)
-        )
 
 
 def test_the_calendar_by_hand() -> None:

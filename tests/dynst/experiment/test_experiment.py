@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from dynst.data.mapped_series import MappedSeries
 from dynst.data.store import SensorStore
 from dynst.errors import ConfigError
+from dynst.evaluation.naive import persistence_errors, seasonal_naive_errors
 from dynst.experiment.arms import Arm
 from dynst.experiment.config import ExperimentConfig
 from dynst.experiment.dataset import Dataset, make_dataset
@@ -202,3 +204,42 @@ def test_a_search_without_warm_up_names_what_would_do(
     )
     with pytest.raises(ConfigError, match=remedy):
         experiment.check_scheme()
+
+
+def test_a_training_on_a_mapped_series_is_the_same(network: SensorStore, dataset: Dataset) -> None:
+    mapped = make_dataset(network, MODEL, mapped=True)
+    one, other = (compare(network, data).learned() for data in (dataset, mapped))
+    assert isinstance(mapped.train.series, MappedSeries)
+    for expected, found in zip(one.training.run(), other.training.run(), strict=True):
+        assert found.train_loss == pytest.approx(expected.train_loss, rel=1e-5)
+        assert found.val_mae == pytest.approx(expected.val_mae, rel=1e-5)
+    assert torch.equal(one.active, other.active)
+    for named in (persistence_errors, seasonal_naive_errors):
+        expected, found = (named(data.test, data.scaler) for data in (dataset, mapped))
+        assert found.mae() == pytest.approx(expected.mae(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("sharding", "parts", "free", "mapped"),
+    [
+        ("windows", 1, 2**30, False),
+        ("windows", 1, 1000, True),
+        ("time", 1, 2**30, True),
+        ("time", 2, 2**30, False),
+    ],
+)
+def test_a_series_is_mapped_where_memory_is_short_or_workers_share_the_time(
+    network: SensorStore,
+    sharding: str,
+    parts: int,
+    free: int,
+    mapped: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dynst.experiment.dataset.free_memory", lambda: free)
+    recipe = Recipe.model_validate({"sharding": sharding, "parts": parts})
+    made = Experiment(network, ExperimentConfig(model=MODEL, training=recipe)).dataset
+    assert all(
+        isinstance(part.series, MappedSeries) == mapped
+        for part in (made.train, made.val, made.test)
+    )

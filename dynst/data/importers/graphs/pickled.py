@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from dynst.data.importers.sizes.declared import REMEDY
-from dynst.data.importers.sizes.free_space import refuse_memory
 from dynst.errors import DataError
+from dynst.storage.free_space import refuse_memory
 
 __all__ = ["read_pickled"]
 

@@ -13,8 +13,8 @@ from typing import Self
 import numpy as np
 
 from dynst.data.importers.resample import Steps, marked, values_of
-from dynst.data.importers.sizes.free_space import refuse_disk
 from dynst.data.importers.source import BLOCK_BYTES, Block, array_blocks
+from dynst.storage.free_space import refuse_disk
 
 __all__ = ["Filling", "Keys", "Scratch", "StepScratch"]
 

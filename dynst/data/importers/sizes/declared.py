@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from math import prod
 
-from dynst.data.importers.sizes.free_space import refuse_memory, size_text
 from dynst.errors import DataError
+from dynst.storage.free_space import refuse_memory, size_text
 
 __all__ = ["REMEDY", "refuse_array", "refuse_chunk", "refuse_sensors"]
 

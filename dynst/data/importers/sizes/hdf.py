@@ -8,9 +8,9 @@ from typing import Any
 
 import h5py
 
-from dynst.data.importers.sizes import free_space
 from dynst.data.importers.sizes.declared import refuse_array, refuse_chunk
 from dynst.errors import DataError
+from dynst.storage import free_space
 
 __all__ = ["refuse_unsafe_hdf"]
 

@@ -5,10 +5,10 @@ import io
 from pathlib import Path
 from typing import Any
 
-from dynst.data.importers.sizes import free_space
 from dynst.data.importers.sizes.declared import REMEDY
-from dynst.data.importers.sizes.free_space import refuse_memory, size_text
 from dynst.errors import DataError
+from dynst.storage import free_space
+from dynst.storage.free_space import refuse_memory, size_text
 
 __all__ = ["bounded", "refuse_large_text"]
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dynst.data.importers.sizes.declared import REMEDY
-from dynst.data.importers.sizes.free_space import refuse_disk, refuse_memory
+from dynst.storage.free_space import refuse_disk, refuse_memory
 
 __all__ = ["Bounded", "batch_rows", "open_bounded", "plain_texts"]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dynst.data.importers.sizes.free_space import refuse_disk
 from dynst.data.importers.source import Block, Source
+from dynst.storage.free_space import refuse_disk
 
 __all__ = ["fitting"]
 

@@ -84,7 +84,6 @@ def capacity_of(spec: JobSpec | SweepSpec, store: SensorStore) -> Capacity:
     validation = VALIDATION * checked / windows
     wide, narrow = _epochs(spec, job)
     seconds = wide * (steps + validation) * dense + narrow * (steps + validation) * learned
-    series = experiment.dataset.train.series
     return Capacity(
         name=spec.name,
         groups=1 if isinstance(spec, JobSpec) else spec.at_once,
@@ -92,8 +91,7 @@ def capacity_of(spec: JobSpec | SweepSpec, store: SensorStore) -> Capacity:
         cpus=spec.cluster.cpus_per_worker if isinstance(spec, JobSpec) else spec.resources.cpu,
         gpus=_gpus(spec),
         memory_mib=peak_memory_mib(),
-        series_mib=(series.values.nbytes + (0 if series.complete else series.observed.nbytes))
-        / 2**20,
+        series_mib=experiment.dataset.train.series.num_bytes / 2**20,
         weights=sum(weight.numel() for weight in experiment.dense().training.model.parameters()),
         windows=windows,
         dense_seconds=dense,

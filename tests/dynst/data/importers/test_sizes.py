@@ -22,10 +22,11 @@ from scipy.io import netcdf_file
 from dynst.data.importers.graphs.pickled import read_pickled
 from dynst.data.importers.import_store import import_store
 from dynst.data.importers.places.positions import read_positions
-from dynst.data.importers.sizes import free_space, lines
-from dynst.data.importers.sizes.free_space import free_disk, free_memory, size_text
+from dynst.data.importers.sizes import lines
 from dynst.data.store import open_store
 from dynst.errors import DataError
+from dynst.storage import free_space
+from dynst.storage.free_space import free_disk, free_memory, size_text
 
 STEPS, SENSORS = 48, 3
 VALUES = np.arange(1.0, STEPS * SENSORS + 1).reshape(STEPS, SENSORS)

@@ -71,10 +71,8 @@ class World:
         return bool(self.broadcast(torch.tensor(float(fact))))
 
     def shard(self, items: Tensor) -> Tensor:
-        """This rank's part of ``items``: every ``size``-th, so parts differ in length by at most
-        one.
-        """
-        return items[self.rank :: self.size]
+        """This rank's stretch of ``items``; stretches differ in length by at most one."""
+        return items.tensor_split(self.size)[self.rank]
 
     def _together(self, collective: Callable[[Tensor], object], value: Tensor) -> None:
         """On this process's device, since nccl reaches no main memory."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from dynst.wording import counted
 from dynst_platform.terminal.lines import say
 
 __all__ = ["sync"]
@@ -70,7 +71,7 @@ def _sent(folder: Path, skip: int | None, named: bool) -> Exception | None:
         return of_the_disk(error) or _unknown(where, error)
     except Exception as error:  # whatever it is, the other runs are sent
         return _unknown(where, error)
-    say(f"{where}: {sent} reports sent" if sent else f"{where}: nothing to send")
+    say(f"{where}: {counted(sent, 'report')} sent" if sent else f"{where}: nothing to send")
     return None
 
 

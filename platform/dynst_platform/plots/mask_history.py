@@ -12,6 +12,7 @@ from dynst_platform.plots.figures import label, plain_texts
 __all__ = ["draw_mask_history"]
 
 MAX_NAMES, MAX_TICKS = 45, 16
+MAX_ROWS = 2_000  # more than the picture has pixels
 ROBUST = (
     2,
     95,
@@ -38,6 +39,8 @@ def draw_mask_history(
             on at the top.
     """
     order = np.lexsort((-importance[-1], -time_on))
+    every = -(-len(names) // MAX_ROWS)
+    order = order[::every]
     named = len(names) <= MAX_NAMES
     figure = Figure(
         figsize=(11, float(np.clip(2 + 0.24 * len(names), 5, 11))), layout="constrained"
@@ -61,7 +64,8 @@ def draw_mask_history(
         fontsize=8,
     )
     if not named:
-        heat.set_ylabel(f"{len(names)} sensors, longest on at the top")
+        drawn = f", one in {every} drawn" if every > 1 else ""
+        heat.set_ylabel(f"{len(names)} sensors, longest on at the top{drawn}")
     figure.legend(
         handles=[Patch(facecolor=OFF, edgecolor="grey", label="off")],
         loc="outside lower right",
@@ -69,7 +73,7 @@ def draw_mask_history(
     )
     bars.stairs(
         time_on[order],
-        np.arange(len(names) + 1) - 0.5,
+        np.arange(len(order) + 1) - 0.5,
         orientation="horizontal",
         fill=True,
         color=BAR,

@@ -222,7 +222,7 @@ class Delivery(Thread):
     def _reason(self) -> str:
         problem = self._failure or self._away
         if problem is None:
-            return "the tracking store does not answer"
+            return "a report was still on its way"
         kind, text = type(problem).__name__, without_credentials(str(problem))
         return (
             text

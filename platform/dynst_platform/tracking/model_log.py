@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -15,7 +16,7 @@ from mlflow.tracking import MlflowClient
 
 import dynst
 from dynst.data.store import SensorStore
-from dynst.models.artifact import artifact_digest, load_artifact
+from dynst.models.artifact import Description, artifact_digest
 from dynst.models.columns import input_columns, reading_columns
 from dynst.storage.scratch import scratch_folder
 from dynst_platform.network_code.our_packages import copy_package
@@ -27,6 +28,7 @@ __all__ = ["log_model"]
 
 logger = logging.getLogger(__name__)
 
+WIDEST = 10_000  # sensors of a model whose columns MLflow shows
 OF_SOURCE = ("mlflow.source.", "mlflow.user")  # tags that a model takes from its run
 REQUIREMENTS = (
     "cftime",
@@ -84,10 +86,6 @@ def _save(
     path: Path, logged: LoggedModel, store: SensorStore, folder: Path, code: NetworkCode | None
 ) -> None:
     """The files of the model, by MLflow's flavour of Python functions."""
-    example = _input_example(store, folder)
-    context = type("Context", (), {"artifacts": {"model": str(folder)}})()
-    model = serving_model.ServingModel()
-    model.load_context(context)
     identity = {"model_uuid": logged.model_id, "model_id": logged.model_id}
     with _code_paths(code) as paths:
         mlflow.pyfunc.save_model(
@@ -96,10 +94,27 @@ def _save(
             python_model=serving_model.__file__,
             artifacts={"model": folder.resolve().as_uri()},  # MLflow takes it for an address
             code_paths=paths,
-            signature=_signature(example, model.predict(context, example)),
-            input_example=example,
             pip_requirements=_requirements(code),
+            **_columns(store, folder),
         )
+
+
+def _columns(store: SensorStore, folder: Path) -> dict[str, Any]:
+    """What MLflow shows of the model's columns: an example of its input, and the signature.
+
+    Nothing of more columns than anybody reads: MLflow takes minutes to write a million of them.
+    """
+    if len(store.sensors) > WIDEST:
+        logger.info("more than %d sensors: MLflow gets no signature and no example", WIDEST)
+        return {}
+    context = type("Context", (), {"artifacts": {"model": str(folder)}})()
+    model = serving_model.ServingModel()
+    model.load_context(context)
+    example = _input_example(store, model.artifact.description)
+    return {
+        "signature": _signature(example, model.predict(context, example)),
+        "input_example": example,
+    }
 
 
 @contextmanager
@@ -123,9 +138,8 @@ def _requirements(code: NetworkCode | None) -> list[str]:
     return [f"{name}=={version(name).split('+')[0]}" for name in names.values()]
 
 
-def _input_example(store: SensorStore, folder: Path) -> pd.DataFrame:
+def _input_example(store: SensorStore, description: Description) -> pd.DataFrame:
     """The last window of the store, active sensors only."""
-    description = load_artifact(folder).description
     rows = slice(-description.model.window, None)
     readings = store.readings
     values = np.where(readings.observed[rows], readings.values[rows], np.nan)[

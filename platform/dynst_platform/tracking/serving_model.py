@@ -108,10 +108,11 @@ def _check_columns(table: pd.DataFrame, description: Description) -> None:
             f"the model reads 'time' and a column for each active sensor, but '{absent[0]}'"
             f"{others} absent; a sensor without readings has an empty column"
         )
-    names, own = list(table.columns), {*needed, *output_columns(description)}
+    own = {*needed, *output_columns(description)}
+    twice = set(table.columns[table.columns.duplicated()])
     for name in needed:
         # pandas reads the second column "a" of a CSV as "a.1"
-        if names.count(name) > 1 or (f"{name}.1" in table and f"{name}.1" not in own):
+        if name in twice or (f"{name}.1" in table and f"{name}.1" not in own):
             raise ArtifactError(
                 f"each column must stand in the table once, but '{name}' stands there twice; leave "
                 f"one of them out"

@@ -61,6 +61,12 @@ class Served(NamedTuple):
 
 
 def _model_of(folder: Path, template: Path, zone: str | None) -> Served:
+    model = _logged(folder, template, zone)
+    columns = {name: list(cells) for name, cells in model.input_example.items()}
+    return Served(model, scoring_server.init(model), columns)
+
+
+def _logged(folder: Path, template: Path, zone: str | None) -> Any:
     """Hourly readings that end three hours before Berlin's clocks are put back in 2044."""
     time = 2_361_391_200 - 3600 * np.arange(600)[::-1]
     store = written(folder / "store", time, Clock(zone=zone))
@@ -70,9 +76,7 @@ def _model_of(folder: Path, template: Path, zone: str | None) -> Served:
     experiment_id = MlflowClient().create_experiment("served", str(folder / "runs"))
     run = MlflowClient().create_run(experiment_id)
     model_id = log_model(MlflowClient(), run, store, folder / "dynst", None, "")
-    model = mlflow.pyfunc.load_model(f"models:/{model_id}")
-    columns = {name: list(cells) for name, cells in model.input_example.items()}
-    return Served(model, scoring_server.init(model), columns)
+    return mlflow.pyfunc.load_model(f"models:/{model_id}")
 
 
 @pytest.fixture(scope="module")
@@ -315,3 +319,14 @@ def test_datetimes_of_python_are_read(zoned: Served) -> None:
     pd.testing.assert_frame_equal(zoned.model.predict(moments), zoned.model.predict(table))
     with pytest.raises(MlflowException, match="must have its offset"):
         zoned.model.predict(moments.assign(time=moments["time"].dt.tz_localize(None)))
+
+
+def test_a_model_of_very_many_sensors_has_no_list_of_columns(
+    naive: Served, tmp_path: Path, tracking_template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dynst_platform.tracking.model_log.WIDEST", 1)
+    model = _logged(tmp_path, tracking_template, None)
+    assert naive.model.metadata.signature is not None
+    assert (model.metadata.signature, model.input_example) == (None, None)
+    table = pd.DataFrame(naive.columns)
+    pd.testing.assert_frame_equal(model.predict(table), naive.model.predict(table))

@@ -1,6 +1,7 @@
 """A Parquet file as a stream of Arrow batches."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,8 @@ def _is_number(kind: pa.DataType) -> bool:
 def _refuse_names(columns: tuple[str, ...]) -> None:
     if len(columns) < 2:
         raise DataError(f"must have at least two columns, but has {len(columns)}")
-    twice = next((name for name in columns if columns.count(name) > 1), None)
+    count = Counter(columns)
+    twice = next((name for name in columns if count[name] > 1), None)
     if twice is not None:
         raise DataError(
             f"column names must be unique, but '{twice}' stands there more than once; rename one "

@@ -12,8 +12,11 @@ It prints three kinds of figures, each under its own heading.
   counted from the cut. For two workers they must equal what was measured, byte for byte; where they
   do not, the exit code is 1.
 - Simulated: a step of more workers, from the measured times of one, the computed bytes, and an
-  assumed interconnect. The formulas and their sources are in simulation.py. The slowest of n
-  workers is simulated, congestion of the network and the reading of windows are not.
+  assumed interconnect. The formulas and their sources are in simulation.py. Computing takes the
+  processor's time, spreads as the clock's does on a machine that others may use, and grows with the
+  sensors that are read; the work that a worker does for the exchange by itself stays as it was
+  measured, however fast the computing. The slowest of n workers is simulated; congestion of the
+  network, overlap of sending and computing, and the reading of windows are not.
 
 Nothing here runs on a GPU, nor on several machines. "10 × as fast" divides the measured computing
 by ten: a question, not a claim.

@@ -78,8 +78,7 @@ class LargeCut:
             return StepLoad(read.tolist())
         rows = fmean(max(step.fetched.max(), step.lent.max()) for step in steps) * self.row_bytes
         sums = [ENTRY_BYTES, self.shared_bytes, *([self.importance_bytes] if probe else [])]
-        own = self.own.probe if probe else self.own.ordinary
-        return StepLoad(read.tolist(), [rows, rows], sums, own)
+        return StepLoad(read.tolist(), [rows, rows], sums, self.own.seconds(probe))
 
 
 def large_cut(folder: Path, workers: int, options: Namespace) -> LargeCut:

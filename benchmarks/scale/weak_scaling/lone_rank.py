@@ -5,8 +5,9 @@ It has the rows of its own parts and halos as a training has them, and the produ
 the parts, packs the rows and adds the gradients up. Nothing is forecast.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from benchmarks.scale.weak_scaling.halo_counts import CutCounts
 from benchmarks.scale.weak_scaling.measured import MODEL
-from benchmarks.support.stopwatch import by_clock
+from benchmarks.support.stopwatch import of_processor, processor_time
 from dynst.data.edges import Edges
 from dynst.data.partition import Subgraph
 from dynst.data.scaler import SEASONS, SeasonalScaler
@@ -47,18 +48,27 @@ class AnsweringWorld(World):
 
 @dataclass(frozen=True)
 class OwnWork:
-    """Of one worker of n, medians.
+    """Of one worker of n, medians of the processor's seconds.
 
     Args:
-        ordinary, probe: seconds of a step's work on the exchange and on the choice of its sensors.
+        choice: of a step's parts and of the sensors that they read.
+        fetch: of rows.
+        reduce: of gradients.
+        importance: what a probe adds: one vector of all sensors, read by the scheme.
         held: sensors whose rows it has.
         held_bytes: of its weights and of what else it has of its sensors.
     """
 
-    ordinary: float
-    probe: float
+    choice: float
+    fetch: float
+    reduce: float
+    importance: float
     held: int
     held_bytes: int
+
+    def seconds(self, probe: bool) -> float:
+        """Of a step."""
+        return self.choice + self.fetch + self.reduce + (self.importance if probe else 0.0)
 
 
 def lone_rank(
@@ -81,25 +91,24 @@ def lone_rank(
         weight.grad = torch.zeros_like(weight)
     scheme = _half_off(count, seed)
 
-    def step(turn: int, probe: bool) -> None:
-        sensors = scheme.sensors_at(0 if probe else 1)
-        kind = StepKind.PROBES if probe else StepKind.TRAINING
-        numbers = rotation.numbers_at(turn, kind)
-        here = [within(sensors, part, count) for part in rotation.mine(numbers)]
+    spent: dict[str, list[float]] = {"choice": [], "fetch": [], "reduce": [], "importance": []}
+    for turn in range(repeats):
+        choose = partial(_chosen, scheme, rotation, turn)
+        seconds, (sensors, numbers, here) = processor_time(choose)
+        spent["choice"].append(seconds)
         if exchange is not None:
-            exchange.fetch(numbers)
-            exchange.reduce()
-        if probe:
-            _measured(scheme, rotation, sensors, here)
-
-    ordinary, probes = (
-        median(by_clock(_call(step, turn, probe)) for turn in range(repeats))
-        for probe in (False, True)
-    )
+            spent["fetch"].append(of_processor(partial(exchange.fetch, numbers)))
+            spent["reduce"].append(of_processor(exchange.reduce))
+        spent["importance"].append(
+            of_processor(partial(_measured, scheme, rotation, sensors, here))
+        )
     tensors = [*model.model.parameters(), *model.model.buffers()]
     assert model.held is not None
-    held_bytes = sum(tensor.nbytes for tensor in tensors)
-    return OwnWork(ordinary, probes, len(model.held), held_bytes)
+    return OwnWork(
+        **{name: median(seconds or [0.0]) for name, seconds in spent.items()},
+        held=len(model.held),
+        held_bytes=sum(tensor.nbytes for tensor in tensors),
+    )
 
 
 def row_bytes() -> int:
@@ -143,12 +152,17 @@ def _half_off(count: int, seed: int) -> Scheme:
     return scheme
 
 
+def _chosen(
+    scheme: Scheme, rotation: PartitionSampler, turn: int
+) -> tuple[StepSensors, list[int], list[StepSensors]]:
+    """Of a probe, which reads all sensors: these, the parts of all workers, and its own sensors."""
+    sensors, numbers = scheme.sensors_at(0), rotation.numbers_at(turn, StepKind.PROBES)
+    own = rotation.mine(numbers)
+    return sensors, numbers, [within(sensors, part, scheme.num_sensors) for part in own]
+
+
 def _measured(
     scheme: Scheme, rotation: PartitionSampler, sensors: StepSensors, here: list[StepSensors]
 ) -> None:
     gradients = [torch.zeros(len(part.index)) for part in here]
     scheme.observe(sensors, rotation.together(here, gradients)[sensors.index])
-
-
-def _call(step: Callable[[int, bool], None], turn: int, probe: bool) -> Callable[[], None]:
-    return lambda: step(turn, probe)

@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 MODEL = ModelConfig(window=12, horizon=3)
-TRAINING_SHARE = 0.7  # of a series, by default
+TRAINING_SHARE, SHORTEST = 0.7, 160  # of a series, by default; time steps of one
 HALO = 2  # as far as the default job sees
 PROBE_EVERY = 2  # every other step is a probe
 PRUNED, FIRST, LAST = 6, 8, 2  # after this step half are off; first and last steps do not count
@@ -128,10 +128,10 @@ class RecordingWorld(World):
 
 
 def series_length(recipe: Recipe) -> int:
-    """Time steps whose training part has windows enough."""
+    """Time steps whose training part has windows enough, and whose validation part has some."""
     assert recipe.steps_per_epoch is not None
     windows = recipe.steps_per_epoch * recipe.batch_size + MODEL.window + MODEL.horizon
-    return ceil(windows / TRAINING_SHARE) + 1
+    return max(SHORTEST, ceil(windows / TRAINING_SHARE) + 1)
 
 
 def recipe_for(workers: int, parts: int, windows: int, pairs: int = 1) -> Recipe:

@@ -42,18 +42,23 @@ Runs = Mapping[int, Sequence[Sequence[Sequence[Step]]]]
 
 @dataclass(frozen=True)
 class OneWorker:
-    """Seconds of each step of one worker, by whether it is a probe."""
+    """Seconds of each step of one worker, by whether it is a probe.
+
+    Their mean is the processor's, which other work on the machine does not lengthen; they spread
+    about it as the clock's do.
+    """
 
     times: Mapping[bool, Sequence[float]]
 
     @classmethod
     def of(cls, steps: Sequence[Step]) -> "OneWorker":
-        return cls(
-            {
-                probe: [one.end - one.start for one in steps if one.is_probe == probe]
-                for probe in KIND_NAMES
-            }
-        )
+        times = {}
+        for probe in KIND_NAMES:
+            some = [step for step in steps if step.is_probe == probe]
+            clock = [step.end - step.start for step in some]
+            factor = fmean(step.processor for step in some) / fmean(clock)
+            times[probe] = [factor * seconds for seconds in clock]
+        return cls(times)
 
     def taking(self, seconds: float) -> "OneWorker":
         """With ordinary steps of this mean, and probes in proportion."""
@@ -118,10 +123,13 @@ def times_table(runs: Runs) -> str:
 
 
 def own_work_table(cuts: Mapping[int, LargeCut]) -> str:
+    """Seconds of the processor, medians, and what the worker holds of its sensors."""
     columns = (
         "workers",
-        "ordinary step, ms",
-        "probe, ms",
+        "choice of parts and sensors, ms",
+        "fetch, ms",
+        "reduce, ms",
+        "importance of a probe, ms",
         "sensors whose rows it holds",
         f"these rows {COPIES} times, MB",
         "other weights and lists, MB",
@@ -129,12 +137,12 @@ def own_work_table(cuts: Mapping[int, LargeCut]) -> str:
     rows = []
     for workers, cut in cuts.items():
         own, once = cut.own, cut.own.held * cut.row_bytes
-        figures = (1000 * own.ordinary, 1000 * own.probe)
+        figures = (own.choice, own.fetch, own.reduce, own.importance)
         memory = (COPIES * once / 1e6, (own.held_bytes - once) / 1e6)
         rows.append(
             [
                 str(workers),
-                *(f"{value:.1f}" for value in figures),
+                *map(milliseconds, figures),
                 f"{own.held:,}",
                 *(f"{value:.1f}" for value in memory),
             ]
@@ -203,7 +211,7 @@ def simulated_table(
     for joined in joins:
         for factor in faster:
             times = one.faster(factor).times
-            for workers in sorted(cuts.keys() - {1}):
+            for workers in sorted(cuts.keys() - {1, 2}):
                 cells = [
                     cell
                     for probe, load in loads[workers].items()

@@ -108,6 +108,8 @@ def test_each_term_of_a_step_is_in_its_time() -> None:
     assert step.slowest == pytest.approx((2 + 3 + 6 + 6) / 4 - 4.0)
     assert step.rows == pytest.approx(2 * (1e-3 + 1.0))
     assert step.sums == pytest.approx(1e-3 + 1.0)
+    assert step.unavoidable == pytest.approx(4.0 + step.rows + step.sums)
+    assert step.without_stragglers == pytest.approx(step.unavoidable + 0.25)
     assert step.seconds == pytest.approx(4.25 + 0.25 + step.rows + step.sums)
 
 

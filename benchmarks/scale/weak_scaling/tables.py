@@ -197,7 +197,7 @@ def simulated_table(
     faster: Sequence[float],
 ) -> str:
     """Milliseconds of a step, and the efficiency of weak scaling."""
-    parts = ("ms", "slowest + own work + rows + sums", "efficiency", "without stragglers")
+    parts = ("ms", "slowest + own work + rows + sums", "efficiency; no stragglers; no own work")
     columns = (
         "interconnect",
         "computing",
@@ -246,10 +246,11 @@ def _simulated(
 ) -> list[str]:
     step = simulated(load, times, fmean(of_one.read), joined)
     parts = (step.slowest, step.own, step.rows, step.sums)
+    wholes = (step.seconds, step.without_stragglers, step.unavoidable)
     return [
         milliseconds(step.seconds),
         " + ".join(map(milliseconds, parts)),
-        *(f"{fmean(times) / whole:.0%}" for whole in (step.seconds, step.without_stragglers)),
+        "; ".join(f"{fmean(times) / whole:.0%}" for whole in wholes),
     ]
 
 

@@ -1,7 +1,7 @@
 """Steps of real workers over gloo: what each call sends and how long it takes.
 
 The clock of the calls is the machine's, the same for all processes. So waiting for the slower
-worker is told apart from sending.
+worker is separated from sending.
 """
 
 import json

@@ -81,6 +81,8 @@ def parsed() -> Namespace:
     options = parser.parse_args()
     if options.quick:
         vars(options).update(QUICK)
+    if options.computed:
+        del options.seeds[1:]  # networks are made of the first
     return options
 
 

@@ -12,7 +12,7 @@ from dynst_platform.plots.figures import label, plain_texts
 __all__ = ["draw_mask_history"]
 
 MAX_NAMES, MAX_TICKS = 45, 16
-MAX_ROWS = 2_000  # more than the picture has pixels
+MAX_ROWS = 2_000  # more than the figure has pixels
 ROBUST = (
     2,
     95,

@@ -1,4 +1,4 @@
-"""A mask's history has no more rows than its picture can show."""
+"""A mask's history has no more rows than its figure can show."""
 
 from pathlib import Path
 from typing import Any

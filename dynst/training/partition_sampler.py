@@ -32,8 +32,8 @@ class PartitionSampler:
     """All parts are trained on equally often: each share goes round its own in a shuffled order,
     and shuffles anew when it has been round.
 
-    Parts are dealt out to the shares in turn, and stay with them: a worker has the same parts in
-    all steps.
+    Each share has parts that are neighbours, and keeps them: a worker has the same parts in all
+    steps.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class PartitionSampler:
         self._held = torch.zeros(num_sensors)  # in how many parts each sensor is
         for part in parts:
             self._held[part.sensors] += 1
+        self._orders: dict[StepKind, tuple[int, Tensor]] = {}  # of the lap that each was asked for
 
     @property
     def cut(self) -> bool:
@@ -63,17 +64,23 @@ class PartitionSampler:
 
         None of them where the network is whole.
         """
-        return [self._number(turn, share, kind) for share in range(self.shares.count * self.cut)]
+        if not self.cut:
+            return []
+        lap, place = divmod(turn, self.turns)
+        if kind not in self._orders or self._orders[kind][0] != lap:
+            self._orders[kind] = lap, self._order(lap, kind)
+        numbers: list[int] = self._orders[kind][1][place].tolist()
+        return numbers
 
     def mine(self, numbers: Sequence[int]) -> list[Subgraph]:
         """Those of them that this rank's shares have."""
         return [self.parts[numbers[share]] for share in self.shares.mine] if self.cut else []
 
-    def _number(self, turn: int, share: int, kind: StepKind) -> int:
-        own = self.shares.parts_of(share, len(self.parts))
-        lap, place = divmod(turn, len(own))
-        chance = generator(self.seed, Stream.SUBGRAPH_ORDER, kind, lap, share)
-        return own[int(torch.randperm(len(own), generator=chance)[place])]
+    def _order(self, lap: int, kind: StepKind) -> Tensor:
+        """The parts of each share in each turn of a lap, ``[turns, shares]``."""
+        chance = generator(self.seed, Stream.SUBGRAPH_ORDER, kind, lap)
+        shuffled = torch.rand(self.turns, self.shares.count, generator=chance).argsort(0)
+        return shuffled + self.turns * torch.arange(self.shares.count)
 
     def together(self, mine: Sequence[StepSensors], gradients: Sequence[Tensor | None]) -> Tensor:
         """Of the gates' gradients ``[K]`` of every share one vector ``[S]``, the same on each rank.

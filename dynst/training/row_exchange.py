@@ -2,7 +2,8 @@
 parts border on, and hands their gradients back.
 """
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +17,15 @@ from dynst.training.step_shares import StepShares
 
 __all__ = ["RowExchange"]
 
+ByRank = dict[int, Tensor]  # sensors of some ranks, ascending
+NONE = torch.empty(0, dtype=torch.int64)
+
 
 class RowExchange:
     """Each sensor's rows belong to one rank, whose share has the sensor in the core of a part.
 
-    Others have copies of the rows of their halos, which are as old as the last ``fetch``. Every
-    method is called by all ranks at once.
+    Others have copies of the rows of their halos, which are as old as the last ``fetch``. A rank
+    has to do with those alone that its parts border on. Every method is called by all at once.
 
     Args:
         model: this rank's, of the sensors that its parts hold.
@@ -44,15 +48,27 @@ class RowExchange:
         self._tables = [(weights[name], dim) for name, dim in rows.items() if name in weights]
         known = {id(table) for table, _ in self._tables}
         self._shared = [weight for weight in weights.values() if id(weight) not in known]
-        self._ranks = [shares.rank_of_part(number, world.size) for number in range(len(parts))]
-        self._owner = torch.empty(model.shape.num_sensors, dtype=torch.int64)
+        count = len(parts)
+        self._ranks = [shares.rank_of_part(part, count, world.size) for part in range(count)]
+        owner = torch.empty(model.shape.num_sensors, dtype=torch.int64)
         for part, rank in zip(parts, self._ranks, strict=True):
-            self._owner[part.locations] = rank
-        self._halos = [
-            part.sensors[self._owner[part.sensors] != rank]
-            for part, rank in zip(parts, self._ranks, strict=True)
+            owner[part.locations] = rank
+        self._borders = [
+            self._border(part, rank, owner) for part, rank in zip(parts, self._ranks, strict=True)
         ]
-        self._wanted = [torch.empty(0, dtype=torch.int64)] * world.size  # by each rank
+        self._asked: ByRank = {}  # of each rank, by this one
+        self._given: ByRank = {}  # to each rank, by this one
+
+    def _border(self, part: Subgraph, rank: int, owner: Tensor) -> ByRank:
+        """What this rank and another have to do with each other in a part of ``rank``: of this
+        rank's own part the sensors of each owner, of another's those that are this rank's.
+        """
+        me, owners = self._world.rank, owner[part.sensors]
+        if rank == me:
+            others = [other for other in owners.unique().tolist() if other != me]
+            return {other: part.sensors[owners == other] for other in others}
+        mine = part.sensors[owners == me]
+        return {rank: mine} if len(mine) else {}
 
     def fetch(self, numbers: Sequence[int]) -> None:
         """Bring the halos' rows of some parts up to date.
@@ -60,15 +76,16 @@ class RowExchange:
         Args:
             numbers: of the parts, of all ranks.
         """
-        halos = [
-            [self._halos[number] for number in numbers if self._ranks[number] == rank]
-            for rank in range(self._world.size)
-        ]
-        self._wanted = [torch.cat(some).unique() if some else self._owner[:0] for some in halos]
-        fetched = self._sent(self._mine(), self._of_others(), lambda table: table.data)
-        for sensors, values in zip(self._of_others(), fetched, strict=True):
-            for (table, dim), value in zip(self._tables, values, strict=True):
-                table.data.index_copy_(dim, self._places(sensors), value)
+        asked, given = defaultdict[int, list[Tensor]](list), defaultdict[int, list[Tensor]](list)
+        for number in numbers:
+            borders = asked if self._ranks[number] == self._world.rank else given
+            for rank, sensors in self._borders[number].items():
+                borders[rank].append(sensors)
+        self._asked, self._given = _each_once(asked), _each_once(given)
+        fetched = self._sent(self._given, self._asked, lambda table: table.data)
+        places = self._places(self._asked)
+        for (table, dim), values in zip(self._tables, self._unpacked(fetched), strict=True):
+            table.data.index_copy_(dim, places, values)
 
     def reduce(self) -> Tensor:
         """Leave in each weight the mean over ranks of its gradients, in rows with their owner.
@@ -76,14 +93,16 @@ class RowExchange:
         Returns:
             The norm of the gradients of all ranks, as they are scaled.
         """
-        handed = self._sent(self._of_others(), self._mine(), _gradient)
-        for sensors, values in zip(self._mine(), handed, strict=True):
-            for (table, dim), value in zip(self._tables, values, strict=True):
-                _gradient(table).index_add_(dim, self._places(sensors), value)
+        handed = self._sent(self._asked, self._given, _gradient)
+        sizes = [len(sensors) for sensors in self._given.values()]
+        given = self._places(self._given)
+        # rank by rank: several may hand gradients of the same sensor
+        for places, rows in zip(given.split(sizes), handed.split(sizes), strict=True):
+            for (table, dim), values in zip(self._tables, self._unpacked(rows), strict=True):
+                _gradient(table).index_add_(dim, places, values)
+        halos = self._places(self._asked)
         for table, dim in self._tables:
-            for sensors in self._of_others():
-                _gradient(table).index_fill_(dim, self._places(sensors), 0.0)
-            _gradient(table).div_(self._world.size)
+            _gradient(table).index_fill_(dim, halos, 0.0).div_(self._world.size)
         squares = torch.stack([_gradient(table).square().sum() for table, _ in self._tables]).sum()
         together = [_gradient(weight) for weight in self._shared]
         flat = torch.cat([values.flatten() for values in together] + [squares[None]])
@@ -94,47 +113,50 @@ class RowExchange:
             gradient.copy_(mean.view_as(gradient))
         return (means.square().sum() + flat[-1]).sqrt()
 
-    def _mine(self) -> list[Tensor]:
-        """For each rank, the sensors of this one that it has asked for."""
-        return [wanted[self._owner[wanted] == self._world.rank] for wanted in self._wanted]
-
-    def _of_others(self) -> list[Tensor]:
-        """For each rank, its sensors that this one has asked for."""
-        wanted = self._wanted[self._world.rank]
-        owner = self._owner[wanted]
-        return [wanted[owner == rank] for rank in range(self._world.size)]
-
     def _sent(
         self,
-        outgoing: Sequence[Tensor],
-        incoming: Sequence[Tensor],
+        outgoing: ByRank,
+        incoming: ByRank,
         values_of: Callable[[nn.Parameter], Tensor],
-    ) -> list[list[Tensor]]:
-        """From each rank the rows of ``incoming`` sensors, of each table."""
-        tables = [(values_of(table), dim) for table, dim in self._tables]
-        packed = [
-            torch.cat(
-                [
-                    _by_sensor(values.index_select(dim, self._places(sensors)), dim)
-                    for values, dim in tables
-                ],
-                dim=1,
-            )
-            for sensors in outgoing
-        ]
-        received = self._world.all_to_all(packed, [len(sensors) for sensors in incoming])
-        return [self._unpacked(rows, tables) for rows in received]
+    ) -> Tensor:
+        """Rows of the ``incoming`` sensors, rank after rank, of all tables side by side."""
+        places = self._places(outgoing)
+        rows = torch.cat(
+            [
+                _by_sensor(values_of(table).index_select(dim, places), dim)
+                for table, dim in self._tables
+            ],
+            dim=1,
+        )
+        sizes = [len(outgoing.get(rank, ())) for rank in range(self._world.size)]
+        received = self._world.all_to_all(
+            rows.split(sizes), [len(incoming.get(rank, ())) for rank in range(self._world.size)]
+        )
+        return torch.cat(received)
 
-    def _unpacked(self, rows: Tensor, tables: Sequence[tuple[Tensor, int]]) -> list[Tensor]:
-        shapes = [values.movedim(dim, 0)[0].shape for values, dim in tables]
+    def _unpacked(self, rows: Tensor) -> list[Tensor]:
+        """Of each table."""
+        shapes = [table.movedim(dim, 0)[0].shape for table, dim in self._tables]
         columns = rows.split([shape.numel() for shape in shapes], dim=1)
         return [
             values.reshape(len(rows), *shape).movedim(0, dim)
-            for values, shape, (_, dim) in zip(columns, shapes, tables, strict=True)
+            for values, shape, (_, dim) in zip(columns, shapes, self._tables, strict=True)
         ]
 
-    def _places(self, sensors: Tensor) -> Tensor:
-        return to_device(self._model.numbers(sensors), self._world.device)
+    def _places(self, sensors: ByRank) -> Tensor:
+        """Where the rows of all of them are in this rank's tables."""
+        together = torch.cat([NONE, *sensors.values()])
+        return to_device(self._model.numbers(together), self._world.device)
+
+
+def _each_once(borders: Mapping[int, Sequence[Tensor]]) -> ByRank:
+    """By rank, ascending; several parts may border on the same sensor."""
+    return {
+        rank: torch.cat(list(borders[rank])).unique()
+        if len(borders[rank]) > 1
+        else borders[rank][0]
+        for rank in sorted(borders)
+    }
 
 
 def _by_sensor(values: Tensor, dim: int) -> Tensor:

@@ -5,8 +5,10 @@ each share's sensors, so that any number of workers can go on from it.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from dynst.errors import CheckpointError
 from dynst.models.by_parts import ForecasterByParts
 from dynst.models.sensor_rows import SensorRows, weights_of
 
@@ -16,6 +18,8 @@ ShareStates = dict[str, dict[str, Tensor]]
 """Of each share, by its number, the rows of its sensors in each tensor of the state."""
 
 Tensors = dict[Any, Any]
+SENSORS = "sensors"  # of a share, in the network's numbers, beside their rows
+NONE = torch.empty(0, dtype=torch.int64)
 
 
 class RowStates:
@@ -38,8 +42,9 @@ class RowStates:
         sensors: Sequence[Tensor],
         mine: Sequence[int],
     ) -> None:
-        self._model, self._rows, self._mine = model, rows, mine
-        self._places = {share: model.numbers(sensors[share]) for share in mine}
+        self._model, self._rows = model, rows
+        self._sensors = {share: sensors[share] for share in mine}
+        self._places = {share: model.numbers(own) for share, own in self._sensors.items()}
         self._weights = [name for name, _ in model.model.named_parameters()]
         self._learned = frozenset(weights_of(model.model))
 
@@ -55,9 +60,8 @@ class RowStates:
             for key in [key for key, value in averages.items() if value.dim()]:
                 rows[f"optimizer/{name}/{key}"] = averages.pop(key), self._rows[name]
         return {
-            str(share): {
-                name: values.index_select(dim, place) for name, (values, dim) in rows.items()
-            }
+            str(share): {SENSORS: self._sensors[share]}
+            | {name: values.index_select(dim, place) for name, (values, dim) in rows.items()}
             for share, place in self._places.items()
         }
 
@@ -65,15 +69,26 @@ class RowStates:
         """Put the rows of this rank's shares into ``state`` again, and what readings gave.
 
         Rows of other ranks' sensors are 0 until they are fetched.
+
+        Raises:
+            CheckpointError: the shares are of a network that was cut in another way.
         """
+        own = {share: dict(shares[str(share)]) for share in self._places}
+        for share, sensors in self._sensors.items():
+            if not torch.equal(own[share].pop(SENSORS, NONE), sensors):
+                raise CheckpointError(
+                    f"share {share} of the checkpoint must have the sensors that it has here, but "
+                    f"the network was cut in another way; resume with the DynST that wrote it, or "
+                    f"start the job anew"
+                )
         holders, averages = dict(self._holders(state)), dict(self._averages(state))
-        for path, some in shares[str(self._mine[0])].items():
+        for path, some in next(iter(own.values())).items():
             where, name, *key = path.split("/")
             dim, shape = self._rows[name], list(some.shape)
             shape[dim] = self._num_held
             whole = some.new_zeros(shape)
             for share, place in self._places.items():
-                whole.index_copy_(dim, place, shares[str(share)][path])
+                whole.index_copy_(dim, place, own[share][path])
             (averages[name] if key else holders[where])[key[0] if key else name] = whole
         for weights in holders.values():
             weights.update(self._from_readings())

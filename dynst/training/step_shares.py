@@ -67,9 +67,15 @@ class StepShares:
         return range(rank, self.count, size)
 
     def parts_of(self, share: int, num_parts: int) -> range:
-        """Numbers of the parts of a cut network that belong to a share: dealt out in turn."""
-        return range(share, num_parts, self.count)
+        """Numbers of the parts of a cut network that belong to a share: neighbours, whose halos
+        are mostly its own.
 
-    def rank_of_part(self, part: int, size: int) -> int:
+        Args:
+            num_parts: of the network, a multiple of the number of shares.
+        """
+        own = num_parts // self.count
+        return range(share * own, (share + 1) * own)
+
+    def rank_of_part(self, part: int, num_parts: int, size: int) -> int:
         """Which of ``size`` ranks has the share that a part belongs to."""
-        return part % self.count % size
+        return part // (num_parts // self.count) % size

@@ -132,10 +132,12 @@ def test_a_line_of_sensors_borders_on_one_or_two_workers() -> None:
 
 def test_what_a_worker_fetches_another_one_lends() -> None:
     counts = CutCounts(line(41, 8), 41, StepShares(2, (0,)), workers=2)
-    rows = counts.rows([2, 5])
-    assert rows.fetched.sum() == rows.lent.sum() == 4
-    assert np.array_equal(rows.fetched, rows.lent[::-1])
+    rows = counts.rows([3, 4])  # on either side of the border
+    assert rows.fetched.tolist() == rows.lent.tolist() == rows.partners.tolist() == [1, 1]
+    rows = counts.rows([3, 5])
+    assert (rows.fetched.tolist(), rows.lent.tolist()) == ([1, 0], [0, 1])
     assert rows.partners.tolist() == [1, 1]
+    assert counts.rows([2, 5]).partners.tolist() == [0, 0], "neighbours stay with one worker"
 
 
 def test_time_before_the_last_worker_comes_to_a_call_is_waiting() -> None:

@@ -45,7 +45,9 @@ class CutCounts:
         self, parts: Sequence[Subgraph], num_sensors: int, shares: StepShares, workers: int
     ) -> None:
         self.parts, self.workers = parts, workers
-        self._worker_of = [shares.rank_of_part(part, workers) for part in range(len(parts))]
+        self._worker_of = [
+            shares.rank_of_part(part, len(parts), workers) for part in range(len(parts))
+        ]
         self._owner = np.empty(num_sensors, np.int64)
         for part, worker in zip(parts, self._worker_of, strict=True):
             self._owner[part.locations.numpy()] = worker

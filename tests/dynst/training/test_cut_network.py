@@ -18,6 +18,7 @@ from dynst.data.partition import Subgraph
 from dynst.data.store import SensorStore, open_store
 from dynst.data.synthetic import write_synthetic_field
 from dynst.distributed.world import World
+from dynst.errors import CheckpointError
 from dynst.evaluation.error_table import ErrorTable
 from dynst.experiment.config import ExperimentConfig
 from dynst.experiment.experiment import Experiment
@@ -204,6 +205,16 @@ def test_a_checkpoint_of_one_worker_is_gone_on_from_by_two_and_of_two_by_one(
     for found in (by_one, *(rank["resumed"] for rank in ranks)):
         assert found["losses"] == pytest.approx([last], rel=1e-3)
         assert torch.equal(found["mask"], mask)
+
+
+def test_a_checkpoint_of_a_network_that_was_cut_in_another_way_is_refused(
+    alone: dict[str, Any], grid: SensorStore
+) -> None:
+    training, state = experiment(grid.path, World()).learned().training, alone["state"]
+    first, second = state["rows"]["0"], state["rows"]["1"]
+    for rows in (second, {name: rows for name, rows in first.items() if name != "sensors"}):
+        with pytest.raises(CheckpointError, match=r"share 0 .* cut in another way; resume with"):
+            training.load_state_dict({**state, "rows": state["rows"] | {"0": rows}})
 
 
 def test_what_all_workers_have_alike_holds_no_row_of_a_sensor(

@@ -33,7 +33,7 @@ from dynst.sparsity.criteria import Criterion, FixedScores, RandomScore
 from dynst.sparsity.scheme import Scheme, dense_scheme
 from dynst.training.config import Recipe
 from dynst.training.cut_network import CutNetwork
-from dynst.training.step_shares import StepShares
+from dynst.training.step_shares import StepShares, shares_for
 from dynst.training.trainer import Training, TrainingData
 
 __all__ = ["Experiment"]
@@ -95,7 +95,8 @@ class Experiment:
             network_of(self.store),
         )
         steps = recipe.epochs * recipe.steps_in_epoch(len(self.plan.starts[0]))
-        make_scheme(sparsity, self.num_sensors, steps, self.config.seed, network=network)
+        scheme = make_scheme(sparsity, self.num_sensors, steps, self.config.seed, network=network)
+        scheme.check_measured(recipe.parts // shares_for(recipe, self.world.size) or 1)
         if sparsity.scheme == "searched" and int(sparsity.start * recipe.epochs) < 1:
             raise ConfigError(
                 f"the scheme searched must have at least one whole epoch of warm-up, but "

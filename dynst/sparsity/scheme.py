@@ -104,23 +104,32 @@ class Scheme:
         seed: int = 0,
         constraints: Constraints | None = None,
     ) -> None:
-        if (
-            criterion.needs_probes
-            and dropout is None
-            and schedule.final > 0
-            and schedule.start < probes.every
-        ):
-            raise ConfigError(
-                f"the first sensor must go after the first measurements of importance, but "
-                f"pruning starts at step "
-                f"{schedule.start} and probes run every {probes.every} steps; raise sparsity.start"
-            )
         self.num_sensors, self.schedule, self.criterion = num_sensors, schedule, criterion
         self.exchange, self.dropout, self.probes, self.seed = exchange, dropout, probes, seed
         self.constraints = constraints or Unconstrained(num_sensors)
         self.active = self.constraints.allowed()
         self.ever_active = self.active.clone()
         self._was_decided = False
+        self.check_measured(1)
+
+    def check_measured(self, turns: int) -> None:
+        """Every sensor is measured before the first one goes.
+
+        Args:
+            turns: probes until each part of the network was measured.
+
+        Raises:
+            ConfigError: pruning starts before.
+        """
+        start, needed = self.schedule.start, turns * self.probes.every
+        probed = self.criterion.needs_probes and self.dropout is None and self.schedule.final > 0
+        if probed and start < needed:
+            parts = f" and measure all parts in {turns} of them" if turns > 1 else ""
+            raise ConfigError(
+                f"the first sensor must go after the first measurements of importance, but "
+                f"pruning starts at step {start} and probes run every {self.probes.every} "
+                f"steps{parts}; raise sparsity.start"
+            )
 
     @property
     def sparsity(self) -> float:

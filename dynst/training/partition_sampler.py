@@ -109,13 +109,15 @@ class PartitionSampler:
         return estimate
 
 
-def within(sensors: StepSensors, part: Subgraph, num_sensors: int) -> StepSensors:
-    """Those of a step's sensors that the part holds; none where all of these are off."""
-    held = torch.zeros(num_sensors, dtype=torch.bool)
-    held[part.sensors] = True
-    chosen = held[sensors.index]
-    if sensors.gates is not None and not (sensors.gates[chosen] > 0).any():
-        chosen = torch.zeros_like(chosen)
-    return StepSensors(
-        sensors.index[chosen], None if sensors.gates is None else sensors.gates[chosen]
-    )
+def within(sensors: StepSensors, part: Subgraph) -> StepSensors:
+    """Those of a step's sensors, ascending, that the part holds; none where these are all off."""
+    index = sensors.index
+    place = torch.searchsorted(index, part.sensors)
+    place = place[place < len(index)]
+    place = place[index[place] == part.sensors[: len(place)]]
+    if sensors.gates is None:
+        return StepSensors(index[place], None)
+    gates = sensors.gates[place]
+    if not (gates > 0).any():
+        place, gates = place[:0], gates[:0]
+    return StepSensors(index[place], gates)

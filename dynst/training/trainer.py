@@ -122,6 +122,7 @@ class Training:
         self.cut, parts = data.cut, () if data.cut is None else data.cut.parts
         self.shares = StepShares.of(recipe, world)
         self.rotation = PartitionSampler(parts, scheme.num_sensors, seed, world, self.shares)
+        scheme.check_measured(self.rotation.turns)
         self.steps_per_epoch = recipe.steps_in_epoch(len(data.train))
         self.total_steps = recipe.epochs * self.steps_per_epoch
         self.rewind, self.rewound_to = rewind, dict[str, Tensor]()
@@ -398,7 +399,7 @@ class Training:
         self, index: list[Tensor], sensors: StepSensors, numbers: Sequence[int]
     ) -> Tensor:
         parts = self.rotation.mine(numbers)
-        mine = [within(sensors, part, self.scheme.num_sensors) for part in parts]
+        mine = [within(sensors, part) for part in parts]
         shares = [
             Share(each, here, part.locations)
             for each, here, part in zip(index, mine, parts, strict=True)

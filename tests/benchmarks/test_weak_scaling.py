@@ -8,7 +8,6 @@ from math import isinf
 from pathlib import Path
 from statistics import fmean
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -131,7 +130,7 @@ def test_a_line_of_sensors_borders_on_one_or_two_workers() -> None:
 
 
 def test_what_a_worker_fetches_another_one_lends() -> None:
-    counts = CutCounts(line(41, 8), 41, StepShares(2, (0,)), workers=2)
+    counts = CutCounts(line(40, 8), 40, StepShares(2, (0,)), workers=2)
     rows = counts.rows([3, 4])  # on either side of the border
     assert rows.fetched.tolist() == rows.lent.tolist() == rows.partners.tolist() == [1, 1]
     rows = counts.rows([3, 5])

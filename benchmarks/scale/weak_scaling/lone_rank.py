@@ -158,7 +158,7 @@ def _chosen(
     """Of a probe, which reads all sensors: these, the parts of all workers, and its own sensors."""
     sensors, numbers = scheme.sensors_at(0), rotation.numbers_at(turn, StepKind.PROBES)
     own = rotation.mine(numbers)
-    return sensors, numbers, [within(sensors, part, scheme.num_sensors) for part in own]
+    return sensors, numbers, [within(sensors, part) for part in own]
 
 
 def _measured(

@@ -170,7 +170,7 @@ def _on_rank(rank: int, folder: Path, store: Path, seed: int, recipe: Recipe, wo
 def _steps(store: Path, seed: int, recipe: Recipe, world: RecordingWorld) -> list[Step]:
     config = ExperimentConfig(model=MODEL, training=recipe, sparsity=_sparsity(recipe), seed=seed)
     training = Experiment(open_store(store), config, world).learned().training
-    rotation, count = training.rotation, training.scheme.num_sensors
+    rotation = training.rotation
     found = list[dict[str, Any]]()
 
     @contextmanager
@@ -181,7 +181,7 @@ def _steps(store: Path, seed: int, recipe: Recipe, world: RecordingWorld) -> lis
         probe = sensors.gates is not None
         turn = training.step // PROBE_EVERY if probe else training.step
         numbers = rotation.numbers_at(turn, StepKind.PROBES if probe else StepKind.TRAINING)
-        own = [within(sensors, part, count) for part in rotation.mine(numbers)]
+        own = [within(sensors, part) for part in rotation.mine(numbers)]
         world.calls.clear()
         start, began = perf_counter(), process_time()
         yield

@@ -95,16 +95,16 @@ def test_a_rank_with_several_shares_has_the_parts_of_several_ranks() -> None:
 def test_a_part_hears_the_steps_sensors_that_it_holds() -> None:
     part = Subgraph(torch.tensor([2, 3]), torch.tensor([1, 2, 3]))
     index = torch.tensor([0, 1, 3, 6])
-    assert within(StepSensors(index, None), part, S).index.tolist() == [1, 3]
-    found = within(StepSensors(index, torch.tensor([1.0, 0, 0.5, 0])), part, S)
+    assert within(StepSensors(index, None), part).index.tolist() == [1, 3]
+    found = within(StepSensors(index, torch.tensor([1.0, 0, 0.5, 0])), part)
     assert found.gates is not None
     assert (found.index.tolist(), found.gates.tolist()) == ([1, 3], [0, 0.5])
 
 
 def test_where_all_of_a_part_are_off_nothing_is_read() -> None:
     part = Subgraph(torch.tensor([3]), torch.tensor([3, 4]))
-    elsewhere = within(StepSensors(torch.tensor([0, 1, 2, 5, 6, 7]), None), part, S)
-    gated = within(StepSensors(torch.arange(S), (torch.arange(S) == 7).float()), part, S)
+    elsewhere = within(StepSensors(torch.tensor([0, 1, 2, 5, 6, 7]), None), part)
+    gated = within(StepSensors(torch.arange(S), (torch.arange(S) == 7).float()), part)
     assert gated.gates is not None
     assert len(elsewhere.index) == len(gated.index) == len(gated.gates) == 0
 
@@ -276,3 +276,19 @@ def test_what_cannot_be_cut_is_refused(network: SensorStore) -> None:
 def test_without_positions_the_graph_is_cut(network: SensorStore) -> None:
     known = Network(network.sensors, None)
     assert len(parts_of(known, MODEL, network.edges, RECIPE)) == 3
+
+
+@pytest.mark.parametrize(("start", "fits"), [(0.45, False), (0.5, True)])
+def test_no_sensor_goes_before_each_part_was_measured(
+    network: SensorStore, start: float, fits: bool
+) -> None:
+    """12 steps, three parts, one in a step, and a probe every other step: at step 6 they are."""
+    sparsity = SPARSITY.model_copy(update={"start": start, "dropout": False})
+    made = Experiment(network, ExperimentConfig(model=MODEL, training=RECIPE, sparsity=sparsity))
+    if fits:
+        made.check_scheme()
+        made.learned()
+        return
+    for ask in (made.check_scheme, made.learned):
+        with pytest.raises(ConfigError, match=r"measure all parts in 3 of them; raise sparsity"):
+            ask()

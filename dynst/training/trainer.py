@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dynst.data.windows import Windows
-from dynst.devices import CPU, module_on, to_cpu
+from dynst.devices import CPU, module_on, synchronize, to_cpu
 from dynst.distributed.consensus import check_consensus
 from dynst.distributed.running_buffers import average_running_buffers
 from dynst.distributed.world import World
@@ -259,6 +259,7 @@ class Training:
             if pause is not None and self._may_pause():
                 pause()
         loss_sum, updates = self.world.all_reduce(self._loss), self._updates
+        synchronize(self.world.device)  # the steps' time counts, not that of asking for them
         windows, trained = (
             (self.step - first) * min(self.recipe.batch_size, len(self.train)),
             perf_counter(),

@@ -1,0 +1,1 @@
+"""The sections of ``benchmarks.gpu``: what each asks, and the rows that answer it."""

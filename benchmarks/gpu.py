@@ -35,6 +35,7 @@ NEEDED = (
     "pandas",
     "pyarrow",
     "pydantic",
+    "safetensors",
     "scipy",
     "torch",
 )  # what the parts of DynST that are used here import
@@ -42,9 +43,10 @@ SECONDS = 500  # for all sections; the start and the page come on top
 DRY_SECONDS = 110
 SHARES = {  # of that time, in the order in which they run: the goals come first
     "largest_ca": 5,
-    "growth": 9,
+    "growth": 14,
     "compact": 9,
-    "precision": 7,
+    "compiled": 8,
+    "precision": 5,
     "waits": 3,
 }
 

@@ -2,13 +2,23 @@
 has it otherwise (``tests/dynst/test_compat.py``).
 """
 
+from collections.abc import Callable
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-__all__ = ["TorchDispatchMode", "bag_products", "tree_leaves", "tree_map"]
+__all__ = [
+    "TorchDispatchMode",
+    "bag_products",
+    "compiled_in_fixed_shapes",
+    "num_compiled",
+    "tree_leaves",
+    "tree_map",
+]
 
+MOST_SHAPES = 256  # of one function; beyond its limit PyTorch goes on without compiling
 SUM, NO_PADDING = 0, -1  # of torch's embedding bag
 
 
@@ -29,3 +39,21 @@ def bag_products(
         left.contiguous(), right.contiguous(), columns, starts, rows, SUM, NO_PADDING
     )
     return out
+
+
+def compiled_in_fixed_shapes(module: nn.Module, backend: str) -> Callable[..., Tensor]:
+    """The module's forward pass, compiled anew for each shape of its inputs.
+
+    A function and no module, so that weights keep their names. PyTorch keeps eight shapes of one
+    function by default, for all modules of a class together.
+    """
+    limits = torch._dynamo.config
+    limits.recompile_limit = max(limits.recompile_limit, MOST_SHAPES)
+    limits.accumulated_recompile_limit = max(limits.accumulated_recompile_limit, MOST_SHAPES)
+    compiled: Callable[..., Tensor] = torch.compile(module.forward, backend=backend, dynamic=False)
+    return compiled
+
+
+def num_compiled() -> int:
+    """Graphs that PyTorch has compiled in this process."""
+    return int(torch._dynamo.utils.counters["stats"]["unique_graphs"])

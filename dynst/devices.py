@@ -16,6 +16,7 @@ from dynst.compat import tree_map
 
 __all__ = [
     "CPU",
+    "all_random_states_kept",
     "computing_on",
     "current_device",
     "device_of",
@@ -139,3 +140,13 @@ def set_random_state(state: Tensor, device: torch.device) -> None:
     torch.set_rng_state(host.clone())  # torch 2.13 crashes on a view
     if device.type == "cuda" and len(there):
         torch.cuda.set_rng_state(there.clone(), device)
+
+
+@contextmanager
+def all_random_states_kept(device: torch.device) -> Iterator[None]:
+    """What is drawn inside does not count, in main memory and on the device."""
+    before = random_state(device)
+    try:
+        yield
+    finally:
+        set_random_state(before, device)

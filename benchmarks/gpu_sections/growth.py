@@ -62,8 +62,7 @@ GROWTH = Section(
     "Growth on one GPU",
     f"`{MODEL['backbone']}` over lists of neighbours reads every sensor, {BATCH} windows in a "
     "step. A network that is too large as a whole, and the largest in any case, is also cut into "
-    "parts, one in each step. The peak is of PyTorch's tensors, validation of the whole network "
-    "included.",
+    "parts, one in each step. The peak is of PyTorch's tensors, validation included.",
     COLUMNS,
     0,
     rows,

@@ -9,6 +9,7 @@ from datetime import date
 import torch
 
 from benchmarks.gpu_sections.compact import COMPACT
+from benchmarks.gpu_sections.compiled import COMPILED
 from benchmarks.gpu_sections.growth import GROWTH
 from benchmarks.gpu_sections.largest_ca import LARGEST_CA
 from benchmarks.gpu_sections.precision import PRECISION
@@ -16,6 +17,7 @@ from benchmarks.gpu_sections.scale import Scale
 from benchmarks.gpu_sections.section import Deadline
 from benchmarks.gpu_sections.waits import WAITS
 from benchmarks.support.machine import processor
+from dynst.devices import computing_on
 
 __all__ = ["SECTIONS", "machine", "write_rows"]
 
@@ -23,6 +25,7 @@ SECTIONS = {
     "largest_ca": LARGEST_CA,
     "growth": GROWTH,
     "compact": COMPACT,
+    "compiled": COMPILED,
     "precision": PRECISION,
     "waits": WAITS,
 }
@@ -31,8 +34,9 @@ SECTIONS = {
 def write_rows(name: str, scale: Scale, seconds: float) -> None:
     """One line of JSON for each, as soon as it is there."""
     deadline = Deadline(seconds)
-    for cells in SECTIONS[name].rows(scale, deadline):
-        print(json.dumps({"row": cells}), flush=True)
+    with computing_on(scale.device):
+        for cells in SECTIONS[name].rows(scale, deadline):
+            print(json.dumps({"row": cells}), flush=True)
 
 
 def machine(scale: Scale) -> str:

@@ -25,6 +25,7 @@ class Scale:
         epochs: of a training; the first one warms up.
         series: steps of a synthetic series.
         seconds: of an inference measurement, at most.
+        backend: of ``torch.compile``.
     """
 
     title: str
@@ -40,6 +41,7 @@ class Scale:
     epochs: int
     series: int
     seconds: float
+    backend: str
 
 
 FULL = Scale(
@@ -56,6 +58,7 @@ FULL = Scale(
     epochs=4,
     series=1_200,
     seconds=1.5,
+    backend="inductor",
 )
 DRY = Scale(
     title="Dry run on the CPU: none of these figures means anything",
@@ -71,6 +74,7 @@ DRY = Scale(
     epochs=2,
     series=250,
     seconds=0.05,
+    backend="eager",  # which needs no compiler for C++
 )
 
 

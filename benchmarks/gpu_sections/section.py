@@ -10,7 +10,7 @@ import torch
 from benchmarks.gpu_sections.scale import Scale
 from dynst.errors import in_one_line
 
-__all__ = ["Deadline", "Row", "Section", "answered"]
+__all__ = ["Deadline", "Row", "Section", "answered", "in_table"]
 
 Row = list[str]
 
@@ -76,9 +76,9 @@ def answered(
     try:
         return [*begin, *measure()]
     except torch.OutOfMemoryError as error:
-        return [*begin, *blank, f"out of memory: {_short(error)}"]
+        return [*begin, *blank, f"out of memory: {in_table(in_one_line(error))}"]
     except Exception as error:
-        return [*begin, *blank, f"failed: {_short(error)}"]
+        return [*begin, *blank, f"failed: {in_table(in_one_line(error))}"]
     finally:
         deadline.took(perf_counter() - began)
         gc.collect()
@@ -86,5 +86,6 @@ def answered(
             torch.cuda.empty_cache()
 
 
-def _short(error: BaseException) -> str:
-    return in_one_line(error).replace("|", "/")[:160]
+def in_table(text: str) -> str:
+    """A text of others as a cell."""
+    return text.replace("|", "/")[:160]

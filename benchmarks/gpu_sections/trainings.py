@@ -57,7 +57,7 @@ def experiment(
         season="none",
         split=split,
     )
-    return Experiment(store, config, current_world(scale.device), dataset)
+    return Experiment(store, config, current_world(), dataset)
 
 
 def half_of(made: Experiment) -> Training:

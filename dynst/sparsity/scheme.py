@@ -139,6 +139,10 @@ class Scheme:
         """Whether the mask has its final sparsity and no update is left after ``step``."""
         return step > self.schedule.stop
 
+    def is_fixed(self, step: int) -> bool:
+        """Whether all steps from ``step`` on read the same sensors."""
+        return self.is_settled(step) and (self.dropout is None or step >= self.dropout.until)
+
     def sensors_at(self, step: int) -> StepSensors:
         """Active sensors alone, or on a probe step, with gates, also those that are off and
         allowed, or some of them.

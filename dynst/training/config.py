@@ -9,12 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dynst.bounds import Count, Magnitude, Positive, Share, Span, Steps, Whole
 from dynst.training.amp import Precision
+from dynst.training.compiled import Compile
 
 __all__ = ["HOW_KEPT", "Recipe", "Sharding"]
 
 Sharding = Literal["windows", "time"]
 
-HOW_KEPT = {"checkpoint_every", "checkpoint_every_steps"}  # settings that change no figure
+# settings that change no figure, or its last digits as another device does
+HOW_KEPT = {"checkpoint_every", "checkpoint_every_steps", "compile"}
 
 
 class Recipe(BaseModel):
@@ -33,6 +35,11 @@ class Recipe(BaseModel):
     )
     precision: Precision = Field(
         "float32", description="of a forecast in training; weights and evaluation stay in float32"
+    )
+    compile: Compile = Field(
+        "auto",
+        description="compile the steps: on a GPU where a training has at least 10,000 of them, "
+        "always (true), or never (false)",
     )
     sharding: Sharding = Field(
         "windows",

@@ -16,9 +16,9 @@ from dynst.devices import to_device
 from dynst.distributed.world import World
 from dynst.evaluation.error_table import masked_mae
 from dynst.models.by_parts import ForecasterByParts
-from dynst.models.forecaster import SparseForecaster
 from dynst.sparsity.scheme import StepSensors
 from dynst.training.amp import Arithmetic
+from dynst.training.compiled import CompiledForward, in_few_sizes
 from dynst.training.row_exchange import RowExchange
 
 __all__ = ["Gradients", "Share"]
@@ -47,9 +47,10 @@ class Gradients:
     """Leaves in a model's parameters the gradient of the mean error over all observed entries of a
     global batch.
 
-    Nothing here waits for the device.
+    Nothing here waits for the device, but to compile a new shape.
 
     Args:
+        forward: the model, whose forward and backward passes may be compiled.
         train: windows whose batches are where the model is.
         scaler: the model's, or what it was copied from.
         accumulate: parts that the windows of a share are cut into, one after another, for want of
@@ -60,7 +61,7 @@ class Gradients:
 
     def __init__(
         self,
-        model: SparseForecaster,
+        forward: CompiledForward,
         train: Windows,
         scaler: SeasonalScaler,
         world: World,
@@ -70,8 +71,11 @@ class Gradients:
         rows: RowExchange | None = None,
     ) -> None:
         self.world, self.arithmetic, self.accumulate = world, arithmetic, accumulate
-        self.train, self.model, self._rows = train, model, rows
-        self._parallel = model if isinstance(model, ForecasterByParts) else world.wrap(model)
+        self.train, self.model, self._rows = train, forward.model, rows
+        self._forward = forward
+        self._parallel = (
+            self.model if isinstance(self.model, ForecasterByParts) else world.wrap(forward)
+        )
         self.norm: Tensor | None = None  # of all ranks' gradients, where each has others
         # the same on every rank, since it decides in which order they meet
         self._several = accumulate > 1 or num_shares > world.size
@@ -82,7 +86,7 @@ class Gradients:
         )  # [S, targets]
 
     def measure(
-        self, shares: Sequence[Share], parts: Sequence[int] = ()
+        self, shares: Sequence[Share], parts: Sequence[int] = (), fixed: bool = True
     ) -> tuple[Tensor, list[Tensor | None]]:
         """This rank's (sum of errors, number of observed entries), and for each of its shares the
         gradient of the loss by its gates, ``[K]``; None where it has none.
@@ -90,13 +94,18 @@ class Gradients:
         Args:
             shares: this rank's, at least one.
             parts: numbers of those that all ranks' shares have, where the network is cut.
+            fixed: later steps read the same sensors, so that their own number is worth compiling.
         """
         if self._rows is not None:
             self._rows.fetch(parts)
-        gates = [self._leaf(share.sensors.gates) for share in shares]
+        sized = shares if fixed or not self._forward.is_on else [*map(self._sized, shares)]
+        gates = [
+            self._gates_of(each, share.sensors.gates is not None)
+            for each, share in zip(sized, shares, strict=True)
+        ]
         pieces = [
-            (share._replace(windows=windows), leaf)
-            for share, leaf in zip(shares, gates, strict=True)
+            (share._replace(windows=windows), own)
+            for share, own in zip(sized, gates, strict=True)
             for windows in share.windows.tensor_split(
                 max(1, min(self.accumulate, len(share.windows)))
             )
@@ -104,9 +113,9 @@ class Gradients:
         self._parallel.zero_grad(set_to_none=True)
         entries, everyone = self._counted(shares) if self._several else (None, None)
         sums = []
-        for number, (piece, leaf) in enumerate(pieces, start=1):
+        for number, (piece, own_gates) in enumerate(pieces, start=1):
             with self._alone(number < len(pieces)):
-                total, own = self._one(piece, leaf, everyone)
+                total, own = self._one(piece, own_gates, everyone)
             sums.append(total)
         total = sums[0] if len(sums) == 1 else torch.stack(sums).sum()
         errors = torch.stack([total, own if entries is None else entries]).double()
@@ -114,12 +123,22 @@ class Gradients:
             _fill(self.model)
         if self._rows is not None:
             self.norm = self._rows.reduce()
-        return errors, [None if leaf is None else self._of_gates(leaf) for leaf in gates]
+        return errors, [
+            self._of_gates(own)[: len(share.sensors.index)]
+            if own is not None and own.requires_grad
+            else None
+            for share, own in zip(shares, gates, strict=True)
+        ]
 
-    def _leaf(self, gates: Tensor | None) -> Tensor | None:
+    def _sized(self, share: Share) -> Share:
+        index, gates = in_few_sizes(share.sensors.index, share.sensors.gates, len(self._weight))
+        return share._replace(sensors=StepSensors(index, gates))
+
+    def _gates_of(self, share: Share, measured: bool) -> Tensor | None:
+        gates = share.sensors.gates
         if gates is None or not len(gates):
             return None
-        return to_device(gates, self.world.device).clone().requires_grad_()
+        return to_device(gates, self.world.device).clone().requires_grad_(measured)
 
     def _one(
         self, share: Share, gates: Tensor | None, everyone: Tensor | None
@@ -130,7 +149,9 @@ class Gradients:
         """
         windows, sensors, locations = share
         batch = self.train.batch(windows, sensors.index, locations)
-        forecast, weight = self._forecast(share, batch.inputs(gates))
+        inputs = batch.inputs(gates)
+        self._forward.try_out(inputs, self.arithmetic)
+        forecast, weight = self._forecast(share, inputs)
         total, entries = masked_mae(
             forecast.to(weight.dtype), batch.target, batch.target_observed, weight
         )

@@ -23,6 +23,7 @@ from dynst.models.forecaster import SparseForecaster
 from dynst.sparsity.mask import MaskUpdate
 from dynst.sparsity.scheme import Scheme, StepSensors
 from dynst.training.amp import Arithmetic
+from dynst.training.compiled import CompiledForward, is_worth_compiling
 from dynst.training.config import Recipe
 from dynst.training.cut_network import CutNetwork
 from dynst.training.divergence import refuse_diverged
@@ -136,8 +137,9 @@ class Training:
         self._arithmetic = Arithmetic(recipe.precision, world.device)
         self._rows = None if data.cut is None else data.cut.exchange(self._by_parts)
         self._row_states = None if data.cut is None else data.cut.states(self._by_parts)
+        compiles = is_worth_compiling(recipe.compile, world.device, recipe.parts, self.total_steps)
         self._gradients = Gradients(
-            self.model,
+            CompiledForward(self.model, world, compiles),
             self.train,
             (model.model if isinstance(model, ForecasterByParts) else model).scaler,
             world,
@@ -390,7 +392,9 @@ class Training:
         """
         if self.cut is not None:
             return self._measure_parts(index, sensors, numbers)
-        errors, of_gates = self._gradients.measure([Share(each, sensors) for each in index])
+        errors, of_gates = self._gradients.measure(
+            [Share(each, sensors) for each in index], fixed=self.scheme.is_fixed(self.step)
+        )
         if sensors.gates is not None:
             own = torch.stack([gradient for gradient in of_gates if gradient is not None]).sum(0)
             self._observe(sensors, self.world.all_reduce(own) / self.world.size)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from benchmarks import gpu
-from benchmarks.gpu_sections import run, section, waits
+from benchmarks.gpu_sections import compiled, run, section, waits
 from benchmarks.gpu_sections.scale import DRY, Scale
 from benchmarks.gpu_sections.section import Deadline, Row, answered
 from benchmarks.gpu_sections.trainings import experiment, half_of, network
@@ -62,7 +62,7 @@ def test_a_dry_run_does_every_section_in_a_bare_checkout_without_the_platform(
     assert "cut short" not in text
     assert done.stdout.rstrip() == text.rstrip()
     tables = tables_of(text)
-    assert [len(rows) for rows in tables.values()] == [6, 3, 9, 9, 6]
+    assert [len(rows) for rows in tables.values()] == [6, 3, 9, 4, 9, 6]
     remarks = [row[-1] for rows in tables.values() for row in rows]
     assert remarks == [""] * len(remarks)
     assert not (ROOT / "benchmarks" / "gpu.md").exists() or "Dry run" not in gpu.PAGE.read_text()
@@ -188,3 +188,17 @@ def test_waits_are_counted_from_one_batch_to_the_next(monkeypatch: pytest.Monkey
     assert counts == [1, 1, 1]
     assert sum(places.values()) == 3
     assert next(iter(places)).startswith("test_gpu.py:")
+
+
+def test_steps_that_could_not_be_compiled_are_a_remark(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(graph: object, inputs: object) -> None:
+        raise RuntimeError("no compiler")
+
+    # the sections set the backend of their scale
+    monkeypatch.setattr(compiled.compiled, "BACKEND", refuses)
+    with network(12, 250) as store:
+        data = experiment(store, DRY, "linear", 4).dataset
+        cells = compiled.measured(store, DRY, data, "linear", "all", "float32")
+    assert len(cells) == len(compiled.COLUMNS) - 3
+    assert cells[-1].startswith("steps are not compiled from here on")
+    assert "no compiler" in cells[-1]

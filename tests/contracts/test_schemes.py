@@ -13,7 +13,7 @@ from dynst.sparsity.config import CriterionName, SchemeName, SparsityConfig, mak
 from dynst.sparsity.constraints.sensor_layout import Network
 from dynst.sparsity.criteria import FixedScores
 from dynst.sparsity.mask import num_active_at
-from dynst.sparsity.scheme import Scheme
+from dynst.sparsity.scheme import Scheme, SensorDropout, supernet_scheme
 
 S, STEPS = 23, 120
 SCHEMES = get_args(get_args(SchemeName)[0])
@@ -112,6 +112,23 @@ def test_nothing_changes_after_the_mask_is_settled(config: SparsityConfig) -> No
     assert settled
     assert all(torch.equal(masks[step], masks[-1]) for step in settled)
     assert all(scheme.sensors_at(step).gates is None for step in settled)
+
+
+def test_a_fixed_step_reads_what_all_later_ones_do(config: SparsityConfig) -> None:
+    scheme = make(config, seed=0)
+    play(scheme)
+    fixed = [step for step in range(STEPS) if scheme.is_fixed(step)]
+    assert fixed == list(range(fixed[0], STEPS))
+    assert fixed[0] < STEPS - 1
+    for step in fixed:
+        assert torch.equal(scheme.sensors_at(step).index, scheme.active.nonzero().squeeze(1))
+        assert scheme.sensors_at(step).gates is None
+
+
+def test_random_subsets_to_the_end_are_never_fixed() -> None:
+    allowed = make(settings("dynamic", "cubic", "random"), seed=0).constraints
+    supernet = supernet_scheme(allowed, SensorDropout(STEPS), 0)
+    assert not any(supernet.is_fixed(step) for step in range(STEPS))
 
 
 def test_equal_scores_are_settled_by_index(config: SparsityConfig) -> None:

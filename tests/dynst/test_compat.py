@@ -2,7 +2,13 @@
 
 import torch
 
-from dynst.compat import bag_products, tree_leaves, tree_map
+from dynst.compat import (
+    bag_products,
+    compiled_in_fixed_shapes,
+    num_compiled,
+    tree_leaves,
+    tree_map,
+)
 
 
 def test_products_of_bags_are_the_sums_of_products_of_rows() -> None:
@@ -20,3 +26,15 @@ def test_trees_are_nested_containers() -> None:
     tree = {"a": [torch.ones(1), 2], "b": (3,)}
     assert tree_map(lambda leaf: leaf * 2, tree) == {"a": [torch.full((1,), 2.0), 4], "b": (6,)}
     assert len(tree_leaves(tree)) == 3
+
+
+def test_a_module_is_compiled_for_any_number_of_shapes_and_keeps_its_names() -> None:
+    module = torch.nn.Linear(2, 1)
+    names, before = list(module.state_dict()), num_compiled()
+    compiled = compiled_in_fixed_shapes(module, "eager")
+    for rows in range(2, 14):  # PyTorch's own limit is eight
+        values = torch.randn(rows, 2, generator=torch.Generator().manual_seed(rows))
+        for _ in range(2):
+            assert torch.equal(compiled(values), module(values))
+    assert num_compiled() - before == 12
+    assert list(module.state_dict()) == names

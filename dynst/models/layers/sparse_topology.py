@@ -3,8 +3,6 @@
 The far field is all active sensors together as one sender. Time and memory grow with the network.
 """
 
-from functools import cached_property
-
 import torch
 from torch import Tensor
 
@@ -75,6 +73,9 @@ class _SparseNeighborhood:
         self.index = slots.clamp(min=0)  # [L, N]
         self.gate_of = None if gates is None else gates[self.index]  # [L, N]
         self._everyone = proximity.new_ones(1, num_sensors)
+        # made when first asked for; a cached_property's lock would cut a compiled graph in two
+        self._bags: Bags | None = None
+        self._far: Tensor | None = None
 
     def average(self) -> Aggregation:
         return self._near(gated_average(self.proximity, self.gate_of))
@@ -114,26 +115,31 @@ class _SparseNeighborhood:
     def neighbours(self) -> Pairs:
         return Pairs(self.index, gated_average(self.proximity, self.gate_of), self.proximity)
 
-    @cached_property
+    @property
     def bags(self) -> Bags:
-        return (
-            Bags.of(self._slots, self._num_sensors)
-            if self._counts
-            else Bags.full(self.index, self._num_sensors)
-        )
+        if self._bags is None:
+            self._bags = (
+                Bags.of(self._slots, self._num_sensors)
+                if self._counts
+                else Bags.full(self.index, self._num_sensors)
+            )
+        return self._bags
 
     @property
     def _counts(self) -> bool:
         """Whether absent entries are left out, which takes a look at them.
 
-        On a device that would have to wait they count as 0.
+        On a device that would have to wait, and in a compiled graph, whose shapes are known before
+        it runs, they count as 0.
         """
-        return self._slots.is_cpu
+        return self._slots.is_cpu and not torch.compiler.is_compiling()
 
-    @cached_property
+    @property
     def _share(self) -> Tensor:
         """The average over all active sensors, ``[1, K]``."""
-        return gated_average(self._everyone, self.gates)
+        if self._far is None:
+            self._far = gated_average(self._everyone, self.gates)
+        return self._far
 
     def _scores(self, query: Tensor, key: Tensor) -> Tensor:
         """``[..., L, E]``, ``[..., K, E]`` to ``[..., L, N]``, 0 where a list has no entry."""

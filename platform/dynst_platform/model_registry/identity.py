@@ -27,6 +27,7 @@ OF_NO_TRAINING = (
     "references",
     "seed",
     "training.checkpoint_every",
+    "training.compile",
 )
 """All others. ``cluster.num_workers`` counts where an earlier DynST wrote no
 ``training.parts_per_step``: it then changed what a step trained on.

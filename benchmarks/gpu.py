@@ -8,7 +8,7 @@ share of the time that is left, so that none takes another's memory, time or dev
 row or a section fails, the table says so and why. ``--dry-run`` does all of it on the CPU in small
 sizes; its figures mean nothing, and it writes no file but one that is named by ``--out``.
 
-Ends with exit code 1 where a package or the GPU is missing.
+Ends with exit code 1 where a package or the GPU is missing, or a package cannot be imported.
 """
 
 import json
@@ -62,8 +62,11 @@ def main(words: Sequence[str] | None = None) -> int:
     if lacking := missing():
         print(lacking, file=sys.stderr)
         return 1
-    from benchmarks.gpu_sections import run, scale  # noqa: PLC0415 (now it is known to be there)
-
+    try:
+        from benchmarks.gpu_sections import run, scale  # noqa: PLC0415 (now it is known to be there)
+    except ImportError as error:
+        print(f"DynST cannot be imported here: {error}", file=sys.stderr)
+        return 1
     if not options.dry_run and not scale.has_gpu():
         print(
             "no GPU was found by PyTorch: run it where torch.cuda.is_available() is true, or with "

@@ -1,6 +1,7 @@
 """The benchmark for a GPU works at first touch: all of it runs on the CPU, no failure spreads."""
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -19,6 +20,25 @@ from benchmarks.gpu_sections.section import Deadline, Row, answered
 from benchmarks.gpu_sections.trainings import experiment, half_of, network
 
 ROOT = Path(__file__).parents[2]
+NUM_ROWS = {
+    "largest_ca": 6,
+    "growth": 3,
+    "compact": 9,
+    "compiled": 4,
+    "precision": 9,
+    "waits": 6,
+}
+UNWANTED = {
+    "click",
+    "dynst_platform",
+    "h5py",
+    "matplotlib",
+    "mlflow",
+    "ray",
+    "rich",
+    "torch_geometric",
+    "yaml",
+}
 BLOCKED = """
 import sys
 class Refused:
@@ -27,6 +47,21 @@ class Refused:
             raise ImportError(f"{{name}} was imported")
 sys.meta_path.insert(0, Refused())
 """
+ALL_IN_ONE = """
+from benchmarks.gpu_sections import run, scale
+for name in run.SECTIONS:
+    print(name)
+    run.write_rows(name, scale.DRY, 900)
+"""
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> dict[str, str]:
+    """An environment without DynST installed, nor anything but what it says that it needs."""
+    blocked = tmp_path / "site" / "sitecustomize.py"
+    blocked.parent.mkdir()
+    blocked.write_text(BLOCKED.format(names=UNWANTED))
+    return os.environ | {"PYTHONPATH": str(blocked.parent), "OMP_NUM_THREADS": "1"}
 
 
 def tables_of(page: str) -> dict[str, list[list[str]]]:
@@ -39,20 +74,41 @@ def tables_of(page: str) -> dict[str, list[list[str]]]:
 
 
 @pytest.mark.process
-def test_a_dry_run_does_every_section_in_a_bare_checkout_without_the_platform(
-    tmp_path: Path,
+def test_every_section_answers_without_the_platform(tmp_path: Path, bare: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ALL_IN_ONE],
+        cwd=tmp_path,
+        env=bare | {"PYTHONPATH": os.pathsep.join([bare["PYTHONPATH"], str(ROOT)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, list[Row]] = {}
+    for line in done.stdout.splitlines():
+        if line in run.SECTIONS:
+            rows = found[line] = []
+        else:
+            rows.append(json.loads(line)["row"])
+    assert {name: len(rows) for name, rows in found.items()} == NUM_ROWS
+    for name, rows in found.items():
+        assert {len(cells) for cells in rows} == {len(run.SECTIONS[name].columns)}
+        assert {cells[-1] for cells in rows} == {""}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "names", [["waits"], pytest.param(list(NUM_ROWS), marks=pytest.mark.nightly)]
+)
+def test_a_dry_run_makes_its_page_in_a_bare_checkout(
+    tmp_path: Path, bare: dict[str, str], names: list[str]
 ) -> None:
-    """Neither DynST is installed nor anything but what it says that it needs."""
-    unwanted = {"ray", "mlflow", "click", "yaml", "rich", "matplotlib", "h5py", "torch_geometric"}
-    blocked = tmp_path / "site" / "sitecustomize.py"
-    blocked.parent.mkdir()
-    blocked.write_text(BLOCKED.format(names=unwanted | {"dynst_platform"}))
     page = tmp_path / "gpu.md"
     words = ["--dry-run", "--out", str(page), "--seconds", "900"]  # other tests may run beside it
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), *words],
+        [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), *words, "--only", *names],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(blocked.parent), "OMP_NUM_THREADS": "1"},
+        env=bare,
         capture_output=True,
         text=True,
         check=False,
@@ -62,10 +118,9 @@ def test_a_dry_run_does_every_section_in_a_bare_checkout_without_the_platform(
     assert "cut short" not in text
     assert done.stdout.rstrip() == text.rstrip()
     tables = tables_of(text)
-    assert [len(rows) for rows in tables.values()] == [6, 3, 9, 4, 9, 6]
-    remarks = [row[-1] for rows in tables.values() for row in rows]
-    assert remarks == [""] * len(remarks)
-    assert not (ROOT / "benchmarks" / "gpu.md").exists() or "Dry run" not in gpu.PAGE.read_text()
+    assert [len(rows) for rows in tables.values()] == [NUM_ROWS[name] for name in names]
+    assert {row[-1] for rows in tables.values() for row in rows} == {""}
+    assert not gpu.PAGE.exists() or "Dry run" not in gpu.PAGE.read_text()
 
 
 def test_what_is_needed_is_what_the_modules_that_are_used_import() -> None:
@@ -99,6 +154,14 @@ def test_what_is_missing_is_named_in_one_sentence(
     assert capsys.readouterr().err == (
         "what DynST imports is missing here: install cftime, pydantic\n"
     )
+
+
+def test_a_package_that_is_broken_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "benchmarks.gpu_sections", None)
+    assert gpu.main(["--dry-run"]) == 1
+    assert capsys.readouterr().err.startswith("DynST cannot be imported here: ")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")

@@ -92,7 +92,7 @@ def alike(found: list[tuple[float, float]], expected: list[tuple[float, float]])
     [
         pytest.param("linear", None, marks=pytest.mark.nightly),
         ("linear", 4),
-        ("stid", None),
+        pytest.param("stid", None, marks=pytest.mark.nightly),
         pytest.param("morph_graph", 4, marks=pytest.mark.nightly),
         pytest.param("patch_transformer", None, marks=pytest.mark.nightly),
         pytest.param("graph_wavenet", 4, marks=pytest.mark.nightly),
@@ -109,8 +109,8 @@ def test_a_compiled_training_gives_the_same_losses_in_few_shapes(
     alike(run(quick), expected)
     assert quick._gradients._forward.is_on
     assert torch.equal(quick.scheme.active, plain.scheme.active)
-    # nine: five sizes with gates, all sensors, all of them measured, the final ones, and one batch is
-    # smaller; there would be 13 without rounding up
+    # nine: five sizes with gates, all sensors, all of them measured, the final ones, and one batch
+    # is smaller; there would be 13 without rounding up
     assert 3 <= num_compiled() - before <= SIZES + 2
     assert list(quick.state_dict()["model"]) == list(plain.state_dict()["model"])
     before = num_compiled()
@@ -264,7 +264,11 @@ def test_by_default_a_cpu_compiles_nothing(large: SensorStore) -> None:
     assert not made._gradients._forward.is_on
 
 
-TWO = {"batch_size": 9, "steps_per_epoch": 2}  # 5 windows for one rank, 4 for the other
+TWO = {
+    "batch_size": 9,
+    "epochs": 2,
+    "steps_per_epoch": 2,
+}  # 5 windows for one rank, 4 for the other
 
 
 def on_rank(rank: int, folder: Path, store: Path) -> None:

@@ -1,6 +1,7 @@
 """Compact against dense: what half of the sensors saves, in a forecast and in a training step."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from benchmarks.gpu_sections.scale import Scale
 from benchmarks.gpu_sections.section import Deadline, Row, Section, answered
@@ -35,9 +36,7 @@ def rows(scale: Scale, deadline: Deadline) -> Iterator[Row]:
                     (name, f"{size:,}", str(batch)),
                     len(COLUMNS),
                     deadline,
-                    lambda name=name, batch=batch, store=store, data=data: measured(  # type: ignore[misc]
-                        store, scale, name, batch, data
-                    ),
+                    partial(measured, store, scale, name, batch, data),
                 )
 
 

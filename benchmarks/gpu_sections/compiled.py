@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from benchmarks.gpu_sections.scale import Scale
 from benchmarks.gpu_sections.section import Deadline, Row, Section, answered, in_table
@@ -45,7 +46,7 @@ def rows(scale: Scale, deadline: Deadline) -> Iterator[Row]:
                 case,
                 len(COLUMNS),
                 deadline,
-                lambda case=case: measured(store, scale, data, *case),  # type: ignore[misc]
+                partial(measured, store, scale, data, *case),
             )
 
 

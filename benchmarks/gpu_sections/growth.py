@@ -1,6 +1,7 @@
 """How time and memory grow with the network, up to what one GPU can hold."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from time import perf_counter
 
 from benchmarks.gpu_sections.scale import Scale
@@ -34,7 +35,7 @@ def rows(scale: Scale, deadline: Deadline) -> Iterator[Row]:
                     (f"{size:,}", str(parts)),
                     len(COLUMNS),
                     deadline,
-                    lambda parts=parts, store=store: measured(store, scale, parts),  # type: ignore[misc]
+                    partial(measured, store, scale, parts),
                 )
                 yield row
                 if not row[-1] and size < max(scale.growth):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 
@@ -27,9 +28,7 @@ def rows(scale: Scale, deadline: Deadline) -> Iterator[Row]:
                     (name, precision),
                     len(COLUMNS),
                     deadline,
-                    lambda name=name, precision=precision: measured(  # type: ignore[misc]
-                        store, scale, data, name, precision
-                    ),
+                    partial(measured, store, scale, data, name, precision),
                 )
 
 

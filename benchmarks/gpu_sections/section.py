@@ -3,7 +3,9 @@
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
+from traceback import extract_tb
 
 import torch
 
@@ -78,12 +80,19 @@ def answered(
     except torch.OutOfMemoryError as error:
         return [*begin, *blank, f"out of memory: {in_table(in_one_line(error))}"]
     except Exception as error:
-        return [*begin, *blank, f"failed: {in_table(in_one_line(error))}"]
+        return [*begin, *blank, f"failed: {in_table(named(error))}"]
     finally:
         deadline.took(perf_counter() - began)
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def named(error: Exception) -> str:
+    """Its kind, where it was raised, and what it says."""
+    place = extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return f"{type(error).__name__} in {where}: {in_one_line(error)}"
 
 
 def in_table(text: str) -> str:

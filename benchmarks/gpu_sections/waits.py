@@ -4,6 +4,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
 from statistics import median
@@ -43,7 +44,7 @@ def rows(scale: Scale, deadline: Deadline) -> Iterator[Row]:
                     (name, scheme),
                     len(COLUMNS),
                     deadline,
-                    lambda made=made, scheme=scheme: measured(made, scheme),  # type: ignore[misc]
+                    partial(measured, made, scheme),
                 )
 
 

@@ -15,7 +15,7 @@ __all__ = ["HOW_KEPT", "Recipe", "Sharding"]
 
 Sharding = Literal["windows", "time"]
 
-# settings that change no figure, or its last digits as another device does
+# settings that change no figure, or its last digits alone, as another device would
 HOW_KEPT = {"checkpoint_every", "checkpoint_every_steps", "compile"}
 
 

@@ -177,9 +177,10 @@ def test_a_row_that_fails_says_why_and_leaves_the_others_alone() -> None:
     def is_too_large() -> list[str]:
         raise torch.OutOfMemoryError("tried to allocate 3 GiB")
 
+    line = fails.__code__.co_firstlineno + 1
     found = [answered(["a"], 4, Deadline(60), call) for call in (fails, is_too_large)]
     assert found == [
-        ["a", "–", "–", "failed: a kernel / is not there"],
+        ["a", "–", "–", f"failed: RuntimeError in test_gpu.py:{line}: a kernel / is not there"],
         ["a", "–", "–", "out of memory: tried to allocate 3 GiB"],
     ]
     assert answered(["a"], 4, Deadline(60), lambda: ["1", "2", ""]) == ["a", "1", "2", ""]

@@ -29,6 +29,7 @@ COLUMNS = (
     "workers",
     "start-up, s",
     "an epoch, s",
+    "between epochs, s",
     "after the last epoch, s",
     "whole run, s",
     "ideal epoch, s",

@@ -42,6 +42,7 @@ COLUMNS = (
     "seconds, medians",
     "start-up",
     "an epoch",
+    "between epochs",
     "after the last epoch",
     "whole run",
     "an epoch / bare loop",

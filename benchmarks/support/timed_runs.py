@@ -4,6 +4,7 @@ import argparse
 import json
 import subprocess
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import time
@@ -15,7 +16,7 @@ from benchmarks.support.options import add_job, parser_for
 __all__ = ["ONE_ARM", "TimedRun", "medians", "options_for", "run_alone", "timed", "train"]
 
 ONE_ARM = ["references.dense=false", "references.random=0", "sparsity.scheme=dynamic"]
-COLUMNS = ("start_up", "epoch", "end", "whole")
+COLUMNS = ("start_up", "epoch", "between", "end", "whole")
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,13 @@ class TimedRun:
         start_up: until the first epoch begins.
         epoch: of each epoch after the first, from one report to the next, so that whatever comes
             between epochs counts.
+        between: what came between two epochs, by the worker's own clock: the median.
         end: after the last epoch.
     """
 
     start_up: float
     epoch: float
+    between: float
     end: float
     whole: float
     epochs: list[dict[str, Any]]
@@ -62,6 +65,10 @@ def timed(began: float, epochs: list[dict[str, Any]]) -> TimedRun:
     return TimedRun(
         start_up=first - epochs[0]["seconds"] - began,
         epoch=(last - first) / (len(epochs) - 1),
+        between=median(
+            (later["time"] - before["time"]) / 1000 - later["seconds"]
+            for before, later in pairwise(epochs)
+        ),
         end=ended - last,
         whole=ended - began,
         epochs=epochs,
@@ -94,5 +101,5 @@ def run_alone(command: list[str], home: str) -> str:
 
 
 def medians(runs: list[TimedRun]) -> list[str]:
-    """Of repeats, as cells of a table: start-up, an epoch, the end, the whole."""
+    """Of repeats, as cells of a table: start-up, an epoch, between epochs, the end, the whole."""
     return [f"{median(getattr(run, column) for run in runs):.3g}" for column in COLUMNS]

@@ -48,7 +48,7 @@ TABLES = (
     Table("speed.data_loading"),
     Table("scale.network_size", "--batches 4 --repeats 3"),
     Table("speed.start_up", "--workers 1", 300),
-    Table("speed.overhead", "--repeats 2", 900),
+    Table("speed.overhead", "--epochs 4 --repeats 2 --set training.steps_per_epoch=1500", 900),
     Table("scale.data_parallel", "--repeats 2", 900),
 )
 

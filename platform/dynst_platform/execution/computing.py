@@ -49,16 +49,11 @@ def computing_here(use_gpu: UseGpu) -> Iterator[torch.device]:
 @contextmanager
 def computing_as_given() -> Iterator[torch.device]:
     """The block, in a task, a trial or a worker, computes on what Ray set aside for it: its GPU,
-    or no more of it than its fraction, and as many threads as CPUs. For a process that Ray did not
-    start it set nothing aside; this one stays on its CPU.
+    or no more of it than its fraction, and as many threads as CPUs.
 
     Raises:
         RunError: PyTorch does not see that GPU.
     """
-    if ray.get_runtime_context().worker.mode != ray.WORKER_MODE:
-        with computing_on(CPU):
-            yield CPU
-        return
     given = ray.get_runtime_context().get_assigned_resources()
     threads = max(1, int(given.get("CPU", 1)))
     torch.set_num_threads(threads)

@@ -69,7 +69,7 @@ def experiment(
         precision=precision,
     )
     sparsity = SparsityConfig(scheme=scheme, final=0.5, start=0.34, rounds=2, probe_every=2)
-    search = SearchConfig(windows=8)
+    search = SearchConfig(windows=8, elimination_rounds=2, rounds=2, proposals=3)
     config = ExperimentConfig(model=MODEL, training=recipe, sparsity=sparsity, search=search)
     return Experiment(open_store(path), config, world)
 

@@ -5,7 +5,7 @@ end when nothing moves.
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -80,7 +80,7 @@ def run_trial(given: Mapping[str, Any], setting: Setting) -> None:
     """What Tune calls, with what ``TrialConfig.for_tune`` gave."""
     config = TrialConfig.read(given)
     if setting.group.workers == 1:
-        _train(config, setting, lambda report: tune.report(report.for_tune()))
+        _train(config, setting, lambda report: tune.report(report.for_tune()), computing_as_given)
         return
     Path(setting.trials).mkdir(parents=True, exist_ok=True)  # on this node
     with scratch_folder(Path(setting.trials), f"{config.number:05d}.train") as folder:
@@ -94,13 +94,21 @@ def run_trial(given: Mapping[str, Any], setting: Setting) -> None:
 
 
 def _on_worker(config: TrialConfig, setting: Setting) -> None:
-    _train(config, setting, lambda report: ray.train.report(report.for_tune()))
+    _train(config, setting, lambda report: ray.train.report(report.for_tune()), computing_as_given)
 
 
-def _train(config: TrialConfig, setting: Setting, report: Callable[[TrialReport], None]) -> None:
+def _train(
+    config: TrialConfig,
+    setting: Setting,
+    report: Callable[[TrialReport], None],
+    computing: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> None:
     """A trial that cannot succeed says so and is not tried again.
 
     Any other error is Tune's to retry.
+
+    Args:
+        computing: on what; by default on what the caller computes on.
     """
     number, jobs, shared = config.number, config.jobs, remembered(setting.shared)
     remembered(setting.shared_warm_ups)
@@ -112,7 +120,7 @@ def _train(config: TrialConfig, setting: Setting, report: Callable[[TrialReport]
         ExitStack() as stack,
     ):
         try:
-            stack.enter_context(computing_as_given())
+            stack.enter_context(computing())
             warm_ups = None if setting.warm_ups is None else Path(setting.warm_ups)
             state = setting.state(number)
             shared.refresh(state)

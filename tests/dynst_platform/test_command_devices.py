@@ -186,6 +186,7 @@ def address(place: Path) -> Iterator[str]:
         yield nodes.address
 
 
+@pytest.mark.nightly
 def test_trials_share_the_gpu_that_ray_gives_them(called: Call, address: str) -> None:
     """Dense reference, warm-up and trials, each with half of it and one CPU."""
     done = called("tune", "sweep.yaml", "--quiet", "--set", f"job.cluster.address={address}")
@@ -193,6 +194,7 @@ def test_trials_share_the_gpu_that_ray_gives_them(called: Call, address: str) ->
     assert len({each.process for each in done.seen}) >= 2
 
 
+@pytest.mark.nightly
 def test_tasks_take_the_cpus_and_the_gpu_that_ray_gives_them(called: Call, address: str) -> None:
     on_ray = f"cluster={{num_workers: 2, address: '{address}', cpus_per_worker: 2}}"
     done = called("ablate", "job.yaml", "--quiet", "--set", "name=on-ray", "--set", on_ray)

@@ -289,6 +289,7 @@ def on_rank(rank: int, folder: Path, store: Path) -> None:
 
 
 @pytest.mark.process
+@pytest.mark.nightly
 def test_two_ranks_compile_together_or_not_at_all(large: SensorStore, tmp_path: Path) -> None:
     mp.spawn(on_rank, (tmp_path, large.path), nprocs=2)
     expected = run(training(large, False, **TWO))

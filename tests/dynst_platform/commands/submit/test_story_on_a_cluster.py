@@ -190,6 +190,7 @@ def test_no_space_is_one_sentence(local: Local) -> None:
     assert MlflowClient(local.state["tracking"]).get_experiment_by_name("quickstart") is None
 
 
+@pytest.mark.nightly
 def test_from_a_sweep_to_a_champion_though_a_node_dies(local: Local) -> None:
     settings = [part for setting in SMALL for part in ("--set", setting)]
     started = local.dynst(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import Collection, PathCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
@@ -17,6 +18,8 @@ from dynst_platform.plots.stores import draw_store
 __all__ = ["draw_mask", "draw_sensor_map", "draw_store"]
 
 MAX_NAMES = 40
+MAX_DOTS = 20_000  # more would hide one another
+CELLS = 120  # across a map of more
 OFF = "#c1272d"
 HALO = [withStroke(linewidth=2, foreground="white")]
 
@@ -31,7 +34,8 @@ def draw_sensor_map(
     *,
     lonlat: bool,
 ) -> None:
-    """Write a PNG: a map, and for small networks the list of names beside it.
+    """Write a PNG: a map, and for small networks the list of names beside it; of very many
+    sensors the share that is on in each place.
 
     Sensors without positions are laid out row by row in their order.
     """
@@ -39,7 +43,29 @@ def draw_sensor_map(
     figure = Figure(figsize=(10.5 if named else 8, 7), layout="constrained")
     axes, *rest = figure.subplots(1, 2, width_ratios=[1.5, 1]) if named else [figure.subplots()]
     places = lattice(len(sensors)) if sensors.positions is None else sensors.positions
-    size = float(np.clip(9000 / len(sensors), 4, 100))
+    drawn: Collection
+    if len(sensors) > MAX_DOTS:
+        drawn, meaning = _shares(axes, places, active), "share of the sensors that are on"
+    else:
+        drawn, meaning = _dots(axes, places, active, importance), IMPORTANCE
+        axes.legend(loc="best" if named else "lower left", framealpha=0.9)
+    axes.set_title(title_text(title), fontsize=11)
+    axes.margins(0.08)
+    scale(axes, sensors, lonlat=lonlat)
+    figure.colorbar(drawn, ax=axes, label=meaning, shrink=0.7)
+    if named:
+        _number(axes, places, active)
+        _list_names(rest[0], sensors, active)
+    figure.savefig(path, dpi=110)
+
+
+def _dots(
+    axes: Axes, places: np.ndarray, active: np.ndarray, importance: np.ndarray
+) -> PathCollection:
+    """A dot for each sensor that is on, coloured by importance, and a square for each that is
+    off.
+    """
+    size = float(np.clip(9000 / len(places), 4, 100))
     edge = min(1.0, size / 30)
     on, off = places[active], places[~active]
     kept = axes.scatter(
@@ -64,15 +90,14 @@ def draw_sensor_map(
         label="off",
         zorder=3,
     )
-    axes.set_title(title_text(title), fontsize=11)
-    axes.legend(loc="best" if named else "lower left", framealpha=0.9)
-    axes.margins(0.08)
-    scale(axes, sensors, lonlat=lonlat)
-    figure.colorbar(kept, ax=axes, label=IMPORTANCE, shrink=0.7)
-    if named:
-        _number(axes, places, active)
-        _list_names(rest[0], sensors, active)
-    figure.savefig(path, dpi=110)
+    return kept
+
+
+def _shares(axes: Axes, places: np.ndarray, active: np.ndarray) -> PolyCollection:
+    """Of the sensors in each cell the share that is on."""
+    east, north = places.T
+    on = active.astype(float)
+    return axes.hexbin(east, north, C=on, gridsize=CELLS, cmap="viridis", vmin=0, vmax=1)
 
 
 def draw_mask(

@@ -124,11 +124,11 @@ class Scheme:
         start, needed = self.schedule.start, turns * self.probes.every
         probed = self.criterion.needs_probes and self.dropout is None and self.schedule.final > 0
         if probed and start < needed:
-            parts = f" and measure all parts in {turns} of them" if turns > 1 else ""
+            each = f" and measure each part once in {turns} of them" if turns > 1 else ""
             raise ConfigError(
                 f"the first sensor must go after the first measurements of importance, but "
                 f"pruning starts at step {start} and probes run every {self.probes.every} "
-                f"steps{parts}; raise sparsity.start"
+                f"steps{each}; raise sparsity.start, so that it starts at step {needed} or later"
             )
 
     @property

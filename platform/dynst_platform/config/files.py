@@ -184,9 +184,12 @@ def _check(model: type[Spec], document: Mapping[str, Any], where: str) -> Spec:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        problems = [_sentence(model, detail) for detail in error.errors()[:1]]
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise ConfigError(f"{where}: {in_one_line(Exception(problems[0]))}{more}") from error
+        details = error.errors()
+        first = _alternatives(model, details)
+        others = len(details) - len(first)
+        more = f" (and {others} more)" if others else ""
+        problem = _sentence(model, first[0]) if len(first) == 1 else _none_of(first)
+        raise ConfigError(f"{where}: {in_one_line(Exception(problem))}{more}") from error
 
 
 def dump_spec(spec: BaseModel) -> str:
@@ -196,6 +199,30 @@ def dump_spec(spec: BaseModel) -> str:
 
 def dump_document(document: Mapping[str, Any]) -> str:
     return yaml.safe_dump(dict(document), sort_keys=False)
+
+
+def _alternatives(model: type[BaseModel], details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """The first problem, with those of the other forms that the same setting may have."""
+    place = details[0]["loc"][:-1]
+    if not place or details[0]["loc"][-1] in _keys_at(model, place):
+        return details[:1]
+    same = [each for each in details if each["loc"][:-1] == place]
+    forms = all(each["input"] is details[0]["input"] for each in same)
+    return same if forms and details[0]["type"] != "extra_forbidden" else details[:1]
+
+
+def _none_of(details: list[ErrorDetails]) -> str:
+    """Of a setting that fits none of its forms."""
+    place = short(".".join(str(part) for part in details[0]["loc"][:-1]))
+    forms = " or ".join(_demand(detail).removeprefix("must be ") for detail in details)
+    return f"'{place}' must be {forms}, but got {shown(details[0]['input'])}"
+
+
+def _demand(detail: ErrorDetails) -> str:
+    """``must be …``, in our words."""
+    message = re.sub(r"^\w+ should", "must", detail["msg"].removeprefix("Value error, "))
+    message = message.replace("must be a valid", "must be a").split(", unable to")[0]
+    return message.replace("a integer", "an integer")
 
 
 def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
@@ -212,11 +239,8 @@ def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
     )  # settings, whose sentence is whole
     if of_several or not place:
         return detail["msg"].removeprefix("Value error, ")
-    message = re.sub(r"^\w+ should", "must", detail["msg"].removeprefix("Value error, "))
-    message = message.replace("must be a valid", "must be a").split(", unable to")[0]
-    message = message.replace("a integer", "an integer")
     quote = "; put it in quotes if it is a text" if detail["type"] == "string_type" else ""
-    return f"'{place}' {message}, but got {shown(detail['input'])}{quote}"
+    return f"'{place}' {_demand(detail)}, but got {shown(detail['input'])}{quote}"
 
 
 def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -36,6 +36,10 @@ def test_golden_jobs_are_valid_and_survive_a_round_trip(path: Path, tmp_path: Pa
         ({"sparsty": {}}, "unknown key 'sparsty'; did you mean 'sparsity'?"),
         ({"sparsity.final": 1.2}, "'sparsity.final' must be less than 1, but got 1.2"),
         ({"training.epochs": "ten"}, "'training.epochs' must be an integer, but got 'ten'"),
+        (
+            {"training.compile": "maybe"},
+            "'training.compile' must be a boolean or 'auto', but got 'maybe'",
+        ),
         ({"training.epochs": 0}, "'training.epochs' must be greater than or equal to 1, but got 0"),
         (
             {"sparsity.scheme": "magic"},
@@ -238,3 +242,8 @@ def test_a_cut_network_is_not_shared_out_by_time_and_that_is_said(
         job = check_job(with_overrides(MINIMAL, changes), "job")
     assert job.training.sharding == "windows"
     assert "training.sharding is for networks that are not cut" in caplog.text
+
+
+def test_a_setting_that_fits_none_of_its_forms_is_one_problem() -> None:
+    with pytest.raises(ConfigError, match=r"'auto', but got 'maybe'$"):
+        check_job({"data": {"store": "x"}, "name": "a", "cluster": {"use_gpu": "maybe"}})

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dynst.devices import to_device
 
-__all__ = ["channel_range", "gather", "gather_all", "of_channels"]
+__all__ = ["channel_range", "gather", "gather_all", "of_channels", "window_rows"]
 
 CACHED_BYTES = 2**21  # what a processor's cache holds while sensors are chosen from it
 # Beyond this, memory is always fresh from the system; numpy asks for huge pages, which are faster.
@@ -82,11 +82,11 @@ def _picked(rows: Tensor, first: Tensor, length: int, sensors: Tensor | None = N
     """In one kernel, and without a look at rows or sensors, which would have to wait for the
     device.
     """
-    lines = _lines(first, length)
+    lines = window_rows(first, length)
     return rows[lines] if sensors is None else rows[lines[..., None], sensors]
 
 
-def _lines(first: Tensor, length: int) -> Tensor:
+def window_rows(first: Tensor, length: int) -> Tensor:
     """``[B]`` to ``[B, length]``: the rows from each ``first`` on."""
     return first[:, None] + torch.arange(length, device=first.device)
 

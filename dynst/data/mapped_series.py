@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dynst.data.gather import of_channels
+from dynst.data.gather import of_channels, window_rows
 from dynst.data.scaler import SeasonalScaler
 from dynst.data.store import Readings
 from dynst.devices import CPU
@@ -91,7 +91,7 @@ class MappedSeries:
     def _read(self, first: Tensor, length: int, sensors: Tensor | None) -> tuple[Tensor, Tensor]:
         values = _windows(self.readings.values, first, length, sensors)
         observed = _windows(self.readings.observed, first, length, sensors)
-        rows = first[:, None] + torch.arange(length)
+        rows = window_rows(first, length)
         return self._scaled(values, observed, rows, sensors), observed
 
     def _scaled(

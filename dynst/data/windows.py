@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from dynst.data.gather import window_rows
 from dynst.data.mapped_series import MappedSeries
 from dynst.data.series import Series
 from dynst.devices import CPU, to_device
@@ -128,7 +129,7 @@ class Windows:
 
     def target_times(self, index: Tensor) -> Tensor:
         """Times of the forecast steps ``[B, H]``, where batches are."""
-        ahead = self.starts[index][:, None] + torch.arange(self.window, self.window + self.horizon)
+        ahead = window_rows(self.starts[index] + self.window, self.horizon)
         return to_device(self.series.time[ahead], self.device)
 
 

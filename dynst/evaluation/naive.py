@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from dynst.data.gather import window_rows
 from dynst.data.scaler import SeasonalScaler, is_zero
 from dynst.data.windows import Windows
 from dynst.evaluation.error_table import ErrorTable
@@ -49,7 +50,7 @@ def _errors(windows: Windows, scaler: SeasonalScaler, source_rows: SourceRows) -
     size = max(1, BLOCK_VALUES // (windows.horizon * table.count.shape[1]))
     for index in torch.arange(len(windows)).split(size):
         first = windows.starts[index] + windows.window
-        rows = first[:, None] + torch.arange(windows.horizon)  # [B, H]
+        rows = window_rows(first, windows.horizon)  # [B, H]
         source = source_rows(rows, first)
         departure, seen = series.at(rows, targets)
         said, read = series.at(source, targets)

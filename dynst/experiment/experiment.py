@@ -33,7 +33,7 @@ from dynst.sparsity.criteria import Criterion, FixedScores, RandomScore
 from dynst.sparsity.scheme import Scheme, dense_scheme
 from dynst.training.config import Recipe
 from dynst.training.cut_network import CutNetwork
-from dynst.training.step_shares import StepShares, shares_for
+from dynst.training.step_shares import StepShares
 from dynst.training.trainer import Training, TrainingData
 
 __all__ = ["Experiment"]
@@ -96,7 +96,7 @@ class Experiment:
         )
         steps = recipe.epochs * recipe.steps_in_epoch(len(self.plan.starts[0]))
         scheme = make_scheme(sparsity, self.num_sensors, steps, self.config.seed, network=network)
-        scheme.check_measured(recipe.parts // shares_for(recipe, self.world.size) or 1)
+        scheme.check_measured(StepShares.of(recipe, self.world).turns(recipe.parts))
         if sparsity.scheme == "searched" and int(sparsity.start * recipe.epochs) < 1:
             raise ConfigError(
                 f"the scheme searched must have at least one whole epoch of warm-up, but "

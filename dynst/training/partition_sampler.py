@@ -57,7 +57,7 @@ class PartitionSampler:
     @property
     def turns(self) -> int:
         """Steps until every part has been trained on."""
-        return max(1, len(self.parts) // self.shares.count)
+        return self.shares.turns(len(self.parts))
 
     def numbers_at(self, turn: int, kind: StepKind) -> list[int]:
         """Of the parts of all shares of a step, a pure function of (seed, turn, kind).

@@ -73,9 +73,13 @@ class StepShares:
         Args:
             num_parts: of the network, a multiple of the number of shares.
         """
-        own = num_parts // self.count
+        own = self.turns(num_parts)
         return range(share * own, (share + 1) * own)
 
     def rank_of_part(self, part: int, num_parts: int, size: int) -> int:
         """Which of ``size`` ranks has the share that a part belongs to."""
-        return part // (num_parts // self.count) % size
+        return part // self.turns(num_parts) % size
+
+    def turns(self, num_parts: int) -> int:
+        """Parts of each share, and so the steps until each part had its turn."""
+        return max(1, num_parts // self.count)

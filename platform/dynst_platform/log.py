@@ -73,11 +73,13 @@ def log_of_run(folder: Path, process: str) -> Iterator[None]:
 def quiet_libraries() -> None:
     """Keep what libraries say below an error off the screen; the log takes their warnings.
 
+    A handler that the root logger has too is that of a program around us, and stays as it is.
+
     To be called again once MLflow or Ray were imported, since both set up loggers at import.
     """
     for logger in map(logging.getLogger, LIBRARIES):
         for handler in logger.handlers:
-            if handler not in _handlers:
+            if handler not in _handlers and handler not in logging.root.handlers:
                 handler.setLevel(logging.ERROR)
                 handler.addFilter(_is_not_raised_as_well)
     if logging.lastResort is not None:  # for loggers without a handler

@@ -150,6 +150,19 @@ def test_libraries_that_set_up_loggers_late_are_caught_up_with(tmp_path: Path) -
     assert "of mlflow" in (tmp_path / "logs" / "driver.log").read_text()
 
 
+def test_a_handler_of_the_program_around_us_stays_as_it_is() -> None:
+    """Such as that of pytest, which sees loggers that hand nothing on too."""
+    logger, handler = logging.getLogger("mlflow"), logging.StreamHandler()
+    logger.addHandler(handler)
+    logging.root.addHandler(handler)
+    try:
+        quiet_libraries()
+    finally:
+        logger.removeHandler(handler)
+        logging.root.removeHandler(handler)
+    assert handler.level == logging.NOTSET
+
+
 def test_no_handler_stays_behind(tmp_path: Path) -> None:
     with log_of_run(tmp_path, "driver"):
         say()

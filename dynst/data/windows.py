@@ -39,6 +39,8 @@ class ForecastInputs(NamedTuple):
         sensors: ``[K]`` int64, which of all S sensors the K are.
         gates: ``[K]`` float in 0..1, the weight of each sensor's messages; None means all 1.
         locations: ``[L]`` int64, where forecasts are asked for; None means all S.
+        among: ``[M]`` int64 ascending, of a part of the network, its locations and their halo: no
+            other location plays a part in the forecasts of ``locations``; None means all S.
     """
 
     readings: Tensor
@@ -47,6 +49,7 @@ class ForecastInputs(NamedTuple):
     sensors: Tensor
     gates: Tensor | None = None
     locations: Tensor | None = None
+    among: Tensor | None = None
 
 
 @dataclass(frozen=True)

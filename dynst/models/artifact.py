@@ -52,8 +52,8 @@ class Description(BaseModel):
 
     format: Literal["dynst-model"] = "dynst-model"
     # 1 had no linear path in its readout, 2 the options of the backbone beside its name, 3 seconds
-    # of an unknown zone alone
-    version: Literal[4] = 4
+    # of an unknown zone alone, 4 no blocks over all locations
+    version: Literal[5] = 5
     model: ModelConfig
     sensors: tuple[str, ...]
     active: tuple[bool, ...]
@@ -218,10 +218,12 @@ def _upgraded(document: dict[str, Any]) -> dict[str, Any]:
     """A description of an earlier version as one of today."""
     if document.get("version") == 2:
         document = _with_options(document)
-    if document.get("version") != 3:
-        return document
-    rest = {name: value for name, value in document.items() if name != "step_seconds"}
-    return rest | {"version": 4, "step": document["step_seconds"]}
+    if document.get("version") == 3:
+        rest = {name: value for name, value in document.items() if name != "step_seconds"}
+        document = rest | {"version": 4, "step": document["step_seconds"]}
+    if document.get("version") == 4:
+        document = document | {"version": 5, "model": {"location_blocks": 0, **document["model"]}}
+    return document
 
 
 def _with_options(document: dict[str, Any]) -> dict[str, Any]:

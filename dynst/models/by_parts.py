@@ -93,21 +93,19 @@ class ForecasterByParts(SparseForecaster):
             observed=inputs.observed[:, :, chosen],
             gates=None if inputs.gates is None else inputs.gates[chosen],
         )
-        found: Tensor = self.model(self.numbered(read, inputs.sensors[chosen], part.locations))
+        found: Tensor = self.model(self.numbered(read, inputs.sensors[chosen], part))
         return found
 
-    def numbered(
-        self, inputs: ForecastInputs, sensors: Tensor, locations: Tensor
-    ) -> ForecastInputs:
-        """For the model: the sensors whose readings these are, and the locations that are asked
-        for, in numbers of the whole network; nobody waits for the device where both are in main
-        memory.
+    def numbered(self, inputs: ForecastInputs, sensors: Tensor, part: Subgraph) -> ForecastInputs:
+        """For the model: the sensors whose readings these are, and the part whose locations are
+        asked for, in numbers of the whole network; nobody waits for the device where both are in
+        main memory.
         """
-        here, own = (
+        here, own, among = (
             to_device(self.numbers(values), inputs.readings.device)
-            for values in (sensors, locations)
+            for values in (sensors, part.locations, part.sensors)
         )
-        return inputs._replace(sensors=here, locations=own)
+        return inputs._replace(sensors=here, locations=own, among=among)
 
     def profile(self, inputs: ForecastInputs, count: int) -> Tensor:
         """A scaled forecast of ``count`` locations that nobody reads anything for."""

@@ -32,6 +32,7 @@ class Blueprint:
         shape: of the forecaster.
         edges, node_embedding, positions: of the whole network of sensors.
         sensors: ``[M]``, which of them the forecaster has, where it has not all.
+        location_blocks: of the readout.
     """
 
     shape: Shape
@@ -43,6 +44,7 @@ class Blueprint:
     positions: Tensor | None  # [S, 2]
     layout: Patching | None
     sensors: Tensor | None = None
+    location_blocks: int = 0
 
     def rows(self, values: Tensor) -> Tensor:
         """``values [S, ...]``, of the sensors that the forecaster has."""

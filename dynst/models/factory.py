@@ -4,13 +4,14 @@ it.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypedDict, Unpack
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from dynst.bounds import Count, Size, Span, Text
+from dynst.bounds import Count, Size, Span, Text, Whole
 from dynst.data.calendar import calendar_features
 from dynst.data.edges import Edges
 from dynst.data.manifest import Patching
@@ -87,6 +88,12 @@ class ModelConfig(BaseModel):
         "sensors, 16 above",
     )
 
+    location_blocks: Whole = Field(
+        2,
+        description="rounds in which all locations, those that are off included, exchange messages "
+        "before they forecast; 0 is the fastest",
+    )
+
     @property
     def traits(self) -> Traits:
         """Of the backbone: whether it reads active sensors alone, and up to how many all pairs."""
@@ -145,6 +152,7 @@ def build_forecaster(
             known.get("positions"),
             known.get("layout"),
             sensors,
+            model.location_blocks,
         )
         if model.steps_at_once is None or model.steps_at_once >= model.horizon:
             return _forecaster(model.backbone, parts, own_scaler)
@@ -191,7 +199,7 @@ def _forecaster(
     kind, shape = backbone_class(backbone.name), parts.shape
     network = _network(kind, backbone, parts)
     if parts.traits.compact:
-        readout = getattr(kind, "readout", Readout)
+        readout = getattr(kind, "readout", partial(Readout, blocks=parts.location_blocks))
         return CompactForecaster(
             shape,
             network,

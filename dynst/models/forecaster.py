@@ -9,6 +9,7 @@ from dynst.data.scaler import SeasonalScaler
 from dynst.data.windows import ForecastInputs
 from dynst.errors import ConfigError
 from dynst.models.layers.gated_aggregation import stream_morph
+from dynst.models.layers.readout import Readout
 from dynst.models.protocol import CompactBackbone, Shape
 
 __all__ = ["CompactForecaster", "InputGatedForecaster", "Reach", "SparseForecaster"]
@@ -84,7 +85,9 @@ class CompactForecaster(SparseForecaster):
         morphed = stream_morph(inputs.readings, inputs.observed)
         hidden = self.backbone(morphed, inputs.calendar, sensors, gates)  # [B, K, D]
         # a user's own readout need not take locations
-        asked = () if inputs.locations is None else (inputs.locations,)
+        asked: tuple[Tensor | None, ...] = () if inputs.locations is None else (inputs.locations,)
+        if inputs.among is not None and isinstance(self.readout, Readout):
+            asked = (inputs.locations, inputs.among)
         forecast: Tensor = self.readout(hidden, morphed, sensors, gates, *asked)
         return forecast
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from dynst.data.partition import Subgraph
 from dynst.data.scaler import SeasonalScaler
 from dynst.data.windows import ForecastInputs, Windows
 from dynst.devices import to_device
@@ -30,12 +31,17 @@ class Share(NamedTuple):
     Args:
         windows: ``[B]``, indices of its windows.
         sensors: that exist in it; none in a part whose sensors are all off.
-        locations: ``[L]``, where its errors count; None is everywhere.
+        part: of a cut network, where its errors count; None is everywhere.
     """
 
     windows: Tensor
     sensors: StepSensors
-    locations: Tensor | None = None
+    part: Subgraph | None = None
+
+    @property
+    def locations(self) -> Tensor | None:
+        """``[L]``, where its errors count; None is everywhere."""
+        return None if self.part is None else self.part.locations
 
     @property
     def is_read(self) -> bool:
@@ -147,8 +153,7 @@ class Gradients:
 
         ``everyone`` None counts them here.
         """
-        windows, sensors, locations = share
-        batch = self.train.batch(windows, sensors.index, locations)
+        batch = self.train.batch(share.windows, share.sensors.index, share.locations)
         inputs = batch.inputs(gates)
         self._forward.try_out(inputs, self.arithmetic)
         forecast, weight = self._forecast(share, inputs)
@@ -167,14 +172,14 @@ class Gradients:
         """Scaled forecasts of a share's locations, and the weight ``[L, targets]`` of their
         errors.
         """
-        model, locations = self.model, share.locations
-        if locations is None or not isinstance(model, ForecasterByParts):
+        model, part = self.model, share.part
+        if part is None or not isinstance(model, ForecasterByParts):
             with self.arithmetic.forward():
                 return self._parallel(inputs), self._weight
-        read = model.numbered(inputs, share.sensors.index, locations)
+        read = model.numbered(inputs, share.sensors.index, part)
         weight = self._weight[read.locations]
         if not share.is_read:
-            return model.profile(inputs, len(locations)), weight
+            return model.profile(inputs, len(part.locations)), weight
         with self.arithmetic.forward():
             return model.model(read), weight
 

@@ -406,8 +406,7 @@ class Training:
         parts = self.rotation.mine(numbers)
         mine = [within(sensors, part) for part in parts]
         shares = [
-            Share(each, here, part.locations)
-            for each, here, part in zip(index, mine, parts, strict=True)
+            Share(each, here, part) for each, here, part in zip(index, mine, parts, strict=True)
         ]
         errors, of_gates = self._gradients.measure(shares, numbers)
         if sensors.gates is not None:

@@ -207,6 +207,10 @@ def test_the_order_in_which_sensors_are_given_does_not_matter(model: SparseForec
 
 
 def test_gradients_reach_every_parameter_and_every_gate(model: SparseForecaster) -> None:
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if not parameter.any():  # a block that begins as none at all
+                parameter.normal_(std=0.1)
     gates = torch.ones(S, requires_grad=True)
     model(ForecastInputs(*inputs(), torch.arange(S), gates)).square().mean().backward()
     assert all(

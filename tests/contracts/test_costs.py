@@ -45,6 +45,10 @@ KNOWN = {
 }
 
 
+# What one block over all locations adds to a step and a probe, and its products.
+BLOCK = {"all_pairs": (74, 74, 101), "neighbour_lists": (115, 115, 75)}
+
+
 class Operators(TorchDispatchMode):
     """Counts what is asked of the device, forward and backward; views and sizes count too."""
 
@@ -79,7 +83,7 @@ def probe(model: SparseForecaster) -> Tensor:
 
 @pytest.mark.parametrize("variant", VARIANTS, ids="-".join)
 def test_a_step_asks_no_more_of_the_device_than_it_did(variant: tuple[str, str]) -> None:
-    model, (of_step, of_probe, _) = made(*variant), KNOWN[variant]
+    model, (of_step, of_probe, _) = made(*variant, location_blocks=0), KNOWN[variant]
     assert operators(lambda: compact(model, some(6), inputs())) <= of_step
     assert operators(lambda: probe(model)) <= of_probe
 
@@ -88,13 +92,31 @@ def test_a_step_asks_no_more_of_the_device_than_it_did(variant: tuple[str, str])
 def test_a_forecast_takes_no_more_products_than_it_did_and_a_sparse_one_fewer(
     variant: tuple[str, str],
 ) -> None:
-    model = made(*variant)
+    model = made(*variant, location_blocks=0)
     dense, sparse = (
         products(lambda count=count: compact(model, some(count), inputs())) for count in (S, S // 2)
     )
     assert dense <= KNOWN[variant][2] + 1
     if not isinstance(model, InputGatedForecaster):
         assert sparse <= 0.62 * dense
+
+
+@pytest.mark.parametrize("form", sorted(BLOCK))
+def test_a_block_over_all_locations_costs_the_same_whatever_is_off(form: str) -> None:
+    one, two = (made("morph_graph", form, location_blocks=blocks) for blocks in (1, 2))
+    of_step, of_probe, of_products = BLOCK[form]
+    steps = [
+        operators(lambda model=model: compact(model, some(6), inputs())) for model in (one, two)
+    ]
+    probes = [operators(lambda model=model: probe(model)) for model in (one, two)]
+    assert steps[1] - steps[0] <= of_step
+    assert probes[1] - probes[0] <= of_probe
+    for count in (S, S // 2):
+        few, more = (
+            products(lambda model=model: compact(model, some(count), inputs()))
+            for model in (one, two)
+        )
+        assert more - few == pytest.approx(of_products, abs=1)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from dynst.models.layers.gated_aggregation import scores_by_product
-from dynst.models.protocol import Aggregation, Shape, Topology, Traits
+from dynst.models.layers.graph_block import GraphBlock
+from dynst.models.protocol import Shape, Topology, Traits
 from dynst.models.renamed import read_old_names
 
 __all__ = ["MorphGraphNet"]
@@ -49,7 +49,7 @@ class MorphGraphNet(nn.Module):
             scores_by_product(embedding, [SHARPNESS]),
             scores_by_product(embedding, [SHARPNESS]),
         )
-        self.blocks = nn.ModuleList(_Block(hidden) for _ in range(blocks))
+        self.blocks = nn.ModuleList(GraphBlock(hidden) for _ in range(blocks))
 
     def forward(
         self, morphed: Tensor, calendar: Tensor, sensors: Tensor, gates: Tensor | None
@@ -68,17 +68,3 @@ class MorphGraphNet(nn.Module):
         for block in self.blocks:
             hidden = block(hidden, known, learned)
         return hidden
-
-
-class _Block(nn.Module):
-    def __init__(self, hidden: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(hidden)
-        self.mix = nn.Linear(3 * hidden, hidden)
-        self.out = nn.Linear(hidden, hidden)
-
-    def forward(self, hidden: Tensor, known: Aggregation, learned: Aggregation) -> Tensor:
-        state = self.norm(hidden)
-        mixed = self.mix(torch.cat([state, known(state), learned(state)], dim=-1))
-        change: Tensor = self.out(nn.functional.gelu(mixed))
-        return hidden + change

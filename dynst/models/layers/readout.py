@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from dynst.models.layers.gated_aggregation import widened
 from dynst.models.layers.location_attention import LocationAttention, last_reading
+from dynst.models.layers.location_blocks import LocationBlocks
 from dynst.models.protocol import Shape, Topology
 from dynst.models.renamed import read_old_names
 
@@ -28,10 +30,12 @@ class Readout(LocationAttention):
         location_embedding: Tensor,
         *,
         heads: int = 4,
+        blocks: int = 0,
     ) -> None:
         """``location_embedding [S, E]`` is what the embeddings begin as.
 
-        Each location attends most to those with a large dot product.
+        Each location attends most to those with a large dot product. In ``blocks`` rounds the
+        states of all locations exchange messages before they forecast.
         """
         if shape.hidden % heads:
             raise ValueError(f"hidden must be a multiple of {heads} heads, but got {shape.hidden}")
@@ -41,6 +45,9 @@ class Readout(LocationAttention):
         self.encode_location = nn.Linear(location_embedding.shape[1], shape.hidden)
         self.forecast = nn.Linear(shape.hidden, shape.horizon * shape.num_targets)
         self.extrapolate = last_reading(shape, targets)
+        self.refine = (
+            LocationBlocks(shape, topology, location_embedding.shape[1], blocks) if blocks else None
+        )
         read_old_names(self, {"place": "encode_location"})
 
     def forward(
@@ -50,10 +57,27 @@ class Readout(LocationAttention):
         sensors: Tensor,
         gates: Tensor | None,
         locations: Tensor | None = None,
+        among: Tensor | None = None,
     ) -> Tensor:
         """``hidden [B, K, D]`` and ``morphed [B, K, T·2C]`` to scaled ``[B, H, L, targets]``, of
         all locations or these.
+
+        Where there are blocks, the states of all locations are made, or those of ``among [M]``
+        (ascending, with the sensors and the locations among them).
         """
+        if self.refine is None or locations is None:
+            return self._forecast(hidden, morphed, sensors, gates, locations)
+        found = self._forecast(hidden, morphed, sensors, gates, among)
+        return found[:, :, locations if among is None else torch.searchsorted(among, locations)]
+
+    def _forecast(
+        self,
+        hidden: Tensor,
+        morphed: Tensor,
+        sensors: Tensor,
+        gates: Tensor | None,
+        locations: Tensor | None,
+    ) -> Tensor:
         batch, shape, size = len(hidden), self.shape, self.shape.hidden // self.heads
         extrapolated = self.extrapolate(morphed)  # [B, K, H·targets]
         # [B, heads, K, D/heads]
@@ -66,8 +90,16 @@ class Readout(LocationAttention):
         if gates is not None:
             share = gates[which, None]
             own, beyond = own * share, beyond * share
-        everywhere = mixed + self.encode_location(self.embeddings_of(locations))
+        embedding = self.embeddings_of(locations)
+        everywhere = mixed + self.encode_location(embedding)
         state = widened(everywhere).index_add(1, here, widened(own))
+        if self.refine is not None:
+            state = self.refine(state, embedding, self._numbers(locations))
         straight = widened(guessed).index_add(1, here, widened(beyond))
         out: Tensor = self.forecast(nn.functional.gelu(state)) + straight  # [B, L, H·targets]
         return out.view(batch, -1, shape.horizon, shape.num_targets).transpose(1, 2)
+
+    def _numbers(self, locations: Tensor | None) -> Tensor:
+        if locations is not None:
+            return locations
+        return torch.arange(self.shape.num_sensors, device=self.location_embedding.device)

@@ -23,6 +23,7 @@ from dynst_platform.config.documents import (
     short,
     shown,
 )
+from dynst_platform.config.earlier import with_earlier_defaults
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sweep import Dimension, SweepSpec
 from dynst_platform.config.values import Document
@@ -56,19 +57,24 @@ def load_job(
         path: of the file.
         assignments: as they stand on a command line.
         model: settings in place of all that the file has for the model.
-        recorded: whether it is a run's own copy, whose credentials are left out and not refused:
-            an earlier DynST has written some down.
+        recorded: whether it is a run's own copy, whose credentials are left out and not refused,
+            since an earlier DynST has written some down; new settings are as it knew none.
 
     Raises:
         ConfigError: the file is absent, no YAML mapping, or breaks the job's schema.
     """
     document = _mapping(path, "job") | ({} if model is None else {"model": model})
-    document = redacted(document) if recorded else document
+    document = with_earlier_defaults(redacted(document)) if recorded else document
     return check_job(_assigned(document, assignments), where=str(path))
 
 
-def load_sweep(path: Path, assignments: Iterable[str] = ()) -> SweepSpec:
+def load_sweep(path: Path, assignments: Iterable[str] = (), recorded: bool = False) -> SweepSpec:
     """Read a sweep file, put its base job in place of the job's path, and apply assignments.
+
+    Args:
+        path: of the file.
+        assignments: as they stand on a command line.
+        recorded: whether it is a sweep's own copy, whose job has new settings as it knew none.
 
     Raises:
         ConfigError: as for a job; or a key of the space or one of its values does not fit the job.
@@ -78,8 +84,10 @@ def load_sweep(path: Path, assignments: Iterable[str] = ()) -> SweepSpec:
     if isinstance(job, str):
         document["job"] = job = _mapping(path.parent / job, "job")
     if isinstance(job, dict) and isinstance(changes, dict):
-        document["job"] = with_overrides(job, changes)
+        document["job"] = job = with_overrides(job, changes)
         del document["set"]
+    if isinstance(job, dict) and recorded:
+        document["job"] = with_earlier_defaults(job)
     document = _assigned(document, assignments)
     sweep = _check(SweepSpec, document, str(path))
     check_space(sweep, str(path))

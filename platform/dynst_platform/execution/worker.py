@@ -26,6 +26,7 @@ from dynst.experiment.protocol import Evaluation, evaluate, prepare, save_arm, t
 from dynst.models.artifact import artifact_digest
 from dynst.training.checkpoint_store import Checkpoints
 from dynst_platform.config.credentials import redacted
+from dynst_platform.config.earlier import with_earlier_defaults
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sensor_choice import read_choice
@@ -110,7 +111,7 @@ def _upgraded(spec: Mapping[str, Any], store: SensorStore, job: JobSpec) -> Mapp
         settings = {key: spec[key] for key in spec if key not in held}
         settings["data"] = {"store": "of today", **settings.get("data", {})}
         settings["training"] = parts | settings.get("training", {})
-        today = JobSpec.model_validate(redacted(settings))
+        today = JobSpec.model_validate(with_earlier_defaults(redacted(settings)))
     except (ValidationError, TypeError):  # the difference will be named
         return spec
     if DECISIONS not in spec and store.has_content(str(spec.get(DIGEST))):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from dynst.data.edges import Edges, nearest_neighbour_edges
 from dynst.data.scaler import SEASONS, SeasonalScaler
@@ -40,9 +41,18 @@ def test_a_large_network_without_edges_is_refused() -> None:
 def test_weights_of_the_default_backbone_do_not_move_with_the_choice_of_backbones() -> None:
     """Published figures rest on these draws."""
     scaler = SeasonalScaler(SEASONS["none"], 5, 1)
-    model = build_forecaster(
-        ModelConfig(window=3, horizon=2), scaler, edges(5), targets=[0], seed=7
+    plain, whole = (
+        build_forecaster(
+            ModelConfig(window=3, horizon=2, location_blocks=blocks),
+            scaler,
+            edges(5),
+            targets=[0],
+            seed=7,
+        )
+        for blocks in (0, 2)
     )
-    assert sum(parameter.abs().sum() for parameter in model.parameters()).item() == pytest.approx(
+    assert sum(parameter.abs().sum() for parameter in plain.parameters()).item() == pytest.approx(
         DRAWN, rel=1e-6
     )
+    drawn = whole.state_dict()
+    assert all(torch.equal(drawn[name], value) for name, value in plain.state_dict().items())

@@ -183,6 +183,21 @@ def test_a_model_of_version_2_is_still_read(
     )
 
 
+@pytest.mark.parametrize("config", [MODEL.model_copy(update={"location_blocks": 0})])
+def test_a_model_of_version_4_had_no_blocks_over_all_locations(
+    folder: Path, config: ModelConfig, network: SensorStore
+) -> None:
+    path, time = folder / DESCRIPTION, network.readings.time[:6]
+    readings = network.readings.values[:6][:, ACTIVE.numpy()]
+    expected = load_artifact(folder).forecast(time, readings)[1]
+    document = json.loads(path.read_text()) | {"version": 4}
+    del document["model"]["location_blocks"]
+    path.write_text(json.dumps(document))
+    read = load_artifact(folder)
+    assert read.description.model == config
+    np.testing.assert_array_equal(read.forecast(time, readings)[1], expected)
+
+
 def test_a_model_of_version_1_is_refused(folder: Path) -> None:
     path = folder / DESCRIPTION
     path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 1}))

@@ -112,7 +112,7 @@ def _started(run: str, extend: int, assignments: tuple[str, ...]) -> "tuple[Swee
     from dynst_platform.config.moved import present_store
 
     started = find_sweep(run)
-    spec = _from_anywhere(load_sweep(started.sweep_file, assignments))
+    spec = _from_anywhere(load_sweep(started.sweep_file, assignments, recorded=True))
     store = present_store(JobSpec.model_validate(spec.job).data.store)
     moved = spec.model_copy(update={"job": with_overrides(spec.job, {"data.store": store})})
     return with_trials(moved, extend), started

@@ -220,7 +220,7 @@ def _way_on(folder: Path, sweep: SweepSpec) -> str:
     The one parameter that a resumed sweep may change is their number.
     """
     try:
-        added = sweep.trials - load_sweep(folder / SWEEP_FILE).trials
+        added = sweep.trials - load_sweep(folder / SWEEP_FILE, recorded=True).trials
     except (ConfigError, OSError):
         added = 0
     return f"dynst tune --resume {typed(folder)}" + (f" --extend {added}" if added else "")

@@ -1,0 +1,1 @@
+"""What settings are worth in accuracy, and what bounds it."""

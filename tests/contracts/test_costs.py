@@ -81,6 +81,10 @@ def probe(model: SparseForecaster) -> Tensor:
     return model(ForecastInputs(*inputs(), torch.arange(S), some(6).float().requires_grad_()))
 
 
+def step(model: SparseForecaster, count: int) -> Tensor:
+    return compact(model, some(count), inputs())
+
+
 @pytest.mark.parametrize("variant", VARIANTS, ids="-".join)
 def test_a_step_asks_no_more_of_the_device_than_it_did(variant: tuple[str, str]) -> None:
     model, (of_step, of_probe, _) = made(*variant, location_blocks=0), KNOWN[variant]
@@ -102,21 +106,21 @@ def test_a_forecast_takes_no_more_products_than_it_did_and_a_sparse_one_fewer(
 
 
 @pytest.mark.parametrize("form", sorted(BLOCK))
-def test_a_block_over_all_locations_costs_the_same_whatever_is_off(form: str) -> None:
+@pytest.mark.parametrize("count", [S, S // 2])
+def test_a_block_over_all_locations_costs_the_same_whatever_is_off(form: str, count: int) -> None:
     one, two = (made("morph_graph", form, location_blocks=blocks) for blocks in (1, 2))
     of_step, of_probe, of_products = BLOCK[form]
-    steps = [
-        operators(lambda model=model: compact(model, some(6), inputs())) for model in (one, two)
-    ]
-    probes = [operators(lambda model=model: probe(model)) for model in (one, two)]
-    assert steps[1] - steps[0] <= of_step
-    assert probes[1] - probes[0] <= of_probe
-    for count in (S, S // 2):
-        few, more = (
-            products(lambda model=model: compact(model, some(count), inputs()))
-            for model in (one, two)
-        )
-        assert more - few == pytest.approx(of_products, abs=1)
+    assert _more(one, two, lambda model: operators(lambda: step(model, count))) <= of_step
+    assert _more(one, two, lambda model: operators(lambda: probe(model))) <= of_probe
+    assert _more(one, two, lambda model: products(lambda: step(model, count))) == pytest.approx(
+        of_products, abs=1
+    )
+
+
+def _more(
+    one: SparseForecaster, two: SparseForecaster, cost: Callable[[SparseForecaster], float]
+) -> float:
+    return cost(two) - cost(one)
 
 
 @pytest.mark.parametrize(

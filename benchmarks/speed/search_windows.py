@@ -23,8 +23,10 @@ from benchmarks.support.tables import header, row
 from dynst.evaluation.evaluate import evaluate
 from dynst.experiment.arms import Arm
 from dynst.experiment.experiment import Experiment
+from dynst.selection.comparison import Comparison
 from dynst.selection.search import ELIMINATION_STRIDE, PROPOSAL_STRIDE, SelectionResult
 from dynst.selection.subset_evaluator import SubsetEvaluator
+from dynst.selection.time_blocks import Block
 
 STRIDES = {  # of proposals and of elimination
     "every window": (1, 1),
@@ -51,14 +53,17 @@ class Strided(SubsetEvaluator):
     def __init__(self, inner: SubsetEvaluator, strides: dict[int, int]) -> None:
         self.inner, self.strides = inner, strides
 
-    def on(self, part: int) -> SubsetEvaluator:
-        return Strided(self.inner.on(part), self.strides)
+    def on(self, blocks: Sequence[Block]) -> SubsetEvaluator:
+        return Strided(self.inner.on(blocks), self.strides)
 
     def every(self, step: int) -> SubsetEvaluator:
         return self.inner.every(self.strides[step])
 
     def losses(self, choices: Sequence[Tensor]) -> Tensor:
         return self.inner.losses(choices)
+
+    def compare(self, first: Tensor, second: Tensor) -> Comparison:
+        return self.inner.compare(first, second)
 
     def importance(self, active: Tensor) -> Tensor:
         return self.inner.importance(active)

@@ -26,6 +26,7 @@ from dynst.experiment.dataset import (
 from dynst.models.forecaster import SparseForecaster
 from dynst.models.sensor_rows import sensor_rows
 from dynst.selection.selector import SensorSelector
+from dynst.selection.time_blocks import TimeBlocks, time_blocks
 from dynst.sparsity.config import SparsityConfig, make_scheme, rewind_step
 from dynst.sparsity.constraints.base import Constraints
 from dynst.sparsity.constraints.sensor_layout import network_of
@@ -144,7 +145,19 @@ class Experiment:
     def selector(self) -> SensorSelector:
         """Baselines and the search, on the training and the validation part."""
         data = self.dataset
-        return SensorSelector(data.train, data.val, data.scaler, data.network, self.store.edges)
+        return SensorSelector(data.train, self.blocks, data.scaler, data.network, self.store.edges)
+
+    @cached_property
+    def blocks(self) -> TimeBlocks:
+        """How training and validation part are divided between learning and choosing."""
+        data, manifest = self.dataset, self.store.manifest
+        return time_blocks(
+            data.train,
+            data.val,
+            manifest.step,
+            manifest.clock,
+            withhold=self.config.search.withhold,
+        )
 
     @cached_property
     def parts(self) -> tuple[Subgraph, ...]:
@@ -257,7 +270,11 @@ class Experiment:
         return forecaster_for(self.dataset, model, edges, seed, sensors)
 
     def training(
-        self, scheme: Scheme, recipe: Recipe | None = None, rewind: int | None = None
+        self,
+        scheme: Scheme,
+        recipe: Recipe | None = None,
+        rewind: int | None = None,
+        withheld_until: int = 0,
     ) -> Training:
         """A fresh forecaster with what trains it.
 
@@ -265,8 +282,11 @@ class Experiment:
             scheme: which sensors exist in each step.
             recipe: by default the configuration's.
             rewind: the step whose weights each pruning goes back to; None keeps the weights.
+            withheld_until: epochs in which the blocks of time of the search are not trained on.
         """
-        material = TrainingData(self.dataset.train, self.dataset.val, self.cut)
+        fitted = self.blocks.fitted if withheld_until and self.config.search.withhold else None
+        data = self.dataset
+        material = TrainingData(data.train, data.val, self.cut, fitted, withheld_until)
         recipe = recipe or self.config.training
         return Training(
             self.forecaster(), scheme, recipe, material, self.config.seed, self.world, rewind
@@ -277,7 +297,10 @@ class Experiment:
         return self.config.sparsity.model_copy(update={"scheme": "one_shot", "coverage": 0.0})
 
     def _pruned(self, scheme: Scheme) -> Training:
-        return self.training(scheme, rewind=self.rewind)
+        searched = self.config.sparsity.scheme == "searched"
+        steps = self.config.training.steps_in_epoch(len(self.dataset.train))
+        warm = scheme.schedule.start // steps if searched else 0
+        return self.training(scheme, rewind=self.rewind, withheld_until=warm)
 
     def _scheme(self, config: SparsityConfig, criterion: Criterion | None = None) -> Scheme:
         network = self.dataset.network

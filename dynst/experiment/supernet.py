@@ -83,14 +83,20 @@ class Supernet:
         self.experiment = experiment
 
     def training(self) -> Training:
-        """The training of the supernet itself: each step reads a random subset."""
+        """The training of the supernet itself: each step reads a random subset.
+
+        It never sees the blocks of time that choices are compared on.
+        """
         experiment = self.experiment
         config = experiment.config.sparsity
         sensors = with_marks(config, experiment.dataset.network).sensors
         pinned = tuple(sensors.pinned.nonzero()[0].tolist())
         dropout = SensorDropout(experiment.total_steps, config.dropout_density, pinned)
         readable = PinExclude(torch.tensor(sensors.pinned), torch.tensor(sensors.excluded))
-        return experiment.training(supernet_scheme(readable, dropout, experiment.config.seed))
+        return experiment.training(
+            supernet_scheme(readable, dropout, experiment.config.seed),
+            withheld_until=experiment.config.training.epochs,
+        )
 
     def fine_tuning(self, network: SparseForecaster, active: Tensor, epochs: int) -> Training:
         """The training of a copy of ``network`` on some sensors alone.

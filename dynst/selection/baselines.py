@@ -136,6 +136,15 @@ def qr_pivoting(known: BaselineInputs, count: int, seed: int) -> Tensor:
     return _by_order(QR().fit(basis).get_sensors())
 
 
+def spectral(known: BaselineInputs, count: int, seed: int) -> Tensor:
+    """Leverage scores: how much of a sensor lies in half as many leading singular modes as are kept
+    (Boutsidis et al. 2009).
+    """
+    modes = np.linalg.svd(known.readings, full_matrices=False)[2]
+    leverage = (modes[: max(1, count // 2)] ** 2).sum(0)
+    return _by_order(np.argsort(-leverage, kind="stable"))
+
+
 def facility_location(known: BaselineInputs, count: int, seed: int) -> Tensor:
     """Greedy: each next sensor adds most to Σ over locations of the best correlation with a kept
     sensor (Krause & Golovin 2014).
@@ -158,7 +167,14 @@ def facility_location(known: BaselineInputs, count: int, seed: int) -> Tensor:
 
 RANKINGS: dict[str, Ranking] = {
     ranking.__name__: ranking
-    for ranking in (random, variance, farthest_point, qr_pivoting, facility_location)
+    for ranking in (
+        random,
+        variance,
+        spectral,
+        farthest_point,
+        qr_pivoting,
+        facility_location,
+    )
 }
 
 

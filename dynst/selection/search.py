@@ -1,7 +1,8 @@
 """Search by exchange: scores propose sensors to exchange, a trained network decides."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,29 +10,44 @@ from torch import Tensor
 
 from dynst.bounds import Count, Steps, Whole
 from dynst.random_streams import Stream, generator
+from dynst.selection.comparison import Comparison
 from dynst.selection.subset_evaluator import SubsetEvaluator, key_of
 from dynst.sparsity.constraints.base import Constraints
 
-__all__ = ["SearchConfig", "SelectionResult", "eliminate", "exchange_search", "find_choice"]
+__all__ = [
+    "Evaluators",
+    "SearchConfig",
+    "SelectionResult",
+    "Verdict",
+    "eliminate",
+    "exchange_search",
+    "find_choice",
+]
 
 FIRST_ROUNDS = 1 / 3  # of the rounds, which every start may have
+BRAKE = 0.9  # confidence of a gain that is followed: no proof, since many gains are looked at
 PROPOSAL_STRIDE = 4  # every fourth window says which proposal is worth an evaluation on all
 ELIMINATION_STRIDE = 8  # and every eighth what an elimination needs, which is a start and no more
 
 
 class SearchConfig(BaseModel):
-    """How long to search.
+    """How long to search, and by which windows.
 
-    A round looks at ``proposals`` exchanges on few of the evaluator's windows and evaluates the
-    best one on all.
+    A round looks at ``proposals`` exchanges on few of the evaluator's windows and compares the
+    best one on all with what there is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     windows: Steps | None = Field(
         None,
-        description="of the validation and of the training part, to evaluate on; by default 1,024, "
-        "on large networks fewer",
+        description="of the blocks of time to search on, and of those to confirm on; by default "
+        "1,024 each, on large networks fewer",
+    )
+    withhold: bool = Field(
+        True,
+        description="keep every fifth block of the training part from the warm-up, to search and "
+        "confirm on; else the validation part is all that there is for it",
     )
     elimination_rounds: Count = Field(
         5, description="rounds in which sensors go, by importance alone"
@@ -48,52 +64,116 @@ class SelectionResult:
         active: ``[S]`` bool, the sensors that stay on.
         loss: of the evaluator for this choice, in the unit of the first target.
         losses: after each round, the start first.
+        verdict: on blocks that the search did not look at; None where there was no rule.
     """
 
     active: Tensor
     loss: float
     losses: tuple[float, ...]
+    verdict: "Verdict | None" = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the searched choice is better than the best simple rule.
+
+    Args:
+        rule: name of the ranking that was the best on the blocks of the search.
+        searched: bool ``[S]``, where the search ended.
+        ruled: bool ``[S]``, the rule's choice.
+        confirmed: the searched choice less the rule's, on blocks that neither saw; None where they
+            are the same choice, or there was no block.
+        taken: the searched choice; else the rule's.
+    """
+
+    rule: str
+    searched: Tensor
+    ruled: Tensor
+    confirmed: Comparison | None
+    taken: bool
+
+
+class Evaluators(NamedTuple):
+    """Of one network, on windows that have nothing in common.
+
+    Args:
+        search: blocks that candidates are compared on.
+        confirm: blocks that the winner and the best rule are compared on, once; None without any.
+        training: windows that the network was trained on, for the elimination.
+    """
+
+    search: SubsetEvaluator
+    confirm: SubsetEvaluator | None
+    training: SubsetEvaluator
 
 
 def find_choice(
-    evaluator: SubsetEvaluator,
+    evaluators: Evaluators,
     constraints: Constraints,
-    rankings: Sequence[Tensor],
+    rankings: Mapping[str, Tensor],
     sparsity: float,
     config: SearchConfig,
     seed: int,
 ) -> SelectionResult:
     """The whole search: exchanges from an elimination and from the best ranked choice.
 
-    After the first rounds only the better of the two starts goes on. The elimination sees a few
-    windows of the evaluator's last part alone, those of training. The other part can then still
-    measure what generalises.
+    After the first rounds only one of the two goes on, the elimination's where it is better by more
+    than blocks differ. The end is compared once with the best ranking, on blocks that neither saw:
+    where it is not better there, the ranking is the choice.
+
+    The elimination sees a few windows of the training alone. The blocks can then still measure what
+    generalises.
     """
-    ranked = [constraints.prune(constraints.allowed(), scores, sparsity) for scores in rankings]
-    starts = [ranked[int(evaluator.losses(ranked).argmin())]] if ranked else []
-    starts.append(
-        eliminate(
-            evaluator.on(-1).every(ELIMINATION_STRIDE),
-            constraints,
-            sparsity,
-            config.elimination_rounds,
-        )
-    )
+    evaluator = evaluators.search
+    ranked = {
+        name: constraints.prune(constraints.allowed(), scores, sparsity)
+        for name, scores in rankings.items()
+    }
+    rule = _best(evaluator, ranked)
+    starts = [] if rule is None else [ranked[rule]]
+    training = evaluators.training.every(ELIMINATION_STRIDE)
+    starts.append(eliminate(training, constraints, sparsity, config.elimination_rounds))
     first = round(config.rounds * FIRST_ROUNDS)
     improved = [
         exchange_search(evaluator, constraints, start, first, config.proposals, seed)
         for start in starts
     ]
-    leader = min(improved, key=lambda each: each.loss)
-    return exchange_search(
-        evaluator,
-        constraints,
-        leader.active,
-        config.rounds - first,
-        config.proposals,
-        seed,
-        phase=1,
+    leader = improved[0]
+    for other in improved[1:]:
+        if evaluator.compare(other.active, leader.active).shows_gain(BRAKE):
+            leader = other
+    rounds = config.rounds - first
+    end = exchange_search(
+        evaluator, constraints, leader.active, rounds, config.proposals, seed, phase=1
     )
+    return end if rule is None else _confirmed(evaluators, end, rule, ranked[rule])
+
+
+def _best(evaluator: SubsetEvaluator, ranked: Mapping[str, Tensor]) -> str | None:
+    """The name of the choice that beats those before it."""
+    best: str | None = None
+    for name in ranked:
+        if best is None or evaluator.compare(ranked[name], ranked[best]).difference < 0:
+            best = name
+    return best
+
+
+def _confirmed(
+    evaluators: Evaluators, end: SelectionResult, rule: str, ruled: Tensor
+) -> SelectionResult:
+    """The end of the search, or the rule's choice where the end is not shown to be better."""
+    same = torch.equal(end.active, ruled)
+    confirmed = (
+        None
+        if same or evaluators.confirm is None
+        else evaluators.confirm.compare(end.active, ruled)
+    )
+    taken = confirmed is not None and confirmed.shows_gain()
+    verdict = Verdict(rule, end.active, ruled, confirmed, taken)
+    if taken:
+        return replace(end, verdict=verdict)
+    loss = float(evaluators.search.losses([ruled])[0])
+    return SelectionResult(ruled, loss, end.losses, verdict)
 
 
 def eliminate(
@@ -129,12 +209,13 @@ def exchange_search(
 ) -> SelectionResult:
     """Improve a choice by exchanges that lower the evaluator's loss.
 
-    The result is never worse than ``start``. Another ``phase`` draws other proposals.
+    An exchange is made for a gain that beats the noise between blocks of time. Another ``phase``
+    draws other proposals.
 
     A round proposes exchanges of one to a sixteenth of the sensors, by importance at the present
     choice with noise that grows from one proposal to the next. The new ones are evaluated on few
-    windows, the best of them on all windows, and it is taken if it is better than what there is.
-    After a round without success the exchanges get smaller.
+    windows, and the best of them is compared with what there is on all windows. After a round
+    without success the exchanges get smaller.
     """
     chance = generator(seed, Stream.EXCHANGES, phase)
     few = evaluator.every(PROPOSAL_STRIDE)
@@ -155,9 +236,8 @@ def exchange_search(
         new = [choice for choice in proposed if key_of(choice) not in seen]
         best = new[int(few.losses(new).argmin())] if new else active
         seen.add(key_of(best))
-        found = float(evaluator.losses([best])[0])
-        if found < loss:
-            active, loss = best, found
+        if new and evaluator.compare(best, active).shows_gain(BRAKE):
+            active, loss = best, float(evaluator.losses([best])[0])
             importance = few.importance(active)
         else:
             reach = max(1, reach // 2)

@@ -1,5 +1,6 @@
 """Every way to choose sensors for one data set: by rankings, or by a trained network."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import torch
@@ -12,35 +13,32 @@ from dynst.distributed.world import World
 from dynst.models.forecaster import SparseForecaster
 from dynst.random_streams import Stream, stream_seed
 from dynst.selection.baselines import CHEAP, MAX_PAIRED, RANKINGS, BaselineInputs, baseline_inputs
-from dynst.selection.search import SearchConfig, SelectionResult, find_choice
+from dynst.selection.search import Evaluators, SearchConfig, SelectionResult, find_choice
 from dynst.selection.subset_evaluator import SubsetEvaluator, evenly
+from dynst.selection.time_blocks import Block, TimeBlocks
 from dynst.sparsity.constraints.base import Constraints
 from dynst.sparsity.constraints.sensor_layout import Network
 
 __all__ = ["SensorSelector"]
 
-LOCATIONS_EVALUATED = 60_000  # windows times sensors of each part, within these bounds of windows
+LOCATIONS_EVALUATED = 60_000  # windows times sensors, within these bounds of windows
 FEWEST, MOST = 192, 1024
-STARTS = (
-    "farthest_point",
-    "qr_pivoting",
-    "variance",
-)  # rankings that the search begins from, beside elimination
+STARTS = tuple(name for name in RANKINGS if name != "random")
 
 
 class SensorSelector:
-    """Knows the training and the validation part, never the test part."""
+    """Knows the training part and the blocks of time to choose by, never the test part."""
 
     def __init__(
-        self, train: Windows, val: Windows, scaler: SeasonalScaler, network: Network, edges: Edges
+        self,
+        train: Windows,
+        blocks: TimeBlocks,
+        scaler: SeasonalScaler,
+        network: Network,
+        edges: Edges,
     ) -> None:
-        self._train, self._val, self._scaler, self._network, self._edges = (
-            train,
-            val,
-            scaler,
-            network,
-            edges,
-        )
+        self._train, self._blocks = train, blocks
+        self._scaler, self._network, self._edges = scaler, network, edges
 
     def ranked(
         self, name: str, constraints: Constraints, sparsity: float, seed: int, number: int = 0
@@ -57,14 +55,9 @@ class SensorSelector:
     def evaluator(
         self, model: SparseForecaster, config: SearchConfig, world: World | None = None
     ) -> SubsetEvaluator:
-        """As many windows of the validation as of the training part."""
-        windows = config.windows or min(
-            MOST, max(FEWEST, LOCATIONS_EVALUATED // len(self._network))
-        )
+        """On the blocks of time that the search looks at."""
         return SubsetEvaluator(
-            model.eval(),
-            [(part, evenly(len(part), windows)) for part in (self._val, self._train)],
-            world,
+            model.eval(), _thinned(self._blocks.search, self._num_windows(config)), world
         )
 
     def search(
@@ -75,15 +68,38 @@ class SensorSelector:
         config: SearchConfig,
         seed: int,
     ) -> SelectionResult:
-        """The whole search; the same on every rank."""
+        """The whole search; the same on every rank.
+
+        Args:
+            evaluator: as ``evaluator`` makes it.
+            constraints: of the choice.
+            sparsity: share of sensors or cost that is off.
+            config: how long to search.
+            seed: of rankings and proposals.
+        """
         few = len(self._network) <= MAX_PAIRED
-        rankings = [
-            self.ranked(name, constraints, sparsity, seed)
+        rankings = {
+            name: self.ranked(name, constraints, sparsity, seed)
             for name in STARTS
             if few or name in CHEAP
-        ]
-        return find_choice(evaluator, constraints, rankings, sparsity, config, seed)
+        }
+        windows, fitted = self._num_windows(config), self._blocks.fitted
+        evaluators = Evaluators(
+            evaluator,
+            evaluator.on(_thinned(self._blocks.confirm, windows)) if self._blocks.confirm else None,
+            evaluator.on([(self._train, fitted[evenly(len(fitted), windows)])]),
+        )
+        return find_choice(evaluators, constraints, rankings, sparsity, config, seed)
+
+    def _num_windows(self, config: SearchConfig) -> int:
+        return config.windows or min(MOST, max(FEWEST, LOCATIONS_EVALUATED // len(self._network)))
 
     @cached_property
     def _known(self) -> BaselineInputs:
         return baseline_inputs(self._network, self._edges, self._train, self._scaler)
+
+
+def _thinned(blocks: Sequence[Block], windows: int) -> list[Block]:
+    """At most so many windows of all blocks together, and at least one of each."""
+    each = max(1, windows // len(blocks))
+    return [(part, index[evenly(len(index), each)]) for part, index in blocks]

@@ -1,6 +1,7 @@
 """What a trained network loses, on fixed windows, when only some sensors are read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -10,6 +11,8 @@ from dynst.devices import device_of, to_device
 from dynst.distributed.world import World
 from dynst.evaluation.error_table import masked_mae
 from dynst.models.forecaster import SparseForecaster
+from dynst.selection.comparison import BlockErrors, Comparison, compared, differences
+from dynst.selection.time_blocks import Block
 
 __all__ = ["SubsetEvaluator", "evenly", "key_of"]
 
@@ -34,7 +37,7 @@ class SubsetEvaluator:
     again.
 
     Args:
-        parts: windows to evaluate on, and which of them.
+        blocks: of time, windows to evaluate on and which of them.
         world: ranks share the choices that are asked about together, and the windows of a gradient;
             or the locations, where each has a part of the network.
     """
@@ -42,32 +45,35 @@ class SubsetEvaluator:
     def __init__(
         self,
         model: SparseForecaster,
-        parts: Sequence[tuple[Windows, Tensor]],
+        blocks: Sequence[Block],
         world: World | None = None,
         batch_size: int | None = None,
     ) -> None:
         batch_size = batch_size or max(1, min(128, LOCATIONS_AT_ONCE // model.shape.num_sensors))
         self.model, self.world = model, world or World()
         self.num_sensors = model.shape.num_sensors
-        self._parts, self._batch_size, self._device = parts, batch_size, device_of(model)
+        self._blocks, self._batch_size, self._device = blocks, batch_size, device_of(model)
         self._batches = [
-            (windows.on(self._device), some)
-            for windows, index in parts
-            for some in index.split(batch_size)
+            (windows.on(self._device), index, number)
+            for windows, all_of_it, numbers in _joined(blocks)
+            for index, number in zip(
+                all_of_it.split(batch_size), numbers.split(batch_size), strict=True
+            )
         ]
-        targets = to_device(parts[0][0].targets, self._device)
+        targets = to_device(blocks[0][0].targets, self._device)
         self._weight = model.scaler.scale[:, targets] * model.scaler.to_first(targets)
         self._known: dict[bytes, float] = {}  # losses of choices
+        self._tables: dict[bytes, BlockErrors] = {}  # of the last two that were compared
 
-    def on(self, part: int) -> "SubsetEvaluator":
-        """The same network on one of its parts alone."""
-        return SubsetEvaluator(self.model, [self._parts[part]], self.world, self._batch_size)
+    def on(self, blocks: Sequence[Block]) -> "SubsetEvaluator":
+        """The same network on other windows."""
+        return SubsetEvaluator(self.model, blocks, self.world, self._batch_size)
 
     def every(self, step: int) -> "SubsetEvaluator":
         """The same network on each ``step``-th of its windows."""
         return SubsetEvaluator(
             self.model,
-            [(windows, index[::step]) for windows, index in self._parts],
+            [(windows, index[::step]) for windows, index in self._blocks],
             self.world,
             self._batch_size,
         )
@@ -93,6 +99,18 @@ class SubsetEvaluator:
         self._known |= zip(new, (total / count).tolist(), strict=True)
         return torch.tensor([self._known[key] for key in keys], dtype=torch.float64)
 
+    def compare(self, first: Tensor, second: Tensor) -> Comparison:
+        """Two choices, paired by the blocks; the same on every rank."""
+        one, other = self._table(first), self._table(second)
+        self._tables = {key_of(first): one, key_of(second): other}
+        sums, count = differences(one, other), one.count.sum()
+        totals = torch.stack([one.absolute.sum(), other.absolute.sum()])
+        if not self._whole:
+            sums, count = self.world.all_reduce(sums), self.world.all_reduce(count)
+            totals = self.world.all_reduce(totals)
+        self._known |= zip(self._tables, (totals / count).tolist(), strict=False)
+        return compared(sums, float(count))
+
     def importance(self, active: Tensor) -> Tensor:
         """``−∂L/∂g`` ``[S]`` of every sensor, on or off, with exactly the sensors ``active`` on."""
         everyone = self.model.readable(torch.ones_like(active))
@@ -102,13 +120,38 @@ class SubsetEvaluator:
         )  # of the gradient, and the number of entries
         mine = self._batches[self.world.rank :: self.world.size] if self._whole else self._batches
         place = to_device(everyone, self._device)
-        for windows, index in mine:
+        for windows, index, _ in mine:
             total, count = self._errors(windows, index, everyone, gates)
             if total.requires_grad:  # some part has an active sensor
                 sums[place] += torch.autograd.grad(total, gates)[0].double()
             sums[-1] += count
         sums = self.world.all_reduce(sums).cpu()
         return -sums[:-1] / sums[-1]
+
+    @torch.no_grad()
+    def _table(self, active: Tensor) -> BlockErrors:
+        """Ranks share the batches, or have their own locations."""
+        if (known := self._tables.get(key_of(active))) is not None:
+            return known
+        sensors = self.model.readable(active)
+        mine = self._batches[self.world.rank :: self.world.size] if self._whole else self._batches
+        sums = torch.zeros(2, len(self._blocks), self._num_locations, dtype=torch.float64)
+        sums = to_device(sums, self._device)
+        for windows, index, number in mine:
+            batch = windows.batch(index, sensors, self.model.locations)
+            forecast = self.model(batch.inputs())
+            error = (forecast - batch.target).abs() * self._weight * batch.target_observed
+            place = to_device(number, self._device)
+            sums[0].index_add_(0, place, error.sum((1, 3), dtype=torch.float64))
+            sums[1].index_add_(0, place, batch.target_observed.sum((1, 3)).double())
+        if self._whole:
+            sums = self.world.all_reduce(sums)
+        return BlockErrors(*sums.cpu())
+
+    @property
+    def _num_locations(self) -> int:
+        locations = self.model.locations
+        return self.num_sensors if locations is None else len(locations)
 
     @property
     def _whole(self) -> bool:
@@ -120,7 +163,7 @@ class SubsetEvaluator:
         sensors = self.model.readable(active)
         sums = [
             torch.stack(self._errors(windows, index, sensors, None))
-            for windows, index in self._batches
+            for windows, index, _ in self._batches
         ]
         return torch.stack(sums).sum(0).cpu()
 
@@ -134,3 +177,15 @@ class SubsetEvaluator:
         batch = windows.batch(index, sensors, self.model.locations)
         forecast = self.model(batch.inputs(gates))
         return masked_mae(forecast, batch.target, batch.target_observed, self._weight)
+
+
+def _joined(blocks: Sequence[Block]) -> Iterator[tuple[Windows, Tensor, Tensor]]:
+    """Neighbouring blocks of the same windows, and the number of each window's block: so that
+    batches are full.
+    """
+    numbered = enumerate(blocks)
+    for _, group in groupby(numbered, key=lambda block: id(block[1][0])):
+        members = list(group)
+        index = torch.cat([index for _, (_, index) in members])
+        numbers = [torch.full((len(index),), number) for number, (_, index) in members]
+        yield members[0][1][0], index, torch.cat(numbers)

@@ -35,6 +35,8 @@ from dynst.training.step_shares import StepShares
 
 __all__ = ["EpochResult", "Training", "TrainingData", "TrainingState"]
 
+FURTHER = 2**32  # numbers of shuffles beyond all epochs
+
 
 class TrainingState(TypedDict):
     """All that a training goes on from, in main memory: tensors and plain values.
@@ -63,14 +65,21 @@ class TrainingState(TypedDict):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Windows to train on and to choose the best epoch by.
+    """What a training learns from.
 
-    The ``cut`` of a network that is too large for one step.
+    Args:
+        train: windows to train on.
+        val: windows to choose the best epoch by.
+        cut: of a network that is too large for one step.
+        fitted: ``[·]`` int64, the windows of ``train`` that the first epochs train on; None is all.
+        fitted_until: so many epochs.
     """
 
     train: Windows
     val: Windows
     cut: CutNetwork | None = None
+    fitted: Tensor | None = None
+    fitted_until: int = 0
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,7 @@ class Training:
             world,
         )
         self.cut, parts = data.cut, () if data.cut is None else data.cut.parts
+        self._fitted, self._fitted_until = data.fitted, data.fitted_until
         self.shares = StepShares.of(recipe, world)
         self.rotation = PartitionSampler(parts, scheme.num_sensors, seed, world, self.shares)
         scheme.check_measured(self.rotation.turns)
@@ -359,8 +369,20 @@ class Training:
         return chain.from_iterable(self._shuffled(epoch) for epoch in count(self.recipe.epochs))
 
     def _shuffled(self, epoch: int) -> Iterator[list[Tensor]]:
+        if self._fitted is None or epoch >= self._fitted_until:
+            return self._shuffle(len(self.train), epoch)
+        return self._of_fitted(self._fitted, epoch)
+
+    def _of_fitted(self, fitted: Tensor, epoch: int) -> Iterator[list[Tensor]]:
+        """As many batches as any epoch has: fewer windows are shuffled again."""
+        whole = max(1, len(fitted) // self.recipe.batch_size)
+        for again in count():
+            for batch in islice(self._shuffle(len(fitted), epoch + again * FURTHER), whole):
+                yield [fitted[index] for index in batch]
+
+    def _shuffle(self, num_windows: int, epoch: int) -> Iterator[list[Tensor]]:
         return epoch_batches(
-            len(self.train),
+            num_windows,
             self.recipe.batch_size,
             self.seed,
             epoch,

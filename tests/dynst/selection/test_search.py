@@ -6,12 +6,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from dynst.selection.search import SearchConfig, eliminate, exchange_search, find_choice
+from dynst.selection.comparison import Comparison
+from dynst.selection.search import (
+    Evaluators,
+    SearchConfig,
+    SelectionResult,
+    eliminate,
+    exchange_search,
+    find_choice,
+)
 from dynst.sparsity.config import SparsityConfig, make_scheme
-from dynst.sparsity.constraints.base import Unconstrained
+from dynst.sparsity.constraints.base import Constraints, Unconstrained
 from tests.contracts.test_constraints import KINDS, STEPS, S, broken, make_network
 
 ROUNDS, PROPOSALS = 15, 8
+ROUNDLESS = SearchConfig(rounds=0)
 
 
 @dataclass
@@ -23,16 +32,24 @@ class Planted:
 
     value: Tensor
     shown: Tensor
-    parts: tuple["Planted", ...] = ()
     asked: list[Tensor] = field(default_factory=list)
     few: "Planted | None" = None
+    noise: float = 0.0
 
     def loss(self, active: Tensor) -> float:
-        self.asked.append(active)
-        return 100 - float(self.value[active].sum())
+        """What was asked about before is not looked at again."""
+        if not any(torch.equal(active, asked) for asked in self.asked):
+            self.asked.append(active)
+        return self.known(active)
 
     def losses(self, choices: list[Tensor]) -> Tensor:
         return torch.tensor([self.loss(choice) for choice in choices], dtype=torch.float64)
+
+    def compare(self, first: Tensor, second: Tensor) -> Comparison:
+        return Comparison(self.loss(first) - self.loss(second), self.noise, blocks=10)
+
+    def known(self, active: Tensor) -> float:
+        return 100 - float(self.value[active].sum())
 
     def importance(self, active: Tensor) -> Tensor:
         return self.shown
@@ -40,8 +57,20 @@ class Planted:
     def every(self, step: int) -> "Planted":
         return self.few or self
 
-    def on(self, part: int) -> "Planted":
-        return self.parts[part] if self.parts else self
+
+def find(
+    evaluator: Planted,
+    rankings: list[Tensor],
+    sparsity: float,
+    config: SearchConfig = ROUNDLESS,
+    seed: int = 0,
+    constraints: Constraints | None = None,
+    **others: Planted | None,
+) -> SelectionResult:
+    evaluators = Evaluators(evaluator, **{"training": evaluator, "confirm": evaluator} | others)  # type: ignore[arg-type]
+    named = {f"rule {number}": scores for number, scores in enumerate(rankings)}
+    demanded = constraints or Unconstrained(len(evaluator.value))
+    return find_choice(evaluators, demanded, named, sparsity, config, seed)
 
 
 def planted(size: int = S, seed: int = 0, misleading: float = 1.0) -> Planted:
@@ -67,7 +96,7 @@ def test_the_planted_choice_is_found(seed: int) -> None:
         "importance alone would miss it"
     )
     config = SearchConfig(elimination_rounds=3, rounds=40, proposals=12)
-    found = find_choice(evaluator, Unconstrained(12), [torch.arange(12.0)], 2 / 3, config, seed)
+    found = find(evaluator, [torch.arange(12.0)], 2 / 3, config, seed)
     assert torch.equal(found.active, best(evaluator.value, 4))
     assert found.loss == evaluator.loss(best(evaluator.value, 4))
 
@@ -141,9 +170,8 @@ def test_every_choice_that_is_asked_about_keeps_the_constraints(kind: str) -> No
         config.model_copy(update={"scheme": "searched"}), S, STEPS, 0, network=network
     )
     evaluator, search = planted(), SearchConfig(elimination_rounds=3, rounds=4, proposals=4)
-    found = find_choice(
-        evaluator, scheme.constraints, [torch.randn(S).double()], scheme.schedule.final, search, 0
-    )
+    rankings, sparsity = [torch.randn(S).double()], scheme.schedule.final
+    found = find(evaluator, rankings, sparsity, search, constraints=scheme.constraints)
     assert len({tuple(choice.tolist()) for choice in evaluator.asked}) > 3
     assert [broken(config, network, choice) for choice in evaluator.asked] == [[]] * len(
         evaluator.asked
@@ -159,7 +187,7 @@ def test_the_better_end_counts(good: str) -> None:
     evaluator = planted()
     evaluator.shown = evaluator.value if good == "elimination" else -evaluator.value
     rankings = [-evaluator.value, evaluator.value if good == "ranking" else -evaluator.value]
-    found = find_choice(evaluator, Unconstrained(S), rankings, 0.75, SearchConfig(rounds=0), 0)
+    found = find(evaluator, rankings, 0.75)
     assert torch.equal(found.active, best(evaluator.value, 6))
 
 
@@ -167,25 +195,68 @@ def test_the_search_starts_from_the_best_ranking() -> None:
     evaluator = planted()
     evaluator.shown = -evaluator.value
     rankings = [-evaluator.value, evaluator.value + 0.1 * torch.arange(S), torch.arange(S).double()]
-    found = find_choice(evaluator, Unconstrained(S), rankings, 0.75, SearchConfig(rounds=0), 0)
+    found = find(evaluator, rankings, 0.75)
     ends = [best(scores, 6) for scores in [*rankings, evaluator.shown]]
     assert torch.equal(found.active, min(ends, key=evaluator.loss))
 
 
 def test_an_elimination_alone_is_enough_to_start_from() -> None:
     evaluator = planted(misleading=0)
-    found = find_choice(evaluator, Unconstrained(S), [], 0.75, SearchConfig(rounds=0), 0)
+    found = find(evaluator, [], 0.75)
     assert torch.equal(found.active, best(evaluator.value, 6))
 
 
 def test_the_elimination_sees_few_of_the_training_windows_alone() -> None:
-    val, train, few = planted(seed=1), planted(seed=2), planted(seed=3)
+    train, few = planted(seed=2), planted(seed=3)
     train.few = few
-    evaluator = planted()
-    evaluator.parts = (val, train)
-    found = find_choice(evaluator, Unconstrained(S), [], 0.75, SearchConfig(rounds=0), 0)
+    found = find(planted(), [], 0.75, training=train)
     assert torch.equal(found.active, best(few.shown, 6))
-    assert val.asked == train.asked == few.asked == []
+    assert train.asked == few.asked == []
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e3])
+def test_a_gain_that_does_not_beat_the_noise_between_blocks_is_not_followed(noise: float) -> None:
+    evaluator = planted(misleading=0.5)
+    evaluator.noise = noise
+    found = exchange_search(evaluator, Unconstrained(S), first(9), ROUNDS, PROPOSALS, 0)
+    assert torch.equal(found.active, first(9)) is (noise > 0)
+
+
+def test_a_rule_is_left_only_where_the_search_is_better_on_blocks_that_neither_saw() -> None:
+    evaluator = planted(misleading=0.0)
+    rule = -evaluator.value
+    other = planted(misleading=0.0)
+    other.value = -evaluator.value  # what the search likes is bad here
+    refused = find(evaluator, [rule], 0.75, confirm=other)
+    assert torch.equal(refused.active, best(rule, 6))
+    assert refused.loss == evaluator.loss(refused.active)
+    taken = find(evaluator, [rule], 0.75)
+    assert torch.equal(taken.active, best(evaluator.value, 6))
+    for found, is_taken in ((refused, False), (taken, True)):
+        assert found.verdict is not None
+        assert found.verdict.confirmed is not None
+        assert found.verdict.taken is is_taken
+        assert found.verdict.rule == "rule 0"
+        assert torch.equal(found.verdict.searched, taken.active)
+        assert torch.equal(found.verdict.ruled, refused.active)
+    assert len(other.asked) == 2, "the two alone"
+
+
+def test_without_a_block_to_confirm_on_the_rule_stays() -> None:
+    evaluator = planted(misleading=0.0)
+    found = find(evaluator, [-evaluator.value], 0.75, confirm=None)
+    assert torch.equal(found.active, best(-evaluator.value, 6))
+    assert found.verdict is not None
+    assert found.verdict.confirmed is None
+
+
+def test_the_rule_is_the_one_that_the_blocks_of_the_search_prefer() -> None:
+    evaluator = planted(misleading=0.0)
+    rankings = [torch.arange(S).double(), evaluator.value + 0.01, -evaluator.value]
+    verdict = find(evaluator, rankings, 0.75).verdict
+    assert verdict is not None
+    assert verdict.rule == "rule 1"
+    assert verdict.confirmed is None, "the same choice"
 
 
 def test_an_elimination_measures_importance_anew() -> None:

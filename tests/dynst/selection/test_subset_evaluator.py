@@ -3,11 +3,12 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 import pytest
 import torch
+from scipy.stats import ttest_rel
 from torch import Tensor
 
 from dynst.data.scaler import SEASONS, SeasonalScaler
@@ -84,12 +85,62 @@ def test_the_loss_is_the_error_of_an_evaluation(
     assert evaluator.loss(ACTIVE) != pytest.approx(evaluator.loss(~ACTIVE), rel=1e-3)
 
 
-def test_one_part_can_be_asked_alone(evaluator: SubsetEvaluator, dataset: Dataset) -> None:
-    for part, windows in ((0, some(dataset.val, 20)), (-1, some(dataset.train, 30))):
-        assert evaluator.on(part).loss(ACTIVE) == pytest.approx(
-            evaluate(evaluator.model, windows, ACTIVE).mae(), rel=1e-5
-        )
-    assert evaluator.on(0).loss(ACTIVE) != pytest.approx(evaluator.on(1).loss(ACTIVE), rel=1e-3)
+def test_other_windows_can_be_asked_about(evaluator: SubsetEvaluator, dataset: Dataset) -> None:
+    windows = some(dataset.test, 20)
+    assert evaluator.on([(windows, torch.arange(20))]).loss(ACTIVE) == pytest.approx(
+        evaluate(evaluator.model, windows, ACTIVE).mae(), rel=1e-5
+    )
+
+
+@pytest.fixture(scope="module")
+def blocks(evaluator: SubsetEvaluator, dataset: Dataset) -> SubsetEvaluator:
+    """Of two parts, of different sizes, some smaller than a batch and some larger."""
+    sizes = [(dataset.val, 3), (dataset.val, 9), (dataset.train, 4), (dataset.train, 11)]
+    starts = iter((0, 20, 5, 300))
+    return evaluator.on([(part, torch.arange(size) + next(starts)) for part, size in sizes])
+
+
+def test_a_comparison_is_that_of_evaluations_of_each_block(blocks: SubsetEvaluator) -> None:
+    """Four blocks are too few for one of them to be an outlier: a paired t-test of their sums."""
+    found = blocks.compare(ACTIVE, ~ACTIVE)
+    tables = [
+        [
+            evaluate(blocks.model, replace(part, starts=part.starts[index]), choice)
+            for part, index in blocks._blocks
+        ]
+        for choice in (ACTIVE, ~ACTIVE)
+    ]
+    count = sum(float(table.count.sum()) for table in tables[0])
+    one, other = (
+        [4 * float(table.absolute.sum()) / count for table in of_choice] for of_choice in tables
+    )
+    expected = ttest_rel(one, other)
+    assert found.blocks == 4
+    assert found.difference == pytest.approx(blocks.loss(ACTIVE) - blocks.loss(~ACTIVE), rel=1e-5)
+    assert found.difference / found.deviation == pytest.approx(expected.statistic, rel=1e-4)
+
+
+def test_two_ranks_compare_alike(blocks: SubsetEvaluator) -> None:
+    alone = blocks.compare(ACTIVE, ~ACTIVE)
+    found = on_two_ranks(blocks, lambda rank: torch.tensor(astuple(rank.compare(ACTIVE, ~ACTIVE))))
+    assert torch.equal(found[0], found[1])
+    torch.testing.assert_close(found[0], torch.tensor(astuple(alone)))
+
+
+def test_a_choice_is_looked_at_once_for_several_comparisons(
+    blocks: SubsetEvaluator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh, looked = blocks.on(blocks._blocks), list[Tensor]()
+    batch = Windows.batch
+    monkeypatch.setattr(
+        Windows, "batch", lambda self, *args: looked.append(args[1]) or batch(self, *args)
+    )
+    fresh.compare(ACTIVE, ~ACTIVE)
+    both = len(looked)
+    fresh.compare(ACTIVE.roll(1), ACTIVE)
+    assert len(looked) == 3 * both // 2
+    fresh.losses([ACTIVE, ACTIVE.roll(1)])
+    assert len(looked) == 3 * both // 2
 
 
 @pytest.mark.parametrize("targets", [("flow1",), ("flow", "flow1"), ("flow1", "flow")])
@@ -111,7 +162,7 @@ def test_importance_is_the_gradient_of_the_loss(evaluator: SubsetEvaluator) -> N
     gates = ACTIVE.float().requires_grad_()
     everyone = torch.arange(8)
     total, count = torch.zeros(()), torch.zeros(())
-    for windows, index in evaluator._parts:
+    for windows, index in evaluator._blocks:
         batch = windows.batch(index, everyone)
         forecast = evaluator.model(
             ForecastInputs(batch.readings, batch.observed, batch.calendar, everyone, gates)
@@ -191,7 +242,7 @@ def on_two_ranks(
     meeting = Meeting()
     ranks = [
         SubsetEvaluator(
-            evaluator.model, evaluator._parts, Rank(rank, meeting=meeting), batch_size=7
+            evaluator.model, evaluator._blocks, Rank(rank, meeting=meeting), batch_size=7
         )
         for rank in range(2)
     ]
@@ -221,7 +272,7 @@ def test_two_ranks_know_the_same_importance(evaluator: SubsetEvaluator) -> None:
 def test_a_choice_that_was_evaluated_is_not_looked_at_again(
     evaluator: SubsetEvaluator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh, looked = SubsetEvaluator(evaluator.model, evaluator._parts), list[Tensor]()
+    fresh, looked = SubsetEvaluator(evaluator.model, evaluator._blocks), list[Tensor]()
     sums = fresh._sums
     monkeypatch.setattr(fresh, "_sums", lambda active: looked.append(active) or sums(active))
     first = fresh.losses([ACTIVE, ~ACTIVE, ACTIVE])

@@ -1,0 +1,115 @@
+"""Blocks of time that candidates are evaluated on, which the evaluating network was not trained on.
+
+A network flatters the blocks that it was trained on. Neighbouring windows share most of their
+readings, so that whole blocks, and not windows, are what a comparison may count.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dynst.data.clock import Clock
+from dynst.data.windows import Windows
+
+__all__ = ["Block", "TimeBlocks", "time_blocks"]
+
+ENOUGH = 20  # blocks, where the record has as many: half to search, half to confirm
+EVERY = 5  # blocks of the training part, of which one is withheld; prime to 7 days and to 2^k a day
+
+Block = tuple[Windows, Tensor]
+"""Windows of a part of the series, and which of them lie in the block."""
+
+
+@dataclass(frozen=True)
+class TimeBlocks:
+    """How the training and the validation part are divided between learning and choosing.
+
+    Args:
+        fitted: ``[·]`` int64, windows of the training part none of whose targets lies in a
+            withheld block.
+        search: blocks that candidates are compared on, in the order of time.
+        confirm: blocks that are looked at once, when the search is over.
+        length: of a block, in the clock's unit.
+    """
+
+    fitted: Tensor
+    search: tuple[Block, ...]
+    confirm: tuple[Block, ...]
+    length: int
+
+
+def time_blocks(
+    train: Windows, val: Windows, step: int, clock: Clock, *, withhold: bool = True
+) -> TimeBlocks:
+    """Every fifth block of the training part, and all of the validation part.
+
+    They are dealt out in turn to the search and to the confirmation, so that both see the whole
+    period. A block has the targets of its windows; what these read may lie before it.
+
+    Args:
+        train: windows of the training part.
+        val: windows of the validation part.
+        step: between two readings, in the clock's unit.
+        clock: of the series.
+        withhold: blocks of the training part; else those of the validation part are all.
+    """
+    length = _length(train, val, step, clock)
+    first, last = _numbers(train, length)
+    withheld = (
+        first % EVERY == EVERY // 2 if withhold else torch.zeros_like(first, dtype=torch.bool)
+    )
+    also = last % EVERY == EVERY // 2 if withhold else withheld
+    inside = withheld & (first == last)
+    blocks = [*_blocks(train, first, inside), *_whole_blocks(val, length)]
+    if not blocks:  # a validation part shorter than a block
+        blocks = [(val, torch.arange(len(val)))]
+    return TimeBlocks(
+        (~withheld & ~also).nonzero().squeeze(1), tuple(blocks[::2]), tuple(blocks[1::2]), length
+    )
+
+
+def _length(train: Windows, val: Windows, step: int, clock: Clock) -> int:
+    """The longest of some natural lengths of which there are enough, at least two horizons."""
+    shortest = 2 * train.horizon * step
+    span = _span(train) / EVERY + _span(val)
+    lengths = [length for length in _natural(clock) if length >= shortest]
+    return next((length for length in lengths if span >= ENOUGH * length), shortest)
+
+
+def _natural(clock: Clock) -> list[int]:
+    """Four weeks, a week, a day, half of one and so on; years of months."""
+    day, week, year = clock.periods
+    if clock.unit == "month":
+        return [10 * year, 5 * year, 2 * year, year]
+    if not clock.timed:
+        return []
+    return [4 * week, week, day, *(day // 2**half for half in range(1, 7))]
+
+
+def _span(windows: Windows) -> int:
+    """Time between the first and the last target."""
+    time, starts = windows.series.time, windows.starts
+    return int(time[starts[-1] + windows.window + windows.horizon - 1] - _origin(windows))
+
+
+def _origin(windows: Windows) -> Tensor:
+    return windows.series.time[windows.starts[0] + windows.window]
+
+
+def _numbers(windows: Windows, length: int) -> tuple[Tensor, Tensor]:
+    """The blocks ``[M]`` that the first and the last target of each window lie in."""
+    since = windows.series.time - _origin(windows)
+    ahead = windows.starts + windows.window
+    return since[ahead] // length, since[ahead + windows.horizon - 1] // length
+
+
+def _whole_blocks(windows: Windows, length: int) -> Iterator[Block]:
+    first, last = _numbers(windows, length)
+    return _blocks(windows, first, first == last)
+
+
+def _blocks(windows: Windows, number: Tensor, inside: Tensor) -> Iterator[Block]:
+    for block in number[inside].unique().tolist():
+        yield windows, (inside & (number == block)).nonzero().squeeze(1)

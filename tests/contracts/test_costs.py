@@ -46,7 +46,7 @@ KNOWN = {
 
 
 # What one block over all locations adds to a step and a probe, and its products.
-BLOCK = {"all_pairs": (74, 74, 101), "neighbour_lists": (115, 115, 75)}
+BLOCK = {"all_pairs": (91, 91, 101), "neighbour_lists": (147, 147, 75)}
 
 
 class Operators(TorchDispatchMode):

@@ -46,7 +46,9 @@ class Readout(LocationAttention):
         self.forecast = nn.Linear(shape.hidden, shape.horizon * shape.num_targets)
         self.extrapolate = last_reading(shape, targets)
         self.refine = (
-            LocationBlocks(shape, topology, location_embedding.shape[1], blocks) if blocks else None
+            LocationBlocks(shape, topology, location_embedding.shape[1], blocks, heads)
+            if blocks
+            else None
         )
         read_old_names(self, {"place": "encode_location"})
 

@@ -5,7 +5,10 @@ from typing import Any
 
 __all__ = ["with_earlier_defaults"]
 
-EARLIER: dict[str, dict[str, Any]] = {"model": {"location_blocks": 0}}
+EARLIER: dict[str, dict[str, Any]] = {
+    "model": {"location_blocks": 0},
+    "search": {"withhold": False},
+}
 
 
 def with_earlier_defaults(recorded: Mapping[str, Any]) -> dict[str, Any]:

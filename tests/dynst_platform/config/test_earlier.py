@@ -27,7 +27,7 @@ def test_a_recorded_job_knows_no_setting_that_came_later(tmp_path: Path) -> None
 
 
 def test_what_it_wrote_down_stays() -> None:
-    job = OLD | {"model": {"location_blocks": 3}}
+    job = OLD | {"model": {"location_blocks": 3}, "search": {"withhold": True}}
     assert with_earlier_defaults(job) == job
 
 

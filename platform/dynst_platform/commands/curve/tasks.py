@@ -44,7 +44,7 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
     shared, basis = f"seed-{seed}/shared", study_basis(job, store) | {"seed": seed}
     if spec.dense:
         yield dense_task(job, store, seed, job.training.epochs + spec.fine_tune_epochs)
-    basis |= {"marks": store.marks_digest}
+    basis |= {"marks": store.marks_digest, "withhold": job.search.withhold}
     yield Task(shared, _shared, where, basis)
     for sparsity in spec.sparsities:
         tuned = spec.fine_tune_epochs if sparsity in (spec.fine_tune_at or spec.sparsities) else 0

@@ -22,7 +22,13 @@ __all__ = ["WARM_KEYS", "warm_state", "warm_up_task"]
 
 STATE = "state.pt"
 OF_SPARSITY = ("start", "rewind", "dropout", "dropout_density", "pinned", "excluded")
-WARM_KEYS = ("data", "model", "training", *(f"sparsity.{name}" for name in OF_SPARSITY))
+WARM_KEYS = (
+    "data",
+    "model",
+    "training",
+    "search.withhold",
+    *(f"sparsity.{name}" for name in OF_SPARSITY),
+)
 
 
 def warm_up_task(job: JobSpec, store: SensorStore) -> Task:
@@ -38,6 +44,7 @@ def warm_up_task(job: JobSpec, store: SensorStore) -> Task:
         settings
         | job.sparsity.model_dump(mode="json", include=set(OF_SPARSITY))
         | {"digest": store.manifest.digest, "marks": store.marks_digest}
+        | {"withholds": job.sparsity.scheme == "searched" and job.search.withhold}
     )
     return Task(
         f"seed-{job.seed}/warm-up",

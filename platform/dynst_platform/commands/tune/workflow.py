@@ -34,7 +34,7 @@ from dynst_platform.config.locations import (
     typed,
 )
 from dynst_platform.config.stores import first_unit, open_questions
-from dynst_platform.config.sweep import SweepSpec
+from dynst_platform.config.sweep import SCHEME, SweepSpec
 from dynst_platform.config.values import Overrides
 from dynst_platform.csv_files import write_csv
 from dynst_platform.errors import RunError
@@ -254,14 +254,15 @@ def _trained(
 
 
 def _shared_work(sweep: SweepSpec, store: SensorStore, on_task: OnDone) -> dict[str, float]:
-    """The dense reference of each seed, and its warm-up where all trials have the same.
+    """The dense reference of each seed, and the warm-ups where their settings are those of all
+    trials: one of the searched scheme, one of the others.
 
     Returns the reference's errors.
     """
     jobs = jobs_of(sweep, {})
     tasks = [dense_task(job, store, job.seed, job.training.epochs) for job in jobs]
-    if _one_warm_up(sweep):
-        tasks += [warm_up_task(job, store) for job in jobs]
+    if _warm_up_is_shared(sweep):
+        tasks += _warm_ups(sweep, store)
     rows: list[Row] = []
 
     def on_done(task: Task, result: TaskResult) -> None:
@@ -274,7 +275,16 @@ def _shared_work(sweep: SweepSpec, store: SensorStore, on_task: OnDone) -> dict[
     return {"val": fmean(table["val_mae"]), "test": fmean(table["mae_all"])}
 
 
-def _one_warm_up(sweep: SweepSpec) -> bool:
+def _warm_ups(sweep: SweepSpec, store: SensorStore) -> list[Task]:
+    """Of all schemes that are tried, each once."""
+    varied = sweep.space.get(SCHEME)
+    schemes = (varied and varied.entries) or ()
+    jobs = [job for scheme in schemes for job in jobs_of(sweep, {SCHEME: scheme})]
+    tasks = [warm_up_task(job, store) for job in jobs or jobs_of(sweep, {})]
+    return list({task.folder: task for task in tasks}.values())
+
+
+def _warm_up_is_shared(sweep: SweepSpec) -> bool:
     return not any(
         key.startswith(warm) for key in sweep.space for warm in WARM_KEYS
     ) and _base_warms_up(sweep)

@@ -71,7 +71,7 @@ def prepare(
     run: RunEpochs = run_epochs,
     warm: TrainingState | None = None,
     on_warm: Callable[[Arm], object] | None = None,
-) -> Arm:
+) -> SelectionResult | None:
     """Warm up and select, so that only sensors which stay are left to be trained on.
 
     Args:
@@ -81,6 +81,9 @@ def prepare(
         warm: the state of another arm's training at the end of the same warm-up, which is then not
             repeated.
         on_warm: called when the warm-up is over and nothing is selected yet.
+
+    Returns:
+        What the search found, where the scheme is one.
     """
     if warm is None:
         run(arm, experiment.warm_epochs(arm))
@@ -88,20 +91,20 @@ def prepare(
         arm.training.continue_from_state(warm)
     if on_warm is not None:
         on_warm(arm)
-    select(experiment, arm)
-    return arm
+    return select(experiment, arm)
 
 
-def select(experiment: Experiment, arm: Arm) -> None:
+def select(experiment: Experiment, arm: Arm) -> SelectionResult | None:
     """Where the scheme is a search, fix the sensors that it finds.
 
     The other schemes select while they train.
     """
     if experiment.config.sparsity.scheme != "searched":
-        return
+        return None
     evaluator, found = search(experiment, arm)
     active = experiment.world.broadcast(found.active.float()).bool()
     arm.training.decide(active, experiment.world.broadcast(evaluator.importance(active)))
+    return found
 
 
 def search(experiment: Experiment, arm: Arm) -> tuple[SubsetEvaluator, SelectionResult]:

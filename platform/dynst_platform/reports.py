@@ -6,14 +6,25 @@ later reads those of earlier versions: what a version adds has a default.
 
 from typing import Annotated, Any, Literal, Self
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from dynst.errors import DataError
 from dynst.evaluation.summary import StepError
 from dynst.experiment.arms import ArmKind
+from dynst.selection.search import Verdict
 from dynst.sparsity.mask import MaskUpdate
 
-__all__ = ["COST", "VERSION", "ArmReport", "EpochReport", "MaskChange", "Report", "read_report"]
+__all__ = [
+    "COST",
+    "VERSION",
+    "ArmReport",
+    "EpochReport",
+    "MaskChange",
+    "Report",
+    "SelectionReport",
+    "read_report",
+]
 
 VERSION = 1  # of the forms below
 COST = "mask/cost"  # the metric of an arm's end: what the sensors that stay on cost
@@ -49,6 +60,71 @@ class MaskChange(_Form):
     def of(cls, update: MaskUpdate) -> Self:
         tensors = {"active": update.active.tolist(), "importance": update.importance.tolist()}
         return cls.model_validate(vars(update) | tensors)
+
+
+class SelectionReport(_Form):
+    """What a search's choice was held against.
+
+    Args:
+        rule: the simple rule that was the best on the blocks that the search looked at.
+        taken: whether the search's choice was taken, and not the rule's.
+        same: whether the search ended at the rule's choice.
+        blocks: of time that neither had seen, on which they were compared; 0 where there was none.
+        block: length of one, as a person reads it.
+        difference: mean error of the search's choice less the rule's, in the unit of the first
+            target.
+        upper: one-sided 95 % bound of the difference by blocks.
+    """
+
+    rule: str
+    taken: bool
+    same: bool
+    blocks: int = 0
+    block: str = ""
+    difference: float | None = None
+    upper: float | None = None
+
+    @classmethod
+    def of(cls, verdict: Verdict, block: str) -> Self:
+        found = verdict.confirmed
+        known = {} if found is None else {"difference": found.difference, "upper": found.upper()}
+        return cls(
+            rule=verdict.rule,
+            taken=verdict.taken,
+            same=torch.equal(verdict.searched, verdict.ruled),
+            blocks=0 if found is None else found.blocks,
+            block=block,
+            **known,
+        )
+
+    def figures(self) -> dict[str, float]:
+        """By the names that MLflow shows."""
+        known = {"difference": self.difference, "upper_bound": self.upper}
+        found = {name: value for name, value in known.items() if value is not None}
+        return {f"search/{name}": value for name, value in (found | {"taken": self.taken}).items()}
+
+    def sentence(self, unit: str = "") -> str:
+        """What was chosen, and why, for a person."""
+        rule = f"{self.rule.replace('_', ' ')}, the best simple rule"
+        if self.same:
+            return f"The search ended at the choice of {rule}."
+        if self.difference is None or self.upper is None:
+            return (
+                f"The choice is that of {rule}: the record is too short to compare the search's "
+                f"with it."
+            )
+        where = f"on {self.blocks} blocks of {self.block} that neither had seen"
+        by = f"{abs(self.difference):.3g}{unit and ' '}{unit}"
+        if self.taken:
+            return (
+                f"The choice is the search's: {where}, its error is {by} lower than that of {rule} "
+                f"(at least {-self.upper:.2g} with 95 % confidence)."
+            )
+        way = "lower" if self.difference < 0 else "higher"
+        return (
+            f"The choice is that of {rule}: {where}, the search's was not shown to be better (its "
+            f"error is {by} {way})."
+        )
 
 
 class _OfArm(_Form):
@@ -122,6 +198,7 @@ class ArmReport(_OfArm):
         errors: by forecaster, group of sensors, channel and step ahead.
         efficiency: of inference, by name; empty where it was not measured.
         artifact: the folder of the model.
+        selection: of the searched scheme; None in reports before there was one.
     """
 
     kind: Literal["arm"] = "arm"
@@ -132,6 +209,7 @@ class ArmReport(_OfArm):
     errors: tuple[StepError, ...] = ()
     efficiency: dict[str, float] = {}
     artifact: str
+    selection: SelectionReport | None = None
 
 
 Report = EpochReport | ArmReport

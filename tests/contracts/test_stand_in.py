@@ -214,7 +214,8 @@ def asked(store: Path, settings: Settings, folder: Path) -> Any:
     evaluator = SubsetEvaluator(artifact.model, [(test, evenly(len(test), 32))])
     readings = experiment.store.readings
     values = np.where(readings.observed[:6], readings.values[:6], np.nan)[:, active.numpy()]
-    arm = prepare(experiment, experiment.learned())
+    arm = experiment.learned()
+    prepare(experiment, arm)
     save_arm(folder.with_name(f"{folder.name}-again"), experiment, arm)
     with pytest.MonkeyPatch.context() as patch:  # its tensors have no address to count by
         patch.setattr(efficiency, "peak_memory", lambda call: call() is None)

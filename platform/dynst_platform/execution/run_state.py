@@ -51,6 +51,7 @@ class RunState:
         warmed: whether the shared warm-up is over, and the search done.
         warm: the learned arm's state at its end, for the arms that share it.
         dense: what the dense arm leaves for the learned one's report.
+        selection: what the search's choice was held against, as its report's form has it.
         recent: the last reports, published again after an interruption.
     """
 
@@ -60,6 +61,7 @@ class RunState:
     warmed: bool = False
     warm: TrainingState | None = None
     dense: DenseResult | None = None
+    selection: dict[str, Any] | None = None
     recent: list[Report] = field(default_factory=list)
 
 

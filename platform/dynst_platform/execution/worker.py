@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dynst.data.clock import step_text
 from dynst.data.store import SensorStore
 from dynst.distributed.world import current_world
 from dynst.evaluation.efficiency import Efficiency
@@ -31,8 +32,8 @@ from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sensor_choice import read_choice
 from dynst_platform.config.values import Document
-from dynst_platform.execution.run_state import DenseResult, Publish, ResumableRun
-from dynst_platform.reports import COST, ArmReport
+from dynst_platform.execution.run_state import DenseResult, Publish, ResumableRun, RunState
+from dynst_platform.reports import COST, ArmReport, SelectionReport
 from dynst_platform.tracking.shared_folder import ALONE, SharedFolder
 
 __all__ = ["checkpoints_of", "run_job"]
@@ -80,7 +81,7 @@ def run_job(
         if whole is not None and world.rank == 0:  # whose report is the one that counts
             save = partial(save_arm, experiment=experiment, arm=arm, whole=whole)
             target = _keep_model(target, save, shared)
-        run.end(arm, _arm_report(experiment, arm, found, run.state.dense, efficiency, target))
+        run.end(arm, _arm_report(experiment, arm, found, run.state, efficiency, target))
 
 
 def checkpoints_of(job: JobSpec, store: SensorStore, folder: Path) -> Checkpoints:
@@ -155,7 +156,10 @@ def _learned(job: JobSpec, experiment: Experiment, run: ResumableRun) -> Arm:
         def keep_warm(arm: Arm) -> None:
             state.warm = arm.training.state_dict() if shared else None
 
-        prepare(experiment, learned, run=run.advance, on_warm=keep_warm)
+        found = prepare(experiment, learned, run=run.advance, on_warm=keep_warm)
+        if found is not None and found.verdict is not None:
+            block = step_text(experiment.blocks.length, experiment.store.manifest.clock.unit)
+            state.selection = SelectionReport.of(found.verdict, block).model_dump()
         state.warmed = True
         run.checkpoint(learned)
     return run.advance(learned)
@@ -178,7 +182,7 @@ def _arm_report(
     experiment: Experiment,
     arm: Arm,
     found: Evaluation,
-    dense: DenseResult | None,
+    state: RunState,
     efficiency: Efficiency | None,
     artifact: Path,
 ) -> ArmReport:
@@ -186,7 +190,7 @@ def _arm_report(
     switches off.
     """
     store, groups = experiment.store, sensor_groups(arm.active)
-    learned = arm.kind == ArmKind.LEARNED
+    learned, dense = arm.kind == ArmKind.LEARNED, state.dense
     tables = {"test": found.errors} | (_references(experiment.dataset, dense) if learned else {})
     channels = _target_names(arm, store)
     minutes = store.manifest.step / 60 if store.manifest.clock.unit == "second" else None
@@ -214,6 +218,9 @@ def _arm_report(
         errors=() if arm.kind == ArmKind.DENSE else tuple(rows),
         efficiency={} if efficiency is None else vars(efficiency),
         artifact=str(artifact),
+        selection=SelectionReport.model_validate(state.selection)
+        if learned and state.selection
+        else None,
     )
 
 

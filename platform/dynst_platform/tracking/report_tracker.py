@@ -172,6 +172,8 @@ class ReportTracker(Tracker):
         active = np.array(report.active)
         facts = {f"efficiency/{key}": value for key, value in report.efficiency.items()}
         facts["train/total_seconds"] = totals.seconds[report.arm]
+        if report.selection is not None:
+            facts |= report.selection.figures()
         cost = {} if COST in report.metrics else {COST: self._store.sensors.cost[active].sum()}
         return facts | cost | {"mask/final_sparsity": 1 - active.mean()}
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dynst.wording import counted
 from dynst_platform.commands.train.errors_by_step import tables_by_step
 from dynst_platform.commands.train.workflow import Outcome
+from dynst_platform.reports import SelectionReport
 from dynst_platform.terminal.output import print_open_questions, print_places
 from dynst_platform.terminal.screen import Screen, TextTable
 
@@ -22,6 +23,9 @@ def print_table(outcome: Outcome, by_step: bool = False) -> None:
     sensors = outcome.sensors
     for verb, names in (("Keep", sensors["kept"]), ("Switch off", sensors["off"])):
         screen.show(f" {_listed(names)}", label=f"{verb} {len(names)}:", above=True, fold=True)
+    if outcome.selection is not None:
+        selection = SelectionReport.model_validate(outcome.selection)
+        screen.show(selection.sentence(outcome.unit), above=True, fold=True)
     screen.show(_inference(outcome), above=True, fold=True)
     screen.show(
         f"Mask: {counted(outcome.mask_updates, 'change')}, "

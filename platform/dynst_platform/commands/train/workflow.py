@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -109,6 +109,7 @@ class Outcome:
     targets: dict[str, str] = field(default_factory=dict)  # with their units
     attribution: str = ""
     open_questions: list[str] = field(default_factory=list)  # of the store
+    selection: dict[str, Any] | None = None  # what the search's choice was held against
     queued: int = 0  # reports that MLflow does not have yet
     queued_note: str = ""  # why, and how to send them
 
@@ -268,6 +269,7 @@ def _outcome(
         sparsity=float(1 - active.mean()),
         metrics={key: _known(value) for key, value in metrics.items()},
         efficiency=final.efficiency,
+        selection=None if final.selection is None else final.selection.model_dump(),
         references={
             arm: Reference(
                 run_id=runs.get(arm),

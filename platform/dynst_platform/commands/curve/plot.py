@@ -22,6 +22,7 @@ COLOURS = {
     "farthest_point": "#1f77b4",
     "facility_location": "#ff7f0e",
     "qr_pivoting": "#9467bd",
+    "spectral": "#bcbd22",
     "variance": "#8c564b",
     "given": "#e377c2",
 }

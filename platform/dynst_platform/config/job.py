@@ -87,7 +87,7 @@ Name = Annotated[
 UseGpu = bool | Literal["auto"]
 Sparsities = Annotated[tuple[OpenShare, ...], Field(min_length=1, max_length=MOST_ENTRIES), Once]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_ENTRIES), Once]
-FixedName = Literal["variance", "spectral", "farthest_point", "qr_pivoting", "facility_location"]
+FixedName = Literal["variance", "farthest_point", "qr_pivoting", "facility_location", "spectral"]
 RankingName = Literal["random", FixedName]
 
 

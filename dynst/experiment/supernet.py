@@ -13,6 +13,7 @@ from dynst.evaluation.error_table import ErrorTable
 from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import model_errors
 from dynst.models.forecaster import SparseForecaster
+from dynst.selection.search import Verdict
 from dynst.selection.subset_evaluator import SubsetEvaluator
 from dynst.sparsity.config import at_sparsity, make_constraints, with_marks
 from dynst.sparsity.constraints.base import Constraints
@@ -39,6 +40,7 @@ class Choice:
         search_loss: the supernet's error on the windows of the search, in the unit of the
             first target.
         seconds: that the choice took.
+        verdict: what a search's choice was held against; None of other choices.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Choice:
     active: Tensor
     search_loss: float
     seconds: float
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,8 @@ class Supernet:
         found = self.experiment.selector.search(
             evaluator, self.constraints(sparsity), sparsity, config.search, config.seed
         )
-        return Choice(LEARNED, 0, sparsity, found.active, found.loss, perf_counter() - started)
+        seconds = perf_counter() - started
+        return Choice(LEARNED, 0, sparsity, found.active, found.loss, seconds, found.verdict)
 
     def ranked(self, name: str, number: int, evaluator: SubsetEvaluator, sparsity: float) -> Choice:
         """A baseline's choice.

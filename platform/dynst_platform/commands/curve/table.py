@@ -18,6 +18,7 @@ HEADINGS = dict(
     zip(STAGES, ("of the shared network as it is", "after fine-tuning on the choice"), strict=True)
 )
 SIGNIFICANT = 0.05
+FEWEST_TESTED = 3  # seeds
 
 
 def print_curve(outcome: CurveOutcome) -> None:
@@ -51,8 +52,10 @@ def _table(outcome: CurveOutcome, stage: str, points: Sequence[dict[str, Any]]) 
         )
     seeds = max(point["seeds"] for point in points)
     caption = f"mean of {seeds} seed{'s' if seeds > 1 else ''}, against dense"
-    if seeds > 1:
+    if seeds >= FEWEST_TESTED:
         caption += f"; * differs from DynST with p < {SIGNIFICANT} (paired t-test over seeds)"
+    elif seeds > 1:
+        caption += f"; a test over seeds needs at least {FEWEST_TESTED} of them"
     table.caption_of(caption)
     return table
 
@@ -61,5 +64,6 @@ def _cell(point: dict[str, Any] | None) -> str:
     if point is None:
         return ""
     against = "" if point["over_dense"] is None else f" {point['over_dense']:+.1%}"
-    star = "*" if point["p_value"] is not None and point["p_value"] < SIGNIFICANT else ""
+    tested = point["seeds"] >= FEWEST_TESTED and point["p_value"] is not None
+    star = "*" if tested and point["p_value"] < SIGNIFICANT else ""
     return f"{point['mae_all']:.4g}{against}{star}"

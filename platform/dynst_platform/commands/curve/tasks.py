@@ -144,7 +144,7 @@ def _row(stage: str, seed: int, point: Point) -> Row:
 
 
 def _choice_row(choice: Choice) -> Row:
-    return {
+    return _verdict_row(choice) | {
         "choice": choice.name,
         "number": choice.number,
         "sparsity": choice.sparsity,
@@ -152,3 +152,21 @@ def _choice_row(choice: Choice) -> Row:
         "choice_seconds": choice.seconds,
         "active": choice.active.nonzero().squeeze(1).tolist(),
     }
+
+
+def _verdict_row(choice: Choice) -> Row:
+    """Which rule a search's choice was held against, and whether it was taken."""
+    verdict = choice.verdict
+    if verdict is None:
+        return {}
+    found = verdict.confirmed
+    known: Row = (
+        {}
+        if found is None
+        else {
+            "search_difference": found.difference,
+            "search_upper_bound": found.upper(),
+            "search_blocks": found.blocks,
+        }
+    )
+    return known | {"rule": verdict.rule, "search_taken": float(verdict.taken)}

@@ -31,6 +31,10 @@ from dynst.random_streams import Stream, seeded, stream_seed
 __all__ = ["BackboneConfig", "ModelConfig", "SensorFacts", "build_forecaster", "check_forecast"]
 
 
+# of a network with so many sensors; saved models rely on both
+LOCATION_BLOCKS, FEWEST_FOR_BLOCKS = 2, 40
+
+
 class BackboneConfig(BaseModel):
     """Which network, and its own options; all of them are written out once checked."""
 
@@ -88,11 +92,17 @@ class ModelConfig(BaseModel):
         "sensors, 16 above",
     )
 
-    location_blocks: Whole = Field(
-        2,
+    location_blocks: Whole | None = Field(
+        None,
         description="rounds in which all locations, those that are off included, exchange messages "
-        "before they forecast; 0 is the fastest",
+        "before they forecast; by default 2 from 40 sensors on, none below; 0 is the fastest",
     )
+
+    def blocks_for(self, num_sensors: int) -> int:
+        """Rounds of a network with so many sensors."""
+        if self.location_blocks is not None:
+            return self.location_blocks
+        return LOCATION_BLOCKS if num_sensors >= FEWEST_FOR_BLOCKS else 0
 
     @property
     def traits(self) -> Traits:
@@ -152,7 +162,7 @@ def build_forecaster(
             known.get("positions"),
             known.get("layout"),
             sensors,
-            model.location_blocks,
+            model.blocks_for(num_sensors),
         )
         if model.steps_at_once is None or model.steps_at_once >= model.horizon:
             return _forecaster(model.backbone, parts, own_scaler)

@@ -66,6 +66,7 @@ def made(name: str, form: str, seed: int = 0, **more: object) -> SparseForecaste
         "hidden": 16,
         "embedding": 4,
         "neighbours": 4 if form == "neighbour_lists" else None,
+        "location_blocks": 2,  # such a small network would have none
     }
     model = ModelConfig.model_validate({"backbone": name} | settings | more)
     scaler = SeasonalScaler(SEASONS["none"], S, C)

@@ -1,3 +1,6 @@
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -56,3 +59,22 @@ def test_weights_of_the_default_backbone_do_not_move_with_the_choice_of_backbone
     )
     drawn = whole.state_dict()
     assert all(torch.equal(drawn[name], value) for name, value in plain.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [(None, (0, 0, 2, 2)), (0, (0,) * 4), (3, (3,) * 4)]
+)
+def test_a_small_network_has_no_blocks_over_all_locations(
+    given: int | None, expected: tuple[int, ...]
+) -> None:
+    """Saved models rely on the numbers."""
+    model = ModelConfig(location_blocks=given)
+    assert tuple(map(model.blocks_for, (1, 39, 40, 10**6))) == expected
+    sizes = [len(made.readout.refine.blocks) if made.readout.refine else 0 for made in _two(model)]
+    assert sizes == [model.blocks_for(39), model.blocks_for(40)]
+
+
+def _two(model: ModelConfig) -> Iterator[Any]:
+    for size in (39, 40):
+        scaler = SeasonalScaler(SEASONS["none"], size, 1)
+        yield build_forecaster(model, scaler, edges(size), targets=[0], seed=0)

@@ -30,6 +30,7 @@ from tests.conftest import SMALL
 MODEL = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
 MODELS = {
     "all_pairs": MODEL,
+    "location_blocks": MODEL.model_copy(update={"location_blocks": 1}),
     "neighbour_lists": MODEL.model_copy(update={"neighbours": 3}),
     "rolled_out": MODEL.model_copy(update={"steps_at_once": 1}),
     "patch_transformer": MODEL.model_copy(

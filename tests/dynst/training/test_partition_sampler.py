@@ -31,7 +31,9 @@ from dynst.training.step_shares import StepShares
 from tests.conftest import SMALL, write_network
 
 S = 8
-MODEL = ModelConfig(window=6, horizon=3, hidden=8, backbone=SMALL, embedding=4, neighbours=3)
+MODEL = ModelConfig(
+    window=6, horizon=3, hidden=8, backbone=SMALL, embedding=4, neighbours=3, location_blocks=1
+)
 RECIPE = Recipe(epochs=3, steps_per_epoch=4, batch_size=16, parts=3, halo=1)
 SPARSITY = SparsityConfig(final=0.5, rounds=3, probe_every=2)
 

@@ -23,7 +23,7 @@ def test_a_recorded_job_knows_no_setting_that_came_later(tmp_path: Path) -> None
     path = tmp_path / "job.yaml"
     path.write_text(yaml.safe_dump(OLD))
     assert load_job(path, recorded=True).model.location_blocks == 0
-    assert load_job(path).model.location_blocks == ModelConfig().location_blocks > 0
+    assert load_job(path).model.location_blocks is ModelConfig().location_blocks is None
 
 
 def test_what_it_wrote_down_stays() -> None:

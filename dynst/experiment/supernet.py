@@ -4,6 +4,7 @@ any choice of sensors.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from time import perf_counter
 
 import torch
@@ -22,9 +23,9 @@ from dynst.sparsity.mask import num_active_at
 from dynst.sparsity.scheme import SensorDropout, fixed_scheme, supernet_scheme
 from dynst.training.trainer import Training
 
-__all__ = ["GIVEN", "LEARNED", "Choice", "Point", "Supernet"]
+__all__ = ["GIVEN", "LEARNED", "NESTED", "Choice", "Point", "Supernet"]
 
-LEARNED, GIVEN = "dynst", "given"
+LEARNED, NESTED, GIVEN = "dynst", "dynst_nested", "given"
 FINE_TUNING_RATE = 0.5  # of the recipe's learning rate
 
 
@@ -123,14 +124,18 @@ class Supernet:
         """
         return self.experiment.selector.evaluator(network, self.experiment.config.search)
 
-    def constraints(self, sparsity: float) -> Constraints:
+    def constraints(self, sparsity: float, among: Tensor | None = None) -> Constraints:
         """What the configuration demands of a choice.
 
         Args:
             sparsity: the fraction of sensors that is off, in place of the configuration's.
+            among: bool ``[S]``, the sensors that may stay on; by default all that may be read.
         """
-        config = at_sparsity(self.experiment.config.sparsity, sparsity)
-        return make_constraints(config, self.experiment.dataset.network)
+        config, network = self.experiment.config.sparsity, self.experiment.dataset.network
+        if among is not None:
+            off = tuple(compress(network.sensors.ids, (~among).tolist()))
+            config = config.model_copy(update={"excluded": off})
+        return make_constraints(at_sparsity(config, sparsity), network)
 
     def learned(self, evaluator: SubsetEvaluator, sparsity: float) -> Choice:
         """The choice that the search finds.
@@ -139,12 +144,38 @@ class Supernet:
             evaluator: of a trained supernet.
             sparsity: the fraction of sensors that is off.
         """
+        return self._searched(LEARNED, evaluator, sparsity)
+
+    def nested(self, evaluator: SubsetEvaluator, sparsities: Sequence[float]) -> list[Choice]:
+        """Choices of which each keeps a part of the one before it: an order of switching off.
+
+        Args:
+            evaluator: of a trained supernet.
+            sparsities: the fractions of sensors that are off.
+
+        Returns:
+            One for each sparsity, ascending.
+        """
+        found: list[Choice] = []
+        for sparsity in sorted(sparsities):
+            among = found[-1].active if found else None
+            found.append(self._searched(NESTED, evaluator, sparsity, among))
+        return found
+
+    def _searched(
+        self,
+        name: str,
+        evaluator: SubsetEvaluator,
+        sparsity: float,
+        among: Tensor | None = None,
+    ) -> Choice:
         started, config = perf_counter(), self.experiment.config
+        constraints = self.constraints(sparsity, among)
         found = self.experiment.selector.search(
-            evaluator, self.constraints(sparsity), sparsity, config.search, config.seed
+            evaluator, constraints, sparsity, config.search, config.seed
         )
         seconds = perf_counter() - started
-        return Choice(LEARNED, 0, sparsity, found.active, found.loss, seconds, found.verdict)
+        return Choice(name, 0, sparsity, found.active, found.loss, seconds, found.verdict)
 
     def ranked(self, name: str, number: int, evaluator: SubsetEvaluator, sparsity: float) -> Choice:
         """A baseline's choice.

@@ -195,6 +195,11 @@ class CurveSpec(Spec):
         description="sparsities to fine-tune at; by default all of them",
     )
     seeds: Seeds = (0,)
+    nested: bool = Field(
+        True,
+        description="also search for choices of which each keeps a part of the one before it: an "
+        "order of switching off",
+    )
     dense: bool = Field(
         True,
         description="also train the dense reference, as long as network and fine-tuning together",

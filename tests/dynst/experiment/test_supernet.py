@@ -1,5 +1,7 @@
 """A supernet and the choices that it is asked about, by hand instead of by the platform."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -91,6 +93,23 @@ def test_all_choices_keep_the_constraints_at_each_sparsity(
         assert not one.active[2]
         assert one.search_loss == evaluator.loss(one.active)
         assert one.sparsity == sparsity
+
+
+def test_each_nested_choice_keeps_a_part_of_the_one_before_it(
+    network: SensorStore, dataset: Dataset, evaluator: SubsetEvaluator
+) -> None:
+    supernet = make(network, dataset, budget=2.0, pinned=["s1"], excluded=["s2"])
+    found = supernet.nested(evaluator, [0.8, 0.25, 0.5])
+    assert [one.sparsity for one in found] == [0.25, 0.5, 0.8]
+    assert [int(one.active.sum()) for one in found] == [6, 4, 2]
+    for before, after in pairwise(found):
+        assert not (after.active & ~before.active).any()
+    for one in found:
+        assert one.name == "dynst_nested"
+        assert one.active[1]
+        assert not one.active[2]
+        assert one.search_loss == evaluator.loss(one.active)
+        assert one.verdict is not None
 
 
 def test_draws_differ_and_can_be_repeated(

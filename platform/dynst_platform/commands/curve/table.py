@@ -5,7 +5,7 @@ each sparsity.
 from collections.abc import Sequence
 from typing import Any
 
-from dynst.experiment.supernet import LEARNED
+from dynst.experiment.supernet import LEARNED, NESTED
 from dynst.sparsity.mask import num_active_at
 from dynst_platform.commands.curve.summary import STAGES
 from dynst_platform.commands.curve.workflow import CurveOutcome
@@ -17,6 +17,7 @@ __all__ = ["print_curve"]
 HEADINGS = dict(
     zip(STAGES, ("of the shared network as it is", "after fine-tuning on the choice"), strict=True)
 )
+NAMES = {LEARNED: "DynST", NESTED: "DynST, nested"}
 SIGNIFICANT = 0.05
 FEWEST_TESTED = 3  # seeds
 
@@ -46,7 +47,7 @@ def _table(outcome: CurveOutcome, stage: str, points: Sequence[dict[str, Any]]) 
     for choice in dict.fromkeys([LEARNED, *(point["choice"] for point in points)]):
         cells = [_cell(by_place.get((choice, sparsity))) for sparsity in sparsities]
         table.row(
-            "DynST" if choice == LEARNED else choice,
+            NAMES.get(choice, choice),
             *cells,
             style="bold green" if choice == LEARNED else "",
         )

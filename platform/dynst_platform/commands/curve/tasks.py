@@ -12,7 +12,7 @@ from dynst.data.store import SensorStore
 from dynst.devices import module_on, to_cpu
 from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import error_figures
-from dynst.experiment.supernet import LEARNED, Choice, Point, Supernet
+from dynst.experiment.supernet import LEARNED, NESTED, Choice, Point, Supernet
 from dynst.models.forecaster import SparseForecaster
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
@@ -46,8 +46,11 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
         yield dense_task(job, store, seed, job.training.epochs + spec.fine_tune_epochs)
     basis |= {"marks": store.marks_digest, "withhold": job.search.withhold}
     yield Task(shared, _shared, where, basis)
-    for sparsity in spec.sparsities:
-        tuned = spec.fine_tune_epochs if sparsity in (spec.fine_tune_at or spec.sparsities) else 0
+    tuned_at = {
+        sparsity: spec.fine_tune_epochs if sparsity in (spec.fine_tune_at or spec.sparsities) else 0
+        for sparsity in spec.sparsities
+    }
+    for sparsity, tuned in tuned_at.items():
         identity: Document = basis | {"sparsity": sparsity, "fine_tune_epochs": tuned}
         identity |= {"decisions": store.decisions_digest}
         for choice in (LEARNED, *spec.baselines):
@@ -64,6 +67,10 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
                 identity | {"choice": choice, "own": own},
                 shared,
             )
+    if spec.nested:
+        identity = basis | {"tuned_at": [list(pair) for pair in sorted(tuned_at.items())]}
+        identity |= {"decisions": store.decisions_digest, "own": job.search.model_dump()}
+        yield Task(f"seed-{seed}/{NESTED}", _nested, (*where, tuned_at), identity, shared)
     if spec.given is not None:
         active = read_choice(spec.given, store.sensors.ids).nonzero().squeeze(1).tolist()
         identity = basis | {
@@ -103,6 +110,21 @@ def _choice(
         draws = job.curve.random if choice == "random" else 1
         found = [supernet.ranked(choice, number, evaluator, sparsity) for number in range(draws)]
     return TaskResult(_points(supernet, network, found, epochs))
+
+
+def _nested(
+    job: JobSpec, store: str, seed: int, tuned_at: dict[float, int], files: Files
+) -> TaskResult:
+    supernet = _supernet(job, store, seed)
+    network = _load(supernet.experiment, files)
+    found = supernet.nested(supernet.evaluator(network), list(tuned_at))
+    return TaskResult(
+        [
+            row
+            for choice in found
+            for row in _points(supernet, network, [choice], tuned_at[choice.sparsity])
+        ]
+    )
 
 
 def _given(

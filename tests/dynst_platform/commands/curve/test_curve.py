@@ -97,8 +97,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory, network: SensorStore):
 def done(bench: Bench) -> dict[str, Any]:
     code, out, err = bench.curve()
     assert code == 0, err
-    assert "bent: seed-0/dense done, 1 of 8 tasks" in err
-    assert "8 of 8 tasks" in err
+    assert "bent: seed-0/dense done, 1 of 9 tasks" in err
+    assert "9 of 9 tasks" in err
     return json.loads(out)
 
 
@@ -124,7 +124,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return started
 
 
-PIECES = {f"seed-0/{name}" for name in ("dense", "shared")} | {
+PIECES = {f"seed-0/{name}" for name in ("dense", "shared", "dynst_nested")} | {
     f"seed-0/{choice}-{sparsity}"
     for choice in ("dynst", "random", "variance")
     for sparsity in ("0.5", "0.75")
@@ -135,7 +135,7 @@ def test_a_point_for_each_stage_sparsity_and_choice(done: dict[str, Any]) -> Non
     points = {
         (point["stage"], point["sparsity"], point["choice"]): point for point in done["points"]
     }
-    choices = ("dynst", "random", "variance")
+    choices = ("dynst", "dynst_nested", "random", "variance")
     assert set(points) == {
         ("as it is", sparsity, choice) for sparsity in (0.5, 0.75) for choice in choices
     } | {("fine-tuned", 0.5, choice) for choice in choices}
@@ -168,7 +168,7 @@ def test_rows_are_tidy_and_choices_keep_the_constraints(done: dict[str, Any]) ->
     folder = Path(done["artifacts"]["folder"])
     rows = pd.read_parquet(folder / "rows.parquet")
     drawn = rows[rows.choice.notna()]
-    assert len(drawn) == 2 * 4 + 4, (
+    assert len(drawn) == 2 * 5 + 5, (
         "two draws of random, one of each other; once as they are, once tuned"
     )
     for row in drawn.itertuples():
@@ -262,7 +262,7 @@ def test_another_seed_adds_its_tasks_and_a_test(
     after = bench.tasks()
     assert set(after) - set(before) == {name.replace("seed-0", "seed-1") for name in PIECES}
     assert {name: after[name] for name in before} == before
-    assert sorted(trainings) == [1, 1, 1, 1, 2, 3], "four choices are tuned, then shared and dense"
+    assert sorted(trainings) == [1, 1, 1, 1, 1, 2, 3], "five choices are tuned, then shared and dense"
     points = json.loads(out)["points"]
     assert all(point["seeds"] == 2 for point in points)
     assert all(
@@ -301,7 +301,7 @@ def test_other_settings_are_other_tasks(
     code, _, err = bench.curve(setting)
     assert code == 1
     assert "seed-0/dense: nothing is left to train; seed-0/shared: nothing is left to train" in err
-    assert "2 of 8 tasks failed" in err
+    assert "2 of 9 tasks failed" in err
 
 
 def test_a_failed_piece_is_named_and_the_same_command_does_the_rest(
@@ -319,14 +319,14 @@ def test_a_failed_piece_is_named_and_the_same_command_does_the_rest(
     assert code == 1
     assert out == ""
     assert (
-        "2 of 8 tasks failed (seed-0/variance-0.5: no readings; seed-0/variance-0.75: no readings)"
+        "2 of 9 tasks failed (seed-0/variance-0.5: no readings; seed-0/variance-0.75: no readings)"
         in " ".join(err.split())
     )
     assert "Traceback" not in err
     assert not list((bench.home / "broken").glob("curve-*/curve.*"))
     code, out, err = bench.curve(*settings)
     assert code == 0, err
-    assert len(json.loads(out)["points"]) == 6
+    assert len(json.loads(out)["points"]) == 8
 
 
 @pytest.mark.parametrize(

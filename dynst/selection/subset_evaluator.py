@@ -52,7 +52,7 @@ class SubsetEvaluator:
         batch_size = batch_size or max(1, min(128, LOCATIONS_AT_ONCE // model.shape.num_sensors))
         self.model, self.world = model, world or World()
         self.num_sensors = model.shape.num_sensors
-        self._blocks, self._batch_size, self._device = blocks, batch_size, device_of(model)
+        self.blocks, self._batch_size, self._device = tuple(blocks), batch_size, device_of(model)
         self._batches = [
             (windows.on(self._device), index, number)
             for windows, all_of_it, numbers in _joined(blocks)
@@ -73,7 +73,7 @@ class SubsetEvaluator:
         """The same network on each ``step``-th of its windows."""
         return SubsetEvaluator(
             self.model,
-            [(windows, index[::step]) for windows, index in self._blocks],
+            [(windows, index[::step]) for windows, index in self.blocks],
             self.world,
             self._batch_size,
         )
@@ -135,7 +135,7 @@ class SubsetEvaluator:
             return known
         sensors = self.model.readable(active)
         mine = self._batches[self.world.rank :: self.world.size] if self._whole else self._batches
-        sums = torch.zeros(2, len(self._blocks), self._num_locations, dtype=torch.float64)
+        sums = torch.zeros(2, len(self.blocks), self._num_locations, dtype=torch.float64)
         sums = to_device(sums, self._device)
         for windows, index, number in mine:
             batch = windows.batch(index, sensors, self.model.locations)

@@ -106,7 +106,7 @@ def test_a_comparison_is_that_of_evaluations_of_each_block(blocks: SubsetEvaluat
     tables = [
         [
             evaluate(blocks.model, replace(part, starts=part.starts[index]), choice)
-            for part, index in blocks._blocks
+            for part, index in blocks.blocks
         ]
         for choice in (ACTIVE, ~ACTIVE)
     ]
@@ -130,7 +130,7 @@ def test_two_ranks_compare_alike(blocks: SubsetEvaluator) -> None:
 def test_a_choice_is_looked_at_once_for_several_comparisons(
     blocks: SubsetEvaluator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh, looked = blocks.on(blocks._blocks), list[Tensor]()
+    fresh, looked = blocks.on(blocks.blocks), list[Tensor]()
     batch = Windows.batch
     monkeypatch.setattr(
         Windows, "batch", lambda self, *args: looked.append(args[1]) or batch(self, *args)
@@ -162,7 +162,7 @@ def test_importance_is_the_gradient_of_the_loss(evaluator: SubsetEvaluator) -> N
     gates = ACTIVE.float().requires_grad_()
     everyone = torch.arange(8)
     total, count = torch.zeros(()), torch.zeros(())
-    for windows, index in evaluator._blocks:
+    for windows, index in evaluator.blocks:
         batch = windows.batch(index, everyone)
         forecast = evaluator.model(
             ForecastInputs(batch.readings, batch.observed, batch.calendar, everyone, gates)
@@ -242,7 +242,7 @@ def on_two_ranks(
     meeting = Meeting()
     ranks = [
         SubsetEvaluator(
-            evaluator.model, evaluator._blocks, Rank(rank, meeting=meeting), batch_size=7
+            evaluator.model, evaluator.blocks, Rank(rank, meeting=meeting), batch_size=7
         )
         for rank in range(2)
     ]
@@ -272,7 +272,7 @@ def test_two_ranks_know_the_same_importance(evaluator: SubsetEvaluator) -> None:
 def test_a_choice_that_was_evaluated_is_not_looked_at_again(
     evaluator: SubsetEvaluator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh, looked = SubsetEvaluator(evaluator.model, evaluator._blocks), list[Tensor]()
+    fresh, looked = SubsetEvaluator(evaluator.model, evaluator.blocks), list[Tensor]()
     sums = fresh._sums
     monkeypatch.setattr(fresh, "_sums", lambda active: looked.append(active) or sums(active))
     first = fresh.losses([ACTIVE, ~ACTIVE, ACTIVE])

@@ -262,7 +262,9 @@ def test_another_seed_adds_its_tasks_and_a_test(
     after = bench.tasks()
     assert set(after) - set(before) == {name.replace("seed-0", "seed-1") for name in PIECES}
     assert {name: after[name] for name in before} == before
-    assert sorted(trainings) == [1, 1, 1, 1, 1, 2, 3], "five choices are tuned, then shared and dense"
+    assert sorted(trainings) == [1, 1, 1, 1, 1, 2, 3], (
+        "five choices are tuned, then shared and dense"
+    )
     points = json.loads(out)["points"]
     assert all(point["seeds"] == 2 for point in points)
     assert all(

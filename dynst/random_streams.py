@@ -30,6 +30,7 @@ class Stream(IntEnum):
     RANKING = 6  # a baseline's scores; by number of the draw
     REDRAWN_RANKING = 7  # of the criterion random; by update
     EXCHANGES = 8  # proposals of the search; by phase
+    HALVES = 9  # of the blocks of time that a search is run on again; by number of the run
 
 
 def stream_seed(seed: int, stream: Stream, *numbers: int) -> int:

@@ -23,9 +23,9 @@ from dynst.sparsity.mask import num_active_at
 from dynst.sparsity.scheme import SensorDropout, fixed_scheme, supernet_scheme
 from dynst.training.trainer import Training
 
-__all__ = ["GIVEN", "LEARNED", "NESTED", "Choice", "Point", "Supernet"]
+__all__ = ["GIVEN", "LEARNED", "NESTED", "RERUN", "Choice", "Point", "Supernet"]
 
-LEARNED, NESTED, GIVEN = "dynst", "dynst_nested", "given"
+LEARNED, NESTED, RERUN, GIVEN = "dynst", "dynst_nested", "dynst_rerun", "given"
 FINE_TUNING_RATE = 0.5  # of the recipe's learning rate
 
 
@@ -161,6 +161,24 @@ class Supernet:
             among = found[-1].active if found else None
             found.append(self._searched(NESTED, evaluator, sparsity, among))
         return found
+
+    def reruns(self, evaluator: SubsetEvaluator, sparsity: float, runs: int) -> list[Choice]:
+        """What the search finds again on halves of the blocks of time: how stable its choice is.
+
+        Args:
+            evaluator: of a trained supernet.
+            sparsity: the fraction of sensors that is off.
+            runs: how many.
+        """
+        started, config = perf_counter(), self.experiment.config
+        found = self.experiment.selector.reruns(
+            evaluator, self.constraints(sparsity), sparsity, config.search, config.seed, runs
+        )
+        seconds = (perf_counter() - started) / max(1, runs)
+        return [
+            Choice(RERUN, run, sparsity, each.active, each.loss, seconds, each.verdict)
+            for run, each in enumerate(found)
+        ]
 
     def _searched(
         self,

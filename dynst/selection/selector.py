@@ -11,7 +11,7 @@ from dynst.data.scaler import SeasonalScaler
 from dynst.data.windows import Windows
 from dynst.distributed.world import World
 from dynst.models.forecaster import SparseForecaster
-from dynst.random_streams import Stream, stream_seed
+from dynst.random_streams import Stream, generator, stream_seed
 from dynst.selection.baselines import CHEAP, MAX_PAIRED, RANKINGS, BaselineInputs, baseline_inputs
 from dynst.selection.search import Evaluators, SearchConfig, SelectionResult, find_choice
 from dynst.selection.subset_evaluator import SubsetEvaluator, evenly
@@ -77,19 +77,67 @@ class SensorSelector:
             config: how long to search.
             seed: of rankings and proposals.
         """
+        confirm = self._evaluated(evaluator, self._blocks.confirm, config)
+        return self._found(evaluator, confirm, constraints, sparsity, config, seed)
+
+    def reruns(
+        self,
+        evaluator: SubsetEvaluator,
+        constraints: Constraints,
+        sparsity: float,
+        config: SearchConfig,
+        seed: int,
+        runs: int,
+    ) -> list[SelectionResult]:
+        """The same search again, each time on a random half of the blocks and by other proposals.
+
+        The blocks to confirm on are halved too.
+
+        Args:
+            evaluator: as ``evaluator`` makes it.
+            constraints: of the choice.
+            sparsity: share of sensors or cost that is off.
+            config: how long to search.
+            seed: of halves, rankings and proposals.
+            runs: how many.
+        """
+        found = []
+        for run in range(runs):
+            chance = generator(seed, Stream.HALVES, run)
+            search, confirm = (
+                self._evaluated(evaluator, _half(blocks, chance), config)
+                for blocks in (self._blocks.search, self._blocks.confirm)
+            )
+            own = stream_seed(seed, Stream.HALVES, run)
+            found.append(
+                self._found(search or evaluator, confirm, constraints, sparsity, config, own)
+            )
+        return found
+
+    def _found(
+        self,
+        search: SubsetEvaluator,
+        confirm: SubsetEvaluator | None,
+        constraints: Constraints,
+        sparsity: float,
+        config: SearchConfig,
+        seed: int,
+    ) -> SelectionResult:
         few = len(self._network) <= MAX_PAIRED
         rankings = {
             name: self.ranked(name, constraints, sparsity, seed)
             for name in STARTS
             if few or name in CHEAP
         }
-        windows, fitted = self._num_windows(config), self._blocks.fitted
-        evaluators = Evaluators(
-            evaluator,
-            evaluator.on(_thinned(self._blocks.confirm, windows)) if self._blocks.confirm else None,
-            evaluator.on([(self._train, fitted[evenly(len(fitted), windows)])]),
-        )
+        fitted = self._blocks.fitted
+        windows = fitted[evenly(len(fitted), self._num_windows(config))]
+        evaluators = Evaluators(search, confirm, search.on([(self._train, windows)]))
         return find_choice(evaluators, constraints, rankings, sparsity, config, seed)
+
+    def _evaluated(
+        self, evaluator: SubsetEvaluator, blocks: Sequence[Block], config: SearchConfig
+    ) -> SubsetEvaluator | None:
+        return evaluator.on(_thinned(blocks, self._num_windows(config))) if blocks else None
 
     def _num_windows(self, config: SearchConfig) -> int:
         return config.windows or min(MOST, max(FEWEST, LOCATIONS_EVALUATED // len(self._network)))
@@ -103,3 +151,9 @@ def _thinned(blocks: Sequence[Block], windows: int) -> list[Block]:
     """At most so many windows of all blocks together, and at least one of each."""
     each = max(1, windows // len(blocks))
     return [(part, index[evenly(len(index), each)]) for part, index in blocks]
+
+
+def _half(blocks: Sequence[Block], chance: torch.Generator) -> list[Block]:
+    """In the order of time; the larger half of an odd number."""
+    drawn = torch.randperm(len(blocks), generator=chance)[: (len(blocks) + 1) // 2]
+    return [blocks[number] for number in drawn.sort().values.tolist()]

@@ -13,8 +13,10 @@ from dynst.experiment.experiment import Experiment
 from dynst.experiment.supernet import Supernet
 from dynst.models.factory import ModelConfig
 from dynst.models.forecaster import SparseForecaster
+from dynst.random_streams import Stream, generator
 from dynst.selection.baselines import RANKINGS
 from dynst.selection.search import SearchConfig
+from dynst.selection.selector import _half
 from dynst.selection.subset_evaluator import SubsetEvaluator
 from dynst.sparsity.config import SparsityConfig
 from dynst.training.config import Recipe
@@ -110,6 +112,20 @@ def test_each_nested_choice_keeps_a_part_of_the_one_before_it(
         assert not one.active[2]
         assert one.search_loss == evaluator.loss(one.active)
         assert one.verdict is not None
+
+
+def test_the_search_is_run_again_on_halves_of_the_blocks(
+    network: SensorStore, dataset: Dataset, evaluator: SubsetEvaluator
+) -> None:
+    supernet = make(network, dataset, pinned=["s1"])
+    found = supernet.reruns(evaluator, 0.5, 4)
+    assert [one.number for one in found] == [0, 1, 2, 3]
+    assert all(int(one.active.sum()) == 4 and one.active[1] for one in found)
+    assert len({one.search_loss for one in found}) > 1, "other blocks"
+    again = supernet.reruns(evaluator, 0.5, 2)
+    assert [one.search_loss for one in again] == [one.search_loss for one in found[:2]]
+    blocks = supernet.experiment.blocks
+    assert len(_half(blocks.search, generator(0, Stream.HALVES, 0))) == -(-len(blocks.search) // 2)
 
 
 def test_draws_differ_and_can_be_repeated(

@@ -50,13 +50,16 @@ class Stability:
     exchangeable: tuple[Exchangeable, ...]
 
 
-def stability(choices: Sequence[Tensor], similar: Tensor | None = None) -> Stability:
+def stability(
+    choices: Sequence[Tensor], similar: Tensor | None = None, *, paired: bool = True
+) -> Stability:
     """Of the choices of several runs, each bool ``[S]``.
 
     Args:
         choices: at least two.
         similar: bool ``[S, S]``, pairs that could stand for one another, such as neighbours; by
             default all.
+        paired: look for exchangeable pairs, whose number grows with the square of the network.
     """
     masks = torch.stack(list(choices))
     found = agreement(list(choices))
@@ -64,7 +67,7 @@ def stability(choices: Sequence[Tensor], similar: Tensor | None = None) -> Stabi
         masks.double().mean(0),
         found.overlap,
         chance_corrected(found.overlap, found.by_chance),
-        tuple(_exchangeable(masks, similar)),
+        tuple(_exchangeable(masks, similar)) if paired else (),
     )
 
 

@@ -200,6 +200,10 @@ class CurveSpec(Spec):
         description="also search for choices of which each keeps a part of the one before it: an "
         "order of switching off",
     )
+    reruns: FewOrNone = Field(
+        0,
+        description="of each search, on halves of its blocks of time: how stable its choice is",
+    )
     dense: bool = Field(
         True,
         description="also train the dense reference, as long as network and fine-tuning together",

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dynst.experiment.supernet import LEARNED, NESTED
+from dynst.experiment.supernet import LEARNED, NESTED, RERUN
 from dynst_platform.commands.curve.summary import STAGES
 from dynst_platform.plots.figures import label, plain_texts, title_text
 from dynst_platform.studies.plot import draw_band, draw_references
@@ -19,6 +19,7 @@ __all__ = ["draw_curve"]
 COLOURS = {
     LEARNED: "#0b6e4f",
     NESTED: "#66c2a5",
+    RERUN: "#a6d854",
     "random": "#7f7f7f",
     "farthest_point": "#1f77b4",
     "facility_location": "#ff7f0e",

@@ -5,7 +5,7 @@ each sparsity.
 from collections.abc import Sequence
 from typing import Any
 
-from dynst.experiment.supernet import LEARNED, NESTED
+from dynst.experiment.supernet import LEARNED, NESTED, RERUN
 from dynst.sparsity.mask import num_active_at
 from dynst_platform.commands.curve.summary import STAGES
 from dynst_platform.commands.curve.workflow import CurveOutcome
@@ -17,7 +17,7 @@ __all__ = ["print_curve"]
 HEADINGS = dict(
     zip(STAGES, ("of the shared network as it is", "after fine-tuning on the choice"), strict=True)
 )
-NAMES = {LEARNED: "DynST", NESTED: "DynST, nested"}
+NAMES = {LEARNED: "DynST", NESTED: "DynST, nested", RERUN: "DynST, run again"}
 SIGNIFICANT = 0.05
 FEWEST_TESTED = 3  # seeds
 

@@ -12,7 +12,7 @@ from dynst.data.store import SensorStore
 from dynst.devices import module_on, to_cpu
 from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import error_figures
-from dynst.experiment.supernet import LEARNED, NESTED, Choice, Point, Supernet
+from dynst.experiment.supernet import LEARNED, NESTED, RERUN, Choice, Point, Supernet
 from dynst.models.forecaster import SparseForecaster
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
@@ -53,6 +53,10 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
     for sparsity, tuned in tuned_at.items():
         identity: Document = basis | {"sparsity": sparsity, "fine_tune_epochs": tuned}
         identity |= {"decisions": store.decisions_digest}
+        if spec.reruns:
+            search: Document = job.search.model_dump() | {"reruns": spec.reruns}
+            name = f"seed-{seed}/{RERUN}-{sparsity:g}"
+            yield Task(name, _reruns, (*where, sparsity), identity | {"own": search}, shared)
         for choice in (LEARNED, *spec.baselines):
             own: Document = (
                 job.search.model_dump()
@@ -110,6 +114,13 @@ def _choice(
         draws = job.curve.random if choice == "random" else 1
         found = [supernet.ranked(choice, number, evaluator, sparsity) for number in range(draws)]
     return TaskResult(_points(supernet, network, found, epochs))
+
+
+def _reruns(job: JobSpec, store: str, seed: int, sparsity: float, files: Files) -> TaskResult:
+    supernet = _supernet(job, store, seed)
+    network = _load(supernet.experiment, files)
+    found = supernet.reruns(supernet.evaluator(network), sparsity, job.curve.reruns)
+    return TaskResult(_points(supernet, network, found, epochs=0))
 
 
 def _nested(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from dynst.data.store import SensorStore
 from dynst_platform.commands.curve.plot import draw_curve
+from dynst_platform.commands.curve.stability import stability_tables
 from dynst_platform.commands.curve.summary import STAGES, summary
 from dynst_platform.commands.curve.tasks import curve_tasks
 from dynst_platform.config.files import dump_spec
@@ -55,6 +56,9 @@ def _write(
     table.to_parquet(folder / "rows.parquet")
     write_csv(folder / "rows.csv", table)
     write_csv(folder / "curve.csv", points)
+    if (found := stability_tables(table, store)) is not None:
+        write_csv(folder / "stability.csv", found.sensors)
+        write_csv(folder / "exchangeable.csv", found.pairs)
     (folder / "job.yaml").write_text(dump_spec(job), encoding="utf-8")
     picture, unit = folder / "curve.png", first_unit(job, store)
     title = f"{store.manifest.name}: {len(store.sensors)} sensors"

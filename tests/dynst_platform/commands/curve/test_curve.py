@@ -277,6 +277,22 @@ def test_another_seed_adds_its_tasks_and_a_test(
     )
 
 
+def test_searches_are_run_again_and_their_stability_is_written_down(bench: Bench) -> None:
+    code, out, err = bench.curve("curve.reruns=3", "curve.baselines=[variance]", *LATER)
+    assert code == 0, err
+    done = json.loads(out)
+    folder = Path(done["artifacts"]["folder"])
+    again = [point for point in done["points"] if point["choice"] == "dynst_rerun"]
+    assert [point["sparsity"] for point in again] == [0.5, 0.75]
+    kept = pd.read_csv(folder / "stability.csv").pivot(
+        index="sensor", columns="sparsity", values="kept"
+    )
+    assert kept.sum().tolist() == pytest.approx([4, 2]), "as many as each run keeps"
+    assert (kept.loc["s1"] == 1).all()
+    assert (kept.loc["s6"] == 0).all()
+    assert (folder / "exchangeable.csv").read_text().startswith("sparsity,sensor,other,one_goes")
+
+
 def test_a_given_choice_is_one_more_point(
     done: dict[str, Any], bench: Bench, trainings: list[int]
 ) -> None:

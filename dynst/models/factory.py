@@ -28,7 +28,14 @@ from dynst.models.rollout import RolledOut
 from dynst.notices import notice
 from dynst.random_streams import Stream, seeded, stream_seed
 
-__all__ = ["BackboneConfig", "ModelConfig", "SensorFacts", "build_forecaster", "check_forecast"]
+__all__ = [
+    "LOCATION_BLOCKS",
+    "BackboneConfig",
+    "ModelConfig",
+    "SensorFacts",
+    "build_forecaster",
+    "check_forecast",
+]
 
 
 # of a network with so many sensors; saved models rely on both
@@ -99,7 +106,11 @@ class ModelConfig(BaseModel):
     )
 
     def blocks_for(self, num_sensors: int) -> int:
-        """Rounds of a network with so many sensors."""
+        """Rounds in which all locations exchange messages.
+
+        Args:
+            num_sensors: of the whole network.
+        """
         if self.location_blocks is not None:
             return self.location_blocks
         return LOCATION_BLOCKS if num_sensors >= FEWEST_FOR_BLOCKS else 0

@@ -23,7 +23,7 @@ from dynst.data.store import open_store
 from dynst.distributed.world import World
 from dynst.experiment.config import ExperimentConfig
 from dynst.experiment.experiment import Experiment
-from dynst.models.factory import ModelConfig
+from dynst.models.factory import LOCATION_BLOCKS, ModelConfig
 from dynst.sparsity.config import SparsityConfig
 from dynst.sparsity.scheme import StepSensors
 from dynst.training.config import Recipe
@@ -46,7 +46,8 @@ __all__ = [
     "trained",
 ]
 
-MODEL = ModelConfig(window=12, horizon=3)
+# what such a large network has by default, also of four sensors whose bytes are counted
+MODEL = ModelConfig(window=12, horizon=3, location_blocks=LOCATION_BLOCKS)
 TRAINING_SHARE, SHORTEST = 0.7, 160  # of a series, by default; time steps of one
 HALO = 2  # as far as the default job sees
 PROBE_EVERY = 2  # every other step is a probe

@@ -175,8 +175,19 @@ def test_a_checkpoint_belongs_to_data_and_not_to_their_place(
     of_before = job("network", **given).model_dump(mode="json", exclude={"cluster"}) | held
     assert there._upgraded(of_before) == here.spec, "an earlier DynST wrote places too"
     assert there._upgraded(here.spec) == here.spec
-    lacking = {key: value for key, value in here.spec.items() if key != "search"}
+    lacking = {key: value for key, value in here.spec.items() if key != "sparsity"}
+    assert lacking != here.spec
     assert there._upgraded(lacking) == here.spec, "what it did not know counts as its default"
+
+
+def test_what_a_checkpoint_of_before_did_not_know_is_as_it_was(
+    network: SensorStore, tmp_path: Path
+) -> None:
+    was = {"search": {"withhold": False}, "model": {"location_blocks": 0}}
+    before = checkpoints_of(job("network", **was), network, tmp_path)
+    spec = {key: value for key, value in before.spec.items() if key != "search"}
+    spec["model"] = {key: spec["model"][key] for key in spec["model"] if key != "location_blocks"}
+    assert before._upgraded(spec) == before.spec
 
 
 def test_a_sweep_goes_on_from_anywhere(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

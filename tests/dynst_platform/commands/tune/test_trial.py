@@ -65,11 +65,17 @@ def test_the_clock_of_a_trial_begins_when_its_mask_is_final(
 
 
 def test_trials_share_a_warm_up_whatever_follows_it(network: SensorStore, tmp_path: Path) -> None:
+    searched = job_of(network, scheme="searched")
     jobs = [
         job_of(network),
         job_of(network, final=0.25, criterion="random"),
-        job_of(network, scheme="searched"),
+        searched.model_copy(
+            update={"search": searched.search.model_copy(update={"withhold": False})}
+        ),
     ]
+    assert warm_up_task(searched, network).folder != warm_up_task(jobs[0], network).folder, (
+        "its warm-up withholds blocks of time"
+    )
     assert len({warm_up_task(job, network).folder for job in jobs}) == 1
     for job in jobs:
         Trial([job], str(network.path), tmp_path)

@@ -19,11 +19,12 @@ from time import perf_counter
 
 import torch
 
-from benchmarks.support.experiments import experiment_for
+from benchmarks.support.experiments import experiment_for, trained
 from benchmarks.support.options import add_job, parser_for
 from benchmarks.support.tables import header, row
 from dynst.experiment.protocol import model_errors
 from dynst.experiment.supernet import Point, Supernet
+from dynst_platform.config.files import load_job
 
 SPARSITY = 0.5
 COLUMNS = ("job", "settings", "seeds", "every sensor on", "half off", "fine-tuned", "", "minutes")
@@ -67,13 +68,12 @@ def measured(job: Path, settings: list[str], seed: int, draws: int, epochs: int 
     started = perf_counter()
     experiment = experiment_for(job, [*settings, f"seed={seed}"])
     supernet = Supernet(experiment)
-    training = supernet.training()
-    for _ in training.run():
-        pass
-    model, evaluator = training.model, supernet.evaluator(training.model)
+    model = trained(supernet)
+    evaluator = supernet.evaluator(model)
+    epochs = epochs or load_job(job).curve.fine_tune_epochs
     choices = [supernet.ranked("random", draw, evaluator, SPARSITY) for draw in range(draws)]
     before = [supernet.as_it_is(model, choice) for choice in choices]
-    after = [supernet.fine_tuned(model, choice, epochs or _epochs(job)) for choice in choices]
+    after = [supernet.fine_tuned(model, choice, epochs) for choice in choices]
     everyone = torch.ones(experiment.num_sensors, dtype=torch.bool)
     return Row(
         job.stem,
@@ -123,12 +123,6 @@ def _is(each: Row, job: str, settings: list[str], seed: int) -> bool:
 
 def _inactive(point: Point) -> float:
     return point.errors.mae(~point.choice.active)
-
-
-def _epochs(job: Path) -> int:
-    from dynst_platform.config.files import load_job  # noqa: PLC0415
-
-    return load_job(job, []).curve.fine_tune_epochs
 
 
 if __name__ == "__main__":

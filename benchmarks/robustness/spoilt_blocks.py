@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.support.experiments import experiment_for
+from benchmarks.support.experiments import experiment_for, trained
 from benchmarks.support.options import add_job, parser_for
 from benchmarks.support.tables import header, row
 from dynst.data.series import Series
@@ -52,15 +52,13 @@ def main() -> None:
 
 def of_seed(experiment: Experiment) -> Iterator[list[str]]:
     supernet = Supernet(experiment)
-    training = supernet.training()
-    for _ in training.run():
-        pass
+    model = trained(supernet)
     for name, brake in (("as it is", True), ("without the brake", False)):
         first: tuple[Tensor, float] | None = None
         for kind in KINDS:
             with nullified(not brake):
-                ended, taken = found(supernet, training.model, kind)
-            error = model_errors(experiment, training.model, ended).mae()
+                ended, taken = found(supernet, model, kind)
+            error = model_errors(experiment, model, ended).mae()
             first = first or (ended, error)
             yield [
                 str(experiment.config.seed),

@@ -4,11 +4,13 @@ from pathlib import Path
 
 from dynst.experiment.arms import Arm
 from dynst.experiment.experiment import Experiment
+from dynst.experiment.supernet import Supernet
+from dynst.models.forecaster import SparseForecaster
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.files import load_job
 from dynst_platform.config.stores import store_for
 
-__all__ = ["experiment_for", "warm_up"]
+__all__ = ["experiment_for", "trained", "warm_up"]
 
 
 def experiment_for(job: Path, settings: list[str]) -> Experiment:
@@ -21,3 +23,11 @@ def warm_up(experiment: Experiment, arm: Arm) -> None:
     """Train to where the arm selects its sensors."""
     for _ in arm.training.run(experiment.warm_epochs(arm)):
         pass
+
+
+def trained(supernet: Supernet) -> SparseForecaster:
+    """The network of a supernet's whole training."""
+    training = supernet.training()
+    for _ in training.run():
+        pass
+    return training.model

@@ -101,7 +101,10 @@ class SelectionReport(_Form):
         """By the names that MLflow shows."""
         known = {"difference": self.difference, "upper_bound": self.upper}
         found = {name: value for name, value in known.items() if value is not None}
-        return {f"search/{name}": value for name, value in (found | {"taken": self.taken}).items()}
+        return {
+            f"search/{name}": value
+            for name, value in (found | {"taken": float(self.taken)}).items()
+        }
 
     def sentence(self, unit: str = "") -> str:
         """What was chosen, and why, for a person."""

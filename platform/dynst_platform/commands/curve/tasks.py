@@ -18,6 +18,7 @@ from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sensor_choice import read_choice
 from dynst_platform.config.values import Document
+from dynst_platform.reports import SelectionReport
 from dynst_platform.studies.references import (
     FIGURES,
     dense_task,
@@ -189,17 +190,9 @@ def _choice_row(choice: Choice) -> Row:
 
 def _verdict_row(choice: Choice) -> Row:
     """Which rule a search's choice was held against, and whether it was taken."""
-    verdict = choice.verdict
-    if verdict is None:
+    if choice.verdict is None:
         return {}
-    found = verdict.confirmed
-    known: Row = (
-        {}
-        if found is None
-        else {
-            "search_difference": found.difference,
-            "search_upper_bound": found.upper(),
-            "search_blocks": found.blocks,
-        }
-    )
-    return known | {"rule": verdict.rule, "search_taken": float(verdict.taken)}
+    report = SelectionReport.of(choice.verdict, block="")
+    known: Row = {name.replace("/", "_"): value for name, value in report.figures().items()}
+    blocks: Row = {"search_blocks": report.blocks} if report.blocks else {}
+    return known | blocks | {"rule": report.rule}

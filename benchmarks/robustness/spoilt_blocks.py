@@ -78,10 +78,7 @@ def found(supernet: Supernet, model: SparseForecaster, kind: str) -> tuple[Tenso
     if kind != KINDS[0]:
         blocks = spoilt(evaluator.blocks, experiment, kind, config.seed)
         evaluator = evaluator.on(blocks)
-    constraints = supernet.constraints(SPARSITY)
-    result = experiment.selector.search(
-        evaluator, constraints, SPARSITY, config.search, config.seed
-    )
+    result = experiment.selector.search(evaluator, supernet.problem(SPARSITY))
     assert result.verdict is not None
     return result.verdict.searched, result.verdict.taken
 

@@ -103,9 +103,7 @@ def search(
     config = experiment.config
     evaluator = experiment.selector.evaluator(arm.training.model, config.search, experiment.world)
     strides = {PROPOSAL_STRIDE: proposal_stride, ELIMINATION_STRIDE: elimination_stride}
-    return experiment.selector.search(
-        Strided(evaluator, strides), *experiment.final_constraints(), config.search, config.seed
-    )
+    return experiment.selector.search(Strided(evaluator, strides), experiment.search_problem)
 
 
 def test_error(experiment: Experiment, arm: Arm, active: Tensor) -> float:

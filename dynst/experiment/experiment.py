@@ -25,6 +25,7 @@ from dynst.experiment.dataset import (
 )
 from dynst.models.forecaster import SparseForecaster
 from dynst.models.sensor_rows import sensor_rows
+from dynst.selection.search import SearchProblem
 from dynst.selection.selector import SensorSelector
 from dynst.selection.time_blocks import TimeBlocks, time_blocks
 from dynst.sparsity.config import SparsityConfig, make_scheme, rewind_step
@@ -259,6 +260,11 @@ class Experiment:
         """What the final choice must satisfy, and its share of sensors or cost that is off."""
         scheme = self._scheme(self.config.sparsity)
         return scheme.constraints, scheme.schedule.final
+
+    @property
+    def search_problem(self) -> SearchProblem:
+        """What the searched scheme looks for."""
+        return SearchProblem(*self.final_constraints(), self.config.search, self.config.seed)
 
     def forecaster(self) -> SparseForecaster:
         """A fresh one, as every arm begins; of a cut network the parts of this rank."""

@@ -116,9 +116,7 @@ def search(experiment: Experiment, arm: Arm) -> tuple[SubsetEvaluator, Selection
     """
     config = experiment.config
     evaluator = experiment.selector.evaluator(arm.training.model, config.search, experiment.world)
-    return evaluator, experiment.selector.search(
-        evaluator, *experiment.final_constraints(), config.search, config.seed
-    )
+    return evaluator, experiment.selector.search(evaluator, experiment.search_problem)
 
 
 def train(experiment: Experiment, arm: Arm, *, run: RunEpochs = run_epochs) -> Arm:

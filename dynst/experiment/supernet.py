@@ -14,8 +14,10 @@ from dynst.evaluation.error_table import ErrorTable
 from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import model_errors
 from dynst.models.forecaster import SparseForecaster
-from dynst.selection.search import Verdict
+from dynst.selection.comparison import BlockErrors
+from dynst.selection.search import SearchProblem, Verdict
 from dynst.selection.subset_evaluator import SubsetEvaluator
+from dynst.selection.time_blocks import blocks_of
 from dynst.sparsity.config import at_sparsity, make_constraints, with_marks
 from dynst.sparsity.constraints.base import Constraints
 from dynst.sparsity.constraints.constrained import PinExclude
@@ -23,9 +25,10 @@ from dynst.sparsity.mask import num_active_at
 from dynst.sparsity.scheme import SensorDropout, fixed_scheme, supernet_scheme
 from dynst.training.trainer import Training
 
-__all__ = ["GIVEN", "LEARNED", "NESTED", "RERUN", "Choice", "Point", "Supernet"]
+__all__ = ["GIVEN", "LEARNED", "NESTED", "RERUN", "RULE", "Choice", "Point", "Supernet"]
 
-LEARNED, NESTED, RERUN, GIVEN = "dynst", "dynst_nested", "dynst_rerun", "given"
+LEARNED, NESTED, RERUN = "dynst", "dynst_nested", "dynst_rerun"
+RULE, GIVEN = "best_rule", "given"
 FINE_TUNING_RATE = 0.5  # of the recipe's learning rate
 
 
@@ -55,13 +58,18 @@ class Choice:
 
 @dataclass(frozen=True)
 class Point:
-    """Errors of a choice on the test part, over ALL locations and by location.
+    """What a choice costs on the test part.
 
-    ``seconds`` of fine-tuning, 0 without any.
+    Args:
+        choice: of sensors.
+        errors: over ALL locations and by location.
+        blocks: the absolute errors by block of time.
+        seconds: of fine-tuning, 0 without any.
     """
 
     choice: Choice
     errors: ErrorTable
+    blocks: BlockErrors
     seconds: float
 
 
@@ -137,14 +145,32 @@ class Supernet:
             config = config.model_copy(update={"excluded": off})
         return make_constraints(at_sparsity(config, sparsity), network)
 
-    def learned(self, evaluator: SubsetEvaluator, sparsity: float) -> Choice:
+    def problem(
+        self, sparsity: float, among: Tensor | None = None, sparser: Tensor | None = None
+    ) -> SearchProblem:
+        """What a search looks for.
+
+        Args:
+            sparsity: the fraction of sensors that is off.
+            among: bool ``[S]``, the sensors that may stay on; by default all that may be read.
+            sparser: bool ``[S]``, a choice with fewer sensors, which this one must not be worse
+                than.
+        """
+        config, constraints = self.experiment.config, self.constraints(sparsity, among)
+        return SearchProblem(constraints, sparsity, config.search, config.seed, sparser)
+
+    def learned(
+        self, evaluator: SubsetEvaluator, sparsity: float, sparser: Tensor | None = None
+    ) -> Choice:
         """The choice that the search finds.
 
         Args:
             evaluator: of a trained supernet.
             sparsity: the fraction of sensors that is off.
+            sparser: bool ``[S]``, a choice with fewer sensors, which this one must not be worse
+                than.
         """
-        return self._searched(LEARNED, evaluator, sparsity)
+        return self._searched(LEARNED, evaluator, self.problem(sparsity, sparser=sparser))
 
     def nested(self, evaluator: SubsetEvaluator, sparsities: Sequence[float]) -> list[Choice]:
         """Choices of which each keeps a part of the one before it: an order of switching off.
@@ -159,7 +185,7 @@ class Supernet:
         found: list[Choice] = []
         for sparsity in sorted(sparsities):
             among = found[-1].active if found else None
-            found.append(self._searched(NESTED, evaluator, sparsity, among))
+            found.append(self._searched(NESTED, evaluator, self.problem(sparsity, among)))
         return found
 
     def reruns(self, evaluator: SubsetEvaluator, sparsity: float, runs: int) -> list[Choice]:
@@ -170,30 +196,34 @@ class Supernet:
             sparsity: the fraction of sensors that is off.
             runs: how many.
         """
-        started, config = perf_counter(), self.experiment.config
-        found = self.experiment.selector.reruns(
-            evaluator, self.constraints(sparsity), sparsity, config.search, config.seed, runs
-        )
+        started = perf_counter()
+        found = self.experiment.selector.reruns(evaluator, self.problem(sparsity), runs)
         seconds = (perf_counter() - started) / max(1, runs)
         return [
             Choice(RERUN, run, sparsity, each.active, each.loss, seconds, each.verdict)
             for run, each in enumerate(found)
         ]
 
-    def _searched(
-        self,
-        name: str,
-        evaluator: SubsetEvaluator,
-        sparsity: float,
-        among: Tensor | None = None,
-    ) -> Choice:
-        started, config = perf_counter(), self.experiment.config
-        constraints = self.constraints(sparsity, among)
-        found = self.experiment.selector.search(
-            evaluator, constraints, sparsity, config.search, config.seed
-        )
+    def _searched(self, name: str, evaluator: SubsetEvaluator, problem: SearchProblem) -> Choice:
+        started = perf_counter()
+        found = self.experiment.selector.search(evaluator, problem)
         seconds = perf_counter() - started
-        return Choice(name, 0, sparsity, found.active, found.loss, seconds, found.verdict)
+        return Choice(name, 0, problem.sparsity, found.active, found.loss, seconds, found.verdict)
+
+    def best_rule(self, learned: Choice, evaluator: SubsetEvaluator) -> Choice | None:
+        """The choice of the best rule that a search's choice was held against.
+
+        Args:
+            learned: the search's choice.
+            evaluator: that it was searched with.
+
+        Returns:
+            None where there was no rule.
+        """
+        if learned.verdict is None:
+            return None
+        ruled = learned.verdict.ruled
+        return Choice(RULE, 0, learned.sparsity, ruled, evaluator.loss(ruled), 0.0)
 
     def ranked(self, name: str, number: int, evaluator: SubsetEvaluator, sparsity: float) -> Choice:
         """A baseline's choice.
@@ -237,7 +267,7 @@ class Supernet:
             network: a trained supernet.
             choice: of sensors.
         """
-        return Point(choice, model_errors(self.experiment, network, choice.active), 0.0)
+        return self._point(network, choice, 0.0)
 
     def fine_tuned(self, network: SparseForecaster, choice: Choice, epochs: int) -> Point:
         """The errors after more epochs on the chosen sensors alone; the best on validation counts.
@@ -251,5 +281,11 @@ class Supernet:
         training = self.fine_tuning(network, choice.active, epochs)
         for _ in training.run():
             pass
-        errors = model_errors(self.experiment, training.model, choice.active)
-        return Point(choice, errors, perf_counter() - started)
+        return self._point(training.model, choice, perf_counter() - started)
+
+    def _point(self, network: SparseForecaster, choice: Choice, seconds: float) -> Point:
+        experiment = self.experiment
+        errors = model_errors(experiment, network, choice.active)
+        blocks = blocks_of(experiment.dataset.test, experiment.blocks.length)
+        by_block = SubsetEvaluator(network.eval(), blocks).errors(choice.active)
+        return Point(choice, errors, by_block, seconds)

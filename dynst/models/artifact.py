@@ -52,8 +52,8 @@ class Description(BaseModel):
 
     format: Literal["dynst-model"] = "dynst-model"
     # 1 had no linear path in its readout, 2 the options of the backbone beside its name, 3 seconds
-    # of an unknown zone alone, 4 no blocks over all locations
-    version: Literal[5] = 5
+    # of an unknown zone alone, 4 no blocks over all locations, 5 no kriging
+    version: Literal[6] = 6
     model: ModelConfig
     sensors: tuple[str, ...]
     active: tuple[bool, ...]
@@ -223,6 +223,8 @@ def _upgraded(document: dict[str, Any]) -> dict[str, Any]:
         document = rest | {"version": 4, "step": document["step_seconds"]}
     if document.get("version") == 4:
         document = document | {"version": 5, "model": {"location_blocks": 0, **document["model"]}}
+    if document.get("version") == 5:
+        document = document | {"version": 6, "model": {"kriging": False, **document["model"]}}
     return document
 
 

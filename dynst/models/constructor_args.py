@@ -18,6 +18,7 @@ from dynst.data.manifest import Patching
 from dynst.errors import ConfigError
 from dynst.models.graph.patch_transformer import fourier_features
 from dynst.models.grid.adapter import frame_shape
+from dynst.models.layers.dense_topology import DenseTopology
 from dynst.models.layers.topology import make_topology
 from dynst.models.protocol import FrameShape, Shape, Topology, Traits
 
@@ -33,6 +34,7 @@ class Blueprint:
         edges, node_embedding, positions: of the whole network of sensors.
         sensors: ``[M]``, which of them the forecaster has, where it has not all.
         location_blocks: of the readout.
+        wants_kriging: in the readout; None where it can have it.
     """
 
     shape: Shape
@@ -45,6 +47,7 @@ class Blueprint:
     layout: Patching | None
     sensors: Tensor | None = None
     location_blocks: int = 0
+    wants_kriging: bool | None = None
 
     def rows(self, values: Tensor) -> Tensor:
         """``values [S, ...]``, of the sensors that the forecaster has."""
@@ -63,6 +66,21 @@ class Blueprint:
         if self.traits.max_all_pairs:
             return self.topology
         return self._topology(self.edges, Traits(compact=True))
+
+    @property
+    def kriging(self) -> bool:
+        """Whether the readout has it: each location then receives from all sensors that there are.
+
+        Raises:
+            ConfigError: it is wanted where locations receive from lists of neighbours.
+        """
+        possible = isinstance(self.readout_topology, DenseTopology)
+        if self.wants_kriging and not possible:
+            raise ConfigError(
+                "model.kriging needs locations that receive from all sensors, but they have lists "
+                "of neighbours; leave it out, or model.neighbours of a small network"
+            )
+        return possible if self.wants_kriging is None else self.wants_kriging
 
     @cached_property
     def backward(self) -> Topology:

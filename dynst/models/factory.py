@@ -105,6 +105,12 @@ class ModelConfig(BaseModel):
         "before they forecast; by default 2 from 40 sensors on, none below; 0 is the fastest",
     )
 
+    kriging: bool | None = Field(
+        None,
+        description="locations interpolate by kriging too, with a covariance that is learned; by "
+        "default where each may receive from all sensors, else it cannot be",
+    )
+
     def blocks_for(self, num_sensors: int) -> int:
         """Rounds in which all locations exchange messages.
 
@@ -174,6 +180,7 @@ def build_forecaster(
             known.get("layout"),
             sensors,
             model.blocks_for(num_sensors),
+            model.kriging,
         )
         if model.steps_at_once is None or model.steps_at_once >= model.horizon:
             return _forecaster(model.backbone, parts, own_scaler)
@@ -220,7 +227,11 @@ def _forecaster(
     kind, shape = backbone_class(backbone.name), parts.shape
     network = _network(kind, backbone, parts)
     if parts.traits.compact:
-        readout = getattr(kind, "readout", partial(Readout, blocks=parts.location_blocks))
+        readout = getattr(
+            kind,
+            "readout",
+            partial(Readout, blocks=parts.location_blocks, kriging=parts.kriging),
+        )
         return CompactForecaster(
             shape,
             network,

@@ -91,6 +91,13 @@ class CompactForecaster(SparseForecaster):
         forecast: Tensor = self.readout(hidden, morphed, sensors, gates, *asked)
         return forecast
 
+    def reading(self, sensors: Tensor) -> "CompactForecaster":
+        if not isinstance(self.readout, Readout):
+            return self
+        return CompactForecaster(
+            self.shape, self.backbone, self.readout.reading(sensors), self.scaler
+        )
+
 
 class InputGatedForecaster(SparseForecaster):
     """Any network from all locations to all locations.

@@ -3,7 +3,7 @@ meshes do.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dynst.data.calendar import shifted_calendar
 from dynst.data.windows import ForecastInputs
@@ -49,6 +49,10 @@ class RolledOut(SparseForecaster):
             readings = torch.cat([readings, latest], dim=1)[:, -window:]
             observed = torch.cat([observed, known], dim=1)[:, -window:]
         return torch.cat(steps, dim=1)[:, :horizon]
+
+    def reading(self, sensors: Tensor) -> nn.Module:
+        inner = self.inner.reading(sensors)
+        return RolledOut(self.shape, inner) if isinstance(inner, SparseForecaster) else self
 
 
 def _both(

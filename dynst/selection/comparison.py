@@ -57,14 +57,18 @@ class Comparison:
         return self.upper(confidence) < 0
 
 
-def compare(first: BlockErrors, second: BlockErrors) -> Comparison:
+def compare(first: BlockErrors, second: BlockErrors, *, winsorised: bool = True) -> Comparison:
     """Of two choices on the same blocks and all locations.
 
-    For each location the most extreme tenth of the blocks at either end counts as much as the next
-    one (Winsorised, Tukey 1962): an outage, a spike or a stuck reading in one block decides
-    nothing.
+    Args:
+        first: errors of one choice.
+        second: errors of the other.
+        winsorised: for each location the most extreme tenth of the blocks at either end counts as
+            much as the next one (Tukey 1962): an outage, a spike or a stuck reading in one block
+            decides nothing. Else the difference is that of the mean errors.
     """
-    return compared(differences(first, second), float(first.count.sum()))
+    sums = differences(first, second) if winsorised else (first.absolute - second.absolute).sum(1)
+    return compared(sums, float(first.count.sum()))
 
 
 def differences(first: BlockErrors, second: BlockErrors) -> Tensor:

@@ -17,6 +17,7 @@ from dynst.sparsity.constraints.base import Constraints
 __all__ = [
     "Evaluators",
     "SearchConfig",
+    "SearchProblem",
     "SelectionResult",
     "Verdict",
     "eliminate",
@@ -25,9 +26,10 @@ __all__ = [
 ]
 
 FIRST_ROUNDS = 1 / 3  # of the rounds, which every start may have
+FEWEST_WINDOWS = 192  # that say which proposal is worth an evaluation on all
 BRAKE = 0.9  # confidence of a gain that is followed: no proof, since many gains are looked at
-PROPOSAL_STRIDE = 4  # every fourth window says which proposal is worth an evaluation on all
-ELIMINATION_STRIDE = 8  # and every eighth what an elimination needs, which is a start and no more
+PROPOSAL_STRIDE = 4  # of the windows, where that leaves enough
+ELIMINATION_STRIDE = 8  # every eighth is what an elimination needs, which is a start and no more
 
 
 class SearchConfig(BaseModel):
@@ -54,6 +56,27 @@ class SearchConfig(BaseModel):
     )
     rounds: Whole = Field(12, description="rounds of exchanges after it")
     proposals: Count = Field(10, description="exchanges that are looked at in a round")
+
+
+@dataclass(frozen=True)
+class SearchProblem:
+    """What is searched for.
+
+    Args:
+        constraints: of the choice.
+        sparsity: share of sensors or cost that is off.
+        config: how long to search.
+        seed: of the proposals.
+        sparser: bool ``[S]``, a choice with fewer sensors. One that adds sensors to it starts too,
+            and is taken where any other has a larger error than fewer sensors had. None without
+            one.
+    """
+
+    constraints: Constraints
+    sparsity: float
+    config: SearchConfig
+    seed: int
+    sparser: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +107,7 @@ class Verdict:
         confirmed: the searched choice less the rule's, on blocks that neither saw; None where they
             are the same choice, or there was no block.
         taken: the searched choice; else the rule's.
+        extends: a choice with fewer sensors, since the one found had a larger error than that.
     """
 
     rule: str
@@ -91,6 +115,7 @@ class Verdict:
     ruled: Tensor
     confirmed: Comparison | None
     taken: bool
+    extends: bool = False
 
 
 class Evaluators(NamedTuple):
@@ -108,34 +133,36 @@ class Evaluators(NamedTuple):
 
 
 def find_choice(
-    evaluators: Evaluators,
-    constraints: Constraints,
-    rankings: Mapping[str, Tensor],
-    sparsity: float,
-    config: SearchConfig,
-    seed: int,
+    evaluators: Evaluators, problem: SearchProblem, rankings: Mapping[str, Tensor]
 ) -> SelectionResult:
     """The whole search: exchanges from an elimination and from the best ranked choice.
 
-    After the first rounds only one of the two goes on, the elimination's where it is better by more
-    than blocks differ. The end is compared once with the best ranking, on blocks that neither saw:
-    where it is not better there, the ranking is the choice.
+    After the first rounds only one start goes on, another than the ranking's where it is better by
+    more than blocks differ. The end is compared once with the best ranking, on blocks that neither
+    saw: where it is not better there, the ranking is the choice.
 
     The elimination sees a few windows of the training alone. The blocks can then still measure what
     generalises.
+
+    Args:
+        evaluators: of the network that decides.
+        problem: what is searched for.
+        rankings: by name, the scores ``[S]`` of rules that need no network.
     """
-    evaluator = evaluators.search
+    evaluator, constraints, config = evaluators.search, problem.constraints, problem.config
     ranked = {
-        name: constraints.prune(constraints.allowed(), scores, sparsity)
+        name: constraints.prune(constraints.allowed(), scores, problem.sparsity)
         for name, scores in rankings.items()
     }
     rule = _best(evaluator, ranked)
     starts = [] if rule is None else [ranked[rule]]
     training = evaluators.training.every(ELIMINATION_STRIDE)
-    starts.append(eliminate(training, constraints, sparsity, config.elimination_rounds))
+    starts.append(eliminate(training, constraints, problem.sparsity, config.elimination_rounds))
+    if problem.sparser is not None:
+        starts.append(_extended(evaluator, problem, problem.sparser))
     first = round(config.rounds * FIRST_ROUNDS)
     improved = [
-        exchange_search(evaluator, constraints, start, first, config.proposals, seed)
+        exchange_search(evaluator, constraints, start, first, config.proposals, problem.seed)
         for start in starts
     ]
     leader = improved[0]
@@ -144,9 +171,30 @@ def find_choice(
             leader = other
     rounds = config.rounds - first
     end = exchange_search(
-        evaluator, constraints, leader.active, rounds, config.proposals, seed, phase=1
+        evaluator, constraints, leader.active, rounds, config.proposals, problem.seed, phase=1
     )
-    return end if rule is None else _confirmed(evaluators, end, rule, ranked[rule])
+    found = end if rule is None else _confirmed(evaluators, end, rule, ranked[rule])
+    if problem.sparser is None:
+        return found
+    fewer = float(evaluator.losses([problem.sparser])[0])
+    return found if found.loss <= fewer else _never_rising(found, improved[-1])
+
+
+def _extended(evaluator: SubsetEvaluator, problem: SearchProblem, sparser: Tensor) -> Tensor:
+    """The sparser choice and the most important sensors beside it."""
+    importance = evaluator.importance(sparser)
+    ahead = importance.max() - importance.min() + 1
+    return problem.constraints.prune(
+        problem.constraints.allowed(), importance + ahead * sparser, problem.sparsity
+    )
+
+
+def _never_rising(found: SelectionResult, extended: SelectionResult) -> SelectionResult:
+    """Where more sensors have a larger error, those that were added to fewer are better."""
+    if extended.loss >= found.loss:
+        return found
+    verdict = found.verdict and replace(found.verdict, taken=True, extends=True)
+    return replace(extended, verdict=verdict)
 
 
 def _best(evaluator: SubsetEvaluator, ranked: Mapping[str, Tensor]) -> str | None:
@@ -218,7 +266,7 @@ def exchange_search(
     without success the exchanges get smaller.
     """
     chance = generator(seed, Stream.EXCHANGES, phase)
-    few = evaluator.every(PROPOSAL_STRIDE)
+    few = evaluator.every(max(1, min(PROPOSAL_STRIDE, evaluator.num_windows // FEWEST_WINDOWS)))
     active, loss = start, float(evaluator.losses([start])[0])
     importance = few.importance(active)
     reach = max(1, int(active.sum()) // 16)

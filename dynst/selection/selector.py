@@ -1,6 +1,7 @@
 """Every way to choose sensors for one data set: by rankings, or by a trained network."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -13,7 +14,13 @@ from dynst.distributed.world import World
 from dynst.models.forecaster import SparseForecaster
 from dynst.random_streams import Stream, generator, stream_seed
 from dynst.selection.baselines import CHEAP, MAX_PAIRED, RANKINGS, BaselineInputs, baseline_inputs
-from dynst.selection.search import Evaluators, SearchConfig, SelectionResult, find_choice
+from dynst.selection.search import (
+    Evaluators,
+    SearchConfig,
+    SearchProblem,
+    SelectionResult,
+    find_choice,
+)
 from dynst.selection.subset_evaluator import SubsetEvaluator, evenly
 from dynst.selection.time_blocks import Block, TimeBlocks
 from dynst.sparsity.constraints.base import Constraints
@@ -60,34 +67,18 @@ class SensorSelector:
             model.eval(), _thinned(self._blocks.search, self._num_windows(config)), world
         )
 
-    def search(
-        self,
-        evaluator: SubsetEvaluator,
-        constraints: Constraints,
-        sparsity: float,
-        config: SearchConfig,
-        seed: int,
-    ) -> SelectionResult:
+    def search(self, evaluator: SubsetEvaluator, problem: SearchProblem) -> SelectionResult:
         """The whole search; the same on every rank.
 
         Args:
             evaluator: as ``evaluator`` makes it.
-            constraints: of the choice.
-            sparsity: share of sensors or cost that is off.
-            config: how long to search.
-            seed: of rankings and proposals.
+            problem: what is searched for.
         """
-        confirm = self._evaluated(evaluator, self._blocks.confirm, config)
-        return self._found(evaluator, confirm, constraints, sparsity, config, seed)
+        confirm = self._evaluated(evaluator, self._blocks.confirm, problem.config)
+        return self._found(evaluator, confirm, problem)
 
     def reruns(
-        self,
-        evaluator: SubsetEvaluator,
-        constraints: Constraints,
-        sparsity: float,
-        config: SearchConfig,
-        seed: int,
-        runs: int,
+        self, evaluator: SubsetEvaluator, problem: SearchProblem, runs: int
     ) -> list[SelectionResult]:
         """The same search again, each time on a random half of the blocks and by other proposals.
 
@@ -95,44 +86,33 @@ class SensorSelector:
 
         Args:
             evaluator: as ``evaluator`` makes it.
-            constraints: of the choice.
-            sparsity: share of sensors or cost that is off.
-            config: how long to search.
-            seed: of halves, rankings and proposals.
+            problem: what is searched for; its seed is that of the halves too.
             runs: how many.
         """
         found = []
         for run in range(runs):
-            chance = generator(seed, Stream.HALVES, run)
+            chance = generator(problem.seed, Stream.HALVES, run)
             search, confirm = (
-                self._evaluated(evaluator, _half(blocks, chance), config)
+                self._evaluated(evaluator, _half(blocks, chance), problem.config)
                 for blocks in (self._blocks.search, self._blocks.confirm)
             )
-            own = stream_seed(seed, Stream.HALVES, run)
-            found.append(
-                self._found(search or evaluator, confirm, constraints, sparsity, config, own)
-            )
+            own = replace(problem, seed=stream_seed(problem.seed, Stream.HALVES, run))
+            found.append(self._found(search or evaluator, confirm, own))
         return found
 
     def _found(
-        self,
-        search: SubsetEvaluator,
-        confirm: SubsetEvaluator | None,
-        constraints: Constraints,
-        sparsity: float,
-        config: SearchConfig,
-        seed: int,
+        self, search: SubsetEvaluator, confirm: SubsetEvaluator | None, problem: SearchProblem
     ) -> SelectionResult:
         few = len(self._network) <= MAX_PAIRED
         rankings = {
-            name: self.ranked(name, constraints, sparsity, seed)
+            name: self.ranked(name, problem.constraints, problem.sparsity, problem.seed)
             for name in STARTS
             if few or name in CHEAP
         }
         fitted = self._blocks.fitted
-        windows = fitted[evenly(len(fitted), self._num_windows(config))]
+        windows = fitted[evenly(len(fitted), self._num_windows(problem.config))]
         evaluators = Evaluators(search, confirm, search.on([(self._train, windows)]))
-        return find_choice(evaluators, constraints, rankings, sparsity, config, seed)
+        return find_choice(evaluators, problem, rankings)
 
     def _evaluated(
         self, evaluator: SubsetEvaluator, blocks: Sequence[Block], config: SearchConfig

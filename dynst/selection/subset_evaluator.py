@@ -65,6 +65,10 @@ class SubsetEvaluator:
         self._known: dict[bytes, float] = {}  # losses of choices
         self._tables: dict[bytes, BlockErrors] = {}  # of the last two that were compared
 
+    @property
+    def num_windows(self) -> int:
+        return sum(len(index) for _, index in self.blocks)
+
     def on(self, blocks: Sequence[Block]) -> "SubsetEvaluator":
         """The same network on other windows."""
         return SubsetEvaluator(self.model, blocks, self.world, self._batch_size)
@@ -101,7 +105,7 @@ class SubsetEvaluator:
 
     def compare(self, first: Tensor, second: Tensor) -> Comparison:
         """Two choices, paired by the blocks; the same on every rank."""
-        one, other = self._table(first), self._table(second)
+        one, other = self.errors(first), self.errors(second)
         self._tables = {key_of(first): one, key_of(second): other}
         sums, count = differences(one, other), one.count.sum()
         totals = torch.stack([one.absolute.sum(), other.absolute.sum()])
@@ -129,8 +133,10 @@ class SubsetEvaluator:
         return -sums[:-1] / sums[-1]
 
     @torch.no_grad()
-    def _table(self, active: Tensor) -> BlockErrors:
-        """Ranks share the batches, or have their own locations."""
+    def errors(self, active: Tensor) -> BlockErrors:
+        """Of a choice, by block and location; ranks share the batches, or have their own
+        locations.
+        """
         if (known := self._tables.get(key_of(active))) is not None:
             return known
         sensors = self.model.readable(active)

@@ -13,7 +13,7 @@ from torch import Tensor
 from dynst.data.clock import Clock
 from dynst.data.windows import Windows
 
-__all__ = ["Block", "TimeBlocks", "time_blocks"]
+__all__ = ["Block", "TimeBlocks", "blocks_of", "time_blocks"]
 
 ENOUGH = 20  # blocks, where the record has as many: half to search, half to confirm
 EVERY = 5  # blocks of the training part, of which one is withheld; prime to 7 days and to 2^k a day
@@ -68,6 +68,17 @@ def time_blocks(
     return TimeBlocks(
         (~withheld & ~also).nonzero().squeeze(1), tuple(blocks[::2]), tuple(blocks[1::2]), length
     )
+
+
+def blocks_of(windows: Windows, length: int) -> tuple[Block, ...]:
+    """All windows of a part, by the block that their first target lies in.
+
+    Args:
+        windows: of the part.
+        length: of a block, in the clock's unit.
+    """
+    first, _ = _numbers(windows, length)
+    return tuple(_blocks(windows, first, torch.ones_like(first, dtype=torch.bool)))
 
 
 def _length(train: Windows, val: Windows, step: int, clock: Clock) -> int:

@@ -212,7 +212,7 @@ def test_gradients_reach_every_parameter_and_every_gate(model: SparseForecaster)
         for parameter in model.parameters():
             if not parameter.any():  # a block that begins as none at all
                 parameter.normal_(std=0.1)
-    gates = torch.ones(S, requires_grad=True)
+    gates = random_active(0).float().requires_grad_()
     model(ForecastInputs(*inputs(), torch.arange(S), gates)).square().mean().backward()
     assert all(
         parameter.grad is not None and parameter.grad.abs().sum() > 0

@@ -45,8 +45,12 @@ KNOWN = {
 }
 
 
+PLAIN = {"location_blocks": 0, "kriging": False}
+
 # What one block over all locations adds to a step and a probe, and its products.
 BLOCK = {"all_pairs": (91, 91, 101), "neighbour_lists": (147, 147, 75)}
+# And kriging, with half of the sensors off.
+KRIGING = (102, 134, 2.5)
 
 
 class Operators(TorchDispatchMode):
@@ -87,7 +91,7 @@ def step(model: SparseForecaster, count: int) -> Tensor:
 
 @pytest.mark.parametrize("variant", VARIANTS, ids="-".join)
 def test_a_step_asks_no_more_of_the_device_than_it_did(variant: tuple[str, str]) -> None:
-    model, (of_step, of_probe, _) = made(*variant, location_blocks=0), KNOWN[variant]
+    model, (of_step, of_probe, _) = made(*variant, **PLAIN), KNOWN[variant]
     assert operators(lambda: compact(model, some(6), inputs())) <= of_step
     assert operators(lambda: probe(model)) <= of_probe
 
@@ -96,7 +100,7 @@ def test_a_step_asks_no_more_of_the_device_than_it_did(variant: tuple[str, str])
 def test_a_forecast_takes_no_more_products_than_it_did_and_a_sparse_one_fewer(
     variant: tuple[str, str],
 ) -> None:
-    model = made(*variant, location_blocks=0)
+    model = made(*variant, **PLAIN)
     dense, sparse = (
         products(lambda count=count: compact(model, some(count), inputs())) for count in (S, S // 2)
     )
@@ -114,6 +118,18 @@ def test_a_block_over_all_locations_costs_the_same_whatever_is_off(form: str, co
     assert _more(one, two, lambda model: operators(lambda: probe(model))) <= of_probe
     assert _more(one, two, lambda model: products(lambda: step(model, count))) == pytest.approx(
         of_products, abs=1
+    )
+
+
+def test_kriging_costs_one_small_system_of_equations() -> None:
+    without, kriging = (
+        made("morph_graph", "all_pairs", kriging=kriging) for kriging in (False, True)
+    )
+    of_step, of_probe, of_products = KRIGING
+    assert _more(without, kriging, lambda model: operators(lambda: step(model, S // 2))) <= of_step
+    assert _more(without, kriging, lambda model: operators(lambda: probe(model))) <= of_probe
+    assert (
+        _more(without, kriging, lambda model: products(lambda: step(model, S // 2))) <= of_products
     )
 
 

@@ -1,6 +1,7 @@
 """From K hidden states to forecasts for all S locations, the switched-off ones included."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from dynst.models.layers.gated_aggregation import widened
 from dynst.models.layers.location_attention import LocationAttention, last_reading
 from dynst.models.layers.location_blocks import LocationBlocks
+from dynst.models.layers.location_kriging import LocationKriging
 from dynst.models.protocol import Shape, Topology
 from dynst.models.renamed import read_old_names
 
@@ -19,7 +21,8 @@ class Readout(LocationAttention):
 
     Beside the states runs a linear path: each active sensor extrapolates its own window, at first
     by its last reading (as the linear models of Zeng et al. 2023). A location that is off
-    aggregates the others' extrapolations by the same weights.
+    aggregates the others' extrapolations by the same weights, mixed with those of kriging where
+    it has them.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class Readout(LocationAttention):
         *,
         heads: int = 4,
         blocks: int = 0,
+        kriging: bool = False,
     ) -> None:
         """``location_embedding [S, E]`` is what the embeddings begin as.
 
@@ -45,6 +49,7 @@ class Readout(LocationAttention):
         self.encode_location = nn.Linear(location_embedding.shape[1], shape.hidden)
         self.forecast = nn.Linear(shape.hidden, shape.horizon * shape.num_targets)
         self.extrapolate = last_reading(shape, targets)
+        self.kriging = LocationKriging(shape, location_embedding) if kriging else None
         self.refine = (
             LocationBlocks(shape, topology, location_embedding.shape[1], blocks, heads)
             if blocks
@@ -72,6 +77,16 @@ class Readout(LocationAttention):
         found = self._forecast(hidden, morphed, sensors, gates, among)
         return found[:, :, locations if among is None else torch.searchsorted(among, locations)]
 
+    def reading(self, sensors: Tensor) -> "Readout":
+        """The same with what depends on ``sensors [K]`` alone computed once, where exporters know
+        no operator for it.
+        """
+        if self.kriging is None:
+            return self
+        copy = deepcopy(self)
+        copy.kriging = self.kriging.reading(sensors)
+        return copy
+
     def _forecast(
         self,
         hidden: Tensor,
@@ -87,6 +102,8 @@ class Readout(LocationAttention):
         aggregation = self.head_aggregation(sensors, gates, locations)
         mixed = aggregation.by_head(values).transpose(1, 2).flatten(2)  # [B, L, D]
         guessed = aggregation.on_average(extrapolated[:, None]).squeeze(1)  # [B, L, H·targets]
+        if self.kriging is not None:
+            guessed = self.kriging(guessed, extrapolated, sensors, gates, locations)
         here, which = self.located(sensors, locations)
         own, beyond = self.own(hidden[:, which]), extrapolated[:, which] - guessed[:, here]
         if gates is not None:

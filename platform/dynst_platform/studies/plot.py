@@ -3,12 +3,13 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
-from dynst_platform.studies.references import reference_errors
+from dynst_platform.studies.references import PROFILE, REFERENCES, reference_errors
 
 __all__ = ["draw_band", "draw_references"]
 
 # a reference this much above all curves would squeeze them, and is named in the legend instead
 MANY_TIMES = 1.5
+STYLES = ("-", ":", "--", "-.")  # of the references
 
 
 def draw_band(axes: Axes, mean: pd.Series, spread: pd.Series, colour: object) -> None:
@@ -21,10 +22,11 @@ def draw_band(axes: Axes, mean: pd.Series, spread: pd.Series, colour: object) ->
 
 
 def draw_references(axes: Axes, table: pd.DataFrame, highest: float) -> None:
-    """Horizontal lines for what reads every sensor; ``highest`` is the top of the curves."""
-    for (name, error), style in zip(
-        reference_errors(table).items(), ("-", ":", "--"), strict=False
-    ):
+    """Horizontal lines for what reads every sensor, and for the profile, which reads none;
+    ``highest`` is the top of the curves.
+    """
+    for name, error in reference_errors(table).items():
+        style = STYLES[REFERENCES.index(name)]
         if error > MANY_TIMES * highest:
             axes.plot(
                 [],
@@ -35,4 +37,10 @@ def draw_references(axes: Axes, table: pd.DataFrame, highest: float) -> None:
                 label=f"{name}: {error:.4g}, above",
             )
             continue
-        axes.axhline(error, linestyle=style, color="black", linewidth=1, label=f"{name}, reads all")
+        axes.axhline(
+            error,
+            linestyle=style,
+            color="black",
+            linewidth=1,
+            label=f"{name}, reads {'none' if name == PROFILE else 'all'}",
+        )

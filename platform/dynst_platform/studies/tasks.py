@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -59,7 +60,7 @@ class Task:
     Two tasks of the same name and identity are the same work, in whatever study they stand.
 
     Args:
-        work: called with ``arguments`` and, where the task ``needs`` another, that one's files.
+        work: called with ``arguments`` and, where the task ``needs`` others, all their files.
         identity: everything that the result depends on but the code, as JSON would have it.
     """
 
@@ -67,7 +68,7 @@ class Task:
     work: Callable[..., TaskResult]
     arguments: tuple[Any, ...]
     identity: Document
-    needs: str | None = None  # the name of another task
+    needs: tuple[str, ...] = ()  # names of other tasks
 
     @property
     def folder(self) -> str:
@@ -157,11 +158,11 @@ Outcomes = Iterator[tuple[Task, TaskResult | Exception]]
 def _here(tasks: Sequence[Task], results: dict[str, TaskResult], each: TaskShape) -> Outcomes:
     device_here(each.use_gpu)  # one that is demanded and absent is no task's failure
     for task in tasks:
-        if task.needs is not None and task.needs not in results:
+        if not results.keys() >= set(task.needs):
             continue
         try:
             with computing_here(each.use_gpu):
-                done = _call(task, results[task.needs].files if task.needs else None)
+                done = _call(task, *(results[name].files for name in task.needs))
         except Exception as error:
             yield task, error
         else:
@@ -190,12 +191,13 @@ def _on_ray(tasks: Sequence[Task], results: dict[str, TaskResult], room: _Room) 
         remote = ray.remote(**room.set_aside(), max_retries=2)(_call_on_worker)
         waiting, running, shared = list(tasks), dict[Any, Task](), dict[str, object]()
         while waiting or running:
-            ready = [task for task in waiting if task.needs is None or task.needs in results]
+            ready = [task for task in waiting if results.keys() >= set(task.needs)]
             for task in ready[: room.workers - len(running)]:
                 waiting.remove(task)
-                if task.needs is not None and task.needs not in shared:
-                    shared[task.needs] = ray.put(results[task.needs].files)
-                running[remote.remote(task, shared.get(task.needs or ""))] = task
+                for name in task.needs:
+                    if name not in shared:
+                        shared[name] = ray.put(results[name].files)
+                running[remote.remote(task, *(shared[name] for name in task.needs))] = task
             if not running:
                 return  # what is left waits for a task that failed
             done, _ = ray.wait(list(running))
@@ -206,13 +208,16 @@ def _on_ray(tasks: Sequence[Task], results: dict[str, TaskResult], room: _Room) 
                 yield task, error
 
 
-def _call_on_worker(task: Task, files: Files | None) -> TaskResult:
+def _call_on_worker(task: Task, *files: Files) -> TaskResult:
     with computing_as_given():
-        return _call(task, files)
+        return _call(task, *files)
 
 
-def _call(task: Task, files: Files | None) -> TaskResult:
-    return task.work(*task.arguments) if task.needs is None else task.work(*task.arguments, files)
+def _call(task: Task, *files: Files) -> TaskResult:
+    """``files`` of each task that it needs."""
+    if not task.needs:
+        return task.work(*task.arguments)
+    return task.work(*task.arguments, dict(ChainMap(*files)))
 
 
 def save_result(folder: Path, result: TaskResult) -> None:

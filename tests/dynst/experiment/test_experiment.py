@@ -102,9 +102,8 @@ def test_a_given_choice_goes_back_to_the_same_weights_as_the_others(
 def test_a_searched_choice_is_what_the_search_finds(network: SensorStore, dataset: Dataset) -> None:
     experiment = compare(network, dataset, scheme="searched", **MARKS)
     learned, other = warm(experiment), warm(experiment)
-    constraints, sparsity = experiment.final_constraints()
     evaluator = experiment.selector.evaluator(other.training.model, SEARCH)
-    found = experiment.selector.search(evaluator, constraints, sparsity, SEARCH, 0)
+    found = experiment.selector.search(evaluator, experiment.search_problem)
     importance = evaluator.importance(found.active)
     select(experiment, learned)
     assert torch.equal(learned.active, found.active)

@@ -147,6 +147,29 @@ def test_a_given_choice_stands_at_the_sparsity_that_keeps_as_many_or_at_its_own(
     assert make(network, dataset).given([2, 5], evaluator, [0.3, 0.7]).sparsity == 0.7
 
 
+def test_errors_by_block_average_to_those_of_the_test_part(
+    network: SensorStore, dataset: Dataset, shared: SparseForecaster, evaluator: SubsetEvaluator
+) -> None:
+    supernet = make(network, dataset)
+    point = supernet.as_it_is(shared, supernet.ranked("variance", 0, evaluator, 0.5))
+    assert len(point.blocks.absolute) > 2
+    assert point.blocks.mean() == pytest.approx(point.errors.mae(), rel=1e-6)
+
+
+def test_the_rule_that_a_search_was_held_against_is_a_choice_of_its_own(
+    network: SensorStore, dataset: Dataset, evaluator: SubsetEvaluator
+) -> None:
+    supernet = make(network, dataset)
+    learned = supernet.learned(evaluator, 0.5)
+    rule = supernet.best_rule(learned, evaluator)
+    assert rule is not None
+    assert learned.verdict is not None
+    same = supernet.ranked(learned.verdict.rule, 0, evaluator, 0.5)
+    assert torch.equal(rule.active, same.active)
+    assert rule.search_loss == pytest.approx(same.search_loss)
+    assert supernet.best_rule(same, evaluator) is None
+
+
 def test_fine_tuning_starts_from_the_shared_weights_and_leaves_them_alone(
     network: SensorStore, dataset: Dataset, shared: SparseForecaster, evaluator: SubsetEvaluator
 ) -> None:

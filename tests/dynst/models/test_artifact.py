@@ -184,15 +184,21 @@ def test_a_model_of_version_2_is_still_read(
     )
 
 
-@pytest.mark.parametrize("config", [MODEL.model_copy(update={"location_blocks": 0})])
-def test_a_model_of_version_4_had_no_blocks_over_all_locations(
-    folder: Path, config: ModelConfig, network: SensorStore
+@pytest.mark.parametrize(
+    "config", [MODEL.model_copy(update={"location_blocks": 0, "kriging": False})]
+)
+@pytest.mark.parametrize(
+    ("version", "unknown"), [(4, ("location_blocks", "kriging")), (5, ("kriging",))]
+)
+def test_a_model_of_before_had_neither_blocks_over_all_locations_nor_kriging(
+    folder: Path, config: ModelConfig, network: SensorStore, version: int, unknown: tuple[str, ...]
 ) -> None:
     path, time = folder / DESCRIPTION, network.readings.time[:6]
     readings = network.readings.values[:6][:, ACTIVE.numpy()]
     expected = load_artifact(folder).forecast(time, readings)[1]
-    document = json.loads(path.read_text()) | {"version": 4}
-    del document["model"]["location_blocks"]
+    document = json.loads(path.read_text()) | {"version": version}
+    for name in unknown:
+        del document["model"][name]
     path.write_text(json.dumps(document))
     read = load_artifact(folder)
     assert read.description.model == config

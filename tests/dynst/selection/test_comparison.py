@@ -41,6 +41,13 @@ def test_few_blocks_are_compared_as_they_are() -> None:
     torch.testing.assert_close(differences(errors(first), errors(second)), (first - second).sum(1))
 
 
+@pytest.mark.parametrize("blocks", [2, 20])
+def test_without_winsorising_the_difference_is_that_of_the_means(blocks: int) -> None:
+    first, second = errors(drawn(1, blocks, 7)), errors(drawn(2, blocks, 7))
+    found = compare(first, second, winsorised=False)
+    assert found.difference == pytest.approx(first.mean() - second.mean())
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_bound_is_that_of_a_paired_t_test(seed: int) -> None:
     first, second = drawn(seed, 4, 7), drawn(seed + 9, 4, 7)

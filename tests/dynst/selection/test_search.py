@@ -10,6 +10,7 @@ from dynst.selection.comparison import Comparison
 from dynst.selection.search import (
     Evaluators,
     SearchConfig,
+    SearchProblem,
     SelectionResult,
     eliminate,
     exchange_search,
@@ -48,6 +49,8 @@ class Planted:
     def compare(self, first: Tensor, second: Tensor) -> Comparison:
         return Comparison(self.loss(first) - self.loss(second), self.noise, blocks=10)
 
+    num_windows = 10**6
+
     def known(self, active: Tensor) -> float:
         return 100 - float(self.value[active].sum())
 
@@ -65,12 +68,14 @@ def find(
     config: SearchConfig = ROUNDLESS,
     seed: int = 0,
     constraints: Constraints | None = None,
+    sparser: Tensor | None = None,
     **others: Planted | None,
 ) -> SelectionResult:
     evaluators = Evaluators(evaluator, **{"training": evaluator, "confirm": evaluator} | others)  # type: ignore[arg-type]
     named = {f"rule {number}": scores for number, scores in enumerate(rankings)}
     demanded = constraints or Unconstrained(len(evaluator.value))
-    return find_choice(evaluators, demanded, named, sparsity, config, seed)
+    problem = SearchProblem(demanded, sparsity, config, seed, sparser)
+    return find_choice(evaluators, problem, named)
 
 
 def planted(size: int = S, seed: int = 0, misleading: float = 1.0) -> Planted:
@@ -248,6 +253,37 @@ def test_without_a_block_to_confirm_on_the_rule_stays() -> None:
     assert torch.equal(found.active, best(-evaluator.value, 6))
     assert found.verdict is not None
     assert found.verdict.confirmed is None
+
+
+def test_more_sensors_are_never_worse_than_fewer() -> None:
+    """The only rule is bad, and no block shows that the search is better: the rule's choice would
+    stay, though a good choice of fewer sensors is there.
+    """
+    evaluator = planted(misleading=0.0)
+    evaluator.value = evaluator.value.abs()
+    evaluator.shown = evaluator.value
+    rule, sparser = -evaluator.value, best(evaluator.value, 4)
+    alone = find(evaluator, [rule], 0.75, confirm=None)
+    assert alone.loss > evaluator.loss(sparser)
+    found = find(evaluator, [rule], 0.75, confirm=None, sparser=sparser)
+    assert found.active[sparser].all()
+    assert found.loss <= evaluator.loss(sparser)
+    assert int(found.active.sum()) == 6
+    assert found.verdict is not None
+    assert found.verdict.extends
+
+
+def test_fewer_sensors_that_are_worse_change_nothing() -> None:
+    evaluator = planted(misleading=0.0)
+    evaluator.value = evaluator.value.abs()
+    evaluator.shown = evaluator.value
+    sparser = best(-evaluator.value, 4)
+    alone, found = (
+        find(evaluator, [evaluator.value], 0.75, sparser=fewer) for fewer in (None, sparser)
+    )
+    assert torch.equal(alone.active, found.active)
+    assert found.verdict is not None
+    assert not found.verdict.extends
 
 
 def test_the_rule_is_the_one_that_the_blocks_of_the_search_prefer() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from dynst.data.clock import SECONDS, Clock
 from dynst.data.series import Series
 from dynst.data.windows import Windows, chronological_splits, window_starts
-from dynst.selection.time_blocks import TimeBlocks, time_blocks
+from dynst.selection.time_blocks import TimeBlocks, blocks_of, time_blocks
 
 MINUTE, HOUR, DAY, WEEK = 60, 3_600, 86_400, 604_800
 MONTHS, STEPS = Clock(unit="month"), Clock(unit="step")
@@ -61,6 +61,16 @@ def test_no_target_of_a_block_is_trained_on_and_none_is_in_two_blocks(
         rows = target_rows(*block)
         assert not rows & seen
         seen |= rows
+
+
+def test_all_windows_of_a_part_lie_in_one_block_each(
+    case: tuple[Windows, Windows, TimeBlocks],
+) -> None:
+    _, val, blocks = case
+    found = blocks_of(val, blocks.length)
+    assert torch.cat([index for _, index in found]).tolist() == list(range(len(val)))
+    firsts = [val.series.time[val.starts[index] + val.window] for _, index in found]
+    assert all(int(first.max() - first.min()) < blocks.length for first in firsts)
 
 
 def test_most_of_the_training_part_is_trained_on(case: tuple[Windows, Windows, TimeBlocks]) -> None:

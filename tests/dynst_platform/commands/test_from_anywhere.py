@@ -183,10 +183,10 @@ def test_a_checkpoint_belongs_to_data_and_not_to_their_place(
 def test_what_a_checkpoint_of_before_did_not_know_is_as_it_was(
     network: SensorStore, tmp_path: Path
 ) -> None:
-    was = {"search": {"withhold": False}, "model": {"location_blocks": 0}}
+    was = {"search": {"withhold": False}, "model": {"location_blocks": 0, "kriging": False}}
     before = checkpoints_of(job("network", **was), network, tmp_path)
     spec = {key: value for key, value in before.spec.items() if key != "search"}
-    spec["model"] = {key: spec["model"][key] for key in spec["model"] if key != "location_blocks"}
+    spec["model"] = {key: spec["model"][key] for key in spec["model"] if key not in was["model"]}
     assert before._upgraded(spec) == before.spec
 
 

@@ -37,8 +37,10 @@ def basis(number: int = 5) -> Task:
     return Task("s/basis", double, ("basis", number), {"number": number})
 
 
-def sum_of(name: str, number: int, needs: str = "s/basis") -> Task:
-    return Task(f"s/{name}", add, (name, number), {"name": name, "number": number}, needs)
+def sum_of(name: str, number: int, *needs: str) -> Task:
+    return Task(
+        f"s/{name}", add, (name, number), {"name": name, "number": number}, needs or ("s/basis",)
+    )
 
 
 def failing(name: str) -> Task:
@@ -79,6 +81,18 @@ def test_products_reach_whom_they_are_for_and_stay(tmp_path: Path) -> None:
     assert (tmp_path / tasks[0].folder / "number.txt").read_bytes() == b"5"
 
 
+def both(name: str, files: Files) -> TaskResult:
+    return TaskResult([{"name": name, "files": sorted(files)}], {f"{name}.txt": b"1"})
+
+
+def test_a_task_that_needs_two_gets_the_files_of_both(tmp_path: Path) -> None:
+    later = Task("s/later", both, ("later",), {"name": "later"}, ("s/basis",))
+    last = Task("s/last", both, ("last",), {"name": "last"}, ("s/basis", "s/later"))
+    for workers in (0, 2):
+        done = run([basis(), later, last], tmp_path / str(workers), workers)
+        assert done["s/last"] == [{"name": "last", "files": ["later.txt", "number.txt"]}]
+
+
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     tasks = [basis(), sum_of("a", 1)]
     first = run(tasks, tmp_path)
@@ -101,7 +115,7 @@ def test_other_settings_are_other_work(tmp_path: Path) -> None:
 def test_a_failure_stops_only_what_needs_it(tmp_path: Path) -> None:
     tasks = [
         failing("bad"),
-        sum_of("child", 1, needs="s/bad"),
+        sum_of("child", 1, "s/bad"),
         basis(),
         sum_of("a", 1),
         failing("worse"),
@@ -175,7 +189,7 @@ def test_a_full_disk_fails_the_piece_alone(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Path, "write_bytes", full)
     tasks = [
         Task("s/large", double, ("large", 6), {}),
-        sum_of("child", 1, needs="s/large"),
+        sum_of("child", 1, "s/large"),
         basis(),
     ]
     with pytest.raises(
@@ -206,7 +220,7 @@ def test_two_runs_of_one_piece_do_not_disturb_each_other(tmp_path: Path) -> None
 def test_ray_gives_what_one_process_gives(tmp_path: Path, ray_head: str) -> None:
     tasks = [
         failing("bad"),
-        sum_of("child", 1, needs="s/bad"),
+        sum_of("child", 1, "s/bad"),
         basis(),
         *(sum_of(f"n{number}", number) for number in range(5)),
     ]

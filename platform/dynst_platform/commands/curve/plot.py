@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dynst.experiment.supernet import LEARNED, NESTED, RERUN
-from dynst_platform.commands.curve.summary import STAGES
+from dynst.experiment.supernet import LEARNED, NESTED, RERUN, RULE
+from dynst_platform.commands.curve.summary import RIDGE, STAGES
 from dynst_platform.plots.figures import label, plain_texts, title_text
 from dynst_platform.studies.plot import draw_band, draw_references
 
@@ -27,6 +27,8 @@ COLOURS = {
     "spectral": "#bcbd22",
     "variance": "#8c564b",
     "given": "#e377c2",
+    RULE: "#d62728",
+    RIDGE: "#17becf",
 }
 
 

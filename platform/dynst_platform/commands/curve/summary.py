@@ -8,11 +8,14 @@ from scipy.stats import ttest_rel
 
 from dynst.experiment.supernet import LEARNED
 from dynst_platform.studies.agreement import overlap_figures
-from dynst_platform.studies.references import reference_errors
+from dynst_platform.studies.references import PROFILE, reference_errors
 
-__all__ = ["STAGES", "summary"]
+__all__ = ["BY_LOCATION", "RIDGE", "STAGES", "locations", "simpler_locations", "summary"]
 
 STAGES = ("as it is", "fine-tuned")
+RIDGE = "ridge"  # a linear regression on the sensors of the search's choice
+BY_LOCATION = "by_location"  # column of the rows, errors of all locations in the store's order
+AGAINST_RULE = ["over_rule", "over_rule_upper"]
 POINT = ["stage", "sparsity", "choice"]
 
 
@@ -24,11 +27,14 @@ def summary(table: pd.DataFrame, sensors: tuple[str, ...]) -> pd.DataFrame:
     how much lower DynST's error is than this choice's, relative to it, and ``p_value`` that of a
     two-sided t-test over the seeds, which are paired. ``overlap`` is how much the choices have in
     common over seeds and draws (Jaccard), ``overlap_by_chance`` what random choices of that size
-    would have.
+    would have. ``over_rule`` is what the search's choice costs more than the best rule's, relative
+    to it, and ``over_rule_upper`` its one-sided 95 % bound by blocks of time with the weights as
+    they are, both averaged over seeds.
     """
     points = table[table.stage.isin(STAGES)]
+    points = points.reindex(columns=points.columns.union(AGAINST_RULE, sort=False))
     by_seed = (
-        points.groupby([*POINT, "seed"])[["mae_all", "mae_active", "mae_inactive"]]
+        points.groupby([*POINT, "seed"])[["mae_all", "mae_active", "mae_inactive", *AGAINST_RULE]]
         .mean()
         .reset_index()
     )
@@ -46,8 +52,54 @@ def summary(table: pd.DataFrame, sensors: tuple[str, ...]) -> pd.DataFrame:
         line |= {"mae_active": group.mae_active.mean(), "mae_inactive": group.mae_inactive.mean()}
         kept = points.loc[(points[POINT] == [stage, sparsity, choice]).all(axis=1), "active"]
         line |= {"over_dense": group.mae_all.mean() / dense - 1} | overlap_figures(kept, sensors)
+        line |= {name: group[name].mean() for name in AGAINST_RULE}
         lines.append(line | _against(learned, group))
     return pd.DataFrame(lines).sort_values([*POINT[:2], "mae_all"], ignore_index=True)
+
+
+def locations(table: pd.DataFrame, sensors: tuple[str, ...]) -> pd.DataFrame:
+    """Mean absolute errors at every location, over seeds, for each stage and sparsity.
+
+    ``kept`` is the share of the seeds that keep the sensor, ``mae`` the network's error by the
+    search's choice, ``ridge_mae`` that of the linear regression that reads the same sensors, and
+    ``profile_mae`` that of the seasonal profile, which reads none.
+    """
+    columns = {"mae": LEARNED, "ridge_mae": RIDGE}
+    frames = []
+    points = table[table.stage.isin(STAGES) & (table.choice == LEARNED)]
+    profile = _mean_by_location(table[table.stage == PROFILE], len(sensors))
+    for (stage, sparsity), group in points.groupby(["stage", "sparsity"]):
+        here = table[(table.stage == stage) & (table.sparsity == sparsity)]
+        kept = np.mean([np.isin(sensors, names.split("|")) for names in group.active], axis=0)
+        found = {
+            name: _mean_by_location(here[here.choice == choice], len(sensors))
+            for name, choice in columns.items()
+        }
+        own = {"stage": stage, "sparsity": sparsity, "sensor": sensors, "kept": kept}
+        frames.append(pd.DataFrame(own | found | {"profile_mae": profile}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def simpler_locations(by_location: pd.DataFrame) -> pd.DataFrame:
+    """Of how many locations the ridge regression, or the seasonal profile, has the smaller error,
+    at each sparsity and its last stage.
+    """
+    lines = []
+    for sparsity, group in by_location.groupby("sparsity"):
+        last = group[group.stage == max(group.stage, key=STAGES.index)]
+        counts = {
+            name: int((last[f"{name}_mae"] < last.mae).sum()) for name in ("ridge", "profile")
+        }
+        lines.append({"sparsity": sparsity, "locations": len(last)} | counts)
+    return pd.DataFrame(lines)
+
+
+def _mean_by_location(rows: pd.DataFrame, num_sensors: int) -> np.ndarray:
+    """NaN where there is no row."""
+    if not len(rows):
+        return np.full(num_sensors, np.nan)
+    mean: np.ndarray = np.mean(np.array(rows[BY_LOCATION].tolist(), dtype=float), axis=0)
+    return mean
 
 
 def _against(learned: pd.DataFrame, other: pd.DataFrame) -> dict[str, float]:

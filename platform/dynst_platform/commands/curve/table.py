@@ -2,12 +2,12 @@
 each sparsity.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from dynst.experiment.supernet import LEARNED, NESTED, RERUN
+from dynst.experiment.supernet import LEARNED, NESTED, RERUN, RULE
 from dynst.sparsity.mask import num_active_at
-from dynst_platform.commands.curve.summary import STAGES
+from dynst_platform.commands.curve.summary import RIDGE, STAGES
 from dynst_platform.commands.curve.workflow import CurveOutcome
 from dynst_platform.studies.output import print_study_places
 from dynst_platform.terminal.screen import Screen, TextTable
@@ -17,7 +17,15 @@ __all__ = ["print_curve"]
 HEADINGS = dict(
     zip(STAGES, ("of the shared network as it is", "after fine-tuning on the choice"), strict=True)
 )
-NAMES = {LEARNED: "DynST", NESTED: "DynST, nested", RERUN: "DynST, run again"}
+NAMES = {
+    LEARNED: "DynST",
+    NESTED: "DynST, nested",
+    RERUN: "DynST, run again",
+    RULE: "best rule",
+    RIDGE: "ridge, DynST's sensors",
+}
+SIMPLER = {"ridge": "the ridge regression", "profile": "the seasonal profile"}
+LEVEL = 0.01  # of the network's error, within which a ridge regression is as good
 SIGNIFICANT = 0.05
 FEWEST_TESTED = 3  # seeds
 
@@ -28,6 +36,8 @@ def print_curve(outcome: CurveOutcome) -> None:
         points = [point for point in outcome.points if point["stage"] == stage]
         if points:
             screen.table(_table(outcome, stage, points), above=True)
+    for sentence in _simpler(outcome):
+        screen.show(sentence, above=True, fold=True)
     print_study_places(screen, outcome)
 
 
@@ -44,7 +54,8 @@ def _table(outcome: CurveOutcome, stage: str, points: Sequence[dict[str, Any]]) 
             justify="right",
         )
     by_place = {(point["choice"], point["sparsity"]): point for point in points}
-    for choice in dict.fromkeys([LEARNED, *(point["choice"] for point in points)]):
+    found = [point["choice"] for point in points]
+    for choice in dict.fromkeys(name for name in (*NAMES, *found) if name in found):
         cells = [_cell(by_place.get((choice, sparsity))) for sparsity in sparsities]
         table.row(
             NAMES.get(choice, choice),
@@ -59,6 +70,35 @@ def _table(outcome: CurveOutcome, stage: str, points: Sequence[dict[str, Any]]) 
         caption += f"; a test over seeds needs at least {FEWEST_TESTED} of them"
     table.caption_of(caption)
     return table
+
+
+def _simpler(outcome: CurveOutcome) -> Iterator[str]:
+    """Where a forecaster without a network does as well."""
+    last = {(point["choice"], point["sparsity"]): point["mae_all"] for point in outcome.points}
+    level = [
+        f"{sparsity:.0%} off"
+        for choice, sparsity in last
+        if choice == RIDGE and last[choice, sparsity] <= (1 + LEVEL) * last[LEARNED, sparsity]
+    ]
+    if level:
+        yield (
+            f"A ridge regression that reads the same sensors is level with the network or better "
+            f"at {', '.join(level)}."
+        )
+    for line in outcome.simpler:
+        beaten = [
+            f"{name} at {line[key]}"
+            for key, name in (
+                ("ridge", "the ridge regression"),
+                ("profile", "the seasonal profile"),
+            )
+            if line[key]
+        ]
+        if beaten:
+            yield (
+                f"With {line['sparsity']:.0%} off, of {line['locations']} locations a smaller "
+                f"error than the network's has {' and '.join(beaten)}; locations.csv names them."
+            )
 
 
 def _cell(point: dict[str, Any] | None) -> str:

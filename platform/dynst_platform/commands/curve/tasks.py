@@ -4,16 +4,24 @@ Rows are tidy and plain.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import nan
+from time import perf_counter
 
+import torch
 from safetensors.torch import load, save
 
 from dynst.data.store import SensorStore
 from dynst.devices import module_on, to_cpu
+from dynst.errors import ConfigError
+from dynst.evaluation.error_table import ErrorTable
+from dynst.evaluation.ridge import fit_ridge, profile_errors
 from dynst.experiment.experiment import Experiment
-from dynst.experiment.protocol import error_figures
+from dynst.experiment.protocol import error_figures, model_errors
 from dynst.experiment.supernet import LEARNED, NESTED, RERUN, Choice, Point, Supernet
 from dynst.models.forecaster import SparseForecaster
+from dynst.selection.comparison import compare
+from dynst_platform.commands.curve.summary import BY_LOCATION, RIDGE, STAGES
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sensor_choice import read_choice
@@ -21,6 +29,7 @@ from dynst_platform.config.values import Document
 from dynst_platform.reports import SelectionReport
 from dynst_platform.studies.references import (
     FIGURES,
+    PROFILE,
     dense_task,
     errors_of_all,
     run_to_the_end,
@@ -30,7 +39,7 @@ from dynst_platform.studies.tasks import Files, Row, Task, TaskResult
 
 __all__ = ["curve_tasks"]
 
-NETWORK = "network.safetensors"
+NETWORK, CHOICE = "network.safetensors", "choice.safetensors"
 
 
 def curve_tasks(job: JobSpec, store: SensorStore) -> list[Task]:
@@ -47,46 +56,65 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
         yield dense_task(job, store, seed, job.training.epochs + spec.fine_tune_epochs)
     basis |= {"marks": store.marks_digest, "withhold": job.search.withhold}
     yield Task(shared, _shared, where, basis)
+    basis |= {"decisions": store.decisions_digest}
     tuned_at = {
         sparsity: spec.fine_tune_epochs if sparsity in (spec.fine_tune_at or spec.sparsities) else 0
         for sparsity in spec.sparsities
     }
+    search: Document = job.search.model_dump()
+    sparser: list[float] = []
+    for sparsity in sorted(tuned_at, reverse=True):
+        identity = _point_identity(basis, sparsity, tuned_at) | {"own": search}
+        name = f"seed-{seed}/{LEARNED}-{sparsity:g}"
+        before = (f"seed-{seed}/{LEARNED}-{sparser[-1]:g}",) if sparser else ()
+        yield Task(
+            name,
+            _learned,
+            (*where, sparsity, tuned_at[sparsity]),
+            identity | {"sparser": list(sparser)},
+            (shared, *before),
+        )
+        sparser.append(sparsity)
     for sparsity, tuned in tuned_at.items():
-        identity: Document = basis | {"sparsity": sparsity, "fine_tune_epochs": tuned}
-        identity |= {"decisions": store.decisions_digest}
+        identity = _point_identity(basis, sparsity, tuned_at)
         if spec.reruns:
-            search: Document = job.search.model_dump() | {"reruns": spec.reruns}
+            own: Document = search | {"reruns": spec.reruns}
             name = f"seed-{seed}/{RERUN}-{sparsity:g}"
-            yield Task(name, _reruns, (*where, sparsity), identity | {"own": search}, shared)
-        for choice in (LEARNED, *spec.baselines):
-            own: Document = (
-                job.search.model_dump()
-                if choice == LEARNED
-                else {"windows": job.search.windows, "random": spec.random}
-            )
+            yield Task(name, _reruns, (*where, sparsity), identity | {"own": own}, (shared,))
+        for choice in spec.baselines:
+            own = {"windows": job.search.windows, "random": spec.random}
             name = f"seed-{seed}/{choice}-{sparsity:g}"
             yield Task(
                 name,
-                _choice,
+                _ranked,
                 (*where, choice, sparsity, tuned),
                 identity | {"choice": choice, "own": own},
-                shared,
+                (shared,),
             )
     if spec.nested:
         identity = basis | {"tuned_at": [list(pair) for pair in sorted(tuned_at.items())]}
-        identity |= {"decisions": store.decisions_digest, "own": job.search.model_dump()}
-        yield Task(f"seed-{seed}/{NESTED}", _nested, (*where, tuned_at), identity, shared)
+        name = f"seed-{seed}/{NESTED}"
+        yield Task(name, _nested, (*where, tuned_at), identity | {"own": search}, (shared,))
     if spec.given is not None:
-        active = read_choice(spec.given, store.sensors.ids).nonzero().squeeze(1).tolist()
-        identity = basis | {
-            "given": active,
-            "sparsities": list(spec.sparsities),
-            "windows": job.search.windows,
-        }
-        identity |= {"fine_tune_epochs": spec.fine_tune_epochs}
-        yield Task(
-            f"seed-{seed}/given", _given, (*where, active, spec.fine_tune_epochs), identity, shared
-        )
+        yield _given_task(job, store, seed, basis)
+
+
+def _point_identity(basis: Document, sparsity: float, tuned_at: dict[float, int]) -> Document:
+    return basis | {"sparsity": sparsity, "fine_tune_epochs": tuned_at[sparsity]}
+
+
+def _given_task(job: JobSpec, store: SensorStore, seed: int, basis: Document) -> Task:
+    spec = job.curve
+    assert spec.given is not None
+    active = read_choice(spec.given, store.sensors.ids).nonzero().squeeze(1).tolist()
+    own: Document = {
+        "given": active,
+        "sparsities": list(spec.sparsities),
+        "windows": job.search.windows,
+        "fine_tune_epochs": spec.fine_tune_epochs,
+    }
+    where = (job, str(store.path), seed, active, spec.fine_tune_epochs)
+    return Task(f"seed-{seed}/given", _given, where, basis | own, (f"seed-{seed}/shared",))
 
 
 def _shared(job: JobSpec, store: str, seed: int) -> TaskResult:
@@ -94,10 +122,83 @@ def _shared(job: JobSpec, store: str, seed: int) -> TaskResult:
     training = supernet.training()
     row: Row = {"stage": "shared", "seed": seed, "seconds": run_to_the_end(training)}
     row |= errors_of_all(supernet.experiment, training.model, training.scheme.active)
-    return TaskResult([row], {NETWORK: save(to_cpu(training.model.state_dict()))})
+    data = supernet.experiment.dataset
+    errors = profile_errors(data.test, data.scaler)
+    profile: Row = {"stage": PROFILE, "seed": seed}
+    profile |= {"mae_all": errors.mae(), "rmse_all": errors.rmse(), **_by_location(errors)}
+    return TaskResult([row, profile], {NETWORK: save(to_cpu(training.model.state_dict()))})
 
 
-def _choice(
+def _learned(
+    job: JobSpec, store: str, seed: int, sparsity: float, epochs: int, files: Files
+) -> TaskResult:
+    """The search's choice, the best rule's, and a ridge regression that reads the same sensors.
+
+    ``files`` has the choice that keeps the next fewer sensors.
+    """
+    supernet = _supernet(job, store, seed)
+    network = _load(supernet.experiment, files)
+    evaluator = supernet.evaluator(network)
+    sparser = load(files[CHOICE])["active"] if CHOICE in files else None
+    choice = supernet.learned(evaluator, sparsity, sparser)
+    points = dict(_stages(supernet, network, choice, epochs))
+    rows = [
+        _point_row(stage, seed, point) | _by_location(point.errors)
+        for stage, point in points.items()
+    ]
+    rule = supernet.best_rule(choice, evaluator)
+    if rule is not None:
+        ruled = _ruled(supernet, network, rule, points, epochs)
+        rows = [
+            row | _against(points[stage], ruled[stage])
+            for row, stage in zip(rows, points, strict=True)
+        ]
+        rows += [_point_row(stage, seed, point) for stage, point in ruled.items()]
+    rows += _ridge_rows(supernet.experiment, choice, list(points))
+    return TaskResult(rows, {CHOICE: save({"active": choice.active})})
+
+
+def _ruled(
+    supernet: Supernet,
+    network: SparseForecaster,
+    rule: Choice,
+    points: dict[str, Point],
+    epochs: int,
+) -> dict[str, Point]:
+    """The points of the best rule; where the search took its choice, they are known."""
+    if all(torch.equal(rule.active, point.choice.active) for point in points.values()):
+        return {stage: replace(point, choice=rule) for stage, point in points.items()}
+    return dict(_stages(supernet, network, rule, epochs))
+
+
+def _against(learned: Point, ruled: Point) -> Row:
+    """What the search's choice costs more than the rule's on the test part, relative to it, and
+    the one-sided 95 % bound of that by blocks of time: of this network, whatever another training
+    would give.
+    """
+    found, rule = compare(learned.blocks, ruled.blocks, winsorised=False), ruled.blocks.mean()
+    return {"over_rule": found.difference / rule, "over_rule_upper": found.upper() / rule}
+
+
+def _ridge_rows(experiment: Experiment, choice: Choice, stages: list[str]) -> list[Row]:
+    """Of the least squares that read the same sensors; none where there are too many of them."""
+    data = experiment.dataset
+    started = perf_counter()
+    try:
+        ridge = fit_ridge(data.train, data.val, data.scaler, choice.active)
+    except ConfigError:
+        return []
+    errors, seconds = model_errors(experiment, ridge, choice.active), perf_counter() - started
+    own = replace(choice, name=RIDGE, seconds=seconds, verdict=None)
+    seed = experiment.config.seed
+    return [_row(stage, seed, own, errors) | _by_location(errors) for stage in stages]
+
+
+def _by_location(errors: ErrorTable) -> Row:
+    return {BY_LOCATION: errors.mae_by_sensor().tolist()}
+
+
+def _ranked(
     job: JobSpec,
     store: str,
     seed: int,
@@ -109,19 +210,16 @@ def _choice(
     supernet = _supernet(job, store, seed)
     network = _load(supernet.experiment, files)
     evaluator = supernet.evaluator(network)
-    if choice == LEARNED:
-        found = [supernet.learned(evaluator, sparsity)]
-    else:
-        draws = job.curve.random if choice == "random" else 1
-        found = [supernet.ranked(choice, number, evaluator, sparsity) for number in range(draws)]
-    return TaskResult(_points(supernet, network, found, epochs))
+    draws = job.curve.random if choice == "random" else 1
+    found = [supernet.ranked(choice, number, evaluator, sparsity) for number in range(draws)]
+    return TaskResult(_rows(supernet, network, found, epochs))
 
 
 def _reruns(job: JobSpec, store: str, seed: int, sparsity: float, files: Files) -> TaskResult:
     supernet = _supernet(job, store, seed)
     network = _load(supernet.experiment, files)
     found = supernet.reruns(supernet.evaluator(network), sparsity, job.curve.reruns)
-    return TaskResult(_points(supernet, network, found, epochs=0))
+    return TaskResult(_rows(supernet, network, found, epochs=0))
 
 
 def _nested(
@@ -134,7 +232,7 @@ def _nested(
         [
             row
             for choice in found
-            for row in _points(supernet, network, [choice], tuned_at[choice.sparsity])
+            for row in _rows(supernet, network, [choice], tuned_at[choice.sparsity])
         ]
     )
 
@@ -145,20 +243,26 @@ def _given(
     supernet = _supernet(job, store, seed)
     network = _load(supernet.experiment, files)
     choice = supernet.given(active, supernet.evaluator(network), job.curve.sparsities)
-    return TaskResult(_points(supernet, network, [choice], epochs))
+    return TaskResult(_rows(supernet, network, [choice], epochs))
 
 
-def _points(
+def _rows(
     supernet: Supernet, network: SparseForecaster, found: list[Choice], epochs: int
 ) -> list[Row]:
     seed = supernet.experiment.config.seed
-    rows = [_row("as it is", seed, supernet.as_it_is(network, choice)) for choice in found]
+    return [
+        _point_row(stage, seed, point)
+        for choice in found
+        for stage, point in _stages(supernet, network, choice, epochs)
+    ]
+
+
+def _stages(
+    supernet: Supernet, network: SparseForecaster, choice: Choice, epochs: int
+) -> Iterator[tuple[str, Point]]:
+    yield STAGES[0], supernet.as_it_is(network, choice)
     if epochs:
-        rows += [
-            _row("fine-tuned", seed, supernet.fine_tuned(network, choice, epochs))
-            for choice in found
-        ]
-    return rows
+        yield STAGES[1], supernet.fine_tuned(network, choice, epochs)
 
 
 def _supernet(job: JobSpec, store: str, seed: int) -> Supernet:
@@ -171,10 +275,14 @@ def _load(experiment: Experiment, files: Files) -> SparseForecaster:
     return module_on(network, experiment.world.device)
 
 
-def _row(stage: str, seed: int, point: Point) -> Row:
-    errors = error_figures(point.errors, point.choice.active)
-    own: Row = {"stage": stage, "seed": seed, "tuning_seconds": point.seconds}
-    return _choice_row(point.choice) | own | {name: errors.get(name, nan) for name in FIGURES}
+def _point_row(stage: str, seed: int, point: Point) -> Row:
+    return _row(stage, seed, point.choice, point.errors) | {"tuning_seconds": point.seconds}
+
+
+def _row(stage: str, seed: int, choice: Choice, errors: ErrorTable) -> Row:
+    figures = error_figures(errors, choice.active)
+    own: Row = {"stage": stage, "seed": seed}
+    return _choice_row(choice) | own | {name: figures.get(name, nan) for name in FIGURES}
 
 
 def _choice_row(choice: Choice) -> Row:

@@ -12,7 +12,13 @@ import pandas as pd
 from dynst.data.store import SensorStore
 from dynst_platform.commands.curve.plot import draw_curve
 from dynst_platform.commands.curve.stability import stability_tables
-from dynst_platform.commands.curve.summary import STAGES, summary
+from dynst_platform.commands.curve.summary import (
+    BY_LOCATION,
+    STAGES,
+    locations,
+    simpler_locations,
+    summary,
+)
 from dynst_platform.commands.curve.tasks import curve_tasks
 from dynst_platform.config.files import dump_spec
 from dynst_platform.config.job import JobSpec
@@ -26,7 +32,16 @@ __all__ = ["CurveOutcome", "curve"]
 
 @dataclass(frozen=True, kw_only=True)
 class CurveOutcome(StudyOutcome):
-    points: list[dict[str, Any]]  # one for each stage, sparsity and choice, over seeds
+    """Beside what every study gives.
+
+    Args:
+        points: one for each stage, sparsity and choice, over seeds.
+        simpler: for each sparsity, of how many locations a forecaster without a network has the
+            smaller error.
+    """
+
+    points: list[dict[str, Any]]
+    simpler: list[dict[str, Any]]
 
 
 def curve(job: JobSpec, store: SensorStore, on_task: OnTask) -> CurveOutcome:
@@ -43,10 +58,15 @@ def curve(job: JobSpec, store: SensorStore, on_task: OnTask) -> CurveOutcome:
         table,
     ):
         points = summary(table, store.sensors.ids)
+        by_location = locations(table, store.sensors.ids)
+        table = table.drop(columns=BY_LOCATION)
         _write(folder, table, points, job, store)
+        write_csv(folder / "locations.csv", by_location)
         tracker.finish_study("curve", _series(points), folder)
     return CurveOutcome(
-        **outcome_facts("curve", job, store, tracker, table, folder), points=plain_rows(points)
+        **outcome_facts("curve", job, store, tracker, table, folder),
+        points=plain_rows(points),
+        simpler=plain_rows(simpler_locations(by_location)),
     )
 
 

@@ -16,6 +16,7 @@ from mlflow.tracking import MlflowClient
 
 from dynst.data.store import SensorStore
 from dynst.evaluation.naive import persistence_errors, seasonal_naive_errors
+from dynst.evaluation.ridge import profile_errors
 from dynst.experiment.dataset import make_dataset
 from dynst.models.factory import ModelConfig
 from dynst.selection import baselines as rankings
@@ -135,7 +136,7 @@ def test_a_point_for_each_stage_sparsity_and_choice(done: dict[str, Any]) -> Non
     points = {
         (point["stage"], point["sparsity"], point["choice"]): point for point in done["points"]
     }
-    choices = ("dynst", "dynst_nested", "random", "variance")
+    choices = ("dynst", "dynst_nested", "best_rule", "ridge", "random", "variance")
     assert set(points) == {
         ("as it is", sparsity, choice) for sparsity in (0.5, 0.75) for choice in choices
     } | {("fine-tuned", 0.5, choice) for choice in choices}
@@ -161,6 +162,7 @@ def test_references_read_every_sensor(done: dict[str, Any], network: SensorStore
         "dense": pytest.approx(done["references"]["dense"]),
         "persistence": pytest.approx(persistence_errors(dataset.test, dataset.scaler).mae()),
         "seasonal_naive": pytest.approx(naive.mae()),
+        "seasonal_profile": pytest.approx(profile_errors(dataset.test, dataset.scaler).mae()),
     }
 
 
@@ -168,7 +170,7 @@ def test_rows_are_tidy_and_choices_keep_the_constraints(done: dict[str, Any]) ->
     folder = Path(done["artifacts"]["folder"])
     rows = pd.read_parquet(folder / "rows.parquet")
     drawn = rows[rows.choice.notna()]
-    assert len(drawn) == 2 * 5 + 5, (
+    assert len(drawn) == 2 * 7 + 7, (
         "two draws of random, one of each other; once as they are, once tuned"
     )
     for row in drawn.itertuples():
@@ -186,7 +188,7 @@ def test_rows_are_tidy_and_choices_keep_the_constraints(done: dict[str, Any]) ->
 
 def test_files_are_left_and_mlflow_has_them(done: dict[str, Any]) -> None:
     folder = Path(done["artifacts"]["folder"])
-    names = {"rows.parquet", "rows.csv", "curve.csv", "curve.png", "job.yaml"}
+    names = {"rows.parquet", "rows.csv", "curve.csv", "locations.csv", "curve.png", "job.yaml"}
     assert names <= {path.name for path in folder.iterdir()}
     assert Path(done["artifacts"]["picture"]).stat().st_size > 10_000
     assert len(pd.read_csv(folder / "curve.csv")) == len(done["points"])
@@ -203,6 +205,42 @@ def test_files_are_left_and_mlflow_has_them(done: dict[str, Any]) -> None:
         assert {metric.step: metric.value for metric in history}[
             round(100 * point["sparsity"])
         ] == point["mae_all"]
+
+
+def test_errors_at_every_location_average_to_those_of_the_table(done: dict[str, Any]) -> None:
+    """A location's mean has as many entries as any other here; the ridge reads what DynST keeps."""
+    folder = Path(done["artifacts"]["folder"])
+    table = pd.read_csv(folder / "locations.csv")
+    assert list(table.columns) == [
+        "stage", "sparsity", "sensor", "kept", "mae", "ridge_mae", "profile_mae",
+    ]  # fmt: skip
+    assert len(table) == 3 * 8
+    points = {
+        (point["stage"], point["sparsity"], point["choice"]): point for point in done["points"]
+    }
+    for (stage, sparsity), group in table.groupby(["stage", "sparsity"]):
+        assert group.kept.sum() == {0.5: 4, 0.75: 2}[sparsity]
+        for column, choice in (("mae", "dynst"), ("ridge_mae", "ridge")):
+            assert group[column].mean() == pytest.approx(
+                points[stage, sparsity, choice]["mae_all"], rel=0.05
+            )
+        assert group.profile_mae.mean() == pytest.approx(
+            done["references"]["seasonal_profile"], rel=0.05
+        )
+    assert [line["locations"] for line in done["simpler"]] == [8, 8]
+
+
+def test_the_choice_is_held_against_the_best_rule_by_blocks(done: dict[str, Any]) -> None:
+    points = {
+        (point["stage"], point["sparsity"], point["choice"]): point for point in done["points"]
+    }
+    for (stage, sparsity, choice), point in points.items():
+        if choice != "dynst":
+            assert point["over_rule"] is None
+            continue
+        rule = points[stage, sparsity, "best_rule"]["mae_all"]
+        assert point["over_rule"] == pytest.approx(point["mae_all"] / rule - 1, abs=1e-6)
+        assert point["over_rule_upper"] >= point["over_rule"]
 
 
 def test_the_same_command_again_trains_nothing(
@@ -344,7 +382,7 @@ def test_a_failed_piece_is_named_and_the_same_command_does_the_rest(
     assert not list((bench.home / "broken").glob("curve-*/curve.*"))
     code, out, err = bench.curve(*settings)
     assert code == 0, err
-    assert len(json.loads(out)["points"]) == 8
+    assert len(json.loads(out)["points"]) == 2 * 6
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,12 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_rel
 
-from dynst_platform.commands.curve.summary import reference_errors, summary
+from dynst_platform.commands.curve.summary import (
+    locations,
+    reference_errors,
+    simpler_locations,
+    summary,
+)
 
 IDS = ("s0", "s1", "s2")
 
@@ -128,3 +133,43 @@ def test_choices_of_two_seeds_overlap_in_one_of_three() -> None:
     learned = summary(two_seeds(), IDS).set_index(["stage", "choice"]).loc[("as it is", "dynst")]
     assert learned.overlap == pytest.approx(1 / 3)  # s0 and s1 against s0 and s2
     assert learned.overlap_by_chance == pytest.approx((1 + 1 / 3 + 1 / 3) / 3)
+
+
+def test_the_bound_against_the_rule_is_a_mean_over_seeds() -> None:
+    rows = pd.DataFrame(
+        [
+            point("dynst", 0, 3.0) | {"over_rule": 0.1, "over_rule_upper": 0.3},
+            point("dynst", 1, 5.0) | {"over_rule": -0.2, "over_rule_upper": 0.1},
+            point("variance", 0, 3.0),
+        ]
+    )
+    table = summary(rows, IDS).set_index("choice")
+    assert table.over_rule["dynst"] == pytest.approx(-0.05)
+    assert table.over_rule_upper["dynst"] == pytest.approx(0.2)
+    assert pd.isna(table.over_rule["variance"])
+
+
+def test_locations_by_hand() -> None:
+    rows = pd.DataFrame(
+        [
+            reference("seasonal_profile", 0, 4.0) | {"by_location": [4.0, 5.0, 3.0]},
+            point("dynst", 0, 2.0) | {"by_location": [1.0, 2.0, 3.0]},
+            point("dynst", 1, 3.0) | {"by_location": [3.0, 2.0, 4.0]},
+            point("ridge", 0, 3.0) | {"by_location": [5.0, 1.0, 3.0]},
+            point("ridge", 1, 3.0) | {"by_location": [3.0, 1.0, 5.0]},
+        ]
+    )
+    table = locations(rows, IDS)
+    assert table.sensor.tolist() == list(IDS)
+    assert table.kept.tolist() == [1.0, 0.5, 0.5], "s0 by both seeds"
+    assert table.mae.tolist() == [2.0, 2.0, 3.5]
+    assert table.ridge_mae.tolist() == [4.0, 1.0, 4.0]
+    assert table.profile_mae.tolist() == [4.0, 5.0, 3.0]
+    assert simpler_locations(table).to_dict("records") == [
+        {"sparsity": 0.5, "locations": 3, "ridge": 1, "profile": 1}
+    ]
+
+
+def test_without_a_ridge_regression_no_location_is_its_own() -> None:
+    rows = pd.DataFrame([point("dynst", 0, 2.0) | {"by_location": [1.0, 2.0, 3.0]}])
+    assert simpler_locations(locations(rows, IDS))[["ridge", "profile"]].to_numpy().sum() == 0

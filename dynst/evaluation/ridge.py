@@ -15,9 +15,12 @@ from dynst.evaluation.evaluate import evaluate, windows_at_once
 from dynst.models.forecaster import SparseForecaster
 from dynst.models.protocol import Shape
 
-__all__ = ["RidgeForecaster", "fit_ridge", "profile_errors"]
+__all__ = ["PROFILE", "RIDGE", "RidgeForecaster", "fit_ridge", "profile_errors"]
+
+RIDGE, PROFILE = "ridge", "seasonal_profile"  # their names in tables
 
 MOST_FEATURES = 2048  # beyond them the oldest steps of the window are left out
+MOST_WEIGHTS = 2**26  # features times outputs, half a GiB
 PENALTIES = tuple(10.0**exponent for exponent in range(-5, 2))  # relative to the mean variance
 IMPUTATIONS = 4  # where targets are missing: rounds of expectation and maximisation
 
@@ -58,7 +61,8 @@ def fit_ridge(
 ) -> RidgeForecaster:
     """Least squares with a penalty that the validation part chooses (Hoerl and Kennard 1970).
 
-    Missing targets are imputed by what the model expects there, a few rounds of it.
+    Missing targets count as the seasonal profile while the penalty is chosen. Then they are imputed
+    by what the model expects there, a few rounds of it.
 
     Args:
         train: windows to fit on.
@@ -68,7 +72,7 @@ def fit_ridge(
 
     Raises:
         ConfigError: one step of the active sensors has more values than a solution can be found
-            for.
+            for, or the network is too large.
 
     Example:
         >>> ridge = fit_ridge(data.train, data.val, data.scaler, active)  # doctest: +SKIP
@@ -83,18 +87,22 @@ def fit_ridge(
         )
     steps = min(train.window, MOST_FEATURES // max(1, each))
     shape = Shape(train.window, train.horizon, len(active), channels, len(train.targets), 0)
-    model = RidgeForecaster(shape, scaler, steps, steps * each + NUM_CALENDAR + 1)
+    features = steps * each + NUM_CALENDAR + 1
+    if (weights := features * shape.horizon * len(active) * shape.num_targets) > MOST_WEIGHTS:
+        raise ConfigError(
+            f"a ridge regression takes at most {MOST_WEIGHTS} weights, but got {weights}; leave it "
+            f"out"
+        )
+    model = RidgeForecaster(shape, scaler, steps, features)
     gram, moments, complete = _moments(model, train, active)
-    best: tuple[float, Tensor] | None = None
+    errors: dict[float, float] = {}
     for penalty in PENALTIES:
         model.weight = _solved(gram, moments, penalty)
-        for _ in range(0 if complete else IMPUTATIONS):
-            model.weight = _solved(gram, _moments(model, train, active, impute=True)[1], penalty)
-        error = evaluate(model, val, active).mae()
-        if best is None or error < best[0]:
-            best = (error, model.weight)
-    assert best is not None
-    model.weight = best[1]
+        errors[penalty] = evaluate(model, val, active).mae()
+    best = min(errors, key=lambda penalty: errors[penalty])
+    model.weight = _solved(gram, moments, best)
+    for _ in range(0 if complete else IMPUTATIONS):
+        model.weight = _solved(gram, _moments(model, train, active, impute=True)[1], best)
     return model
 
 

@@ -230,11 +230,12 @@ class Experiment:
         ranking = FixedScores(self.selector.ranked(name, constraints, sparsity, self.config.seed))
         return Arm(name, ArmKind.BASELINE, self._pruned(self._scheme(self._at_once, ranking)))
 
-    def given(self, active: Tensor) -> Arm:
+    def given(self, active: Tensor, name: str = "given") -> Arm:
         """A choice of the user's own, whatever the configuration demands of a choice.
 
         Args:
             active: bool ``[S]``, the sensors that stay on.
+            name: of the arm.
         """
         sparsity = 1 - float(active.sum()) / self.num_sensors
         kept = self.config.sparsity.model_dump(include={"start", "dropout", "dropout_density"})
@@ -246,7 +247,7 @@ class Experiment:
             self.config.seed,
             criterion=FixedScores(active.double()),
         )
-        return Arm("given", ArmKind.BASELINE, self._pruned(scheme))
+        return Arm(name, ArmKind.BASELINE, self._pruned(scheme))
 
     def warm_epochs(self, arm: Arm) -> int:
         """Whole epochs before the first sensor goes: what the arms that prune have in common.

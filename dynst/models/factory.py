@@ -108,7 +108,7 @@ class ModelConfig(BaseModel):
     kriging: bool | None = Field(
         None,
         description="locations interpolate by kriging too, with a covariance that is learned; by "
-        "default where each may receive from all sensors, else it cannot be",
+        "default below 40 sensors; with lists of neighbours it cannot be",
     )
 
     def blocks_for(self, num_sensors: int) -> int:
@@ -120,6 +120,16 @@ class ModelConfig(BaseModel):
         if self.location_blocks is not None:
             return self.location_blocks
         return LOCATION_BLOCKS if num_sensors >= FEWEST_FOR_BLOCKS else 0
+
+    def kriging_for(self, num_sensors: int) -> bool | None:
+        """Whether locations interpolate by kriging too; None is where they can.
+
+        Args:
+            num_sensors: of the whole network.
+        """
+        if self.kriging is None and num_sensors < FEWEST_FOR_BLOCKS:
+            return None
+        return bool(self.kriging)
 
     @property
     def traits(self) -> Traits:
@@ -180,7 +190,7 @@ def build_forecaster(
             known.get("layout"),
             sensors,
             model.blocks_for(num_sensors),
-            model.kriging,
+            model.kriging_for(num_sensors),
         )
         if model.steps_at_once is None or model.steps_at_once >= model.horizon:
             return _forecaster(model.backbone, parts, own_scaler)

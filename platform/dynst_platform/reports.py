@@ -74,6 +74,7 @@ class SelectionReport(_Form):
         difference: mean error of the search's choice less the rule's, in the unit of the first
             target.
         upper: one-sided 95 % bound of the difference by blocks.
+        ruled: sensors that the rule keeps. None in reports before it was noted.
     """
 
     rule: str
@@ -83,6 +84,7 @@ class SelectionReport(_Form):
     block: str = ""
     difference: float | None = None
     upper: float | None = None
+    ruled: tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, verdict: Verdict, block: str) -> Self:
@@ -94,6 +96,7 @@ class SelectionReport(_Form):
             same=torch.equal(verdict.searched, verdict.ruled),
             blocks=0 if found is None else found.blocks,
             block=block,
+            ruled=tuple(verdict.ruled.nonzero().squeeze(1).tolist()),
             **known,
         )
 
@@ -197,6 +200,8 @@ class ArmReport(_OfArm):
     Args:
         active, importance: ``[S]``, the final choice and by what it was made.
         mae_by_sensor: ``[S]`` on the test part, in the unit of the first target.
+        simpler_by_sensor: the same of forecasters without a network, by name. Empty in reports
+            before there were any.
         metrics: figures by the names that MLflow shows.
         errors: by forecaster, group of sensors, channel and step ahead.
         efficiency: of inference, by name; empty where it was not measured.
@@ -208,6 +213,7 @@ class ArmReport(_OfArm):
     active: tuple[bool, ...]
     importance: tuple[float, ...]
     mae_by_sensor: tuple[float, ...]
+    simpler_by_sensor: dict[str, tuple[float, ...]] = {}
     metrics: dict[str, float]
     errors: tuple[StepError, ...] = ()
     efficiency: dict[str, float] = {}

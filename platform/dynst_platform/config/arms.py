@@ -2,7 +2,9 @@
 
 from dynst_platform.config.job import JobSpec
 
-__all__ = ["epochs_by_arm", "shared_epochs"]
+__all__ = ["BEST_RULE", "epochs_by_arm", "shared_epochs"]
+
+BEST_RULE = "best_rule"  # the arm on the choice that the search's was held against
 
 
 def shared_epochs(job: JobSpec) -> int:
@@ -16,6 +18,7 @@ def epochs_by_arm(job: JobSpec) -> dict[str, int]:
     others = [f"random-{number}" for number in range(job.references.random)] + list(
         job.references.baselines
     )
+    others += [BEST_RULE] if job.references.best_rule else []
     others += ["given"] if job.references.given is not None else []
     first = {"dense": epochs} if job.references.dense else {}
     return first | {"dynst": epochs} | dict.fromkeys(others, epochs - shared_epochs(job))

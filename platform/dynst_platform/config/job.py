@@ -169,6 +169,11 @@ class ReferenceSpec(Spec):
     baselines: Annotated[tuple[FixedName, ...], Once] = Field(
         (), description="trainings on choices that need no training to be made"
     )
+    best_rule: bool = Field(
+        False,
+        description="also train on the choice of the best simple rule, which the search's was held "
+        "against",
+    )
     given: FromAnywhere | None = Field(
         None, description="CSV of the sensors to keep, for a training on exactly these"
     )
@@ -321,6 +326,11 @@ class JobSpec(Spec):
             raise ValueError(
                 f"sparsity.start must be below sparsity.stop, but got {self.sparsity.start} and "
                 f"{self.sparsity.stop}"
+            )
+        if self.references.best_rule and self.sparsity.scheme != "searched":
+            raise ValueError(
+                f"references.best_rule needs sparsity.scheme searched, but got "
+                f"{self.sparsity.scheme}; name rules in references.baselines"
             )
         if self.training.batch_size < self.cluster.most_workers:
             sizes = f"{self.training.batch_size} and {self.cluster.most_workers}"

@@ -11,14 +11,19 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import ValidationError
+from torch import Tensor
 
 from dynst.data.clock import step_text
 from dynst.data.store import SensorStore
 from dynst.distributed.world import current_world
+from dynst.errors import ConfigError
 from dynst.evaluation.efficiency import Efficiency
 from dynst.evaluation.error_table import ErrorTable
+from dynst.evaluation.evaluate import evaluate as evaluate_windows
 from dynst.evaluation.naive import persistence_errors, seasonal_naive_errors
+from dynst.evaluation.ridge import PROFILE, RIDGE, fit_ridge, profile_errors
 from dynst.evaluation.summary import errors_by_step, overall_errors, sensor_groups
 from dynst.experiment.arms import Arm, ArmKind
 from dynst.experiment.dataset import Dataset
@@ -26,6 +31,7 @@ from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import Evaluation, evaluate, prepare, save_arm, time_inference
 from dynst.models.artifact import artifact_digest
 from dynst.training.checkpoint_store import Checkpoints
+from dynst_platform.config.arms import BEST_RULE
 from dynst_platform.config.credentials import redacted
 from dynst_platform.config.earlier import with_earlier_defaults
 from dynst_platform.config.experiment import experiment_of
@@ -136,7 +142,7 @@ def _trained_arms(job: JobSpec, experiment: Experiment, run: ResumableRun) -> It
         yield run.advance(dense)
     if "dynst" not in ended:
         yield _learned(job, experiment, run)
-    for name, make in _others(job, experiment).items():
+    for name, make in _others(job, experiment, run.state).items():
         if name in ended:
             continue
         arm = make()
@@ -151,7 +157,7 @@ def _learned(job: JobSpec, experiment: Experiment, run: ResumableRun) -> Arm:
     learned, state = experiment.learned(), run.state
     run.restore(learned)
     if not state.warmed:
-        shared = bool(_others(job, experiment))
+        shared = bool(_others(job, experiment, state))
 
         def keep_warm(arm: Arm) -> None:
             state.warm = arm.training.state_dict() if shared else None
@@ -165,17 +171,28 @@ def _learned(job: JobSpec, experiment: Experiment, run: ResumableRun) -> Arm:
     return run.advance(learned)
 
 
-def _others(job: JobSpec, experiment: Experiment) -> dict[str, Callable[[], Arm]]:
+def _others(job: JobSpec, experiment: Experiment, state: RunState) -> dict[str, Callable[[], Arm]]:
     """The arms that share the warm-up, each made when it is its turn."""
     others: dict[str, Callable[[], Arm]] = {}
     for number in range(job.references.random):
         others[f"random-{number}"] = partial(experiment.random, number)
     for name in job.references.baselines:
         others[name] = partial(experiment.ranked, name)
+    if job.references.best_rule:
+        others[BEST_RULE] = partial(_best_rule, experiment, state)
     if job.references.given is not None:
         choice = read_choice(job.references.given, experiment.store.sensors.ids)
         others["given"] = partial(experiment.given, choice)
     return others
+
+
+def _best_rule(experiment: Experiment, state: RunState) -> Arm:
+    """The search has noted which choice that is."""
+    selection = SelectionReport.model_validate(state.selection)
+    assert selection.ruled is not None
+    active = torch.zeros(experiment.num_sensors, dtype=torch.bool)
+    active[list(selection.ruled)] = True
+    return experiment.given(active, BEST_RULE)
 
 
 def _arm_report(
@@ -191,7 +208,9 @@ def _arm_report(
     """
     store, groups = experiment.store, sensor_groups(arm.active)
     learned, dense = arm.kind == ArmKind.LEARNED, state.dense
+    simpler = _simpler(experiment, arm.active) if learned else {}
     tables = {"test": found.errors} | (_references(experiment.dataset, dense) if learned else {})
+    tables |= simpler
     channels = _target_names(arm, store)
     minutes = store.manifest.step / 60 if store.manifest.clock.unit == "second" else None
     metrics = _horizon_metrics(found.errors) | {COST: float(store.sensors.cost[arm.active].sum())}
@@ -214,6 +233,9 @@ def _arm_report(
         active=tuple(arm.active.tolist()),
         importance=tuple(arm.training.scheme.criterion.scores(arm.active).tolist()),
         mae_by_sensor=tuple(found.errors.mae_by_sensor().tolist()),
+        simpler_by_sensor={
+            name: tuple(table.mae_by_sensor().tolist()) for name, table in simpler.items()
+        },
         metrics=metrics,
         errors=() if arm.kind == ArmKind.DENSE else tuple(rows),
         efficiency={} if efficiency is None else vars(efficiency),
@@ -239,6 +261,23 @@ def _references(dataset: Dataset, dense: DenseResult | None) -> dict[str, ErrorT
         "seasonal_naive": seasonal_naive_errors(dataset.test, dataset.scaler),
     }
     return {name: table for name, table in tables.items() if table is not None}
+
+
+def _simpler(experiment: Experiment, active: Tensor) -> dict[str, ErrorTable]:
+    """What a person would forecast without a network: a linear regression that reads the same
+    sensors, where there are not too many of them, and the seasonal profile, which reads none.
+
+    The report of the first rank is the one that counts.
+    """
+    data = experiment.dataset
+    profile = {PROFILE: profile_errors(data.test, data.scaler)}
+    if experiment.world.rank:
+        return profile
+    try:
+        ridge = fit_ridge(data.train, data.val, data.scaler, active)
+    except ConfigError:
+        return profile
+    return {RIDGE: evaluate_windows(ridge, data.test, active)} | profile
 
 
 def _named(prefix: str, figures: dict[str, float]) -> dict[str, float]:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from dynst.evaluation.ridge import PROFILE, RIDGE
 from dynst_platform.plots.figures import label, plain_texts
 
 __all__ = ["draw_errors_by_step"]
@@ -43,6 +44,8 @@ STYLES: dict[str, dict[str, Any]] = {
     },
     "seasonal_naive": {"label": "seasonal naive", "color": "#6f42c1", "linestyle": "--"},
     "persistence": {"label": "persistence", "color": "grey", "linestyle": ":"},
+    RIDGE: {"label": "ridge regression", "color": "#17becf", "linestyle": "-."},
+    PROFILE: {"label": "seasonal profile", "color": "#bcbd22", "linestyle": ":"},
 }
 TRAINED = ("dynst", "dense", "random")
 MAX_CHANNELS = 6

@@ -1,6 +1,6 @@
 """Where a study's results can be found again, for a person."""
 
-from dynst_platform.studies.references import PROFILE
+from dynst.evaluation.ridge import PROFILE
 from dynst_platform.studies.study import StudyOutcome
 from dynst_platform.terminal.output import print_open_questions, print_places
 from dynst_platform.terminal.screen import Screen

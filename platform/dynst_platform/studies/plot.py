@@ -3,7 +3,8 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
-from dynst_platform.studies.references import PROFILE, REFERENCES, reference_errors
+from dynst.evaluation.ridge import PROFILE
+from dynst_platform.studies.references import REFERENCES, reference_errors
 
 __all__ = ["draw_band", "draw_references"]
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dynst.data.store import SensorStore
 from dynst.evaluation.naive import persistence_errors, seasonal_naive_errors
+from dynst.evaluation.ridge import PROFILE
 from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import error_figures, model_errors
 from dynst.models.forecaster import SparseForecaster
@@ -23,7 +24,6 @@ from dynst_platform.studies.tasks import Row, Task, TaskResult
 
 __all__ = [
     "FIGURES",
-    "PROFILE",
     "REFERENCES",
     "dense_task",
     "errors_of_all",
@@ -33,7 +33,6 @@ __all__ = [
 ]
 
 FIGURES = ("mae_all", "mae_active", "mae_inactive", "rmse_all", "wape_all")  # of a choice
-PROFILE = "seasonal_profile"  # which reads no sensor
 REFERENCES = ("dense", "persistence", "seasonal_naive", PROFILE)
 
 

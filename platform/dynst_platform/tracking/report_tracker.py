@@ -184,7 +184,7 @@ class ReportTracker(Tracker):
                 "active": report.active,
                 "importance": report.importance,
                 "mae_by_sensor": report.mae_by_sensor,
-            }
+            } | {f"{name}_mae": errors for name, errors in report.simpler_by_sensor.items()}
             write_sensors(folder / "sensors", self._store, title, columns)
             if report.arm_kind == ArmKind.LEARNED and totals.updates:
                 (folder / "masks").mkdir()

@@ -101,6 +101,14 @@ def test_the_oldest_steps_go_first(dataset: Dataset, monkeypatch: pytest.MonkeyP
         fit_ridge(dataset.train, dataset.val, dataset.scaler, ACTIVE)
 
 
+def test_a_network_that_is_too_large_is_refused(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ridge, "MOST_WEIGHTS", 31 * 24 - 1)
+    with pytest.raises(ConfigError, match="at most 743 weights, but got 744"):
+        fit_ridge(dataset.train, dataset.val, dataset.scaler, ACTIVE)
+
+
 def test_the_profile_reads_nothing(dataset: Dataset) -> None:
     test = dataset.test
     batch = test.batch(torch.arange(len(test)), torch.arange(8))

@@ -46,7 +46,7 @@ def test_weights_of_the_default_backbone_do_not_move_with_the_choice_of_backbone
     scaler = SeasonalScaler(SEASONS["none"], 5, 1)
     plain, whole = (
         build_forecaster(
-            ModelConfig(window=3, horizon=2, location_blocks=blocks),
+            ModelConfig(window=3, horizon=2, location_blocks=blocks, kriging=blocks > 0),
             scaler,
             edges(5),
             targets=[0],
@@ -72,6 +72,26 @@ def test_a_small_network_has_no_blocks_over_all_locations(
     assert tuple(map(model.blocks_for, (1, 39, 40, 10**6))) == expected
     sizes = [len(made.readout.refine.blocks) if made.readout.refine else 0 for made in _two(model)]
     assert sizes == [model.blocks_for(39), model.blocks_for(40)]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [(None, (True, False)), (False, (False,) * 2), (True, (True,) * 2)]
+)
+def test_a_small_network_has_kriging(given: bool | None, expected: tuple[bool, bool]) -> None:
+    """Saved models rely on it."""
+    model = ModelConfig(kriging=given)
+    assert tuple(made.readout.kriging is not None for made in _two(model)) == expected
+
+
+def test_lists_of_neighbours_have_no_kriging() -> None:
+    scaler = SeasonalScaler(SEASONS["none"], 5, 1)
+    settings = {"neighbours": 2, "window": 3, "horizon": 2}
+    made: Any = build_forecaster(ModelConfig(**settings), scaler, edges(5), targets=[0], seed=0)
+    assert made.readout.kriging is None
+    with pytest.raises(ConfigError, match=r"model\.kriging needs locations that receive from all"):
+        build_forecaster(
+            ModelConfig(kriging=True, **settings), scaler, edges(5), targets=[0], seed=0
+        )
 
 
 def _two(model: ModelConfig) -> Iterator[Any]:

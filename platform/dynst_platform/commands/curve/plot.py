@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dynst.evaluation.ridge import RIDGE
 from dynst.experiment.supernet import LEARNED, NESTED, RERUN, RULE
-from dynst_platform.commands.curve.summary import RIDGE, STAGES
+from dynst_platform.commands.curve.summary import STAGES
 from dynst_platform.plots.figures import label, plain_texts, title_text
 from dynst_platform.studies.plot import draw_band, draw_references
 

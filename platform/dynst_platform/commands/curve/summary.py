@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ttest_rel
 
+from dynst.evaluation.ridge import PROFILE, RIDGE
 from dynst.experiment.supernet import LEARNED
 from dynst_platform.studies.agreement import overlap_figures
-from dynst_platform.studies.references import PROFILE, reference_errors
+from dynst_platform.studies.references import reference_errors
 
-__all__ = ["BY_LOCATION", "RIDGE", "STAGES", "locations", "simpler_locations", "summary"]
+__all__ = ["BY_LOCATION", "STAGES", "locations", "simpler_locations", "summary"]
 
 STAGES = ("as it is", "fine-tuned")
-RIDGE = "ridge"  # a linear regression on the sensors of the search's choice
 BY_LOCATION = "by_location"  # column of the rows, errors of all locations in the store's order
 AGAINST_RULE = ["over_rule", "over_rule_upper"]
 POINT = ["stage", "sparsity", "choice"]

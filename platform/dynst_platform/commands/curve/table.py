@@ -5,9 +5,10 @@ each sparsity.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from dynst.evaluation.ridge import RIDGE
 from dynst.experiment.supernet import LEARNED, NESTED, RERUN, RULE
 from dynst.sparsity.mask import num_active_at
-from dynst_platform.commands.curve.summary import RIDGE, STAGES
+from dynst_platform.commands.curve.summary import STAGES
 from dynst_platform.commands.curve.workflow import CurveOutcome
 from dynst_platform.studies.output import print_study_places
 from dynst_platform.terminal.screen import Screen, TextTable

@@ -15,13 +15,13 @@ from dynst.data.store import SensorStore
 from dynst.devices import module_on, to_cpu
 from dynst.errors import ConfigError
 from dynst.evaluation.error_table import ErrorTable
-from dynst.evaluation.ridge import fit_ridge, profile_errors
+from dynst.evaluation.ridge import PROFILE, RIDGE, fit_ridge, profile_errors
 from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import error_figures, model_errors
 from dynst.experiment.supernet import LEARNED, NESTED, RERUN, Choice, Point, Supernet
 from dynst.models.forecaster import SparseForecaster
 from dynst.selection.comparison import compare
-from dynst_platform.commands.curve.summary import BY_LOCATION, RIDGE, STAGES
+from dynst_platform.commands.curve.summary import BY_LOCATION, STAGES
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
 from dynst_platform.config.sensor_choice import read_choice
@@ -29,7 +29,6 @@ from dynst_platform.config.values import Document
 from dynst_platform.reports import SelectionReport
 from dynst_platform.studies.references import (
     FIGURES,
-    PROFILE,
     dense_task,
     errors_of_all,
     run_to_the_end,

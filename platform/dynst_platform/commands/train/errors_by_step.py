@@ -5,6 +5,7 @@ INACTIVE ones.
 from collections.abc import Iterator
 from statistics import fmean
 
+from dynst.evaluation.ridge import PROFILE, RIDGE
 from dynst_platform.commands.train.workflow import Outcome, StepRow
 from dynst_platform.terminal.screen import TextTable
 
@@ -16,6 +17,8 @@ FORECASTERS = {
     "random": "random choice",
     "persistence": "persistence",
     "seasonal_naive": "seasonal naive",
+    RIDGE: "ridge regression",
+    PROFILE: "seasonal profile",
 }
 GROUPS = {"all": "ALL", "inactive": "INACTIVE"}
 MAX_ALL = 6

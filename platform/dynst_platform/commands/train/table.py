@@ -1,7 +1,8 @@
 """The result of a training on the screen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from dynst.evaluation.ridge import PROFILE, RIDGE
 from dynst.wording import counted
 from dynst_platform.commands.train.errors_by_step import tables_by_step
 from dynst_platform.commands.train.workflow import Outcome
@@ -12,7 +13,15 @@ from dynst_platform.terminal.screen import Screen, TextTable
 __all__ = ["print_table"]
 
 MAX_NAMES = 60
-GROUPS = ("mae_all", "mae_active", "mae_inactive")
+UNTRAINED = (
+    ("ridge regression", RIDGE, "kept"),
+    ("persistence", "persistence", "all"),
+    ("seasonal naive", "seasonal_naive", "all"),
+    ("seasonal profile", PROFILE, "none"),
+)
+READS = {"kept": "the same sensors", "none": "none"}
+GROUPS = {"mae_all": "ALL", "mae_active": "ACTIVE", "mae_inactive": "INACTIVE"}
+LEVEL = 1.01  # of the network's error, up to which another forecaster is as good
 
 
 def print_table(outcome: Outcome, by_step: bool = False) -> None:
@@ -20,6 +29,8 @@ def print_table(outcome: Outcome, by_step: bool = False) -> None:
     screen.table(_errors(outcome), above=True)
     for table in tables_by_step(outcome) if by_step else ():
         screen.table(table, above=True)
+    for sentence in _level(outcome.metrics):
+        screen.show(sentence, above=True, fold=True)
     sensors = outcome.sensors
     for verb, names in (("Keep", sensors["kept"]), ("Switch off", sensors["off"])):
         screen.show(f" {_listed(names)}", label=f"{verb} {len(names)}:", above=True, fold=True)
@@ -86,12 +97,25 @@ def _errors(outcome: Outcome) -> TextTable:
             },
             dense,
         )
-    for name, key in (("persistence", "persistence"), ("seasonal naive", "seasonal_naive")):
+    for name, key, reads in UNTRAINED:
         if f"{key}/mae_all" in metrics:
-            _add(table, name, f"{total} sensors", _group(metrics, key), dense)
+            count = {"all": total, "kept": kept, "none": 0}[reads]
+            _add(table, name, f"{count} sensors", _group(metrics, key), dense)
     if choices:
         table.caption_of("* its own active and inactive sensors")
     return table
+
+
+def _level(metrics: Mapping[str, float | None]) -> Iterator[str]:
+    """Where a forecaster without a network that reads no other sensor does as well."""
+    for name, key, reads in UNTRAINED:
+        for group, title in GROUPS.items():
+            own, other = metrics.get(f"test/{group}"), metrics.get(f"{key}/{group}")
+            if reads != "all" and own is not None and other is not None and other <= LEVEL * own:
+                yield (
+                    f"At {title} locations the {name}, which reads {READS[reads]}, is level with "
+                    f"the network or better: {other:.2f} against {own:.2f}."
+                )
 
 
 def _group(metrics: Mapping[str, float | None], prefix: str) -> dict[str, float | None]:

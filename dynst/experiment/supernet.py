@@ -94,10 +94,12 @@ class Supernet:
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
 
-    def training(self) -> Training:
+    def training(self, *, withhold: bool = True) -> Training:
         """The training of the supernet itself: each step reads a random subset.
 
-        It never sees the blocks of time that choices are compared on.
+        Args:
+            withhold: the blocks of time that choices are compared on, where the configuration
+                withholds any.
         """
         experiment = self.experiment
         config = experiment.config.sparsity
@@ -107,7 +109,7 @@ class Supernet:
         readable = PinExclude(torch.tensor(sensors.pinned), torch.tensor(sensors.excluded))
         return experiment.training(
             supernet_scheme(readable, dropout, experiment.config.seed),
-            withheld_until=experiment.config.training.epochs,
+            withheld_until=experiment.config.training.epochs if withhold else 0,
         )
 
     def fine_tuning(self, network: SparseForecaster, active: Tensor, epochs: int) -> Training:

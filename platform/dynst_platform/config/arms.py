@@ -18,7 +18,7 @@ def epochs_by_arm(job: JobSpec) -> dict[str, int]:
     others = [f"random-{number}" for number in range(job.references.random)] + list(
         job.references.baselines
     )
-    others += [BEST_RULE] if job.references.best_rule else []
+    others += [BEST_RULE] if job.trains_best_rule else []
     others += ["given"] if job.references.given is not None else []
     first = {"dense": epochs} if job.references.dense else {}
     return first | {"dynst": epochs} | dict.fromkeys(others, epochs - shared_epochs(job))

@@ -171,8 +171,8 @@ class ReferenceSpec(Spec):
     )
     best_rule: bool = Field(
         False,
-        description="also train on the choice of the best simple rule, which the search's was held "
-        "against",
+        description="also train on the choice of the best simple rule, which that of the searched "
+        "scheme was held against; other schemes have none",
     )
     given: FromAnywhere | None = Field(
         None, description="CSV of the sensors to keep, for a training on exactly these"
@@ -317,6 +317,11 @@ class JobSpec(Spec):
     def _without_credentials(cls, document: Any) -> Any:
         return refuse_credentials(document)
 
+    @property
+    def trains_best_rule(self) -> bool:
+        """Whether there is a search whose choice was held against a rule, and it is asked for."""
+        return self.references.best_rule and self.sparsity.scheme == "searched"
+
     @model_validator(mode="after")
     def _settings_agree(self) -> "JobSpec":
         if (
@@ -326,11 +331,6 @@ class JobSpec(Spec):
             raise ValueError(
                 f"sparsity.start must be below sparsity.stop, but got {self.sparsity.start} and "
                 f"{self.sparsity.stop}"
-            )
-        if self.references.best_rule and self.sparsity.scheme != "searched":
-            raise ValueError(
-                f"references.best_rule needs sparsity.scheme searched, but got "
-                f"{self.sparsity.scheme}; name rules in references.baselines"
             )
         if self.training.batch_size < self.cluster.most_workers:
             sizes = f"{self.training.batch_size} and {self.cluster.most_workers}"

@@ -178,7 +178,7 @@ def _others(job: JobSpec, experiment: Experiment, state: RunState) -> dict[str, 
         others[f"random-{number}"] = partial(experiment.random, number)
     for name in job.references.baselines:
         others[name] = partial(experiment.ranked, name)
-    if job.references.best_rule:
+    if job.trains_best_rule:
         others[BEST_RULE] = partial(_best_rule, experiment, state)
     if job.references.given is not None:
         choice = read_choice(job.references.given, experiment.store.sensors.ids)

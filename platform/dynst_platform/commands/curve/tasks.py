@@ -21,6 +21,8 @@ from dynst.experiment.protocol import error_figures, model_errors
 from dynst.experiment.supernet import LEARNED, NESTED, RERUN, Choice, Point, Supernet
 from dynst.models.forecaster import SparseForecaster
 from dynst.selection.comparison import compare
+from dynst.selection.subset_evaluator import SubsetEvaluator
+from dynst.training.trainer import Training
 from dynst_platform.commands.curve.summary import BY_LOCATION, STAGES
 from dynst_platform.config.experiment import experiment_of
 from dynst_platform.config.job import JobSpec
@@ -38,7 +40,8 @@ from dynst_platform.studies.tasks import Files, Row, Task, TaskResult
 
 __all__ = ["curve_tasks"]
 
-NETWORK, CHOICE = "network.safetensors", "choice.safetensors"
+DECIDING, COMPLETE = "deciding.safetensors", "complete.safetensors"  # the networks of a seed
+CHOICE = "choice.safetensors"
 
 
 def curve_tasks(job: JobSpec, store: SensorStore) -> list[Task]:
@@ -55,6 +58,10 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
         yield dense_task(job, store, seed, job.training.epochs + spec.fine_tune_epochs)
     basis |= {"marks": store.marks_digest, "withhold": job.search.withhold}
     yield Task(shared, _shared, where, basis)
+    networks: tuple[str, ...] = (shared,)
+    if job.search.withhold:
+        networks += (f"seed-{seed}/complete",)
+        yield Task(networks[-1], _complete, where, basis)
     basis |= {"decisions": store.decisions_digest}
     tuned_at = {
         sparsity: spec.fine_tune_epochs if sparsity in (spec.fine_tune_at or spec.sparsities) else 0
@@ -71,7 +78,7 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
             _learned,
             (*where, sparsity, tuned_at[sparsity]),
             identity | {"sparser": list(sparser)},
-            (shared, *before),
+            (*networks, *before),
         )
         sparser.append(sparsity)
     for sparsity, tuned in tuned_at.items():
@@ -79,7 +86,7 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
         if spec.reruns:
             own: Document = search | {"reruns": spec.reruns}
             name = f"seed-{seed}/{RERUN}-{sparsity:g}"
-            yield Task(name, _reruns, (*where, sparsity), identity | {"own": own}, (shared,))
+            yield Task(name, _reruns, (*where, sparsity), identity | {"own": own}, networks)
         for choice in spec.baselines:
             own = {"windows": job.search.windows, "random": spec.random}
             name = f"seed-{seed}/{choice}-{sparsity:g}"
@@ -88,21 +95,23 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
                 _ranked,
                 (*where, choice, sparsity, tuned),
                 identity | {"choice": choice, "own": own},
-                (shared,),
+                networks,
             )
     if spec.nested:
         identity = basis | {"tuned_at": [list(pair) for pair in sorted(tuned_at.items())]}
         name = f"seed-{seed}/{NESTED}"
-        yield Task(name, _nested, (*where, tuned_at), identity | {"own": search}, (shared,))
+        yield Task(name, _nested, (*where, tuned_at), identity | {"own": search}, networks)
     if spec.given is not None:
-        yield _given_task(job, store, seed, basis)
+        yield _given_task(job, store, seed, basis, networks)
 
 
 def _point_identity(basis: Document, sparsity: float, tuned_at: dict[float, int]) -> Document:
     return basis | {"sparsity": sparsity, "fine_tune_epochs": tuned_at[sparsity]}
 
 
-def _given_task(job: JobSpec, store: SensorStore, seed: int, basis: Document) -> Task:
+def _given_task(
+    job: JobSpec, store: SensorStore, seed: int, basis: Document, networks: tuple[str, ...]
+) -> Task:
     spec = job.curve
     assert spec.given is not None
     active = read_choice(spec.given, store.sensors.ids).nonzero().squeeze(1).tolist()
@@ -113,19 +122,35 @@ def _given_task(job: JobSpec, store: SensorStore, seed: int, basis: Document) ->
         "fine_tune_epochs": spec.fine_tune_epochs,
     }
     where = (job, str(store.path), seed, active, spec.fine_tune_epochs)
-    return Task(f"seed-{seed}/given", _given, where, basis | own, (f"seed-{seed}/shared",))
+    return Task(f"seed-{seed}/given", _given, where, basis | own, networks)
 
 
 def _shared(job: JobSpec, store: str, seed: int) -> TaskResult:
+    """The supernet that decides. Where no block of time is withheld from it, the errors are its
+    own; else they are those of ``_complete``.
+    """
     supernet = _supernet(job, store, seed)
-    training = supernet.training()
-    row: Row = {"stage": "shared", "seed": seed, "seconds": run_to_the_end(training)}
-    row |= errors_of_all(supernet.experiment, training.model, training.scheme.active)
+    row, weights = _trained(supernet, "shared", supernet.training())
     data = supernet.experiment.dataset
     errors = profile_errors(data.test, data.scaler)
     profile: Row = {"stage": PROFILE, "seed": seed}
     profile |= {"mae_all": errors.mae(), "rmse_all": errors.rmse(), **_by_location(errors)}
-    return TaskResult([row, profile], {NETWORK: save(to_cpu(training.model.state_dict()))})
+    names = (DECIDING,) if job.search.withhold else (DECIDING, COMPLETE)
+    return TaskResult([row, profile], dict.fromkeys(names, weights))
+
+
+def _complete(job: JobSpec, store: str, seed: int) -> TaskResult:
+    """The supernet that was trained on all of the training part; it takes no part in choosing."""
+    supernet = _supernet(job, store, seed)
+    row, weights = _trained(supernet, "complete", supernet.training(withhold=False))
+    return TaskResult([row], {COMPLETE: weights})
+
+
+def _trained(supernet: Supernet, stage: str, training: Training) -> tuple[Row, bytes]:
+    seconds, seed = run_to_the_end(training), supernet.experiment.config.seed
+    row: Row = {"stage": stage, "seed": seed, "seconds": seconds}
+    row |= errors_of_all(supernet.experiment, training.model, training.scheme.active)
+    return row, save(to_cpu(training.model.state_dict()))
 
 
 def _learned(
@@ -136,8 +161,7 @@ def _learned(
     ``files`` has the choice that keeps the next fewer sensors.
     """
     supernet = _supernet(job, store, seed)
-    network = _load(supernet.experiment, files)
-    evaluator = supernet.evaluator(network)
+    evaluator, network = _networks(supernet, files)
     sparser = load(files[CHOICE])["active"] if CHOICE in files else None
     choice = supernet.learned(evaluator, sparsity, sparser)
     points = dict(_stages(supernet, network, choice, epochs))
@@ -207,8 +231,7 @@ def _ranked(
     files: Files,
 ) -> TaskResult:
     supernet = _supernet(job, store, seed)
-    network = _load(supernet.experiment, files)
-    evaluator = supernet.evaluator(network)
+    evaluator, network = _networks(supernet, files)
     draws = job.curve.random if choice == "random" else 1
     found = [supernet.ranked(choice, number, evaluator, sparsity) for number in range(draws)]
     return TaskResult(_rows(supernet, network, found, epochs))
@@ -216,8 +239,8 @@ def _ranked(
 
 def _reruns(job: JobSpec, store: str, seed: int, sparsity: float, files: Files) -> TaskResult:
     supernet = _supernet(job, store, seed)
-    network = _load(supernet.experiment, files)
-    found = supernet.reruns(supernet.evaluator(network), sparsity, job.curve.reruns)
+    evaluator, network = _networks(supernet, files)
+    found = supernet.reruns(evaluator, sparsity, job.curve.reruns)
     return TaskResult(_rows(supernet, network, found, epochs=0))
 
 
@@ -225,8 +248,8 @@ def _nested(
     job: JobSpec, store: str, seed: int, tuned_at: dict[float, int], files: Files
 ) -> TaskResult:
     supernet = _supernet(job, store, seed)
-    network = _load(supernet.experiment, files)
-    found = supernet.nested(supernet.evaluator(network), list(tuned_at))
+    evaluator, network = _networks(supernet, files)
+    found = supernet.nested(evaluator, list(tuned_at))
     return TaskResult(
         [
             row
@@ -240,8 +263,8 @@ def _given(
     job: JobSpec, store: str, seed: int, active: list[int], epochs: int, files: Files
 ) -> TaskResult:
     supernet = _supernet(job, store, seed)
-    network = _load(supernet.experiment, files)
-    choice = supernet.given(active, supernet.evaluator(network), job.curve.sparsities)
+    evaluator, network = _networks(supernet, files)
+    choice = supernet.given(active, evaluator, job.curve.sparsities)
     return TaskResult(_rows(supernet, network, [choice], epochs))
 
 
@@ -268,9 +291,15 @@ def _supernet(job: JobSpec, store: str, seed: int) -> Supernet:
     return Supernet(experiment_of(job.model_copy(update={"seed": seed}), store))
 
 
-def _load(experiment: Experiment, files: Files) -> SparseForecaster:
+def _networks(supernet: Supernet, files: Files) -> tuple[SubsetEvaluator, SparseForecaster]:
+    """What choices are made with, and the network whose errors are reported."""
+    deciding, complete = (_load(supernet.experiment, files[name]) for name in (DECIDING, COMPLETE))
+    return supernet.evaluator(deciding), complete
+
+
+def _load(experiment: Experiment, weights: bytes) -> SparseForecaster:
     network = experiment.forecaster()
-    network.load_state_dict(load(files[NETWORK]))
+    network.load_state_dict(load(weights))
     return module_on(network, experiment.world.device)
 
 

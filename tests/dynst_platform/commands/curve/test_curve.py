@@ -98,8 +98,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory, network: SensorStore):
 def done(bench: Bench) -> dict[str, Any]:
     code, out, err = bench.curve()
     assert code == 0, err
-    assert "bent: seed-0/dense done, 1 of 9 tasks" in err
-    assert "9 of 9 tasks" in err
+    assert "bent: seed-0/dense done, 1 of 10 tasks" in err
+    assert "10 of 10 tasks" in err
     return json.loads(out)
 
 
@@ -125,7 +125,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return started
 
 
-PIECES = {f"seed-0/{name}" for name in ("dense", "shared", "dynst_nested")} | {
+PIECES = {f"seed-0/{name}" for name in ("dense", "shared", "complete", "dynst_nested")} | {
     f"seed-0/{choice}-{sparsity}"
     for choice in ("dynst", "random", "variance")
     for sparsity in ("0.5", "0.75")
@@ -357,7 +357,7 @@ def test_other_settings_are_other_tasks(
     code, _, err = bench.curve(setting)
     assert code == 1
     assert "seed-0/dense: nothing is left to train; seed-0/shared: nothing is left to train" in err
-    assert "2 of 9 tasks failed" in err
+    assert "2 of 10 tasks failed" in err
 
 
 def test_a_failed_piece_is_named_and_the_same_command_does_the_rest(
@@ -375,7 +375,7 @@ def test_a_failed_piece_is_named_and_the_same_command_does_the_rest(
     assert code == 1
     assert out == ""
     assert (
-        "2 of 9 tasks failed (seed-0/variance-0.5: no readings; seed-0/variance-0.75: no readings)"
+        "2 of 10 tasks failed (seed-0/variance-0.5: no readings; seed-0/variance-0.75: no readings)"
         in " ".join(err.split())
     )
     assert "Traceback" not in err

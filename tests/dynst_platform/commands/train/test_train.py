@@ -107,6 +107,10 @@ def test_masks_are_tables_and_pictures_after_every_change_of_sparsity(done) -> N
     assert last["active"].sum() == 4
     final = pd.read_csv(client.download_artifacts(outcome.run_id, "sensors.csv"))
     assert final.loc[final["active"], "sensor"].tolist() == outcome.sensors["kept"]
+    for name in ("ridge", "seasonal_profile"):
+        assert final[f"{name}_mae"].mean() == pytest.approx(
+            outcome.metrics[f"{name}/mae_all"], rel=0.05
+        ), "all locations have about as many entries"
 
 
 def test_the_log_lies_in_the_folder_and_beside_the_learned_run(done) -> None:
@@ -133,9 +137,11 @@ def test_errors_by_step_are_one_tidy_table_of_all_forecasters(done) -> None:
         "dense",
         "persistence",
         "seasonal_naive",
+        "ridge",
+        "seasonal_profile",
         "random-0",
     ]
-    assert len(table) == len(table.drop_duplicates(keys)) == 5 * 3 * 3
+    assert len(table) == len(table.drop_duplicates(keys)) == 7 * 3 * 3
     assert set(table["minutes_ahead"]) == {60.0, 120.0, 180.0}
     figures = outcome.metrics | {"random-0/mae_all": outcome.metrics["random/mae_all"]}
     for (forecaster, group), rows in table.groupby(["forecaster", "group"]):

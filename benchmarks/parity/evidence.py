@@ -4,22 +4,27 @@ python -m benchmarks.parity.evidence runs
 """
 
 from pathlib import Path
+from statistics import fmean
 
 import pandas as pd
+from scipy.stats import spearmanr
 
 from benchmarks.support.options import parser_for
 from benchmarks.support.tables import header, row
+from dynst.evaluation.ridge import RIDGE
+from dynst.experiment.supernet import LEARNED
 from dynst_platform.commands.curve.summary import STAGES
 from dynst_platform.studies.references import REFERENCES
 
 SIGNIFICANT = 0.05
+TITLES = {LEARNED: "**DynST**", RIDGE: "ridge on DynST's sensors"}
 
 
 def main() -> None:
     parser = parser_for(__doc__)
     parser.add_argument("home", type=Path, help="folder that holds evidence-*/curve-*")
     for job in sorted(parser.parse_args().home.glob("evidence-*")):
-        curves = sorted(job.glob("curve-*"))
+        curves = sorted(path.parent for path in job.glob("curve-*/curve.csv"))
         if curves:
             print_job(job.name, curves[-1])
 
@@ -32,26 +37,64 @@ def print_job(name: str, folder: Path) -> None:
         if (rows.stage == reference).any()
     )
     print(f"\n### {name.removeprefix('evidence-')}\n")
-    print(f"Seeds: {rows.seed.nunique()}. Reading every sensor: {references}. {cost(rows)}\n")
+    print(f"Seeds: {rows.seed.nunique()}. References: {references}. {cost(rows)}\n")
     for stage in STAGES:
         of_stage = points[points.stage == stage]
         if len(of_stage):
             print_stage(stage, of_stage)
+    print(against_rule(points[points.choice == LEARNED]))
+    print(f"\n{agreement_of_stages(rows)}")
 
 
 def print_stage(stage: str, points: pd.DataFrame) -> None:
     sparsities = sorted(points.sparsity.unique())
     columns = [stage, *(f"{sparsity:.0%} off" for sparsity in sparsities)]
     print(header(columns, text=len(columns)))
-    for choice in sorted(points.choice.unique(), key=lambda name: (name != "dynst", name)):
+    for choice in sorted(points.choice.unique(), key=lambda name: (name != LEARNED, name)):
         of_choice = points[points.choice == choice].set_index("sparsity")
-        title = "**DynST**" if choice == "dynst" else choice.replace("_", " ")
+        title = TITLES.get(choice, choice.replace("_", " "))
         cells = [
             cell(of_choice.loc[sparsity]) if sparsity in of_choice.index else ""
             for sparsity in sparsities
         ]
         print(row([title, *cells]))
     print()
+
+
+def against_rule(learned: pd.DataFrame) -> str:
+    """What the search's choice costs more than the best rule's, and how sure that is."""
+    found = [
+        f"{point.sparsity:.0%} off {point.over_rule:+.1%} (≤ {point.over_rule_upper:+.1%})"
+        for point in learned.sort_values("sparsity").itertuples()
+        if point.stage == STAGES[0]
+    ]
+    tuned = [
+        f"{point.sparsity:.0%} off {point.over_rule:+.1%} (≤ {point.over_rule_upper:+.1%})"
+        for point in learned.itertuples()
+        if point.stage == STAGES[1]
+    ]
+    return f"Over the best rule: {', '.join(found)}; fine-tuned {', '.join(tuned)}."
+
+
+def agreement_of_stages(rows: pd.DataFrame) -> str:
+    """Rank correlation over the choices of a seed and sparsity: of what the search sees with what
+    fine-tuning gives.
+    """
+    keys = ["seed", "sparsity", "choice", "number"]
+    seen, tuned = (
+        rows[(rows.stage == stage) & (rows.choice != RIDGE)].set_index(keys) for stage in STAGES
+    )
+    both = seen.join(tuned.mae_all.rename("tuned"), how="inner").reset_index()
+    groups = [group for _, group in both.groupby(["seed", "sparsity"])]
+    figures = {
+        name: fmean(spearmanr(group[name], group.tuned).statistic for group in groups)
+        for name in ("search_loss", "mae_all")
+    }
+    return (
+        f"Rank correlation with the fine-tuned errors, over {min(map(len, groups))} choices of a "
+        f"seed: {figures['search_loss']:.2f} of the search's errors, {figures['mae_all']:.2f} of "
+        f"the test errors as it is."
+    )
 
 
 def cell(point: pd.Series) -> str:
@@ -65,14 +108,19 @@ def cell(point: pd.Series) -> str:
 def cost(rows: pd.DataFrame) -> str:
     """What a training and a point took; on shared cores only the ratios have a meaning."""
     seconds = {
-        stage: rows.loc[rows.stage == stage, "seconds"].mean() for stage in ("dense", "shared")
+        stage: rows.loc[rows.stage == stage, "seconds"].mean()
+        for stage in ("dense", "shared", "complete")
     }
     tuned = rows.loc[rows.stage == STAGES[1], "tuning_seconds"].mean()
-    search = rows.loc[(rows.stage == STAGES[0]) & (rows.choice == "dynst"), "choice_seconds"].mean()
-    return (
-        f"Of the dense training's time: shared network {seconds['shared'] / seconds['dense']:.2f}, "
-        f"a search {search / seconds['dense']:.2f}, a fine-tuning {tuned / seconds['dense']:.2f}."
-    )
+    search = rows.loc[(rows.stage == STAGES[0]) & (rows.choice == LEARNED), "choice_seconds"].mean()
+    figures = {
+        "the network that decides": seconds["shared"],
+        "the one whose errors count": seconds["complete"],
+        "a search": search,
+        "a fine-tuning": tuned,
+    }
+    parts = (f"{name} {value / seconds['dense']:.2f}" for name, value in figures.items())
+    return f"Of the dense training's time: {', '.join(parts)}."
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ def warm_up(experiment: Experiment, arm: Arm) -> None:
         pass
 
 
-def trained(supernet: Supernet) -> SparseForecaster:
-    """The network of a supernet's whole training."""
-    training = supernet.training()
+def trained(supernet: Supernet, *, withhold: bool = True) -> SparseForecaster:
+    """The network of a supernet's whole training, with or without the blocks of the search."""
+    training = supernet.training(withhold=withhold)
     for _ in training.run():
         pass
     return training.model

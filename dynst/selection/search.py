@@ -28,6 +28,7 @@ __all__ = [
 FIRST_ROUNDS = 1 / 3  # of the rounds, which every start may have
 FEWEST_WINDOWS = 192  # that say which proposal is worth an evaluation on all
 BRAKE = 0.9  # confidence of a gain that is followed: no proof, since many gains are looked at
+PATIENCE = 8  # rounds without a gain that end a search by exchange
 PROPOSAL_STRIDE = 4  # of the windows, where that leaves enough
 ELIMINATION_STRIDE = 8  # every eighth is what an elimination needs, which is a start and no more
 
@@ -54,7 +55,10 @@ class SearchConfig(BaseModel):
     elimination_rounds: Count = Field(
         5, description="rounds in which sensors go, by importance alone"
     )
-    rounds: Whole = Field(12, description="rounds of exchanges after it")
+    rounds: Whole = Field(
+        40,
+        description="rounds of exchanges after it, at most; eight in a row without a gain end it",
+    )
     proposals: Count = Field(10, description="exchanges that are looked at in a round")
 
 
@@ -263,7 +267,7 @@ def exchange_search(
     A round proposes exchanges of one to a sixteenth of the sensors, by importance at the present
     choice with noise that grows from one proposal to the next. The new ones are evaluated on few
     windows, and the best of them is compared with what there is on all windows. After a round
-    without success the exchanges get smaller.
+    without success the exchanges get smaller; after several in a row the search ends.
     """
     chance = generator(seed, Stream.EXCHANGES, phase)
     few = evaluator.every(max(1, min(PROPOSAL_STRIDE, evaluator.num_windows // FEWEST_WINDOWS)))
@@ -274,7 +278,10 @@ def exchange_search(
         [loss],
         {key_of(start)},
     )  # what was evaluated on all windows cannot be better again
+    idle = 0
     for _ in range(rounds):
+        if idle == PATIENCE:
+            break
         proposed = [
             constraints.exchange(
                 active, _noisy(importance, number / proposals, chance), 1 + number % reach
@@ -286,9 +293,9 @@ def exchange_search(
         seen.add(key_of(best))
         if new and evaluator.compare(best, active).shows_gain(BRAKE):
             active, loss = best, float(evaluator.losses([best])[0])
-            importance = few.importance(active)
+            importance, idle = few.importance(active), 0
         else:
-            reach = max(1, reach // 2)
+            reach, idle = max(1, reach // 2), idle + 1
         losses.append(loss)
     return SelectionResult(active, loss, tuple(losses))
 

@@ -86,20 +86,17 @@ def _simpler(outcome: CurveOutcome) -> Iterator[str]:
             f"A ridge regression that reads the same sensors is level with the network or better "
             f"at {', '.join(level)}."
         )
-    for line in outcome.simpler:
-        beaten = [
-            f"{name} at {line[key]}"
-            for key, name in (
-                ("ridge", "the ridge regression"),
-                ("profile", "the seasonal profile"),
-            )
-            if line[key]
-        ]
-        if beaten:
-            yield (
-                f"With {line['sparsity']:.0%} off, of {line['locations']} locations a smaller "
-                f"error than the network's has {' and '.join(beaten)}; locations.csv names them."
-            )
+    beaten = [
+        f"{name} at {', '.join(str(line[key]) for line in outcome.simpler)}"
+        for key, name in SIMPLER.items()
+        if any(line[key] for line in outcome.simpler)
+    ]
+    if beaten:
+        shares = ", ".join(f"{line['sparsity']:.0%}" for line in outcome.simpler)
+        yield (
+            f"Of the {outcome.num_sensors} locations, a smaller error than the network's has "
+            f"{' and '.join(beaten)} ({shares} off); locations.csv names them."
+        )
 
 
 def _cell(point: dict[str, Any] | None) -> str:

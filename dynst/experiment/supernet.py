@@ -25,9 +25,21 @@ from dynst.sparsity.mask import num_active_at
 from dynst.sparsity.scheme import SensorDropout, fixed_scheme, supernet_scheme
 from dynst.training.trainer import Training
 
-__all__ = ["GIVEN", "LEARNED", "NESTED", "RERUN", "RULE", "Choice", "Point", "Supernet"]
+__all__ = [
+    "CONSENSUS",
+    "GIVEN",
+    "LEARNED",
+    "NESTED",
+    "OTHER_SEED",
+    "RERUN",
+    "RULE",
+    "Choice",
+    "Point",
+    "Supernet",
+]
 
 LEARNED, NESTED, RERUN = "dynst", "dynst_nested", "dynst_rerun"
+CONSENSUS, OTHER_SEED = "dynst_consensus", "dynst_other_seed"
 RULE, GIVEN = "best_rule", "given"
 FINE_TUNING_RATE = 0.5  # of the recipe's learning rate
 
@@ -205,6 +217,34 @@ class Supernet:
             Choice(RERUN, run, sparsity, each.active, each.loss, seconds, each.verdict)
             for run, each in enumerate(found)
         ]
+
+    def of_seeds(
+        self, found: Sequence[Tensor], evaluator: SubsetEvaluator, sparsity: float
+    ) -> list[Choice]:
+        """The searches' choices of several seeds, held against one another on this network.
+
+        Args:
+            found: bool ``[S]`` each, of the seeds in their order.
+            evaluator: of a trained supernet.
+            sparsity: the fraction of sensors that is off.
+
+        Returns:
+            The consensus first: the sensors that most of the seeds keep; of those that equally many
+            do, the most important ones beside the first choice. Then the choice of each seed.
+        """
+        started, constraints = perf_counter(), self.constraints(sparsity)
+        kept = torch.stack([active.double() for active in found]).sum(0)
+        importance = evaluator.importance(found[0])
+        rank = importance.argsort().argsort() / len(importance)  # below 1, as a seed counts
+        active = constraints.prune(constraints.allowed(), kept + rank, sparsity)
+        seconds = perf_counter() - started
+        loss = evaluator.loss(active)
+        consensus = Choice(CONSENSUS, 0, sparsity, active, loss, seconds)
+        others = [
+            Choice(OTHER_SEED, number, sparsity, each, evaluator.loss(each), 0.0)
+            for number, each in enumerate(found)
+        ]
+        return [consensus, *others]
 
     def _searched(self, name: str, evaluator: SubsetEvaluator, problem: SearchProblem) -> Choice:
         started = perf_counter()

@@ -205,6 +205,11 @@ class CurveSpec(Spec):
         description="also search for choices of which each keeps a part of the one before it: an "
         "order of switching off",
     )
+    consensus: bool = Field(
+        True,
+        description="with several seeds also evaluate the sensors that most of them keep, and the "
+        "choice of each seed by the networks of the others",
+    )
     reruns: FewOrNone = Field(
         0,
         description="of each search, on halves of its blocks of time: how stable its choice is",

@@ -22,6 +22,7 @@ from dynst.sparsity.config import SparsityConfig
 from dynst.training.config import Recipe
 from tests.conftest import SMALL
 
+KEPT = ({0, 1, 2, 3}, {0, 1, 4, 5}, {2, 6, 1, 0})  # by each of three seeds
 MODEL = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
 RECIPE = Recipe(epochs=3, steps_per_epoch=6, batch_size=16)
 
@@ -154,6 +155,23 @@ def test_errors_by_block_average_to_those_of_the_test_part(
     point = supernet.as_it_is(shared, supernet.ranked("variance", 0, evaluator, 0.5))
     assert len(point.blocks.absolute) > 2
     assert point.blocks.mean() == pytest.approx(point.errors.mae(), rel=1e-6)
+
+
+def test_the_consensus_keeps_what_most_seeds_keep(
+    network: SensorStore, dataset: Dataset, evaluator: SubsetEvaluator
+) -> None:
+    found = [torch.tensor([sensor in kept for sensor in range(8)]) for kept in KEPT]
+    supernet = make(network, dataset)
+    consensus, *others = supernet.of_seeds(found, evaluator, 0.5)
+    assert set(consensus.active.nonzero().squeeze(1).tolist()) >= {0, 1, 2}, "each by two seeds"
+    assert int(consensus.active.sum()) == 4
+    assert not consensus.active[7], "kept by none"
+    assert [each.number for each in others] == [0, 1, 2]
+    for each, active in zip(others, found, strict=True):
+        assert torch.equal(each.active, active)
+        assert each.search_loss == evaluator.loss(active)
+    (same, *_) = supernet.of_seeds(found[:1], evaluator, 0.5)
+    assert torch.equal(same.active, found[0]), "of a single seed"
 
 
 def test_the_rule_that_a_search_was_held_against_is_a_choice_of_its_own(

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynst.evaluation.ridge import RIDGE
-from dynst.experiment.supernet import LEARNED, NESTED, RERUN, RULE
+from dynst.experiment.supernet import CONSENSUS, LEARNED, NESTED, OTHER_SEED, RERUN, RULE
 from dynst_platform.commands.curve.summary import STAGES
 from dynst_platform.plots.figures import label, plain_texts, title_text
 from dynst_platform.studies.plot import draw_band, draw_references
@@ -21,6 +21,8 @@ COLOURS = {
     LEARNED: "#0b6e4f",
     NESTED: "#66c2a5",
     RERUN: "#a6d854",
+    CONSENSUS: "#1b9e77",
+    OTHER_SEED: "#b3e2cd",
     "random": "#7f7f7f",
     "farthest_point": "#1f77b4",
     "facility_location": "#ff7f0e",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dynst.evaluation.ridge import RIDGE
-from dynst.experiment.supernet import LEARNED, NESTED, RERUN, RULE
+from dynst.experiment.supernet import CONSENSUS, LEARNED, NESTED, OTHER_SEED, RERUN, RULE
 from dynst.sparsity.mask import num_active_at
 from dynst_platform.commands.curve.summary import STAGES
 from dynst_platform.commands.curve.workflow import CurveOutcome
@@ -22,6 +22,8 @@ NAMES = {
     LEARNED: "DynST",
     NESTED: "DynST, nested",
     RERUN: "DynST, run again",
+    CONSENSUS: "DynST, consensus",
+    OTHER_SEED: "DynST, another seed's",
     RULE: "best rule",
     RIDGE: "ridge, DynST's sensors",
 }

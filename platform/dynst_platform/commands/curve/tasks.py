@@ -3,7 +3,7 @@
 Rows are tidy and plain.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import nan
 from time import perf_counter
@@ -18,7 +18,7 @@ from dynst.evaluation.error_table import ErrorTable
 from dynst.evaluation.ridge import PROFILE, RIDGE, fit_ridge, profile_errors
 from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import error_figures, model_errors
-from dynst.experiment.supernet import LEARNED, NESTED, RERUN, Choice, Point, Supernet
+from dynst.experiment.supernet import CONSENSUS, LEARNED, NESTED, RERUN, Choice, Point, Supernet
 from dynst.models.forecaster import SparseForecaster
 from dynst.selection.comparison import compare
 from dynst.selection.subset_evaluator import SubsetEvaluator
@@ -41,14 +41,16 @@ from dynst_platform.studies.tasks import Files, Row, Task, TaskResult
 __all__ = ["curve_tasks"]
 
 DECIDING, COMPLETE = "deciding.safetensors", "complete.safetensors"  # the networks of a seed
-CHOICE = "choice.safetensors"
 
 
 def curve_tasks(job: JobSpec, store: SensorStore) -> list[Task]:
     """Everything that ``job.curve`` asks for: for each seed the networks, then the choices at each
     sparsity.
     """
-    return [task for seed in job.curve.seeds for task in _seed_tasks(job, store, seed)]
+    tasks = [task for seed in job.curve.seeds for task in _seed_tasks(job, store, seed)]
+    if job.curve.consensus and len(job.curve.seeds) > 1:
+        tasks += _consensus_tasks(job, store, {task.name: task for task in tasks})
+    return tasks
 
 
 def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
@@ -103,6 +105,22 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
         yield Task(name, _nested, (*where, tuned_at), identity | {"own": search}, networks)
     if spec.given is not None:
         yield _given_task(job, store, seed, basis, networks)
+
+
+def _consensus_tasks(job: JobSpec, store: SensorStore, known: Mapping[str, Task]) -> Iterator[Task]:
+    """For each seed and sparsity, once all seeds have chosen."""
+    for seed in job.curve.seeds:
+        for sparsity in job.curve.sparsities:
+            own = known[f"seed-{seed}/{LEARNED}-{sparsity:g}"]
+            of_seeds = [known[f"seed-{each}/{LEARNED}-{sparsity:g}"] for each in job.curve.seeds]
+            networks = tuple(name for name in own.needs if f"/{LEARNED}-" not in name)
+            yield Task(
+                f"seed-{seed}/{CONSENSUS}-{sparsity:g}",
+                _consensus,
+                own.arguments,
+                own.identity | {"consensus": [task.identity for task in of_seeds]},
+                (*networks, *(task.name for task in of_seeds)),
+            )
 
 
 def _point_identity(basis: Document, sparsity: float, tuned_at: dict[float, int]) -> Document:
@@ -162,7 +180,8 @@ def _learned(
     """
     supernet = _supernet(job, store, seed)
     evaluator, network = _networks(supernet, files)
-    sparser = load(files[CHOICE])["active"] if CHOICE in files else None
+    before = [content for name, content in files.items() if name not in (DECIDING, COMPLETE)]
+    sparser = load(before[0])["active"] if before else None
     choice = supernet.learned(evaluator, sparsity, sparser)
     points = dict(_stages(supernet, network, choice, epochs))
     rows = [
@@ -178,7 +197,22 @@ def _learned(
         ]
         rows += [_point_row(stage, seed, point) for stage, point in ruled.items()]
     rows += _ridge_rows(supernet.experiment, choice, list(points))
-    return TaskResult(rows, {CHOICE: save({"active": choice.active})})
+    return TaskResult(rows, {_choice_file(seed, sparsity): save({"active": choice.active})})
+
+
+def _consensus(
+    job: JobSpec, store: str, seed: int, sparsity: float, epochs: int, files: Files
+) -> TaskResult:
+    supernet = _supernet(job, store, seed)
+    evaluator, network = _networks(supernet, files)
+    found = [load(files[_choice_file(each, sparsity)])["active"] for each in job.curve.seeds]
+    consensus, *others = supernet.of_seeds(found, evaluator, sparsity)
+    rows = _rows(supernet, network, [consensus], epochs)
+    return TaskResult(rows + _rows(supernet, network, others, epochs=0))
+
+
+def _choice_file(seed: int, sparsity: float) -> str:
+    return f"choice-{seed}-{sparsity:g}.safetensors"
 
 
 def _ruled(

@@ -298,10 +298,13 @@ def test_another_seed_adds_its_tasks_and_a_test(
     code, out, err = bench.curve("curve.seeds=[0, 1]")
     assert code == 0, err
     after = bench.tasks()
-    assert set(after) - set(before) == {name.replace("seed-0", "seed-1") for name in PIECES}
+    new = {name.replace("seed-0", "seed-1") for name in PIECES} | {
+        f"seed-{seed}/dynst_consensus-{sparsity}" for seed in (0, 1) for sparsity in (0.5, 0.75)
+    }
+    assert set(after) - set(before) == new
     assert {name: after[name] for name in before} == before
-    assert sorted(trainings) == [1, 1, 1, 1, 1, 2, 2, 3], (
-        "five choices are tuned, then the two shared networks and dense"
+    assert sorted(trainings) == [1, 1, 1, 1, 1, 1, 1, 2, 2, 3], (
+        "five choices and two consensuses are tuned, then the two shared networks and dense"
     )
     points = json.loads(out)["points"]
     assert all(point["seeds"] == 2 for point in points)

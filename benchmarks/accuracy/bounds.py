@@ -56,8 +56,8 @@ class Kriging(SparseForecaster):
     def forward(self, inputs: ForecastInputs) -> Tensor:
         on, shape = inputs.sensors, self.shape
         system = self.covariance[on][:, on] + NOISE * torch.eye(len(on))
-        weight = torch.linalg.solve(system, self.covariance[on]).mT  # [S, K]
-        last = inputs.readings[:, -1, :, self.target] @ weight.mT  # [B, S]
+        weight: Tensor = torch.linalg.solve(system, self.covariance[on]).mT  # [S, K]
+        last: Tensor = inputs.readings[:, -1, :, self.target] @ weight.mT  # [B, S]
         return last[:, None, :, None].expand(-1, shape.horizon, -1, shape.num_targets)
 
 

@@ -47,7 +47,8 @@ class LocationKriging(nn.Module):
         share that is learned for each of them.
         """
         weight = self.weights(sensors, gates, locations) if self.fixed is None else self.fixed
-        return torch.lerp(guessed, weight @ widened(values), self.share.sigmoid())
+        kriged = weight @ widened(values)
+        return guessed + self.share.sigmoid() * (kriged - guessed)
 
     def weights(
         self, sensors: Tensor, gates: Tensor | None, locations: Tensor | None = None
@@ -56,22 +57,22 @@ class LocationKriging(nn.Module):
 
         A sensor's gate multiplies its precision: one of 0 leaves it out exactly.
         """
-        with torch.autocast(self.factors.device.type, enabled=False):
-            of_sensors = self.factors[sensors]  # [K, E]
-            of_locations = self.factors if locations is None else self.factors[locations]
-            noise = self.log_noise.exp() * torch.eye(
-                of_sensors.shape[1], device=of_sensors.device, dtype=of_sensors.dtype
-            )
-            if gates is not None and gates.requires_grad:
-                gates = _switched(gates, of_sensors, noise)
-            weighed = of_sensors if gates is None else of_sensors * gates[:, None]
-            solved = torch.linalg.solve(of_sensors.mT @ weighed + noise, weighed.mT)  # [E, K]
-            weight = of_locations @ solved
-        place = torch.arange(len(self.factors), device=sensors.device)
+        factors = self.factors.double()  # which no lower precision touches
+        of_sensors = factors[sensors]  # [K, E]
+        of_locations = factors if locations is None else factors[locations]
+        noise = self.log_noise.double().exp() * torch.eye(
+            of_sensors.shape[1], device=of_sensors.device, dtype=of_sensors.dtype
+        )
+        if gates is not None and gates.requires_grad:
+            gates = _switched(gates, of_sensors, noise)
+        weighed = of_sensors if gates is None else of_sensors * gates[:, None]
+        solved = torch.linalg.solve(of_sensors.mT @ weighed + noise, weighed.mT)  # [E, K]
+        weight = of_locations @ solved
+        place = torch.arange(len(factors), device=sensors.device)
         itself = (place if locations is None else locations)[:, None] == sensors
         own = torch.where(itself, weight, 0.0)
         without: Tensor = (weight - own) / (1 - own.sum(1, keepdim=True)).clamp(min=LEAST_SHARE)
-        return without
+        return without.to(self.factors.dtype)
 
     def reading(self, sensors: Tensor) -> "LocationKriging":
         """The same with its weights for ``sensors [K]`` computed once, for all locations."""

@@ -64,7 +64,7 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
     if job.search.withhold:
         networks += (f"seed-{seed}/complete",)
         yield Task(networks[-1], _complete, where, basis)
-    basis |= {"decisions": store.decisions_digest}
+    choosing = basis | {"decisions": store.decisions_digest}
     tuned_at = {
         sparsity: spec.fine_tune_epochs if sparsity in (spec.fine_tune_at or spec.sparsities) else 0
         for sparsity in spec.sparsities
@@ -72,7 +72,7 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
     search: Document = job.search.model_dump()
     sparser: list[float] = []
     for sparsity in sorted(tuned_at, reverse=True):
-        identity = _point_identity(basis, sparsity, tuned_at) | {"own": search}
+        identity = _point_identity(choosing, sparsity, tuned_at) | {"own": search}
         name = f"seed-{seed}/{LEARNED}-{sparsity:g}"
         before = (f"seed-{seed}/{LEARNED}-{sparser[-1]:g}",) if sparser else ()
         yield Task(
@@ -84,7 +84,7 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
         )
         sparser.append(sparsity)
     for sparsity, tuned in tuned_at.items():
-        identity = _point_identity(basis, sparsity, tuned_at)
+        identity = _point_identity(choosing, sparsity, tuned_at)
         if spec.reruns:
             own: Document = search | {"reruns": spec.reruns}
             name = f"seed-{seed}/{RERUN}-{sparsity:g}"
@@ -100,11 +100,11 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
                 networks,
             )
     if spec.nested:
-        identity = basis | {"tuned_at": [list(pair) for pair in sorted(tuned_at.items())]}
+        identity = choosing | {"tuned_at": [list(pair) for pair in sorted(tuned_at.items())]}
         name = f"seed-{seed}/{NESTED}"
         yield Task(name, _nested, (*where, tuned_at), identity | {"own": search}, networks)
     if spec.given is not None:
-        yield _given_task(job, store, seed, basis, networks)
+        yield _given_task(job, store, seed, choosing, networks)
 
 
 def _consensus_tasks(job: JobSpec, store: SensorStore, known: Mapping[str, Task]) -> Iterator[Task]:

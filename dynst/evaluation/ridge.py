@@ -8,7 +8,7 @@ from torch import Tensor
 from dynst.data.calendar import NUM_CALENDAR
 from dynst.data.scaler import SeasonalScaler
 from dynst.data.windows import ForecastInputs, Windows
-from dynst.devices import CPU
+from dynst.devices import CPU, device_of, module_on
 from dynst.errors import ConfigError
 from dynst.evaluation.error_table import ErrorTable
 from dynst.evaluation.evaluate import evaluate, windows_at_once
@@ -57,7 +57,11 @@ class RidgeForecaster(SparseForecaster):
 
 @torch.no_grad()
 def fit_ridge(
-    train: Windows, val: Windows, scaler: SeasonalScaler, active: Tensor
+    train: Windows,
+    val: Windows,
+    scaler: SeasonalScaler,
+    active: Tensor,
+    device: torch.device = CPU,
 ) -> RidgeForecaster:
     """Least squares with a penalty that the validation part chooses (Hoerl and Kennard 1970).
 
@@ -69,6 +73,7 @@ def fit_ridge(
         val: windows to choose the penalty by.
         scaler: of the network of sensors.
         active: bool ``[S]``, the sensors that are read.
+        device: to compute on, and of the forecaster.
 
     Raises:
         ConfigError: one step of the active sensors has more values than a solution can be found
@@ -93,7 +98,7 @@ def fit_ridge(
             f"a ridge regression takes at most {MOST_WEIGHTS} weights, but got {weights}; leave it "
             f"out"
         )
-    model = RidgeForecaster(shape, scaler, steps, features)
+    model = module_on(RidgeForecaster(shape, scaler, steps, features), device)
     gram, moments, complete = _moments(model, train, active)
     errors: dict[float, float] = {}
     for penalty in PENALTIES:
@@ -106,14 +111,23 @@ def fit_ridge(
     return model
 
 
-def profile_errors(windows: Windows, scaler: SeasonalScaler) -> ErrorTable:
-    """Of the seasonal profile alone, which reads no sensor at all."""
+def profile_errors(
+    windows: Windows, scaler: SeasonalScaler, device: torch.device = CPU
+) -> ErrorTable:
+    """Of the seasonal profile alone, which reads no sensor at all.
+
+    Args:
+        windows: to forecast.
+        scaler: of the network of sensors.
+        device: to compute on.
+    """
     num_sensors, channels = scaler.scale.shape
     shape = Shape(
         windows.window, windows.horizon, num_sensors, channels, len(windows.targets), hidden=0
     )
     none = torch.zeros(num_sensors, dtype=torch.bool)
-    return evaluate(RidgeForecaster(shape, scaler, 1, NUM_CALENDAR + 1), windows, none)
+    profile = module_on(RidgeForecaster(shape, scaler, 1, NUM_CALENDAR + 1), device)
+    return evaluate(profile, windows, none)
 
 
 def _moments(
@@ -121,12 +135,12 @@ def _moments(
 ) -> tuple[Tensor, Tensor, bool]:
     """``X'X``, ``X'Y`` in float64, and whether no target is missing."""
     size, outputs = model.weight.shape
-    gram = torch.zeros(size, size, dtype=torch.float64)
-    moments = torch.zeros(size, outputs, dtype=torch.float64)
+    gram = model.weight.new_zeros(size, size, dtype=torch.float64)
+    moments = model.weight.new_zeros(size, outputs, dtype=torch.float64)
     complete = True
     for features, target, observed in _batches(model, train, active):
         complete &= bool(observed.all())
-        expected = features @ model.weight if impute else torch.zeros(())
+        expected = features @ model.weight if impute else torch.zeros_like(target)
         known = torch.where(observed, target, expected).double()
         gram += features.double().T @ features.double()
         moments += features.double().T @ known
@@ -136,7 +150,7 @@ def _moments(
 def _batches(
     model: RidgeForecaster, train: Windows, active: Tensor
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    train, sensors = train.on(CPU), active.nonzero().squeeze(1)
+    train, sensors = train.on(device_of(model)), active.nonzero().squeeze(1)
     for index in torch.arange(len(train)).split(windows_at_once(len(active))):
         batch = train.batch(index, sensors)
         yield (
@@ -149,7 +163,7 @@ def _batches(
 def _solved(gram: Tensor, moments: Tensor, penalty: float) -> Tensor:
     """The constant, which is the last feature, is not penalised."""
     size = len(gram)
-    ridge = torch.full((size,), penalty * float(gram.diagonal()[:-1].mean()), dtype=gram.dtype)
-    ridge[-1] = 0
+    ridge = torch.full_like(gram[0], penalty * float(gram.diagonal()[:-1].mean()))
+    ridge[size - 1 :] = 0
     solved: Tensor = torch.linalg.solve(gram + ridge.diag(), moments)
     return solved.float()

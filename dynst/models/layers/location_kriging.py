@@ -5,6 +5,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from dynst.devices import to_device
 from dynst.models.layers.gated_aggregation import MAX_FACTOR, widened
 from dynst.models.protocol import Shape
 
@@ -77,7 +78,7 @@ class LocationKriging(nn.Module):
     def reading(self, sensors: Tensor) -> "LocationKriging":
         """The same with its weights for ``sensors [K]`` computed once, for all locations."""
         copy = deepcopy(self)
-        copy.fixed = self.weights(sensors, None).detach()
+        copy.fixed = self.weights(to_device(sensors, self.factors.device), None).detach()
         return copy
 
 

@@ -269,12 +269,12 @@ def _simpler(experiment: Experiment, active: Tensor) -> dict[str, ErrorTable]:
 
     The report of the first rank is the one that counts.
     """
-    data = experiment.dataset
-    profile = {PROFILE: profile_errors(data.test, data.scaler)}
+    data, device = experiment.dataset, experiment.world.device
+    profile = {PROFILE: profile_errors(data.test, data.scaler, device)}
     if experiment.world.rank:
         return profile
     try:
-        ridge = fit_ridge(data.train, data.val, data.scaler, active)
+        ridge = fit_ridge(data.train, data.val, data.scaler, active, device)
     except ConfigError:
         return profile
     return {RIDGE: evaluate_windows(ridge, data.test, active)} | profile

@@ -149,8 +149,8 @@ def _shared(job: JobSpec, store: str, seed: int) -> TaskResult:
     """
     supernet = _supernet(job, store, seed)
     row, weights = _trained(supernet, "shared", supernet.training())
-    data = supernet.experiment.dataset
-    errors = profile_errors(data.test, data.scaler)
+    data, device = supernet.experiment.dataset, supernet.experiment.world.device
+    errors = profile_errors(data.test, data.scaler, device)
     profile: Row = {"stage": PROFILE, "seed": seed}
     profile |= {"mae_all": errors.mae(), "rmse_all": errors.rmse(), **_by_location(errors)}
     names = (DECIDING,) if job.search.withhold else (DECIDING, COMPLETE)
@@ -239,10 +239,10 @@ def _against(learned: Point, ruled: Point) -> Row:
 
 def _ridge_rows(experiment: Experiment, choice: Choice, stages: list[str]) -> list[Row]:
     """Of the least squares that read the same sensors; none where there are too many of them."""
-    data = experiment.dataset
-    started = perf_counter()
+    data, started = experiment.dataset, perf_counter()
+    device = experiment.world.device
     try:
-        ridge = fit_ridge(data.train, data.val, data.scaler, choice.active)
+        ridge = fit_ridge(data.train, data.val, data.scaler, choice.active, device)
     except ConfigError:
         return []
     errors, seconds = model_errors(experiment, ridge, choice.active), perf_counter() - started

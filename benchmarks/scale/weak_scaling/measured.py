@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 # what such a large network has by default, also of four sensors whose bytes are counted
-MODEL = ModelConfig(window=12, horizon=3, location_blocks=LOCATION_BLOCKS)
+MODEL = ModelConfig(window=12, horizon=3, location_blocks=LOCATION_BLOCKS, kriging=False)
 TRAINING_SHARE, SHORTEST = 0.7, 160  # of a series, by default; time steps of one
 HALO = 2  # as far as the default job sees
 PROBE_EVERY = 2  # every other step is a probe

@@ -28,6 +28,7 @@ NAMES = {
     RIDGE: "ridge, DynST's sensors",
 }
 SIMPLER = {"ridge": "the ridge regression", "profile": "the seasonal profile"}
+MOST_LOST = 0.005  # to the best rule
 LEVEL = 0.01  # of the network's error, within which a ridge regression is as good
 SIGNIFICANT = 0.05
 FEWEST_TESTED = 3  # seeds
@@ -39,7 +40,7 @@ def print_curve(outcome: CurveOutcome) -> None:
         points = [point for point in outcome.points if point["stage"] == stage]
         if points:
             screen.table(_table(outcome, stage, points), above=True)
-    for sentence in _simpler(outcome):
+    for sentence in (*_undecided(outcome), *_simpler(outcome)):
         screen.show(sentence, above=True, fold=True)
     print_study_places(screen, outcome)
 
@@ -73,6 +74,22 @@ def _table(outcome: CurveOutcome, stage: str, points: Sequence[dict[str, Any]]) 
         caption += f"; a test over seeds needs at least {FEWEST_TESTED} of them"
     table.caption_of(caption)
     return table
+
+
+def _undecided(outcome: CurveOutcome) -> Iterator[str]:
+    """Where blocks of the test part do not show that the choice is as good as the best rule's."""
+    last = {point["sparsity"]: point for point in outcome.points if point["choice"] == LEARNED}
+    bounds = {
+        sparsity: point["over_rule_upper"]
+        for sparsity, point in last.items()
+        if point["over_rule_upper"] is not None and point["over_rule_upper"] > MOST_LOST
+    }
+    if bounds:
+        listed = ", ".join(f"{bound:+.1%} at {share:.0%} off" for share, bound in bounds.items())
+        yield (
+            f"The test part is too short to say that DynST's choice is within {MOST_LOST:.1%} of "
+            f"the best rule's: its error is up to {listed} of the rule's (95 % bound by blocks)."
+        )
 
 
 def _simpler(outcome: CurveOutcome) -> Iterator[str]:

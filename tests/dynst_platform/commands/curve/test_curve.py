@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from dynst.experiment.dataset import make_dataset
 from dynst.models.factory import ModelConfig
 from dynst.selection import baselines as rankings
 from dynst.training.trainer import Training
+from dynst_platform.commands.curve.table import _undecided
 from dynst_platform.main import main
 
 pytestmark = pytest.mark.filterwarnings(
@@ -228,6 +230,16 @@ def test_errors_at_every_location_average_to_those_of_the_table(done: dict[str, 
             done["references"]["seasonal_profile"], rel=0.05
         )
     assert [line["locations"] for line in done["simpler"]] == [8, 8]
+
+
+@pytest.mark.parametrize(("bound", "said"), [(0.012, True), (0.004, False), (None, False)])
+def test_a_choice_that_may_lose_to_the_rule_is_named(bound: float | None, said: bool) -> None:
+    outcome = SimpleNamespace(
+        points=[{"choice": "dynst", "sparsity": 0.5, "over_rule_upper": bound}]
+    )
+    text = "".join(_undecided(outcome))  # type: ignore[arg-type]
+    assert ("up to +1.2% at 50% off" in text) is said
+    assert bool(text) is said
 
 
 def test_the_choice_is_held_against_the_best_rule_by_blocks(done: dict[str, Any]) -> None:

@@ -41,9 +41,10 @@ def draw_curve(path: Path, table: pd.DataFrame, title: str, unit: str) -> None:
     stages = [stage for stage in STAGES if (table.stage == stage).any()]
     figure = Figure(figsize=(6.5 * len(stages), 5), layout="constrained")
     panels = figure.subplots(1, len(stages), sharex=True, sharey=True, squeeze=False)[0]
+    highest = table[table.stage.isin(STAGES) & (table.choice != RIDGE)].mae_all.max()
     for axes, stage in zip(panels, stages, strict=True):
         _draw_stage(axes, table[table.stage == stage])
-        draw_references(axes, table, table[table.stage.isin(STAGES)].mae_all.max())
+        draw_references(axes, table, highest)
         axes.set_title(
             "the shared network as it is"
             if stage == STAGES[0]

@@ -57,7 +57,11 @@ class Strided(SubsetEvaluator):
         return Strided(self.inner.on(blocks), self.strides)
 
     def every(self, step: int) -> SubsetEvaluator:
-        return self.inner.every(self.strides[step])
+        return self.inner.every(self.strides.get(step, self.strides[PROPOSAL_STRIDE]))
+
+    @property
+    def num_windows(self) -> int:
+        return self.inner.num_windows
 
     def losses(self, choices: Sequence[Tensor]) -> Tensor:
         return self.inner.losses(choices)

@@ -17,10 +17,12 @@ from torch import Tensor
 from dynst.data.manifest import Patching
 from dynst.data.store import SensorStore
 from dynst.devices import CPU, module_on
+from dynst.errors import ConfigError
 from dynst.evaluation.efficiency import Efficiency, measure_efficiency
 from dynst.evaluation.error_table import ErrorTable
 from dynst.evaluation.evaluate import evaluate as evaluate_windows
 from dynst.evaluation.image_metrics import FrameScores, evaluate_frames
+from dynst.evaluation.ridge import fit_ridge
 from dynst.evaluation.summary import overall_errors, sensor_groups
 from dynst.experiment.arms import Arm
 from dynst.experiment.experiment import Experiment
@@ -39,6 +41,7 @@ __all__ = [
     "evaluate",
     "model_errors",
     "prepare",
+    "ridge_errors",
     "run_epochs",
     "save_arm",
     "search",
@@ -211,6 +214,19 @@ def model_errors(experiment: Experiment, model: SparseForecaster, active: Tensor
     (bool ``[S]``).
     """
     return evaluate_windows(model, experiment.dataset.test, active, experiment.world)
+
+
+def ridge_errors(experiment: Experiment, active: Tensor) -> ErrorTable | None:
+    """On the test part, of a linear regression that reads the sensors ``active`` (bool ``[S]``).
+
+    None where there are too many of them. It is the caller's alone: ranks share no work.
+    """
+    data = experiment.dataset
+    try:
+        ridge = fit_ridge(data.train, data.val, data.scaler, active, experiment.world.device)
+    except ConfigError:
+        return None
+    return evaluate_windows(ridge, data.test, active)
 
 
 def error_figures(errors: ErrorTable, active: Tensor) -> dict[str, float]:

@@ -75,13 +75,13 @@ class Point:
     Args:
         choice: of sensors.
         errors: over ALL locations and by location.
-        blocks: the absolute errors by block of time.
+        network: that forecast it.
         seconds: of fine-tuning, 0 without any.
     """
 
     choice: Choice
     errors: ErrorTable
-    blocks: BlockErrors
+    network: SparseForecaster
     seconds: float
 
 
@@ -325,9 +325,15 @@ class Supernet:
             pass
         return self._point(training.model, choice, perf_counter() - started)
 
+    def by_block(self, point: Point) -> BlockErrors:
+        """The absolute errors of a point by block of time.
+
+        Args:
+            point: of this supernet.
+        """
+        blocks = blocks_of(self.experiment.dataset.test, self.experiment.blocks.length)
+        return SubsetEvaluator(point.network.eval(), blocks).errors(point.choice.active)
+
     def _point(self, network: SparseForecaster, choice: Choice, seconds: float) -> Point:
-        experiment = self.experiment
-        errors = model_errors(experiment, network, choice.active)
-        blocks = blocks_of(experiment.dataset.test, experiment.blocks.length)
-        by_block = SubsetEvaluator(network.eval(), blocks).errors(choice.active)
-        return Point(choice, errors, by_block, seconds)
+        errors = model_errors(self.experiment, network, choice.active)
+        return Point(choice, errors, network, seconds)

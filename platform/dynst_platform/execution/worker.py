@@ -18,17 +18,22 @@ from torch import Tensor
 from dynst.data.clock import step_text
 from dynst.data.store import SensorStore
 from dynst.distributed.world import current_world
-from dynst.errors import ConfigError
 from dynst.evaluation.efficiency import Efficiency
 from dynst.evaluation.error_table import ErrorTable
-from dynst.evaluation.evaluate import evaluate as evaluate_windows
 from dynst.evaluation.naive import persistence_errors, seasonal_naive_errors
-from dynst.evaluation.ridge import PROFILE, RIDGE, fit_ridge, profile_errors
+from dynst.evaluation.ridge import PROFILE, RIDGE, profile_errors
 from dynst.evaluation.summary import errors_by_step, overall_errors, sensor_groups
 from dynst.experiment.arms import Arm, ArmKind
 from dynst.experiment.dataset import Dataset
 from dynst.experiment.experiment import Experiment
-from dynst.experiment.protocol import Evaluation, evaluate, prepare, save_arm, time_inference
+from dynst.experiment.protocol import (
+    Evaluation,
+    evaluate,
+    prepare,
+    ridge_errors,
+    save_arm,
+    time_inference,
+)
 from dynst.models.artifact import artifact_digest
 from dynst.training.checkpoint_store import Checkpoints
 from dynst_platform.config.arms import BEST_RULE
@@ -271,13 +276,8 @@ def _simpler(experiment: Experiment, active: Tensor) -> dict[str, ErrorTable]:
     """
     data, device = experiment.dataset, experiment.world.device
     profile = {PROFILE: profile_errors(data.test, data.scaler, device)}
-    if experiment.world.rank:
-        return profile
-    try:
-        ridge = fit_ridge(data.train, data.val, data.scaler, active, device)
-    except ConfigError:
-        return profile
-    return {RIDGE: evaluate_windows(ridge, data.test, active)} | profile
+    ridge = None if experiment.world.rank else ridge_errors(experiment, active)
+    return profile if ridge is None else {RIDGE: ridge} | profile
 
 
 def _named(prefix: str, figures: dict[str, float]) -> dict[str, float]:

@@ -153,8 +153,9 @@ def test_errors_by_block_average_to_those_of_the_test_part(
 ) -> None:
     supernet = make(network, dataset)
     point = supernet.as_it_is(shared, supernet.ranked("variance", 0, evaluator, 0.5))
-    assert len(point.blocks.absolute) > 2
-    assert point.blocks.mean() == pytest.approx(point.errors.mae(), rel=1e-6)
+    blocks = supernet.by_block(point)
+    assert len(blocks.absolute) > 2
+    assert blocks.mean() == pytest.approx(point.errors.mae(), rel=1e-6)
 
 
 def test_the_consensus_keeps_what_most_seeds_keep(

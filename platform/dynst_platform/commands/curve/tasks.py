@@ -13,11 +13,10 @@ from safetensors.torch import load, save
 
 from dynst.data.store import SensorStore
 from dynst.devices import module_on, to_cpu
-from dynst.errors import ConfigError
 from dynst.evaluation.error_table import ErrorTable
-from dynst.evaluation.ridge import PROFILE, RIDGE, fit_ridge, profile_errors
+from dynst.evaluation.ridge import PROFILE, RIDGE, profile_errors
 from dynst.experiment.experiment import Experiment
-from dynst.experiment.protocol import error_figures, model_errors
+from dynst.experiment.protocol import error_figures, ridge_errors
 from dynst.experiment.supernet import CONSENSUS, LEARNED, NESTED, RERUN, Choice, Point, Supernet
 from dynst.models.forecaster import SparseForecaster
 from dynst.selection.comparison import compare
@@ -49,7 +48,7 @@ def curve_tasks(job: JobSpec, store: SensorStore) -> list[Task]:
     """
     tasks = [task for seed in job.curve.seeds for task in _seed_tasks(job, store, seed)]
     if job.curve.consensus and len(job.curve.seeds) > 1:
-        tasks += _consensus_tasks(job, store, {task.name: task for task in tasks})
+        tasks += _consensus_tasks(job, {task.name: task for task in tasks})
     return tasks
 
 
@@ -107,7 +106,7 @@ def _seed_tasks(job: JobSpec, store: SensorStore, seed: int) -> Iterator[Task]:
         yield _given_task(job, store, seed, choosing, networks)
 
 
-def _consensus_tasks(job: JobSpec, store: SensorStore, known: Mapping[str, Task]) -> Iterator[Task]:
+def _consensus_tasks(job: JobSpec, known: Mapping[str, Task]) -> Iterator[Task]:
     """For each seed and sparsity, once all seeds have chosen."""
     for seed in job.curve.seeds:
         for sparsity in job.curve.sparsities:
@@ -190,9 +189,14 @@ def _learned(
     ]
     rule = supernet.best_rule(choice, evaluator)
     if rule is not None:
-        ruled = _ruled(supernet, network, rule, points, epochs)
+        same = torch.equal(rule.active, choice.active)
+        ruled = (
+            {stage: replace(point, choice=rule) for stage, point in points.items()}
+            if same
+            else dict(_stages(supernet, network, rule, epochs))
+        )
         rows = [
-            row | _against(points[stage], ruled[stage])
+            row | _against(supernet, points[stage], ruled[stage])
             for row, stage in zip(rows, points, strict=True)
         ]
         rows += [_point_row(stage, seed, point) for stage, point in ruled.items()]
@@ -215,39 +219,23 @@ def _choice_file(seed: int, sparsity: float) -> str:
     return f"choice-{seed}-{sparsity:g}.safetensors"
 
 
-def _ruled(
-    supernet: Supernet,
-    network: SparseForecaster,
-    rule: Choice,
-    points: dict[str, Point],
-    epochs: int,
-) -> dict[str, Point]:
-    """The points of the best rule; where the search took its choice, they are known."""
-    if all(torch.equal(rule.active, point.choice.active) for point in points.values()):
-        return {stage: replace(point, choice=rule) for stage, point in points.items()}
-    return dict(_stages(supernet, network, rule, epochs))
-
-
-def _against(learned: Point, ruled: Point) -> Row:
+def _against(supernet: Supernet, learned: Point, ruled: Point) -> Row:
     """What the search's choice costs more than the rule's on the test part, relative to it, and
     the one-sided 95 % bound of that by blocks of time: of this network, whatever another training
     would give.
     """
-    found, rule = compare(learned.blocks, ruled.blocks, winsorised=False), ruled.blocks.mean()
+    blocks = supernet.by_block(ruled)
+    found, rule = compare(supernet.by_block(learned), blocks, winsorised=False), blocks.mean()
     return {"over_rule": found.difference / rule, "over_rule_upper": found.upper() / rule}
 
 
 def _ridge_rows(experiment: Experiment, choice: Choice, stages: list[str]) -> list[Row]:
     """Of the least squares that read the same sensors; none where there are too many of them."""
-    data, started = experiment.dataset, perf_counter()
-    device = experiment.world.device
-    try:
-        ridge = fit_ridge(data.train, data.val, data.scaler, choice.active, device)
-    except ConfigError:
+    started, seed = perf_counter(), experiment.config.seed
+    errors = ridge_errors(experiment, choice.active)
+    if errors is None:
         return []
-    errors, seconds = model_errors(experiment, ridge, choice.active), perf_counter() - started
-    own = replace(choice, name=RIDGE, seconds=seconds, verdict=None)
-    seed = experiment.config.seed
+    own = replace(choice, name=RIDGE, seconds=perf_counter() - started, verdict=None)
     return [_row(stage, seed, own, errors) | _by_location(errors) for stage in stages]
 
 
@@ -365,4 +353,4 @@ def _verdict_row(choice: Choice) -> Row:
     report = SelectionReport.of(choice.verdict, block="")
     known: Row = {name.replace("/", "_"): value for name, value in report.figures().items()}
     blocks: Row = {"search_blocks": report.blocks} if report.blocks else {}
-    return known | blocks | {"rule": report.rule}
+    return known | blocks | {"rule": report.rule, "extends": choice.verdict.extends}

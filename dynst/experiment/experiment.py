@@ -75,6 +75,15 @@ class Experiment:
         if dataset is not None:
             self.dataset = dataset
 
+    def of_seed(self, seed: int) -> "Experiment":
+        """The same store and settings with another seed.
+
+        Args:
+            seed: of weights, batches and proposals.
+        """
+        config = self.config.model_copy(update={"seed": seed})
+        return Experiment(self.store, config, self.world, self.dataset)
+
     def check_model(self) -> None:
         """Make the model once and throw it away.
 

@@ -5,7 +5,7 @@ estimate all come here, so that their figures can be compared. A caller that mus
 two epochs, such as write a checkpoint, gives its own ``run``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ __all__ = [
     "train",
 ]
 
+OnEpoch = Callable[[EpochResult], object]
 RunEpochs = Callable[[Arm, int | None], object]
 """Trains an arm from wherever it is until the end of an epoch, or to its end: ``run_epochs``, or
 one that does more on the way.
@@ -59,7 +60,7 @@ one that does more on the way.
 def run_epochs(
     arm: Arm,
     until_epoch: int | None = None,
-    on_epoch: Callable[[EpochResult], object] | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> None:
     """Train from wherever the arm is; ``on_epoch`` receives each epoch's result."""
     for report in arm.training.run(until_epoch):
@@ -74,6 +75,7 @@ def prepare(
     run: RunEpochs = run_epochs,
     warm: TrainingState | None = None,
     on_warm: Callable[[Arm], object] | None = None,
+    on_other: OnEpoch | None = None,
 ) -> SelectionResult | None:
     """Warm up and select, so that only sensors which stay are left to be trained on.
 
@@ -84,6 +86,7 @@ def prepare(
         warm: the state of another arm's training at the end of the same warm-up, which is then not
             repeated.
         on_warm: called when the warm-up is over and nothing is selected yet.
+        on_other: receives each epoch of the other networks that vote, where there are any.
 
     Returns:
         What the search found, where the scheme is one.
@@ -94,17 +97,23 @@ def prepare(
         arm.training.continue_from_state(warm)
     if on_warm is not None:
         on_warm(arm)
-    return select(experiment, arm)
+    return select(experiment, arm, on_other)
 
 
-def select(experiment: Experiment, arm: Arm) -> SelectionResult | None:
+def select(
+    experiment: Experiment, arm: Arm, on_other: OnEpoch | None = None
+) -> SelectionResult | None:
     """Where the scheme is a search, fix the sensors that it finds.
 
-    The other schemes select while they train.
+    With ``search.seeds`` above 1 other networks are trained up to here, and vote. The other schemes
+    select while they train.
     """
     if experiment.config.sparsity.scheme != "searched":
         return None
     evaluator, found = search(experiment, arm)
+    if experiment.config.search.seeds > 1:
+        ends = [_end_of(found), *map(_end_of, _other_searches(experiment, on_other))]
+        found = experiment.selector.agreed(evaluator, experiment.search_problem, ends)
     active = experiment.world.broadcast(found.active.float()).bool()
     arm.training.decide(active, experiment.world.broadcast(evaluator.importance(active)))
     return found
@@ -120,6 +129,19 @@ def search(experiment: Experiment, arm: Arm) -> tuple[SubsetEvaluator, Selection
     config = experiment.config
     evaluator = experiment.selector.evaluator(arm.training.model, config.search, experiment.world)
     return evaluator, experiment.selector.search(evaluator, experiment.search_problem)
+
+
+def _other_searches(experiment: Experiment, on_epoch: OnEpoch | None) -> Iterator[SelectionResult]:
+    """Of the following seeds, each by a network with a warm-up of its own."""
+    for number in range(1, experiment.config.search.seeds):
+        other = experiment.of_seed(experiment.config.seed + number)
+        arm = other.learned()
+        run_epochs(arm, other.warm_epochs(arm), on_epoch)
+        yield search(other, arm)[1]
+
+
+def _end_of(found: SelectionResult) -> Tensor:
+    return found.active if found.verdict is None else found.verdict.end(found.active)
 
 
 def train(experiment: Experiment, arm: Arm, *, run: RunEpochs = run_epochs) -> Arm:

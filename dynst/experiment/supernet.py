@@ -67,6 +67,11 @@ class Choice:
     seconds: float
     verdict: Verdict | None = None
 
+    @property
+    def end(self) -> Tensor:
+        """Bool ``[S]``, where the search ended, whether that was taken or not."""
+        return self.active if self.verdict is None else self.verdict.end(self.active)
+
 
 @dataclass(frozen=True)
 class Point:
@@ -218,33 +223,35 @@ class Supernet:
             for run, each in enumerate(found)
         ]
 
-    def of_seeds(
+    def consensus(
+        self, ends: Sequence[Tensor], evaluator: SubsetEvaluator, sparsity: float
+    ) -> Choice:
+        """What most of the searches of several seeds keep, or the best rule's choice.
+
+        Args:
+            ends: bool ``[S]`` each, where the searches ended.
+            evaluator: of a trained supernet.
+            sparsity: the fraction of sensors that is off.
+        """
+        started, problem = perf_counter(), self.problem(sparsity)
+        found = self.experiment.selector.agreed(evaluator, problem, ends)
+        seconds = perf_counter() - started
+        return Choice(CONSENSUS, 0, sparsity, found.active, found.loss, seconds, found.verdict)
+
+    def of_other_seeds(
         self, found: Sequence[Tensor], evaluator: SubsetEvaluator, sparsity: float
     ) -> list[Choice]:
-        """The searches' choices of several seeds, held against one another on this network.
+        """The choices of several seeds on this network.
 
         Args:
             found: bool ``[S]`` each, of the seeds in their order.
             evaluator: of a trained supernet.
             sparsity: the fraction of sensors that is off.
-
-        Returns:
-            The consensus first: the sensors that most of the seeds keep; of those that equally many
-            do, the most important ones beside the first choice. Then the choice of each seed.
         """
-        started, constraints = perf_counter(), self.constraints(sparsity)
-        kept = torch.stack([active.double() for active in found]).sum(0)
-        importance = evaluator.importance(found[0])
-        rank = importance.argsort().argsort() / len(importance)  # below 1, as a seed counts
-        active = constraints.prune(constraints.allowed(), kept + rank, sparsity)
-        seconds = perf_counter() - started
-        loss = evaluator.loss(active)
-        consensus = Choice(CONSENSUS, 0, sparsity, active, loss, seconds)
-        others = [
-            Choice(OTHER_SEED, number, sparsity, each, evaluator.loss(each), 0.0)
-            for number, each in enumerate(found)
+        return [
+            Choice(OTHER_SEED, number, sparsity, active, evaluator.loss(active), 0.0)
+            for number, active in enumerate(found)
         ]
-        return [consensus, *others]
 
     def _searched(self, name: str, evaluator: SubsetEvaluator, problem: SearchProblem) -> Choice:
         started = perf_counter()

@@ -1,6 +1,6 @@
 """Search by exchange: scores propose sensors to exchange, a trained network decides."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from dynst.random_streams import Stream, generator
 from dynst.selection.comparison import Comparison
 from dynst.selection.subset_evaluator import SubsetEvaluator, key_of
 from dynst.sparsity.constraints.base import Constraints
+from dynst.sparsity.diagnostics import agreement
 
 __all__ = [
     "Evaluators",
@@ -42,6 +43,11 @@ class SearchConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    seeds: Count = Field(
+        1,
+        description="networks that search, each with a warm-up of its own; of more than one the "
+        "sensors that most of them keep are the choice",
+    )
     windows: Steps | None = Field(
         None,
         description="of the blocks of time to search on, and of those to confirm on; by default "
@@ -112,6 +118,8 @@ class Verdict:
             are the same choice, or there was no block.
         taken: the searched choice; else the rule's.
         extends: a choice with fewer sensors, since the one found had a larger error than that.
+        seeds: searches that voted for the searched choice.
+        overlap: mean Jaccard index of two of them; 1 of a single one.
     """
 
     rule: str
@@ -120,6 +128,16 @@ class Verdict:
     confirmed: Comparison | None
     taken: bool
     extends: bool = False
+    seeds: int = 1
+    overlap: float = 1.0
+
+    def end(self, active: Tensor) -> Tensor:
+        """Where the search ended, whether that was taken or not.
+
+        Args:
+            active: bool ``[S]``, the choice that this is the verdict on.
+        """
+        return active if self.extends else self.searched
 
 
 class Evaluators(NamedTuple):
@@ -154,12 +172,8 @@ def find_choice(
         rankings: by name, the scores ``[S]`` of rules that need no network.
     """
     evaluator, constraints, config = evaluators.search, problem.constraints, problem.config
-    ranked = {
-        name: constraints.prune(constraints.allowed(), scores, problem.sparsity)
-        for name, scores in rankings.items()
-    }
-    rule = _best(evaluator, ranked)
-    starts = [] if rule is None else [ranked[rule]]
+    rule = _best_rule(evaluator, problem, rankings)
+    starts = [] if rule is None else [rule.active]
     training = evaluators.training.every(ELIMINATION_STRIDE)
     starts.append(eliminate(training, constraints, problem.sparsity, config.elimination_rounds))
     if problem.sparser is not None:
@@ -177,11 +191,43 @@ def find_choice(
     end = exchange_search(
         evaluator, constraints, leader.active, rounds, config.proposals, problem.seed, phase=1
     )
-    found = end if rule is None else _confirmed(evaluators, end, rule, ranked[rule])
+    found = end if rule is None else _confirmed(evaluators, end, rule)
     if problem.sparser is None:
         return found
     fewer = float(evaluator.losses([problem.sparser])[0])
     return found if found.loss <= fewer else _never_rising(found, improved[-1])
+
+
+def find_agreed(
+    evaluators: Evaluators,
+    problem: SearchProblem,
+    rankings: Mapping[str, Tensor],
+    ends: Sequence[Tensor],
+) -> SelectionResult:
+    """The sensors that most of several searches keep, held against the best rule as one search is.
+
+    Of sensors that equally many keep, those stay that are the most important beside the first end.
+
+    Args:
+        evaluators: of the network that decides.
+        problem: what was searched for.
+        rankings: by name, the scores ``[S]`` of rules that need no network.
+        ends: bool ``[S]`` each, where the searches ended.
+    """
+    evaluator, constraints = evaluators.search, problem.constraints
+    importance = evaluator.importance(ends[0])
+    rank = importance.argsort().argsort() / len(importance)  # below 1, which is a vote
+    votes = torch.stack([end.double() for end in ends]).sum(0)
+    active = constraints.prune(constraints.allowed(), votes + rank, problem.sparsity)
+    loss = float(evaluator.losses([active])[0])
+    agreed = SelectionResult(active, loss, (loss,))
+    rule = _best_rule(evaluator, problem, rankings)
+    if rule is None:
+        return agreed
+    found = _confirmed(evaluators, agreed, rule)
+    overlap = agreement(list(ends)).overlap if len(ends) > 1 else 1.0
+    verdict = found.verdict and replace(found.verdict, seeds=len(ends), overlap=overlap)
+    return replace(found, verdict=verdict)
 
 
 def _extended(evaluator: SubsetEvaluator, problem: SearchProblem, sparser: Tensor) -> Tensor:
@@ -201,19 +247,27 @@ def _never_rising(found: SelectionResult, extended: SelectionResult) -> Selectio
     return replace(extended, verdict=verdict)
 
 
-def _best(evaluator: SubsetEvaluator, ranked: Mapping[str, Tensor]) -> str | None:
-    """The name of the choice that beats those before it."""
-    best: str | None = None
-    for name in ranked:
-        if best is None or evaluator.compare(ranked[name], ranked[best]).difference < 0:
-            best = name
+class _Rule(NamedTuple):
+    name: str
+    active: Tensor
+
+
+def _best_rule(
+    evaluator: SubsetEvaluator, problem: SearchProblem, rankings: Mapping[str, Tensor]
+) -> _Rule | None:
+    """The one whose choice beats those before it."""
+    best: _Rule | None = None
+    allowed = problem.constraints.allowed()
+    for name, scores in rankings.items():
+        active = problem.constraints.prune(allowed, scores, problem.sparsity)
+        if best is None or evaluator.compare(active, best.active).difference < 0:
+            best = _Rule(name, active)
     return best
 
 
-def _confirmed(
-    evaluators: Evaluators, end: SelectionResult, rule: str, ruled: Tensor
-) -> SelectionResult:
+def _confirmed(evaluators: Evaluators, end: SelectionResult, rule: _Rule) -> SelectionResult:
     """The end of the search, or the rule's choice where the end is not shown to be better."""
+    ruled = rule.active
     same = torch.equal(end.active, ruled)
     confirmed = (
         None
@@ -221,7 +275,7 @@ def _confirmed(
         else evaluators.confirm.compare(end.active, ruled)
     )
     taken = confirmed is not None and confirmed.shows_gain()
-    verdict = Verdict(rule, end.active, ruled, confirmed, taken)
+    verdict = Verdict(rule.name, end.active, ruled, confirmed, taken)
     if taken:
         return replace(end, verdict=verdict)
     loss = float(evaluators.search.losses([ruled])[0])

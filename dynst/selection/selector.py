@@ -19,6 +19,7 @@ from dynst.selection.search import (
     SearchConfig,
     SearchProblem,
     SelectionResult,
+    find_agreed,
     find_choice,
 )
 from dynst.selection.subset_evaluator import SubsetEvaluator, evenly
@@ -77,6 +78,20 @@ class SensorSelector:
         confirm = self._evaluated(evaluator, self._blocks.confirm, problem.config)
         return self._found(evaluator, confirm, problem)
 
+    def agreed(
+        self, evaluator: SubsetEvaluator, problem: SearchProblem, ends: Sequence[Tensor]
+    ) -> SelectionResult:
+        """What most of several searches keep, or the best rule's choice.
+
+        Args:
+            evaluator: as ``evaluator`` makes it.
+            problem: what was searched for.
+            ends: bool ``[S]`` each, where the searches ended.
+        """
+        confirm = self._evaluated(evaluator, self._blocks.confirm, problem.config)
+        evaluators, rankings = self._evaluators(evaluator, confirm, problem)
+        return find_agreed(evaluators, problem, rankings, ends)
+
     def reruns(
         self, evaluator: SubsetEvaluator, problem: SearchProblem, runs: int
     ) -> list[SelectionResult]:
@@ -103,6 +118,13 @@ class SensorSelector:
     def _found(
         self, search: SubsetEvaluator, confirm: SubsetEvaluator | None, problem: SearchProblem
     ) -> SelectionResult:
+        evaluators, rankings = self._evaluators(search, confirm, problem)
+        return find_choice(evaluators, problem, rankings)
+
+    def _evaluators(
+        self, search: SubsetEvaluator, confirm: SubsetEvaluator | None, problem: SearchProblem
+    ) -> tuple[Evaluators, dict[str, Tensor]]:
+        """What choices are compared with, and the scores of the rules."""
         few = len(self._network) <= MAX_PAIRED
         rankings = {
             name: self.ranked(name, problem.constraints, problem.sparsity, problem.seed)
@@ -111,8 +133,7 @@ class SensorSelector:
         }
         fitted = self._blocks.fitted
         windows = fitted[evenly(len(fitted), self._num_windows(problem.config))]
-        evaluators = Evaluators(search, confirm, search.on([(self._train, windows)]))
-        return find_choice(evaluators, problem, rankings)
+        return Evaluators(search, confirm, search.on([(self._train, windows)])), rankings
 
     def _evaluated(
         self, evaluator: SubsetEvaluator, blocks: Sequence[Block], config: SearchConfig

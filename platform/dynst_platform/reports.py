@@ -75,6 +75,8 @@ class SelectionReport(_Form):
             target.
         upper: one-sided 95 % bound of the difference by blocks.
         ruled: sensors that the rule keeps. None in reports before it was noted.
+        seeds: searches that voted for the search's choice.
+        overlap: mean Jaccard index of two of them; 1 of a single one.
     """
 
     rule: str
@@ -85,6 +87,8 @@ class SelectionReport(_Form):
     difference: float | None = None
     upper: float | None = None
     ruled: tuple[int, ...] | None = None
+    seeds: int = 1
+    overlap: float = 1.0
 
     @classmethod
     def of(cls, verdict: Verdict, block: str) -> Self:
@@ -97,12 +101,16 @@ class SelectionReport(_Form):
             blocks=0 if found is None else found.blocks,
             block=block,
             ruled=tuple(verdict.ruled.nonzero().squeeze(1).tolist()),
+            seeds=verdict.seeds,
+            overlap=verdict.overlap,
             **known,
         )
 
     def figures(self) -> dict[str, float]:
         """By the names that MLflow shows."""
         known = {"difference": self.difference, "upper_bound": self.upper}
+        if self.seeds > 1:
+            known["overlap_of_seeds"] = self.overlap
         found = {name: value for name, value in known.items() if value is not None}
         return {
             f"search/{name}": value
@@ -111,24 +119,37 @@ class SelectionReport(_Form):
 
     def sentence(self, unit: str = "") -> str:
         """What was chosen, and why, for a person."""
+        if self.seeds > 1:
+            return f"{self._votes()} {self._verdict(unit, 'what most of them keep')}"
+        return self._verdict(unit, "the search's")
+
+    def _votes(self) -> str:
+        return (
+            f"{self.seeds} searches, each by a network of its own, voted; the sensors that two of "
+            f"them keep are {self.overlap:.0%} the same (Jaccard)."
+        )
+
+    def _verdict(self, unit: str, searched: str) -> str:
         rule = f"{self.rule.replace('_', ' ')}, the best simple rule"
+        if self.same and self.seeds > 1:
+            return f"What most of them keep is the choice of {rule}."
         if self.same:
             return f"The search ended at the choice of {rule}."
         if self.difference is None or self.upper is None:
             return (
-                f"The choice is that of {rule}: the record is too short to compare the search's "
-                f"with it."
+                f"The choice is that of {rule}: the record is too short to compare {searched} with "
+                f"it."
             )
         where = f"on {self.blocks} blocks of {self.block} that neither had seen"
         by = f"{abs(self.difference):.3g}{unit and ' '}{unit}"
         if self.taken:
             return (
-                f"The choice is the search's: {where}, its error is {by} lower than that of {rule} "
+                f"The choice is {searched}: {where}, its error is {by} lower than that of {rule} "
                 f"(at least {-self.upper:.2g} with 95 % confidence)."
             )
         way = "lower" if self.difference < 0 else "higher"
         return (
-            f"The choice is that of {rule}: {where}, the search's was not shown to be better (its "
+            f"The choice is that of {rule}: {where}, {searched} was not shown to be better (its "
             f"error is {by} {way})."
         )
 

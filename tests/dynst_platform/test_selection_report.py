@@ -62,3 +62,27 @@ def test_a_verdict_is_one_sentence(
     assert figures["search/taken"] == taken
     assert ("search/difference" in figures) is (confirmed is not None)
     assert SelectionReport.model_validate(report.model_dump()) == report
+
+
+@pytest.mark.parametrize(
+    ("searched", "expected"),
+    [
+        (
+            SEARCHED,
+            "The choice is what most of them keep: on 10 blocks of 2 h that neither had seen, its "
+            "error is 0.5 mph lower than that of variance, the best simple rule (at least 0.32 "
+            "with 95 % confidence).",
+        ),
+        (RULED, "What most of them keep is the choice of variance, the best simple rule."),
+    ],
+)
+def test_a_vote_names_its_voters(searched: torch.Tensor, expected: str) -> None:
+    confirmed = Comparison(-0.5, 0.1, 10)
+    verdict = Verdict("variance", searched, RULED, confirmed, True, seeds=3, overlap=0.625)
+    report = SelectionReport.of(verdict, "2 h")
+    voters = (
+        "3 searches, each by a network of its own, voted; the sensors that two of them keep are "
+        "62% the same (Jaccard)."
+    )
+    assert report.sentence("mph") == f"{voters} {expected}"
+    assert report.figures()["search/overlap_of_seeds"] == 0.625

@@ -11,12 +11,13 @@ from dynst.experiment.arms import Arm
 from dynst.experiment.config import ExperimentConfig
 from dynst.experiment.dataset import Dataset, make_dataset
 from dynst.experiment.experiment import Experiment
-from dynst.experiment.protocol import select
+from dynst.experiment.protocol import search, select
 from dynst.models.factory import ModelConfig
 from dynst.selection.baselines import RANKINGS
 from dynst.selection.search import SearchConfig
 from dynst.sparsity.config import SparsityConfig
 from dynst.training.config import Recipe
+from dynst.training.trainer import EpochResult
 from tests.conftest import SMALL
 
 MODEL = ModelConfig(window=6, horizon=3, hidden=16, backbone=SMALL, embedding=4)
@@ -30,13 +31,15 @@ def dataset(network: SensorStore) -> Dataset:
     return make_dataset(network, MODEL)
 
 
-def compare(network: SensorStore, dataset: Dataset, **settings: object) -> Experiment:
+def compare(
+    network: SensorStore, dataset: Dataset, search: SearchConfig = SEARCH, **settings: object
+) -> Experiment:
     sparsity = SparsityConfig.model_validate(
         {"final": 0.5, "rounds": 3, "probe_every": 1} | settings
     )
     return Experiment(
         network,
-        ExperimentConfig(model=MODEL, training=RECIPE, sparsity=sparsity, search=SEARCH),
+        ExperimentConfig(model=MODEL, training=RECIPE, sparsity=sparsity, search=search),
         dataset=dataset,
     )
 
@@ -122,6 +125,29 @@ def test_a_searched_choice_is_what_the_search_finds(network: SensorStore, datase
         for change in report.updates
         if change is not update
     )
+
+
+def test_several_seeds_search_with_networks_of_their_own_and_vote(
+    network: SensorStore, dataset: Dataset
+) -> None:
+    two = SEARCH.model_copy(update={"seeds": 2})
+    experiment = compare(network, dataset, two, scheme="searched")
+    ends: list[torch.Tensor] = []
+    epochs: list[EpochResult] = []
+    for seed in (experiment.config.seed, experiment.config.seed + 1):
+        own = experiment.of_seed(seed)
+        found = search(own, warm(own))[1]
+        assert found.verdict is not None
+        ends.append(found.verdict.searched)
+    learned = warm(experiment)
+    evaluator = experiment.selector.evaluator(learned.training.model, SEARCH)
+    agreed = experiment.selector.agreed(evaluator, experiment.search_problem, ends)
+    found = select(experiment, learned, epochs.append)
+    assert found is not None
+    assert found.verdict is not None
+    assert found.verdict.seeds == 2
+    assert torch.equal(learned.active, agreed.active)
+    assert len(epochs) == experiment.warm_epochs(learned), "of the other network"
 
 
 def test_an_evaluator_leaves_the_network_as_it_was(network: SensorStore, dataset: Dataset) -> None:

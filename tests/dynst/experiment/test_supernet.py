@@ -163,16 +163,18 @@ def test_the_consensus_keeps_what_most_seeds_keep(
 ) -> None:
     found = [torch.tensor([sensor in kept for sensor in range(8)]) for kept in KEPT]
     supernet = make(network, dataset)
-    consensus, *others = supernet.of_seeds(found, evaluator, 0.5)
-    assert set(consensus.active.nonzero().squeeze(1).tolist()) >= {0, 1, 2}, "each by two seeds"
-    assert int(consensus.active.sum()) == 4
-    assert not consensus.active[7], "kept by none"
+    consensus = supernet.consensus(found, evaluator, 0.5)
+    others = supernet.of_other_seeds(found, evaluator, 0.5)
+    assert set(consensus.end.nonzero().squeeze(1).tolist()) >= {0, 1, 2}, "each by two seeds"
+    assert int(consensus.end.sum()) == int(consensus.active.sum()) == 4
+    assert not consensus.end[7], "kept by none"
+    assert consensus.search_loss == evaluator.loss(consensus.active)
     assert [each.number for each in others] == [0, 1, 2]
     for each, active in zip(others, found, strict=True):
         assert torch.equal(each.active, active)
         assert each.search_loss == evaluator.loss(active)
-    (same, *_) = supernet.of_seeds(found[:1], evaluator, 0.5)
-    assert torch.equal(same.active, found[0]), "of a single seed"
+    same = supernet.consensus(found[:1], evaluator, 0.5)
+    assert torch.equal(same.end, found[0]), "of a single seed"
 
 
 def test_the_rule_that_a_search_was_held_against_is_a_choice_of_its_own(

@@ -15,6 +15,7 @@ from dynst.selection.search import (
     SelectionResult,
     eliminate,
     exchange_search,
+    find_agreed,
     find_choice,
 )
 from dynst.sparsity.config import SparsityConfig, make_scheme
@@ -262,6 +263,51 @@ def test_without_a_block_to_confirm_on_the_rule_stays() -> None:
     assert torch.equal(found.active, best(-evaluator.value, 6))
     assert found.verdict is not None
     assert found.verdict.confirmed is None
+
+
+def test_a_vote_keeps_what_most_searches_keep_and_breaks_ties_by_importance() -> None:
+    evaluator = planted(misleading=0.0)
+    value = evaluator.value.abs()
+    evaluator.value = evaluator.shown = value
+    order = value.argsort(descending=True).tolist()
+    ends = [mask([*order[:5], order[at]]) for at in (10, 11, 12)]
+    found = agreed(evaluator, [-value], ends)
+    assert torch.equal(found.active, mask([*order[:5], order[10]])), "the tie by importance"
+    assert found.loss == evaluator.loss(found.active)
+    assert found.verdict is not None
+    assert found.verdict.taken
+    assert found.verdict.seeds == 3
+    assert found.verdict.overlap == pytest.approx(5 / 7)
+
+
+def test_a_vote_is_left_for_the_rule_that_is_better_on_blocks_that_neither_saw() -> None:
+    evaluator = planted(misleading=0.0)
+    other = planted(misleading=0.0)
+    other.value = -evaluator.value
+    ends = [best(evaluator.value, 6)] * 2
+    found = agreed(evaluator, [-evaluator.value], ends, other)
+    assert torch.equal(found.active, best(-evaluator.value, 6))
+    assert found.verdict is not None
+    assert torch.equal(found.verdict.end(found.active), ends[0])
+    without = agreed(evaluator, [], ends)
+    assert torch.equal(without.active, ends[0])
+    assert without.verdict is None
+
+
+def mask(kept: list[int]) -> Tensor:
+    return torch.tensor([sensor in kept for sensor in range(S)])
+
+
+def agreed(
+    evaluator: Planted,
+    rankings: list[Tensor],
+    ends: list[Tensor],
+    confirm: Planted | None = None,
+) -> SelectionResult:
+    evaluators = Evaluators(evaluator, confirm or evaluator, evaluator)  # type: ignore[arg-type]
+    named = {f"rule {number}": scores for number, scores in enumerate(rankings)}
+    problem = SearchProblem(Unconstrained(S), 0.75, ROUNDLESS, 0)
+    return find_agreed(evaluators, problem, named, ends)
 
 
 def test_more_sensors_are_never_worse_than_fewer() -> None:

@@ -201,7 +201,8 @@ def _learned(
         ]
         rows += [_point_row(stage, seed, point) for stage, point in ruled.items()]
     rows += _ridge_rows(supernet.experiment, choice, list(points))
-    return TaskResult(rows, {_choice_file(seed, sparsity): save({"active": choice.active})})
+    masks = {"active": choice.active, "end": choice.end}
+    return TaskResult(rows, {_choice_file(seed, sparsity): save(masks)})
 
 
 def _consensus(
@@ -209,8 +210,9 @@ def _consensus(
 ) -> TaskResult:
     supernet = _supernet(job, store, seed)
     evaluator, network = _networks(supernet, files)
-    found = [load(files[_choice_file(each, sparsity)])["active"] for each in job.curve.seeds]
-    consensus, *others = supernet.of_seeds(found, evaluator, sparsity)
+    found = [load(files[_choice_file(each, sparsity)]) for each in job.curve.seeds]
+    consensus = supernet.consensus([each["end"] for each in found], evaluator, sparsity)
+    others = supernet.of_other_seeds([each["active"] for each in found], evaluator, sparsity)
     rows = _rows(supernet, network, [consensus], epochs)
     return TaskResult(rows + _rows(supernet, network, others, epochs=0))
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from dynst.data.store import SensorStore
+from dynst.notices import notice
 from dynst_platform.commands.curve.plot import draw_curve
 from dynst_platform.commands.curve.stability import stability_tables
 from dynst_platform.commands.curve.summary import (
@@ -52,6 +53,10 @@ def curve(job: JobSpec, store: SensorStore, on_task: OnTask) -> CurveOutcome:
     Raises:
         RunError: a task or the tracking store failed; what was finished stays.
     """
+    if job.search.seeds > 1:
+        notice(
+            "search.seeds is for trainings: a curve votes over curve.seeds; name more of them there"
+        )
     with study_run("curve", job, store, curve_tasks(job, store), on_task) as (
         tracker,
         folder,

@@ -152,10 +152,19 @@ class Trial:
                 if self._warm_root and shared
                 else None
             )
-            run = partial(run_epochs, on_epoch=lambda epoch: self._beat())
-            prepare(experiment, arm, run=run, warm=warm, on_warm=lambda arm: self._beat())
+            prepare(
+                experiment,
+                arm,
+                run=partial(run_epochs, on_epoch=self._alive),
+                warm=warm,
+                on_warm=self._alive,
+                on_other=self._alive,
+            )
             self._beat()
         return _Run(experiment, arm, shared * arm.training.steps_per_epoch)
+
+    def _alive(self, done: object) -> None:
+        self._beat()
 
     def _figures(self, reports: Sequence[EpochResult], error: float) -> TrialReport:
         return TrialReport(

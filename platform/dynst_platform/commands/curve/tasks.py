@@ -201,7 +201,7 @@ def _learned(
         ]
         rows += [_point_row(stage, seed, point) for stage, point in ruled.items()]
     rows += _ridge_rows(supernet.experiment, choice, list(points))
-    masks = {"active": choice.active, "end": choice.end}
+    masks = {"active": choice.active, "end": choice.end.clone()}
     return TaskResult(rows, {_choice_file(seed, sparsity): save(masks)})
 
 

@@ -11,16 +11,18 @@ The table has the mean over seeds, and beside it the difference to the first set
 paired by seed.
 """
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from time import perf_counter
+from typing import Any
 
 import torch
 
 from benchmarks.support.experiments import experiment_for, trained
 from benchmarks.support.options import add_job, parser_for
+from benchmarks.support.rows import RowFile
 from benchmarks.support.tables import header, row
 from dynst.experiment.protocol import model_errors
 from dynst.experiment.supernet import Point, Supernet
@@ -31,12 +33,18 @@ COLUMNS = ("job", "settings", "seeds", "every sensor on", "half off", "fine-tune
 
 
 @dataclass(frozen=True)
-class Row:
-    """Of one seed; errors in the unit of the first target."""
+class Setting:
+    """What a row is of."""
 
     job: str
     settings: list[str]
     seed: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """Errors in the unit of the first target."""
+
     every_sensor: float
     as_it_is: float
     fine_tuned: float
@@ -53,18 +61,17 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, default=Path("levers.jsonl"))
     options = parser.parse_args()
     torch.set_num_threads(1)
+    file = RowFile(options.rows)
     for seed in options.seeds:
-        known = rows_of(options.rows)
-        if not any(_is(each, options.job.stem, options.set, seed) for each in known):
-            made = measured(options.job, options.set, seed, options.draws, options.epochs)
-            with options.rows.open("a") as file:
-                file.write(json.dumps(asdict(made)) + "\n")
+        setting = Setting(options.job.stem, options.set, seed)
+        measure = partial(measured, options.job, options.set, seed, options.draws, options.epochs)
+        file.row(setting, measure)
     print(header(COLUMNS, text=2))
-    for cells in table(rows_of(options.rows)):
+    for cells in table(file.rows()):
         print(row(cells))
 
 
-def measured(job: Path, settings: list[str], seed: int, draws: int, epochs: int | None) -> Row:
+def measured(job: Path, settings: list[str], seed: int, draws: int, epochs: int | None) -> Found:
     started = perf_counter()
     experiment = experiment_for(job, [*settings, f"seed={seed}"])
     supernet = Supernet(experiment)
@@ -75,10 +82,7 @@ def measured(job: Path, settings: list[str], seed: int, draws: int, epochs: int 
     before = [supernet.as_it_is(model, choice) for choice in choices]
     after = [supernet.fine_tuned(model, choice, epochs) for choice in choices]
     everyone = torch.ones(experiment.num_sensors, dtype=torch.bool)
-    return Row(
-        job.stem,
-        settings,
-        seed,
+    return Found(
         model_errors(experiment, model, everyone).mae(),
         mean(point.errors.mae() for point in before),
         mean(point.errors.mae() for point in after),
@@ -87,22 +91,20 @@ def measured(job: Path, settings: list[str], seed: int, draws: int, epochs: int 
     )
 
 
-def table(rows: list[Row]) -> list[list[str]]:
-    groups: dict[tuple[str, ...], dict[int, Row]] = {}
+def table(rows: list[dict[str, Any]]) -> list[list[str]]:
+    groups: dict[tuple[str, ...], dict[int, dict[str, Any]]] = {}
     for each in rows:
-        groups.setdefault((each.job, *each.settings), {})[each.seed] = each
+        groups.setdefault((each["job"], *each["settings"]), {})[each["seed"]] = each
     firsts = {name[0]: group for name, group in reversed(groups.items())}
     return [_cells(name, group, firsts[name[0]]) for name, group in groups.items()]
 
 
-def rows_of(path: Path) -> list[Row]:
-    return [Row(**json.loads(line)) for line in path.open()] if path.exists() else []
-
-
-def _cells(name: tuple[str, ...], group: dict[int, Row], first: dict[int, Row]) -> list[str]:
+def _cells(
+    name: tuple[str, ...], group: dict[int, dict[str, Any]], first: dict[int, dict[str, Any]]
+) -> list[str]:
     rows = list(group.values())
     paired = [
-        each.fine_tuned / first[seed].fine_tuned - 1
+        each["fine_tuned"] / first[seed]["fine_tuned"] - 1
         for seed, each in group.items()
         if seed in first
     ]
@@ -111,14 +113,10 @@ def _cells(name: tuple[str, ...], group: dict[int, Row], first: dict[int, Row]) 
         name[0],
         " ".join(name[1:]) or "as the job",
         str(len(rows)),
-        *(f"{mean(getattr(each, column) for each in rows):.4g}" for column in columns),
+        *(f"{mean(each[column] for each in rows):.4g}" for column in columns),
         f"{100 * mean(paired):+.1f}%" if paired else "",
-        f"{mean(each.minutes for each in rows):.1f}",
+        f"{mean(each['minutes'] for each in rows):.1f}",
     ]
-
-
-def _is(each: Row, job: str, settings: list[str], seed: int) -> bool:
-    return (each.job, each.settings, each.seed) == (job, settings, seed)
 
 
 def _inactive(point: Point) -> float:

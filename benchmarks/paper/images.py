@@ -9,12 +9,11 @@ Rows are kept in ``benchmarks/paper/rows`` and are not trained again.
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.paper.trainings import ROWS, Cell, averaged, measured
+from benchmarks.paper.trainings import ROWS, Cell, averaged, horizon_of, measured
 from benchmarks.support.options import add_settings, parser_for
 from benchmarks.support.rows import RowFile
 from benchmarks.support.tables import header, row
 
-HORIZONS = {"sea_level_pressure": 3, "nyc_taxi": 6}
 EPOCHS = {"sea_level_pressure": 10, "nyc_taxi": 20}
 BACKBONE = "morph_graph"
 SPARSITIES = (0.3, 0.4, 0.5, 0.6, 0.8)
@@ -24,7 +23,7 @@ COLUMNS = ("off", "SSIM", "PSNR (dB)", "MAE", "RMSE")
 
 def main() -> None:
     parser = parser_for(__doc__)
-    parser.add_argument("job", choices=list(HORIZONS))
+    parser.add_argument("job", choices=list(EPOCHS))
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     add_settings(parser, "of the job, for instance another store")
     options = parser.parse_args()
@@ -39,7 +38,7 @@ def cells(job: str, seeds: list[int]) -> Iterator[Cell]:
     for sparsity in (0.0, *SPARSITIES):
         scheme = "searched" if sparsity else "dense"
         for seed in seeds:
-            yield Cell(job, BACKBONE, HORIZONS[job], scheme, sparsity, seed, EPOCHS[job])
+            yield Cell(job, BACKBONE, horizon_of(job), scheme, sparsity, seed, EPOCHS[job])
 
 
 def table(points: list[dict[str, Any]]) -> Iterator[list[str]]:

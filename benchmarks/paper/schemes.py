@@ -10,7 +10,7 @@ Two graph backbones on weather stations, two grid backbones on taxi pickups. Row
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.paper.trainings import ROWS, Cell, averaged, measured
+from benchmarks.paper.trainings import ROWS, Cell, averaged, horizon_of, measured
 from benchmarks.support.options import add_settings, parser_for
 from benchmarks.support.rows import RowFile
 from benchmarks.support.tables import header, row
@@ -19,7 +19,6 @@ BACKBONES = {
     "german_stations": ("morph_graph", "stgcn"),
     "nyc_taxi": ("patch_transformer", "unet"),
 }
-HORIZONS = {"german_stations": 3, "nyc_taxi": 6}
 EPOCHS = {"german_stations": 12, "nyc_taxi": 20}
 SCHEMES = ("random", "one_shot", "iterative", "dynamic", "searched")
 SPARSITIES = (0.3, 0.4, 0.5, 0.6)
@@ -47,13 +46,14 @@ def main() -> None:
 
 
 def cells(job: str, seeds: list[int]) -> Iterator[Cell]:
+    horizon = horizon_of(job)
     for backbone in BACKBONES[job]:
         for seed in seeds:
-            yield Cell(job, backbone, HORIZONS[job], "dense", 0.0, seed, EPOCHS[job])
+            yield Cell(job, backbone, horizon, "dense", 0.0, seed, EPOCHS[job])
         for scheme in SCHEMES:
             for sparsity in SPARSITIES:
                 for seed in seeds:
-                    yield Cell(job, backbone, HORIZONS[job], scheme, sparsity, seed, EPOCHS[job])
+                    yield Cell(job, backbone, horizon, scheme, sparsity, seed, EPOCHS[job])
 
 
 def errors(points: list[dict[str, Any]], figure: str) -> Iterator[list[str]]:

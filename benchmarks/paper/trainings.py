@@ -17,8 +17,9 @@ from benchmarks.support.rows import RowFile
 from dynst.experiment.arms import Arm
 from dynst.experiment.experiment import Experiment
 from dynst.experiment.protocol import evaluate, time_inference, train
+from dynst_platform.config.files import load_job
 
-__all__ = ["ROWS", "Cell", "Found", "averaged", "measured"]
+__all__ = ["ROWS", "Cell", "Found", "averaged", "horizon_of", "measured"]
 
 ROWS = Path(__file__).parent / "rows"
 DENSE, RANDOM = "dense", "random"
@@ -78,6 +79,11 @@ def measured(cells: Iterable[Cell], file: RowFile, settings: list[str]) -> list[
     return [file.row(cell, partial(_trained, cell, settings)) for cell in cells]
 
 
+def horizon_of(job: str) -> int:
+    """The steps that an evidence job forecasts."""
+    return load_job(_path(job)).model.horizon
+
+
 def averaged(rows: Iterable[dict[str, Any]], *keys: str) -> Iterator[dict[str, Any]]:
     """Means over seeds of the rows that agree in ``keys``, in their order."""
 
@@ -91,9 +97,7 @@ def averaged(rows: Iterable[dict[str, Any]], *keys: str) -> Iterator[dict[str, A
 
 
 def _trained(cell: Cell, settings: list[str]) -> Found:
-    experiment = experiment_for(
-        Path("jobs/evidence") / f"{cell.job}.yaml", [*_settings(cell), *settings]
-    )
+    experiment = experiment_for(_path(cell.job), [*_settings(cell), *settings])
     started, arm = perf_counter(), _arm(experiment, cell.scheme)
     train(experiment, arm)
     seconds, found = perf_counter() - started, evaluate(experiment, arm)
@@ -109,6 +113,10 @@ def _trained(cell: Cell, settings: list[str]) -> Found:
         cost.flops_ratio,
         seconds,
     )
+
+
+def _path(job: str) -> Path:
+    return Path("jobs/evidence") / f"{job}.yaml"
 
 
 def _settings(cell: Cell) -> list[str]:

@@ -141,7 +141,7 @@ def _other_searches(experiment: Experiment, on_epoch: OnEpoch | None) -> Iterato
 
 
 def _end_of(found: SelectionResult) -> Tensor:
-    return found.active if found.verdict is None else found.verdict.end(found.active)
+    return found.active if found.verdict is None else found.verdict.searched
 
 
 def train(experiment: Experiment, arm: Arm, *, run: RunEpochs = run_epochs) -> Arm:

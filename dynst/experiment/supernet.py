@@ -70,7 +70,7 @@ class Choice:
     @property
     def end(self) -> Tensor:
         """Bool ``[S]``, where the search ended, whether that was taken or not."""
-        return self.active if self.verdict is None else self.verdict.end(self.active)
+        return self.active if self.verdict is None else self.verdict.searched
 
 
 @dataclass(frozen=True)
@@ -238,20 +238,18 @@ class Supernet:
         seconds = perf_counter() - started
         return Choice(CONSENSUS, 0, sparsity, found.active, found.loss, seconds, found.verdict)
 
-    def of_other_seeds(
-        self, found: Sequence[Tensor], evaluator: SubsetEvaluator, sparsity: float
-    ) -> list[Choice]:
-        """The choices of several seeds on this network.
+    def of_other_seed(
+        self, seed: int, active: Tensor, evaluator: SubsetEvaluator, sparsity: float
+    ) -> Choice:
+        """The choice of another seed on this network.
 
         Args:
-            found: bool ``[S]`` each, of the seeds in their order.
+            seed: that made it.
+            active: bool ``[S]``.
             evaluator: of a trained supernet.
             sparsity: the fraction of sensors that is off.
         """
-        return [
-            Choice(OTHER_SEED, number, sparsity, active, evaluator.loss(active), 0.0)
-            for number, active in enumerate(found)
-        ]
+        return Choice(OTHER_SEED, seed, sparsity, active, evaluator.loss(active), 0.0)
 
     def _searched(self, name: str, evaluator: SubsetEvaluator, problem: SearchProblem) -> Choice:
         started = perf_counter()

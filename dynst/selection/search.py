@@ -78,7 +78,7 @@ class SearchProblem:
         config: how long to search.
         seed: of the proposals.
         sparser: bool ``[S]``, a choice with fewer sensors. One that adds sensors to it starts too,
-            and is taken where any other has a larger error than fewer sensors had. None without
+            and is taken where the one found has a larger error than fewer sensors had. None without
             one.
     """
 
@@ -117,7 +117,8 @@ class Verdict:
         confirmed: the searched choice less the rule's, on blocks that neither saw; None where they
             are the same choice, or there was no block.
         taken: the searched choice; else the rule's.
-        extends: a choice with fewer sensors, since the one found had a larger error than that.
+        extends: a choice with fewer sensors, since the one found had a larger error than that; it
+            is what was searched for and compared then.
         seeds: searches that voted for the searched choice.
         overlap: mean Jaccard index of two of them; 1 of a single one.
     """
@@ -130,14 +131,6 @@ class Verdict:
     extends: bool = False
     seeds: int = 1
     overlap: float = 1.0
-
-    def end(self, active: Tensor) -> Tensor:
-        """Where the search ended, whether that was taken or not.
-
-        Args:
-            active: bool ``[S]``, the choice that this is the verdict on.
-        """
-        return active if self.extends else self.searched
 
 
 class Evaluators(NamedTuple):
@@ -152,6 +145,11 @@ class Evaluators(NamedTuple):
     search: SubsetEvaluator
     confirm: SubsetEvaluator | None
     training: SubsetEvaluator
+
+
+class _Rule(NamedTuple):
+    name: str
+    active: Tensor
 
 
 def find_choice(
@@ -195,7 +193,7 @@ def find_choice(
     if problem.sparser is None:
         return found
     fewer = float(evaluator.losses([problem.sparser])[0])
-    return found if found.loss <= fewer else _never_rising(found, improved[-1])
+    return found if found.loss <= fewer else _extending(evaluators, found, improved[-1], rule)
 
 
 def find_agreed(
@@ -239,17 +237,21 @@ def _extended(evaluator: SubsetEvaluator, problem: SearchProblem, sparser: Tenso
     )
 
 
-def _never_rising(found: SelectionResult, extended: SelectionResult) -> SelectionResult:
-    """Where more sensors have a larger error, those that were added to fewer are better."""
+def _extending(
+    evaluators: Evaluators, found: SelectionResult, extended: SelectionResult, rule: _Rule | None
+) -> SelectionResult:
+    """Where more sensors have a larger error, those that were added to fewer; but the rule's where
+    these are worse on the blocks that neither saw.
+    """
     if extended.loss >= found.loss:
         return found
-    verdict = found.verdict and replace(found.verdict, taken=True, extends=True)
+    if rule is None:
+        return extended
+    confirmed = _confirmation(evaluators, extended.active, rule)
+    if confirmed is None or confirmed.difference > 0:
+        return found
+    verdict = Verdict(rule.name, extended.active, rule.active, confirmed, taken=True, extends=True)
     return replace(extended, verdict=verdict)
-
-
-class _Rule(NamedTuple):
-    name: str
-    active: Tensor
 
 
 def _best_rule(
@@ -260,26 +262,27 @@ def _best_rule(
     allowed = problem.constraints.allowed()
     for name, scores in rankings.items():
         active = problem.constraints.prune(allowed, scores, problem.sparsity)
-        if best is None or evaluator.compare(active, best.active).difference < 0:
+        if best is None or evaluator.compare(active, best.active).centre < 0:
             best = _Rule(name, active)
     return best
 
 
 def _confirmed(evaluators: Evaluators, end: SelectionResult, rule: _Rule) -> SelectionResult:
     """The end of the search, or the rule's choice where the end is not shown to be better."""
-    ruled = rule.active
-    same = torch.equal(end.active, ruled)
-    confirmed = (
-        None
-        if same or evaluators.confirm is None
-        else evaluators.confirm.compare(end.active, ruled)
-    )
+    confirmed = _confirmation(evaluators, end.active, rule)
     taken = confirmed is not None and confirmed.shows_gain()
-    verdict = Verdict(rule.name, end.active, ruled, confirmed, taken)
+    verdict = Verdict(rule.name, end.active, rule.active, confirmed, taken)
     if taken:
         return replace(end, verdict=verdict)
-    loss = float(evaluators.search.losses([ruled])[0])
-    return SelectionResult(ruled, loss, end.losses, verdict)
+    loss = float(evaluators.search.losses([rule.active])[0])
+    return SelectionResult(rule.active, loss, end.losses, verdict)
+
+
+def _confirmation(evaluators: Evaluators, active: Tensor, rule: _Rule) -> Comparison | None:
+    """None where both are the same, or there is no block left."""
+    if torch.equal(active, rule.active) or evaluators.confirm is None:
+        return None
+    return evaluators.confirm.compare(active, rule.active)
 
 
 def eliminate(

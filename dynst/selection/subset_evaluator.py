@@ -11,7 +11,7 @@ from dynst.devices import device_of, to_device
 from dynst.distributed.world import World
 from dynst.evaluation.error_table import masked_mae
 from dynst.models.forecaster import SparseForecaster
-from dynst.selection.comparison import BlockErrors, Comparison, compared, differences
+from dynst.selection.comparison import BlockErrors, Comparison, Differences, compared, differences
 from dynst.selection.time_blocks import Block
 
 __all__ = ["SubsetEvaluator", "evenly", "key_of"]
@@ -107,13 +107,13 @@ class SubsetEvaluator:
         """Two choices, paired by the blocks; the same on every rank."""
         one, other = self.errors(first), self.errors(second)
         self._tables = {key_of(first): one, key_of(second): other}
-        sums, count = differences(one, other), one.count.sum()
+        found = differences(one, other)
         totals = torch.stack([one.absolute.sum(), other.absolute.sum()])
         if not self._whole:
-            sums, count = self.world.all_reduce(sums), self.world.all_reduce(count)
+            found = Differences(*self.world.all_reduce(torch.stack(found)))
             totals = self.world.all_reduce(totals)
-        self._known |= zip(self._tables, (totals / count).tolist(), strict=False)
-        return compared(sums, float(count))
+        self._known |= zip(self._tables, (totals / found.entries.sum()).tolist(), strict=False)
+        return compared(found)
 
     def importance(self, active: Tensor) -> Tensor:
         """``−∂L/∂g`` ``[S]`` of every sensor, on or off, with exactly the sensors ``active`` on."""

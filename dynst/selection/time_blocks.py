@@ -4,7 +4,8 @@ A network flatters the blocks that it was trained on. Neighbouring windows share
 readings, so that whole blocks, and not windows, are what a comparison may count.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,8 +46,9 @@ def time_blocks(
 ) -> TimeBlocks:
     """Every fifth block of the training part, and all of the validation part.
 
-    They are dealt out in turn to the search and to the confirmation, so that both see the whole
-    period. A block has the targets of its windows; what these read may lie before it.
+    They are dealt out in turn to the search and to the confirmation, those of each time of the day
+    by themselves, so that both see the whole period and the whole day. A block has the targets of
+    its windows; what these read may lie before it.
 
     Args:
         train: windows of the training part.
@@ -55,19 +57,22 @@ def time_blocks(
         clock: of the series.
         withhold: blocks of the training part; else those of the validation part are all.
     """
-    length = _length(train, val, step, clock)
+    length = _length(train, val, step, clock, withhold=withhold)
     first, last = _numbers(train, length)
     withheld = (
         first % EVERY == EVERY // 2 if withhold else torch.zeros_like(first, dtype=torch.bool)
     )
     also = last % EVERY == EVERY // 2 if withhold else withheld
     inside = withheld & (first == last)
-    blocks = [*_blocks(train, first, inside), *_whole_blocks(val, length)]
-    if not blocks:  # a validation part shorter than a block
-        blocks = [(val, torch.arange(len(val)))]
-    return TimeBlocks(
-        (~withheld & ~also).nonzero().squeeze(1), tuple(blocks[::2]), tuple(blocks[1::2]), length
-    )
+    own, later = list(_blocks(train, first, inside)), list(_whole_blocks(val, length))
+    if not own and not later:  # a validation part shorter than a block
+        later = [(0, (val, torch.arange(len(val))))]
+    a_day = max(1, clock.periods[0] // length) if clock.timed else 1
+    dealt = [_dealt(own, a_day, 0), _dealt(later, a_day, len(own))]
+    search, confirm = (tuple(block for sides in dealt for block in sides[side]) for side in (0, 1))
+    if not search:  # a single block
+        search, confirm = confirm, search
+    return TimeBlocks((~withheld & ~also).nonzero().squeeze(1), search, confirm, length)
 
 
 def blocks_of(windows: Windows, length: int) -> tuple[Block, ...]:
@@ -78,13 +83,33 @@ def blocks_of(windows: Windows, length: int) -> tuple[Block, ...]:
         length: of a block, in the clock's unit.
     """
     first, _ = _numbers(windows, length)
-    return tuple(_blocks(windows, first, torch.ones_like(first, dtype=torch.bool)))
+    everywhere = torch.ones_like(first, dtype=torch.bool)
+    return tuple(block for _, block in _blocks(windows, first, everywhere))
 
 
-def _length(train: Windows, val: Windows, step: int, clock: Clock) -> int:
+def _dealt(
+    numbered: Sequence[tuple[int, Block]], a_day: int, start: int
+) -> tuple[list[Block], list[Block]]:
+    """In turn to the search and the confirmation, blocks of the same time of the day by themselves.
+
+    Args:
+        numbered: blocks of a part by their number since its beginning.
+        a_day: blocks of a day.
+        start: turns that were taken before.
+    """
+    sides: tuple[list[Block], list[Block]] = ([], [])
+    turns: Counter[int] = Counter()
+    for number, block in numbered:
+        phase = number % a_day
+        sides[(start + phase + turns[phase]) % 2].append(block)
+        turns[phase] += 1
+    return sides
+
+
+def _length(train: Windows, val: Windows, step: int, clock: Clock, *, withhold: bool) -> int:
     """The longest of some natural lengths of which there are enough, at least two horizons."""
     shortest = 2 * train.horizon * step
-    span = _span(train) / EVERY + _span(val)
+    span = (_span(train) / EVERY if withhold else 0) + _span(val)
     lengths = [length for length in _natural(clock) if length >= shortest]
     return next((length for length in lengths if span >= ENOUGH * length), shortest)
 
@@ -116,11 +141,12 @@ def _numbers(windows: Windows, length: int) -> tuple[Tensor, Tensor]:
     return since[ahead] // length, since[ahead + windows.horizon - 1] // length
 
 
-def _whole_blocks(windows: Windows, length: int) -> Iterator[Block]:
+def _whole_blocks(windows: Windows, length: int) -> Iterator[tuple[int, Block]]:
     first, last = _numbers(windows, length)
     return _blocks(windows, first, first == last)
 
 
-def _blocks(windows: Windows, number: Tensor, inside: Tensor) -> Iterator[Block]:
+def _blocks(windows: Windows, number: Tensor, inside: Tensor) -> Iterator[tuple[int, Block]]:
+    """In the order of time, each with its number."""
     for block in number[inside].unique().tolist():
-        yield windows, (inside & (number == block)).nonzero().squeeze(1)
+        yield block, (windows, (inside & (number == block)).nonzero().squeeze(1))

@@ -69,11 +69,12 @@ class SelectionReport(_Form):
         rule: the simple rule that was the best on the blocks that the search looked at.
         taken: whether the search's choice was taken, and not the rule's.
         same: whether the search ended at the rule's choice.
-        blocks: of time that neither had seen, on which they were compared; 0 where there was none.
+        blocks: of time that the search had compared nothing on, on which they were compared; 0
+            where there was none.
         block: length of one, as a person reads it.
         difference: mean error of the search's choice less the rule's, in the unit of the first
             target.
-        upper: one-sided 95 % bound of the difference by blocks.
+        upper: one-sided 95 % bound of the Winsorised difference by blocks.
         ruled: sensors that the rule keeps. None in reports before it was noted.
         seeds: searches that voted for the search's choice.
         overlap: mean Jaccard index of two of them; 1 of a single one.
@@ -140,12 +141,12 @@ class SelectionReport(_Form):
                 f"The choice is that of {rule}: the record is too short to compare {searched} with "
                 f"it."
             )
-        where = f"on {self.blocks} blocks of {self.block} that neither had seen"
+        where = f"on {self.blocks} blocks of {self.block} that no search had looked at"
         by = f"{abs(self.difference):.3g}{unit and ' '}{unit}"
         if self.taken:
             return (
                 f"The choice is {searched}: {where}, its error is {by} lower than that of {rule} "
-                f"(at least {-self.upper:.2g} with 95 % confidence)."
+                f"(one-sided test at 5 %: the bound of the difference is {self.upper:.2g})."
             )
         way = "lower" if self.difference < 0 else "higher"
         return (

@@ -17,25 +17,25 @@ SEARCHED, RULED = torch.tensor([True, False]), torch.tensor([False, True])
             SEARCHED,
             Comparison(-0.5, 0.1, 10),
             True,
-            "The choice is the search's: on 10 blocks of 2 h that neither had seen, its error is "
-            "0.5 mph lower than that of farthest point, the best simple rule (at least 0.32 with "
-            "95 % confidence).",
+            "The choice is the search's: on 10 blocks of 2 h that no search had looked at, its "
+            "error is 0.5 mph lower than that of farthest point, the best simple rule (one-sided "
+            "test at 5 %: the bound of the difference is -0.32).",
         ),
         (
             SEARCHED,
             Comparison(0.25, 0.1, 10),
             False,
             "The choice is that of farthest point, the best simple rule: on 10 blocks of 2 h that "
-            "neither had seen, the search's was not shown to be better (its error is 0.25 mph "
-            "higher).",
+            "no search had looked at, the search's was not shown to be better (its error is 0.25 "
+            "mph higher).",
         ),
         (
             SEARCHED,
             Comparison(-0.25, 0.5, 10),
             False,
             "The choice is that of farthest point, the best simple rule: on 10 blocks of 2 h that "
-            "neither had seen, the search's was not shown to be better (its error is 0.25 mph "
-            "lower).",
+            "no search had looked at, the search's was not shown to be better (its error is 0.25 "
+            "mph lower).",
         ),
         (
             SEARCHED,
@@ -69,9 +69,9 @@ def test_a_verdict_is_one_sentence(
     [
         (
             SEARCHED,
-            "The choice is what most of them keep: on 10 blocks of 2 h that neither had seen, its "
-            "error is 0.5 mph lower than that of variance, the best simple rule (at least 0.32 "
-            "with 95 % confidence).",
+            "The choice is what most of them keep: on 10 blocks of 2 h that no search had looked "
+            "at, its error is 0.5 mph lower than that of variance, the best simple rule (one-sided "
+            "test at 5 %: the bound of the difference is -0.32).",
         ),
         (RULED, "What most of them keep is the choice of variance, the best simple rule."),
     ],

@@ -1,6 +1,6 @@
 """The search against evaluators whose best choice is known."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
@@ -288,7 +288,7 @@ def test_a_vote_is_left_for_the_rule_that_is_better_on_blocks_that_neither_saw()
     found = agreed(evaluator, [-evaluator.value], ends, other)
     assert torch.equal(found.active, best(-evaluator.value, 6))
     assert found.verdict is not None
-    assert torch.equal(found.verdict.end(found.active), ends[0])
+    assert torch.equal(found.verdict.searched, ends[0])
     without = agreed(evaluator, [], ends)
     assert torch.equal(without.active, ends[0])
     assert without.verdict is None
@@ -311,21 +311,40 @@ def agreed(
 
 
 def test_more_sensors_are_never_worse_than_fewer() -> None:
-    """The only rule is bad, and no block shows that the search is better: the rule's choice would
-    stay, though a good choice of fewer sensors is there.
+    """The only rule is bad, and blocks do not show that the search is better: the rule's choice
+    would stay, though a good choice of fewer sensors is there.
     """
     evaluator = planted(misleading=0.0)
     evaluator.value = evaluator.value.abs()
     evaluator.shown = evaluator.value
     rule, sparser = -evaluator.value, best(evaluator.value, 4)
-    alone = find(evaluator, [rule], 0.75, confirm=None)
+    noisy = replace(evaluator, asked=[], noise=1e3)
+    alone = find(evaluator, [rule], 0.75, confirm=noisy)
     assert alone.loss > evaluator.loss(sparser)
-    found = find(evaluator, [rule], 0.75, confirm=None, sparser=sparser)
+    found = find(evaluator, [rule], 0.75, confirm=noisy, sparser=sparser)
     assert found.active[sparser].all()
     assert found.loss <= evaluator.loss(sparser)
     assert int(found.active.sum()) == 6
     assert found.verdict is not None
     assert found.verdict.extends
+    assert found.verdict.confirmed is not None
+    assert found.verdict.confirmed.difference < 0
+    assert torch.equal(found.verdict.searched, found.active), "the pair that was compared"
+
+
+@pytest.mark.parametrize("confirms", ["another sign", "nothing"])
+def test_the_rule_stays_where_what_was_added_to_fewer_is_worse(confirms: str) -> None:
+    evaluator = planted(misleading=0.0)
+    evaluator.value = evaluator.value.abs()
+    evaluator.shown = evaluator.value
+    other = replace(evaluator, asked=[], value=-evaluator.value)
+    rule, sparser = -evaluator.value, best(evaluator.value, 4)
+    confirm = other if confirms == "another sign" else None
+    found = find(evaluator, [rule], 0.75, confirm=confirm, sparser=sparser)
+    assert torch.equal(found.active, best(rule, 6))
+    assert found.verdict is not None
+    assert not found.verdict.taken
+    assert not found.verdict.extends
 
 
 def test_fewer_sensors_that_are_worse_change_nothing() -> None:

@@ -1,5 +1,6 @@
 """Blocks of time: what the search compares on is never trained on, and no block is seen twice."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from torch import Tensor
 from dynst.data.clock import SECONDS, Clock
 from dynst.data.series import Series
 from dynst.data.windows import Windows, chronological_splits, window_starts
-from dynst.selection.time_blocks import TimeBlocks, blocks_of, time_blocks
+from dynst.selection.time_blocks import Block, TimeBlocks, blocks_of, time_blocks
 
 MINUTE, HOUR, DAY, WEEK = 60, 3_600, 86_400, 604_800
 MONTHS, STEPS = Clock(unit="month"), Clock(unit="step")
@@ -136,3 +137,38 @@ def test_a_validation_part_shorter_than_a_block_is_one() -> None:
     blocks = time_blocks(train, short, HOUR, SECONDS, withhold=False)
     assert [len(index) for _, index in blocks.search] == [1]
     assert blocks.confirm == ()
+
+
+@pytest.mark.parametrize(
+    ("days", "step"), [(60, HOUR), (80, HOUR), (31, HOUR // 2), (25, 600), (7, 300)]
+)
+def test_search_and_confirmation_see_the_same_times_of_the_day(days: int, step: int) -> None:
+    train, val = parts(days * DAY // step, step, 12, 6)
+    blocks = time_blocks(train, val, step, SECONDS)
+    assert blocks.length < DAY
+    for part in (train, val):
+        seen = [phases(found, part, blocks.length) for found in (blocks.search, blocks.confirm)]
+        both = sum((each for each in seen), Counter())
+        for phase, number in both.items():
+            assert abs(seen[0][phase] - seen[1][phase]) <= 1, (phase, number)
+        assert abs(seen[0].total() - seen[1].total()) <= 1
+
+
+def phases(found: tuple[Block, ...], part: Windows, length: int) -> Counter[int]:
+    """How many blocks of a part begin at each time of the day."""
+    origin = part.series.time[part.starts[0] + part.window]
+    times = (
+        part.series.time[windows.starts[index[0]] + windows.window] - origin
+        for windows, index in found
+        if windows is part
+    )
+    return Counter(int(time) % DAY // length for time in times)
+
+
+def test_without_withheld_blocks_the_validation_part_alone_decides_their_length() -> None:
+    train, val = parts(100 * 24, HOUR, 24, 6)
+    alone, both = (
+        time_blocks(train, val, HOUR, SECONDS, withhold=withhold) for withhold in (False, True)
+    )
+    assert alone.length < both.length
+    assert len(alone.search) + len(alone.confirm) >= 17

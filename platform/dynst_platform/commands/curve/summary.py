@@ -7,15 +7,16 @@ import pandas as pd
 from scipy.stats import ttest_rel
 
 from dynst.evaluation.ridge import PROFILE, RIDGE
-from dynst.experiment.supernet import LEARNED
+from dynst.experiment.supernet import CONSENSUS, LEARNED, OTHER_SEED, RULE
 from dynst_platform.studies.agreement import overlap_figures
 from dynst_platform.studies.references import reference_errors
 
-__all__ = ["BY_LOCATION", "STAGES", "locations", "simpler_locations", "summary"]
+__all__ = ["BY_LOCATION", "DEPENDENT", "STAGES", "locations", "simpler_locations", "summary"]
 
 STAGES = ("as it is", "fine-tuned")
 BY_LOCATION = "by_location"  # column of the rows, errors of all locations in the store's order
-AGAINST_RULE = ["over_rule", "over_rule_upper"]
+AGAINST_RULE = ["over_rule", "over_rule_lower", "over_rule_upper", "search_taken"]
+DEPENDENT = (CONSENSUS, OTHER_SEED, RULE)  # on the other seeds' choices, or the same as DynST's
 POINT = ["stage", "sparsity", "choice"]
 
 
@@ -24,12 +25,16 @@ def summary(table: pd.DataFrame, sensors: tuple[str, ...]) -> pd.DataFrame:
 
     ``mae_all`` and ``spread`` are the mean and the standard deviation over seeds (draws of one seed
     averaged first), ``over_dense`` the relative cost against the dense reference, ``dynst_gain``
-    how much lower DynST's error is than this choice's, relative to it, and ``p_value`` that of a
-    two-sided t-test over the seeds, which are paired. ``overlap`` is how much the choices have in
-    common over seeds and draws (Jaccard), ``overlap_by_chance`` what random choices of that size
-    would have. ``over_rule`` is what the search's choice costs more than the best rule's, relative
-    to it, and ``over_rule_upper`` its one-sided 95 % bound by blocks of time with the weights as
-    they are, both averaged over seeds.
+    how much lower DynST's error is than this choice's, relative to it. ``p_value`` is that of a
+    two-sided t-test over the seeds, which are paired, and ``p_holm`` the same for all tests of a
+    stage together (Holm 1979); choices that depend on other seeds, or are often DynST's own, have
+    none. ``overlap`` is how much the choices have in common over seeds and draws (Jaccard),
+    ``overlap_by_chance`` what random choices of that size would have.
+
+    ``over_rule`` is what the choice taken costs more than the best rule's, relative to it, and
+    ``over_rule_lower`` and ``over_rule_upper`` its one-sided 95 % bounds by blocks of time with the
+    weights as they are, averaged over seeds. ``over_rule_worst`` is the largest upper bound of a
+    seed, and ``search_taken`` the share of the seeds that did not keep the rule's choice.
     """
     points = table[table.stage.isin(STAGES)]
     points = points.reindex(columns=points.columns.union(AGAINST_RULE, sort=False))
@@ -53,8 +58,11 @@ def summary(table: pd.DataFrame, sensors: tuple[str, ...]) -> pd.DataFrame:
         kept = points.loc[(points[POINT] == [stage, sparsity, choice]).all(axis=1), "active"]
         line |= {"over_dense": group.mae_all.mean() / dense - 1} | overlap_figures(kept, sensors)
         line |= {name: group[name].mean() for name in AGAINST_RULE}
+        line["over_rule_worst"] = group.over_rule_upper.max()
         lines.append(line | _against(learned, group))
-    return pd.DataFrame(lines).sort_values([*POINT[:2], "mae_all"], ignore_index=True)
+    found = pd.DataFrame(lines)
+    found["p_holm"] = found.groupby("stage").p_value.transform(_holm)
+    return found.sort_values([*POINT[:2], "mae_all"], ignore_index=True)
 
 
 def locations(table: pd.DataFrame, sensors: tuple[str, ...]) -> pd.DataFrame:
@@ -105,9 +113,17 @@ def _mean_by_location(rows: pd.DataFrame, num_sensors: int) -> np.ndarray:
 def _against(learned: pd.DataFrame, other: pd.DataFrame) -> dict[str, float]:
     pairs = learned.merge(other, on="seed", suffixes=("", "_other"))
     gain = 1 - pairs.mae_all.mean() / pairs.mae_all_other.mean() if len(pairs) else float("nan")
-    if len(pairs) < 2 or np.allclose(pairs.mae_all, pairs.mae_all_other):
+    same = (pairs.mae_all == pairs.mae_all_other).all()
+    if len(pairs) < 2 or same or other.choice.iloc[0] in DEPENDENT:
         return {"dynst_gain": gain, "p_value": float("nan")}
     return {
         "dynst_gain": gain,
         "p_value": float(ttest_rel(pairs.mae_all, pairs.mae_all_other).pvalue),
     }
+
+
+def _holm(values: pd.Series) -> pd.Series:
+    """Of several tests, the level at which each still stands when all of them are made."""
+    ordered = values.dropna().sort_values()
+    level = (ordered * np.arange(len(ordered), 0, -1)).cummax().clip(upper=1)
+    return level.reindex(values.index)

@@ -3,6 +3,7 @@ each sparsity.
 """
 
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from typing import Any
 
 from dynst.evaluation.ridge import RIDGE
@@ -69,7 +70,10 @@ def _table(outcome: CurveOutcome, stage: str, points: Sequence[dict[str, Any]]) 
     seeds = max(point["seeds"] for point in points)
     caption = f"mean of {seeds} seed{'s' if seeds > 1 else ''}, against dense"
     if seeds >= FEWEST_TESTED:
-        caption += f"; * differs from DynST with p < {SIGNIFICANT} (paired t-test over seeds)"
+        caption += (
+            f"; * DynST is better, ° worse, with p < {SIGNIFICANT} (paired t-tests over seeds of "
+            f"this record, Holm)"
+        )
     elif seeds > 1:
         caption += f"; a test over seeds needs at least {FEWEST_TESTED} of them"
     table.caption_of(caption)
@@ -77,19 +81,36 @@ def _table(outcome: CurveOutcome, stage: str, points: Sequence[dict[str, Any]]) 
 
 
 def _undecided(outcome: CurveOutcome) -> Iterator[str]:
-    """Where blocks of the test part do not show that the choice is as good as the best rule's."""
+    """Where blocks of the test part do not show that the choice is as good as the best rule's, or
+    show that it is not.
+    """
     last = {point["sparsity"]: point for point in outcome.points if point["choice"] == LEARNED}
-    bounds = {
-        sparsity: point["over_rule_upper"]
-        for sparsity, point in last.items()
-        if point["over_rule_upper"] is not None and point["over_rule_upper"] > MOST_LOST
-    }
-    if bounds:
-        listed = ", ".join(f"{bound:+.1%} at {share:.0%} off" for share, bound in bounds.items())
+    held = {share: point for share, point in last.items() if point["over_rule_upper"] is not None}
+    worse = [
+        f"{point['over_rule']:.1%} at {share:.0%} off"
+        for share, point in held.items()
+        if point["over_rule_lower"] > 0
+    ]
+    if worse:
+        yield (
+            f"On the test part DynST's choice has a larger error than the best rule's: by "
+            f"{', '.join(worse)} (95 % bounds by blocks are above 0)."
+        )
+    short = [
+        f"{_at_most(point['over_rule_worst'])} at {share:.0%} off"
+        for share, point in held.items()
+        if point["over_rule_lower"] <= 0 and point["over_rule_worst"] > MOST_LOST
+    ]
+    if short:
         yield (
             f"The test part is too short to say that DynST's choice is within {MOST_LOST:.1%} of "
-            f"the best rule's: its error is up to {listed} of the rule's (95 % bound by blocks)."
+            f"the best rule's for every seed: its error is above by at most {', '.join(short)} "
+            f"(95 % bounds by blocks, of the seed with the largest)."
         )
+
+
+def _at_most(bound: float) -> str:
+    return f"{bound:.1%}" if isfinite(bound) else "an unknown share"
 
 
 def _simpler(outcome: CurveOutcome) -> Iterator[str]:
@@ -123,5 +144,5 @@ def _cell(point: dict[str, Any] | None) -> str:
         return ""
     against = "" if point["over_dense"] is None else f" {point['over_dense']:+.1%}"
     tested = point["seeds"] >= FEWEST_TESTED and point["p_value"] is not None
-    star = "*" if tested and point["p_value"] < SIGNIFICANT else ""
+    star = "" if not (tested and point["p_holm"] < SIGNIFICANT) else "*°"[point["dynst_gain"] < 0]
     return f"{point['mae_all']:.4g}{against}{star}"

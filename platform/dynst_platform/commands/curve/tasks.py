@@ -210,9 +210,13 @@ def _consensus(
 ) -> TaskResult:
     supernet = _supernet(job, store, seed)
     evaluator, network = _networks(supernet, files)
-    found = [load(files[_choice_file(each, sparsity)]) for each in job.curve.seeds]
-    consensus = supernet.consensus([each["end"] for each in found], evaluator, sparsity)
-    others = supernet.of_other_seeds([each["active"] for each in found], evaluator, sparsity)
+    found = {each: load(files[_choice_file(each, sparsity)]) for each in job.curve.seeds}
+    consensus = supernet.consensus([each["end"] for each in found.values()], evaluator, sparsity)
+    others = [
+        supernet.of_other_seed(other, choice["active"], evaluator, sparsity)
+        for other, choice in found.items()
+        if other != seed
+    ]
     rows = _rows(supernet, network, [consensus], epochs)
     return TaskResult(rows + _rows(supernet, network, others, epochs=0))
 
@@ -223,12 +227,13 @@ def _choice_file(seed: int, sparsity: float) -> str:
 
 def _against(supernet: Supernet, learned: Point, ruled: Point) -> Row:
     """What the search's choice costs more than the rule's on the test part, relative to it, and
-    the one-sided 95 % bound of that by blocks of time: of this network, whatever another training
+    one-sided 95 % bounds of that by blocks of time: of this network, whatever another training
     would give.
     """
     blocks = supernet.by_block(ruled)
     found, rule = compare(supernet.by_block(learned), blocks, winsorised=False), blocks.mean()
-    return {"over_rule": found.difference / rule, "over_rule_upper": found.upper() / rule}
+    bounds = {"over_rule_lower": found.lower() / rule, "over_rule_upper": found.upper() / rule}
+    return {"over_rule": found.difference / rule, **bounds}
 
 
 def _ridge_rows(experiment: Experiment, choice: Choice, stages: list[str]) -> list[Row]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ from dynst.experiment.dataset import make_dataset
 from dynst.models.factory import ModelConfig
 from dynst.selection import baselines as rankings
 from dynst.training.trainer import Training
+from dynst_platform.commands.curve.summary import DEPENDENT
 from dynst_platform.commands.curve.table import _undecided
 from dynst_platform.main import main
 
@@ -232,14 +234,32 @@ def test_errors_at_every_location_average_to_those_of_the_table(done: dict[str, 
     assert [line["locations"] for line in done["simpler"]] == [8, 8]
 
 
-@pytest.mark.parametrize(("bound", "said"), [(0.012, True), (0.004, False), (None, False)])
-def test_a_choice_that_may_lose_to_the_rule_is_named(bound: float | None, said: bool) -> None:
-    outcome = SimpleNamespace(
-        points=[{"choice": "dynst", "sparsity": 0.5, "over_rule_upper": bound}]
-    )
-    text = "".join(_undecided(outcome))  # type: ignore[arg-type]
-    assert ("up to +1.2% at 50% off" in text) is said
-    assert bool(text) is said
+@pytest.mark.parametrize(
+    ("lower", "worst", "said"),
+    [
+        (-0.01, 0.012, "too short to say that DynST's choice is within 0.5% of"),
+        (-0.01, 0.012, "above by at most 1.2% at 50% off"),
+        (-0.01, inf, "above by at most an unknown share at 50% off"),
+        (0.001, 0.012, "has a larger error than the best rule's: by 0.8% at 50% off"),
+        (-0.01, 0.004, ""),
+        (None, None, ""),
+    ],
+)
+def test_a_choice_that_may_lose_to_the_rule_is_named(
+    lower: float | None, worst: float | None, said: str
+) -> None:
+    point = {
+        "choice": "dynst",
+        "sparsity": 0.5,
+        "over_rule": 0.008,
+        "over_rule_lower": lower,
+        "over_rule_upper": worst,
+        "over_rule_worst": worst,
+    }
+    text = "".join(_undecided(SimpleNamespace(points=[point])))  # type: ignore[arg-type]
+    assert said in text
+    assert bool(text) is bool(said)
+    assert not (said.startswith("has a larger") and "too short" in text)
 
 
 def test_the_choice_is_held_against_the_best_rule_by_blocks(done: dict[str, Any]) -> None:
@@ -252,7 +272,9 @@ def test_the_choice_is_held_against_the_best_rule_by_blocks(done: dict[str, Any]
             continue
         rule = points[stage, sparsity, "best_rule"]["mae_all"]
         assert point["over_rule"] == pytest.approx(point["mae_all"] / rule - 1, abs=1e-6)
-        assert point["over_rule_upper"] >= point["over_rule"]
+        assert point["over_rule_lower"] <= point["over_rule"] <= point["over_rule_upper"]
+        assert point["over_rule_worst"] >= point["over_rule_upper"]
+        assert 0 <= point["search_taken"] <= 1
 
 
 def test_the_same_command_again_trains_nothing(
@@ -321,7 +343,8 @@ def test_another_seed_adds_its_tasks_and_a_test(
     points = json.loads(out)["points"]
     assert all(point["seeds"] == 2 for point in points)
     assert all(
-        (point["p_value"] is None) == (point["choice"] == "dynst") or point["dynst_gain"] == 0
+        (point["p_value"] is None) == (point["choice"] in ("dynst", *DEPENDENT))
+        or point["dynst_gain"] == 0
         for point in points
     )
     _, table, _ = bench.curve("curve.seeds=[0, 1]", output="table")

@@ -42,8 +42,8 @@ def print_job(name: str, folder: Path) -> None:
         of_stage = points[points.stage == stage]
         if len(of_stage):
             print_stage(stage, of_stage)
-    print(against_rule(points[points.choice == LEARNED]))
-    print(f"\n{agreement_of_stages(rows)}")
+    learned = points[points.choice == LEARNED]
+    print(f"{against_rule(learned)}\n\n{stability(learned)}\n\n{agreement_of_stages(rows)}")
 
 
 def print_stage(stage: str, points: pd.DataFrame) -> None:
@@ -62,18 +62,31 @@ def print_stage(stage: str, points: pd.DataFrame) -> None:
 
 
 def against_rule(learned: pd.DataFrame) -> str:
-    """What the search's choice costs more than the best rule's, and how sure that is."""
-    found = [
-        f"{point.sparsity:.0%} off {point.over_rule:+.1%} (≤ {point.over_rule_upper:+.1%})"
-        for point in learned.sort_values("sparsity").itertuples()
-        if point.stage == STAGES[0]
-    ]
-    tuned = [
-        f"{point.sparsity:.0%} off {point.over_rule:+.1%} (≤ {point.over_rule_upper:+.1%})"
-        for point in learned.itertuples()
-        if point.stage == STAGES[1]
-    ]
-    return f"Over the best rule: {', '.join(found)}; fine-tuned {', '.join(tuned)}."
+    """What the choice that was taken costs more than the best rule's, and how sure that is."""
+    lines = [header(("over the best rule", "mean", "95 % bounds", "worst seed", "search taken"))]
+    for point in learned.sort_values(["stage", "sparsity"]).itertuples():
+        lines.append(
+            row(
+                [
+                    f"{point.sparsity:.0%} off, {point.stage}",
+                    f"{point.over_rule:+.1%}",
+                    f"{point.over_rule_lower:+.1%} to {point.over_rule_upper:+.1%}",
+                    f"{point.over_rule_worst:+.1%}",
+                    f"{point.search_taken:.0%}",
+                ]
+            )
+        )
+    return "\n".join(lines)
+
+
+def stability(learned: pd.DataFrame) -> str:
+    """How far the choices of the seeds agree."""
+    as_it_is = learned[learned.stage == STAGES[0]].sort_values("sparsity")
+    found = (
+        f"{point.overlap:.2f} at {point.sparsity:.0%} off ({point.overlap_by_chance:.2f} by chance)"
+        for point in as_it_is.itertuples()
+    )
+    return f"Overlap of the seeds' choices (Jaccard): {', '.join(found)}."
 
 
 def agreement_of_stages(rows: pd.DataFrame) -> str:
@@ -99,7 +112,7 @@ def agreement_of_stages(rows: pd.DataFrame) -> str:
 
 def cell(point: pd.Series) -> str:
     star = ""
-    if point.p_value < SIGNIFICANT:
+    if point.p_holm < SIGNIFICANT:
         star = "*" if point.dynst_gain > 0 else "°"
     spread = "" if pd.isna(point.spread) else f" ± {point.spread:.2g}"
     return f"{point.mae_all:.4g}{spread} ({point.over_dense:+.1%}){star}"

@@ -31,6 +31,7 @@ class Stream(IntEnum):
     REDRAWN_RANKING = 7  # of the criterion random; by update
     EXCHANGES = 8  # proposals of the search; by phase
     HALVES = 9  # of the blocks of time that a search is run on again; by number of the run
+    LEFT_OUT = 10  # active sensors that are not read together, to see what the others say of them
 
 
 def stream_seed(seed: int, stream: Stream, *numbers: int) -> int:

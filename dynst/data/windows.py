@@ -4,7 +4,7 @@ copied in blocks of rows.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -85,7 +85,9 @@ class Batch:
 class Windows:
     """Which rows of a series are read and forecast.
 
-    Indices are in main memory, wherever the readings are.
+    Indices are in main memory, wherever the readings are. With ``lead`` 0 the first target is the
+    present, the last step that is read: of the sensors that are off alone, since the others' is
+    among what is read.
     """
 
     series: Series | MappedSeries
@@ -94,6 +96,7 @@ class Windows:
     horizon: int
     targets: Tensor  # [·] int64, channels to forecast
     device: torch.device = CPU  # where batches are asked for
+    lead: Literal[0, 1] = 1  # steps from the last that is read to the first target
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -109,6 +112,14 @@ class Windows:
             else replace(self, series=self.series.on(device), device=device)
         )
 
+    def from_present(self) -> "Windows":
+        """The same windows, whose targets begin with the present."""
+        return replace(self, horizon=self.horizon + 1, lead=0)
+
+    def at_present(self) -> "Windows":
+        """The same windows with the present as the only target."""
+        return replace(self, horizon=1, lead=0)
+
     def batch(self, index: Tensor, sensors: Tensor, locations: Tensor | None = None) -> Batch:
         """Copy the windows ``index [B]`` for the active ``sensors [K]``.
 
@@ -116,24 +127,48 @@ class Windows:
         memory.
         """
         series, first = self.series, to_device(self.starts[index], self.series.device)
-        ahead, sensors = first + self.window, to_device(sensors, series.device)
-        readings, observed = series.past(first, self.window, sensors)
-        target, target_observed = series.ahead(ahead, self.horizon, self.targets, locations)
-        return Batch(
-            readings, observed, series.calendar[ahead], sensors, target, target_observed
-        ).on(self.device)
+        calendar, own = series.calendar[first + self.window], to_device(sensors, series.device)
+        readings, observed = series.past(first, self.window, own)
+        asked = first + self._first_target
+        target, target_observed = series.ahead(asked, self.horizon, self.targets, locations)
+        if not self.lead:
+            target_observed = _without_own(target_observed, _places(sensors, locations))
+        return Batch(readings, observed, calendar, own, target, target_observed).on(self.device)
 
-    def num_observed(self, index: Tensor, locations: Tensor | None = None) -> Tensor:
+    def num_observed(
+        self, index: Tensor, sensors: Tensor, locations: Tensor | None = None
+    ) -> Tensor:
         """Entries to forecast in the windows ``index`` that were observed, as their batch would
         count them.
         """
-        ahead = to_device(self.starts[index], self.series.device) + self.window
-        return self.series.num_observed(ahead, self.horizon, self.targets, locations)
+        asked = to_device(self.starts[index], self.series.device) + self._first_target
+        found = self.series.num_observed(asked, self.horizon, self.targets, locations)
+        if self.lead:
+            return found
+        own = sensors if locations is None else locations[_places(sensors, locations)]
+        return found - self.series.num_observed(asked, 1, self.targets, own)
 
     def target_times(self, index: Tensor) -> Tensor:
-        """Times of the forecast steps ``[B, H]``, where batches are."""
-        ahead = window_rows(self.starts[index] + self.window, self.horizon)
-        return to_device(self.series.time[ahead], self.device)
+        """Times of the targets ``[B, H]``, where batches are."""
+        rows = window_rows(self.starts[index] + self._first_target, self.horizon)
+        return to_device(self.series.time[rows], self.device)
+
+    @property
+    def _first_target(self) -> int:
+        """Rows after the first of a window."""
+        return self.window + self.lead - 1
+
+
+def _places(sensors: Tensor, locations: Tensor | None) -> Tensor:
+    """Of those ``sensors`` that are among ``locations``, where they stand there."""
+    return sensors if locations is None else torch.isin(locations, sensors).nonzero().squeeze(1)
+
+
+def _without_own(observed: Tensor, places: Tensor) -> Tensor:
+    """``[B, H, L, C]`` without the first step at ``places``; a copy."""
+    others = observed.clone(memory_format=torch.contiguous_format)
+    others[:, 0, to_device(places, observed.device)] = False
+    return others
 
 
 @dataclass(frozen=True)

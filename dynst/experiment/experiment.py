@@ -167,6 +167,7 @@ class Experiment:
             manifest.step,
             manifest.clock,
             withhold=self.config.search.withhold,
+            present=self.config.model.present,
         )
 
     @cached_property
@@ -302,7 +303,8 @@ class Experiment:
         """
         fitted = self.blocks.fitted if withheld_until and self.config.search.withhold else None
         data = self.dataset
-        material = TrainingData(data.train, data.val, self.cut, fitted, withheld_until)
+        train = data.train.from_present() if self.config.model.present else data.train
+        material = TrainingData(train, data.val, self.cut, fitted, withheld_until)
         recipe = recipe or self.config.training
         return Training(
             self.forecaster(), scheme, recipe, material, self.config.seed, self.world, rewind

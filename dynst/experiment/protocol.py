@@ -28,6 +28,7 @@ from dynst.experiment.arms import Arm
 from dynst.experiment.experiment import Experiment
 from dynst.models.artifact import Description, save_artifact
 from dynst.models.forecaster import SparseForecaster
+from dynst.random_streams import Stream, generator
 from dynst.selection.search import SelectionResult
 from dynst.selection.subset_evaluator import SubsetEvaluator
 from dynst.training.trainer import EpochResult, TrainingState
@@ -41,6 +42,7 @@ __all__ = [
     "evaluate",
     "model_errors",
     "prepare",
+    "present_errors",
     "ridge_errors",
     "run_epochs",
     "save_arm",
@@ -50,6 +52,7 @@ __all__ = [
     "train",
 ]
 
+LEFT_OUT = 10  # parts of the active sensors, of which one at a time is not read
 OnEpoch = Callable[[EpochResult], object]
 RunEpochs = Callable[[Arm, int | None], object]
 """Trains an arm from wherever it is until the end of an epoch, or to its end: ``run_epochs``, or
@@ -236,6 +239,34 @@ def model_errors(experiment: Experiment, model: SparseForecaster, active: Tensor
     (bool ``[S]``).
     """
     return evaluate_windows(model, experiment.dataset.test, active, experiment.world)
+
+
+def present_errors(experiment: Experiment, model: SparseForecaster, active: Tensor) -> ErrorTable:
+    """Of the present step on the test part, at every location without its own reading.
+
+    At a location whose sensor is off the others are read. The sensors that are on are left out a
+    tenth at a time, and count while they are.
+
+    Args:
+        experiment: of which the data are.
+        model: a trained one with a present step.
+        active: bool ``[S]``, the sensors that are on.
+
+    Raises:
+        ConfigError: the model has no present step.
+    """
+    now, windows = model.at_present(), experiment.dataset.test.at_present()
+    table = evaluate_windows(now, windows, active, experiment.world)
+    places = active.nonzero().squeeze(1)
+    chance = generator(experiment.config.seed, Stream.LEFT_OUT)
+    shuffled = places[torch.randperm(len(places), generator=chance)]
+    for fold in shuffled.tensor_split(min(LEFT_OUT, len(places))) if len(places) > 1 else ():
+        off = torch.zeros_like(active)
+        off[fold] = True
+        left = evaluate_windows(now, windows, active & ~off, experiment.world)
+        for whole, part in zip(table.sums, left.sums, strict=True):
+            whole[:, off] = part[:, off]
+    return table
 
 
 def ridge_errors(experiment: Experiment, active: Tensor) -> ErrorTable | None:

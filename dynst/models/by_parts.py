@@ -64,6 +64,11 @@ class ForecasterByParts(SparseForecaster):
         forecasts = [self._forecast(inputs, part) for part in self.parts]
         return torch.cat(forecasts, dim=2)[:, :, self._order]
 
+    def at_present(self) -> "ForecasterByParts":
+        return ForecasterByParts(
+            self.model.at_present(), self.parts, self.shape.num_sensors, self.held
+        )
+
     def reading(self, sensors: Tensor) -> "FixedReading":
         """The same as a module that reads just ``sensors [K]``, which can be exported."""
         return FixedReading(self, sensors)
@@ -107,11 +112,17 @@ class ForecasterByParts(SparseForecaster):
         )
         return inputs._replace(sensors=here, locations=own, among=among)
 
-    def profile(self, inputs: ForecastInputs, count: int) -> Tensor:
-        """A scaled forecast of ``count`` locations that nobody reads anything for."""
+    def profile(self, inputs: ForecastInputs, count: int, steps: int | None = None) -> Tensor:
+        """A scaled forecast of ``count`` locations that nobody reads anything for.
+
+        Args:
+            inputs: of which the number of windows and the device count.
+            count: L.
+            steps: by default the horizon.
+        """
         shape = self.shape
-        batch = len(inputs.readings)
-        return inputs.readings.new_zeros(batch, shape.horizon, count, shape.num_targets)
+        batch, steps = len(inputs.readings), steps or shape.horizon
+        return inputs.readings.new_zeros(batch, steps, count, shape.num_targets)
 
 
 class FixedReading(nn.Module):

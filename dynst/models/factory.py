@@ -22,6 +22,7 @@ from dynst.models.constructor_args import OLD_NAMES, PARTS, Blueprint
 from dynst.models.forecaster import CompactForecaster, InputGatedForecaster, SparseForecaster
 from dynst.models.grid.adapter import OnFrames
 from dynst.models.layers.readout import Readout
+from dynst.models.present import WithPresent
 from dynst.models.protocol import Shape, Traits
 from dynst.models.registry import backbone_class, checked_options, traits_of, wanted_parts
 from dynst.models.rollout import RolledOut
@@ -87,6 +88,11 @@ class ModelConfig(BaseModel):
         None,
         description="steps that the network forecasts before it reads them itself; by default the "
         "whole horizon",
+    )
+    present: bool = Field(
+        False,
+        description="put out the present step too, at the locations whose sensor is off: virtual "
+        "readings",
     )
     hidden: Size = Field(32, multiple_of=4, description="width of a sensor's hidden state")
     embedding: Size = Field(
@@ -192,6 +198,10 @@ def build_forecaster(
             model.blocks_for(num_sensors),
             model.kriging_for(num_sensors),
         )
+        if model.present:
+            _check_present(model)
+            longer = replace(parts, shape=replace(shape, horizon=model.horizon + 1))
+            return WithPresent(shape, _forecaster(model.backbone, longer, own_scaler))
         if model.steps_at_once is None or model.steps_at_once >= model.horizon:
             return _forecaster(model.backbone, parts, own_scaler)
         _check_rollout(model, num_channels, targets)
@@ -270,6 +280,14 @@ def _network(kind: type[nn.Module], backbone: BackboneConfig, parts: Blueprint) 
             f"model.backbone {backbone.name} cannot be made with these settings "
             f"({in_one_line(error)}); mend model"
         ) from error
+
+
+def _check_present(model: ModelConfig) -> None:
+    if model.steps_at_once is not None:
+        raise ConfigError(
+            f"model.present needs a network that forecasts the whole horizon at once, but "
+            f"model.steps_at_once is {model.steps_at_once}; leave one of them out"
+        )
 
 
 def _check_rollout(model: ModelConfig, num_channels: int, targets: Sequence[int]) -> None:

@@ -53,6 +53,19 @@ class SparseForecaster(nn.Module):
         """
         raise NotImplementedError
 
+    @property
+    def every_step(self) -> "SparseForecaster":
+        """What is trained: it forecasts the present too where the forecaster can."""
+        return self
+
+    def at_present(self) -> "SparseForecaster":
+        """A forecaster of one step, the last that is read, at every location.
+
+        Raises:
+            ConfigError: the network was trained without it.
+        """
+        raise ConfigError("the model has no present step; train one with model.present set to true")
+
     def readable(self, active: Tensor) -> Tensor:
         """``[K]``, the sensors of ``active`` (bool ``[S]``) that it reads."""
         if self.reach is None:

@@ -42,7 +42,13 @@ class TimeBlocks:
 
 
 def time_blocks(
-    train: Windows, val: Windows, step: int, clock: Clock, *, withhold: bool = True
+    train: Windows,
+    val: Windows,
+    step: int,
+    clock: Clock,
+    *,
+    withhold: bool = True,
+    present: bool = False,
 ) -> TimeBlocks:
     """Every fifth block of the training part, and all of the validation part.
 
@@ -56,13 +62,12 @@ def time_blocks(
         step: between two readings, in the clock's unit.
         clock: of the series.
         withhold: blocks of the training part; else those of the validation part are all.
+        present: the last step that a window reads is trained on too.
     """
     length = _length(train, val, step, clock, withhold=withhold)
     first, last = _numbers(train, length)
-    withheld = (
-        first % EVERY == EVERY // 2 if withhold else torch.zeros_like(first, dtype=torch.bool)
-    )
-    also = last % EVERY == EVERY // 2 if withhold else withheld
+    numbers = (first, last, _present(train, length))
+    withheld, also, now = ((number % EVERY == EVERY // 2) & withhold for number in numbers)
     inside = withheld & (first == last)
     own, later = list(_blocks(train, first, inside)), list(_whole_blocks(val, length))
     if not own and not later:  # a validation part shorter than a block
@@ -72,7 +77,8 @@ def time_blocks(
     search, confirm = (tuple(block for sides in dealt for block in sides[side]) for side in (0, 1))
     if not search:  # a single block
         search, confirm = confirm, search
-    return TimeBlocks((~withheld & ~also).nonzero().squeeze(1), search, confirm, length)
+    fitted = ~(withheld | also | (now & present))
+    return TimeBlocks(fitted.nonzero().squeeze(1), search, confirm, length)
 
 
 def blocks_of(windows: Windows, length: int) -> tuple[Block, ...]:
@@ -139,6 +145,12 @@ def _numbers(windows: Windows, length: int) -> tuple[Tensor, Tensor]:
     since = windows.series.time - _origin(windows)
     ahead = windows.starts + windows.window
     return since[ahead] // length, since[ahead + windows.horizon - 1] // length
+
+
+def _present(windows: Windows, length: int) -> Tensor:
+    """The block ``[M]`` that the last step lies in that a window reads."""
+    since = windows.series.time - _origin(windows)
+    return since[windows.starts + windows.window - 1] // length
 
 
 def _whole_blocks(windows: Windows, length: int) -> Iterator[tuple[int, Block]]:

@@ -117,7 +117,7 @@ class Gradients:
             )
         ]
         self._parallel.zero_grad(set_to_none=True)
-        entries, everyone = self._counted(shares) if self._several else (None, None)
+        entries, everyone = self._counted(sized) if self._several else (None, None)
         sums = []
         for number, (piece, own_gates) in enumerate(pieces, start=1):
             with self._alone(number < len(pieces)):
@@ -179,13 +179,16 @@ class Gradients:
         read = model.numbered(inputs, share.sensors.index, part)
         weight = self._weight[read.locations]
         if not share.is_read:
-            return model.profile(inputs, len(part.locations)), weight
+            return model.profile(inputs, len(part.locations), self.train.horizon), weight
         with self.arithmetic.forward():
-            return model.model(read), weight
+            return model.model.every_step(read), weight
 
     def _counted(self, shares: Sequence[Share]) -> tuple[Tensor, Tensor]:
         """Observed entries of this rank's shares, and of all ranks'."""
-        counts = [self.train.num_observed(share.windows, share.locations) for share in shares]
+        counts = [
+            self.train.num_observed(share.windows, share.sensors.index, share.locations)
+            for share in shares
+        ]
         entries = to_device(torch.stack(counts).sum(), self.world.device)
         return entries, self.world.all_reduce(entries.clone().float())
 

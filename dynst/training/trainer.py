@@ -149,7 +149,7 @@ class Training:
         self._row_states = None if data.cut is None else data.cut.states(self._by_parts)
         compiles = is_worth_compiling(recipe.compile, world.device, recipe.parts, self.total_steps)
         self._gradients = Gradients(
-            CompiledForward(self.model, world, compiles),
+            CompiledForward(self.model.every_step, world, compiles),
             self.train,
             (model.model if isinstance(model, ForecasterByParts) else model).scaler,
             world,

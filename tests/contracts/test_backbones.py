@@ -240,6 +240,26 @@ def test_a_state_makes_another_model_the_same(
     assert torch.equal(compact(other, active, data), compact(model, active, data))
 
 
+def test_the_present_is_one_step_more_and_changes_nothing_else(variant: tuple[str, str]) -> None:
+    model = made(*variant, present=True)
+    active, data = random_active(5), inputs()
+    forecast = compact(model, active, data)
+    every, now = compact(model.every_step, active, data), compact(model.at_present(), active, data)
+    assert forecast.shape == (B, H, S, 1)
+    assert now.shape == (B, 1, S, 1)
+    assert torch.equal(torch.cat([now, forecast], dim=1), every)
+    spoilt = data[0].clone()
+    spoilt[:, :, ~active] = 1e6
+    assert torch.equal(compact(model.at_present(), active, (spoilt, *data[1:])), now)
+    with pytest.raises(ConfigError, match="the model has no present step"):
+        made(*variant).at_present()
+
+
+def test_a_network_that_reads_its_own_forecasts_has_no_present() -> None:
+    with pytest.raises(ConfigError, match="leave one of them out"):
+        made("morph_graph", "all_pairs", present=True, steps_at_once=2)
+
+
 def test_several_steps_at_a_time_read_their_own_forecasts(variant: tuple[str, str]) -> None:
     """The first steps are those of the network itself, and later ones depend on them through the
     active sensors alone.

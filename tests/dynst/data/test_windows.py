@@ -283,10 +283,8 @@ def test_entries_to_forecast_are_counted_as_a_batch_holds_them(
         plain_series(random_readings(0, 40, 5, 2, missing)), slice(0, 40), 4, 2, [1]
     )
     index, two = torch.tensor([0, 7, 30]), torch.tensor([4, 1])
-    assert (int(windows.num_observed(index)), int(windows.num_observed(index, two))) == (
-        everywhere,
-        at_two,
-    )
+    found = [int(windows.num_observed(index, two, where)) for where in (None, two)]
+    assert found == [everywhere, at_two]
 
 
 @pytest.mark.parametrize("locations", [None, torch.tensor([4, 1])], ids=["everywhere", "some"])
@@ -297,7 +295,39 @@ def test_entries_that_are_missing_are_not_counted(locations: Tensor | None) -> N
     index = torch.tensor([0, 7, 30])
     held = windows.batch(index, torch.arange(5), locations).target_observed
     assert 0 < int(held.sum()) < held.numel()
-    assert int(windows.num_observed(index, locations)) == int(held.sum())
+    assert int(windows.num_observed(index, torch.arange(5), locations)) == int(held.sum())
+
+
+@pytest.mark.parametrize("locations", [None, torch.tensor([4, 1])], ids=["everywhere", "some"])
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_the_present_is_asked_for_where_it_is_not_read(
+    missing: float, locations: Tensor | None
+) -> None:
+    ahead = split_windows(
+        plain_series(random_readings(0, 40, 5, 2, missing)), slice(0, 40), 4, 2, [1]
+    )
+    index, sensors = torch.tensor([0, 7, 30]), torch.tensor([1, 3])
+    everyone = ahead.batch(index, torch.arange(5))  # what was read of all of them
+    asked = torch.arange(5) if locations is None else locations
+    plain, both, now = (
+        windows.batch(index, sensors, locations)
+        for windows in (ahead, ahead.from_present(), ahead.at_present())
+    )
+    assert torch.equal(both.target[:, 1:], plain.target)
+    assert torch.equal(both.target_observed[:, 1:], plain.target_observed)
+    assert torch.equal(both.target[:, :1], now.target)
+    assert torch.equal(both.target_observed[:, :1], now.target_observed)
+    assert torch.equal(now.target[:, 0], everyone.readings[:, -1, asked][..., 1:])
+    known = everyone.observed[:, -1, asked][..., 1:] & ~torch.isin(asked, sensors)[:, None]
+    assert torch.equal(now.target_observed[:, 0], known)
+    assert torch.equal(both.calendar, plain.calendar)
+    assert torch.equal(both.readings, plain.readings)
+    times = ahead.series.time[ahead.starts[index] + 3]
+    assert torch.equal(ahead.at_present().target_times(index)[:, 0], times)
+    assert torch.equal(ahead.from_present().target_times(index)[:, 1:], ahead.target_times(index))
+    for windows, batch in ((ahead.from_present(), both), (ahead.at_present(), now)):
+        counted = windows.num_observed(index, sensors, locations)
+        assert int(counted) == int(batch.target_observed.sum())
 
 
 def test_a_complete_series_takes_no_mask_along_to_a_device() -> None:

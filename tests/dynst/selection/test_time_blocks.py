@@ -172,3 +172,15 @@ def test_without_withheld_blocks_the_validation_part_alone_decides_their_length(
     )
     assert alone.length < both.length
     assert len(alone.search) + len(alone.confirm) >= 17
+
+
+def test_nothing_of_a_block_is_the_present_of_a_window_that_is_trained_on_it() -> None:
+    train, val = parts(2016, 300, 12, 12)
+    plain, found = (
+        time_blocks(train, val, 300, SECONDS, present=present) for present in (False, True)
+    )
+    assert found.length == plain.length
+    assert len(found.fitted) < len(plain.fitted)
+    present = set((train.starts[found.fitted] + train.window - 1).tolist())
+    for windows, index in (*found.search, *found.confirm):
+        assert not target_rows(windows, index) & present

@@ -224,6 +224,8 @@ class ArmReport(_OfArm):
         mae_by_sensor: ``[S]`` on the test part, in the unit of the first target.
         simpler_by_sensor: the same of forecasters without a network, by name. Empty in reports
             before there were any.
+        present_by_sensor: ``[S]``, errors of the present step without the location's own reading;
+            empty where the model has none.
         metrics: figures by the names that MLflow shows.
         errors: by forecaster, group of sensors, channel and step ahead.
         efficiency: of inference, by name; empty where it was not measured.
@@ -236,6 +238,7 @@ class ArmReport(_OfArm):
     importance: tuple[float, ...]
     mae_by_sensor: tuple[float, ...]
     simpler_by_sensor: dict[str, tuple[float, ...]] = {}
+    present_by_sensor: tuple[float, ...] = ()
     metrics: dict[str, float]
     errors: tuple[StepError, ...] = ()
     efficiency: dict[str, float] = {}

@@ -30,6 +30,7 @@ from dynst.experiment.protocol import (
     Evaluation,
     evaluate,
     prepare,
+    present_errors,
     ridge_errors,
     save_arm,
     time_inference,
@@ -214,6 +215,11 @@ def _arm_report(
     store, groups = experiment.store, sensor_groups(arm.active)
     learned, dense = arm.kind == ArmKind.LEARNED, state.dense
     simpler = _simpler(experiment, arm.active) if learned else {}
+    present = (
+        present_errors(experiment, arm.training.model, arm.active)
+        if learned and experiment.config.model.present
+        else None
+    )
     tables = {"test": found.errors} | (_references(experiment.dataset, dense) if learned else {})
     tables |= simpler
     channels = _target_names(arm, store)
@@ -221,6 +227,8 @@ def _arm_report(
     metrics = _horizon_metrics(found.errors) | {COST: float(store.sensors.cost[arm.active].sum())}
     for name, table in tables.items():
         metrics |= _named(name, overall_errors(table, groups, channels))
+    if present is not None:
+        metrics |= _named("present", overall_errors(present, groups, channels))
     metrics |= _named("test", found.images) | (
         _named("dense", dense["frames"]) if learned and dense else {}
     )
@@ -241,6 +249,7 @@ def _arm_report(
         simpler_by_sensor={
             name: tuple(table.mae_by_sensor().tolist()) for name, table in simpler.items()
         },
+        present_by_sensor=() if present is None else tuple(present.mae_by_sensor().tolist()),
         metrics=metrics,
         errors=() if arm.kind == ArmKind.DENSE else tuple(rows),
         efficiency={} if efficiency is None else vars(efficiency),

@@ -180,11 +180,14 @@ class ReportTracker(Tracker):
     def _log_sensors(self, run_id: str, report: ArmReport, totals: _Totals) -> None:
         title = f"{report.arm}: {sum(report.active)} of {len(report.active)} sensors on"
         with self._folder(run_id) as folder:
+            others = dict(report.simpler_by_sensor)
+            if report.present_by_sensor:
+                others["present"] = report.present_by_sensor
             columns = {
                 "active": report.active,
                 "importance": report.importance,
                 "mae_by_sensor": report.mae_by_sensor,
-            } | {f"{name}_mae": errors for name, errors in report.simpler_by_sensor.items()}
+            } | {f"{name}_mae": errors for name, errors in others.items()}
             write_sensors(folder / "sensors", self._store, title, columns)
             if report.arm_kind == ArmKind.LEARNED and totals.updates:
                 (folder / "masks").mkdir()

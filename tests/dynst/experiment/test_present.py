@@ -85,6 +85,24 @@ def test_a_sensor_that_is_on_is_not_read_where_its_own_reading_is_asked_for(
     torch.testing.assert_close(found.absolute[:, ~ACTIVE], plain.absolute[:, ~ACTIVE])
 
 
+def test_a_network_cut_into_parts_has_the_present_too(network: SensorStore) -> None:
+    """Two ways to compute the same: whole, and part by part with a halo of everything."""
+    model = ModelConfig(
+        window=6, horizon=3, hidden=16, embedding=4, neighbours=3, present=True, backbone=SMALL
+    )
+    active = torch.arange(8) % 3 > 0
+    found = {}
+    for parts in (1, 2):
+        recipe = Recipe(epochs=2, steps_per_epoch=6, batch_size=16, parts=parts, halo=8)
+        cut = Experiment(network, ExperimentConfig(model=model, training=recipe))
+        training = cut.training(fixed_scheme(active))
+        for _ in training.run():
+            pass
+        found[parts] = present_errors(cut, training.model, active)
+        assert found[parts].count.sum(0).min() > 0
+    assert found[2].mae(~active) < 2 * found[1].mae(~active)
+
+
 def test_without_a_present_step_there_is_none(twins: SensorStore) -> None:
     config = ExperimentConfig(model=MODEL.model_copy(update={"present": False}), season="none")
     experiment = Experiment(twins, config)

@@ -29,7 +29,7 @@ def print_table(outcome: Outcome, by_step: bool = False) -> None:
     screen.table(_errors(outcome), above=True)
     for table in tables_by_step(outcome) if by_step else ():
         screen.table(table, above=True)
-    for sentence in _level(outcome.metrics):
+    for sentence in (*_level(outcome.metrics), *_present(outcome)):
         screen.show(sentence, above=True, fold=True)
     sensors = outcome.sensors
     for verb, names in (("Keep", sensors["kept"]), ("Switch off", sensors["off"])):
@@ -116,6 +116,21 @@ def _level(metrics: Mapping[str, float | None]) -> Iterator[str]:
                     f"At {title} locations the {name}, which reads {READS[reads]}, is level with "
                     f"the network or better: {other:.2f} against {own:.2f}."
                 )
+
+
+def _present(outcome: Outcome) -> Iterator[str]:
+    """How well the network knows what a location reads now without its own reading."""
+    found = _group(outcome.metrics, "present")
+    off, on = found["mae_inactive"], found["mae_active"]
+    unit = f" {outcome.unit}" if outcome.unit else ""
+    if off is not None:
+        left_out = (
+            "" if on is None else f"; {on:.2f}{unit} at ACTIVE ones, a tenth left out in turn"
+        )
+        yield (
+            f"Virtual readings, the present step from the other sensors: mean absolute error "
+            f"{off:.2f}{unit} at INACTIVE locations{left_out}."
+        )
 
 
 def _group(metrics: Mapping[str, float | None], prefix: str) -> dict[str, float | None]:

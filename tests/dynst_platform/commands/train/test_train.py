@@ -11,6 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from dynst.data.store import SensorStore
 from dynst_platform.commands.train import workflow as use_case
+from dynst_platform.commands.train.table import print_table
 from dynst_platform.config.files import check_job
 from dynst_platform.config.job import JobSpec
 from dynst_platform.errors import RunError
@@ -241,6 +242,30 @@ def test_a_long_horizon_is_sound_at_every_step(network: SensorStore) -> None:
         "where the last reading is a bad guess"
     )
     assert table["dynst"].max() < 1.5 * table["dense"].max()
+
+
+@pytest.mark.usefixtures("tracked_home", "quick_pictures")
+def test_virtual_readings_are_measured_at_every_location(
+    network: SensorStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = {"window": 6, "horizon": 3, "hidden": 16, "backbone": SMALL, "embedding": 4}
+    job = small_job(network, model=model | {"present": True})
+    outcome = use_case.train(job, network, lambda report: None)
+    metrics = outcome.metrics
+    off, on = metrics["present/mae_inactive"], metrics["present/mae_active"]
+    sensors = pd.read_csv(
+        mlflow.artifacts.download_artifacts(
+            run_id=outcome.run_id,
+            artifact_path="sensors.csv",
+            tracking_uri=outcome.artifacts["tracking_uri"],
+        )
+    )
+    active = sensors.active.astype(bool)
+    assert sensors.present_mae[~active].mean() == pytest.approx(off, rel=0.05)
+    assert sensors.present_mae[active].mean() == pytest.approx(on, rel=0.05)
+    print_table(outcome)
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"mean absolute error {off:.2f} veh/h at INACTIVE locations; {on:.2f} veh/h at" in said
 
 
 @pytest.mark.usefixtures("tracked_home", "quick_pictures")

@@ -6,7 +6,7 @@ from typing import Any
 __all__ = ["with_earlier_defaults"]
 
 EARLIER: dict[str, dict[str, Any]] = {
-    "model": {"location_blocks": 0, "kriging": False, "present": False},
+    "model": {"location_blocks": 0, "kriging": False},
     "search": {"withhold": False},
 }
 

@@ -172,8 +172,7 @@ class Supernet:
         Args:
             sparsity: the fraction of sensors that is off.
             among: bool ``[S]``, the sensors that may stay on; by default all that may be read.
-            sparser: bool ``[S]``, a choice with fewer sensors, which this one must not be worse
-                than.
+            sparser: bool ``[S]``, a choice with fewer sensors; see ``SearchProblem``.
         """
         config, constraints = self.experiment.config, self.constraints(sparsity, among)
         return SearchProblem(constraints, sparsity, config.search, config.seed, sparser)
@@ -186,8 +185,7 @@ class Supernet:
         Args:
             evaluator: of a trained supernet.
             sparsity: the fraction of sensors that is off.
-            sparser: bool ``[S]``, a choice with fewer sensors, which this one must not be worse
-                than.
+            sparser: bool ``[S]``, a choice with fewer sensors; see ``SearchProblem``.
         """
         return self._searched(LEARNED, evaluator, self.problem(sparsity, sparser=sparser))
 

@@ -114,7 +114,7 @@ class Verdict:
         rule: name of the ranking that was the best on the blocks of the search.
         searched: bool ``[S]``, where the search ended.
         ruled: bool ``[S]``, the rule's choice.
-        confirmed: the searched choice less the rule's, on blocks that neither saw; None where they
+        confirmed: the searched choice less the rule's, on blocks that no search compared on; None where they
             are the same choice, or there was no block.
         taken: the searched choice; else the rule's.
         extends: a choice with fewer sensors, since the one found had a larger error than that; it
@@ -241,7 +241,7 @@ def _extending(
     evaluators: Evaluators, found: SelectionResult, extended: SelectionResult, rule: _Rule | None
 ) -> SelectionResult:
     """Where more sensors have a larger error, those that were added to fewer; but the rule's where
-    these are worse on the blocks that neither saw.
+    these are worse on the blocks of the confirmation.
     """
     if extended.loss >= found.loss:
         return found

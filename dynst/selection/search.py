@@ -114,8 +114,8 @@ class Verdict:
         rule: name of the ranking that was the best on the blocks of the search.
         searched: bool ``[S]``, where the search ended.
         ruled: bool ``[S]``, the rule's choice.
-        confirmed: the searched choice less the rule's, on blocks that no search compared on; None where they
-            are the same choice, or there was no block.
+        confirmed: the searched choice less the rule's, on blocks that no search compared on; None
+            where they are the same choice, or there was no block.
         taken: the searched choice; else the rule's.
         extends: a choice with fewer sensors, since the one found had a larger error than that; it
             is what was searched for and compared then.

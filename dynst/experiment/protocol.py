@@ -115,7 +115,8 @@ def select(
         return None
     evaluator, found = search(experiment, arm)
     if experiment.config.search.seeds > 1:
-        ends = [_end_of(found), *map(_end_of, _other_searches(experiment, on_other))]
+        others = _other_searches(experiment, on_other)
+        ends = [found.end, *(other.end for other in others)]
         found = experiment.selector.agreed(evaluator, experiment.search_problem, ends)
     active = experiment.world.broadcast(found.active.float()).bool()
     arm.training.decide(active, experiment.world.broadcast(evaluator.importance(active)))
@@ -141,10 +142,6 @@ def _other_searches(experiment: Experiment, on_epoch: OnEpoch | None) -> Iterato
         arm = other.learned()
         run_epochs(arm, other.warm_epochs(arm), on_epoch)
         yield search(other, arm)[1]
-
-
-def _end_of(found: SelectionResult) -> Tensor:
-    return found.active if found.verdict is None else found.verdict.searched
 
 
 def train(experiment: Experiment, arm: Arm, *, run: RunEpochs = run_epochs) -> Arm:

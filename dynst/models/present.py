@@ -56,7 +56,3 @@ class AtPresent(SparseForecaster):
     def forward(self, inputs: ForecastInputs) -> Tensor:
         present: Tensor = self.inner(inputs)[:, :1]
         return present
-
-    def reading(self, sensors: Tensor) -> nn.Module:
-        inner = self.inner.reading(sensors)
-        return AtPresent(inner) if isinstance(inner, SparseForecaster) else self

@@ -105,6 +105,11 @@ class SelectionResult:
     losses: tuple[float, ...]
     verdict: "Verdict | None" = None
 
+    @property
+    def end(self) -> Tensor:
+        """Bool ``[S]``, where the search ended, whether that was taken or not."""
+        return self.active if self.verdict is None else self.verdict.searched
+
 
 @dataclass(frozen=True)
 class Verdict:
